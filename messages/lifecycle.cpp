@@ -1,0 +1,135 @@
+#include "messages/lifecycle.hpp"
+
+namespace tayfa {
+
+namespace {
+
+using p = pod_state;
+constexpr edge<p> pod_edges[] = {
+    {p::CREATED, p::STARTING, cause::start_requested},
+    {p::STARTING, p::CONFIGURING, cause::parts_started},
+    {p::CONFIGURING, p::LAUNCHING, cause::configured},
+    {p::LAUNCHING, p::READY, cause::engines_ready},
+    {p::READY, p::RUNNING, cause::jobs_started},
+    {p::RUNNING, p::READY, cause::jobs_done},
+    // the way out, from everywhere
+    {p::CREATED, p::STOPPING, cause::stop_requested},
+    {p::STARTING, p::STOPPING, cause::stop_requested},
+    {p::STARTING, p::STOPPING, cause::part_failed},
+    {p::STARTING, p::STOPPING, cause::state_timeout},
+    {p::CONFIGURING, p::STOPPING, cause::stop_requested},
+    {p::CONFIGURING, p::STOPPING, cause::part_failed},
+    {p::CONFIGURING, p::STOPPING, cause::state_timeout},
+    {p::CONFIGURING, p::STOPPING, cause::unfit},
+    {p::LAUNCHING, p::STOPPING, cause::stop_requested},
+    {p::LAUNCHING, p::STOPPING, cause::part_failed},
+    {p::LAUNCHING, p::STOPPING, cause::state_timeout},
+    {p::READY, p::STOPPING, cause::stop_requested},
+    {p::READY, p::STOPPING, cause::part_failed},
+    {p::RUNNING, p::STOPPING, cause::stop_requested},
+    {p::RUNNING, p::STOPPING, cause::part_failed},
+    {p::STOPPING, p::STOPPED, cause::all_stopped},
+    {p::STOPPING, p::STOPPED, cause::deadline},
+};
+
+using e = engine_state;
+constexpr edge<e> engine_edges[] = {
+    {e::NOT_STARTED, e::INITIALIZING, cause::spawned},
+    {e::INITIALIZING, e::LOADING_MODEL, cause::said_hello},
+    {e::LOADING_MODEL, e::READY, cause::warmed_up},
+    {e::READY, e::PROCESSING, cause::jobs_started},
+    {e::PROCESSING, e::READY, cause::jobs_done},
+    // the way out, from everywhere
+    {e::NOT_STARTED, e::SHUTDOWN, cause::stop_requested},
+    {e::NOT_STARTED, e::SHUTDOWN, cause::crashed},
+    {e::INITIALIZING, e::SHUTDOWN, cause::stop_requested},
+    {e::INITIALIZING, e::SHUTDOWN, cause::crashed},
+    {e::INITIALIZING, e::SHUTDOWN, cause::state_timeout},
+    {e::INITIALIZING, e::SHUTDOWN, cause::spoke_nonsense},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::stop_requested},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::crashed},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::state_timeout},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::hung},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::spoke_nonsense},
+    {e::LOADING_MODEL, e::SHUTDOWN, cause::load_failed},
+    {e::READY, e::SHUTDOWN, cause::stop_requested},
+    {e::READY, e::SHUTDOWN, cause::crashed},
+    {e::READY, e::SHUTDOWN, cause::hung},
+    {e::READY, e::SHUTDOWN, cause::spoke_nonsense},
+    {e::PROCESSING, e::SHUTDOWN, cause::stop_requested},
+    {e::PROCESSING, e::SHUTDOWN, cause::crashed},
+    {e::PROCESSING, e::SHUTDOWN, cause::hung},
+    {e::PROCESSING, e::SHUTDOWN, cause::spoke_nonsense},
+};
+
+using i = ingress_state;
+constexpr edge<i> ingress_edges[] = {
+    {i::NOT_STARTED, i::WAITING, cause::start_requested},
+    {i::WAITING, i::READY, cause::pod_ready},
+    {i::READY, i::PROCESSING, cause::jobs_started},
+    {i::PROCESSING, i::READY, cause::jobs_done},
+    {i::NOT_STARTED, i::SHUTDOWN, cause::stop_requested},
+    {i::WAITING, i::SHUTDOWN, cause::stop_requested},
+    {i::READY, i::SHUTDOWN, cause::stop_requested},
+    {i::PROCESSING, i::SHUTDOWN, cause::stop_requested},
+};
+
+using j = job_state;
+constexpr edge<j> job_edges[] = {
+    {j::IN_QUEUE, j::IN_PROGRESS, cause::assigned},
+    {j::IN_PROGRESS, j::IN_QUEUE, cause::attempt_lost},
+    {j::IN_PROGRESS, j::COMPLETED, cause::finished},
+    {j::IN_PROGRESS, j::FAILED, cause::job_error},
+    {j::IN_PROGRESS, j::FAILED, cause::attempts_exhausted},
+    {j::IN_QUEUE, j::CANCELLED, cause::cancel_requested},
+    {j::IN_PROGRESS, j::CANCELLED, cause::cancel_requested},
+    {j::IN_PROGRESS, j::TIMED_OUT, cause::execution_timeout},
+    {j::IN_QUEUE, j::TIMED_OUT, cause::ttl_expired},
+    {j::IN_PROGRESS, j::TIMED_OUT, cause::ttl_expired},
+};
+
+} // namespace
+
+const std::span<const edge<pod_state>> machine_traits<pod_state>::edges{pod_edges};
+const std::span<const edge<engine_state>> machine_traits<engine_state>::edges{engine_edges};
+const std::span<const edge<ingress_state>> machine_traits<ingress_state>::edges{ingress_edges};
+const std::span<const edge<job_state>> machine_traits<job_state>::edges{job_edges};
+
+#define TAYFA_X(name)                                                                              \
+  case state::name: return #name;
+#define TAYFA_STATE_NAMES(type, list)                                                              \
+  std::string_view to_string(type s) {                                                             \
+    using state = type;                                                                            \
+    switch (s) { list(TAYFA_X) }                                                                   \
+    return "?";                                                                                    \
+  }
+TAYFA_STATE_NAMES(pod_state, TAYFA_POD_STATES)
+TAYFA_STATE_NAMES(engine_state, TAYFA_ENGINE_STATES)
+TAYFA_STATE_NAMES(ingress_state, TAYFA_INGRESS_STATES)
+TAYFA_STATE_NAMES(job_state, TAYFA_JOB_STATES)
+TAYFA_STATE_NAMES(cause, TAYFA_CAUSES)
+#undef TAYFA_STATE_NAMES
+#undef TAYFA_X
+
+template <class State>
+std::string to_mermaid() {
+  using traits = machine_traits<State>;
+  std::string out = "stateDiagram-v2\n    [*] --> " + std::string{to_string(traits::initial)} + "\n";
+  for (const auto& x : traits::edges) {
+    out += "    " + std::string{to_string(x.from)} + " --> " + std::string{to_string(x.to)} + " : " +
+           std::string{to_string(x.why)} + "\n";
+  }
+  for (const auto s : traits::states) {
+    if (is_final(s)) {
+      out += "    " + std::string{to_string(s)} + " --> [*]\n";
+    }
+  }
+  return out;
+}
+
+template std::string to_mermaid<pod_state>();
+template std::string to_mermaid<engine_state>();
+template std::string to_mermaid<ingress_state>();
+template std::string to_mermaid<job_state>();
+
+} // namespace tayfa

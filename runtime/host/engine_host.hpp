@@ -1,0 +1,72 @@
+// Where engine processes live: start one, talk to it, kill it, learn of its end.
+//
+// The real side (process_engine_host) owns one ZeroMQ ROUTER socket (ipc, in the pod's run folder), one I/O thread for
+// it, and one spawner thread that lives as long as the runtime (PR_SET_PDEATHSIG follows the thread that forked) and
+// watches pidfds. The simulated side (actors/sim) runs the same scripted engine in virtual time.
+//
+// Owner: the composition root. Users: gpu_worker actors. Every call returns at once and is thread safe; everything that
+// happens comes back through the sink given to start(), from any thread, in order for one incarnation. After
+// engine_exited nothing more comes for that incarnation.
+#pragma once
+
+#include "messages/codec.hpp"
+#include "messages/error.hpp"
+#include "messages/ids.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace tayfa {
+
+/// What to start. The host adds what it alone knows: the socket's address, slot, incarnation, the parent's pid.
+struct engine_spec {
+  worker_ref worker;
+  std::string engine;                                       ///< "scripted", "torch", …
+  std::vector<std::pair<std::string, std::string>> environment; ///< added to the runtime's own
+};
+
+/// The process ended; `code` when it exited, `signal` when it was killed. `started` is false when it never ran.
+struct engine_exited {
+  worker_ref worker;
+  bool started = true;
+  int code = 0;
+  int signal = 0;
+  std::string text; ///< "exit 0", "signal 9 (Killed)", or why it could not be started
+};
+
+struct engine_spawned {
+  worker_ref worker;
+  std::uint32_t pid = 0;
+};
+
+struct engine_frame {
+  worker_ref worker;
+  protocol::upstream body;
+};
+
+/// A frame that broke the protocol came from this worker.
+struct engine_nonsense {
+  worker_ref worker;
+  error why;
+};
+
+using engine_event = std::variant<engine_spawned, engine_frame, engine_nonsense, engine_exited>;
+using engine_sink = std::function<void(engine_event)>;
+
+class engine_host {
+ public:
+  virtual ~engine_host() = default;
+
+  /// Starts the process. Failure arrives as engine_exited{started = false}.
+  virtual void start(engine_spec, engine_sink) = 0;
+  /// Queues one message for the process; silently dropped when the incarnation is gone.
+  virtual void send(const worker_ref&, protocol::downstream) = 0;
+  /// SIGTERM or SIGKILL to the process (and its process group); nothing when it is gone.
+  virtual void kill(const worker_ref&, int signal) = 0;
+};
+
+} // namespace tayfa

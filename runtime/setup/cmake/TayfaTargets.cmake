@@ -1,0 +1,37 @@
+# The three shapes of target that rooms declare. Flags live here and nowhere else.
+add_library(tayfa_flags INTERFACE)
+target_include_directories(tayfa_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(tayfa_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Wswitch-enum -fno-omit-frame-pointer
+  $<$<BOOL:${TAYFA_WERROR}>:-Werror>)
+if(TAYFA_SANITIZE)
+  target_compile_options(tayfa_flags INTERFACE -fsanitize=${TAYFA_SANITIZE} -fno-sanitize-recover=all)
+  if(TAYFA_SANITIZE MATCHES "undefined")
+    # caf/detail/init_fun_factory.hpp binds a reference to null when a function actor takes no argument.
+    target_compile_options(tayfa_flags INTERFACE -fno-sanitize=null)
+  endif()
+  target_link_options(tayfa_flags INTERFACE -fsanitize=${TAYFA_SANITIZE})
+endif()
+
+# tayfa_library(NAME SOURCES … [LINKS …]): a static library of one room.
+function(tayfa_library name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(${name} STATIC ${arg_SOURCES})
+  target_link_libraries(${name} PUBLIC ${arg_LINKS} PRIVATE tayfa_flags)
+  target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
+endfunction()
+
+# tayfa_test(NAME SOURCES … [LINKS …] [LABELS …]): a GoogleTest program; each TEST becomes a ctest test.
+function(tayfa_test name)
+  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  target_link_libraries(${name} PRIVATE ${arg_LINKS} tayfa_flags GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_definitions(${name} PRIVATE
+    TAYFA_SOURCE_DIR="${CMAKE_SOURCE_DIR}" TAYFA_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60
+    PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}")
+endfunction()

@@ -1,0 +1,76 @@
+// Meters: every metric is one row; registration, /metrics and docs derive from the table.
+// prometheus-cpp (core) holds the values; they are atomic, so any thread may add and any thread may render.
+#pragma once
+
+#include "messages/lifecycle.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace tayfa {
+
+// X(name, kind, help). Counters only grow; gauges are set; histograms are in seconds.
+#define TAYFA_METRICS(X)                                                                           \
+  X(jobs_accepted, counter, "Jobs accepted")                                                       \
+  X(jobs_refused, counter, "Submissions refused with an error")                                    \
+  X(jobs_completed, counter, "Jobs that ended COMPLETED")                                          \
+  X(jobs_failed, counter, "Jobs that ended FAILED")                                                \
+  X(jobs_cancelled, counter, "Jobs that ended CANCELLED")                                          \
+  X(jobs_timed_out, counter, "Jobs that ended TIMED_OUT")                                          \
+  X(attempts_started, counter, "Attempts given to a worker")                                       \
+  X(attempts_lost, counter, "Attempts whose worker was lost")                                      \
+  X(reports_fenced, counter, "Worker reports refused because their attempt is not current")        \
+  X(engine_restarts, counter, "Engine processes started again")                                    \
+  X(engine_kills, counter, "Engine processes killed by their keeper")                              \
+  X(bad_frames, counter, "Frames from engines that broke the protocol")                            \
+  X(http_requests, counter, "HTTP requests answered")                                              \
+  X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
+  X(log_records, counter, "Log records of level warn or error")                                    \
+  X(jobs_in_queue, gauge, "Jobs that wait")                                                        \
+  X(jobs_in_progress, gauge, "Jobs that run")                                                      \
+  X(engines_ready, gauge, "Engines that are READY or PROCESSING")                                  \
+  X(slots, gauge, "Slots configured")                                                              \
+  X(resident_bytes, gauge, "Resident memory of the runtime")                                       \
+  X(ready, gauge, "1 when the pod would answer /ping with 200")                                    \
+  X(queue_delay_seconds, histogram, "Accepted to first attempt started")                           \
+  X(execution_seconds, histogram, "Attempt started to ended")                                      \
+  X(load_seconds, histogram, "Model load and warm-up")
+
+enum class meter : std::uint8_t {
+#define TAYFA_X(name, kind, help) name,
+  TAYFA_METRICS(TAYFA_X)
+#undef TAYFA_X
+};
+
+class metrics {
+ public:
+  metrics();
+  ~metrics();
+  metrics(const metrics&) = delete;
+  metrics& operator=(const metrics&) = delete;
+
+  void add(meter, double n = 1);        ///< counters
+  void set(meter, double value);        ///< gauges
+  void observe(meter, double seconds);  ///< histograms
+  double value(meter) const;            ///< of a counter or gauge, for tests and status
+
+  /// One more time over an edge: tayfa_transitions_total{machine,from,to,cause}. Series exist from the
+  /// start for every edge of every table (value 0), so a missing edge is seen.
+  template <class State>
+  void moved(State from, State to, cause why) {
+    count_transition(machine_traits<State>::name, to_string(from), to_string(to), to_string(why));
+  }
+
+  /// Prometheus text exposition format 0.0.4; every name begins with tayfa_, counters end in _total.
+  std::string render() const;
+
+ private:
+  void count_transition(std::string_view machine, std::string_view from, std::string_view to,
+                        std::string_view why);
+  struct impl;
+  std::unique_ptr<impl> impl_;
+};
+
+} // namespace tayfa

@@ -1,0 +1,34 @@
+// Randomness as an argument: ids and backoff jitter draw from here, so a seed replays a run.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+#include <random>
+#include <string>
+
+namespace tayfa {
+
+class random_source {
+ public:
+  virtual ~random_source() = default;
+  virtual std::uint64_t next() = 0;
+
+  /// A number in [0, 1).
+  double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
+  /// A version 4 UUID (RFC 9562), lower case.
+  std::string uuid();
+};
+
+/// mt19937_64 from a seed; from the system's entropy when none is given. Thread safe.
+class seeded_random final : public random_source {
+ public:
+  seeded_random();
+  explicit seeded_random(std::uint64_t seed) : engine_(seed) {}
+  std::uint64_t next() override;
+
+ private:
+  std::mutex mutex_;
+  std::mt19937_64 engine_;
+};
+
+} // namespace tayfa
