@@ -1,0 +1,108 @@
+// What runs inside an engine process (tayfa-engine), and in simulation inside the simulated host.
+//
+// A session keeps the worker protocol with the runtime and drives one engine. An engine turns load_model and assign
+// messages into upstream messages, driven by calls and timers on ONE thread; it never blocks that thread, so heartbeats
+// and cancels go on while it computes. A model that blocks (libtorch) is a blocking_model and is put on a compute thread by
+// threaded_engine.
+#pragma once
+
+#include "messages/codec.hpp"
+#include "messages/protocol.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tayfa::engine {
+
+/// What an engine may do to the outside. Called on the session's thread only.
+class sink {
+ public:
+  virtual ~sink() = default;
+  virtual void emit(protocol::upstream) = 0;
+  /// Bytes that are no frame (mock_garbage).
+  virtual void emit_raw(std::string bytes) = 0;
+  /// The process ends at once, as by a crash (mock_crash). Does not return in a real process; in simulation the
+  /// session is dead afterwards and ignores everything.
+  virtual void crash() = 0;
+};
+
+class engine {
+ public:
+  virtual ~engine() = default;
+  virtual std::string kind() const = 0;       ///< "scripted", "torch"
+  virtual std::string device() const = 0;     ///< "cpu", "cuda:0 NVIDIA H200"
+  virtual std::uint32_t capacity() const = 0; ///< attempts at the same time
+
+  /// Answered by one load_finished, after a warm-up run of the loaded model has passed.
+  virtual void load(const protocol::load_model&) = 0;
+  /// Answered by started and exactly one finished, unless the engine crashes or hangs.
+  virtual void start(const protocol::assign&) = 0;
+  /// The attempt ends with finished(cancelled) as soon as the engine can; unknown attempts are ignored.
+  virtual void cancel(const attempt_ref&) = 0;
+  virtual std::uint32_t running() const = 0;
+
+  /// Timers: wake(now) is called at or after next_wakeup(), and after the wake descriptor became readable.
+  virtual std::optional<moment> next_wakeup() const { return std::nullopt; }
+  virtual void wake(moment now) = 0;
+  /// A descriptor that becomes readable when wake() has work from another thread; -1 = none.
+  virtual int wake_descriptor() const { return -1; }
+};
+
+/// Set by a cancel; a blocking model looks at it between steps.
+class cancel_token {
+ public:
+  void request() { requested_.store(true, std::memory_order_relaxed); }
+  bool requested() const { return requested_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<bool> requested_{false};
+};
+
+/// What a blocking run may tell while it runs (thread safe).
+class run_events {
+ public:
+  virtual ~run_events() = default;
+  virtual void progress(std::string json) = 0;
+  virtual void partial(std::string json) = 0;
+  virtual void log(std::uint8_t level, std::string text) = 0;
+};
+
+/// A model that computes on the calling thread. All calls come from one compute thread.
+class blocking_model {
+ public:
+  virtual ~blocking_model() = default;
+  virtual std::string kind() const = 0;
+  virtual std::string device() const = 0;
+  struct load_report {
+    std::uint32_t load_ms = 0;
+    std::uint32_t warm_up_ms = 0;
+  };
+  /// Loads and warms up. errc::model_invalid, gpu_oom, unfit.
+  virtual result<load_report> load(const protocol::load_model&) = 0;
+  /// Input JSON to output JSON. errc::bad_input (the job's fault), gpu_oom, job_failed, cancelled. A sticky device error
+  /// must not return: it throws, the process ends, the runtime starts another.
+  virtual result<std::string> run(std::string_view model, std::string_view input_json,
+                                  const cancel_token&, run_events&) = 0;
+};
+
+/// The plugin's entry points (build/libtayfa-engine-torch.so, opened with dlopen so that engines which do not need libtorch do
+/// not pay its 0.35 s and 170 MB). C linkage.
+using make_blocking_model_fn = blocking_model* (*)();
+/// Writes a fitness report as JSON text ({"rows":[{"name","verdict","value","advice","ms"}]}) into `out`.
+using check_machine_fn = void (*)(std::string& out);
+inline constexpr const char* make_blocking_model_symbol = "tayfa_make_blocking_model";
+inline constexpr const char* check_machine_symbol = "tayfa_check_machine";
+inline constexpr const char* torch_plugin_name = "libtayfa-engine-torch.so";
+
+/// Frames out of a session.
+class link {
+ public:
+  virtual ~link() = default;
+  virtual void send(std::string frame) = 0;
+};
+
+} // namespace tayfa::engine
