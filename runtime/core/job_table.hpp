@@ -15,6 +15,7 @@
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
 #include "runtime/world/clock.hpp"
+#include "runtime/world/random.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -71,6 +72,8 @@ class job_table {
   /// The worker is gone: its attempts are lost (waiting again at the FRONT of the queue, or FAILED max_attempts
   /// with `why` in the text).
   effects worker_lost(moment now, slot_id slot, const error& why);
+  /// The same for every worker there is (a restarted queue knows none of them).
+  effects lose_all_workers(moment now, const error& why);
   /// No new attempt for this worker; running ones go on.
   effects worker_draining(moment now, worker_ref worker);
   /// True when the report was current; a stale one is counted and changes nothing.
@@ -101,5 +104,8 @@ class job_table {
   job_limits limits_;
   std::size_t running_ = 0;
 };
+
+/// "<uuid>-t1", or "sync-<uuid>-t1" as RunPod marks sync jobs.
+job_id make_job_id(random_source&, bool sync);
 
 } // namespace tayfa

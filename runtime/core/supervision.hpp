@@ -71,6 +71,8 @@ class group {
   orders start(moment now);
   /// A child ended. `normal`: it ended as it should. Unknown or old ends are ignored.
   orders ended(moment now, std::size_t index, bool normal);
+  /// A child ended because a fresh one was asked for: started again at once, and not counted as a failure.
+  orders refreshed(moment now, std::size_t index);
   /// The timer of a start_later fired; an old ticket changes nothing.
   orders due(moment now, std::size_t index, std::uint64_t ticket);
   /// Stops all children in reverse order, one after the other (the next is asked when the last has ended).
