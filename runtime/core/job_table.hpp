@@ -229,7 +229,4 @@ class job_table {
   std::set<worker::rank> roomy_; ///< workers that can take an attempt, best first
 };
 
-/// "<uuid>-t1", or "sync-<uuid>-t1" as RunPod marks sync jobs.
-job_id make_job_id(random_source&, bool sync);
-
 } // namespace tayfa

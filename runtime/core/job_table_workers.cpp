@@ -41,6 +41,16 @@ effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
   return out;
 }
 
+effects job_table::lose_all_workers(moment now, const error& why) {
+  effects out;
+  for (auto& [slot, w] : workers_) {
+    if (w.present) {
+      lose_worker(now, w, why, out);
+    }
+  }
+  return out;
+}
+
 effects job_table::worker_draining(moment, worker_ref ref) {
   if (worker* w = present(ref)) {
     w->draining = true;

@@ -78,6 +78,17 @@ orders group::ended(moment now, std::size_t index, bool normal) {
   return out;
 }
 
+orders group::refreshed(moment now, std::size_t index) {
+  orders out;
+  if (index >= children_.size() || !alone() || phase_ != phase::up ||
+      children_[index].state != child_state::running) {
+    return ended(now, index, true);
+  }
+  ++restarts_;
+  run(now, index, out);
+  return out;
+}
+
 orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
   orders out;
   if (index >= children_.size() || children_[index].state != child_state::backing_off ||
