@@ -96,7 +96,9 @@ class job_table {
 
   // ---- clients ---------------------------------------------------------------------------------
   /// Takes the job under this id, or refuses (stopping, queue_full, bad_request for an id that
-  /// exists). `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// exists). An id is used once, even after its job has been forgotten (make_id sees to it):
+  /// attempt numbers fence only then. `watch`: the caller wants a `moved` with watched = true when
+  /// it ends.
   result<effects> submit(moment now, job_id id, job_request request, bool watch);
   result<job_view> find(moment now, const job_id&) const;
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
