@@ -33,9 +33,10 @@ RUN runtime/setup/build.sh build -DTAYFA_TESTS=OFF -DTAYFA_BENCH=OFF \
     && install -D --strip --target-directory=/image/opt/tayfa/bin \
       build/tayfa build/tayfa-engine build/libtayfa-engine-torch.so
 # libtorch (and CUDA's libraries, where the wheel brings them) stay at the path that the engine was linked for.
-RUN find /opt/tayfa/deps/venv/lib/python3*/site-packages -name '*.so*' ! -name 'libtorch_python.so' \
+RUN find /opt/tayfa/deps/venv/lib/python3*/site-packages -name '*.so*' ! -name '*python*' ! -name '*test*' \
       \( -path '*/site-packages/torch/lib/*' -o -path '*/site-packages/nvidia/*/lib/*' \) -print0 \
-    | xargs -0 cp --parents --no-dereference --preserve=mode --target-directory=/image \
+    | tar --create --absolute-names --null --files-from=- --file=- \
+    | tar --extract --directory=/image --file=- \
     && ls /image/opt/tayfa/deps/venv/lib/python3*/site-packages/torch/lib/libtorch_cpu.so
 
 # ---- model: the given one, whose hash is checked, or the demo's --------------------------------------------------------
@@ -46,8 +47,7 @@ ARG MODEL_SHA256=""
 RUN --mount=type=bind,target=/context \
     mkdir -p /image/opt/tayfa/models; \
     if [[ -n $MODEL ]]; then \
-      [[ $MODEL_SHA256 =~ ^[0-9a-f]{64}$ ]] \
-        || { echo "MODEL needs MODEL_SHA256: 64 lower-case hex digits" >&2; exit 1; }; \
+      [[ -n $MODEL_SHA256 ]] || { echo "MODEL needs MODEL_SHA256, its file's hash" >&2; exit 1; }; \
       echo "$MODEL_SHA256  /context/$MODEL" | sha256sum --check --strict -; \
       cp "/context/$MODEL" "/context/$MODEL.manifest.json" /image/opt/tayfa/models/; \
     else \
