@@ -46,8 +46,8 @@ ARG MODEL=""
 ARG MODEL_SHA256=""
 RUN --mount=type=bind,target=/context \
     mkdir -p /image/opt/tayfa/models; \
-    if [[ -n $MODEL ]]; then \
-      [[ -n $MODEL_SHA256 ]] || { echo "MODEL needs MODEL_SHA256, its file's hash" >&2; exit 1; }; \
+    if [ -n "$MODEL" ]; then \
+      [ -n "$MODEL_SHA256" ] || { echo "MODEL needs MODEL_SHA256, its file's hash" >&2; exit 1; }; \
       echo "$MODEL_SHA256  /context/$MODEL" | sha256sum --check --strict -; \
       cp "/context/$MODEL" "/context/$MODEL.manifest.json" /image/opt/tayfa/models/; \
     else \
