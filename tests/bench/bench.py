@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""`make bench`: what a pod costs, measured from outside with real processes, beside bare baselines of the same run.
+"""`make bench`: what a pod costs, measured from outside with real processes, beside bare baselines
+of the same run.
 
     bench.py [--build DIR] [--seconds S] [--write docs/benchmarks.md]
 
-Prints Markdown tables. Numbers of two runs are not comparable, rows of one run are: the baseline of the latency table is a
-raw TCP echo and the server's own /ping, measured in turns with the jobs, so that load from outside hits all alike.
-The client is Python on the same cores; its own cost is in every row, the echo row shows how much it is.
+Prints Markdown tables. Numbers of two runs are not comparable, rows of one run are: the baseline of
+the latency table is a raw TCP echo and the server's own /ping, measured in turns with the jobs, so
+that load from outside hits all alike. The client is Python on the same cores; its own cost is in
+every row, the echo row shows how much it is.
 """
 
 import argparse

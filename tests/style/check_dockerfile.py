@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Checks the Dockerfile and the package list against the tree and against Debian, since no image is built here.
+"""Checks the Dockerfile and the package list against the tree and against Debian, since no image is
+built here.
 
 check_dockerfile.py [ROOT] [--self-test]
 
-What is copied exists and is not ignored, stages are named before use, base images are pinned, nothing is fetched by ADD,
-the final stage is not root, has a health check and an entry point that is built, and every package is known to apt.
+What is copied exists and is not ignored, stages are named before use, base images are pinned,
+nothing is fetched by ADD, the final stage is not root, has a health check and an entry point that
+is built, and every package is known to apt.
 """
 
 import fnmatch
