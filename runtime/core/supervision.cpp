@@ -171,10 +171,8 @@ void group::fail(moment now, std::size_t index, orders& out) {
       restart_one(index, past, out);
       return;
     }
-    // In a restart that is already under way this widens it; the ends it still waits for go on
-    // counting.
-    const bool widened = phase_ != phase::up;
-    first_ = policy_.how == strategy::one_for_all ? 0 : widened ? std::min(first_, index) : index;
+    // In a restart that is already under way only an earlier child can fail: it widens it.
+    first_ = policy_.how == strategy::one_for_all ? 0 : index;
     phase_ = phase::clearing;
     clear_next(out);
     return;
