@@ -55,8 +55,13 @@ using call = std::variant<submit, status, stream, cancel, health, ping, scrape>;
 /// The largest body that `target` may carry (0 for routes without one). Used before the body is read.
 std::size_t body_limit(std::string_view method, std::string_view target, const limits&);
 
+/// The refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), or nothing. Used before
+/// the body is read, so that nobody uploads 10 MB to learn about a typing error.
+std::optional<response> refuse_head(std::string_view method, std::string_view target, const limits&);
+
 /// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON or fields 400 …
-tl::expected<call, response> parse(const request&, const limits&);
+/// Takes the request by value: the body that is moved in becomes the job's input without a second copy.
+tl::expected<call, response> parse(request, const limits&);
 
 // ---- answers, in RunPod's shapes -------------------------------------------------------------------
 

@@ -1,0 +1,40 @@
+// JSON as text: validate it, find the members of an object in it, write strings into it.
+//
+// Bodies carry megabytes of base64 that nobody here reads, so a body is validated once and its
+// members are then handled as byte ranges of the original text. Nothing is parsed into a tree and
+// printed again.
+#pragma once
+
+#include "messages/error.hpp"
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tayfa::api {
+
+/// Deepest nesting of arrays and objects that is taken from anyone.
+inline constexpr std::size_t json_depth_max = 64;
+/// Most members of an object that we read ourselves.
+inline constexpr std::size_t json_members_max = 64;
+
+/// Whether `text` is one JSON value and nothing else: RFC 8259, valid UTF-8, finite numbers, depth
+/// <= 64. errc::bad_json says where it breaks.
+result<void> check_json(std::string_view text);
+
+/// One member of an object: the key without its escapes, the value as it was written.
+struct json_member {
+  std::string key;
+  std::string_view value;
+};
+
+/// The members of the object that `text` is, in order. Precondition: check_json(text) passed.
+/// errc::bad_json when it is no object, has a key twice, or has more than json_members_max members.
+result<std::vector<json_member>> json_members(std::string_view text);
+
+/// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so the outcome is
+/// always valid JSON.
+void append_json_string(std::string& out, std::string_view text);
+
+} // namespace tayfa::api

@@ -1,0 +1,142 @@
+#include "runtime/api/call.hpp"
+#include "runtime/api/json_text.hpp"
+
+namespace tayfa::api {
+
+namespace {
+
+/// Writes one JSON object, member by member. Outputs are raw JSON and go in as they are.
+class object_writer {
+ public:
+  explicit object_writer(std::size_t reserve = 128) { out_.reserve(reserve); }
+
+  object_writer& raw(std::string_view key, std::string_view value) {
+    out_ += out_.empty() ? '{' : ',';
+    append_json_string(out_, key);
+    out_ += ':';
+    out_ += value;
+    return *this;
+  }
+  object_writer& text(std::string_view key, std::string_view value) {
+    raw(key, {});
+    append_json_string(out_, value);
+    return *this;
+  }
+  object_writer& number(std::string_view key, std::uint64_t value) {
+    return raw(key, std::to_string(value));
+  }
+  object_writer& time(std::string_view key, const std::optional<milliseconds>& value) {
+    return value ? raw(key, std::to_string(value->count())) : *this;
+  }
+  std::string done() {
+    out_ += out_.empty() ? "{}" : "}";
+    return std::move(out_);
+  }
+
+ private:
+  std::string out_;
+};
+
+response ok(std::string body) {
+  response answer;
+  answer.body = std::move(body);
+  return answer;
+}
+
+/// What the handler itself said goes out word for word, as with RunPod; what befell the job is
+/// named by its code.
+std::string failure_text(const error& e) {
+  return e.code == errc::job_failed && !e.text.empty() ? e.text : e.str();
+}
+
+} // namespace
+
+response refuse(const error& e) {
+  std::string message{describe(e.code)};
+  if (!e.text.empty()) {
+    message += ": " + e.text;
+  }
+  const std::string inner =
+      object_writer{}.text("code", to_string(e.code)).text("message", message).done();
+  response answer = ok(object_writer{}.raw("error", inner).done());
+  answer.status = http_status(e.code);
+  if (answer.status == 429 || answer.status == 503) {
+    answer.headers.emplace_back("Retry-After", "1");
+  }
+  return answer;
+}
+
+response accepted(const job_id& id) {
+  return ok(
+      object_writer{}.text("id", id.str()).text("status", to_string(job_state::IN_QUEUE)).done());
+}
+
+response job(const job_view& view) {
+  object_writer out{view.output.size() + 256};
+  out.time("delayTime", view.delay).time("executionTime", view.execution);
+  const bool failed = view.state == job_state::FAILED || view.state == job_state::TIMED_OUT;
+  if (failed && view.failure) {
+    out.text("error", failure_text(*view.failure));
+  }
+  out.text("id", view.id.str());
+  // After a cancel was acknowledged nothing of the job may be seen, not even its last progress.
+  if (!view.output.empty() && view.state != job_state::CANCELLED) {
+    out.raw("output", view.output.view());
+  }
+  out.text("status", to_string(view.state));
+  if (!view.worker.empty()) {
+    out.text("workerId", view.worker);
+  }
+  return ok(out.done());
+}
+
+response chunks(const job_view& view, const std::vector<chunk>& items) {
+  std::string list = "[";
+  for (const auto& item : items) {
+    list += list.size() > 1 ? "," : "";
+    list += object_writer{item.size() + 16}.raw("output", item.view()).done();
+  }
+  list += ']';
+  return ok(object_writer{list.size() + 64}
+                .text("status", to_string(view.state))
+                .raw("stream", list)
+                .done());
+}
+
+response cancelled(const job_view& view) {
+  return ok(object_writer{}.text("id", view.id.str()).text("status", to_string(view.state)).done());
+}
+
+response counts(const job_counts& jobs, const worker_counts& workers) {
+  const std::string job_part = object_writer{}
+                                   .number("completed", jobs.completed)
+                                   .number("failed", jobs.failed)
+                                   .number("inProgress", jobs.in_progress)
+                                   .number("inQueue", jobs.in_queue)
+                                   .number("retried", jobs.retried)
+                                   .done();
+  const std::string worker_part = object_writer{}
+                                      .number("idle", workers.idle)
+                                      .number("initializing", workers.initializing)
+                                      .number("ready", workers.ready)
+                                      .number("running", workers.running)
+                                      .number("throttled", workers.throttled)
+                                      .number("unhealthy", workers.unhealthy)
+                                      .done();
+  return ok(object_writer{256}.raw("jobs", job_part).raw("workers", worker_part).done());
+}
+
+response pinged(bool ready) {
+  // RunPod's load balancer: 200 healthy, 204 initializing.
+  response answer = ok(ready ? R"({"status":"ready"})" : "");
+  answer.status = ready ? 200 : 204;
+  return answer;
+}
+
+response metrics_text(std::string text) {
+  response answer = ok(std::move(text));
+  answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
+  return answer;
+}
+
+} // namespace tayfa::api
