@@ -42,6 +42,7 @@ constexpr edge<e> engine_edges[] = {
     // the way out, from everywhere
     {e::NOT_STARTED, e::SHUTDOWN, cause::stop_requested},
     {e::NOT_STARTED, e::SHUTDOWN, cause::crashed},
+    {e::NOT_STARTED, e::SHUTDOWN, cause::state_timeout},
     {e::INITIALIZING, e::SHUTDOWN, cause::stop_requested},
     {e::INITIALIZING, e::SHUTDOWN, cause::crashed},
     {e::INITIALIZING, e::SHUTDOWN, cause::state_timeout},

@@ -1,8 +1,10 @@
-// Supervision as in Erlang/OTP (https://www.erlang.org/doc/system/sup_princ), as decisions over plain values: which
-// children to start, restart, stop or give up, and when. The actor side (actors/child_keeper) only carries them out.
+// Supervision as in Erlang/OTP (https://www.erlang.org/doc/system/sup_princ), as decisions over
+// plain values: which children to start, restart, stop or give up, and when. The actor side
+// (actors/child_keeper) only carries them out.
 //
-// Children are data, in start order. Stops go in reverse order. A child's failure is answered by the strategy; too many
-// restarts within the period are answered by giving up, which the owner escalates, in the end into the exit code.
+// Children are data, in start order. Stops go in reverse order. A child's failure is answered by
+// the strategy; too many restarts within the period are answered by giving up, which the owner
+// escalates, in the end into the exit code.
 #pragma once
 
 #include "messages/error.hpp"
@@ -42,54 +44,135 @@ struct child_spec {
 
 struct policy {
   strategy how = strategy::one_for_one;
-  std::uint32_t intensity = 3;       ///< at most so many restarts …
-  milliseconds period{60'000};       ///< … within this time (per child with one_for_one, else for the group)
-  milliseconds backoff_base{100};    ///< first restart's delay; doubles each time
+  std::uint32_t intensity = 3; ///< at most so many restarts …
+  milliseconds period{
+      60'000}; ///< … within this time (per child with one_for_one, else for the group)
+  milliseconds backoff_base{100}; ///< first restart's delay; doubles each time
   milliseconds backoff_max{10'000};
-  double jitter = 0.2;               ///< delays are spread by ± this share
+  double jitter = 0.2;                ///< delays are spread by ± this share
   milliseconds healthy_after{30'000}; ///< a child that lived this long starts its backoff anew
 };
 
-enum class child_state : std::uint8_t { waiting, running, backing_off, stopping, stopped, given_up };
+enum class child_state : std::uint8_t {
+  waiting,
+  running,
+  backing_off,
+  stopping,
+  stopped,
+  given_up
+};
 
-// ---- orders to the owner -----------------------------------------------------------------------------
-struct start_child { std::size_t index; };                       ///< now
-struct start_later { std::size_t index; milliseconds after; std::uint64_t ticket; }; ///< call due(index, ticket) then
-struct stop_child { std::size_t index; milliseconds timeout; };  ///< ask it to end; kill it after the timeout
-struct gave_up { std::size_t index; error why; };                ///< restart intensity exceeded
-struct all_stopped {};                                           ///< stop() is complete
+// ---- orders to the owner
+// -----------------------------------------------------------------------------
+
+/// Now.
+struct start_child {
+  std::size_t index;
+};
+/// Call due(index, ticket) after this delay.
+struct start_later {
+  std::size_t index;
+  milliseconds after;
+  std::uint64_t ticket;
+};
+/// Ask it to end; kill it after the timeout. Either way ended() must follow.
+struct stop_child {
+  std::size_t index;
+  milliseconds timeout;
+};
+/// Restart intensity exceeded. With one_for_one the other children live on; otherwise all have been
+/// stopped before.
+struct gave_up {
+  std::size_t index;
+  error why;
+};
+/// stop() is complete.
+struct all_stopped {};
 
 using order = std::variant<start_child, start_later, stop_child, gave_up, all_stopped>;
 using orders = std::vector<order>;
 
 /// One group of children under one policy. Not thread safe; owned by one actor.
+///
+/// The owner's part: exactly one ended() for every start_child, however late. Until it has come the
+/// group takes the child for alive and starts no second instance of it.
+///
+/// A restart of rest_for_one or one_for_all is one event: the affected children are stopped in
+/// reverse order, then comes the backoff (one start_later, for the first of them), then they are
+/// started in order. Affected is who was alive or about to be restarted; who had reached its own
+/// end stays ended, and a temporary child is not brought back. Another end among the affected
+/// belongs to the same event; the failure of an unaffected child widens it, and counts.
 class group {
  public:
   group(policy p, std::vector<child_spec> children, random_source& random);
 
-  /// Starts all children in order.
+  /// Starts all children in order. Only once: a group that has ended is not started again.
   orders start(moment now);
   /// A child ended. `normal`: it ended as it should. Unknown or old ends are ignored.
   orders ended(moment now, std::size_t index, bool normal);
+  /// A child ended because a fresh one was asked for: started again at once, and not counted as a failure.
+  orders refreshed(moment now, std::size_t index);
   /// The timer of a start_later fired; an old ticket changes nothing.
   orders due(moment now, std::size_t index, std::uint64_t ticket);
-  /// Stops all children in reverse order, one after the other (the next is asked when the last has ended).
-  /// Pending restarts are dropped. all_stopped follows when the last one has ended.
+  /// Stops all children in reverse order, one after the other (the next is asked when the last has
+  /// ended). Pending restarts are dropped. all_stopped follows when the last one has ended; again
+  /// at once when asked again.
   orders stop(moment now);
 
   child_state state(std::size_t index) const;
   const std::vector<child_spec>& children() const { return specs_; }
+  /// Restarts carried out; one of a whole group counts once.
   std::uint64_t restarts() const { return restarts_; }
 
  private:
-  // (implementation members follow: freely chosen by the implementation)
+  enum class phase : std::uint8_t {
+    fresh,      ///< start() has not been called
+    up,         ///< children run; with one_for_one some may be backing off
+    clearing,   ///< a group restart stops the affected children
+    pausing,    ///< a group restart waits for its backoff
+    abandoning, ///< intensity exceeded: everything is stopped before gave_up
+    stopping,   ///< stop() was called
+    done,       ///< nothing runs and nothing will
+  };
+
+  /// What intensity and backoff are counted by: a child, or the group.
+  struct history {
+    std::deque<moment> restarts; ///< within the period
+    std::uint32_t failures = 0;  ///< in a row, since the last healthy life
+  };
+
+  struct child {
+    child_state state = child_state::waiting;
+    moment started;
+    std::uint64_t ticket = 0; ///< of its start_later, while backing off
+    history past;
+  };
+
+  bool alone() const { return policy_.how == strategy::one_for_one; }
+  bool wants_restart(std::size_t index, bool normal) const;
+  bool within_intensity(moment now, history&);
+  void fail(moment now, std::size_t index, orders&);
+  void restart_one(std::size_t index, history&, orders&);
+  void clear_next(orders&);
+  void stop_next(orders&);
+  bool awaits_end() const;
+  void run(moment now, std::size_t index, orders&);
+  error why_given_up(std::size_t index) const;
+
   policy policy_;
   std::vector<child_spec> specs_;
   random_source& random_;
   std::uint64_t restarts_ = 0;
+
+  std::vector<child> children_;
+  phase phase_ = phase::fresh;
+  history past_;          ///< of the group; unused with one_for_one
+  std::size_t first_ = 0; ///< of the group restart in progress: the first affected child
+  std::optional<std::size_t> abandoned_; ///< whose gave_up is still to be said
+  std::uint64_t tickets_ = 0;
 };
 
-/// base * 2^n, at most max, spread by ± jitter.
+/// min(base * 2^attempt, max), spread by ± jitter; attempt counts from 0.
 milliseconds backoff(const policy&, std::uint32_t attempt, random_source&);
 
 } // namespace tayfa::supervision

@@ -35,6 +35,8 @@ class machine_probe {
   /// Calls back once, from any thread, with the report for this engine kind. A check that crashes, hangs past its
   /// budget or talks nonsense is itself a report: unfit, with the reason as a row.
   virtual void run(const std::string& engine, std::function<void(fitness_report)> done) = 0;
+  /// Resident memory of this process; 0 where it is not known (simulation).
+  virtual std::uint64_t resident_bytes() const { return 0; }
 };
 
 } // namespace tayfa

@@ -18,6 +18,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 namespace tayfa {
@@ -31,7 +32,7 @@ class log_value {
   log_value(bool v) : value_(v) {}
   template <std::integral T>
     requires(!std::same_as<T, bool>)
-  log_value(T v) : value_(static_cast<std::int64_t>(v)) {}
+  log_value(T v) : value_(widened(v)) {}
   log_value(double v) : value_(v) {}
   log_value(const char* v) : value_(std::string_view{v}) {}
   log_value(std::string_view v) : value_(v) {}
@@ -47,10 +48,20 @@ class log_value {
   log_value(job_state v) : value_(to_string(v)) {}
   log_value(cause v) : value_(to_string(v)) {}
 
-  using storage = std::variant<std::int64_t, double, bool, std::string_view, std::string>;
+  using storage =
+      std::variant<std::int64_t, std::uint64_t, double, bool, std::string_view, std::string>;
   const storage& get() const { return value_; }
 
  private:
+  template <std::integral T>
+  static storage widened(T v) {
+    if constexpr (std::unsigned_integral<T>) {
+      return storage{std::in_place_type<std::uint64_t>, v};
+    } else {
+      return storage{std::in_place_type<std::int64_t>, v};
+    }
+  }
+
   storage value_;
 };
 
@@ -66,7 +77,17 @@ struct log_record {
   std::span<const log_field> fields;
 };
 
-/// One line, without the newline. Control characters and quotes are escaped in every form.
+/// What one line may hold. A longer value is cut in the middle with a note of how much is missing.
+struct log_limits {
+  static constexpr std::size_t value_bytes = 4096; ///< of a value, and of RunPod's message as a whole
+  static constexpr std::size_t event_bytes = 256;
+  static constexpr std::size_t key_bytes = 64;
+  static constexpr std::size_t fields = 64; ///< more are counted in a field `fields_dropped`
+};
+
+/// One line, without the newline. Control characters, quotes and bytes that are not UTF-8 are escaped in every form
+/// (runtime/telemetry/text.hpp); a key's characters outside of [A-Za-z0-9_.-] become '_', and a key that is taken,
+/// or one of time, level and event, gets a '_' behind it.
 std::string format_line(log_format, const log_record&);
 
 std::string_view to_string(log_level);
@@ -97,7 +118,10 @@ struct log_options {
   std::string file; ///< empty = standard error
 };
 
-/// spdlog underneath. errc::io_error when the file cannot be opened.
+/// spdlog underneath. Each line reaches the system before write() returns, so kill -9 loses none. Where the other end does
+/// not take a line within a tenth of a second (a pipe nobody reads, a full disk), it is dropped, and the next line that
+/// goes through is preceded by a `log_lines_dropped count=…`. errc::io_error when the file cannot be opened.
+/// The program ignores SIGPIPE; a log must not end it.
 result<std::unique_ptr<event_log>> make_log(const log_options&);
 
 } // namespace tayfa

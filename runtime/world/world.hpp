@@ -10,6 +10,7 @@
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/http/gateway.hpp"
+#include "runtime/model/source.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/metrics.hpp"
 #include "runtime/world/clock.hpp"
@@ -25,6 +26,7 @@ struct world {
   engine_host& engines;
   http_gateway& http;
   machine_probe& probe;
+  model_source& models;
 };
 
 } // namespace tayfa

@@ -1,0 +1,100 @@
+// What all actors share: behaviours for messages that a state does not serve, and guards against CAF's defaults
+// (an unhandled exception or an unexpected message would be printed to standard output and lost).
+#pragma once
+
+#include "messages/interfaces.hpp"
+#include "runtime/config/config.hpp"
+#include "runtime/world/world.hpp"
+
+#include <caf/all.hpp>
+#include <exception>
+#include <string>
+
+namespace tayfa {
+
+/// What every actor is given. The references outlive the actor system.
+struct pod_context {
+  world& outside;
+  const config& knobs;
+};
+
+/// The message stays in the mailbox until the actor's next state can serve it.
+template <class Message>
+auto postpone() {
+  return [](const Message&) -> caf::result<void> { return caf::skip; };
+}
+
+/// A request that this state cannot answer yet: postponed likewise.
+template <class Message, class Answer>
+auto postpone_request() {
+  return [](const Message&) -> caf::result<Answer> { return caf::skip; };
+}
+
+/// The message has no meaning any more in this state.
+template <class Message>
+auto ignore() {
+  return [](const Message&) {};
+}
+
+inline auto present() {
+  return [](const are_you_there&) { return here_i_am{}; };
+}
+
+/// Exceptions end the actor with their text in the log; errors that come back to a sender never kill it.
+template <class Self>
+void guard(Self* self, event_log& log) {
+  self->set_exception_handler([&log, self](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
+    std::string text = "not a std::exception";
+    try {
+      std::rethrow_exception(e);
+    } catch (const std::exception& x) {
+      text = x.what();
+    } catch (...) {
+    }
+    log.error("actor_failed", {{"actor", self->name()}, {"text", text}});
+    return caf::make_error(caf::sec::runtime_error, text);
+  });
+  self->set_error_handler([&log, self](caf::error& e) {
+    log.warn("actor_error", {{"actor", self->name()}, {"text", caf::to_string(e)}});
+  });
+  self->set_default_handler([&log, self](caf::scheduled_actor*,
+                                         const caf::message_view& m) -> caf::result<caf::message> {
+    log.warn("unexpected_message", {{"actor", self->name()}, {"types", m.content().stringify()}});
+    return caf::sec::unexpected_message;
+  });
+}
+
+/// Sends `timer{ticket, topic}` to oneself after `delay`.
+template <class Self>
+void send_timer(Self* self, std::chrono::milliseconds delay, std::uint64_t ticket,
+                std::uint32_t topic = 0) {
+  self->delayed_send(self, caf::timespan{delay}, timer{ticket, topic});
+}
+
+/// Moves a machine, writes the one log line of a lifecycle change and counts the edge. An illegal move is a bug: it is
+/// logged as an error and changes nothing; returns whether it moved.
+template <class State>
+bool move(machine<State>& m, State to, cause why, world& w, moment& since,
+          std::initializer_list<log_field> who = {}) {
+  const auto from = m.move_to(to, why);
+  if (!from) {
+    w.log.error("illegal_transition", {{"text", from.error().text}});
+    return false;
+  }
+  const auto now = w.time.now();
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now - since).count();
+  since = now;
+  w.meters.moved(*from, to, why);
+  std::vector<log_field> fields{{"machine", machine_traits<State>::name}};
+  fields.insert(fields.end(), who.begin(), who.end());
+  fields.push_back({"from", *from});
+  fields.push_back({"to", to});
+  fields.push_back({"cause", why});
+  fields.push_back({"ms", ms});
+  if (w.log.enabled(log_level::info)) {
+    w.log.write(log_level::info, "state", fields);
+  }
+  return true;
+}
+
+} // namespace tayfa

@@ -1,0 +1,398 @@
+#include "actors/gpu_worker.hpp"
+
+#include <csignal>
+
+namespace tayfa {
+
+namespace {
+
+log_level level_of(std::uint8_t n) {
+  return n <= 3 ? static_cast<log_level>(n) : log_level::info;
+}
+
+} // namespace
+
+caf::error to_reason(worker_end e) {
+  return e == worker_end::as_asked
+             ? caf::error{caf::exit_reason::user_shutdown}
+             : caf::make_error(caf::sec::runtime_error, static_cast<std::int32_t>(e));
+}
+
+worker_end worker_end_from(const caf::error& e) {
+  if (!e || e == caf::exit_reason::user_shutdown || e == caf::exit_reason::normal) {
+    return worker_end::as_asked;
+  }
+  const auto& context = e.context();
+  if (context.match_elements<std::int32_t>() &&
+      context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(worker_end::refresh)) {
+    return worker_end::refresh;
+  }
+  return worker_end::failed;
+}
+
+gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms terms)
+    : gpu_worker_actor::base(cfg), ctx_(ctx), terms_(std::move(terms)),
+      since_(ctx_.outside.time.now()), last_frame_(since_) {
+  guard(this, ctx_.outside.log);
+  set_exit_handler([this](caf::exit_msg& m) {
+    if (m.reason == caf::exit_reason::kill) {
+      quit(m.reason);
+      return;
+    }
+    asked_ = true;
+    shut_down(cause::stop_requested, {});
+  });
+}
+
+gpu_worker::behavior_type gpu_worker::make_behavior() {
+  ctx_.outside.engines.start(
+      engine_spec{terms_.worker, terms_.engine, {}},
+      [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
+        caf::anon_send(me, engine_news{std::move(e)});
+      });
+  state_ticket_ = arm(ctx_.knobs.engine_hello_timeout, state_budget);
+  return starting();
+}
+
+void gpu_worker::on_exit() {
+  if (!exited_) {
+    ctx_.outside.engines.kill(terms_.worker, SIGKILL);
+  }
+  terms_.mates = crew{};
+}
+
+// ---- behaviours --------------------------------------------------------------------------------------
+
+gpu_worker::behavior_type gpu_worker::starting() {
+  return {[this](const engine_news& m) { news(m); },
+          ignore<model_granted>(),
+          ignore<assign_attempt>(),
+          ignore<revoke_attempt>(),
+          [this](const crew& m) { met(m); },
+          [this](const timer& m) { timed(m); }};
+}
+
+gpu_worker::behavior_type gpu_worker::loading() {
+  return {[this](const engine_news& m) { news(m); },
+          [this](const model_granted& m) { granted(m); },
+          ignore<assign_attempt>(),
+          ignore<revoke_attempt>(),
+          [this](const crew& m) { met(m); },
+          [this](const timer& m) { timed(m); }};
+}
+
+gpu_worker::behavior_type gpu_worker::serving() {
+  return {[this](const engine_news& m) { news(m); },
+          ignore<model_granted>(),
+          [this](const assign_attempt& m) { assigned(m); },
+          [this](const revoke_attempt& m) { revoked(m); },
+          [this](const crew& m) { met(m); },
+          [this](const timer& m) { timed(m); }};
+}
+
+gpu_worker::behavior_type gpu_worker::ending() {
+  return {[this](const engine_news& m) {
+            // Only the end of the process matters now; what it says of attempts is fenced anyway.
+            if (const auto* exited = std::get_if<engine_exited>(&m.what)) {
+              on(*exited);
+            }
+          },
+          ignore<model_granted>(),
+          ignore<assign_attempt>(),
+          ignore<revoke_attempt>(),
+          ignore<crew>(),
+          [this](const timer& m) { timed(m); }};
+}
+
+// ---- what the process did ----------------------------------------------------------------------------
+
+void gpu_worker::news(const engine_news& m) {
+  std::visit([this](const auto& what) { on(what); }, m.what);
+}
+
+void gpu_worker::on(const engine_spawned& e) {
+  ctx_.outside.log.info("engine_started", {{"worker", terms_.worker}, {"pid", e.pid}});
+  born();
+}
+
+void gpu_worker::born() {
+  // What a process says may overtake the news of its birth.
+  if (state_.state() == engine_state::NOT_STARTED) {
+    move_to(engine_state::INITIALIZING, cause::spawned);
+  }
+}
+
+void gpu_worker::on(const engine_frame& e) {
+  last_frame_ = ctx_.outside.time.now();
+  born();
+  std::visit(
+      [this](const auto& body) {
+        using body_type = std::decay_t<decltype(body)>;
+        if constexpr (requires { body.sequence, body.payload; } ||
+                      std::is_same_v<body_type, protocol::started> ||
+                      std::is_same_v<body_type, protocol::finished>) {
+          said_of_attempt(body);
+        } else {
+          said(body);
+        }
+      },
+      e.body);
+}
+
+void gpu_worker::on(const engine_nonsense& e) {
+  ctx_.outside.meters.add(meter::bad_frames);
+  born();
+  if (alive()) {
+    kill(cause::spoke_nonsense, error{errc::engine_protocol, e.why.text});
+  }
+}
+
+void gpu_worker::on(const engine_exited& e) {
+  exited_ = true;
+  ctx_.outside.log.info("engine_exited", {{"worker", terms_.worker}, {"how", e.text}});
+  if (alive()) {
+    leave(cause::crashed, error{e.started ? errc::engine_crash : errc::engine_start, e.text});
+  }
+  quit(to_reason(asked_ ? worker_end::as_asked : refresh_ ? worker_end::refresh : worker_end::failed));
+}
+
+void gpu_worker::said(const protocol::hello& m) {
+  if (state_.state() != engine_state::INITIALIZING || m.capacity == 0) {
+    kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
+    return;
+  }
+  capacity_ = m.capacity;
+  ctx_.outside.log.info("engine_hello",
+                        {{"worker", terms_.worker}, {"engine", m.engine}, {"device", m.device}});
+  const auto beat = static_cast<std::uint32_t>(ctx_.knobs.engine_heartbeat.count());
+  ctx_.outside.engines.send(terms_.worker, protocol::welcome{beat});
+  move_to(engine_state::LOADING_MODEL, cause::said_hello);
+  become(loading());
+  state_ticket_ = arm(ctx_.knobs.engine_load_timeout, state_budget);
+  arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
+  ask_for_model();
+}
+
+void gpu_worker::ask_for_model() {
+  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker})
+      .then([this](const model_granted& m) { granted(m); },
+            [](const caf::error&) {}); // the loader was restarted: the new crew makes us ask again
+}
+
+void gpu_worker::granted(const model_granted& m) {
+  if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
+    load_sent_ = true;
+    ctx_.outside.engines.send(terms_.worker, m.load);
+  }
+}
+
+void gpu_worker::said(const protocol::heartbeat& m) {
+  if (terms_.mates.health) {
+    send(terms_.mates.health, engine_beat{terms_.worker, m});
+  }
+}
+
+void gpu_worker::said(const protocol::load_finished& m) {
+  if (state_.state() != engine_state::LOADING_MODEL) {
+    kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected load_finished"});
+    return;
+  }
+  if (!m.ok) {
+    shut_down(cause::load_failed, error{errc_from(m.code).value_or(errc::model_invalid), m.text});
+    return;
+  }
+  ++state_ticket_; // the budget of LOADING_MODEL is over
+  move_to(engine_state::READY, cause::warmed_up);
+  become(serving());
+  send(terms_.mates.loader, model_loaded{terms_.worker, m.model, m.load_ms + m.warm_up_ms});
+  offer();
+}
+
+void gpu_worker::said(const protocol::log& m) {
+  const log_field fields[] = {{"worker", terms_.worker}, {"job", m.attempt.job}, {"text", m.text}};
+  if (ctx_.outside.log.enabled(level_of(m.level))) {
+    ctx_.outside.log.write(level_of(m.level), "engine_says", fields);
+  }
+}
+
+void gpu_worker::said(const protocol::drained&) {} // the queue, not the engine, drains a pod
+
+template <class About>
+void gpu_worker::said_of_attempt(const About& m) {
+  if (!alive() || !running_.contains(m.attempt)) {
+    ctx_.outside.meters.add(meter::reports_fenced);
+    return;
+  }
+  send(terms_.mates.queue, worker_said{terms_.worker, m});
+  if constexpr (std::is_same_v<About, protocol::finished>) {
+    running_.erase(m.attempt);
+    revoked_.erase(m.attempt);
+    refresh_ = refresh_ || m.refresh_worker;
+    settle();
+  }
+}
+
+void gpu_worker::settle() {
+  if (!running_.empty()) {
+    return;
+  }
+  move_to(engine_state::READY, cause::jobs_done);
+  if (refresh_) {
+    shut_down(cause::stop_requested, {});
+  } else if (!offered_) {
+    offer();
+  }
+}
+
+// ---- what the crew says ------------------------------------------------------------------------------
+
+void gpu_worker::offer() {
+  offered_ = true;
+  send(terms_.mates.queue, worker_ready{terms_.worker, capacity_});
+}
+
+void gpu_worker::assigned(const assign_attempt& m) {
+  if (m.worker != terms_.worker) {
+    return;
+  }
+  if (running_.empty()) {
+    move_to(engine_state::PROCESSING, cause::jobs_started);
+  }
+  running_.insert(m.body.attempt);
+  ctx_.outside.engines.send(terms_.worker, m.body);
+}
+
+void gpu_worker::revoked(const revoke_attempt& m) {
+  if (m.worker == terms_.worker && running_.contains(m.attempt) && !revoked_.contains(m.attempt)) {
+    ctx_.outside.engines.send(terms_.worker, protocol::cancel{m.attempt});
+    revoked_[m.attempt] = arm(ctx_.knobs.engine_cancel_grace, cancel_grace);
+  }
+}
+
+void gpu_worker::met(const crew& m) {
+  const bool new_queue = m.queue != terms_.mates.queue;
+  const bool new_loader = m.loader != terms_.mates.loader;
+  terms_.mates = m;
+  if (new_loader && state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
+    ask_for_model();
+  }
+  if (!new_queue || !offered_) {
+    return;
+  }
+  // The new queue counts our attempts as lost: stop them, then offer ourselves again.
+  offered_ = false;
+  const auto running = running_;
+  for (const auto& attempt : running) {
+    revoked(revoke_attempt{terms_.worker, attempt});
+  }
+  if (running.empty()) {
+    offer();
+  }
+}
+
+void gpu_worker::timed(const timer& m) {
+  switch (static_cast<topic>(m.topic)) {
+  case state_budget:
+    if (m.ticket == state_ticket_ && alive()) {
+      kill(cause::state_timeout,
+           error{errc::state_timeout, std::string{to_string(state_.state())}});
+    }
+    break;
+  case heartbeat_check: check_heartbeat(); break;
+  case cancel_grace:
+    for (const auto& [attempt, ticket] : revoked_) {
+      if (ticket == m.ticket && alive()) {
+        kill(cause::hung, error{errc::engine_hang, "a cancelled attempt did not end in time"});
+        break;
+      }
+    }
+    break;
+  case stop_step: step_down(); break;
+  }
+}
+
+void gpu_worker::check_heartbeat() {
+  if (!alive()) {
+    return;
+  }
+  const auto silence = ctx_.outside.time.now() - last_frame_;
+  if (silence > ctx_.knobs.engine_heartbeat * ctx_.knobs.engine_heartbeat_misses) {
+    kill(cause::hung, error{errc::engine_hang, "no heartbeat"});
+    return;
+  }
+  arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
+}
+
+// ---- the end -----------------------------------------------------------------------------------------
+
+void gpu_worker::shut_down(cause why, error reason) {
+  if (!alive()) {
+    return;
+  }
+  const bool connected = state_.state() >= engine_state::LOADING_MODEL;
+  leave(why, std::move(reason));
+  if (connected) {
+    ctx_.outside.engines.send(terms_.worker, protocol::shutdown{});
+    arm(ctx_.knobs.engine_stop_grace, stop_step);
+  } else {
+    step_down(); // it cannot hear us yet: SIGTERM at once
+  }
+}
+
+void gpu_worker::kill(cause why, error reason) {
+  if (!alive()) {
+    return;
+  }
+  leave(why, std::move(reason));
+  ctx_.outside.meters.add(meter::engine_kills);
+  stop_step_ = 1;
+  step_down();
+}
+
+void gpu_worker::step_down() {
+  if (stop_step_ == 0) {
+    ctx_.outside.engines.kill(terms_.worker, SIGTERM);
+  } else if (stop_step_ == 1) {
+    ctx_.outside.engines.kill(terms_.worker, SIGKILL);
+  } else {
+    // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
+    ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
+    exited_ = true;
+    quit(to_reason(asked_ ? worker_end::as_asked : worker_end::failed));
+    return;
+  }
+  ++stop_step_;
+  arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
+}
+
+void gpu_worker::leave(cause why, error reason) {
+  reason_ = std::move(reason);
+  move_to(engine_state::SHUTDOWN, why);
+  running_.clear();
+  revoked_.clear();
+  send(terms_.mates.queue, worker_gone{terms_.worker, reason_});
+  become(ending());
+}
+
+void gpu_worker::move_to(engine_state to, cause why) {
+  if (state_.state() == to) {
+    return;
+  }
+  if (!move(state_, to, why, ctx_.outside, since_, {{"worker", terms_.worker}})) {
+    return;
+  }
+  const engine_moved fact{terms_.worker, to, why, reason_};
+  if (terms_.mates.supervisor) {
+    send(terms_.mates.supervisor, fact);
+  }
+  if (terms_.mates.health) {
+    send(terms_.mates.health, fact);
+  }
+}
+
+std::uint64_t gpu_worker::arm(std::chrono::milliseconds delay, topic about) {
+  send_timer(this, delay, ++ticket_, about);
+  return ticket_;
+}
+
+} // namespace tayfa

@@ -1,0 +1,110 @@
+// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of the engine.
+//
+// Started by the supervisor, it starts the process, has it load the model, offers it to the queue, carries attempts to it
+// and reports back, watches its heartbeats, and ends when the process has ended. A crash, a hang or nonsense costs the
+// attempt and the process: the actor tells the queue, quits with the reason, and the supervisor decides about the next
+// incarnation. The engine's state machine is this actor's behaviour.
+#pragma once
+
+#include "actors/common.hpp"
+#include "actors/model_loader.hpp"
+
+#include <map>
+#include <optional>
+#include <set>
+
+namespace tayfa {
+
+struct engine_news {
+  engine_event what;
+};
+
+/// What the supervisor gives a worker at its start.
+struct worker_terms {
+  worker_ref worker;
+  std::string engine; ///< "scripted", "torch"
+  crew mates;
+};
+
+class gpu_worker : public gpu_worker_actor::base {
+ public:
+  gpu_worker(caf::actor_config&, pod_context, worker_terms);
+
+  const char* name() const override { return "gpu_worker"; }
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+ private:
+  enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step };
+
+  // behaviours, one per state that differs
+  behavior_type starting();  // NOT_STARTED, INITIALIZING
+  behavior_type loading();   // LOADING_MODEL
+  behavior_type serving();   // READY, PROCESSING
+  behavior_type ending();    // SHUTDOWN
+
+  // what the process did
+  void born();
+  void news(const engine_news&);
+  void on(const engine_spawned&);
+  void on(const engine_frame&);
+  void on(const engine_nonsense&);
+  void on(const engine_exited&);
+  void said(const protocol::hello&);
+  void said(const protocol::heartbeat&);
+  void said(const protocol::load_finished&);
+  void said(const protocol::log&);
+  void said(const protocol::drained&);
+  template <class About>
+  void said_of_attempt(const About&);
+
+  void granted(const model_granted&);
+  void assigned(const assign_attempt&);
+  void revoked(const revoke_attempt&);
+  void met(const crew&);
+  void timed(const timer&);
+
+  void offer();
+  void check_heartbeat();
+  /// Begins the end: asks the engine to shut down, then SIGTERM, then SIGKILL.
+  void shut_down(cause, error reason);
+  /// Ends it at once: the process cannot be trusted to obey.
+  void kill(cause, error reason);
+  void leave(cause, error reason);
+  void move_to(engine_state, cause);
+  /// SIGTERM, then SIGKILL, then giving up, each after the grace.
+  void step_down();
+  void settle();
+  void ask_for_model();
+  bool alive() const { return state_.state() != engine_state::SHUTDOWN; }
+  std::uint64_t arm(std::chrono::milliseconds, topic);
+
+  pod_context ctx_;
+  worker_terms terms_;
+  machine<engine_state> state_;
+  moment since_;
+  moment last_frame_;
+  std::uint32_t capacity_ = 1;
+  bool load_sent_ = false;
+  std::set<attempt_ref> running_;
+  std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
+  error reason_;                                 ///< why it ended, when that was not asked for
+  bool asked_ = false;                           ///< the end was asked for
+  bool refresh_ = false;                         ///< ended because a job wanted a fresh process
+  bool exited_ = false;
+  bool offered_ = false;
+  std::uint32_t stop_step_ = 0;
+  std::uint64_t ticket_ = 0;
+  std::uint64_t state_ticket_ = 0;
+};
+
+/// How a worker ended, for its supervisor.
+enum class worker_end : std::uint8_t {
+  as_asked = 1, ///< the supervisor stopped it
+  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
+  failed = 3,
+};
+caf::error to_reason(worker_end);
+worker_end worker_end_from(const caf::error&);
+
+} // namespace tayfa

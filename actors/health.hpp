@@ -1,0 +1,46 @@
+// Health: what /health and the gauges say, and whether the other actors still answer.
+//
+// Owns no decision about jobs or engines. It counts engines by state from their keepers' facts, refreshes the gauges, and
+// asks the core actors every few seconds whether they are there; one that does not answer is reported to the
+// supervisor, which replaces it.
+#pragma once
+
+#include "actors/common.hpp"
+
+#include <map>
+
+namespace tayfa {
+
+class health : public health_actor::base {
+ public:
+  static constexpr std::chrono::milliseconds round{5'000};  ///< between two rounds of questions
+  static constexpr std::chrono::milliseconds patience{4'000}; ///< for an answer, within a round
+
+  health(caf::actor_config&, pod_context);
+
+  const char* name() const override { return "health"; }
+  behavior_type make_behavior() override;
+  void on_exit() override { crew_ = crew{}; }
+
+ private:
+  void engine(const engine_moved&);
+  void beat(const engine_beat&);
+  void met(const crew&);
+  void tick();
+  health_answer answer() const;
+  template <class Actor>
+  void ask(const Actor&, std::string name);
+
+  struct engine_seen {
+    std::uint64_t incarnation = 0;
+    engine_state state = engine_state::NOT_STARTED;
+    protocol::heartbeat last;
+  };
+
+  pod_context ctx_;
+  crew crew_;
+  bool ticking_ = false;
+  std::map<slot_id, engine_seen> engines_;
+};
+
+} // namespace tayfa

@@ -1,0 +1,266 @@
+#include "actors/ingress.hpp"
+
+#include "runtime/core/job_table.hpp"
+
+namespace tayfa {
+
+namespace {
+
+/// For requests to the queue: a queue that died in between is a 503, and the client may try again.
+auto failed(const reply_ptr& answer) {
+  return [answer](const caf::error&) {
+    answer->send(api::refuse(error{errc::unavailable, "the queue is restarting"}));
+  };
+}
+
+} // namespace
+
+runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
+    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()) {
+  guard(this, ctx_.outside.log);
+  set_exit_handler([this](caf::exit_msg& m) {
+    if (state_.state() != ingress_state::SHUTDOWN) {
+      move_to(ingress_state::SHUTDOWN, cause::stop_requested);
+    }
+    quit(m.reason);
+  });
+}
+
+runpod_ingress::behavior_type runpod_ingress::make_behavior() { return not_started(); }
+
+void runpod_ingress::on_exit() {
+  crew_ = crew{};
+  waits_.clear(); // each dropped reply answers 503 by itself
+}
+
+runpod_ingress::behavior_type runpod_ingress::not_started() {
+  return {postpone<client_call>(),
+          postpone<job_ended>(),
+          [this](const pod_moved& m) { pod_ = m; },
+          [this](const load_changed& m) { load_ = m; },
+          [this](const crew& m) { met(m); },
+          ignore<timer>(),
+          present()};
+}
+
+runpod_ingress::behavior_type runpod_ingress::answering() {
+  return {[this](const client_call& m) { serve(m); },
+          [this](const job_ended& m) { ended(m); },
+          [this](const pod_moved& m) { pod(m); },
+          [this](const load_changed& m) { load(m); },
+          [this](const crew& m) { met(m); },
+          [this](const timer& m) { waited(m); },
+          present()};
+}
+
+// ---- calls -------------------------------------------------------------------------------------------
+
+void runpod_ingress::serve(const client_call& m) {
+  ctx_.outside.meters.add(meter::http_requests);
+  std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
+}
+
+void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
+  if (state_.state() == ingress_state::SHUTDOWN) {
+    ctx_.outside.meters.add(meter::jobs_refused);
+    answer->send(api::refuse(error{errc::stopping, ""}));
+    return;
+  }
+  const auto id = job_table::make_id(ctx_.outside.random, call.job.sync);
+  // The wait begins before the job does: it may end before the queue's answer is read here.
+  const bool sync = call.job.sync;
+  if (sync) {
+    wait_for(id, answer, call.wait);
+  }
+  request(crew_.queue, caf::infinite, submit_job{id, call.job, sync})
+      .then(
+          [this, id, answer, sync](const submit_answer& a) {
+            if (!a.value) {
+              waits_.erase(id);
+              answer->send(api::refuse(a.value.error()));
+            } else if (!sync) {
+              answer->send(api::accepted(id));
+            }
+          },
+          [this, id, answer](const caf::error& e) {
+            waits_.erase(id);
+            failed(answer)(e);
+          });
+}
+
+void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
+  answer_with_state(call.id, answer);
+}
+
+void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, find_job{id})
+      .then(
+          [answer](const job_answer& a) {
+            answer->send(a.value ? api::job(*a.value) : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, read_job_stream{call.id})
+      .then(
+          [answer](const stream_answer& a) {
+            answer->send(a.value ? api::chunks(a.value->first, a.value->second)
+                                 : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, cancel_job{call.id})
+      .then(
+          [answer](const job_answer& a) {
+            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, count_jobs{})
+      .then(
+          [this, answer](const counts_answer& jobs) {
+            request(crew_.health, caf::infinite, ask_health{})
+                .then(
+                    [answer, jobs](const health_answer& h) {
+                      api::worker_counts workers;
+                      workers.initializing = h.initializing;
+                      workers.idle = h.idle;
+                      workers.ready = h.idle;
+                      workers.running = h.running;
+                      workers.unhealthy = h.unhealthy;
+                      answer->send(api::counts(jobs.value, workers));
+                    },
+                    failed(answer));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
+  if (state_.state() == ingress_state::SHUTDOWN) {
+    answer->send(api::refuse(error{errc::stopping, ""}));
+    return;
+  }
+  answer->send(api::pinged(pod_.ready));
+}
+
+void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
+  answer->send(api::metrics_text(ctx_.outside.meters.render()));
+}
+
+// ---- waits of /runsync -------------------------------------------------------------------------------
+
+void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
+                              std::chrono::milliseconds time) {
+  const auto until = ctx_.outside.time.now() + time;
+  waits_[id] = wait{until, answer};
+  arm(until);
+}
+
+void runpod_ingress::ended(const job_ended& m) {
+  const auto it = waits_.find(m.view.id);
+  if (it == waits_.end()) {
+    return;
+  }
+  it->second.answer->send(api::job(m.view));
+  waits_.erase(it);
+}
+
+void runpod_ingress::waited(const timer& m) {
+  if (m.ticket != ticket_) {
+    return;
+  }
+  armed_for_.reset();
+  const auto now = ctx_.outside.time.now();
+  std::optional<moment> next;
+  for (auto it = waits_.begin(); it != waits_.end();) {
+    if (it->second.until <= now) {
+      answer_with_state(it->first, it->second.answer);
+      it = waits_.erase(it);
+    } else {
+      next = next ? std::min(*next, it->second.until) : it->second.until;
+      ++it;
+    }
+  }
+  if (next) {
+    arm(*next);
+  }
+}
+
+void runpod_ingress::arm(moment until) {
+  if (armed_for_ && *armed_for_ <= until) {
+    return;
+  }
+  armed_for_ = until;
+  const auto now = ctx_.outside.time.now();
+  send_timer(this,
+             until <= now ? std::chrono::milliseconds{0}
+                          : std::chrono::ceil<std::chrono::milliseconds>(until - now),
+             ++ticket_);
+}
+
+// ---- the pod -----------------------------------------------------------------------------------------
+
+void runpod_ingress::met(const crew& m) {
+  const bool new_queue = crew_.queue && crew_.queue != m.queue;
+  crew_ = m;
+  if (state_.state() == ingress_state::NOT_STARTED) {
+    move_to(ingress_state::WAITING, cause::start_requested);
+    become(answering());
+    pod(pod_);
+  } else if (new_queue) {
+    // The old queue may have died with news for us: whoever waits is told how the job stands.
+    auto waits = std::move(waits_);
+    waits_.clear();
+    for (auto& [id, w] : waits) {
+      answer_with_state(id, w.answer);
+    }
+  }
+}
+
+void runpod_ingress::pod(const pod_moved& m) {
+  pod_ = m;
+  switch (m.state) {
+  case pod_state::READY:
+  case pod_state::RUNNING:
+    if (state_.state() == ingress_state::WAITING) {
+      move_to(ingress_state::READY, cause::pod_ready);
+      follow_load();
+    }
+    break;
+  case pod_state::STOPPING:
+  case pod_state::STOPPED:
+    if (state_.state() != ingress_state::SHUTDOWN) {
+      move_to(ingress_state::SHUTDOWN, cause::stop_requested);
+    }
+    break;
+  case pod_state::CREATED:
+  case pod_state::STARTING:
+  case pod_state::CONFIGURING:
+  case pod_state::LAUNCHING: break;
+  }
+}
+
+void runpod_ingress::load(const load_changed& m) {
+  load_ = m;
+  follow_load();
+}
+
+void runpod_ingress::follow_load() {
+  const bool busy = load_.waiting || load_.running;
+  if (state_.state() == ingress_state::READY && busy) {
+    move_to(ingress_state::PROCESSING, cause::jobs_started);
+  } else if (state_.state() == ingress_state::PROCESSING && !busy) {
+    move_to(ingress_state::READY, cause::jobs_done);
+  }
+}
+
+bool runpod_ingress::move_to(ingress_state to, cause why) {
+  return move(state_, to, why, ctx_.outside, since_);
+}
+
+} // namespace tayfa

@@ -1,0 +1,70 @@
+// The RunPod ingress: answers HTTP calls. It owns the waits of /runsync and its own lifecycle; parsing and rendering are
+// in runtime/api, jobs live in the queue.
+//
+// States: NOT_STARTED (calls are postponed until it has met the crew) -> WAITING (jobs are accepted and wait; /ping 204)
+// -> READY <-> PROCESSING (a job waits or runs) -> SHUTDOWN (no new job; status, stream and cancel still answer).
+// Every call is answered exactly once: the reply object answers by itself when it is dropped.
+#pragma once
+
+#include "actors/common.hpp"
+
+#include <map>
+
+namespace tayfa {
+
+struct client_call {
+  api::call call;
+  reply_ptr answer;
+};
+
+class runpod_ingress : public ingress_actor::base {
+ public:
+  runpod_ingress(caf::actor_config&, pod_context);
+
+  const char* name() const override { return "ingress"; }
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+ private:
+  behavior_type not_started();
+  behavior_type answering();
+
+  void serve(const client_call&);
+  void on(const api::submit&, const reply_ptr&);
+  void on(const api::status&, const reply_ptr&);
+  void on(const api::stream&, const reply_ptr&);
+  void on(const api::cancel&, const reply_ptr&);
+  void on(const api::health&, const reply_ptr&);
+  void on(const api::ping&, const reply_ptr&);
+  void on(const api::scrape&, const reply_ptr&);
+
+  void ended(const job_ended&);
+  void pod(const pod_moved&);
+  void load(const load_changed&);
+  void met(const crew&);
+  void waited(const timer&);
+
+  void wait_for(const job_id&, const reply_ptr&, std::chrono::milliseconds);
+  void answer_with_state(const job_id&, const reply_ptr&);
+  /// The timer fires at the earliest wait; a wait that ended early costs one idle scan.
+  void arm(moment until);
+  void follow_load();
+  bool move_to(ingress_state, cause);
+
+  struct wait {
+    moment until;
+    reply_ptr answer;
+  };
+
+  pod_context ctx_;
+  machine<ingress_state> state_;
+  moment since_;
+  crew crew_;
+  pod_moved pod_;
+  load_changed load_;
+  std::map<job_id, wait> waits_; ///< sync jobs have one waiter each
+  std::uint64_t ticket_ = 0;
+  std::optional<moment> armed_for_;
+};
+
+} // namespace tayfa

@@ -1,0 +1,452 @@
+#include "actors/supervisor.hpp"
+
+#include "actors/health.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+namespace {
+
+enum core_child : std::size_t { queue_child, loader_child, health_child, ingress_child };
+
+/// Loading again would end the same way: the pod must not loop (reliability.md G1, M1, M2).
+bool is_final_load_error(errc e) {
+  return e == errc::model_invalid || e == errc::no_torch || e == errc::unfit || e == errc::gpu_oom;
+}
+
+call_sink sink_to(const ingress_actor& ingress) {
+  return [ingress](api::call call, reply_ptr answer) {
+    caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});
+  };
+}
+
+child_keeper::end judge_core(const caf::error& reason) {
+  return !reason || reason == caf::exit_reason::user_shutdown ? child_keeper::end::normal
+                                                              : child_keeper::end::failed;
+}
+
+child_keeper::end judge_worker(const caf::error& reason) {
+  switch (worker_end_from(reason)) {
+  case worker_end::as_asked: return child_keeper::end::normal;
+  case worker_end::refresh: return child_keeper::end::refresh;
+  case worker_end::failed: return child_keeper::end::failed;
+  }
+  return child_keeper::end::failed;
+}
+
+} // namespace
+
+supervisor::supervisor(caf::actor_config& cfg, pod_context ctx, pod_terms terms)
+    : supervisor_actor::base(cfg), ctx_(ctx), terms_(std::move(terms)),
+      since_(ctx_.outside.time.now()) {
+  guard(this, ctx_.outside.log);
+  set_down_handler([this](caf::down_msg& m) {
+    if (core_ && core_->down(m)) {
+      return;
+    }
+    for (auto& s : slots_) {
+      if (s.keeper && s.keeper->down(m)) {
+        return;
+      }
+    }
+  });
+}
+
+supervisor::behavior_type supervisor::make_behavior() { return created(); }
+
+void supervisor::on_exit() {
+  crew_ = crew{};
+  core_.reset();
+  slots_.clear();
+  if (!std::exchange(told_, true)) {
+    terms_.stopped(pod_exit{70, "the supervisor itself failed"});
+  }
+}
+
+// ---- behaviours --------------------------------------------------------------------------------------
+
+supervisor::behavior_type supervisor::created() {
+  return {[this](const start_pod&) { begin_starting(); },
+          [this](const stop_pod& m) { stop(m); },
+          postpone<http_bound>(),
+          ignore<http_closed>(),
+          postpone<machine_checked>(),
+          postpone<catalogue_checked>(),
+          postpone<engine_moved>(),
+          postpone<load_changed>(),
+          ignore<queue_drained>(),
+          ignore<part_stuck>(),
+          [this](const timer& m) { timed(m); }};
+}
+
+supervisor::behavior_type supervisor::starting() {
+  return {ignore<start_pod>(),
+          [this](const stop_pod& m) { stop(m); },
+          [this](const http_bound& m) { bound(m); },
+          ignore<http_closed>(),
+          postpone<machine_checked>(),
+          postpone<catalogue_checked>(),
+          postpone<engine_moved>(),
+          postpone<load_changed>(),
+          ignore<queue_drained>(),
+          [this](const part_stuck& m) { core_->replace(m.name); },
+          [this](const timer& m) { timed(m); }};
+}
+
+supervisor::behavior_type supervisor::configuring() {
+  return {ignore<start_pod>(),
+          [this](const stop_pod& m) { stop(m); },
+          ignore<http_bound>(),
+          ignore<http_closed>(),
+          [this](const machine_checked& m) { checked(m); },
+          [this](const catalogue_checked& m) { checked(m); },
+          postpone<engine_moved>(),
+          postpone<load_changed>(),
+          ignore<queue_drained>(),
+          [this](const part_stuck& m) { core_->replace(m.name); },
+          [this](const timer& m) { timed(m); }};
+}
+
+supervisor::behavior_type supervisor::launching() {
+  return {ignore<start_pod>(),
+          [this](const stop_pod& m) { stop(m); },
+          ignore<http_bound>(),
+          ignore<http_closed>(),
+          ignore<machine_checked>(),
+          ignore<catalogue_checked>(),
+          [this](const engine_moved& m) { engine(m); },
+          postpone<load_changed>(),
+          ignore<queue_drained>(),
+          [this](const part_stuck& m) { core_->replace(m.name); },
+          [this](const timer& m) { timed(m); }};
+}
+
+supervisor::behavior_type supervisor::ready() {
+  return {ignore<start_pod>(),
+          [this](const stop_pod& m) { stop(m); },
+          ignore<http_bound>(),
+          ignore<http_closed>(),
+          ignore<machine_checked>(),
+          ignore<catalogue_checked>(),
+          [this](const engine_moved& m) { engine(m); },
+          [this](const load_changed& m) { load(m); },
+          ignore<queue_drained>(),
+          [this](const part_stuck& m) { core_->replace(m.name); },
+          [this](const timer& m) { timed(m); }};
+}
+
+supervisor::behavior_type supervisor::stopping() {
+  return {ignore<start_pod>(),
+          [this](const stop_pod& m) { stop(m); },
+          ignore<http_bound>(),
+          [this](const http_closed&) { finish(); },
+          ignore<machine_checked>(),
+          ignore<catalogue_checked>(),
+          [this](const engine_moved& m) { engine(m); },
+          ignore<load_changed>(),
+          [this](const queue_drained&) { stop_workers(); },
+          ignore<part_stuck>(),
+          [this](const timer& m) { timed(m); }};
+}
+
+// ---- STARTING ----------------------------------------------------------------------------------------
+
+void supervisor::begin_starting() {
+  move_to(pod_state::STARTING, cause::start_requested, ctx_.knobs.pod_starting_budget);
+  become(starting());
+  make_core();
+  core_->start();
+  ctx_.outside.http.open(sink_to(crew_.ingress),
+                         [me = crew_.supervisor](result<std::string> address) {
+                           caf::anon_send(me, http_bound{std::move(address)});
+                         });
+}
+
+void supervisor::bound(const http_bound& m) {
+  if (!m.address) {
+    fail(cause::part_failed, m.address.error());
+    return;
+  }
+  http_open_ = true;
+  ctx_.outside.log.info("listening", {{"address", *m.address}});
+  begin_configuring();
+}
+
+// ---- CONFIGURING -------------------------------------------------------------------------------------
+
+void supervisor::begin_configuring() {
+  move_to(pod_state::CONFIGURING, cause::parts_started, ctx_.knobs.pod_configuring_budget);
+  become(configuring());
+  send(crew_.loader, check_catalogue{});
+  if (ctx_.knobs.engine_slots == 0) {
+    checked(machine_checked{}); // no engine of our own: nothing to be fit for
+    return;
+  }
+  ctx_.outside.probe.run(terms_.engine, [me = crew_.supervisor](fitness_report report) {
+    caf::anon_send(me, machine_checked{std::move(report)});
+  });
+}
+
+void supervisor::checked(const machine_checked& m) {
+  fitness_ = m.report;
+  for (const auto& row : m.report.rows) {
+    const log_field fields[] = {{"check", row.name},
+                                {"verdict", to_string(row.verdict)},
+                                {"value", row.value},
+                                {"advice", row.advice}};
+    ctx_.outside.log.write(row.verdict == fitness::fit ? log_level::info : log_level::warn,
+                           "machine", fields);
+  }
+  maybe_launch();
+}
+
+void supervisor::checked(const catalogue_checked& m) {
+  if (!m.models) {
+    fail(cause::part_failed, m.models.error());
+    return;
+  }
+  models_ = *m.models;
+  maybe_launch();
+}
+
+void supervisor::maybe_launch() {
+  if (!fitness_ || !models_) {
+    return;
+  }
+  if (fitness_->verdict == fitness::unfit && ctx_.knobs.engine_on_unfit == "stop") {
+    fail(cause::unfit, error{errc::unfit, "see the machine lines above, or run: tayfa check"});
+    return;
+  }
+  begin_launching();
+}
+
+// ---- LAUNCHING, READY, RUNNING -----------------------------------------------------------------------
+
+void supervisor::begin_launching() {
+  move_to(pod_state::LAUNCHING, cause::configured, ctx_.knobs.pod_launching_budget);
+  become(launching());
+  slots_.resize(ctx_.knobs.engine_slots);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    make_slot(i);
+    slots_[i].keeper->start();
+  }
+  maybe_ready();
+}
+
+void supervisor::engine(const engine_moved& m) {
+  auto& s = slots_.at(m.worker.slot.value);
+  if (m.worker.incarnation != s.incarnation) {
+    return;
+  }
+  s.state = m.state;
+  const auto pod = state_.state();
+  if (pod == pod_state::LAUNCHING && m.why == cause::load_failed &&
+      is_final_load_error(m.reason.code)) {
+    fail(cause::part_failed, m.reason);
+    return;
+  }
+  if (pod == pod_state::LAUNCHING) {
+    maybe_ready();
+  }
+  refresh_ready();
+}
+
+void supervisor::maybe_ready() {
+  const auto launched = [](const slot& s) { return s.given_up || s.state == engine_state::READY; };
+  if (!std::all_of(slots_.begin(), slots_.end(), launched)) {
+    return;
+  }
+  move_to(pod_state::READY, cause::engines_ready);
+  become(ready());
+  refresh_ready();
+}
+
+bool supervisor::serving() const {
+  const auto pod = state_.state();
+  const auto up = [](const slot& s) {
+    return s.state == engine_state::READY || s.state == engine_state::PROCESSING;
+  };
+  return (pod == pod_state::READY || pod == pod_state::RUNNING) &&
+         (slots_.empty() || std::any_of(slots_.begin(), slots_.end(), up));
+}
+
+void supervisor::refresh_ready() {
+  if (const bool now = serving(); now != ready_) {
+    ready_ = now;
+    broadcast();
+  }
+}
+
+void supervisor::load(const load_changed& m) {
+  if (m.running && state_.state() == pod_state::READY) {
+    move_to(pod_state::RUNNING, cause::jobs_started);
+  } else if (!m.running && state_.state() == pod_state::RUNNING) {
+    move_to(pod_state::READY, cause::jobs_done);
+  }
+}
+
+void supervisor::timed(const timer& m) {
+  switch (static_cast<topic>(m.topic & 0xff)) {
+  case state_budget:
+    if (m.ticket != budget_ticket_) {
+      break;
+    }
+    if (state_.state() == pod_state::STOPPING) {
+      force();
+    } else {
+      fail(cause::state_timeout, error{errc::state_timeout, std::string{to_string(state_.state())}});
+    }
+    break;
+  case drain_budget:
+    if (!workers_stopping_ && crew_.queue) {
+      send(crew_.queue, hand_back_jobs{}); // queue_drained follows
+    }
+    break;
+  case core_alarm:
+    if (core_) {
+      core_->timed(m.ticket);
+    }
+    break;
+  case slot_alarm: slots_.at(m.topic >> 8).keeper->timed(m.ticket); break;
+  }
+}
+
+// ---- who is who --------------------------------------------------------------------------------------
+
+void supervisor::introduce() {
+  send(crew_.queue, crew_);
+  send(crew_.loader, crew_);
+  send(crew_.health, crew_);
+  send(crew_.ingress, crew_);
+  for (const auto& s : slots_) {
+    if (s.worker) {
+      send(s.worker, crew_);
+    }
+  }
+  if (http_open_) {
+    ctx_.outside.http.redirect(sink_to(crew_.ingress));
+  }
+  if (models_) {
+    send(crew_.loader, check_catalogue{}); // a new loader must learn it again
+  }
+  broadcast();
+}
+
+void supervisor::broadcast() {
+  const pod_moved fact{state_.state(), ready_};
+  if (crew_.queue && !core_stopping_) {
+    send(crew_.queue, fact);
+    send(crew_.health, fact);
+    send(crew_.ingress, fact);
+  }
+}
+
+void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budget) {
+  if (!move(state_, to, why, ctx_.outside, since_)) {
+    return;
+  }
+  ++budget_ticket_;
+  if (budget.count() > 0) {
+    send_timer(this, budget, budget_ticket_, state_budget);
+  }
+  ready_ = serving();
+  broadcast();
+}
+
+// ---- children ----------------------------------------------------------------------------------------
+
+void supervisor::make_core() {
+  crew_.supervisor = caf::actor_cast<supervisor_actor>(this);
+  using supervision::child_spec;
+  using supervision::restart;
+  supervision::policy policy;
+  policy.how = supervision::strategy::rest_for_one;
+  core_ = std::make_unique<child_keeper>(
+      this, ctx_, policy,
+      std::vector<child_spec>{{"queue", restart::permanent},
+                              {"model_loader", restart::permanent},
+                              {"health", restart::permanent},
+                              {"ingress", restart::permanent}},
+      child_keeper::hooks{
+          [this](std::size_t i) { return start_core(i); },
+          [this](std::chrono::milliseconds after, std::uint64_t ticket) {
+            send_timer(this, after, ticket, core_alarm);
+          },
+          [this] { introduce(); },
+          [this](std::size_t, const error& why) { fail(cause::part_failed, why); },
+          [this] {
+            core_stopped_ = true;
+            ctx_.outside.http.close([me = caf::actor_cast<supervisor_actor>(this)] {
+              caf::anon_send(me, http_closed{});
+            });
+          }},
+      judge_core);
+}
+
+caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
+  switch (static_cast<core_child>(i)) {
+  case queue_child: crew_.queue = spawn<queue>(ctx_, terms_.jobs); break;
+  case loader_child: crew_.loader = spawn<model_loader>(ctx_); break;
+  case health_child: crew_.health = spawn<health>(ctx_); break;
+  case ingress_child: crew_.ingress = spawn<runpod_ingress>(ctx_); break;
+  }
+  const caf::strong_actor_ptr children[] = {
+      caf::actor_cast<caf::strong_actor_ptr>(crew_.queue),
+      caf::actor_cast<caf::strong_actor_ptr>(crew_.loader),
+      caf::actor_cast<caf::strong_actor_ptr>(crew_.health),
+      caf::actor_cast<caf::strong_actor_ptr>(crew_.ingress)};
+  return children[i];
+}
+
+void supervisor::make_slot(std::size_t i) {
+  const auto& k = ctx_.knobs;
+  supervision::policy policy;
+  policy.intensity = k.engine_restart_intensity;
+  policy.period = k.engine_restart_period;
+  policy.backoff_base = k.engine_backoff_base;
+  policy.backoff_max = k.engine_backoff_max;
+  policy.healthy_after = k.engine_healthy_after;
+  // Room for shutdown, SIGTERM and SIGKILL, each with its grace, before the keeper itself is killed.
+  const auto patience = k.engine_stop_grace * 3 + std::chrono::milliseconds{1'000};
+  slots_[i].keeper = std::make_unique<child_keeper>(
+      this, ctx_, policy,
+      std::vector<supervision::child_spec>{
+          {"gpu_worker/" + std::to_string(i), supervision::restart::permanent, patience}},
+      child_keeper::hooks{
+          [this, i](std::size_t) { return start_worker(i); },
+          [this, i](std::chrono::milliseconds after, std::uint64_t ticket) {
+            send_timer(this, after, ticket, slot_alarm | static_cast<std::uint32_t>(i << 8));
+          },
+          [] {},
+          [this, i](std::size_t, const error& why) { slot_gave_up(i, why); },
+          [this, i] {
+            slots_[i].stopped = true;
+            workers_stopped();
+          }},
+      judge_worker);
+}
+
+caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
+  auto& s = slots_[i];
+  if (++s.incarnation > 1) {
+    ctx_.outside.meters.add(meter::engine_restarts);
+  }
+  s.state = engine_state::NOT_STARTED;
+  const worker_ref who{slot_id{static_cast<std::uint32_t>(i)}, s.incarnation};
+  s.worker = spawn<gpu_worker>(ctx_, worker_terms{who, terms_.engine, crew_});
+  return caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+}
+
+void supervisor::slot_gave_up(std::size_t i, const error& why) {
+  auto& s = slots_[i];
+  s.given_up = true;
+  ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
+  if (std::all_of(slots_.begin(), slots_.end(), [](const slot& x) { return x.given_up; })) {
+    fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
+  } else if (state_.state() == pod_state::LAUNCHING) {
+    maybe_ready();
+  }
+}
+
+} // namespace tayfa

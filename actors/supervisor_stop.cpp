@@ -1,0 +1,104 @@
+// How the pod ends: STOPPING in order (take nothing more, drain, workers, core, HTTP), by force when the deadline
+// passes or somebody asks twice, and the exit code.
+#include "actors/supervisor.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+int exit_code_for(errc e) {
+  // Only errors of the pod itself end it; any other code here is a bug and exits 70.
+  if (e == errc::bad_usage) {
+    return 64;
+  }
+  if (e == errc::bad_config || e == errc::model_invalid || e == errc::model_not_found) {
+    return 65;
+  }
+  if (e == errc::unfit || e == errc::no_torch || e == errc::engine_start ||
+      e == errc::engine_crash || e == errc::engine_hang || e == errc::gpu_oom ||
+      e == errc::state_timeout) {
+    return 69;
+  }
+  if (e == errc::port_in_use || e == errc::locked) {
+    return 75;
+  }
+  return 70;
+}
+
+void supervisor::stop(const stop_pod& m) {
+  if (state_.state() == pod_state::STOPPING) {
+    ctx_.outside.log.warn("stop_forced", {{"reason", m.reason}});
+    force();
+    return;
+  }
+  exit_ = pod_exit{0, "stopped as asked (" + m.reason + ")"};
+  ctx_.outside.log.info("stop", {{"reason", m.reason}});
+  begin_stopping(cause::stop_requested);
+}
+
+void supervisor::fail(cause why, error e) {
+  if (state_.state() == pod_state::STOPPING) {
+    return; // it is ending already; the first reason stands
+  }
+  exit_ = pod_exit{exit_code_for(e.code), e.str()};
+  ctx_.outside.log.error("pod_failed", {{"code", e.code}, {"text", e.text}});
+  begin_stopping(why);
+}
+
+void supervisor::begin_stopping(cause why) {
+  move_to(pod_state::STOPPING, why, ctx_.knobs.pod_stopping_budget);
+  become(stopping());
+  if (!crew_.queue) {
+    finish(); // nothing was started yet
+    return;
+  }
+  send(crew_.queue, drain_queue{});
+  send_timer(this, ctx_.knobs.pod_drain_budget, 0, drain_budget);
+}
+
+void supervisor::stop_workers() {
+  if (std::exchange(workers_stopping_, true)) {
+    return;
+  }
+  for (auto& s : slots_) {
+    s.keeper->stop();
+  }
+  workers_stopped();
+}
+
+void supervisor::workers_stopped() {
+  const auto gone = [](const slot& s) { return s.stopped; };
+  if (workers_stopping_ && std::all_of(slots_.begin(), slots_.end(), gone) &&
+      !std::exchange(core_stopping_, true)) {
+    core_->stop();
+  }
+}
+
+void supervisor::force() {
+  forced_ = true;
+  if (!core_) {
+    return;
+  }
+  stop_workers();
+  for (auto& s : slots_) {
+    s.keeper->kill_all();
+  }
+  if (!std::exchange(core_stopping_, true)) {
+    core_->stop();
+  }
+  core_->kill_all();
+}
+
+void supervisor::finish() {
+  const bool in_time = !forced_;
+  move_to(pod_state::STOPPED, in_time ? cause::all_stopped : cause::deadline);
+  if (!in_time && exit_.code == 0) {
+    exit_.reason += "; what still ran was killed";
+  }
+  ctx_.outside.log.info("stopped", {{"code", exit_.code}, {"reason", exit_.reason}});
+  told_ = true;
+  terms_.stopped(exit_);
+  quit();
+}
+
+} // namespace tayfa

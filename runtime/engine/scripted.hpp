@@ -1,0 +1,133 @@
+// The scripted engine: does what the job's own input says (slow, wrong, crash, hang, out of
+// memory), by timers only.
+//
+// It ships in the product, needs no GPU, and is the same code in a real engine process and in the
+// simulation. The input is a superset of RunPod's mock-worker; what a job does is a pure function
+// of its input (scripted_plan), in this order: mock_logs, mock_progress, mock_delay or mock_stream,
+// then one ending. Endings, strongest first: mock_crash, mock_hang, mock_garbage, mock_oom,
+// mock_error, mock_return, the input itself.
+//
+// Owner: one session, on its thread. Nothing here reads a clock but the time_source it was given.
+#pragma once
+
+#include "messages/error.hpp"
+#include "runtime/engine/engine.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tayfa::engine {
+
+struct session_options;
+
+/// Bounds on a script; beyond them the field is faulty.
+inline constexpr double script_seconds_max = 86'400; ///< every single delay: one day
+inline constexpr std::size_t script_updates_max = 10'000;
+inline constexpr std::size_t script_chunks_max = 10'000;
+inline constexpr std::size_t script_logs_max = 1'000;
+
+/// What a running attempt does next, `after` the step before it (the first one: after the start).
+struct scripted_step {
+  enum class action : std::uint8_t {
+    log,      ///< `level` and `text`
+    progress, ///< `text` is JSON
+    partial,  ///< `text` is JSON
+    complete, ///< `text` is the output's JSON; the last step
+    fail,     ///< `code` and `text`; the last step
+    crash,    ///< the process ends; the last step
+    garbage,  ///< bytes that are no frame; nothing follows, so the giver must notice
+    hang,     ///< nothing follows, and a cancel is not obeyed
+  };
+  std::chrono::nanoseconds after{0};
+  action what = action::complete;
+  std::uint8_t level = 1;
+  errc code = errc::job_failed;
+  std::string text{};
+};
+
+struct scripted_plan {
+  std::vector<scripted_step> steps; ///< never empty
+  bool refresh_worker = false;
+  bool obeys_cancel = true;
+};
+
+/// The plan of a job, from its input's JSON text. errc::bad_input, naming the field, when the
+/// script is faulty.
+result<scripted_plan> plan_script(std::string_view input_json);
+
+/// How the engine itself misbehaves, outside of any job (JSON text, TAYFA_SCRIPTED in an engine
+/// process). All times are seconds there.
+struct scripted_behavior {
+  std::chrono::nanoseconds init_delay{0}; ///< before hello
+  bool init_crash = false;                ///< after init_delay, instead of hello
+  std::chrono::nanoseconds load_delay{0}; ///< between load_model and its answer
+  bool load_crash = false;                ///< after load_delay
+  bool load_hang = false;                 ///< load_model is never answered
+  std::optional<std::string>
+      load_error; ///< load_finished{ok = false, model_invalid} with this text
+  std::optional<std::chrono::nanoseconds>
+      no_heartbeat_after;                  ///< silence, from this long after the start
+  std::vector<std::uint64_t> incarnations; ///< lives that misbehave; empty = all
+
+  /// This behaviour where it applies to that life of the engine, an innocent one elsewhere.
+  scripted_behavior for_incarnation(std::uint64_t) const;
+};
+
+/// errc::bad_config naming the field. Empty text is the innocent behaviour.
+result<scripted_behavior> parse_behavior(std::string_view json);
+
+/// The part of a behaviour that the session acts out: late or no hello, no heartbeats.
+void add_faults(const scripted_behavior&, session_options&);
+
+struct scripted_options {
+  std::uint32_t capacity = 1;
+  std::string device = "cpu";
+  scripted_behavior behavior{}; ///< already narrowed by for_incarnation()
+};
+
+class scripted_engine final : public engine {
+ public:
+  scripted_engine(sink& out, const time_source& time, scripted_options options = {})
+      : out_(out), time_(time), options_(std::move(options)) {}
+
+  std::string kind() const override { return "scripted"; }
+  std::string device() const override { return options_.device; }
+  std::uint32_t capacity() const override { return options_.capacity; }
+
+  void load(const protocol::load_model&) override;
+  void start(const protocol::assign&) override;
+  void cancel(const attempt_ref&) override;
+  std::uint32_t running() const override { return static_cast<std::uint32_t>(runs_.size()); }
+  std::optional<moment> next_wakeup() const override;
+  void wake(moment now) override;
+
+ private:
+  struct pending_load {
+    std::string model;
+    moment asked;
+    moment due;
+  };
+  struct run {
+    attempt_ref attempt;
+    scripted_plan plan;
+    std::size_t next = 0; ///< == steps.size() while it hangs
+    moment begun;
+    moment due;
+  };
+
+  void answer_load(moment now);
+  void do_step(std::size_t index, moment now);
+  void finish(std::size_t index, moment now, protocol::finished);
+
+  sink& out_;
+  const time_source& time_;
+  scripted_options options_;
+  std::optional<pending_load> load_;
+  std::vector<run> runs_; ///< in the order of their start
+  bool dead_ = false;     ///< crash() returned: a simulated process has ended
+};
+
+} // namespace tayfa::engine

@@ -1,0 +1,300 @@
+#include "runtime/engine/session.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+namespace tayfa::engine {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// A giver that asks for none or for a flood gets something sane.
+constexpr milliseconds beat_min{10};
+constexpr milliseconds beat_max{600'000};
+constexpr std::size_t finished_kept = 64;
+// What a frame needs beside its one large text: header, attempt, and a clipped text.
+constexpr std::size_t payload_max = protocol::frame_bytes_max - protocol::text_bytes_max - 4096;
+
+/// Cuts to what the decoder takes, at the border of a UTF-8 character.
+void clip(std::string& text) {
+  if (text.size() <= protocol::text_bytes_max) {
+    return;
+  }
+  std::size_t end = protocol::text_bytes_max;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
+    --end;
+  }
+  text.resize(end);
+}
+
+} // namespace
+
+session::session(worker_ref worker, const engine_factory& make, link& out, const time_source& time,
+                 session_options options)
+    : worker_(worker), link_(out), time_(time), options_(std::move(options)), engine_(make(*this)) {
+}
+
+// ---- life
+// ----------------------------------------------------------------------------------------
+
+void session::open() {
+  opened_ = time_.now();
+  hello_due_ = opened_ + options_.hello_delay;
+  wake(opened_);
+}
+
+void session::say_hello() {
+  hello_due_.reset();
+  if (options_.crash_at_hello) {
+    crash();
+    return;
+  }
+  protocol::hello hello;
+  hello.pid = options_.pid;
+  hello.engine = engine_->kind();
+  hello.device = engine_->device();
+  hello.capacity = std::max<std::uint32_t>(1, engine_->capacity());
+  clip(hello.engine);
+  clip(hello.device);
+  send(hello);
+}
+
+void session::wake(moment now) {
+  if (over()) {
+    return;
+  }
+  if (hello_due_ && *hello_due_ <= now) {
+    say_hello();
+  }
+  if (!over() && beat_every_ && beat_due_ <= now) {
+    beat(now);
+  }
+  if (!over()) {
+    engine_->wake(now);
+  }
+}
+
+std::optional<moment> session::next_wakeup() const {
+  if (over()) {
+    return std::nullopt;
+  }
+  auto earliest = engine_->next_wakeup();
+  const auto consider = [&](moment due) { earliest = earliest ? std::min(*earliest, due) : due; };
+  if (hello_due_) {
+    consider(*hello_due_);
+  }
+  if (beat_every_) {
+    consider(beat_due_);
+  }
+  return earliest;
+}
+
+void session::beat(moment now) {
+  beat_due_ = now + *beat_every_;
+  if (options_.no_heartbeat_after && now - opened_ >= *options_.no_heartbeat_after) {
+    beat_every_.reset();
+    return;
+  }
+  const auto memory = options_.memory ? options_.memory() : memory_use{};
+  send(protocol::heartbeat{++beats_, static_cast<std::uint32_t>(attempts_.size()), memory.rss_bytes,
+                           memory.device_bytes});
+}
+
+void session::crash() {
+  dead_ = true;
+  if (options_.on_crash) {
+    options_.on_crash();
+  }
+}
+
+void session::send(const protocol::upstream& message) {
+  link_.send(protocol::encode(worker_, message));
+}
+
+// ---- from the giver
+// ------------------------------------------------------------------------------
+
+void session::on_frame(std::span<const char> bytes) {
+  if (over()) {
+    return;
+  }
+  const auto frame = protocol::decode_downstream(bytes);
+  if (!frame) {
+    ++counters_.bad_frames;
+    return;
+  }
+  if (frame->worker != worker_) {
+    ++counters_.foreign_frames;
+    return;
+  }
+  std::visit([this](const auto& message) { on(message); }, frame->body);
+}
+
+void session::on(const protocol::welcome& message) {
+  beat_every_ = std::clamp(milliseconds{message.heartbeat_ms}, beat_min, beat_max);
+  beat_due_ = time_.now() + *beat_every_;
+}
+
+void session::on(const protocol::load_model& message) {
+  if (draining_ || load_ == load_state::loading || !attempts_.empty()) {
+    ++counters_.out_of_place;
+    return;
+  }
+  load_ = load_state::loading;
+  engine_->load(message);
+}
+
+void session::on(const protocol::assign& message) {
+  const bool repeated =
+      attempts_.contains(message.attempt) ||
+      std::find(finished_.begin(), finished_.end(), message.attempt) != finished_.end();
+  if (repeated || message.attempt.job.empty()) {
+    ++counters_.out_of_place;
+    return;
+  }
+  if (draining_) {
+    refuse(message.attempt, errc::stopping, "the engine is draining");
+    return;
+  }
+  if (load_ != load_state::loaded) {
+    refuse(message.attempt, errc::not_ready, "no model is loaded");
+    return;
+  }
+  if (attempts_.size() >= std::max<std::uint32_t>(1, engine_->capacity())) {
+    refuse(message.attempt, errc::engine_protocol, "more attempts than the engine's capacity");
+    return;
+  }
+  attempts_.try_emplace(message.attempt);
+  engine_->start(message);
+}
+
+/// An attempt that cannot be taken is answered at once: silence would look like a hang.
+void session::refuse(const attempt_ref& attempt, errc code, std::string text) {
+  ++counters_.out_of_place;
+  protocol::finished answer;
+  answer.attempt = attempt;
+  answer.how = protocol::outcome::failed;
+  answer.code = static_cast<std::uint16_t>(code);
+  answer.text = std::move(text);
+  send(answer);
+}
+
+void session::on(const protocol::cancel& message) {
+  if (attempts_.contains(message.attempt)) {
+    engine_->cancel(message.attempt);
+  }
+}
+
+void session::on(const protocol::drain&) {
+  draining_ = true;
+  drained_ = false; // a giver that asks again has not heard the answer
+  say_drained_if_idle();
+}
+
+void session::say_drained_if_idle() {
+  if (draining_ && !drained_ && attempts_.empty()) {
+    drained_ = true;
+    send(protocol::drained{});
+  }
+}
+
+void session::on(const protocol::shutdown&) {
+  done_ = true;
+}
+
+// ---- from the engine
+// -----------------------------------------------------------------------------
+
+void session::emit(protocol::upstream message) {
+  if (over()) {
+    return;
+  }
+  std::visit(
+      [this]<class Body>(Body& body) {
+        if constexpr (requires { pass(std::move(body)); }) {
+          pass(std::move(body));
+        } else {
+          ++counters_.late_events; // hello, heartbeat and drained are the session's own words
+        }
+      },
+      message);
+}
+
+void session::emit_raw(std::string bytes) {
+  if (!over()) {
+    link_.send(std::move(bytes));
+  }
+}
+
+void session::pass(protocol::load_finished message) {
+  if (load_ != load_state::loading) {
+    ++counters_.late_events;
+    return;
+  }
+  load_ = message.ok ? load_state::loaded : load_state::none;
+  clip(message.model);
+  clip(message.text);
+  send(message);
+}
+
+void session::pass(protocol::started message) {
+  if (!attempts_.contains(message.attempt)) {
+    ++counters_.late_events;
+    return;
+  }
+  send(message);
+}
+
+void session::pass(protocol::progress message) {
+  const auto found = attempts_.find(message.attempt);
+  if (found == attempts_.end() || message.payload.size() > payload_max) {
+    ++counters_.late_events;
+    return;
+  }
+  message.sequence = ++found->second.progress;
+  send(message);
+}
+
+void session::pass(protocol::partial message) {
+  const auto found = attempts_.find(message.attempt);
+  if (found == attempts_.end() || message.payload.size() > payload_max) {
+    ++counters_.late_events;
+    return;
+  }
+  message.sequence = ++found->second.partial;
+  send(message);
+}
+
+void session::pass(protocol::finished message) {
+  if (attempts_.erase(message.attempt) == 0) {
+    ++counters_.late_events;
+    return;
+  }
+  finished_.push_back(message.attempt);
+  if (finished_.size() > finished_kept) {
+    finished_.pop_front();
+  }
+  if (message.output.size() > payload_max) {
+    message.how = protocol::outcome::failed;
+    message.code = static_cast<std::uint16_t>(errc::job_failed);
+    message.text = "the output is larger than a frame may be";
+    message.output = {};
+  }
+  clip(message.text);
+  send(message);
+  say_drained_if_idle();
+}
+
+void session::pass(protocol::log message) {
+  if (!message.attempt.job.empty() && !attempts_.contains(message.attempt)) {
+    ++counters_.late_events;
+    return;
+  }
+  message.level = std::min<std::uint8_t>(message.level, 3);
+  clip(message.text);
+  send(message);
+}
+
+} // namespace tayfa::engine

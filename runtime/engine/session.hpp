@@ -1,0 +1,136 @@
+// The engine's side of the worker protocol, for any engine: in tayfa-engine and in the simulation.
+//
+// A session owns one engine and is its sink. It says hello, beats, decodes what the giver says,
+// hands it to the engine and keeps the rules that hold for every engine:
+//   * exactly one finished per attempt, and nothing of that attempt after it;
+//   * progress and partial are numbered from 1, per attempt and kind;
+//   * no frame leaves that the other side would refuse: texts are clipped, an output that does not
+//   fit fails the job;
+//   * a frame that is broken, or for another incarnation, changes nothing and is counted.
+//
+// Owner: the process's main loop, or the simulated host. One thread; no clock but the one given; no
+// sockets.
+#pragma once
+
+#include "messages/codec.hpp"
+#include "messages/protocol.hpp"
+#include "runtime/engine/engine.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace tayfa::engine {
+
+/// Engines need the sink that the session is, so the session makes its engine.
+using engine_factory = std::function<std::unique_ptr<engine>(sink&)>;
+
+struct memory_use {
+  std::uint64_t rss_bytes = 0;
+  std::uint64_t device_bytes = 0;
+};
+
+struct session_options {
+  std::uint32_t pid = 0;
+  /// What a crash does. A real process does not return from it. A simulated one does; it must not
+  /// destroy the session before the call into it has returned.
+  std::function<void()> on_crash{};
+  std::function<memory_use()> memory{}; ///< for heartbeats; none reports 0
+
+  // Faults on purpose (scripted_behavior).
+  std::chrono::nanoseconds hello_delay{0};
+  bool crash_at_hello = false;
+  std::optional<std::chrono::nanoseconds> no_heartbeat_after{};
+};
+
+/// What was refused, for the log and for tests.
+struct session_counters {
+  std::uint64_t bad_frames = 0;     ///< could not be decoded
+  std::uint64_t foreign_frames = 0; ///< for another incarnation or slot
+  std::uint64_t out_of_place = 0;   ///< valid, but nothing that the giver may say now
+  std::uint64_t late_events = 0;    ///< the engine spoke about an attempt that is not running
+};
+
+class session final : public sink {
+ public:
+  session(worker_ref, const engine_factory&, link&, const time_source&, session_options = {});
+
+  /// Says hello (or will, when a delay is asked for).
+  void open();
+  void on_frame(std::span<const char> bytes);
+  void wake(moment now);
+  std::optional<moment> next_wakeup() const;
+
+  /// The process must end now with exit_code(). Everything is ignored from here on.
+  bool done() const { return done_; }
+  int exit_code() const { return 0; }
+  /// crash() was called and returned (simulation only).
+  bool dead() const { return dead_; }
+
+  int wake_descriptor() const { return engine_->wake_descriptor(); }
+  const session_counters& counters() const { return counters_; }
+
+  void emit(protocol::upstream) override;
+  void emit_raw(std::string bytes) override;
+  void crash() override;
+
+ private:
+  struct attempt_state {
+    std::uint32_t progress = 0;
+    std::uint32_t partial = 0;
+  };
+  enum class load_state : std::uint8_t { none, loading, loaded };
+
+  void say_hello();
+  void send(const protocol::upstream&);
+  void beat(moment now);
+  void say_drained_if_idle();
+  void refuse(const attempt_ref&, errc, std::string text);
+
+  void on(const protocol::welcome&);
+  void on(const protocol::load_model&);
+  void on(const protocol::assign&);
+  void on(const protocol::cancel&);
+  void on(const protocol::drain&);
+  void on(const protocol::shutdown&);
+
+  void pass(protocol::load_finished);
+  void pass(protocol::started);
+  void pass(protocol::progress);
+  void pass(protocol::partial);
+  void pass(protocol::finished);
+  void pass(protocol::log);
+
+  bool over() const { return done_ || dead_; }
+
+  worker_ref worker_;
+  link& link_;
+  const time_source& time_;
+  session_options options_;
+
+  std::map<attempt_ref, attempt_state> attempts_; ///< assigned and not finished
+  std::deque<attempt_ref>
+      finished_; ///< the latest ones, so that a repeated assign runs nothing twice
+  load_state load_ = load_state::none;
+  bool draining_ = false;
+  bool drained_ = false;
+  bool done_ = false;
+  bool dead_ = false;
+
+  moment opened_{};
+  std::optional<moment> hello_due_;
+  std::optional<std::chrono::milliseconds> beat_every_;
+  moment beat_due_{};
+  std::uint64_t beats_ = 0;
+  session_counters counters_;
+  std::unique_ptr<engine>
+      engine_; ///< last: it may speak while it is made, never after the rest is gone
+};
+
+} // namespace tayfa::engine

@@ -1,0 +1,170 @@
+#include "runtime/engine/torch/at_tensors.hpp"
+
+#include <ATen/ATen.h>
+#include <ATen/DeviceAccelerator.h>
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace tayfa::engine {
+
+namespace {
+
+constexpr std::uint64_t output_bytes_max = tensor_limits{}.tensor_bytes;
+
+c10::ScalarType to_scalar(dtype type) {
+  switch (type) {
+  case dtype::u8: return c10::ScalarType::Byte;
+  case dtype::i8: return c10::ScalarType::Char;
+  case dtype::i16: return c10::ScalarType::Short;
+  case dtype::i32: return c10::ScalarType::Int;
+  case dtype::i64: return c10::ScalarType::Long;
+  case dtype::f16: return c10::ScalarType::Half;
+  case dtype::bf16: return c10::ScalarType::BFloat16;
+  case dtype::f32: return c10::ScalarType::Float;
+  case dtype::f64: return c10::ScalarType::Double;
+  case dtype::boolean: return c10::ScalarType::Bool;
+  }
+  return c10::ScalarType::Undefined;
+}
+
+std::optional<dtype> from_scalar(c10::ScalarType type) {
+  for (const auto ours : {dtype::u8, dtype::i8, dtype::i16, dtype::i32, dtype::i64, dtype::f16,
+                          dtype::bf16, dtype::f32, dtype::f64, dtype::boolean}) {
+    if (to_scalar(ours) == type) {
+      return ours;
+    }
+  }
+  return std::nullopt;
+}
+
+/// A context that has met a fatal error fails every later call, so a small one tells.
+bool answers(c10::Device device) {
+  try {
+    const auto options = at::TensorOptions().device(device).dtype(at::kFloat);
+    return at::ones({8}, options).sum().item<float>() == 8.0f;
+  } catch (const c10::OutOfMemoryError&) {
+    return true;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+bool is_out_of_memory(std::string_view what) {
+  for (const std::string_view mark :
+       {"out of memory", "not enough memory", "can't allocate memory", "std::bad_alloc"}) {
+    if (what.find(mark) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// To be called outside of the handler, when the tensors of the failed pass are gone.
+void after_failure(c10::Device device) {
+  if (device.is_cpu()) {
+    return;
+  }
+  if (!answers(device)) {
+    throw device_lost("the device does not answer after an error");
+  }
+  at::accelerator::emptyCache();
+}
+
+} // namespace
+
+result<c10::Device> choose_device(const std::string& wanted) {
+  const bool there = at::hasCUDA() && at::globalContext().getNumGPUs() > 0;
+  if (wanted == "cpu" || (wanted == "any" && !there)) {
+    return c10::Device{c10::DeviceType::CPU};
+  }
+  if (!there) {
+    return fail(errc::unfit, "the model is made for a GPU and none is here");
+  }
+  return c10::Device{c10::DeviceType::CUDA, 0};
+}
+
+result<void> set_threads() {
+  const char* const text = std::getenv("TAYFA_TORCH_THREADS");
+  if (text == nullptr || *text == '\0') {
+    return {};
+  }
+  int threads = 0;
+  const char* const end = text + std::strlen(text);
+  const auto read = std::from_chars(text, end, threads);
+  if (read.ec != std::errc{} || read.ptr != end || threads < 1 || threads > 1024) {
+    return fail(errc::bad_config, "TAYFA_TORCH_THREADS must be a whole number from 1 to 1024");
+  }
+  at::set_num_threads(threads);
+  return {};
+}
+
+std::vector<at::Tensor> to_device(std::vector<host_tensor>& tensors, c10::Device device) {
+  std::vector<at::Tensor> out;
+  for (auto& tensor : tensors) {
+    const auto options = at::TensorOptions().dtype(to_scalar(tensor.type));
+    out.push_back(at::from_blob(tensor.bytes.data(), tensor.shape, options).to(device));
+  }
+  return out;
+}
+
+result<std::vector<host_tensor>> to_host(const std::vector<at::Tensor>& tensors,
+                                         const std::vector<tensor_spec>& specs) {
+  if (tensors.size() != specs.size()) {
+    return fail(errc::job_failed, "the model gave " + std::to_string(tensors.size()) +
+                                      " outputs, its manifest promises " +
+                                      std::to_string(specs.size()));
+  }
+  std::vector<host_tensor> out;
+  std::uint64_t budget = output_bytes_max;
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const auto& tensor = tensors[i];
+    if (!tensor.defined() || tensor.layout() != c10::kStrided) {
+      return fail(errc::job_failed, "output \"" + specs[i].name + "\" is no dense tensor");
+    }
+    const auto type = from_scalar(tensor.scalar_type());
+    if (!type) {
+      return fail(errc::job_failed, "output \"" + specs[i].name + "\" has the type " +
+                                        c10::toString(tensor.scalar_type()) +
+                                        ", which cannot be sent");
+    }
+    host_tensor host{*type, tensor.sizes().vec(), {}};
+    if (auto right = check_tensor(specs[i], *type, host.shape, errc::job_failed); !right) {
+      return fail(std::move(right.error()));
+    }
+    const std::uint64_t bytes = static_cast<std::uint64_t>(tensor.numel()) * size_of(*type);
+    if (bytes > budget) {
+      return fail(errc::job_failed, "the model's outputs are larger than can be sent");
+    }
+    budget -= bytes;
+    const auto dense = tensor.to(c10::kCPU).resolve_conj().resolve_neg().contiguous();
+    host.bytes.resize(bytes);
+    std::memcpy(host.bytes.data(), dense.const_data_ptr(), bytes);
+    out.push_back(std::move(host));
+  }
+  return out;
+}
+
+outputs_or_error guarded(c10::Device device, errc otherwise,
+                         const std::function<outputs_or_error()>& body) {
+  error why;
+  try {
+    return body();
+  } catch (const c10::OutOfMemoryError&) {
+    why = {errc::gpu_oom, device.is_cpu() ? "the host has not enough memory for this job" : ""};
+  } catch (const std::bad_alloc&) {
+    why = {errc::gpu_oom, "the host has not enough memory for this job"};
+  } catch (const c10::Error& e) {
+    const std::string_view what = e.what_without_backtrace();
+    why = {is_out_of_memory(what) ? errc::gpu_oom : otherwise, brief_message(what)};
+  } catch (const std::exception& e) {
+    why = {is_out_of_memory(e.what()) ? errc::gpu_oom : otherwise, brief_message(e.what())};
+  }
+  after_failure(device);
+  return fail(std::move(why));
+}
+
+} // namespace tayfa::engine

@@ -1,0 +1,37 @@
+// The border between plain tensors and libtorch: where a model runs, how tensors get there and
+// back, and what libtorch's exceptions mean. For the files of the plugin only.
+#pragma once
+
+#include "runtime/engine/torch/program.hpp"
+
+#include <ATen/core/Tensor.h>
+#include <c10/core/Device.h>
+#include <functional>
+
+namespace tayfa::engine {
+
+/// The manifest's "cpu", "cuda" or "any" on this machine; errc::unfit when it needs a GPU that is
+/// not there.
+result<c10::Device> choose_device(const std::string& wanted);
+
+/// TAYFA_TORCH_THREADS, 1 to 1024, for the calling thread's tensor operations; unset leaves
+/// libtorch's own choice, which follows the hardware. errc::bad_config.
+result<void> set_threads();
+
+/// On the CPU the result shares the host tensors' memory, which must outlive it.
+std::vector<at::Tensor> to_device(std::vector<host_tensor>&, c10::Device);
+
+/// Checked against the specs, then copied.
+result<std::vector<host_tensor>> to_host(const std::vector<at::Tensor>&,
+                                         const std::vector<tensor_spec>&);
+
+/// Runs `body`; an exception becomes gpu_oom or `otherwise` with a brief text. When the device no
+/// longer answers afterwards, device_lost is thrown.
+using outputs_or_error = result<std::vector<host_tensor>>;
+outputs_or_error guarded(c10::Device, errc otherwise,
+                         const std::function<outputs_or_error()>& body);
+
+result<std::unique_ptr<program>> load_torchscript(const model_manifest&, const model_file&);
+result<std::unique_ptr<program>> load_aot_inductor(const model_manifest&, const model_file&);
+
+} // namespace tayfa::engine

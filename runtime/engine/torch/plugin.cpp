@@ -1,0 +1,49 @@
+// libtayfa-engine-torch.so: the two entry points that runtime/engine/engine.hpp names.
+#include "runtime/engine/torch/at_tensors.hpp"
+#include "runtime/engine/torch/check.hpp"
+#include "runtime/engine/torch/cuda_driver.hpp"
+#include "runtime/engine/torch/torch_model.hpp"
+
+#include <ATen/Context.h>
+
+namespace tayfa::engine {
+
+namespace {
+
+class torch_backend final : public backend {
+ public:
+  torch_backend() {
+    if (at::hasCUDA()) {
+      const auto report = ask_driver();
+      device_ = report.gpus.empty() ? "cuda:0" : "cuda:0 " + report.gpus.front().name;
+    }
+  }
+
+  std::string device() const override { return device_; }
+
+  result<std::unique_ptr<program>> load(const model_manifest& manifest,
+                                        const model_file& file) override {
+    if (auto threads = set_threads(); !threads) {
+      return fail(std::move(threads.error()));
+    }
+    return manifest.kind == "torchscript" ? load_torchscript(manifest, file)
+                                          : load_aot_inductor(manifest, file);
+  }
+
+ private:
+  std::string device_ = "cpu";
+};
+
+} // namespace
+
+} // namespace tayfa::engine
+
+extern "C" [[gnu::visibility("default")]] tayfa::engine::blocking_model*
+tayfa_make_blocking_model() {
+  using namespace tayfa::engine;
+  return new torch_model(std::make_unique<torch_backend>(), std::make_unique<tayfa::system_time>());
+}
+
+extern "C" [[gnu::visibility("default")]] void tayfa_check_machine(std::string& out) {
+  out = tayfa::engine::check_machine();
+}

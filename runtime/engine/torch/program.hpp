@@ -1,0 +1,44 @@
+// A loaded model as the torch engine sees it: plain host tensors in, plain host tensors out. What
+// runs it (TorchScript, AOTInductor) is behind this, so that everything around it is built and
+// tested without libtorch.
+#pragma once
+
+#include "runtime/model/model_file.hpp"
+#include "runtime/model/tensor_json.hpp"
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace tayfa::engine {
+
+/// The device is in a state that only the end of the process repairs (a sticky CUDA error). Never
+/// caught in the engine.
+class device_lost : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+class program {
+ public:
+  virtual ~program() = default;
+  /// One pass. Outputs come in the manifest's order, checked against it before they are copied to
+  /// the host. errc::job_failed, gpu_oom; throws device_lost.
+  virtual result<std::vector<host_tensor>> forward(std::vector<host_tensor> inputs) = 0;
+};
+
+class backend {
+ public:
+  virtual ~backend() = default;
+  virtual std::string device() const = 0; ///< "cpu", "cuda:0 NVIDIA H200"
+  /// The file has been checked against the manifest. errc::model_invalid, gpu_oom, unfit,
+  /// bad_config.
+  virtual result<std::unique_ptr<program>> load(const model_manifest&, const model_file&) = 0;
+};
+
+/// What a library's exception text tells a client: one line without traces, at most 300 printable
+/// characters.
+std::string brief_message(std::string_view what);
+
+} // namespace tayfa::engine

@@ -1,0 +1,229 @@
+#include "runtime/model/model_file.hpp"
+
+#include "runtime/model/catalogue.hpp"
+#include "runtime/model/zip_listing.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <fcntl.h>
+#include <memory>
+#include <openssl/evp.h>
+#include <span>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+namespace tayfa {
+
+namespace {
+
+bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
+  std::size_t done = 0;
+  while (done < into.size()) {
+    const auto got = ::pread(descriptor, into.data() + done, into.size() - done,
+                             static_cast<off_t>(offset + done));
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got <= 0) {
+      return false;
+    }
+    done += static_cast<std::size_t>(got);
+  }
+  return true;
+}
+
+auto unreadable() {
+  return fail(errc::model_invalid, "the file cannot be read");
+}
+
+std::string hex(std::span<const unsigned char> bytes) {
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string out;
+  for (const auto byte : bytes) {
+    out += digits[byte >> 4];
+    out += digits[byte & 15];
+  }
+  return out;
+}
+
+/// What stands in an archive, seen from its first member's top folder, which is where libtorch
+/// looks.
+struct archive_marks {
+  std::string root;
+  bool constants = false;
+  bool code = false;
+  bool pickle = false;
+  bool format = false;
+  bool inductor = false;
+
+  void see(std::string_view name) {
+    const auto slash = name.find('/');
+    if (slash == std::string_view::npos) {
+      return;
+    }
+    if (root.empty()) {
+      root = name.substr(0, slash);
+    }
+    if (name.substr(0, slash) != root) {
+      return;
+    }
+    const auto rest = name.substr(slash + 1);
+    constants = constants || rest == "constants.pkl";
+    pickle = pickle || rest == "data.pkl";
+    code = code || rest.starts_with("code/");
+    format = format || rest == "archive_format";
+    inductor = inductor || rest.starts_with("data/aotinductor/");
+  }
+};
+
+} // namespace
+
+result<model_file> model_file::open(const std::string& path, std::uint64_t limit) {
+  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+  const int descriptor =
+      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (descriptor < 0) {
+    switch (errno) {
+    case ENOENT:
+    case ENOTDIR: return fail(errc::model_invalid, "there is no such file");
+    case ELOOP: return fail(errc::model_invalid, "it is a symbolic link, which is not followed");
+    case EACCES: return fail(errc::model_invalid, "there is no permission to read it");
+    default: return fail(errc::model_invalid, "it cannot be opened");
+    }
+  }
+  model_file file{descriptor};
+  struct stat facts {};
+  if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
+    return fail(errc::model_invalid, "it is not a regular file");
+  }
+  file.size_ = static_cast<std::uint64_t>(facts.st_size);
+  file.modified_ = facts.st_mtim;
+  file.changed_ = facts.st_ctim;
+  if (file.size_ == 0) {
+    return fail(errc::model_invalid, "it is empty");
+  }
+  if (file.size_ > limit) {
+    return fail(errc::model_invalid, "it is larger than " + std::to_string(limit) + " bytes");
+  }
+  return file;
+}
+
+model_file::model_file(model_file&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_),
+      modified_(other.modified_), changed_(other.changed_) {}
+
+model_file::~model_file() {
+  if (descriptor_ >= 0) {
+    ::close(descriptor_);
+  }
+}
+
+std::string model_file::pinned_path() const {
+  return "/proc/self/fd/" + std::to_string(descriptor_);
+}
+
+result<std::string> model_file::read_all() const {
+  std::string text(size_, '\0');
+  if (!read_exactly(descriptor_, 0, text)) {
+    return unreadable();
+  }
+  return text;
+}
+
+result<std::string> model_file::kind() const {
+  std::array<char, 16> head{};
+  if (!read_exactly(descriptor_, 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
+    return unreadable();
+  }
+  if (!std::string_view{head.data(), 4}.starts_with("PK\x03\x04")) {
+    const auto first = static_cast<unsigned char>(head[0]);
+    if (first == 0x80 && head[1] >= 2 && head[1] <= 5) {
+      return fail(errc::model_invalid, "it is a pickle, which is never loaded");
+    }
+    if (head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0) {
+      return fail(errc::model_invalid, "it is a safetensors file; this engine runs TorchScript "
+                                       "(.pt) and AOTInductor (.pt2) files");
+    }
+    return fail(errc::model_invalid, "it is neither a TorchScript nor an AOTInductor archive");
+  }
+  archive_marks marks;
+  const auto listed = list_zip(
+      size_, [this](auto offset, auto into) { return read_exactly(descriptor_, offset, into); },
+      [&marks](std::string_view name) { marks.see(name); });
+  if (!listed) {
+    return fail(listed.error());
+  }
+  const bool script = marks.constants && marks.code;
+  const bool package = marks.format && marks.inductor;
+  if (script && package) {
+    return fail(errc::model_invalid, "it claims to be TorchScript and AOTInductor at once");
+  }
+  if (script || package) {
+    return script ? "torchscript" : "aot_inductor";
+  }
+  if (marks.pickle) {
+    return fail(errc::model_invalid, "it holds pickled weights (torch.save), not a program");
+  }
+  return fail(errc::model_invalid, "it is a zip archive, but no TorchScript or AOTInductor one");
+}
+
+result<std::string> model_file::sha256() const {
+  const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context{EVP_MD_CTX_new(),
+                                                                        EVP_MD_CTX_free};
+  if (!context || EVP_DigestInit_ex(context.get(), EVP_sha256(), nullptr) != 1) {
+    return fail(errc::internal, "SHA-256 is not available");
+  }
+  std::vector<char> chunk(std::size_t{1} << 20);
+  for (std::uint64_t at = 0; at < size_;) {
+    const auto part = std::span{chunk}.first(std::min<std::uint64_t>(chunk.size(), size_ - at));
+    if (!read_exactly(descriptor_, at, part)) {
+      return unreadable();
+    }
+    if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) {
+      return fail(errc::internal, "SHA-256 failed");
+    }
+    at += part.size();
+  }
+  std::array<unsigned char, 32> digest{};
+  unsigned int length = 0;
+  if (EVP_DigestFinal_ex(context.get(), digest.data(), &length) != 1 || length != digest.size()) {
+    return fail(errc::internal, "SHA-256 failed");
+  }
+  return hex(digest);
+}
+
+result<void> model_file::matches(const model_manifest& manifest) const {
+  const auto found = kind();
+  if (!found) {
+    return fail(found.error());
+  }
+  if (*found != manifest.kind) {
+    return fail(errc::model_invalid,
+                "its content is " + *found + ", the manifest says " + manifest.kind);
+  }
+  const auto digest = sha256();
+  if (!digest) {
+    return fail(digest.error());
+  }
+  if (*digest != manifest.sha256) {
+    return fail(errc::model_invalid, "its SHA-256 is not the one in the manifest");
+  }
+  if (!unchanged()) {
+    return fail(errc::model_invalid, "it was changed while it was read");
+  }
+  return {};
+}
+
+bool model_file::unchanged() const {
+  struct stat facts {};
+  const auto same = [](const std::timespec& a, const std::timespec& b) {
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+  };
+  return ::fstat(descriptor_, &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) == size_ &&
+         same(facts.st_mtim, modified_) && same(facts.st_ctim, changed_);
+}
+
+} // namespace tayfa

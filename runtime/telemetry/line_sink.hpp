@@ -1,0 +1,48 @@
+// The last step of a log line: one write(2) per line to a descriptor, never blocking for long.
+//
+// Owner: the spdlog logger in log.cpp; base_sink's mutex makes it thread safe. A file is opened for
+// appending and every line is one write, so several processes may share it. Invariant: what could
+// not be written is counted, and the count is told by the next line that goes through.
+#pragma once
+
+#include "runtime/telemetry/log.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <spdlog/sinks/base_sink.h>
+#include <string>
+#include <string_view>
+
+namespace tayfa {
+
+class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  static result<std::shared_ptr<line_sink>> to_standard_error(log_format);
+  static result<std::shared_ptr<line_sink>> to_file(const std::string& path, log_format);
+
+  /// `owned` descriptors are closed with the sink.
+  line_sink(int descriptor, bool owned, log_format format);
+  ~line_sink() override;
+  line_sink(const line_sink&) = delete;
+  line_sink& operator=(const line_sink&) = delete;
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg&) override;
+  void flush_() override {}
+
+ private:
+  bool write_line(std::string_view line);
+
+  const int descriptor_;
+  const bool owned_;
+  const log_format format_;
+  const std::size_t write_max_; ///< bytes that one write takes without blocking
+  system_time time_;
+  std::string buffer_;
+  std::uint64_t dropped_ = 0;
+  bool torn_ = false; ///< the last write stopped inside a line
+};
+
+} // namespace tayfa

@@ -1,0 +1,82 @@
+"""What every end-to-end test is made of: a build, pods that are always cleaned up, and ctest's way
+to say "skipped".
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "runtime/demo"))
+import pod as pods  # noqa: E402
+
+BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))
+SKIPPED = 77
+
+# Exit codes of `tayfa serve` (sysexits.h).
+OK, BAD_USAGE, BAD_CONFIG, UNFIT, INTERNAL, BUSY = 0, 64, 65, 69, 70, 75
+
+# Short budgets, so that a test of what happens at their end takes no minute.
+QUICK = [
+    "--engine.backoff_base",
+    "20ms",
+    "--engine.stop_grace",
+    "500ms",
+    "--engine.cancel_grace",
+    "300ms",
+]
+
+
+class Case(unittest.TestCase):
+    maxDiff = None
+
+    def start(self, *arguments, **options):
+        """A pod that ends with the test at the latest."""
+        pod = pods.Pod(BUILD, *QUICK, *arguments, **options)
+        self.addCleanup(pod.close)
+        return pod
+
+    def ready(self, *arguments, **options):
+        return self.start(*arguments, **options).wait_ready()
+
+    def folder(self):
+        folder = tempfile.TemporaryDirectory(prefix="tayfa-e2e-")
+        self.addCleanup(folder.cleanup)
+        return pathlib.Path(folder.name)
+
+    def tayfa(self, *arguments, timeout=60, environment=None):
+        return subprocess.run(
+            [pods.program(BUILD), *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=pods.clean_environment(environment),
+        )
+
+    def assert_gone(self, pid, timeout=10.0):
+        self.assertTrue(pods.wait_gone(pid, timeout), f"process {pid} lives on")
+
+    def assert_exit(self, pod, code):
+        self.assertEqual(pod.wait_exit(), code, f"the log's tail:\n{pod.tail()}")
+
+    def assert_stops(self, pod):
+        """SIGTERM ends it with 0, and nothing of it stays."""
+        engines = pod.engines()
+        self.assertEqual(pod.stop(), OK, f"the log's tail:\n{pod.tail()}")
+        for engine in engines:
+            self.assert_gone(engine, 1.0)
+        self.assertEqual(pod.states()[-2:], ["STOPPING", "STOPPED"])
+
+
+def main():
+    """Like unittest.main(), but 77 when nothing ran because everything was skipped."""
+    outcome = unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]], exit=False).result
+    if not outcome.wasSuccessful():
+        sys.exit(1)
+    if outcome.testsRun == 0:
+        sys.exit("no test ran")
+    sys.exit(SKIPPED if len(outcome.skipped) == outcome.testsRun else 0)

@@ -1,0 +1,165 @@
+// Drives a job_table by hand and says in words what it ordered, so that a test reads like a script.
+//
+// Time stands still until pass() is called. After every command the table's audit must be clean.
+#pragma once
+
+#include "runtime/core/job_table.hpp"
+
+#include <gtest/gtest.h>
+#include <string>
+
+namespace tayfa::testing {
+
+inline std::string text_of(const effect& e) {
+  if (const auto* g = std::get_if<give>(&e)) {
+    return "give " + to_string(g->message.attempt) + " to " + to_string(g->worker);
+  }
+  if (const auto* r = std::get_if<revoke>(&e)) {
+    return "revoke " + to_string(r->attempt) + " from " + to_string(r->worker);
+  }
+  const auto& m = std::get<moved>(e);
+  return m.view.id.str() + " " + std::string{to_string(m.view.state)} + " (" +
+         std::string{to_string(m.why)} + ")" + (m.watched ? " watched" : "");
+}
+
+inline std::string text_of(const effects& all) {
+  std::string out;
+  for (const auto& e : all) {
+    out += (out.empty() ? "" : "; ") + text_of(e);
+  }
+  return out;
+}
+
+struct job_script {
+  explicit job_script(job_limits limits = {}) : table(limits) {}
+
+  job_table table;
+  moment now{std::chrono::hours{1}};
+
+  void pass(milliseconds d) { now += d; }
+
+  static job_request request(std::string input = "{}") {
+    job_request r;
+    r.endpoint = "tayfa";
+    r.input = shared_text{std::move(input)};
+    return r;
+  }
+  static worker_ref worker(std::uint32_t slot, std::uint64_t incarnation = 1) {
+    return {slot_id{slot}, incarnation};
+  }
+  static attempt_ref attempt(const char* job, std::uint32_t number) {
+    return {job_id{job}, number};
+  }
+
+  // ---- clients: each answers with the orders, or with the error's name
+  std::string submit(const char* id, job_request r = request(), bool watch = false) {
+    return checked(table.submit(now, job_id{id}, std::move(r), watch));
+  }
+  std::string submit_low(const char* id) {
+    auto r = request();
+    r.policy.low_priority = true;
+    return submit(id, std::move(r));
+  }
+  std::string cancel(const char* id) {
+    auto done = table.cancel(now, job_id{id});
+    audited();
+    return done ? text_of(done->second) : std::string{to_string(done.error().code)};
+  }
+  job_view view(const char* id) const {
+    auto found = table.find(now, job_id{id});
+    EXPECT_TRUE(found) << id << " is not there";
+    return found.value_or(job_view{});
+  }
+  std::string state(const char* id) const {
+    auto found = table.find(now, job_id{id});
+    return std::string{found ? to_string(found->state) : to_string(found.error().code)};
+  }
+  /// The unread chunks, one after the other.
+  std::string stream(const char* id) {
+    auto read = table.read_stream(now, job_id{id});
+    std::string out;
+    if (!read) {
+      return std::string{to_string(read.error().code)};
+    }
+    for (const auto& c : read->second) {
+      out += c.view();
+    }
+    return out;
+  }
+
+  // ---- workers
+  std::string join(worker_ref w, std::uint32_t capacity = 1) {
+    return audited(table.worker_joined(now, w, capacity));
+  }
+  std::string join(std::uint32_t slot) { return join(worker(slot)); }
+  std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
+    return audited(table.worker_lost(now, slot_id{slot}, why));
+  }
+  std::string drain(std::uint32_t slot) {
+    return audited(table.worker_draining(now, worker(slot)));
+  }
+
+  // ---- reports: "stale" or the orders
+  std::string started(worker_ref w, attempt_ref a) {
+    return reported(table.started(now, w, protocol::started{std::move(a)}));
+  }
+  std::string progress(worker_ref w, attempt_ref a, std::uint32_t sequence, const char* text) {
+    return reported(table.progressed(
+        now, w, protocol::progress{std::move(a), sequence, shared_text{std::string{text}}}));
+  }
+  std::string partial(worker_ref w, attempt_ref a, std::uint32_t sequence, const char* text) {
+    return reported(table.streamed(
+        now, w, protocol::partial{std::move(a), sequence, shared_text{std::string{text}}}));
+  }
+  std::string complete(worker_ref w, attempt_ref a, const char* output = "1") {
+    protocol::finished f;
+    f.attempt = std::move(a);
+    f.output = shared_text{std::string{output}};
+    return reported(table.finished(now, w, f));
+  }
+  std::string failed(worker_ref w, attempt_ref a, std::uint16_t code, const char* text) {
+    protocol::finished f;
+    f.attempt = std::move(a);
+    f.how = protocol::outcome::failed;
+    f.code = code;
+    f.text = text;
+    return reported(table.finished(now, w, f));
+  }
+  std::string stopped(worker_ref w, attempt_ref a) {
+    protocol::finished f;
+    f.attempt = std::move(a);
+    f.how = protocol::outcome::cancelled;
+    return reported(table.finished(now, w, f));
+  }
+
+  // ---- the pod
+  std::string expire() { return audited(table.expire(now)); }
+  std::string hand_back() { return audited(table.hand_back(now)); }
+  milliseconds next() const {
+    const auto at = table.next_deadline();
+    EXPECT_TRUE(at);
+    return std::chrono::duration_cast<milliseconds>(at.value_or(now) - now);
+  }
+
+ private:
+  void audited() { expect_clean(table.audit()); }
+  static void expect_clean(const std::vector<std::string>& broken) {
+    for (const auto& rule : broken) {
+      ADD_FAILURE() << rule;
+    }
+  }
+  std::string audited(const effects& todo) {
+    audited();
+    return text_of(todo);
+  }
+  std::string checked(const result<effects>& done) {
+    audited();
+    return done ? text_of(*done) : std::string{to_string(done.error().code)};
+  }
+  std::string reported(const job_table::report_result& r) {
+    audited();
+    return r.current ? text_of(r.todo) : "stale" + (r.todo.empty() ? "" : "; " + text_of(r.todo));
+  }
+};
+
+} // namespace tayfa::testing

@@ -1,0 +1,496 @@
+#include "tests/unit/core/job_script.hpp"
+
+#include <gmock/gmock.h>
+
+namespace tayfa::testing {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+
+const auto w0 = job_script::worker(0);
+const auto w1 = job_script::worker(1);
+const auto attempt = &job_script::attempt;
+
+// ---- taking jobs
+// ---------------------------------------------------------------------------------
+
+TEST(job_table, a_job_waits_until_a_worker_has_room) {
+  job_script s;
+  EXPECT_EQ(s.submit("a"), "");
+  EXPECT_EQ(s.state("a"), "IN_QUEUE");
+  EXPECT_EQ(s.join(0), "a IN_PROGRESS (assigned); give a#1 to 0#1");
+  EXPECT_EQ(s.submit("b"), "");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)),
+            "a COMPLETED (finished); b IN_PROGRESS (assigned); give b#1 to 0#1");
+  EXPECT_EQ(s.complete(w0, attempt("b", 1)), "b COMPLETED (finished)");
+  EXPECT_EQ(s.submit("c"), "c IN_PROGRESS (assigned); give c#1 to 0#1");
+}
+
+TEST(job_table, the_assignment_carries_the_input) {
+  job_script s;
+  s.join(0);
+  const auto todo = s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
+  ASSERT_TRUE(todo);
+  EXPECT_EQ(std::get<give>(todo->at(1)).message.input.view(), R"({"x":1})");
+}
+
+TEST(job_table, the_move_is_told_before_the_attempt_is_given) {
+  job_script s;
+  s.join(0);
+  const auto todo = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
+  ASSERT_TRUE(todo);
+  const auto& told = std::get<moved>(todo->at(0));
+  EXPECT_EQ(told.from, job_state::IN_QUEUE);
+  EXPECT_EQ(told.view.attempts, 1u);
+  EXPECT_EQ(told.view.worker, "slot-0");
+}
+
+TEST(job_table, an_id_is_taken_once) {
+  job_script s;
+  s.submit("a");
+  EXPECT_EQ(s.submit("a"), "bad_request");
+  s.cancel("a");
+  EXPECT_EQ(s.submit("a"), "bad_request");
+  EXPECT_EQ(s.submit(""), "bad_request");
+}
+
+TEST(job_table, a_full_queue_refuses_and_keeps_nothing) {
+  job_limits limits;
+  limits.queue_max = 2;
+  job_script s{limits};
+  s.join(0);
+  s.submit("running");
+  s.submit("a");
+  s.submit("b");
+  EXPECT_EQ(s.submit("c"), "queue_full");
+  EXPECT_EQ(s.state("c"), "job_not_found");
+  s.cancel("a");
+  EXPECT_EQ(s.submit("c"), "");
+}
+
+TEST(job_table, a_lost_attempt_returns_even_to_a_full_queue) {
+  job_limits limits;
+  limits.queue_max = 1;
+  job_script s{limits};
+  s.join(0);
+  s.submit("running");
+  s.submit("a");
+  EXPECT_EQ(s.lose(0), "running IN_QUEUE (attempt_lost)");
+  EXPECT_EQ(s.submit("b"), "queue_full");
+  EXPECT_EQ(s.table.counts().in_queue, 2u);
+}
+
+TEST(job_table, low_priority_waits_behind_everybody_else) {
+  job_script s;
+  s.submit_low("low1");
+  s.submit("a");
+  s.submit_low("low2");
+  s.submit("b");
+  EXPECT_THAT(s.join(0), HasSubstr("give a#1"));
+  EXPECT_THAT(s.complete(w0, attempt("a", 1)), HasSubstr("give b#1"));
+  EXPECT_THAT(s.complete(w0, attempt("b", 1)), HasSubstr("give low1#1"));
+  EXPECT_THAT(s.complete(w0, attempt("low1", 1)), HasSubstr("give low2#1"));
+}
+
+TEST(job_table, ids_have_runpods_form) {
+  seeded_random random{7};
+  const auto plain = job_table::make_id(random, false);
+  const auto sync = job_table::make_id(random, true);
+  EXPECT_EQ(plain.str().size(), 36u + 3u);
+  EXPECT_TRUE(plain.str().ends_with("-t1"));
+  EXPECT_TRUE(sync.str().starts_with("sync-"));
+  EXPECT_TRUE(job_id::parse(plain.str()) && job_id::parse(sync.str()));
+  EXPECT_NE(plain.str(), sync.str().substr(5));
+}
+
+// ---- choosing a worker
+// ---------------------------------------------------------------------------
+
+TEST(job_table, the_worker_idle_longest_is_preferred) {
+  job_script s;
+  s.join(0);
+  s.join(1);
+  EXPECT_THAT(s.submit("a"), HasSubstr("to 0#1"));
+  s.complete(w0, attempt("a", 1));
+  EXPECT_THAT(s.submit("b"), HasSubstr("to 1#1"));
+  s.complete(w1, attempt("b", 1));
+  EXPECT_THAT(s.submit("c"), HasSubstr("to 0#1"));
+}
+
+TEST(job_table, an_idle_worker_is_preferred_to_a_busy_one_with_room) {
+  job_script s;
+  s.join(w0, 2);
+  s.submit("a");
+  s.join(w1, 2);
+  EXPECT_THAT(s.submit("b"), HasSubstr("to 1#1"));
+}
+
+TEST(job_table, a_worker_never_holds_more_than_its_capacity) {
+  job_script s;
+  s.submit("a");
+  s.submit("b");
+  s.submit("c");
+  EXPECT_EQ(s.join(w0, 2), "a IN_PROGRESS (assigned); give a#1 to 0#1; "
+                           "b IN_PROGRESS (assigned); give b#1 to 0#1");
+  EXPECT_EQ(s.state("c"), "IN_QUEUE");
+}
+
+TEST(job_table, a_draining_worker_finishes_but_takes_nothing) {
+  job_script s;
+  s.join(w0, 2);
+  s.submit("a");
+  EXPECT_EQ(s.drain(0), "");
+  EXPECT_EQ(s.submit("b"), "");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "a COMPLETED (finished)");
+  EXPECT_EQ(s.state("b"), "IN_QUEUE");
+  EXPECT_EQ(s.join(w0, 2), "") << "the same life announced again is still draining";
+  EXPECT_THAT(s.join(job_script::worker(0, 2), 2), HasSubstr("give b#1 to 0#2"));
+}
+
+// ---- lost attempts
+// -------------------------------------------------------------------------------
+
+TEST(job_table, lost_attempts_wait_at_the_front_in_the_order_they_were_taken) {
+  job_script s;
+  s.join(w0, 2);
+  s.submit("b1");
+  s.submit("a2");
+  s.submit("c3");
+  EXPECT_EQ(s.lose(0), "a2 IN_QUEUE (attempt_lost); b1 IN_QUEUE (attempt_lost)");
+  EXPECT_THAT(s.join(1), HasSubstr("give b1#2"));
+  EXPECT_THAT(s.complete(w1, attempt("b1", 2)), HasSubstr("give a2#2"));
+  EXPECT_THAT(s.complete(w1, attempt("a2", 2)), HasSubstr("give c3#1"));
+  EXPECT_EQ(s.table.counts().retried, 2u);
+}
+
+TEST(job_table, a_lost_attempt_moves_to_another_worker_at_once) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.join(1);
+  EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 1#1");
+  EXPECT_EQ(s.view("a").attempts, 2u);
+  EXPECT_EQ(s.lose(0), "") << "lost twice is lost once";
+  EXPECT_EQ(s.lose(9), "") << "a slot nobody announced";
+}
+
+TEST(job_table, the_last_allowed_attempt_lost_ends_the_job_with_the_reason) {
+  job_limits limits;
+  limits.max_attempts = 2;
+  job_script s{limits};
+  s.submit("a", job_script::request(), true);
+  s.join(0);
+  s.lose(0);
+  s.join(job_script::worker(0, 2));
+  EXPECT_EQ(s.lose(0), "a FAILED (attempts_exhausted) watched");
+  const auto view = s.view("a");
+  ASSERT_TRUE(view.failure);
+  EXPECT_EQ(view.failure->code, errc::max_attempts);
+  EXPECT_THAT(view.failure->text, HasSubstr("signal 11"));
+  EXPECT_EQ(view.attempts, 2u);
+  EXPECT_EQ(s.join(job_script::worker(0, 3)), "") << "never delivered again";
+}
+
+TEST(job_table, a_newer_process_in_the_slot_loses_the_older_one) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.join(job_script::worker(0, 2)),
+            "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 0#2");
+  EXPECT_EQ(s.join(w0), "") << "the dead one's late hello";
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale");
+  EXPECT_EQ(s.complete(w0, attempt("a", 2)), "stale") << "right number, wrong life";
+  EXPECT_EQ(s.state("a"), "IN_PROGRESS");
+  EXPECT_EQ(s.table.counts().stale, 3u);
+}
+
+TEST(job_table, stopping_a_job_unasked_is_a_lost_attempt) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.stopped(w0, attempt("a", 1)),
+            "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 0#1");
+}
+
+// ---- reports and the fence
+// -----------------------------------------------------------------------
+
+TEST(job_table, only_the_current_attempt_of_the_holder_is_heard) {
+  job_script s;
+  s.join(0);
+  s.join(1);
+  s.submit("a");
+  EXPECT_EQ(s.started(w1, attempt("a", 1)), "stale") << "another worker";
+  EXPECT_EQ(s.started(w0, attempt("a", 2)), "stale") << "an attempt nobody made";
+  EXPECT_EQ(s.progress(w0, attempt("b", 1), 1, "1"), "stale") << "a job nobody knows";
+  EXPECT_EQ(s.partial(job_script::worker(0, 2), attempt("a", 1), 1, "1"), "stale");
+  EXPECT_EQ(s.complete(w1, attempt("a", 1)), "stale");
+  EXPECT_EQ(s.table.counts().stale, 5u);
+  EXPECT_EQ(s.state("a"), "IN_PROGRESS");
+  EXPECT_EQ(s.started(w0, attempt("a", 1)), "");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "a COMPLETED (finished)");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1), "2"), "stale") << "a repeated frame";
+  EXPECT_EQ(s.view("a").output.view(), "1");
+}
+
+TEST(job_table, an_error_of_the_job_keeps_code_and_text) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.failed(w0, attempt("a", 1), static_cast<std::uint16_t>(errc::bad_input), "no prompt"),
+            "a FAILED (job_error)");
+  EXPECT_EQ(s.view("a").failure, (error{errc::bad_input, "no prompt"}));
+  s.submit("b");
+  s.failed(w0, attempt("b", 1), 9999, "what");
+  EXPECT_EQ(s.view("b").failure, (error{errc::job_failed, "what"}));
+  EXPECT_EQ(s.table.counts().failed, 2u);
+}
+
+TEST(job_table, progress_shows_only_while_running_and_only_forward) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.progress(w0, attempt("a", 1), 2, "half"), "");
+  EXPECT_EQ(s.progress(w0, attempt("a", 1), 1, "less"), "stale");
+  EXPECT_EQ(s.progress(w0, attempt("a", 1), 2, "again"), "stale");
+  EXPECT_EQ(s.view("a").output.view(), "half");
+  s.lose(0);
+  EXPECT_TRUE(s.view("a").output.empty()) << "the next attempt starts from nothing";
+  s.join(1);
+  EXPECT_EQ(s.progress(w1, attempt("a", 2), 1, "new"), "") << "an attempt numbers its own";
+  s.failed(w1, attempt("a", 2), 40, "no");
+  EXPECT_TRUE(s.view("a").output.empty()) << "progress is not a result";
+  EXPECT_EQ(s.progress(w1, attempt("a", 2), 5, "late"), "stale");
+}
+
+TEST(job_table, chunks_are_read_once_and_in_order) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.stream("a"), "");
+  s.partial(w0, attempt("a", 1), 1, "x");
+  s.partial(w0, attempt("a", 1), 2, "y");
+  EXPECT_EQ(s.partial(w0, attempt("a", 1), 2, "y"), "stale");
+  EXPECT_EQ(s.stream("a"), "xy");
+  EXPECT_EQ(s.stream("a"), "");
+  s.partial(w0, attempt("a", 1), 3, "z");
+  s.complete(w0, attempt("a", 1));
+  EXPECT_EQ(s.stream("a"), "z") << "what was made before the end can still be read";
+  EXPECT_EQ(s.stream("b"), "job_not_found");
+}
+
+TEST(job_table, unread_chunks_are_bounded_and_die_with_their_attempt) {
+  job_limits limits;
+  limits.chunks_max = 2;
+  job_script s{limits};
+  s.join(0);
+  s.submit("a");
+  for (std::uint32_t i = 1; i <= 5; ++i) {
+    s.partial(w0, attempt("a", 1), i, std::to_string(i).c_str());
+  }
+  EXPECT_EQ(s.stream("a"), "45") << "the oldest were dropped";
+  s.partial(w0, attempt("a", 1), 6, "6");
+  s.lose(0);
+  EXPECT_EQ(s.stream("a"), "");
+}
+
+// ---- cancel
+// --------------------------------------------------------------------------------------
+
+TEST(job_table, cancelling_a_waiting_job_ends_it) {
+  job_script s;
+  s.submit("a", job_script::request(), true);
+  EXPECT_EQ(s.cancel("a"), "a CANCELLED (cancel_requested) watched");
+  EXPECT_EQ(s.cancel("a"), "") << "it has ended already";
+  EXPECT_EQ(s.join(0), "") << "no attempt starts after a cancel";
+  EXPECT_EQ(s.cancel("b"), "job_not_found");
+}
+
+TEST(job_table, a_cancelled_job_shows_no_result_and_its_worker_stays_taken_until_it_says_so) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.progress(w0, attempt("a", 1), 1, "half");
+  s.partial(w0, attempt("a", 1), 1, "x");
+  EXPECT_EQ(s.cancel("a"), "a CANCELLED (cancel_requested); revoke a#1 from 0#1");
+  EXPECT_EQ(s.submit("b"), "") << "the engine is still at the cancelled one";
+  EXPECT_TRUE(s.view("a").output.empty());
+  EXPECT_EQ(s.stream("a"), "");
+  EXPECT_EQ(s.progress(w0, attempt("a", 1), 2, "late"), "stale");
+  EXPECT_EQ(s.partial(w0, attempt("a", 1), 2, "late"), "stale");
+  EXPECT_EQ(s.stopped(w0, attempt("a", 1)), "stale; b IN_PROGRESS (assigned); give b#1 to 0#1");
+  EXPECT_EQ(s.table.counts().stale, 2u) << "the asked-for end is no surprise";
+}
+
+TEST(job_table, a_result_that_comes_after_the_cancel_is_refused_and_counted) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.cancel("a");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale");
+  EXPECT_EQ(s.state("a"), "CANCELLED");
+  EXPECT_TRUE(s.view("a").output.empty());
+  EXPECT_EQ(s.table.counts().stale, 1u);
+  EXPECT_THAT(s.submit("b"), HasSubstr("give b#1 to 0#1"));
+}
+
+TEST(job_table, cancelling_an_ended_job_shows_it_unchanged) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.complete(w0, attempt("a", 1), "42");
+  auto answer = s.table.cancel(s.now, job_id{"a"});
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->first.state, job_state::COMPLETED);
+  EXPECT_EQ(answer->first.output.view(), "42");
+  EXPECT_TRUE(answer->second.empty());
+}
+
+// ---- time
+// ----------------------------------------------------------------------------------------
+
+TEST(job_table, the_execution_timeout_counts_from_started) {
+  job_script s;
+  auto r = job_script::request();
+  r.policy.execution_timeout = seconds{10};
+  s.join(0);
+  s.submit("a", r);
+  s.pass(seconds{9});
+  s.started(w0, attempt("a", 1));
+  EXPECT_EQ(s.next(), seconds{10});
+  s.pass(seconds{5});
+  s.started(w0, attempt("a", 1));
+  EXPECT_EQ(s.next(), seconds{5}) << "said twice, it wins no time";
+  s.pass(seconds{5});
+  EXPECT_EQ(s.expire(), "a TIMED_OUT (execution_timeout); revoke a#1 from 0#1");
+  EXPECT_EQ(s.view("a").failure->code, errc::execution_timeout);
+  EXPECT_EQ(s.view("a").delay, seconds{9});
+  EXPECT_EQ(s.view("a").execution, seconds{10});
+  EXPECT_EQ(s.submit("b"), "") << "the revoked attempt still occupies its worker";
+  EXPECT_THAT(s.lose(0), "");
+  EXPECT_THAT(s.join(job_script::worker(0, 2)), HasSubstr("give b#1"));
+}
+
+TEST(job_table, without_started_the_execution_timeout_counts_from_the_assignment) {
+  job_script s;
+  s.pass(seconds{1});
+  s.submit("a");
+  s.pass(seconds{3});
+  s.join(0);
+  EXPECT_EQ(s.next(), seconds{600});
+  s.pass(seconds{600} - milliseconds{1});
+  EXPECT_EQ(s.expire(), "");
+  s.pass(milliseconds{1});
+  EXPECT_EQ(s.expire(), "a TIMED_OUT (execution_timeout); revoke a#1 from 0#1");
+  EXPECT_EQ(s.view("a").delay, seconds{3});
+}
+
+TEST(job_table, the_time_to_live_counts_from_submit_waiting_or_running) {
+  job_script s;
+  auto r = job_script::request();
+  r.policy.ttl = seconds{20};
+  s.join(0);
+  s.submit("runs", r);
+  s.submit("waits", r);
+  EXPECT_EQ(s.next(), seconds{20});
+  s.pass(seconds{20});
+  EXPECT_EQ(s.expire(), "runs TIMED_OUT (ttl_expired); revoke runs#1 from 0#1; "
+                        "waits TIMED_OUT (ttl_expired)");
+  EXPECT_EQ(s.view("waits").failure->code, errc::ttl_expired);
+  EXPECT_FALSE(s.view("waits").execution);
+  EXPECT_EQ(s.table.counts().timed_out, 2u);
+}
+
+TEST(job_table, a_job_past_its_time_to_live_does_not_start_even_if_the_timer_is_late) {
+  job_script s;
+  auto r = job_script::request();
+  r.policy.ttl = seconds{20};
+  s.submit("a", r);
+  s.submit("b");
+  s.pass(seconds{21});
+  EXPECT_EQ(s.join(0), "a TIMED_OUT (ttl_expired); b IN_PROGRESS (assigned); give b#1 to 0#1");
+}
+
+TEST(job_table, results_are_kept_for_their_time_and_then_forgotten) {
+  job_script s;
+  s.join(w0, 2);
+  auto sync = job_script::request();
+  sync.sync = true;
+  s.submit("a");
+  s.submit("s", sync);
+  s.complete(w0, attempt("a", 1));
+  s.complete(w0, attempt("s", 1));
+  EXPECT_EQ(s.next(), seconds{60});
+  s.pass(seconds{60});
+  EXPECT_EQ(s.state("s"), "job_not_found") << "not even before the timer is served";
+  EXPECT_EQ(s.expire(), "");
+  EXPECT_EQ(s.state("a"), "COMPLETED");
+  s.pass(seconds{60 * 29});
+  s.expire();
+  EXPECT_EQ(s.state("a"), "job_not_found");
+  EXPECT_FALSE(s.table.next_deadline());
+  EXPECT_EQ(s.table.counts().completed, 2u) << "counted for ever";
+}
+
+TEST(job_table, the_end_of_a_forgotten_job_still_frees_its_worker) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.cancel("a");
+  s.pass(hours{1});
+  s.expire();
+  s.submit("b");
+  EXPECT_EQ(s.stopped(w0, attempt("a", 1)), "stale; b IN_PROGRESS (assigned); give b#1 to 0#1");
+}
+
+// ---- stopping
+// ------------------------------------------------------------------------------------
+
+TEST(job_table, a_stopping_table_takes_nothing_and_gives_nothing) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.submit("b");
+  s.table.stop_taking();
+  EXPECT_EQ(s.submit("c"), "stopping");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "a COMPLETED (finished)");
+  EXPECT_EQ(s.join(1), "");
+  EXPECT_EQ(s.state("b"), "IN_QUEUE");
+}
+
+TEST(job_table, handing_back_revokes_what_runs_and_keeps_the_order) {
+  job_script s;
+  s.join(0);
+  s.join(1);
+  s.submit("a");
+  s.submit("b");
+  s.submit("c");
+  EXPECT_EQ(s.hand_back(), "b IN_QUEUE (attempt_lost); revoke b#1 from 1#1; "
+                           "a IN_QUEUE (attempt_lost); revoke a#1 from 0#1");
+  EXPECT_EQ(s.table.running(), 0u);
+  EXPECT_EQ(s.table.counts().in_queue, 3u);
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale");
+  EXPECT_EQ(s.submit("d"), "stopping");
+  EXPECT_EQ(s.hand_back(), "");
+}
+
+TEST(job_table, the_counts_tell_how_it_stands) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  s.submit("b");
+  s.submit("c");
+  s.complete(w0, attempt("a", 1));
+  s.cancel("c");
+  const auto counts = s.table.counts();
+  EXPECT_EQ(counts.completed, 1u);
+  EXPECT_EQ(counts.cancelled, 1u);
+  EXPECT_EQ(counts.in_progress, 1u);
+  EXPECT_EQ(counts.in_queue, 0u);
+  EXPECT_EQ(s.table.running(), 1u);
+}
+
+} // namespace
+} // namespace tayfa::testing
