@@ -34,8 +34,8 @@ class unique_fd {
 };
 
 struct spawn_request {
-  std::vector<std::string> arguments; ///< the first one is the program's path
-  std::vector<std::pair<std::string, std::string>> environment; ///< added to our own
+  std::vector<std::string> arguments{}; ///< the first one is the program's path
+  std::vector<std::pair<std::string, std::string>> environment{}; ///< added to our own
   bool split_stderr = false; ///< stderr gets its own pipe; otherwise both go into `output`
 };
 
