@@ -22,6 +22,7 @@
 namespace tayfa::test {
 
 using namespace std::chrono_literals;
+using std::chrono::milliseconds;
 
 /// Far above anything expected, so that only a real hang reaches it.
 inline constexpr auto patience = 60s;
