@@ -129,8 +129,7 @@ orders group::stop(moment) {
   return out;
 }
 
-// ---- failures
-// ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 bool group::wants_restart(std::size_t index, bool normal) const {
   switch (specs_[index].kind) {
@@ -204,8 +203,7 @@ void group::run(moment now, std::size_t index, orders& out) {
   out.emplace_back(start_child{index});
 }
 
-// ---- stopping in reverse order
-// -------------------------------------------------------------------
+// ---- stopping in reverse order ------------------------------------------------------------------
 
 bool group::awaits_end() const {
   return std::any_of(children_.begin(), children_.end(),

@@ -161,8 +161,7 @@ TYPED_TEST(lifecycle, the_diagram_shows_every_edge_and_both_ends) {
   EXPECT_EQ(static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')), lines);
 }
 
-// ---- each table by its own words
-// -----------------------------------------------------------------
+// ---- each table by its own words ----------------------------------------------------------------
 
 template <class State>
 std::set<std::string> arrows() {
