@@ -66,7 +66,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  const auto id = make_job_id(ctx_.outside.random, call.job.sync);
+  const auto id = job_table::make_id(ctx_.outside.random, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   if (sync) {

@@ -103,31 +103,28 @@ std::optional<target_parts> split_target(std::string_view target) {
   return parts;
 }
 
-/// ?wait= in milliseconds. As RunPod does, a value that is no number or out of bounds counts as
-/// absent.
-tl::expected<milliseconds, response> wait_of(std::string_view query, milliseconds otherwise) {
+/// ?wait= in milliseconds; other parameters are not for us.
+result<milliseconds> wait_of(std::string_view query, milliseconds otherwise) {
   std::optional<milliseconds> wait;
-  bool seen = false;
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const auto item = percent_decoded(query.substr(0, end));
     query.remove_prefix(std::min(end + 1, query.size()));
     if (!item) {
-      return tl::unexpected(refuse({errc::bad_request, "a broken percent escape in the query"}));
+      return fail(errc::bad_request, "a broken percent escape in the query");
     }
-    if (!item->starts_with("wait=")) {
+    constexpr std::string_view name = "wait=";
+    if (!item->starts_with(name)) {
       continue;
-    }
-    if (std::exchange(seen, true)) {
-      return tl::unexpected(refuse({errc::bad_request, "wait is given twice"}));
     }
     std::int64_t number = 0;
     const char* const last = item->data() + item->size();
-    const auto [rest, ec] = std::from_chars(item->data() + 5, last, number);
-    if (ec == std::errc{} && rest == last && number >= wait_min.count() &&
-        number <= wait_max.count()) {
-      wait = milliseconds{number};
+    const auto [rest, ec] = std::from_chars(item->data() + name.size(), last, number);
+    if (wait || ec != std::errc{} || rest != last || number < wait_min.count() ||
+        number > wait_max.count()) {
+      return fail(errc::bad_request, "wait must be given once, from 1000 to 300000 milliseconds");
     }
+    wait = milliseconds{number};
   }
   return wait.value_or(otherwise);
 }
@@ -184,7 +181,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   if (found.kind == route_kind::runsync) {
     const auto wait = wait_of(parts->query, bounds.runsync_wait);
     if (!wait) {
-      return tl::unexpected(wait.error());
+      return tl::unexpected(refuse(wait.error()));
     }
     found.wait = *wait;
   }

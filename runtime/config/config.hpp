@@ -13,13 +13,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace tayfa {
 
 using std::chrono::milliseconds;
 
-/// A list written as text: "a,b,c". Empty text is the empty list.
+/// A list written as text: "a,b,c". Empty text is the empty list. An item with a comma needs the file, where a list may be
+/// an array.
 class string_list {
  public:
   string_list() = default;

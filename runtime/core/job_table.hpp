@@ -58,8 +58,7 @@ struct job_limits {
   std::size_t chunks_max = 4096;           ///< unread stream chunks kept per job, oldest dropped
 };
 
-// ---- effects: what the caller must do now
-// -----------------------------------------------------------
+// ---- effects: what the caller must do now -------------------------------------------------------
 
 /// Give this attempt to this worker. `message.model` is left empty: the worker's keeper knows which
 /// model it loaded.
@@ -96,7 +95,9 @@ class job_table {
 
   // ---- clients ---------------------------------------------------------------------------------
   /// Takes the job under this id, or refuses (stopping, queue_full, bad_request for an id that
-  /// exists). `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// exists). An id is used once, even after its job has been forgotten (make_id sees to it):
+  /// attempt numbers fence only then. `watch`: the caller wants a `moved` with watched = true when
+  /// it ends.
   result<effects> submit(moment now, job_id id, job_request request, bool watch);
   result<job_view> find(moment now, const job_id&) const;
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
@@ -228,8 +229,5 @@ class job_table {
   std::map<slot_id, worker> workers_;
   std::set<worker::rank> roomy_; ///< workers that can take an attempt, best first
 };
-
-/// "<uuid>-t1", or "sync-<uuid>-t1" as RunPod marks sync jobs.
-job_id make_job_id(random_source&, bool sync);
 
 } // namespace tayfa

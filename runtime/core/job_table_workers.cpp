@@ -5,8 +5,7 @@
 
 namespace tayfa {
 
-// ---- workers
-// -------------------------------------------------------------------------------------
+// ---- workers ------------------------------------------------------------------------------------
 
 effects job_table::worker_joined(moment now, worker_ref ref, std::uint32_t capacity) {
   effects out;
@@ -41,6 +40,16 @@ effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
   return out;
 }
 
+effects job_table::lose_all_workers(moment now, const error& why) {
+  effects out;
+  for (auto& [slot, w] : workers_) {
+    if (w.present) {
+      lose_worker(now, w, why, out);
+    }
+  }
+  return out;
+}
+
 effects job_table::worker_draining(moment, worker_ref ref) {
   if (worker* w = present(ref)) {
     w->draining = true;
@@ -66,8 +75,7 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   }
 }
 
-// ---- reports
-// -------------------------------------------------------------------------------------
+// ---- reports ------------------------------------------------------------------------------------
 
 job_table::worker* job_table::present(worker_ref ref) {
   const auto entry = workers_.find(ref.slot);
@@ -165,8 +173,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   return answer;
 }
 
-// ---- assignment
-// ----------------------------------------------------------------------------------
+// ---- assignment ---------------------------------------------------------------------------------
 
 /// Keeps roomy_ in step with the worker: idle workers first, the one idle longest before the
 /// others, then those with the least to do.

@@ -78,6 +78,17 @@ orders group::ended(moment now, std::size_t index, bool normal) {
   return out;
 }
 
+orders group::refreshed(moment now, std::size_t index) {
+  orders out;
+  if (index >= children_.size() || !alone() || phase_ != phase::up ||
+      children_[index].state != child_state::running) {
+    return ended(now, index, true);
+  }
+  ++restarts_;
+  run(now, index, out);
+  return out;
+}
+
 orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
   orders out;
   if (index >= children_.size() || children_[index].state != child_state::backing_off ||
@@ -118,8 +129,7 @@ orders group::stop(moment) {
   return out;
 }
 
-// ---- failures
-// ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 bool group::wants_restart(std::size_t index, bool normal) const {
   switch (specs_[index].kind) {
@@ -160,10 +170,8 @@ void group::fail(moment now, std::size_t index, orders& out) {
       restart_one(index, past, out);
       return;
     }
-    // In a restart that is already under way this widens it; the ends it still waits for go on
-    // counting.
-    const bool widened = phase_ != phase::up;
-    first_ = policy_.how == strategy::one_for_all ? 0 : widened ? std::min(first_, index) : index;
+    // In a restart that is already under way only an earlier child can fail: it widens it.
+    first_ = policy_.how == strategy::one_for_all ? 0 : index;
     phase_ = phase::clearing;
     clear_next(out);
     return;
@@ -195,8 +203,7 @@ void group::run(moment now, std::size_t index, orders& out) {
   out.emplace_back(start_child{index});
 }
 
-// ---- stopping in reverse order
-// -------------------------------------------------------------------
+// ---- stopping in reverse order ------------------------------------------------------------------
 
 bool group::awaits_end() const {
   return std::any_of(children_.begin(), children_.end(),

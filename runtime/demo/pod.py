@@ -1,8 +1,9 @@
-"""Drives one real pod (`tayfa serve`) from Python: starts it, follows its log, talks HTTP to it, ends it.
+"""Drives one real pod (`tayfa serve`) from Python: starts it, follows its log, talks HTTP to it,
+ends it.
 
-Used by the demo, the end-to-end tests and the benchmarks; standard library only. Nothing here sleeps: every wait is for
-a line of the log, the end of a process or an answer, and has a deadline. A pod that is left (with-statement) is gone
-together with its engines and its data folder.
+Used by the demo, the end-to-end tests and the benchmarks; standard library only. Nothing here
+sleeps: every wait is for a line of the log, the end of a process or an answer, and has a deadline.
+A pod that is left (with-statement) is gone together with its engines and its data folder.
 """
 
 import collections

@@ -3,9 +3,9 @@
 
     run_demo.py [--build DIR] [--model-only]
 
-Starts `tayfa serve` on a free port, waits until it is ready, has it upscale the photo, stops it and prints what
-its lifecycle was. Without PyTorch the scripted engine stands in, and the demo says so. Ends with a code other than 0,
-and the log's tail, when anything is not as it should be.
+Starts `tayfa serve` on a free port, waits until it is ready, has it upscale the photo, stops it and
+prints what its lifecycle was. Without PyTorch the scripted engine stands in, and the demo says so.
+Ends with a code other than 0, and the log's tail, when anything is not as it should be.
 """
 
 import argparse

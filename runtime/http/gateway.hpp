@@ -5,10 +5,11 @@
 #include "messages/error.hpp"
 #include "runtime/api/call.hpp"
 
-#include <cstdint>
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 
 namespace tayfa {
 
@@ -26,6 +27,7 @@ class reply {
 
  private:
   transport transport_;
+  std::atomic<bool> sent_{false};
 };
 using reply_ptr = std::shared_ptr<reply>;
 

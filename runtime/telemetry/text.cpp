@@ -137,6 +137,25 @@ std::string quoted(std::string_view s, std::size_t limit) {
   return out;
 }
 
+std::string visible(std::string_view s, std::size_t limit) {
+  std::string out;
+  std::string rest = cut_middle(s, limit);
+  std::string_view view = rest;
+  while (!view.empty()) {
+    const code_point c = first_code_point(view);
+    const std::string_view piece = view.substr(0, c.length);
+    if (c.valid && !is_dangerous(c.value)) {
+      out += piece;
+    } else {
+      std::string escaped;
+      append_word(escaped, piece);
+      out += escaped.substr(1, escaped.size() - 2);
+    }
+    view.remove_prefix(c.length);
+  }
+  return out;
+}
+
 std::string cut_middle(std::string_view s, std::size_t limit) {
   constexpr std::size_t note_room = 48; // "...CUT 18446744073709551615 BYTES..." is shorter
   if (s.size() <= limit) {

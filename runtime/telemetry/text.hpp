@@ -39,6 +39,10 @@ void append_word(std::string& out, std::string_view);
 /// append_word, cut to about `limit` bytes first: untrusted text for the middle of a message.
 std::string quoted(std::string_view, std::size_t limit = 200);
 
+/// The text with dangerous characters escaped as append_word does, without quotes: for a table's
+/// cell or a sentence. Cut to about `limit` bytes first.
+std::string visible(std::string_view, std::size_t limit = 200);
+
 /// At most `limit` bytes (64 or more): beginning and end, and in between how many bytes are
 /// missing. Never splits a valid UTF-8 sequence.
 std::string cut_middle(std::string_view, std::size_t limit);

@@ -1,4 +1,6 @@
-"""What every end-to-end test is made of: a build, pods that are always cleaned up, and ctest's way to say "skipped"."""
+"""What every end-to-end test is made of: a build, pods that are always cleaned up, and ctest's way
+to say "skipped".
+"""
 
 import os
 import pathlib

@@ -1,4 +1,6 @@
-"""Many clients, slow clients, idle clients, rude clients: the pod stays bounded and answers the others."""
+"""Many clients, slow clients, idle clients, rude clients: the pod stays bounded and answers the
+others.
+"""
 
 import concurrent.futures
 import json

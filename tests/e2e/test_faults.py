@@ -1,4 +1,6 @@
-"""Engines that break in every way, killed from outside or by the job's own script: jobs keep exactly one result."""
+"""Engines that break in every way, killed from outside or by the job's own script: jobs keep
+exactly one result.
+"""
 
 import json
 import os
@@ -6,6 +8,13 @@ import signal
 
 import case
 from case import UNFIT, Case
+
+
+def completed(lines):
+    """How many jobs have come to COMPLETED."""
+    return sum(
+        x.event == "state" and x["machine"] == "job" and x["to"] == "COMPLETED" for x in lines
+    )
 
 
 class scripted_jobs(Case):
@@ -147,18 +156,9 @@ class kill_of_an_engine(Case):
             "--slots", "2", "--engine.restart_intensity", "1000", "--queue.max_attempts", "50"
         )
         jobs = [pod.run({"mock_return": i, "mock_delay": 0.05}) for i in range(60)]
-        for round_ in range(1, 9):
+        for wanted in range(5, 45, 5):
             # Wait for progress, then kill what runs.
-            pod.wait_until(
-                lambda lines: (
-                    sum(
-                        x.event == "state" and x["machine"] == "job" and x["to"] == "COMPLETED"
-                        for x in lines
-                    )
-                    >= round_ * 5
-                ),
-                f"{round_ * 5} completed jobs",
-            )
+            pod.wait_until(lambda lines, least=wanted: completed(lines) >= least, f"{wanted} jobs")
             for engine in pod.engines()[:1]:
                 os.kill(engine, signal.SIGKILL)
         for number, job in enumerate(jobs):

@@ -1,4 +1,6 @@
-"""The pod's life from outside: every state in order, signals at every point, exit codes, what is left behind."""
+"""The pod's life from outside: every state in order, signals at every point, exit codes, what is
+left behind.
+"""
 
 import json
 import signal

@@ -1,4 +1,6 @@
-"""The torch engine with the demo's real model on the demo's real photo. Skipped when libtorch was not there to build with."""
+"""The torch engine with the demo's real model on the demo's real photo. Skipped when libtorch was
+not there to build with.
+"""
 
 import base64
 import os

@@ -132,10 +132,13 @@ TEST(parse, wait_of_runsync) {
   EXPECT_EQ(wait("?wait=300000"), milliseconds{300'000});
   EXPECT_EQ(wait("?a=b&wait=2500&c"), milliseconds{2'500});
   EXPECT_EQ(wait("?wait=%32000"), milliseconds{2'000});
-  for (const char* const query :
-       {"", "?", "?wait=999", "?wait=300001", "?wait=", "?wait=x", "?wait=-5", "?wait=2000x",
-        "?wait=99999999999999999999", "?WAIT=2000"}) {
+  for (const char* const query : {"", "?", "?&&", "?WAIT=2000", "?waits=1"}) {
     EXPECT_EQ(wait(query), milliseconds{90'000}) << query;
+  }
+  for (const char* const query :
+       {"?wait=1", "?wait=999", "?wait=300001", "?wait=", "?wait=x", "?wait=-5", "?wait=2000x",
+        "?wait= 2000", "?wait=99999999999999999999"}) {
+    EXPECT_EQ(wait(query), milliseconds{-1}) << query;
   }
   EXPECT_EQ(wait("?wait=2000&wait=3000"), milliseconds{-1});
   EXPECT_EQ(wait("?wait=%2"), milliseconds{-1});

@@ -1,0 +1,184 @@
+// The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each state of the pod, slow
+// and impossible starts, dying actors, and random weather. Data only.
+#include "actors/sim/simulation.hpp"
+
+namespace tayfa::sim {
+
+namespace {
+
+using what = incident::what;
+using namespace std::chrono_literals;
+
+workload_options jobs(std::uint32_t n) {
+  workload_options w;
+  w.jobs = n;
+  return w;
+}
+
+scenario life(std::string name, std::string text) {
+  scenario s;
+  s.name = std::move(name);
+  s.text = std::move(text);
+  s.work = jobs(12);
+  return s;
+}
+
+scenario broken_engine(std::string name, std::string text, engine::scripted_behavior behavior) {
+  auto s = life(std::move(name), std::move(text));
+  behavior.incarnations = {1, 2};
+  s.behaviors[0] = behavior;
+  s.faulty = true;
+  return s;
+}
+
+scenario hit_engine(std::string state, what act, std::chrono::milliseconds after) {
+  const bool freeze = act == what::freeze_engine;
+  auto s = life(std::string{freeze ? "freeze" : "kill"} + "_engine_in_" + state,
+                std::string{freeze ? "SIGSTOP" : "SIGKILL"} + " to an engine in " + state);
+  s.slots = 2;
+  s.behaviors[0].load_delay = 300ms; // so that there is time to be hit in LOADING_MODEL
+  s.behaviors[0].init_delay = 100ms;
+  s.incidents = {incident{"engine", std::move(state), after, act, 0}};
+  s.faulty = true;
+  return s;
+}
+
+scenario sigterm_in(std::string state, std::chrono::milliseconds after) {
+  auto s = life("sigterm_in_" + state, "SIGTERM while the pod is " + state);
+  s.behaviors[0].load_delay = 500ms;
+  s.behaviors[0].init_delay = 200ms;
+  s.incidents = {incident{"pod", std::move(state), after, what::sigterm, 0}};
+  s.faulty = true;
+  return s;
+}
+
+std::vector<scenario> all() {
+  std::vector<scenario> list;
+  list.push_back(life("normal_life", "CREATED to STOPPED with a few jobs of every harmless kind"));
+
+  auto many = life("eight_slots", "a node with eight slots and a hundred jobs");
+  many.slots = 8;
+  many.work = jobs(100);
+  many.work->gap_max = 60ms;
+  list.push_back(many);
+
+  engine::scripted_behavior b;
+  b.init_crash = true;
+  list.push_back(broken_engine("engine_crash_in_INITIALIZING", "the first two engines die before hello", b));
+  b = {};
+  b.load_crash = true;
+  b.load_delay = 200ms;
+  list.push_back(broken_engine("engine_crash_in_LOADING_MODEL", "the first two engines die while they load", b));
+  for (const auto* state : {"INITIALIZING", "LOADING_MODEL", "READY", "PROCESSING"}) {
+    list.push_back(hit_engine(state, what::kill_engine, 20ms));
+    list.push_back(hit_engine(state, what::freeze_engine, 20ms));
+  }
+  auto dying = life("kill_engine_in_SHUTDOWN", "SIGKILL to an engine that is shutting down");
+  dying.incidents = {incident{"engine", "SHUTDOWN", 0ms, what::kill_engine, 0}};
+  list.push_back(dying);
+
+  b = {};
+  b.no_heartbeat_after = 3s;
+  auto silent = broken_engine("silent_engine", "an engine that stops beating is replaced", b);
+  list.push_back(silent);
+
+  for (const auto* state : {"STARTING", "CONFIGURING", "LAUNCHING", "READY", "RUNNING"}) {
+    list.push_back(sigterm_in(state, 0ms));
+  }
+  list.push_back(sigterm_in("RUNNING", 3s));
+  list.back().name = "sigterm_late_in_RUNNING";
+  auto twice = sigterm_in("RUNNING", 10ms);
+  twice.name = "sigterm_twice";
+  twice.text = "a second SIGTERM forces the end";
+  twice.incidents.push_back(incident{"pod", "STOPPING", 1ms, what::sigterm, 0});
+  list.push_back(twice);
+
+  auto slow = life("slow_load", "a model that takes 90 s to load");
+  slow.behaviors[0].load_delay = 90s;
+  list.push_back(slow);
+  auto endless = life("endless_load", "a model that never loads: the pod gives up");
+  endless.work.reset();
+  endless.behaviors[0].load_hang = true;
+  endless.exit_code = 69;
+  list.push_back(endless);
+  auto refused = life("load_error", "a model that is refused: no retry, exit 65");
+  refused.work.reset();
+  refused.behaviors[0].load_error = "the script says so";
+  refused.exit_code = 65;
+  list.push_back(refused);
+  auto hopeless = life("engine_never_starts", "every engine dies: the slot is given up, exit 69");
+  hopeless.work.reset();
+  hopeless.behaviors[0].init_crash = true;
+  hopeless.exit_code = 69;
+  list.push_back(hopeless);
+  auto half = life("one_slot_never_starts", "one of two slots is given up, the other serves");
+  half.slots = 2;
+  half.behaviors[1].init_crash = true;
+  list.push_back(half);
+
+  auto unfit = life("unfit_machine", "the compatibility test says unfit: exit 69");
+  unfit.work.reset();
+  unfit.probe = sim_probe::mood::unfit;
+  unfit.exit_code = 69;
+  list.push_back(unfit);
+  auto mute = life("probe_hangs", "the compatibility test never answers: the state's budget ends it");
+  mute.work.reset();
+  mute.probe = sim_probe::mood::silent;
+  mute.exit_code = 69;
+  list.push_back(mute);
+  auto port = life("port_in_use", "the port is taken: exit 75");
+  port.work.reset();
+  port.port_in_use = true;
+  port.exit_code = 75;
+  list.push_back(port);
+  auto model = life("broken_model", "the model file differs from its manifest: exit 65");
+  model.work.reset();
+  model.broken_model = true;
+  model.exit_code = 65;
+  list.push_back(model);
+
+  auto nasty = life("nasty_jobs", "jobs that crash, hang, lie and run out of memory");
+  nasty.slots = 3;
+  nasty.work = jobs(40);
+  nasty.work->mix.crash = 2;
+  nasty.work->mix.hang = 1;
+  nasty.work->mix.garbage = 1;
+  nasty.work->mix.oom = 2;
+  nasty.work->mix.refresh = 2;
+  nasty.work->gap_max = 4s;
+  nasty.faulty = true;
+  list.push_back(nasty);
+
+  const std::pair<const char*, what> actors[] = {
+      {"queue_dies", what::kill_queue}, {"ingress_dies", what::kill_ingress}, {"loader_dies", what::kill_loader}};
+  for (const auto& [name, act] : actors) {
+    auto s = life(name, "an actor of the core group dies while jobs run");
+    s.slots = 2;
+    s.work = jobs(30);
+    s.incidents = {incident{"pod", "RUNNING", 700ms, act, 0}};
+    s.faulty = true;
+    list.push_back(s);
+  }
+
+  auto weather = life("random_weather", "kills, freezes and nasty jobs drawn from the seed");
+  weather.slots = 4;
+  weather.work = jobs(40);
+  weather.work->mix.crash = 1;
+  weather.work->mix.garbage = 1;
+  weather.work->mix.oom = 1;
+  weather.work->mix.refresh = 1;
+  weather.work->gap_max = 3s;
+  weather.random_faults = true;
+  weather.faulty = true;
+  list.push_back(weather);
+  return list;
+}
+
+} // namespace
+
+const std::vector<scenario>& scenarios() {
+  static const std::vector<scenario> list = all();
+  return list;
+}
+
+} // namespace tayfa::sim

@@ -1,0 +1,63 @@
+#include "actors/sim/sim_world.hpp"
+
+namespace tayfa::sim {
+
+void observed_log::write(log_level level, std::string_view event,
+                         std::span<const log_field> fields) {
+  lines_.write(level, event, fields);
+  if (event != "state" || !observer_) {
+    return;
+  }
+  const auto text = [&](std::string_view key) -> std::string_view {
+    for (const auto& f : fields) {
+      if (f.key == key) {
+        if (const auto* view = std::get_if<std::string_view>(&f.value.get())) {
+          return *view;
+        }
+      }
+    }
+    return {};
+  };
+  observer_(text("machine"), text("to"));
+}
+
+void sim_gateway::open(call_sink sink, std::function<void(result<std::string>)> done) {
+  if (port_in_use) {
+    done(fail(errc::port_in_use, "sim:8000"));
+    return;
+  }
+  sink_ = std::move(sink);
+  done(std::string{"sim:8000"});
+}
+
+void sim_gateway::close(std::function<void()> done) {
+  sink_ = nullptr;
+  done();
+}
+
+void sim_gateway::call(api::call c, reply_ptr answer) {
+  if (sink_) {
+    sink_(std::move(c), std::move(answer));
+  }
+}
+
+void sim_probe::run(const std::string& engine, std::function<void(fitness_report)> done) {
+  if (how == mood::silent) {
+    return;
+  }
+  fitness_report report;
+  report.verdict = how == mood::fit ? fitness::fit : fitness::unfit;
+  report.rows.push_back(check_row{"simulated machine", report.verdict, engine, {}, 0});
+  done(std::move(report));
+}
+
+void sim_models::inspect(std::vector<std::string>,
+                         std::function<void(result<std::vector<model_entry>>)> done) {
+  if (broken) {
+    done(fail(errc::model_invalid, "sha256 differs from the manifest"));
+    return;
+  }
+  done(std::vector<model_entry>{});
+}
+
+} // namespace tayfa::sim

@@ -1,0 +1,73 @@
+// The simulated side of the world: virtual time, one seed, no sockets, no processes. Everything here runs on the thread
+// that steps the simulation, so nothing is locked.
+#pragma once
+
+#include "actors/common.hpp"
+#include "runtime/telemetry/memory_log.hpp"
+
+#include <caf/scheduler/test_coordinator.hpp>
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace tayfa::sim {
+
+/// CAF's virtual clock as a time source. The wall clock starts at a fixed date, so that logs repeat byte for byte.
+class virtual_time final : public time_source {
+ public:
+  explicit virtual_time(caf::scheduler::test_coordinator& scheduler) : scheduler_(scheduler) {}
+  moment now() const override { return moment{scheduler_.clock().now().time_since_epoch()}; }
+  std::chrono::system_clock::time_point wall() const override {
+    return std::chrono::system_clock::time_point{
+        std::chrono::duration_cast<std::chrono::system_clock::duration>(
+            std::chrono::hours{24 * 365 * 50} + now().time_since_epoch())};
+  }
+
+ private:
+  caf::scheduler::test_coordinator& scheduler_;
+};
+
+/// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod is LAUNCHING".
+class observed_log final : public event_log {
+ public:
+  using observer = std::function<void(std::string_view machine, std::string_view to)>;
+  explicit observed_log(event_log& lines) : lines_(lines) {}
+  void observe(observer o) { observer_ = std::move(o); }
+  bool enabled(log_level) const override { return true; }
+  void write(log_level level, std::string_view event, std::span<const log_field> fields) override;
+
+ private:
+  event_log& lines_;
+  observer observer_;
+};
+
+class sim_gateway final : public http_gateway {
+ public:
+  bool port_in_use = false;
+
+  void open(call_sink sink, std::function<void(result<std::string>)> done) override;
+  void redirect(call_sink sink) override { sink_ = std::move(sink); }
+  void close(std::function<void()> done) override;
+  /// A client's call; answered 503 at once when nobody listens.
+  void call(api::call, reply_ptr);
+
+ private:
+  call_sink sink_;
+};
+
+class sim_probe final : public machine_probe {
+ public:
+  enum class mood : std::uint8_t { fit, unfit, silent };
+  mood how = mood::fit;
+  void run(const std::string& engine, std::function<void(fitness_report)> done) override;
+};
+
+class sim_models final : public model_source {
+ public:
+  bool broken = false;
+  void inspect(std::vector<std::string> paths,
+               std::function<void(result<std::vector<model_entry>>)> done) override;
+};
+
+} // namespace tayfa::sim

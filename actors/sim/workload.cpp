@@ -1,0 +1,234 @@
+#include "actors/sim/workload.hpp"
+
+#include <boost/json.hpp>
+
+namespace tayfa::sim {
+
+struct submit_next {};
+struct poll_job {
+  std::size_t index = 0;
+};
+struct cancel_now {
+  std::size_t index = 0;
+};
+struct answer_came {
+  std::size_t index = 0;
+  std::uint32_t question = 0;
+  api::response response;
+};
+
+} // namespace tayfa::sim
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::submit_next)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::poll_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::cancel_now)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::answer_came)
+
+namespace tayfa::sim {
+
+namespace {
+
+enum question : std::uint32_t { submitted, polled, streamed, cancelled };
+
+struct recipe {
+  std::string kind;
+  std::string body; ///< of POST /run
+  std::string output;
+  std::vector<std::string> allowed;
+};
+
+/// A job of a random kind. `tag` makes its output unlike any other's.
+recipe draw(const job_mix& mix, const std::string& tag, random_source& random) {
+  const auto seconds = std::to_string(0.05 + 2.0 * random.unit());
+  const auto quoted = "\"" + tag + "\"";
+  const std::vector<std::pair<unsigned, recipe>> table{
+      {mix.echo, {"echo", R"({"input":{"tag":)" + quoted + "}}", R"({"tag":)" + quoted + "}", {"COMPLETED"}}},
+      {mix.slow,
+       {"slow", R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}", quoted,
+        {"COMPLETED"}}},
+      {mix.error, {"error", R"({"input":{"mock_error":)" + quoted + "}}", "", {"FAILED"}}},
+      {mix.progress,
+       {"progress",
+        R"({"input":{"mock_progress":{"updates":3,"wait_time":0.1},"mock_return":)" + quoted + "}}",
+        quoted, {"COMPLETED"}}},
+      {mix.stream,
+       {"stream", R"({"input":{"mock_stream":["a","b","c"],"mock_delay":0.05}})", "[]", {"COMPLETED"}}},
+      {mix.crash, {"crash", R"({"input":{"mock_crash":true}})", "", {"FAILED"}}},
+      {mix.hang,
+       {"hang", R"({"input":{"mock_hang":true},"policy":{"executionTimeout":5000}})", "",
+        {"TIMED_OUT", "FAILED"}}},
+      {mix.garbage, {"garbage", R"({"input":{"mock_garbage":true}})", "", {"FAILED"}}},
+      {mix.oom, {"oom", R"({"input":{"mock_oom":true}})", "", {"FAILED"}}},
+      {mix.refresh,
+       {"refresh", R"({"input":{"mock_refresh":true,"mock_return":)" + quoted + "}}", quoted, {"COMPLETED"}}},
+      {mix.cancelled,
+       {"cancelled", R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}", quoted,
+        {"COMPLETED", "CANCELLED"}}},
+  };
+  unsigned total = 0;
+  for (const auto& [weight, r] : table) {
+    total += weight;
+  }
+  auto ticket = total == 0 ? 0 : random.next() % total;
+  for (const auto& [weight, r] : table) {
+    if (ticket < weight) {
+      return r;
+    }
+    ticket -= weight;
+  }
+  return table.front().second;
+}
+
+std::string member(const std::string& json, const char* name) {
+  boost::system::error_code failed;
+  const auto value = boost::json::parse(json, failed);
+  if (failed || !value.is_object()) {
+    return {};
+  }
+  const auto* found = value.as_object().if_contains(name);
+  return found != nullptr && found->is_string() ? std::string{found->as_string()} : std::string{};
+}
+
+bool is_end(const std::string& state) {
+  return state == "COMPLETED" || state == "FAILED" || state == "CANCELLED" || state == "TIMED_OUT";
+}
+
+class workload : public caf::event_based_actor {
+ public:
+  workload(caf::actor_config& cfg, sim_gateway& gateway, random_source& random,
+           workload_options options, std::shared_ptr<history> seen, std::function<void()> finished)
+      : caf::event_based_actor(cfg), gateway_(gateway), random_(random), options_(options),
+        seen_(std::move(seen)), finished_(std::move(finished)) {}
+
+  const char* name() const override { return "sim_workload"; }
+
+  caf::behavior make_behavior() override {
+    send(this, submit_next{});
+    return {[this](const submit_next&) { submit(); },
+            [this](const poll_job& m) { poll(m.index); },
+            [this](const cancel_now& m) {
+              ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id, {});
+            },
+            [this](const answer_came& m) { answered(m); }};
+  }
+
+ private:
+  std::chrono::milliseconds some(std::chrono::milliseconds max) {
+    return std::chrono::milliseconds{
+        static_cast<std::int64_t>(random_.unit() * static_cast<double>(max.count()))};
+  }
+
+  void submit() {
+    if (seen_->size() >= options_.jobs) {
+      return;
+    }
+    const auto index = seen_->size();
+    const auto r = draw(options_.mix, "job-" + std::to_string(index), random_);
+    seen_->push_back(job_history{r.kind, r.output, r.allowed, {}, false, false, false, {}, {}, {}, {}});
+    const bool sync = random_.unit() < 0.3;
+    ask(index, submitted, "POST", sync ? "/v2/tayfa/runsync?wait=1500" : "/run", r.body);
+    delayed_send(this, caf::timespan{some(options_.gap_max)}, submit_next{});
+  }
+
+  void poll(std::size_t index) {
+    const auto& id = (*seen_)[index].accepted_id;
+    if ((*seen_)[index].kind == "stream" && random_.unit() < 0.5) {
+      ask(index, streamed, "GET", "/v2/tayfa/stream/" + id, {});
+    } else {
+      ask(index, polled, "GET", "/status/" + id, {});
+    }
+  }
+
+  void ask(std::size_t index, std::uint32_t what, std::string method, std::string target,
+           std::string body) {
+    const auto parsed =
+        api::parse(api::request{std::move(method), std::move(target), "application/json", std::move(body)},
+                   api::limits{});
+    auto me = caf::actor_cast<caf::actor>(this);
+    if (!parsed) {
+      caf::anon_send(me, answer_came{index, what, parsed.error()});
+      return;
+    }
+    gateway_.call(*parsed, std::make_shared<reply>([me, index, what](api::response r) {
+                    caf::anon_send(me, answer_came{index, what, std::move(r)});
+                  }));
+  }
+
+  void answered(const answer_came& m) {
+    auto& job = (*seen_)[m.index];
+    if (m.question == submitted) {
+      submit_answered(m, job);
+      return;
+    }
+    if (m.response.status == 503) { // a part of the pod is restarting or stopping: ask again, but not for ever
+      if (++unavailable_ < 200) {
+        delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'000})}, poll_job{m.index});
+      }
+      return;
+    }
+    if (m.question == streamed) {
+      job.chunks.push_back(m.response.body);
+    } else if (m.question == cancelled) {
+      job.cancel_acknowledged = member(m.response.body, "status") == "CANCELLED";
+    }
+    if (m.question != cancelled) { // its poll goes on by itself
+      learn(m, job);
+    }
+  }
+
+  void submit_answered(const answer_came& m, job_history& job) {
+    job.accepted_id = m.response.status == 200 ? member(m.response.body, "id") : std::string{};
+    if (job.accepted_id.empty()) {
+      job.refused = true;
+      settle(job);
+      return;
+    }
+    if (job.kind == "cancelled") {
+      delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'500})}, cancel_now{m.index});
+    }
+    learn(m, job);
+  }
+
+  void learn(const answer_came& m, job_history& job) {
+    const auto state = member(m.response.body, "status");
+    const bool has_result = m.question == polled || m.question == submitted;
+    if (job.final_state.empty()) {
+      if (is_end(state) && has_result) {
+        job.final_state = state;
+        job.final_body = m.response.body;
+      }
+      delayed_send(this, caf::timespan{std::chrono::milliseconds{50} + some(std::chrono::milliseconds{700})},
+                   poll_job{m.index});
+    } else if (has_result) {
+      job.later_bodies.push_back(m.response.body);
+      settle(job);
+    } else {
+      delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
+    }
+  }
+
+  /// One job needs nothing more; tells when that is true of all.
+  void settle(job_history& job) {
+    if (!std::exchange(job.settled, true) && ++settled_ == options_.jobs) {
+      finished_();
+    }
+  }
+
+  sim_gateway& gateway_;
+  random_source& random_;
+  workload_options options_;
+  std::shared_ptr<history> seen_;
+  std::function<void()> finished_;
+  std::uint32_t settled_ = 0;
+  std::uint32_t unavailable_ = 0;
+};
+
+} // namespace
+
+caf::actor spawn_workload(caf::actor_system& system, sim_gateway& gateway, random_source& random,
+                          workload_options options, std::shared_ptr<history> seen,
+                          std::function<void()> finished) {
+  return system.spawn<workload>(gateway, random, options, std::move(seen), std::move(finished));
+}
+
+} // namespace tayfa::sim

@@ -1,0 +1,48 @@
+// The simulated clients: they submit jobs over the API's own parser, wait, poll, stream, cancel, and remember what they
+// were told. The history is checked against the promises afterwards (simulation.cpp).
+#pragma once
+
+#include "actors/sim/sim_world.hpp"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace tayfa::sim {
+
+/// How often each kind of job is drawn; 0 = never.
+struct job_mix {
+  unsigned echo = 10, slow = 4, error = 2, progress = 2, stream = 2, crash = 0, hang = 0, garbage = 0,
+           oom = 0, refresh = 0, cancelled = 1;
+};
+
+struct workload_options {
+  std::uint32_t jobs = 20;
+  std::chrono::milliseconds gap_max{800}; ///< between two submissions
+  job_mix mix;
+};
+
+/// What one job's client saw.
+struct job_history {
+  std::string kind;
+  std::string expected_output;      ///< JSON; empty = none is expected
+  std::vector<std::string> allowed; ///< final states that are right without faults of the pod
+  std::string accepted_id;          ///< empty until POST answered 200 with an id
+  bool refused = false;             ///< an error answer to POST: nothing may come of it
+  bool cancel_acknowledged = false;
+  bool settled = false; ///< its client wants nothing more
+  std::string final_state;
+  std::string final_body;
+  std::vector<std::string> later_bodies; ///< the same question asked again after the end
+  std::vector<std::string> chunks;
+};
+
+using history = std::vector<job_history>;
+
+/// Spawns the clients. They stop by themselves when every accepted job has ended and has been asked for twice, and then
+/// call `done`.
+caf::actor spawn_workload(caf::actor_system&, sim_gateway&, random_source&, workload_options,
+                          std::shared_ptr<history>, std::function<void()> done);
+
+} // namespace tayfa::sim

@@ -1,0 +1,82 @@
+#include "runtime/config/relations.hpp"
+
+#include "runtime/config/address.hpp"
+#include "runtime/config/knobs.hpp"
+#include "runtime/telemetry/text.hpp"
+
+namespace tayfa {
+
+namespace {
+
+bool listens_as_allowed(const config& c) {
+  const auto address = parse_listen_address(c.http_listen);
+  return !address || address->loopback || c.http_allow_public;
+}
+
+} // namespace
+
+std::span<const relation> relations() {
+  static const std::vector<relation> table = {
+      {"engine.heartbeat times engine.heartbeat_misses must be below engine.load_timeout",
+       {"engine.heartbeat", "engine.heartbeat_misses", "engine.load_timeout"},
+       [](const config& c) {
+         return c.engine_heartbeat * c.engine_heartbeat_misses < c.engine_load_timeout;
+       }},
+      {"engine.backoff_base must not be above engine.backoff_max",
+       {"engine.backoff_base", "engine.backoff_max"},
+       [](const config& c) { return c.engine_backoff_base <= c.engine_backoff_max; }},
+      {"pod.drain_budget must be below pod.stopping_budget",
+       {"pod.drain_budget", "pod.stopping_budget"},
+       [](const config& c) { return c.pod_drain_budget < c.pod_stopping_budget; }},
+      {"engine.hello_timeout must be below pod.launching_budget",
+       {"engine.hello_timeout", "pod.launching_budget"},
+       [](const config& c) { return c.engine_hello_timeout < c.pod_launching_budget; }},
+      {"engine.load_timeout must be below pod.launching_budget",
+       {"engine.load_timeout", "pod.launching_budget"},
+       [](const config& c) { return c.engine_load_timeout < c.pod_launching_budget; }},
+      {"engine.check_budget must be below pod.configuring_budget",
+       {"engine.check_budget", "pod.configuring_budget"},
+       [](const config& c) { return c.engine_check_budget < c.pod_configuring_budget; }},
+      {"engine.kind torch needs a file in engine.models, unless engine.slots is 0",
+       {"engine.kind", "engine.models", "engine.slots"},
+       [](const config& c) {
+         return c.engine_kind != "torch" || !c.engine_models.empty() || c.engine_slots == 0;
+       }},
+      {"http.listen on an address that other machines can reach needs http.allow_public "
+       "(--allow-public), as there are no API keys yet",
+       {"http.listen", "http.allow_public"},
+       listens_as_allowed},
+  };
+  return table;
+}
+
+std::string describe_broken(const relation& r, const config& c,
+                            const std::function<std::string(std::string_view)>& from) {
+  std::string out{r.rule};
+  std::string_view separator = "; here ";
+  for (const auto key : r.keys) {
+    const knob* const row = find_knob(key);
+    if (row == nullptr) {
+      continue;
+    }
+    out += separator;
+    out += key;
+    out += " = " + text::quoted(row->read(c).text);
+    out += row->unit.empty() ? "" : " " + std::string{row->unit};
+    out += from ? " (from " + from(key) + ")" : "";
+    separator = ", ";
+  }
+  return out;
+}
+
+std::vector<std::string> broken_relations(const config& c) {
+  std::vector<std::string> out;
+  for (const auto& r : relations()) {
+    if (!r.holds(c)) {
+      out.push_back(describe_broken(r, c));
+    }
+  }
+  return out;
+}
+
+} // namespace tayfa

@@ -1,0 +1,275 @@
+#include "runtime/config/values.hpp"
+
+#include "runtime/config/address.hpp"
+#include "runtime/config/suggest.hpp"
+#include "runtime/telemetry/text.hpp"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <type_traits>
+
+namespace tayfa {
+
+namespace {
+
+constexpr std::size_t text_max = 4096; // PATH_MAX; no text of a knob is longer
+constexpr std::size_t items_max = 1000;
+
+std::string with_unit(const std::string& number, const knob& row) {
+  return row.unit.empty() ? number : number + " " + std::string{row.unit};
+}
+
+/// `shown` is the value as people read it, with its unit.
+complaint outside(const knob& row, double value, const std::string& shown) {
+  if (value < row.minimum) {
+    return shown + " is below the minimum " + with_unit(number_text(row.minimum), row);
+  }
+  if (value > row.maximum) {
+    return shown + " is above the maximum " + with_unit(number_text(row.maximum), row);
+  }
+  return std::nullopt;
+}
+
+bool is_number(std::string_view digits) {
+  return !digits.empty() &&
+         std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+/// What from_chars makes of digits; the largest number when they are more than it holds.
+std::uint64_t digits_value(std::string_view digits) {
+  std::uint64_t out = 0;
+  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+  return parsed.ec == std::errc{} ? out : std::numeric_limits<std::uint64_t>::max();
+}
+
+bool is_negative_number(std::string_view s) {
+  return s.starts_with('-') && is_number(s.substr(1));
+}
+
+/// Of a sign and digits, as far as a comparison with the bounds needs it: every negative number is
+/// below all of them.
+double approximate(std::string_view number) {
+  return number.starts_with('-') ? -1.0 : static_cast<double>(digits_value(number));
+}
+
+template <class Whole>
+complaint parse_whole(const knob& row, const raw_value& raw, Whole& out) {
+  const std::string shown = text::quoted(raw.text, 64);
+  if (!is_number(raw.text) && !is_negative_number(raw.text)) {
+    return shown + " is not a whole number";
+  }
+  if (auto why = outside(row, approximate(raw.text), with_unit(shown, row))) {
+    return why;
+  }
+  out = static_cast<Whole>(digits_value(raw.text));
+  return std::nullopt;
+}
+
+bool is_name(std::string_view s) {
+  return !s.empty() && s.size() <= 64 && s != "." && s != ".." &&
+         std::all_of(s.begin(), s.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_' || c == '.';
+         });
+}
+
+complaint check_choice(const knob& row, const std::string& s) {
+  if (std::find(row.choices.begin(), row.choices.end(), s) != row.choices.end()) {
+    return std::nullopt;
+  }
+  return text::quoted(s, 100) + " is not " + allowed_values(row) + suggestion(s, row.choices);
+}
+
+complaint check_text(const knob& row, const std::string& s) {
+  if (s.size() > text_max) {
+    return "is longer than " + std::to_string(text_max) + " bytes";
+  }
+  if (!text::is_clean(s)) {
+    return text::quoted(s, 100) + " holds control characters or bytes that are not UTF-8";
+  }
+  switch (row.form) {
+  case text_form::choice: return check_choice(row, s);
+  case text_form::address:
+    if (const auto address = parse_listen_address(s); !address) {
+      return text::quoted(s, 100) + " " + address.error().text;
+    }
+    return std::nullopt;
+  case text_form::required_path: return s.empty() ? complaint{"must not be empty"} : std::nullopt;
+  case text_form::name:
+    if (!is_name(s)) {
+      return text::quoted(s, 100) + " is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
+    }
+    return std::nullopt;
+  case text_form::path:
+  case text_form::unused: return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+complaint check_items(const knob& row, const std::vector<std::string>& items) {
+  if (items.size() > items_max) {
+    return "has more than " + std::to_string(items_max) + " items";
+  }
+  if (items.empty() && row.form == text_form::name) {
+    return "must name at least one";
+  }
+  for (auto item = items.begin(); item != items.end(); ++item) {
+    if (item->empty()) {
+      return "has an empty item";
+    }
+    if (auto why = check_text(row, *item)) {
+      return why;
+    }
+    if (std::find(items.begin(), item, *item) != item) {
+      return text::quoted(*item, 100) + " is given twice";
+    }
+  }
+  return std::nullopt;
+}
+
+struct duration_unit {
+  std::string_view suffix;
+  std::uint64_t ms;
+};
+// "ms" before "m" and "s": the first suffix that fits is taken.
+constexpr std::array<duration_unit, 4> duration_units{
+    {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
+
+} // namespace
+
+string_list::string_list(std::string_view text) {
+  const auto trimmed = [](std::string_view s) {
+    const std::size_t first = s.find_first_not_of(" \t");
+    return first == std::string_view::npos ? std::string_view{}
+                                           : s.substr(first, s.find_last_not_of(" \t") - first + 1);
+  };
+  if (trimmed(text).empty()) {
+    return;
+  }
+  while (true) {
+    const std::size_t comma = text.find(',');
+    items_.emplace_back(trimmed(text.substr(0, comma)));
+    if (comma == std::string_view::npos) {
+      return;
+    }
+    text.remove_prefix(comma + 1);
+  }
+}
+
+std::string string_list::str() const {
+  std::string out;
+  for (const auto& item : items_) {
+    out += (out.empty() ? "" : ",") + item;
+  }
+  return out;
+}
+
+complaint parse_value(const knob& row, const raw_value& raw, std::string& out) {
+  if (auto why = check_text(row, raw.text)) {
+    return why;
+  }
+  out = raw.text;
+  return std::nullopt;
+}
+
+complaint parse_value(const knob&, const raw_value& raw, bool& out) {
+  const std::string& s = raw.text;
+  if (s != "true" && s != "false" && s != "1" && s != "0") {
+    return text::quoted(s, 64) + " is neither true nor false";
+  }
+  out = s == "true" || s == "1";
+  return std::nullopt;
+}
+
+complaint parse_value(const knob& row, const raw_value& raw, std::uint32_t& out) {
+  return parse_whole(row, raw, out);
+}
+complaint parse_value(const knob& row, const raw_value& raw, std::uint64_t& out) {
+  return parse_whole(row, raw, out);
+}
+
+complaint parse_value(const knob& row, const raw_value& raw, double& out) {
+  const std::string& s = raw.text;
+  double value = 0;
+  const auto parsed = std::from_chars(s.data(), s.data() + s.size(), value);
+  if (parsed.ec != std::errc{} || parsed.ptr != s.data() + s.size() || !std::isfinite(value)) {
+    return text::quoted(s, 64) + " is not a number";
+  }
+  if (auto why = outside(row, value, with_unit(text::quoted(s, 64), row))) {
+    return why;
+  }
+  out = value;
+  return std::nullopt;
+}
+
+complaint parse_value(const knob& row, const raw_value& raw, milliseconds& out) {
+  std::string_view digits = raw.text;
+  std::uint64_t factor = 1;
+  for (const auto& unit : duration_units) {
+    if (digits.ends_with(unit.suffix)) {
+      digits.remove_suffix(unit.suffix.size());
+      factor = unit.ms;
+      break;
+    }
+  }
+  const std::string shown = text::quoted(raw.text, 64);
+  if (!is_number(digits) && !is_negative_number(digits)) {
+    return shown + " is not a duration: write 1500ms, 2s, 10m, 1h or a number of milliseconds";
+  }
+  const bool bare = digits.size() == raw.text.size();
+  const double value = approximate(digits) * static_cast<double>(factor);
+  if (auto why = outside(row, value, bare ? with_unit(shown, row) : shown)) {
+    return why;
+  }
+  out = milliseconds{static_cast<std::int64_t>(digits_value(digits) * factor)};
+  return std::nullopt;
+}
+
+complaint parse_value(const knob& row, const raw_value& raw, string_list& out) {
+  const auto items = raw.items ? *raw.items : string_list{raw.text}.items();
+  if (auto why = check_items(row, items)) {
+    return why;
+  }
+  string_list list;
+  for (const auto& item : items) {
+    list.add(item);
+  }
+  out = std::move(list);
+  return std::nullopt;
+}
+
+raw_value print_value(const std::string& v) {
+  return {v, std::nullopt};
+}
+raw_value print_value(bool v) {
+  return {v ? "true" : "false", std::nullopt};
+}
+raw_value print_value(std::uint32_t v) {
+  return {std::to_string(v), std::nullopt};
+}
+raw_value print_value(std::uint64_t v) {
+  return {std::to_string(v), std::nullopt};
+}
+raw_value print_value(double v) {
+  return {number_text(v), std::nullopt};
+}
+raw_value print_value(milliseconds v) {
+  return {std::to_string(v.count()), std::nullopt};
+}
+raw_value print_value(const string_list& v) {
+  return {v.str(), v.items()};
+}
+
+std::string number_text(double v) {
+  std::array<char, 400> out{}; // the fixed form of the largest double has 309 digits
+  const bool whole = std::abs(v) < 1e15 && std::floor(v) == v;
+  const auto end =
+      whole ? std::to_chars(out.data(), out.data() + out.size(), static_cast<std::int64_t>(v))
+            : std::to_chars(out.data(), out.data() + out.size(), v);
+  return {out.data(), end.ptr};
+}
+
+} // namespace tayfa

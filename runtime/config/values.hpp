@@ -1,0 +1,35 @@
+// Values of knobs between text and C++: one parse and one print per type, with the checks of the
+// row. Pure.
+#pragma once
+
+#include "runtime/config/knobs.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace tayfa {
+
+/// What is wrong with the value, or nothing; `out` changes only when nothing is wrong.
+using complaint = std::optional<std::string>;
+
+complaint parse_value(const knob&, const raw_value&, std::string& out);
+complaint parse_value(const knob&, const raw_value&, bool& out);
+complaint parse_value(const knob&, const raw_value&, std::uint32_t& out);
+complaint parse_value(const knob&, const raw_value&, std::uint64_t& out);
+complaint parse_value(const knob&, const raw_value&, double& out);
+complaint parse_value(const knob&, const raw_value&, milliseconds& out);
+complaint parse_value(const knob&, const raw_value&, string_list& out);
+
+raw_value print_value(const std::string&);
+raw_value print_value(bool);
+raw_value print_value(std::uint32_t);
+raw_value print_value(std::uint64_t);
+raw_value print_value(double);
+raw_value print_value(milliseconds); ///< a bare number of milliseconds
+raw_value print_value(const string_list&);
+
+/// 1024 without a fraction, 0.5 with its shortest one.
+std::string number_text(double);
+
+} // namespace tayfa

@@ -1,0 +1,47 @@
+#include "runtime/engine/check.hpp"
+#include "runtime/engine/process.hpp"
+#include "runtime/host/fitness.hpp"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+int main(int argc, char** argv) {
+  using namespace tayfa;
+  CLI::App app{"tayfa-engine: one engine process of a Tayfa pod. The runtime starts it; by hand "
+               "only --check is of use."};
+  app.set_version_flag("--version", std::string{"tayfa-engine " TAYFA_VERSION});
+  engine::process_options options;
+  bool check = false;
+  auto* check_flag = app.add_flag(
+      "--check", check, "test this machine, print a report (JSON), exit 0 fit, 1 reduced, 2 unfit");
+  app.add_option("--engine", options.engine, "what to run")
+      ->check(CLI::IsMember({"scripted", "torch"}))
+      ->capture_default_str();
+  app.add_option("--endpoint", options.endpoint, "the runtime's socket, ipc://…")
+      ->excludes(check_flag);
+  app.add_option("--slot", options.worker.slot.value, "number of the slot")->excludes(check_flag);
+  app.add_option("--incarnation", options.worker.incarnation, "which life of the slot this is")
+      ->excludes(check_flag);
+  app.add_option("--parent", options.parent, "pid of the runtime: die when it dies")
+      ->check(CLI::NonNegativeNumber);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : engine::exit_usage;
+  }
+  if (!engine::follow_parent(options.parent)) {
+    std::fprintf(stderr, "tayfa-engine: the parent is gone\n");
+    return engine::exit_broken;
+  }
+  if (check) {
+    const auto report = engine::check_machine(options.engine);
+    std::printf("%s\n", fitness_json(report).c_str());
+    return static_cast<int>(report.verdict);
+  }
+  if (!options.endpoint.starts_with("ipc://")) {
+    std::fprintf(stderr, "tayfa-engine: --endpoint ipc://… is needed\n");
+    return engine::exit_usage;
+  }
+  return engine::run_process(options);
+}

@@ -1,0 +1,127 @@
+#include "runtime/http/client.hpp"
+
+#include <curl/curl.h>
+#include <memory>
+#include <string_view>
+
+namespace tayfa {
+
+namespace {
+
+struct easy_deleter {
+  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
+};
+struct url_deleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
+struct list_deleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+struct receiver {
+  std::string body;
+  std::size_t max = 0;
+  bool too_large = false;
+};
+
+/// Called from C: nothing may be thrown, and taking fewer bytes than given ends the transfer.
+std::size_t take(char* bytes, std::size_t size, std::size_t count, void* to) noexcept {
+  auto& out = *static_cast<receiver*>(to);
+  const std::size_t length = size * count;
+  if (length > out.max - out.body.size()) {
+    out.too_large = true;
+    return 0;
+  }
+  try {
+    out.body.append(bytes, length);
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return length;
+}
+
+/// libcurl wants its global state made before the first handle, and before a second thread.
+bool curl_is_ready() {
+  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return ready;
+}
+
+/// A proxy of the environment is meant for the world, not for this machine.
+result<bool> is_loopback(const std::string& url) {
+  const std::unique_ptr<CURLU, url_deleter> parts{curl_url()};
+  char* text = nullptr;
+  if (!parts || curl_url_set(parts.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK ||
+      curl_url_get(parts.get(), CURLUPART_HOST, &text, 0) != CURLUE_OK) {
+    return fail(errc::bad_usage, "\"" + url + "\" is no URL such as http://127.0.0.1:8000");
+  }
+  const std::string host{text};
+  curl_free(text);
+  return host == "localhost" || host == "[::1]" || host.starts_with("127.");
+}
+
+error transport_error(CURLcode code, const client_request& asked, bool too_large) {
+  const std::string text = asked.url + ": " + curl_easy_strerror(code);
+  if (too_large) {
+    return {errc::payload_too_large, asked.url + ": the answer is larger than " +
+                                         std::to_string(asked.response_bytes_max) + " bytes"};
+  }
+  if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+      code == CURLE_COULDNT_RESOLVE_PROXY) {
+    return {errc::unavailable, text};
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    return {errc::request_timeout, text};
+  }
+  const bool bad_url = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+  return {bad_url ? errc::bad_usage : errc::io_error, text};
+}
+
+void describe_request(CURL* h, const client_request& asked, const curl_slist* fields) {
+  curl_easy_setopt(h, CURLOPT_URL, asked.url.c_str());
+  curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
+  curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, static_cast<long>(asked.total_timeout.count()));
+  curl_easy_setopt(h, CURLOPT_HTTPHEADER, fields);
+  if (asked.method == "POST") {
+    curl_easy_setopt(h, CURLOPT_POST, 1L);
+    curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body.size()));
+    curl_easy_setopt(h, CURLOPT_POSTFIELDS, asked.body.data());
+  } else if (asked.method == "HEAD") {
+    curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
+  } else {
+    curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, asked.method.c_str());
+  }
+}
+
+} // namespace
+
+result<client_response> fetch(const client_request& asked) {
+  const auto loopback = is_loopback(asked.url);
+  if (!loopback) {
+    return fail(loopback.error());
+  }
+  const std::unique_ptr<CURL, easy_deleter> handle{curl_is_ready() ? curl_easy_init() : nullptr};
+  const std::string type = "Content-Type: " + asked.content_type;
+  const std::unique_ptr<curl_slist, list_deleter> fields{curl_slist_append(nullptr, type.c_str())};
+  if (!handle || !fields) {
+    return fail(errc::io_error, "libcurl cannot be used");
+  }
+  receiver received{{}, asked.response_bytes_max, false};
+  describe_request(handle.get(), asked, fields.get());
+  curl_easy_setopt(handle.get(), CURLOPT_WRITEFUNCTION, &take);
+  curl_easy_setopt(handle.get(), CURLOPT_WRITEDATA, &received);
+  if (*loopback) {
+    curl_easy_setopt(handle.get(), CURLOPT_PROXY, "");
+  }
+  const CURLcode code = curl_easy_perform(handle.get());
+  if (code != CURLE_OK) {
+    return fail(transport_error(code, asked, received.too_large));
+  }
+  long status = 0;
+  curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);
+  return client_response{static_cast<unsigned>(status), std::move(received.body)};
+}
+
+} // namespace tayfa

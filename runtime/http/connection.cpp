@@ -1,0 +1,417 @@
+#include "runtime/http/connection.hpp"
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/write.hpp>
+#include <fcntl.h>
+
+namespace tayfa {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+namespace {
+
+constexpr std::size_t small_read = 4 * 1024;
+constexpr std::size_t large_read = 64 * 1024;
+constexpr std::size_t pending_max = 64 * 1024;
+/// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
+/// ("0\r\n\r\n").
+constexpr std::size_t chunk_tail_bytes = 5;
+constexpr std::size_t discard_max = std::size_t{64} << 20;
+
+std::string text_of(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+} // namespace
+
+http_connection::http_connection(http_core& core, socket s)
+    : core_(core), socket_(std::move(s)), timer_(core.io) {
+  error_code ignored;
+  socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
+  socket_.non_blocking(true, ignored);
+  // An engine process that is started meanwhile must not hold the client's connection open.
+  ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
+}
+
+void http_connection::serve() {
+  admitted_ = true;
+  arm(core_.options.idle_timeout);
+  pump();
+}
+
+void http_connection::turn_away() {
+  refuse({errc::too_many_connections, {}});
+}
+
+void http_connection::finish() {
+  switch (phase_) {
+  case phase::idle:
+  case phase::head:
+  case phase::body:
+  case phase::lingering: close(); break;
+  case phase::answering:
+  case phase::writing: keep_alive_ = false; break;
+  case phase::closed: break;
+  }
+}
+
+void http_connection::close() {
+  if (phase_ == phase::closed) {
+    return;
+  }
+  phase_ = phase::closed;
+  release_body();
+  disarm();
+  error_code ignored;
+  socket_.close(ignored);
+  core_.forget(*this);
+}
+
+// ---- reading
+// ---------------------------------------------------------------------------------------
+
+void http_connection::pump() {
+  if (reading_ || peer_done_ || phase_ == phase::closed || pending_.size() >= pending_max) {
+    return;
+  }
+  const bool bulk = phase_ == phase::body || phase_ == phase::lingering;
+  chunk_.resize(bulk ? large_read : small_read);
+  if (!bulk) {
+    chunk_.shrink_to_fit();
+  }
+  reading_ = true;
+  socket_.async_read_some(
+      asio::buffer(chunk_),
+      [self = shared_from_this()](error_code ec, std::size_t size) { self->on_read(ec, size); });
+}
+
+void http_connection::on_read(error_code ec, std::size_t size) {
+  reading_ = false;
+  if (phase_ == phase::closed) {
+    return;
+  }
+  if (ec == asio::error::eof) {
+    peer_done_ = true;
+    on_end_of_stream();
+    return;
+  }
+  if (ec) {
+    close();
+    return;
+  }
+  if (phase_ == phase::lingering) {
+    discarded_ += size;
+    if (discarded_ > discard_max) {
+      close();
+    } else {
+      pump();
+    }
+    return;
+  }
+  pending_.append(chunk_.data(), size);
+  advance();
+}
+
+void http_connection::on_end_of_stream() {
+  switch (phase_) {
+  case phase::idle:
+  case phase::head:
+  case phase::body:
+  case phase::lingering: close(); break;
+  case phase::answering:
+    // Gone for good and "I have said all" look alike; who only shut its sending side gets what
+    // comes soon.
+    arm(core_.options.linger);
+    break;
+  case phase::writing: keep_alive_ = false; break;
+  case phase::closed: break;
+  }
+}
+
+void http_connection::advance() {
+  switch (phase_) {
+  case phase::idle:
+    if (pending_.empty()) {
+      pump();
+      return;
+    }
+    phase_ = phase::head;
+    arm(core_.options.header_timeout);
+    scan_head();
+    break;
+  case phase::head: scan_head(); break;
+  case phase::body: feed_body(); break;
+  case phase::answering:
+  case phase::writing: pump(); break;
+  case phase::lingering:
+  case phase::closed: break;
+  }
+}
+
+void http_connection::next_request() {
+  phase_ = phase::idle;
+  scanner_ = {};
+  only_head_wanted_ = false;
+  version_ = 11;
+  if (pending_.empty() && pending_.capacity() > small_read) {
+    pending_.shrink_to_fit(); // an idle connection should cost little
+  }
+  arm(core_.options.idle_timeout);
+  advance();
+}
+
+void http_connection::scan_head() {
+  switch (scanner_.scan(pending_)) {
+  case head_state::partial: pump(); break;
+  case head_state::malformed: refuse({errc::bad_request, {}}); break;
+  case head_state::too_large: refuse({errc::header_too_large, {}}); break;
+  case head_state::complete: read_head(); break;
+  }
+}
+
+void http_connection::read_head() {
+  parser_.emplace();
+  parser_->header_limit(head_bytes_max + 1);
+  parser_->body_limit(boost::none); // by route, once the route is known
+  const std::size_t begin = scanner_.begin();
+  error_code ec;
+  const std::size_t used =
+      parser_->put(asio::buffer(pending_.data() + begin, scanner_.end() - begin), ec);
+  if (ec || !parser_->is_header_done() || begin + used != scanner_.end()) {
+    refuse({errc::bad_request, ec ? ec.message() : std::string{}});
+    return;
+  }
+  pending_.erase(0, scanner_.end());
+  admit();
+}
+
+void http_connection::admit() {
+  const auto& head = parser_->get();
+  version_ = head.version();
+  keep_alive_ = head.keep_alive() && !core_.closing;
+  only_head_wanted_ = head.method() == http::verb::head;
+  if (const auto refused = refuse_fields(head)) {
+    refuse(*refused);
+    return;
+  }
+  const std::string method = text_of(head.method_string());
+  const std::string target = text_of(head.target());
+  const bool no_body = parser_->is_done();
+  if (auto refused = api::refuse_head(method, target, core_.options.api)) {
+    respond(std::move(*refused), no_body ? after::go_on : after::close);
+    return;
+  }
+  if (no_body) {
+    hand_over();
+    return;
+  }
+  begin_body(api::body_limit(method, target, core_.options.api));
+}
+
+void http_connection::begin_body(std::size_t limit) {
+  const auto length = parser_->content_length();
+  if (limit == 0 || length.value_or(0) > limit) {
+    refuse({errc::payload_too_large, std::to_string(limit) + " bytes at most"});
+    return;
+  }
+  const std::size_t expected = length ? static_cast<std::size_t>(*length) : limit;
+  if (!core_.reserve(expected)) {
+    refuse({errc::unavailable, "too much is being received; try again"});
+    return;
+  }
+  reserved_ = expected;
+  parser_->body_limit(limit);
+  parser_->eager(true);
+  const bool waits = parser_->get().count(http::field::expect) > 0 && version_ >= 11;
+  phase_ = phase::body;
+  arm(core_.options.body_timeout);
+  if (waits && pending_.empty() && !send_continue()) {
+    close();
+    return;
+  }
+  feed_body();
+}
+
+/// The send buffer is empty at this point, so 25 bytes go in at once or the connection is beyond
+/// help.
+bool http_connection::send_continue() {
+  static constexpr std::string_view text = "HTTP/1.1 100 Continue\r\n\r\n";
+  error_code ec;
+  return socket_.write_some(asio::buffer(text), ec) == text.size() && !ec;
+}
+
+void http_connection::feed_body() {
+  const std::size_t least = parser_->chunked() ? chunk_tail_bytes : 1;
+  while (!parser_->is_done() && pending_.size() >= least) {
+    error_code ec;
+    const std::size_t used = parser_->put(asio::buffer(pending_), ec);
+    pending_.erase(0, used);
+    if (ec == http::error::need_more) {
+      if (pending_.size() >= pending_max) {
+        refuse({errc::bad_request, "a chunk's header or trailer is too long"});
+        return;
+      }
+      break;
+    }
+    if (ec == http::error::body_limit) {
+      refuse({errc::payload_too_large, {}});
+      return;
+    }
+    if (ec) {
+      refuse({errc::bad_request, ec.message()});
+      return;
+    }
+  }
+  if (parser_->is_done()) {
+    hand_over();
+  } else {
+    pump();
+  }
+}
+
+void http_connection::release_body() {
+  core_.release(std::exchange(reserved_, 0));
+  parser_.reset();
+}
+
+// ---- answering
+// -------------------------------------------------------------------------------------
+
+void http_connection::hand_over() {
+  auto& head = parser_->get();
+  api::request asked{text_of(head.method_string()), text_of(head.target()),
+                     text_of(head[http::field::content_type]), std::move(head.body())};
+  release_body();
+  phase_ = phase::answering;
+  disarm();
+  ++number_;
+  auto parsed = api::parse(std::move(asked), core_.options.api);
+  if (!parsed) {
+    respond(std::move(parsed.error()), after::go_on);
+    return;
+  }
+  // Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
+  // comes back.
+  auto reply = make_reply();
+  if (core_.sink) {
+    try {
+      core_.sink(std::move(*parsed), std::move(reply));
+    } catch (...) {
+      core_.report(errc::internal, "a call could not be handed over");
+    }
+  }
+  pump();
+}
+
+reply_ptr http_connection::make_reply() {
+  return std::make_shared<tayfa::reply>([core = core_.shared_from_this(), client = weak_from_this(),
+                                         number = number_](api::response response) {
+    asio::post(core->io, [client, number, response = std::move(response)]() mutable {
+      if (const auto open = client.lock()) {
+        open->answer(number, std::move(response));
+      }
+    });
+  });
+}
+
+void http_connection::answer(std::uint64_t number, api::response response) {
+  if (phase_ == phase::answering && number == number_) {
+    respond(std::move(response), after::go_on);
+  }
+}
+
+void http_connection::respond(api::response response, after then) {
+  keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
+  phase_ = phase::writing;
+  release_body();
+  auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
+  for (const auto& [name, value] : response.headers) {
+    message.set(name, value);
+  }
+  message.keep_alive(keep_alive_);
+  if (response.status != 204) {
+    message.set(http::field::content_type, response.content_type);
+    message.set(http::field::cache_control, "no-store");
+    message.set("X-Content-Type-Options", "nosniff");
+    message.content_length(response.body.size());
+    if (!only_head_wanted_) {
+      message.body() = std::move(response.body);
+    }
+  }
+  if (core_.options.answered) {
+    core_.options.answered(response.status);
+  }
+  arm(core_.options.body_timeout);
+  http::async_write(socket_, message, [self = shared_from_this()](error_code ec, std::size_t) {
+    self->on_written(ec);
+  });
+  pump();
+}
+
+void http_connection::on_written(error_code ec) {
+  message_.reset();
+  if (phase_ == phase::closed) {
+    return;
+  }
+  if (ec) {
+    close();
+  } else if (keep_alive_) {
+    next_request();
+  } else {
+    linger();
+  }
+}
+
+void http_connection::linger() {
+  error_code ignored;
+  socket_.shutdown(socket::shutdown_send, ignored);
+  if (peer_done_) {
+    close();
+    return;
+  }
+  phase_ = phase::lingering;
+  pending_.clear();
+  arm(core_.options.linger);
+  pump();
+}
+
+// ---- time
+// ------------------------------------------------------------------------------------------
+
+void http_connection::arm(milliseconds time) {
+  timer_.expires_after(time);
+  timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
+    if (!ec && number == self->timer_number_) {
+      self->on_deadline();
+    }
+  });
+}
+
+void http_connection::disarm() {
+  ++timer_number_;
+  timer_.cancel();
+}
+
+void http_connection::on_deadline() {
+  switch (phase_) {
+  case phase::head:
+  case phase::body: refuse({errc::request_timeout, {}}); break;
+  case phase::writing: {
+    // The client does not read. A reset frees what the kernel still holds for it.
+    error_code ignored;
+    socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+    close();
+    break;
+  }
+  case phase::idle:
+  case phase::answering: // the client has closed its side, and the answer did not come soon
+  case phase::lingering: close(); break;
+  case phase::closed: break;
+  }
+}
+
+} // namespace tayfa

@@ -1,0 +1,139 @@
+// The inside of the HTTP server: http_core accepts and owns connections, each connection is a small
+// state machine. Everything here runs on the server's one thread; only core's io context may be
+// touched (posted to) by others.
+//
+//   idle -> head -> body -> answering -> writing -> idle …        one request at a time per
+//   connection
+//     any ------------------------------> writing -> lingering -> closed       a refusal that ends
+//     the connection
+//
+// A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
+// noticed at once, also while its answer is being worked on. One timer per connection bounds the
+// time in each phase but answering, which ends because a reply cannot be forgotten.
+#pragma once
+
+#include "runtime/http/head.hpp"
+#include "runtime/http/server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <cstdint>
+#include <optional>
+#include <unordered_set>
+#include <vector>
+
+namespace tayfa {
+
+class http_core;
+
+class http_connection : public std::enable_shared_from_this<http_connection> {
+ public:
+  using socket = boost::asio::ip::tcp::socket;
+  using error_code = boost::system::error_code;
+
+  http_connection(http_core& core, socket s);
+
+  /// Serves requests until the client or the server is done.
+  void serve();
+  /// Answers with 503 and closes: there are too many connections.
+  void turn_away();
+  /// The server stops: closes now, or when the answer that is open has left.
+  void finish();
+  void close();
+  void answer(std::uint64_t number, api::response response);
+
+  bool admitted() const { return admitted_; }
+
+ private:
+  enum class phase { idle, head, body, answering, writing, lingering, closed };
+  enum class after { go_on, close };
+
+  void pump();
+  void on_read(error_code ec, std::size_t size);
+  void on_end_of_stream();
+  void advance();
+  void next_request();
+  void scan_head();
+  void read_head();
+  void admit();
+  void begin_body(std::size_t limit);
+  bool send_continue();
+  void feed_body();
+  void release_body();
+  void hand_over();
+  reply_ptr make_reply();
+  void refuse(const error& why) { respond(api::refuse(why), after::close); }
+  void respond(api::response response, after then);
+  void on_written(error_code ec);
+  void linger();
+  void arm(milliseconds time);
+  void disarm();
+  void on_deadline();
+
+  http_core& core_;
+  socket socket_;
+  boost::asio::steady_timer timer_;
+  std::uint64_t timer_number_ =
+      0; ///< a deadline that fired for an earlier phase is told by its number
+  phase phase_ = phase::idle;
+  std::vector<char> chunk_; ///< where the outstanding read writes to
+  std::string pending_;     ///< received, not yet used
+  bool reading_ = false;
+  bool peer_done_ = false; ///< the client has closed its sending side
+  bool keep_alive_ = false;
+  bool only_head_wanted_ = false;
+  bool admitted_ = false;
+  unsigned version_ = 11;
+  std::uint64_t number_ = 0; ///< of the request that is being answered
+  std::size_t reserved_ = 0; ///< of core's receiving_bytes
+  std::size_t discarded_ = 0;
+  head_scanner scanner_;
+  std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
+};
+
+class http_core : public std::enable_shared_from_this<http_core> {
+ public:
+  explicit http_core(http_options o);
+
+  void open(std::function<void(result<std::string>)> done);
+  void close(std::function<void()> done);
+  void close_now();
+  void forget(http_connection&);
+  /// Takes part of the bytes that all bodies in arrival may have together; false when they are used
+  /// up.
+  bool reserve(std::size_t bytes);
+  void release(std::size_t bytes) { receiving_ -= bytes; }
+  void report(errc code, std::string text) const;
+
+  const http_options options;
+  call_sink sink;
+  bool closing = false;
+
+ private:
+  result<std::string> listen();
+  void accept();
+  void on_accept(boost::system::error_code ec, http_connection::socket s);
+  void closed();
+
+  std::size_t receiving_ = 0;
+  std::size_t admitted_ = 0;
+  std::unordered_set<std::shared_ptr<http_connection>> connections_;
+  std::vector<std::function<void()>> when_closed_;
+
+ public:
+  // Declared last, so destroyed first: handlers that still wait in it own connections, which refer
+  // to the members above.
+  boost::asio::io_context io{1};
+
+ private:
+  boost::asio::ip::tcp::acceptor acceptor_{io};
+  boost::asio::steady_timer pause_{io}; ///< between accepts when descriptors ran out
+  boost::asio::steady_timer close_deadline_{io};
+};
+
+} // namespace tayfa

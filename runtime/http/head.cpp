@@ -1,0 +1,136 @@
+#include "runtime/http/head.hpp"
+
+#include <algorithm>
+#include <boost/beast/core/string.hpp>
+
+namespace tayfa {
+
+namespace http = boost::beast::http;
+using boost::beast::iequals;
+
+namespace {
+
+bool is_token_char(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+         std::string_view{"!#$%&'*+-.^_`|~"}.find(c) != std::string_view::npos;
+}
+
+bool is_field_line(std::string_view line) {
+  const std::size_t colon = line.find(':');
+  if (colon == 0 || colon == std::string_view::npos) {
+    return false;
+  }
+  const std::string_view name = line.substr(0, colon);
+  return std::all_of(name.begin(), name.end(), is_token_char);
+}
+
+bool has_control(std::string_view line) {
+  return std::any_of(line.begin(), line.end(), [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t') || byte == 0x7F;
+  });
+}
+
+std::optional<error> refuse_length(const http::request_header<>& head) {
+  const auto lengths = head.count(http::field::content_length);
+  if (lengths > 1) {
+    return error{errc::bad_request, "more than one Content-Length"};
+  }
+  const auto length = head[http::field::content_length];
+  const bool digits =
+      std::all_of(length.begin(), length.end(), [](char c) { return c >= '0' && c <= '9'; });
+  if (lengths == 1 && (length.empty() || !digits)) {
+    return error{errc::bad_request, "Content-Length is not a number"};
+  }
+  const auto encodings = head.count(http::field::transfer_encoding);
+  if (encodings == 0) {
+    return std::nullopt;
+  }
+  if (lengths > 0) {
+    return error{errc::bad_request, "both Content-Length and Transfer-Encoding"};
+  }
+  if (encodings > 1 || !iequals(head[http::field::transfer_encoding], "chunked") ||
+      head.version() < 11) {
+    return error{errc::bad_request, "only Transfer-Encoding: chunked is taken, with HTTP/1.1"};
+  }
+  return std::nullopt;
+}
+
+} // namespace
+
+head_state head_scanner::scan(std::string_view received) {
+  while (position_ < received.size()) {
+    const std::size_t found = received.find('\n', position_);
+    const bool whole = found != std::string_view::npos;
+    const std::size_t stop = whole ? found + 1 : received.size();
+    if (!request_line_seen_ && stop - line_ > request_line_bytes_max) {
+      return head_state::too_large;
+    }
+    if (stop - begin_ > head_bytes_max) {
+      return head_state::too_large;
+    }
+    position_ = stop;
+    if (!whole) {
+      break;
+    }
+    if (found == line_ || received[found - 1] != '\r') {
+      return head_state::malformed; // a bare LF
+    }
+    const head_state state = take_line(received.substr(line_, found - 1 - line_));
+    if (state != head_state::partial) {
+      return state;
+    }
+    line_ = position_;
+  }
+  return head_state::partial;
+}
+
+head_state head_scanner::take_line(std::string_view line) {
+  if (has_control(line)) {
+    return head_state::malformed; // NUL, a bare CR, …
+  }
+  if (!request_line_seen_) {
+    if (line.empty()) {
+      const bool first = std::exchange(begin_, position_) == 0;
+      return first ? head_state::partial : head_state::malformed;
+    }
+    request_line_seen_ = true;
+    return line.find('\t') == std::string_view::npos ? head_state::partial : head_state::malformed;
+  }
+  if (line.empty()) {
+    return head_state::complete;
+  }
+  if (++fields_ > head_fields_max) {
+    return head_state::too_large;
+  }
+  return is_field_line(line) ? head_state::partial : head_state::malformed;
+}
+
+std::optional<error> refuse_fields(const http::request_header<>& head) {
+  if (auto refused = refuse_length(head)) {
+    return refused;
+  }
+  const auto hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
+    return error{errc::bad_request, "exactly one Host is needed"};
+  }
+  if (head.count(http::field::expect) > 0 && !iequals(head[http::field::expect], "100-continue")) {
+    return error{errc::bad_request, "only Expect: 100-continue is understood"};
+  }
+  const auto coding = head[http::field::content_encoding];
+  if (!coding.empty() && !iequals(coding, "identity")) {
+    return error{errc::unsupported_media, "Content-Encoding is not taken"};
+  }
+  // A web page may post a body without a type to any address; what it may not do without asking is
+  // call it JSON.
+  const bool browser = head.count(http::field::origin) > 0 || head.count("Sec-Fetch-Mode") > 0;
+  const auto length = head[http::field::content_length];
+  const bool body =
+      (!length.empty() && length != "0") || head.count(http::field::transfer_encoding) > 0;
+  if (browser && body && head[http::field::content_type].empty()) {
+    return error{errc::unsupported_media, "send the header Content-Type: application/json"};
+  }
+  return std::nullopt;
+}
+
+} // namespace tayfa

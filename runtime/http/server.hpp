@@ -1,0 +1,66 @@
+// The HTTP server: real sockets behind http_gateway, on one thread of its own.
+//
+// Who is who: http_server (owned by the composition root) owns the thread and http_core
+// (connection.hpp), which lives on that thread; http_core owns the connections. Replies may be
+// sent, and dropped, from any thread and even after the server is gone; an answer for a client that
+// has left goes nowhere.
+//
+// Bounds, all of them options: connections, bytes of head and body, bytes of all bodies that are
+// being received, and time for each phase of a request. Every refusal is an answer in api::refuse's
+// shape; after one that leaves the stream in doubt the connection is closed.
+#pragma once
+
+#include "runtime/api/call.hpp"
+#include "runtime/http/gateway.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+
+namespace tayfa {
+
+struct http_options {
+  std::string listen = "127.0.0.1:8000"; ///< "host:port", "[v6]:port"; port 0 takes a free one
+  api::limits api;
+  std::size_t connections_max = 1'024;
+  std::size_t receiving_bytes_max = std::size_t{512}
+                                    << 20; ///< announced bodies in arrival, together
+  milliseconds header_timeout{10'000};     ///< first byte of a request to the end of its head
+  milliseconds body_timeout{
+      60'000}; ///< end of the head to the end of the body; also for an answer to be taken
+  milliseconds idle_timeout{60'000}; ///< connection without a request
+  milliseconds close_grace{1'000};   ///< close(): how long open answers may take to leave
+  /// After a last answer: how long the rest of what the client sends is thrown away, so that the
+  /// answer is not lost in a reset. Also how long a client that has closed its sending side is
+  /// still waited on with its answer.
+  milliseconds linger{2'000};
+  /// Called on the server's thread after each answer was chosen, with its status. Must not block.
+  std::function<void(unsigned status)> answered;
+  /// Called on the server's thread when something outside of any request goes wrong (no descriptors
+  /// left).
+  std::function<void(const error&)> trouble;
+};
+
+class http_core;
+
+class http_server final : public http_gateway {
+ public:
+  explicit http_server(http_options);
+  /// Closes at once and joins the thread. Not to be called from a callback of this server.
+  ~http_server() override;
+  http_server(const http_server&) = delete;
+  http_server& operator=(const http_server&) = delete;
+
+  void open(call_sink sink, std::function<void(result<std::string>)> done) override;
+  void redirect(call_sink sink) override;
+  void close(std::function<void()> done) override;
+
+ private:
+  std::shared_ptr<http_core> core_;
+  std::thread thread_;
+};
+
+} // namespace tayfa

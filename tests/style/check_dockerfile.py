@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Checks the Dockerfile and the package list against the tree and against Debian, since no image is
+built here.
+
+check_dockerfile.py [ROOT] [--self-test]
+
+What is copied exists and is not ignored, stages are named before use, base images are pinned,
+nothing is fetched by ADD, the final stage is not root, has a health check and an entry point that
+is built, and every package is known to apt.
+"""
+
+import fnmatch
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+GROUPS = {"build", "dev", "image"}
+ROOT_USERS = {"root", "0"}
+
+
+def instructions(text):
+    """(line number, instruction, rest) with continuations joined and comments dropped."""
+    joined, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.lstrip().startswith("#") or (not joined and not line.strip()):
+            continue
+        start = start if joined else number
+        if line.rstrip().endswith("\\"):
+            joined += line.rstrip()[:-1] + " "
+            continue
+        word, _, rest = (joined + line).strip().partition(" ")
+        yield start, word.upper(), rest.strip()
+        joined = ""
+
+
+def ignored(root, path):
+    """What .dockerignore keeps from being sent (patterns without exceptions are all that we use)."""
+    file = root / ".dockerignore"
+    patterns = file.read_text().splitlines() if file.is_file() else []
+    for pattern in (p.strip().strip("/") for p in patterns if p.strip() and not p.startswith("#")):
+        plain = pattern.removeprefix("**/")
+        if fnmatch.fnmatch(path, pattern) or path.startswith(plain + "/") or path == plain:
+            return True
+    return False
+
+
+def check_copy(root, where, rest, stages):
+    words = shlex.split(rest)
+    flags = [w for w in words if w.startswith("--")]
+    sources = [w for w in words if not w.startswith("--")][:-1]
+    from_stage = next((f.split("=", 1)[1] for f in flags if f.startswith("--from=")), None)
+    if from_stage is not None:
+        if from_stage not in stages:
+            yield f"{where}: COPY --from={from_stage} names no earlier stage"
+        return
+    if not sources:
+        yield f"{where}: COPY without a source"
+    for source in sources:
+        if not list(root.glob(source)) if "*" in source else not (root / source).exists():
+            yield f"{where}: COPY source {source} is not in the tree"
+        elif ignored(root, source):
+            yield f"{where}: COPY source {source} is kept out by .dockerignore"
+
+
+def check_from(where, rest, stages):
+    words = [w for w in rest.split() if not w.startswith("--")]
+    image = words[0]
+    if image not in stages and image != "scratch":
+        _, _, tag = image.rpartition("/")[2].partition(":")
+        if not tag or tag == "latest":
+            yield f"{where}: base image {image} has no fixed tag"
+    if len(words) != 3 or words[1].upper() != "AS":
+        yield f"{where}: a stage without a name"
+    else:
+        stages.append(words[2])
+
+
+def check_dockerfile(root, text):
+    stages, final = [], {}
+    for number, word, rest in instructions(text):
+        where = f"Dockerfile:{number}"
+        if word == "FROM":
+            final = {}
+            yield from check_from(where, rest, stages)
+        elif word == "COPY":
+            yield from check_copy(root, where, rest, stages)
+        elif word == "ADD":
+            yield f"{where}: ADD is not used (COPY says what it does, nothing is fetched from elsewhere)"
+        elif word == "RUN" and re.search(r"\b(curl|wget)\b", rest):
+            yield f"{where}: RUN fetches with curl or wget"
+        elif word == "RUN" and "apt-get install" in rest and "--no-install-recommends" not in rest:
+            yield f"{where}: apt-get install without --no-install-recommends"
+        final[word] = rest
+    if final.get("USER", "root").split(":")[0] in ROOT_USERS:
+        yield "Dockerfile: the final stage runs as root"
+    for word in ("ENTRYPOINT", "HEALTHCHECK"):
+        if word not in final:
+            yield f"Dockerfile: the final stage has no {word}"
+    if not final.get("ENTRYPOINT", "[").startswith("["):
+        yield "Dockerfile: ENTRYPOINT must be a list, so that signals reach the program and no shell"
+
+
+def listed(text):
+    """(line number, group, package) of packages.txt."""
+    for number, line in enumerate(text.splitlines(), 1):
+        words = line.partition("#")[0].split()
+        if words:
+            yield number, words, "#" in line
+
+
+def check_packages(text):
+    seen = set()
+    for number, words, reasoned in listed(text):
+        where = f"runtime/setup/packages.txt:{number}"
+        if len(words) != 2 or words[0] not in GROUPS:
+            yield f"{where}: a line is `group package # why`, group one of {', '.join(sorted(GROUPS))}"
+        elif tuple(words) in seen:
+            yield f"{where}: {words[1]} is listed twice"
+        if not reasoned:
+            yield f"{where}: no reason is given"
+        seen.add(tuple(words))
+
+
+def apt_knows_packages():
+    """False where apt or its lists are missing: nothing can be said there."""
+    if shutil.which("apt-cache") is None:
+        return False
+    known = subprocess.run(["apt-cache", "show", "bash"], capture_output=True, text=True)
+    available = subprocess.run(
+        ["apt-cache", "policy", "libcaf-dev"], capture_output=True, text=True
+    )
+    return known.returncode == 0 and "Candidate: (none)" not in available.stdout != ""
+
+
+def check_apt(names):
+    done = subprocess.run(["apt-cache", "policy", *names], capture_output=True, text=True)
+    known = set(re.findall(r"^(\S+):\n(?:.*\n)?\s*Candidate: (?!\(none\))", done.stdout, re.M))
+    for name in names:
+        if name not in known:
+            yield f"runtime/setup/packages.txt: apt-cache knows no package {name}"
+
+
+def self_test():
+    """The checks catch what they are for."""
+    root = pathlib.Path("/nonexistent")
+    bad = """FROM debian:latest AS one
+ADD https://example.org/x /x
+COPY missing.txt /
+RUN apt-get install -y vim
+FROM debian AS two
+COPY --from=three /a /a
+USER root
+ENTRYPOINT tayfa serve
+"""
+    found = "\n".join(check_dockerfile(root, bad))
+    expected = (
+        "debian:latest has no fixed tag",
+        "ADD is not used",
+        "missing.txt is not in the tree",
+        "--no-install-recommends",
+        "image debian has no fixed tag",
+        "--from=three",
+        "runs as root",
+        "no HEALTHCHECK",
+        "must be a list",
+    )
+    missed = [text for text in expected if text not in found]
+    packages = "\n".join(check_packages("build g++\nbuild a # x\nbuild a # y\nother b # z\n"))
+    missed += [
+        text for text in ("no reason", "listed twice", "group package") if text not in packages
+    ]
+    return [f"self-test: not found: {text}" for text in missed]
+
+
+def main():
+    arguments = [a for a in sys.argv[1:] if not a.startswith("--")]
+    root = pathlib.Path(arguments[0] if arguments else __file__).resolve()
+    root = root if root.is_dir() else root.parents[2]
+    packages = (root / "runtime/setup/packages.txt").read_text()
+    problems = self_test()
+    problems += check_dockerfile(root, (root / "Dockerfile").read_text())
+    problems += check_packages(packages)
+    names = sorted({words[1] for _, words, _ in listed(packages) if len(words) == 2})
+    if apt_knows_packages():
+        problems += check_apt(names)
+        print(f"{len(names)} package names asked of apt-cache")
+    else:
+        print("apt-cache has no package lists here: package names are not checked")
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+// What a waiting job costs in memory, and that no command looks at all of them.
+#include "runtime/core/job_table.hpp"
+
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+namespace tayfa {
+namespace {
+
+job_request request(const shared_text& input) {
+  job_request r;
+  r.endpoint = "tayfa";
+  r.input = input;
+  return r;
+}
+
+TEST(job_table_size, a_waiting_job_costs_at_most_a_kibibyte_beside_its_input) {
+  if (mallinfo2().uordblks == 0) {
+    GTEST_SKIP() << "this allocator does not tell what is in use";
+  }
+  constexpr std::size_t jobs = 100'000;
+  job_limits limits;
+  limits.queue_max = jobs;
+  const shared_text input{"{}"};
+  seeded_random random{1};
+  const moment now{};
+  const auto before = mallinfo2().uordblks;
+  job_table table{limits};
+  for (std::size_t i = 0; i < jobs; ++i) {
+    ASSERT_TRUE(table.submit(now, job_table::make_id(random, true), request(input), false));
+  }
+  const auto each = (mallinfo2().uordblks - before) / jobs;
+  RecordProperty("bytes_per_waiting_job", static_cast<int>(each));
+  EXPECT_LE(each, 1024u);
+}
+
+TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) {
+  constexpr std::size_t jobs = 100'000;
+  job_limits limits;
+  limits.queue_max = jobs;
+  const shared_text input{"{}"};
+  const moment now{};
+  job_table table{limits};
+  for (std::size_t i = 0; i < jobs; ++i) {
+    ASSERT_TRUE(table.submit(now, job_id{std::to_string(i)}, request(input), false));
+  }
+  auto todo = table.worker_joined(now, worker_ref{slot_id{0}, 1}, 1);
+  std::size_t done = 0;
+  while (!todo.empty()) {
+    const auto* next = std::get_if<give>(&todo.back());
+    if (next == nullptr) {
+      break;
+    }
+    EXPECT_EQ(next->message.attempt.job.str(), std::to_string(done)) << "first come, first served";
+    protocol::finished f;
+    f.attempt = next->message.attempt;
+    todo = table.finished(now, worker_ref{slot_id{0}, 1}, f).todo;
+    ++done;
+  }
+  EXPECT_EQ(done, jobs);
+  EXPECT_EQ(table.counts().completed, jobs);
+  EXPECT_EQ(table.audit(), std::vector<std::string>{});
+}
+
+} // namespace
+} // namespace tayfa
