@@ -19,6 +19,23 @@ TEST(Archs, AreReadFromGencodeFlagsWhereOnlyCodeCounts) {
       ElementsAre(arch{code, {8, 0}, false}, arch{code, {9, 0}, false}, arch{ptx, {12, 0}, false}));
 }
 
+/// The line that libtorch 2.11 for CUDA 13.0 carries: machine code only, so nothing after 12.x can
+/// run it.
+TEST(Archs, OfARealBuildAreAllRead) {
+  const auto build = parse_archs(" -gencode;arch=compute_75,code=sm_75;-gencode;arch=compute_80,"
+                                 "code=sm_80;-gencode;arch=compute_86,"
+                                 "code=sm_86;-gencode;arch=compute_90,code=sm_90;-gencode;arch="
+                                 "compute_100,code=sm_100;-gencode;"
+                                 "arch=compute_120,code=sm_120");
+  EXPECT_EQ(build.size(), 6u);
+  for (const capability device : {capability{7, 5}, {8, 9}, {9, 0}, {10, 3}, {12, 1}}) {
+    EXPECT_EQ(match(device, build), arch_match::machine_code) << to_string(device);
+  }
+  for (const capability device : {capability{7, 0}, {11, 0}, {13, 0}}) {
+    EXPECT_EQ(match(device, build), arch_match::none) << to_string(device);
+  }
+}
+
 TEST(Archs, AreReadFromGencodeListsInBrackets) {
   EXPECT_THAT(parse_archs("-gencode=arch=compute_90,code=[sm_90,compute_90]"),
               ElementsAre(arch{code, {9, 0}, false}, arch{ptx, {9, 0}, false}));
