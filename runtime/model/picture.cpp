@@ -63,8 +63,7 @@ std::vector<std::uint8_t> with_channels(std::vector<std::uint8_t> pixels, std::u
   return out;
 }
 
-// ---- PNG in
-// --------------------------------------------------------------------------------------
+// ---- PNG in -----------------------------------------------------------------------------------
 
 struct png_input {
   std::span<const std::byte> bytes;
@@ -151,8 +150,7 @@ result<picture> decode_png(std::span<const std::byte> bytes, std::uint32_t chann
                  with_channels(std::move(pixels), in.channels, channels)};
 }
 
-// ---- JPEG in
-// -------------------------------------------------------------------------------------
+// ---- JPEG in ----------------------------------------------------------------------------------
 
 struct jpeg_input {
   jpeg_decompress_struct jpeg{};
@@ -243,8 +241,7 @@ result<picture> decode_jpeg(std::span<const std::byte> bytes, std::uint32_t chan
   return picture{width, height, channels, with_channels(std::move(pixels), decoded, channels)};
 }
 
-// ---- PNG out
-// -------------------------------------------------------------------------------------
+// ---- PNG out ----------------------------------------------------------------------------------
 
 struct png_output {
   std::vector<std::byte> bytes;

@@ -68,8 +68,7 @@ class input_decoder {
     return host_tensor{spec_.type, std::move(shape), std::vector<std::byte>(*count * width)};
   }
 
-  // ---- nested lists
-  // ------------------------------------------------------------------------------
+  // ---- nested lists ---------------------------------------------------------------------------
 
   result<host_tensor> numbers(const json::value& value) {
     std::vector<std::int64_t> shape;
@@ -130,8 +129,7 @@ class input_decoder {
     return {};
   }
 
-  // ---- {"dtype", "shape", "data"}
-  // ----------------------------------------------------------------
+  // ---- {"dtype", "shape", "data"} -------------------------------------------------------------
 
   result<host_tensor> packed(const json::object& object) {
     for (const auto& member : object) {
@@ -197,8 +195,7 @@ class input_decoder {
     return shape;
   }
 
-  // ---- pictures
-  // ----------------------------------------------------------------------------------
+  // ---- pictures -------------------------------------------------------------------------------
 
   result<host_tensor> images(const json::value& value) {
     std::vector<std::string_view> texts;

@@ -65,8 +65,7 @@ class output_encoder {
     return true;
   }
 
-  // ---- nested lists
-  // ------------------------------------------------------------------------------
+  // ---- nested lists ---------------------------------------------------------------------------
 
   result<void> numbers() {
     // Every element takes two characters at least.
@@ -112,8 +111,7 @@ class output_encoder {
     out_.append(text.data(), end.ptr);
   }
 
-  // ---- {"dtype", "shape", "data"}
-  // ----------------------------------------------------------------
+  // ---- {"dtype", "shape", "data"} -------------------------------------------------------------
 
   result<void> packed() {
     if (!fits(tensor_.bytes.size() / 3 * 4 + 512)) {
@@ -131,8 +129,7 @@ class output_encoder {
     return {};
   }
 
-  // ---- pictures
-  // ----------------------------------------------------------------------------------
+  // ---- pictures -------------------------------------------------------------------------------
 
   result<void> images() {
     const auto batch = tensor_.shape[0];

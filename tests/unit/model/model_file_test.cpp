@@ -154,8 +154,7 @@ TEST_F(ModelFile, TheHashIsThatOfOthers) {
   EXPECT_EQ(large->sha256(), "6f850bc94ae6f7de14297c01616c36d712d22864497b28a63b81d776b035e656");
 }
 
-// ---- the zip reader
-// ------------------------------------------------------------------------------
+// ---- the zip reader ---------------------------------------------------------------------------
 
 struct listing {
   result<void> outcome;
