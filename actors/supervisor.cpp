@@ -60,7 +60,7 @@ void supervisor::on_exit() {
   core_.reset();
   slots_.clear();
   if (!std::exchange(told_, true)) {
-    terms_.stopped(pod_exit{70, "the supervisor itself failed"});
+    terms_.stopped(pod_exit{70, "the supervisor itself failed", false});
   }
 }
 

@@ -26,6 +26,7 @@ struct machine_checked {
 struct pod_exit {
   int code = 0;       ///< of the process: 0, 65, 69, 70, 75 (docs/operations: exit codes)
   std::string reason; ///< one line for the operator
+  bool clean = true;  ///< false: the supervisor itself failed and its children may still live
 };
 
 /// The process's exit code for an error of the pod itself.

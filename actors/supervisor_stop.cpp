@@ -31,7 +31,7 @@ void supervisor::stop(const stop_pod& m) {
     force();
     return;
   }
-  exit_ = pod_exit{0, "stopped as asked (" + m.reason + ")"};
+  exit_ = pod_exit{0, "stopped as asked (" + m.reason + ")", true};
   ctx_.outside.log.info("stop", {{"reason", m.reason}});
   begin_stopping(cause::stop_requested);
 }
@@ -40,7 +40,7 @@ void supervisor::fail(cause why, error e) {
   if (state_.state() == pod_state::STOPPING) {
     return; // it is ending already; the first reason stands
   }
-  exit_ = pod_exit{exit_code_for(e.code), e.str()};
+  exit_ = pod_exit{exit_code_for(e.code), e.str(), true};
   ctx_.outside.log.error("pod_failed", {{"code", e.code}, {"text", e.text}});
   begin_stopping(why);
 }

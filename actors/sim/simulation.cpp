@@ -37,6 +37,7 @@ class run {
     prepare();
     caf::anon_send(supervisor_, start_pod{});
     steps();
+    settle();
     check();
     clean_up();
     result_.log = lines_.text();
@@ -47,6 +48,8 @@ class run {
 
  private:
   void prepare();
+  void start_work();
+  void settle();
   void steps();
   bool step();
   void next_moment();
@@ -108,12 +111,13 @@ void run::prepare() {
   supervisor_ = system_.spawn<supervisor>(
       pod_context{*world_, knobs_},
       pod_terms{"scripted", jobs_, [this](pod_exit e) { exit_ = std::move(e); }});
-  if (plan_.work) {
-    others_.push_back(spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] {
-      asked_to_stop_ = true;
-      caf::anon_send(supervisor_, stop_pod{"the work is done"});
-    }));
-  }
+}
+
+void run::start_work() {
+  others_.push_back(spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] {
+    asked_to_stop_ = true;
+    caf::anon_send(supervisor_, stop_pod{"the work is done"});
+  }));
 }
 
 void run::draw_faults() {
@@ -130,6 +134,9 @@ void run::draw_faults() {
 void run::moved(std::string_view machine, std::string_view to) {
   if (machine == "pod") {
     result_.pod_states.emplace_back(to);
+    if (to == "CONFIGURING" && plan_.work) {
+      start_work(); // the port is open from here on
+    }
   }
   for (auto it = waiting_.begin(); it != waiting_.end();) {
     if (it->machine == machine && it->state == to) {
@@ -235,6 +242,16 @@ void run::steps() {
       for (auto& broken : jobs_->audit()) {
         violated("job table: " + broken);
       }
+    }
+  }
+}
+
+/// What was killed at the very end still has to die: the host of production waits for that, too.
+void run::settle() {
+  const auto until = time_.now() + 1s;
+  while (!engines_.alive().empty() && time_.now() < until) {
+    if (!step()) {
+      next_moment();
     }
   }
 }

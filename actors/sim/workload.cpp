@@ -124,7 +124,7 @@ class workload : public caf::event_based_actor {
     }
     const auto index = seen_->size();
     const auto r = draw(options_.mix, "job-" + std::to_string(index), random_);
-    seen_->push_back(job_history{r.kind, r.output, r.allowed, {}, false, false, {}, {}, {}, {}});
+    seen_->push_back(job_history{r.kind, r.output, r.allowed, {}, false, false, false, {}, {}, {}, {}});
     const bool sync = random_.unit() < 0.3;
     ask(index, submitted, "POST", sync ? "/v2/tayfa/runsync?wait=1500" : "/run", r.body);
     delayed_send(this, caf::timespan{some(options_.gap_max)}, submit_next{});
@@ -171,14 +171,16 @@ class workload : public caf::event_based_actor {
     } else if (m.question == cancelled) {
       job.cancel_acknowledged = member(m.response.body, "status") == "CANCELLED";
     }
-    learn(m, job);
+    if (m.question != cancelled) { // its poll goes on by itself
+      learn(m, job);
+    }
   }
 
   void submit_answered(const answer_came& m, job_history& job) {
     job.accepted_id = m.response.status == 200 ? member(m.response.body, "id") : std::string{};
     if (job.accepted_id.empty()) {
       job.refused = true;
-      settle();
+      settle(job);
       return;
     }
     if (job.kind == "cancelled") {
@@ -199,15 +201,15 @@ class workload : public caf::event_based_actor {
                    poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
-      settle();
+      settle(job);
     } else {
       delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
     }
   }
 
   /// One job needs nothing more; tells when that is true of all.
-  void settle() {
-    if (++settled_ == options_.jobs) {
+  void settle(job_history& job) {
+    if (!std::exchange(job.settled, true) && ++settled_ == options_.jobs) {
       finished_();
     }
   }

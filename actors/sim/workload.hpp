@@ -31,6 +31,7 @@ struct job_history {
   std::string accepted_id;          ///< empty until POST answered 200 with an id
   bool refused = false;             ///< an error answer to POST: nothing may come of it
   bool cancel_acknowledged = false;
+  bool settled = false; ///< its client wants nothing more
   std::string final_state;
   std::string final_body;
   std::vector<std::string> later_bodies; ///< the same question asked again after the end

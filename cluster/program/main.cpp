@@ -1,19 +1,57 @@
-// The tayfa program: one command line for the runtime and for those who talk to it. The composition root and the one place
-// that sees every room.
+// The tayfa program: one command line for the runtime and for those who talk to it. The one place that sees every room.
+#include "cluster/program/client_commands.hpp"
+#include "cluster/program/machine/commands.hpp"
+#include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
+#include "runtime/host/process_probe.hpp"
 
 #include <CLI/CLI.hpp>
+#include <exception>
+#include <filesystem>
 
-int main(int argc, char** argv) {
+namespace {
+
+constexpr int bad_usage = 64;
+constexpr int internal_failure = 70;
+
+/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is shown.
+tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
+  static const auto log = tayfa::make_log(tayfa::log_options{tayfa::log_level::warn, {}, {}});
+  if (!log) {
+    return tayfa::fail(log.error());
+  }
+  return std::make_unique<tayfa::process_probe>(
+      tayfa::probe_options{tayfa::program_folder() + "/tayfa-engine"}, **log);
+}
+
+int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
   app.require_subcommand(1);
+  app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
+  const auto environment = tayfa::environment_entries(environ);
+  const bool has_torch =
+      std::filesystem::exists(tayfa::program_folder() + "/libtayfa-engine-torch.so");
   int exit_code = 0;
+  tayfa::add_serve_command(app, environment, exit_code);
+  tayfa::add_client_commands(app, exit_code);
+  tayfa::add_check_command(app, make_probe, has_torch ? "torch" : "scripted", exit_code);
+  tayfa::add_config_command(app, environment, exit_code);
   tayfa::add_sim_command(app, exit_code);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    const int code = app.exit(e);
-    return code == 0 ? 0 : 64;
+    return app.exit(e) == 0 ? 0 : bad_usage;
   }
   return exit_code;
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "tayfa: %s\n", e.what());
+    return internal_failure;
+  }
 }

@@ -14,8 +14,7 @@ job_id job_table::make_id(random_source& random, bool sync) {
   return job_id{(sync ? "sync-" : "") + random.uuid() + "-t1"};
 }
 
-// ---- clients
-// -------------------------------------------------------------------------------------
+// ---- clients ------------------------------------------------------------------------------------
 
 result<effects> job_table::submit(moment now, job_id id, job_request request, bool watch) {
   if (stopping_) {
@@ -78,8 +77,7 @@ result<std::pair<job_view, effects>> job_table::cancel(moment now, const job_id&
   return std::pair{view_of(*r), std::move(out)};
 }
 
-// ---- the pod
-// -------------------------------------------------------------------------------------
+// ---- the pod ------------------------------------------------------------------------------------
 
 void job_table::stop_taking() {
   stopping_ = true;
@@ -136,8 +134,7 @@ job_counts job_table::counts() const {
   return all;
 }
 
-// ---- one job
-// -------------------------------------------------------------------------------------
+// ---- one job ------------------------------------------------------------------------------------
 
 moment job_table::ttl_end(const record& r) const {
   return r.submitted + r.request.policy.ttl.value_or(limits_.ttl);

@@ -58,8 +58,7 @@ struct job_limits {
   std::size_t chunks_max = 4096;           ///< unread stream chunks kept per job, oldest dropped
 };
 
-// ---- effects: what the caller must do now
-// -----------------------------------------------------------
+// ---- effects: what the caller must do now -------------------------------------------------------
 
 /// Give this attempt to this worker. `message.model` is left empty: the worker's keeper knows which
 /// model it loaded.

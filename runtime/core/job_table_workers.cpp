@@ -5,8 +5,7 @@
 
 namespace tayfa {
 
-// ---- workers
-// -------------------------------------------------------------------------------------
+// ---- workers ------------------------------------------------------------------------------------
 
 effects job_table::worker_joined(moment now, worker_ref ref, std::uint32_t capacity) {
   effects out;
@@ -76,8 +75,7 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   }
 }
 
-// ---- reports
-// -------------------------------------------------------------------------------------
+// ---- reports ------------------------------------------------------------------------------------
 
 job_table::worker* job_table::present(worker_ref ref) {
   const auto entry = workers_.find(ref.slot);
@@ -175,8 +173,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   return answer;
 }
 
-// ---- assignment
-// ----------------------------------------------------------------------------------
+// ---- assignment ---------------------------------------------------------------------------------
 
 /// Keeps roomy_ in step with the worker: idle workers first, the one idle longest before the
 /// others, then those with the least to do.

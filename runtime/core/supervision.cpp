@@ -129,8 +129,7 @@ orders group::stop(moment) {
   return out;
 }
 
-// ---- failures
-// ------------------------------------------------------------------------------------
+// ---- failures -----------------------------------------------------------------------------------
 
 bool group::wants_restart(std::size_t index, bool normal) const {
   switch (specs_[index].kind) {
@@ -171,10 +170,8 @@ void group::fail(moment now, std::size_t index, orders& out) {
       restart_one(index, past, out);
       return;
     }
-    // In a restart that is already under way this widens it; the ends it still waits for go on
-    // counting.
-    const bool widened = phase_ != phase::up;
-    first_ = policy_.how == strategy::one_for_all ? 0 : widened ? std::min(first_, index) : index;
+    // In a restart that is already under way only an earlier child can fail: it widens it.
+    first_ = policy_.how == strategy::one_for_all ? 0 : index;
     phase_ = phase::clearing;
     clear_next(out);
     return;
@@ -206,8 +203,7 @@ void group::run(moment now, std::size_t index, orders& out) {
   out.emplace_back(start_child{index});
 }
 
-// ---- stopping in reverse order
-// -------------------------------------------------------------------
+// ---- stopping in reverse order ------------------------------------------------------------------
 
 bool group::awaits_end() const {
   return std::any_of(children_.begin(), children_.end(),

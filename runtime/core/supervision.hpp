@@ -62,8 +62,7 @@ enum class child_state : std::uint8_t {
   given_up
 };
 
-// ---- orders to the owner
-// -----------------------------------------------------------------------------
+// ---- orders to the owner ------------------------------------------------------------------------
 
 /// Now.
 struct start_child {

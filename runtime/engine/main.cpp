@@ -30,6 +30,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : engine::exit_usage;
   }
+  if (!engine::follow_parent(options.parent)) {
+    std::fprintf(stderr, "tayfa-engine: the parent is gone\n");
+    return engine::exit_broken;
+  }
   if (check) {
     const auto report = engine::check_machine(options.engine);
     std::printf("%s\n", fitness_json(report).c_str());

@@ -85,15 +85,6 @@ memory_use memory_of_this_process() {
   return {resident * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)), 0};
 }
 
-/// False when the parent is not there (any more).
-bool follow_parent(pid_t parent) {
-  if (parent == 0) {
-    return true;
-  }
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return ::getppid() == parent; // it may have died before the line above
-}
-
 int block_signals() {
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
@@ -162,11 +153,15 @@ int loop(session& s, dealer_link& wire, const time_source& time, int signals) {
 
 } // namespace
 
-int run_process(const process_options& options) {
-  if (!follow_parent(options.parent)) {
-    std::fprintf(stderr, "tayfa-engine: the parent is gone\n");
-    return exit_broken;
+bool follow_parent(pid_t parent) {
+  if (parent == 0) {
+    return true;
   }
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  return ::getppid() == parent; // it may have died before the line above
+}
+
+int run_process(const process_options& options) {
   if (::getpgrp() != ::getpid()) {
     ::setpgid(0, 0);
   }

@@ -25,6 +25,10 @@ struct process_options {
 inline constexpr int exit_usage = 64;
 inline constexpr int exit_broken = 70;
 
+/// From here on this process dies with its parent (0 = nobody's). False when the parent is not
+/// there any more.
+bool follow_parent(pid_t parent);
+
 /// Runs until told to stop; the result is the process's exit code.
 int run_process(const process_options&);
 

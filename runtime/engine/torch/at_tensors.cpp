@@ -77,7 +77,7 @@ void after_failure(c10::Device device) {
 } // namespace
 
 result<c10::Device> choose_device(const std::string& wanted) {
-  const bool there = at::hasCUDA() && at::globalContext().getNumGPUs() > 0;
+  const bool there = at::hasCUDA();
   if (wanted == "cpu" || (wanted == "any" && !there)) {
     return c10::Device{c10::DeviceType::CPU};
   }

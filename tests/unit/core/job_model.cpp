@@ -4,8 +4,7 @@
 
 namespace tayfa::testing {
 
-// ---- words
-// ---------------------------------------------------------------------------------------
+// ---- words --------------------------------------------------------------------------------------
 
 void job_model::say(const std::string& words) {
   words_ += (words_.empty() ? "" : "; ") + words;
@@ -20,8 +19,7 @@ std::string job_model::take() {
   return std::exchange(words_, {});
 }
 
-// ---- looking up
-// ----------------------------------------------------------------------------------
+// ---- looking up ---------------------------------------------------------------------------------
 
 job_model::job* job_model::find(const std::string& id) {
   const auto at =
@@ -76,8 +74,7 @@ job_counts job_model::counts() const {
   return out;
 }
 
-// ---- what happens to a job
-// -----------------------------------------------------------------------
+// ---- what happens to a job ----------------------------------------------------------------------
 
 void job_model::end(moment now, job& j, job_state to, cause why, std::optional<errc> failure) {
   const bool ran = j.state == job_state::IN_PROGRESS;
@@ -177,8 +174,7 @@ void job_model::assign(moment now) {
   }
 }
 
-// ---- commands
-// ------------------------------------------------------------------------------------
+// ---- commands -----------------------------------------------------------------------------------
 
 std::string job_model::submit(moment now, const std::string& id, const job_request& request,
                               bool watch) {

@@ -126,16 +126,16 @@ class owner {
   void obey(const orders& all) {
     std::optional<std::size_t> last_started;
     for (const auto& o : all) {
-      RC_ASSERT(!stopped_ || std::holds_alternative<all_stopped>(o));
+      RC_ASSERT((!stopped_ || std::holds_alternative<all_stopped>(o)));
       if (const auto* s = std::get_if<start_child>(&o)) {
         RC_ASSERT(!alive_[s->index]);
         RC_ASSERT(!stop_called_);
-        RC_ASSERT(!last_started || *last_started < s->index);
+        RC_ASSERT((!last_started || *last_started < s->index));
         last_started = s->index;
         check_nobody_after(s->index);
         alive_[s->index] = true;
       } else if (const auto* x = std::get_if<stop_child>(&o)) {
-        RC_ASSERT(alive_[x->index] && !asked_[x->index]);
+        RC_ASSERT((alive_[x->index] && !asked_[x->index]));
         RC_ASSERT(std::count(asked_.begin(), asked_.end(), true) == 0);
         check_is_last_to_stop(x->index);
         asked_[x->index] = true;
@@ -146,7 +146,7 @@ class owner {
         restarts_[alone() ? later->index : 0].push_back(now_);
       } else if (const auto* up = std::get_if<gave_up>(&o)) {
         RC_ASSERT(!given_up_[up->index]);
-        RC_ASSERT(alone() || std::count(alive_.begin(), alive_.end(), true) == 0);
+        RC_ASSERT((alone() || std::count(alive_.begin(), alive_.end(), true) == 0));
         given_up_[up->index] = true;
       } else {
         RC_ASSERT(stop_called_);
@@ -156,7 +156,7 @@ class owner {
     }
     for (std::size_t i = 0; i < alive_.size(); ++i) {
       const auto s = group_.state(i);
-      RC_ASSERT(alive_[i] == (s == child_state::running || s == child_state::stopping));
+      RC_ASSERT((alive_[i] == (s == child_state::running || s == child_state::stopping)));
     }
   }
 
@@ -186,7 +186,7 @@ class owner {
     const bool any_given_up = std::count(given_up_.begin(), given_up_.end(), true) > 0;
     for (std::size_t i = 0; i < alive_.size(); ++i) {
       if (group_.children()[i].kind == restart::permanent && !stop_called_) {
-        RC_ASSERT(alive_[i] || given_up_[i] || (!alone() && any_given_up));
+        RC_ASSERT((alive_[i] || given_up_[i] || (!alone() && any_given_up)));
       }
     }
   }

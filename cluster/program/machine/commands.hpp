@@ -1,0 +1,65 @@
+// `tayfa config` and `tayfa check`: what is in force and where it came from, and whether this
+// machine is fit.
+//
+// add_…_command() is for main; run_…() is the command without the command line, for tests and for
+// other commands. Both take their surroundings as arguments: nothing here reads the environment or
+// starts a process by itself.
+#pragma once
+
+#include "runtime/config/config.hpp"
+#include "runtime/host/probe.hpp"
+
+#include <chrono>
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace tayfa {
+
+/// Exit codes of these commands beside those of `fitness`.
+struct machine_exit {
+  static constexpr int bad_config = 65;
+  static constexpr int internal =
+      70; ///< no probe could be made, or the output could not be written
+};
+
+/// Makes the probe when `check` runs, and only then. The probe lives until the command ends.
+using probe_factory = std::function<result<std::unique_ptr<machine_probe>>()>;
+
+enum class config_output : std::uint8_t { table, json, toml, markdown };
+
+struct config_command {
+  config_output output = config_output::table;
+  config_sources sources;
+};
+
+/// Prints to `out`; every error of a bad configuration to `err`, one a line (65).
+int run_config(const config_command&, std::ostream& out, std::ostream& err);
+
+struct check_command {
+  std::string engine = "auto";
+  std::string auto_engine; ///< what "auto" stands for: "torch" where this build has it
+  bool json = false;
+  bool colour = false;
+  /// A probe answers within its own budget. One that does not is itself unfit after this long.
+  std::chrono::milliseconds patience{180'000};
+};
+
+/// Asks the probe and prints its report. Returns 0 fit, 1 reduced, 2 unfit.
+int run_check(const check_command&, const probe_factory&, std::ostream& out, std::ostream& err);
+
+/// `environment` as config_sources has it. The exit code goes to `exit_code`, which outlives the
+/// parsing.
+void add_config_command(CLI::App&, std::vector<std::string> environment, int& exit_code);
+void add_check_command(CLI::App&, probe_factory, std::string auto_engine, int& exit_code);
+
+/// environ as a list of "NAME=value".
+std::vector<std::string> environment_entries(const char* const* environment);
+
+} // namespace tayfa

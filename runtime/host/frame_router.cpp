@@ -1,0 +1,313 @@
+#include "runtime/host/frame_router.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <string_view>
+
+namespace tayfa {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr int high_water_mark = 1'000;
+constexpr int messages_per_round = 256;
+constexpr std::size_t early_max = 64;
+constexpr std::size_t backlog_frames_max = 1'024;
+constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
+// A peer that speaks nonsense is killed after the first one; more would only fill mailboxes
+// meanwhile.
+constexpr std::uint32_t nonsense_max = 16;
+constexpr milliseconds backlog_retry{10};
+
+} // namespace
+
+frame_router::frame_router(const std::string& endpoint, milliseconds settle, event_log& log)
+    : log_(log), settle_(settle), socket_(context_, zmq::socket_type::router) {
+  socket_.set(zmq::sockopt::linger, 0);
+  socket_.set(zmq::sockopt::router_mandatory, true);
+  socket_.set(zmq::sockopt::sndhwm, high_water_mark);
+  socket_.set(zmq::sockopt::rcvhwm, high_water_mark);
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(protocol::frame_bytes_max));
+  socket_.bind(endpoint);
+  thread_ = std::thread([this] { loop(); });
+}
+
+frame_router::~frame_router() {
+  stop();
+}
+
+// ---- any thread
+// ----------------------------------------------------------------------------------
+
+void frame_router::post(command c) {
+  bool first = false;
+  {
+    const std::lock_guard guard{mutex_};
+    first = inbox_.empty();
+    inbox_.push_back(std::move(c));
+  }
+  if (first) {
+    wake_up(wakeup_);
+  }
+}
+
+void frame_router::add(const worker_ref& worker, engine_sink sink) {
+  post(adding{worker, std::move(sink)});
+}
+void frame_router::send(const worker_ref& worker, const protocol::downstream& message) {
+  post(sending{worker, protocol::encode(worker, message)});
+}
+void frame_router::spawned(const engine_spawned& event) {
+  post(event);
+}
+void frame_router::exited(const engine_exited& event) {
+  post(event);
+}
+
+void frame_router::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  {
+    const std::lock_guard guard{mutex_};
+    stopping_ = true;
+  }
+  wake_up(wakeup_);
+  thread_.join();
+  socket_.close();
+  context_.close();
+}
+
+// ---- the router's thread
+// -------------------------------------------------------------------------
+
+void frame_router::loop() {
+  for (;;) {
+    zmq::pollitem_t items[] = {{socket_.handle(), 0, ZMQ_POLLIN, 0},
+                               {nullptr, wakeup_.get(), ZMQ_POLLIN, 0}};
+    if (zmq_poll(items, 2, timeout_ms()) < 0 && zmq_errno() != EINTR) {
+      log_.error("engine_socket_failed", {{"why", zmq_strerror(zmq_errno())}});
+      return;
+    }
+    settle_down(wakeup_);
+    std::deque<command> commands;
+    bool stopping = false;
+    {
+      const std::lock_guard guard{mutex_};
+      commands.swap(inbox_);
+      stopping = stopping_;
+    }
+    for (auto& c : commands) {
+      carry_out(c);
+    }
+    const bool more = read_frames();
+    retry_backlogs();
+    if (stopping) {
+      while (read_frames()) {
+      }
+      tell_exits(true);
+      return;
+    }
+    if (!more) {
+      tell_exits(false);
+    }
+  }
+}
+
+int frame_router::timeout_ms() const {
+  if (waiting_ == 0) {
+    return -1;
+  }
+  auto until = moment::max();
+  const auto now = time_.now();
+  for (const auto& [id, p] : peers_) {
+    if (p.exit) {
+      until = std::min(until, p.exit_due);
+    } else if (!p.backlog.empty()) {
+      until = std::min<moment>(until, now + backlog_retry);
+    }
+  }
+  const auto left = std::chrono::ceil<milliseconds>(until - now).count();
+  return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000));
+}
+
+void frame_router::carry_out(command& c) {
+  std::visit([this](auto& body) { on(body); }, c);
+}
+
+void frame_router::on(adding& c) {
+  const auto id = to_string(c.worker);
+  if (const auto old = peers_.find(id); old != peers_.end() && old->second.exit) {
+    old->second.exit_due = moment::min(); // started again under the same name: its end comes first
+    tell_exits(false);
+  }
+  peer p;
+  p.worker = c.worker;
+  p.sink = std::move(c.sink);
+  peers_.insert_or_assign(id, std::move(p));
+}
+
+void frame_router::on(engine_spawned& event) {
+  const auto found = peers_.find(to_string(event.worker));
+  if (found == peers_.end()) {
+    return;
+  }
+  auto& p = found->second;
+  p.spawned = true;
+  p.sink(event);
+  for (auto& early : std::exchange(p.early, {})) {
+    p.sink(std::move(early));
+  }
+}
+
+void frame_router::on(engine_exited& event) {
+  const auto found = peers_.find(to_string(event.worker));
+  if (found == peers_.end()) {
+    return;
+  }
+  auto& p = found->second;
+  waiting_ += p.backlog.empty() && !p.exit ? 1 : 0;
+  p.backlog.clear();
+  p.exit_due = time_.now() + (event.started ? settle_ : milliseconds{0});
+  p.exit = std::move(event);
+}
+
+void frame_router::tell_exits(bool all) {
+  if (waiting_ == 0) {
+    return;
+  }
+  const auto now = time_.now();
+  for (auto it = peers_.begin(); it != peers_.end();) {
+    auto& p = it->second;
+    if (!p.exit || (!all && now < p.exit_due)) {
+      ++it;
+      continue;
+    }
+    const auto sink = std::move(p.sink);
+    const auto event = std::move(*p.exit);
+    it = peers_.erase(it);
+    --waiting_;
+    sink(event);
+  }
+}
+
+// ---- out
+// -----------------------------------------------------------------------------------------
+
+void frame_router::on(sending& c) {
+  const auto id = to_string(c.worker);
+  const auto found = peers_.find(id);
+  if (found == peers_.end() || found->second.exit) {
+    ++dropped_out_;
+    return;
+  }
+  auto& p = found->second;
+  if (p.backlog.empty() && try_send(id, c.frame)) {
+    return;
+  }
+  if (p.backlog.size() >= backlog_frames_max ||
+      p.backlog_bytes + c.frame.size() > backlog_bytes_max) {
+    ++dropped_out_;
+    log_.warn("engine_backlog_full", {{"worker", c.worker}, {"frames", p.backlog.size()}});
+    return;
+  }
+  waiting_ += p.backlog.empty() ? 1 : 0;
+  p.backlog_bytes += c.frame.size();
+  p.backlog.push_back(std::move(c.frame));
+}
+
+/// False when the peer's queue is full; the frame is left as it was. True when it is on its way or
+/// there is no such peer.
+bool frame_router::try_send(const std::string& id, std::string& frame) {
+  if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    if (zmq_errno() == EAGAIN) {
+      return false;
+    }
+    ++dropped_out_;
+    return true;
+  }
+  // Once the address is taken the body always is. A large one is handed over, not copied.
+  auto* owned = new std::string(std::move(frame));
+  zmq::message_t body(
+      owned->data(), owned->size(),
+      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
+  if (zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
+    ++dropped_out_;
+  }
+  return true;
+}
+
+void frame_router::retry_backlogs() {
+  if (waiting_ == 0) {
+    return;
+  }
+  for (auto& [id, p] : peers_) {
+    if (p.backlog.empty()) {
+      continue;
+    }
+    while (!p.backlog.empty()) {
+      const auto size = p.backlog.front().size();
+      if (!try_send(id, p.backlog.front())) {
+        break;
+      }
+      p.backlog_bytes -= size;
+      p.backlog.pop_front();
+    }
+    waiting_ -= p.backlog.empty() ? 1 : 0;
+  }
+}
+
+// ---- in
+// ------------------------------------------------------------------------------------------
+
+/// True when there may be more to read.
+bool frame_router::read_frames() {
+  for (int i = 0; i < messages_per_round; ++i) {
+    zmq::message_t id;
+    if (!socket_.recv(id, zmq::recv_flags::dontwait)) {
+      return false;
+    }
+    zmq::message_t body;
+    bool one_part = id.more() && socket_.recv(body).has_value();
+    for (bool more = body.more(); more;) {
+      zmq::message_t rest;
+      one_part = false;
+      more = socket_.recv(rest).has_value() && rest.more();
+    }
+    if (!one_part) {
+      body.rebuild();
+    }
+    on_message(id.to_string(), body);
+  }
+  return true;
+}
+
+void frame_router::on_message(const std::string& id, zmq::message_t& body) {
+  const auto found = peers_.find(id);
+  if (found == peers_.end()) {
+    ++dropped_in_;
+    return;
+  }
+  auto& p = found->second;
+  auto frame = protocol::decode_upstream({static_cast<const char*>(body.data()), body.size()});
+  if (frame && frame->worker == p.worker) {
+    deliver(p, engine_frame{p.worker, std::move(frame->body)});
+    return;
+  }
+  if (++p.nonsense <= nonsense_max) {
+    deliver(p, engine_nonsense{p.worker, frame ? error{errc::engine_protocol,
+                                                       "it speaks for " + to_string(frame->worker)}
+                                               : frame.error()});
+  }
+}
+
+void frame_router::deliver(peer& p, engine_event event) {
+  if (p.spawned) {
+    p.sink(std::move(event));
+  } else if (p.early.size() < early_max) {
+    p.early.push_back(std::move(event));
+  }
+}
+
+} // namespace tayfa

@@ -1,0 +1,113 @@
+// The host's socket: one ROUTER, owned by one thread, and every event of every engine in order.
+//
+// Whatever happens to an engine, its start and end included, is delivered by this thread, so that
+// for one incarnation the order is: engine_spawned, frames, engine_exited, nothing. An end waits
+// until the socket has been read empty and a short moment has passed in which bytes that the dead
+// process had already written may still arrive.
+//
+// A frame must come from the routing id "slot#incarnation" of a known worker and say the same
+// inside; a known worker's other frames are engine_nonsense, an unknown peer's frames are dropped
+// and counted.
+//
+// Sending: a message for a worker that is not connected (yet, or any more) is dropped; the runtime
+// sends only after hello. A worker that does not read gets a bounded backlog.
+#pragma once
+
+#include "runtime/host/engine_host.hpp"
+#include "runtime/host/spawn.hpp"
+#include "runtime/telemetry/log.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <atomic>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <variant>
+#include <zmq.hpp>
+
+namespace tayfa {
+
+class frame_router {
+ public:
+  /// Throws zmq::error_t when the address cannot be bound.
+  frame_router(const std::string& endpoint, std::chrono::milliseconds settle, event_log&);
+  ~frame_router();
+  frame_router(const frame_router&) = delete;
+  frame_router& operator=(const frame_router&) = delete;
+
+  /// From here on the worker's events go to the sink. Before anything else about that worker.
+  void add(const worker_ref&, engine_sink);
+  void send(const worker_ref&, const protocol::downstream&);
+  void spawned(const engine_spawned&);
+  /// The last word on the worker; it is forgotten once the sink has heard it.
+  void exited(const engine_exited&);
+  /// Delivers what is left and ends the thread.
+  void stop();
+
+  std::uint64_t dropped_frames() const { return dropped_in_; }    ///< from unknown peers
+  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers that are not there
+
+ private:
+  struct adding {
+    worker_ref worker;
+    engine_sink sink;
+  };
+  struct sending {
+    worker_ref worker;
+    std::string frame;
+  };
+  using command = std::variant<adding, sending, engine_spawned, engine_exited>;
+
+  struct peer {
+    worker_ref worker;
+    engine_sink sink;
+    bool spawned = false;
+    std::deque<engine_event> early; ///< what was read before engine_spawned was told
+    std::deque<std::string> backlog;
+    std::size_t backlog_bytes = 0;
+    std::uint32_t nonsense = 0;
+    std::optional<engine_exited> exit;
+    moment exit_due{};
+  };
+  using peers = std::map<std::string, peer>; ///< by routing id
+
+  void post(command);
+  void loop();
+  int timeout_ms() const;
+  void carry_out(command&);
+  void on(adding&);
+  void on(sending&);
+  void on(engine_spawned&);
+  void on(engine_exited&);
+  bool read_frames();
+  void on_message(const std::string& id, zmq::message_t& body);
+  void deliver(peer&, engine_event);
+  bool try_send(const std::string& id, std::string& frame);
+  void retry_backlogs();
+  void tell_exits(bool all);
+
+  event_log& log_;
+  std::chrono::milliseconds settle_;
+  system_time time_;
+  zmq::context_t context_{1};
+  zmq::socket_t socket_;
+
+  // The router's thread only.
+  peers peers_;
+  std::size_t waiting_ = 0; ///< peers with an exit to tell or a backlog
+
+  std::atomic<std::uint64_t> dropped_in_{0};
+  std::atomic<std::uint64_t> dropped_out_{0};
+
+  unique_fd wakeup_ = make_wakeup();
+  std::mutex mutex_;
+  std::deque<command> inbox_;
+  bool stopping_ = false;
+  std::thread thread_;
+};
+
+} // namespace tayfa

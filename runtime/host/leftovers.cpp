@@ -1,0 +1,170 @@
+#include "runtime/host/leftovers.hpp"
+
+#include "runtime/host/spawn.hpp"
+
+#include <charconv>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <poll.h>
+#include <sstream>
+#include <string_view>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+namespace tayfa {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t pid_lines_max = 4096;
+constexpr int end_wait_ms = 2'000;
+
+struct pid_entry {
+  pid_t pid = 0;
+  std::uint64_t start = 0;
+};
+
+struct pid_file {
+  pid_entry runtime;
+  std::vector<pid_entry> engines;
+};
+
+/// What can be read of it; a torn or foreign file yields fewer entries, never a wrong one.
+pid_file read_pid_file(const fs::path& path) {
+  pid_file out;
+  std::ifstream file{path};
+  std::string line;
+  for (std::size_t i = 0; i < pid_lines_max && std::getline(file, line); ++i) {
+    std::istringstream words{line};
+    std::string what;
+    pid_entry entry;
+    if (!(words >> what >> entry.pid >> entry.start) || entry.pid <= 1) {
+      continue;
+    }
+    if (what == "runtime") {
+      out.runtime = entry;
+    } else if (what == "engine") {
+      out.engines.push_back(entry);
+    }
+  }
+  return out;
+}
+
+bool lives(const pid_entry& entry) {
+  return start_time_of(entry.pid) == entry.start;
+}
+
+/// The process was started with our socket's name, so it is an engine and no namesake.
+bool mentions(pid_t pid, const std::string& word) {
+  std::ifstream file{"/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary};
+  std::string text(4096, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(file.gcount()));
+  return text.find(word) != std::string::npos;
+}
+
+void kill_engine(const pid_entry& entry, const std::string& stem, event_log& log) {
+  // The pidfd comes first: what is checked after it and killed is one and the same process.
+  const unique_fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, entry.pid, 0))};
+  if (!pidfd || !lives(entry) || !mentions(entry.pid, stem)) {
+    return;
+  }
+  if (::getpgid(entry.pid) == entry.pid) {
+    ::kill(-entry.pid, SIGKILL);
+  }
+  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+  pollfd ended{pidfd.get(), POLLIN, 0};
+  const bool gone = ::poll(&ended, 1, end_wait_ms) > 0;
+  log.warn("engine_leftover_killed", {{"pid", entry.pid}, {"gone", gone}});
+}
+
+/// "engines-<pid>.sock" and "engines-<pid>-<n>.sock" give the pid.
+std::optional<pid_t> pid_in_name(std::string_view stem) {
+  constexpr std::string_view prefix = "engines-";
+  if (!stem.starts_with(prefix)) {
+    return std::nullopt;
+  }
+  stem.remove_prefix(prefix.size());
+  pid_t pid = 0;
+  const auto [end, failed] = std::from_chars(stem.data(), stem.data() + stem.size(), pid);
+  const bool whole = end == stem.data() + stem.size() || *end == '-';
+  return failed == std::errc{} && whole && pid > 0 ? std::optional{pid} : std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::uint64_t> start_time_of(pid_t pid) {
+  std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
+  std::string text;
+  std::getline(file, text);
+  const auto name_end = text.rfind(')'); // the name may hold blanks and brackets
+  if (name_end == std::string::npos) {
+    return std::nullopt;
+  }
+  std::istringstream fields{text.substr(name_end + 1)};
+  std::string state;
+  fields >> state;
+  std::string skipped;
+  for (int field = 4; field < 22; ++field) {
+    fields >> skipped;
+  }
+  std::uint64_t start = 0;
+  return fields >> start && state != "Z" && state != "X" ? std::optional{start} : std::nullopt;
+}
+
+void write_pid_file(const std::string& path, const std::vector<pid_t>& engines, event_log& log) {
+  const auto fresh = path + ".new";
+  std::ofstream file{fresh, std::ios::trunc};
+  const auto put = [&](const char* what, pid_t pid) {
+    if (const auto start = start_time_of(pid)) {
+      file << what << ' ' << pid << ' ' << *start << '\n';
+    }
+  };
+  put("runtime", ::getpid());
+  for (const auto pid : engines) {
+    put("engine", pid);
+  }
+  file.close();
+  std::error_code failed;
+  fs::rename(fresh, path, failed);
+  if (!file || failed) {
+    log.warn("pid_file_failed", {{"path", path}});
+  }
+}
+
+void remove_leftovers(const std::string& run_folder, event_log& log) {
+  std::error_code failed;
+  std::vector<fs::path> paths;
+  for (auto it = fs::directory_iterator{run_folder, failed};
+       !failed && it != fs::directory_iterator{}; it.increment(failed)) {
+    paths.push_back(it->path());
+  }
+  for (const auto& path : paths) {
+    const auto pid = pid_in_name(path.stem().string());
+    const bool socket = path.extension() == ".sock";
+    if (!pid || !(socket || path.extension() == ".pids") || !fs::exists(path, failed)) {
+      continue;
+    }
+    auto pids = path;
+    pids.replace_extension(".pids");
+    const auto listed = read_pid_file(pids);
+    const bool owner_lives =
+        listed.runtime.pid != 0 ? lives(listed.runtime) : start_time_of(*pid).has_value();
+    if (owner_lives) {
+      continue;
+    }
+    for (const auto& engine : listed.engines) {
+      kill_engine(engine, path.stem().string() + ".sock", log);
+    }
+    auto sock = path;
+    sock.replace_extension(".sock");
+    fs::remove(sock, failed);
+    fs::remove(pids, failed);
+    fs::remove(pids.string() + ".new", failed);
+    log.info("leftovers_removed", {{"socket", sock.string()}});
+  }
+}
+
+} // namespace tayfa

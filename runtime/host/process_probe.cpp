@@ -1,0 +1,171 @@
+#include "runtime/host/process_probe.hpp"
+
+#include "runtime/host/fitness.hpp"
+#include "runtime/host/output_log.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <poll.h>
+#include <unistd.h>
+
+namespace tayfa {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t errors_at_end = std::size_t{1} << 20;
+
+fitness_report broken_check(std::string value, std::string advice, milliseconds took) {
+  fitness_report report;
+  add_row(report, {"check", fitness::unfit, std::move(value), std::move(advice),
+                   static_cast<std::uint32_t>(took.count())});
+  return report;
+}
+
+/// Reads what is there. False when the other side has closed it; what is beyond the bound is read
+/// and dropped.
+bool read_report(int fd, std::string& text, bool& too_long) {
+  std::array<char, 16384> buffer;
+  for (;;) {
+    const auto got = ::read(fd, buffer.data(), buffer.size());
+    if (got > 0) {
+      const auto room = fitness_bytes_max - text.size();
+      text.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
+      too_long = too_long || static_cast<std::size_t>(got) > room;
+      if (too_long) {
+        return true; // a check that prints without end must not keep us here
+      }
+    } else if (got == 0) {
+      return false;
+    } else if (errno != EINTR) {
+      return errno == EAGAIN;
+    }
+  }
+}
+
+enum class ending : std::uint8_t { exited, out_of_time, out_of_bounds, closing };
+
+/// Follows one child to its end; kills it when that does not come by itself.
+class follower {
+ public:
+  follower(child_process& child, output_log& errors, int closing)
+      : child_(child), errors_(errors), closing_(closing) {}
+
+  ending follow(moment deadline) {
+    for (;;) {
+      pollfd polled[] = {{child_.pidfd.get(), POLLIN, 0},
+                         {child_.output.get(), POLLIN, 0},
+                         {child_.errors.get(), POLLIN, 0},
+                         {closing_, POLLIN, 0}};
+      const auto left = std::chrono::ceil<milliseconds>(deadline - time_.now()).count();
+      if (left <= 0) {
+        return ending::out_of_time;
+      }
+      if (::poll(polled, 4, static_cast<int>(std::min<std::int64_t>(left, 3'600'000))) < 0 &&
+          errno != EINTR) {
+        return ending::out_of_time;
+      }
+      if (polled[1].revents != 0 && !read_report(child_.output.get(), text, too_long_)) {
+        child_.output.reset();
+      }
+      if (polled[2].revents != 0 &&
+          !errors_.read_from(child_.errors.get(), std::size_t{64} << 10, time_.now())) {
+        child_.errors.reset();
+      }
+      if (too_long_) {
+        return ending::out_of_bounds;
+      }
+      if (polled[0].revents != 0) {
+        drain();
+        return too_long_ ? ending::out_of_bounds : ending::exited;
+      }
+      if (polled[3].revents != 0) {
+        return ending::closing;
+      }
+    }
+  }
+  std::string text;
+
+ private:
+  /// What was written before the end and has not been read yet.
+  void drain() {
+    if (child_.output) {
+      read_report(child_.output.get(), text, too_long_);
+    }
+    if (child_.errors) {
+      errors_.read_from(child_.errors.get(), errors_at_end, time_.now());
+    }
+  }
+
+  child_process& child_;
+  output_log& errors_;
+  int closing_;
+  bool too_long_ = false;
+  system_time time_;
+};
+
+} // namespace
+
+process_probe::process_probe(probe_options options, event_log& log)
+    : options_(std::move(options)), log_(log) {}
+
+process_probe::~process_probe() {
+  wake_up(closing_);
+  for (auto& thread : threads_) {
+    thread.join();
+  }
+}
+
+void process_probe::run(const std::string& engine, std::function<void(fitness_report)> done) {
+  const std::lock_guard guard{mutex_};
+  threads_.emplace_back([this, engine, done = std::move(done)] { done(check(engine)); });
+}
+
+fitness_report process_probe::check(const std::string& engine) {
+  const system_time time;
+  const auto begun = time.now();
+  spawn_request request;
+  request.arguments = {options_.program, "--check",  "--engine",
+                       engine,           "--parent", std::to_string(::getpid())};
+  request.split_stderr = true;
+  auto child = spawn(request);
+  if (!child) {
+    return broken_check("could not be started: " + child.error().text,
+                        "see engine.program in the configuration", milliseconds{0});
+  }
+  output_log errors{log_, worker_ref{}, child->pid};
+  follower f{*child, errors, closing_.get()};
+  const auto how = f.follow(begun + options_.budget);
+  if (how != ending::exited) {
+    signal_group(*child, SIGKILL);
+    pollfd ended{child->pidfd.get(), POLLIN, 0};
+    ::poll(&ended, 1, -1);
+  }
+  const auto end = reap(*child);
+  errors.finish();
+  const auto took = std::chrono::duration_cast<milliseconds>(time.now() - begun);
+  switch (how) {
+  case ending::exited: break;
+  case ending::out_of_time:
+    return broken_check("did not end within " + std::to_string(options_.budget.count()) + " ms",
+                        "the driver or the device hangs", took);
+  case ending::out_of_bounds: return broken_check("printed too much", "", took);
+  case ending::closing: return broken_check("was stopped", "the runtime is stopping", took);
+  }
+  auto report = parse_fitness(f.text);
+  if (!report) {
+    return broken_check(end.text + "; " + report.error().text, "see engine_output in the log",
+                        took);
+  }
+  if (end.signal != 0 || end.code != static_cast<int>(report->verdict)) {
+    add_row(*report, {"check", fitness::unfit, "ended with " + end.text + " after its report",
+                      "see engine_output in the log", static_cast<std::uint32_t>(took.count())});
+  }
+  return *report;
+}
+
+} // namespace tayfa

@@ -1,0 +1,45 @@
+// The real machine probe: runs `tayfa-engine --check` in a process of its own and reads its report.
+//
+// Each run has a thread that lives as long as its child. Nothing the child does can hurt the
+// runtime: its output is bounded, its time is bounded, its report is validated, and when any of
+// that fails the report is one unfit row "check" that says how. The destructor kills checks that
+// still run; their callbacks are called before it returns.
+#pragma once
+
+#include "runtime/host/probe.hpp"
+#include "runtime/host/spawn.hpp"
+#include "runtime/telemetry/log.hpp"
+
+#include <chrono>
+#include <list>
+#include <mutex>
+#include <string>
+#include <thread>
+
+namespace tayfa {
+
+struct probe_options {
+  std::string program; ///< path of tayfa-engine
+  std::chrono::milliseconds budget{50'000};
+};
+
+class process_probe final : public machine_probe {
+ public:
+  process_probe(probe_options, event_log&);
+  ~process_probe() override;
+  process_probe(const process_probe&) = delete;
+  process_probe& operator=(const process_probe&) = delete;
+
+  void run(const std::string& engine, std::function<void(fitness_report)> done) override;
+
+ private:
+  fitness_report check(const std::string& engine);
+
+  probe_options options_;
+  event_log& log_;
+  unique_fd closing_ = make_wakeup(); ///< readable for ever once the destructor has begun
+  std::mutex mutex_;
+  std::list<std::thread> threads_;
+};
+
+} // namespace tayfa

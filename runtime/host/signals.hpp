@@ -1,0 +1,62 @@
+// What a process asks of its operating system once, at its start: signals, limits, the data
+// folder's lock, the allocator.
+#pragma once
+
+#include "messages/error.hpp"
+#include "runtime/host/spawn.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <thread>
+
+namespace tayfa {
+
+/// SIGTERM, SIGINT and SIGHUP as calls, on a thread of its own, until destroyed.
+///
+/// Make it before any other thread: it blocks the three signals in the calling thread, and threads
+/// made later inherit that; a thread that was there before would still be ended by them. They stay
+/// blocked after its end, so that a second Ctrl-C cannot cut an orderly stop short. SIGPIPE is
+/// ignored from here on.
+class signal_watch {
+ public:
+  explicit signal_watch(std::function<void(int)> on_signal);
+  ~signal_watch();
+  signal_watch(const signal_watch&) = delete;
+  signal_watch& operator=(const signal_watch&) = delete;
+
+ private:
+  void loop();
+
+  std::function<void(int)> on_signal_;
+  unique_fd signals_;
+  unique_fd closing_ = make_wakeup();
+  std::thread thread_;
+};
+
+/// Exclusive use of a data folder, by flock on <folder>/lock: the kernel lets go of it with the
+/// process, however that ends, so a file that is there means nothing. The holder's pid is written
+/// in it for people.
+class data_folder_lock {
+ public:
+  /// Makes the folder (mode 0700) when missing. errc::locked naming the holder's pid,
+  /// errc::io_error.
+  static result<data_folder_lock> acquire(const std::string& folder);
+
+ private:
+  explicit data_folder_lock(unique_fd file) : file_(std::move(file)) {}
+  unique_fd file_;
+};
+
+struct open_file_limit {
+  std::uint64_t before = 0;
+  std::uint64_t now = 0;
+};
+/// Open files: the soft limit is raised to the hard one (each connection and each engine takes
+/// some).
+result<open_file_limit> raise_limits();
+
+/// Who serves malloc in this process: "tcmalloc", "jemalloc", "mimalloc" or "system".
+std::string allocator_name();
+
+} // namespace tayfa

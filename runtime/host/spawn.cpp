@@ -1,0 +1,199 @@
+#include "runtime/host/spawn.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <system_error>
+#include <unistd.h>
+
+extern char** environ;
+
+namespace tayfa {
+
+void unique_fd::reset(int fd) {
+  if (fd_ >= 0) {
+    ::close(fd_);
+  }
+  fd_ = fd;
+}
+
+namespace {
+
+// P_PIDFD of <linux/wait.h>; Debian 12's glibc has it, older ones do not.
+constexpr auto by_pidfd = static_cast<idtype_t>(3);
+
+struct pipe_ends {
+  unique_fd read;
+  unique_fd write;
+};
+
+/// Above 2, so that the child's own stdin, stdout and stderr cannot collide with it.
+unique_fd above_stdio(int fd) {
+  if (fd > 2) {
+    return unique_fd{fd};
+  }
+  unique_fd low{fd};
+  return unique_fd{::fcntl(fd, F_DUPFD_CLOEXEC, 3)};
+}
+
+result<pipe_ends> make_pipe() {
+  int fds[2] = {-1, -1};
+  if (::pipe2(fds, O_CLOEXEC) != 0) {
+    return fail(errc::engine_start, std::string{"pipe: "} + std::strerror(errno));
+  }
+  pipe_ends ends{above_stdio(fds[0]), above_stdio(fds[1])};
+  if (!ends.read || !ends.write || ::fcntl(ends.read.get(), F_SETFL, O_NONBLOCK) != 0) {
+    return fail(errc::engine_start, std::string{"pipe: "} + std::strerror(errno));
+  }
+  return ends;
+}
+
+std::vector<std::string>
+merged_environment(const std::vector<std::pair<std::string, std::string>>& added) {
+  std::vector<std::string> out;
+  for (char** e = environ; e != nullptr && *e != nullptr; ++e) {
+    const std::string_view entry{*e};
+    const auto name = entry.substr(0, entry.find('='));
+    const bool replaced =
+        std::any_of(added.begin(), added.end(), [&](const auto& a) { return a.first == name; });
+    if (!replaced) {
+      out.emplace_back(entry);
+    }
+  }
+  for (const auto& [name, value] : added) {
+    out.push_back(name + "=" + value);
+  }
+  return out;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> out;
+  for (auto& text : texts) {
+    out.push_back(text.data());
+  }
+  out.push_back(nullptr);
+  return out;
+}
+
+/// posix_spawn's two opaque arguments, destroyed whatever happens.
+struct spawn_setup {
+  posix_spawn_file_actions_t files;
+  posix_spawnattr_t attributes;
+  spawn_setup() {
+    ::posix_spawn_file_actions_init(&files);
+    ::posix_spawnattr_init(&attributes);
+  }
+  ~spawn_setup() {
+    ::posix_spawn_file_actions_destroy(&files);
+    ::posix_spawnattr_destroy(&attributes);
+  }
+  spawn_setup(const spawn_setup&) = delete;
+  spawn_setup& operator=(const spawn_setup&) = delete;
+
+  void prepare(int out, int err) {
+    ::posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
+    ::posix_spawn_file_actions_adddup2(&files, out, 1);
+    ::posix_spawn_file_actions_adddup2(&files, err, 2);
+    ::posix_spawn_file_actions_addclosefrom_np(&files, 3);
+    sigset_t none;
+    sigset_t all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    ::posix_spawnattr_setsigmask(&attributes, &none);
+    ::posix_spawnattr_setsigdefault(&attributes, &all);
+    ::posix_spawnattr_setpgroup(&attributes, 0);
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+                                                POSIX_SPAWN_SETSIGDEF);
+  }
+};
+
+} // namespace
+
+result<child_process> spawn(const spawn_request& request) {
+  auto out = make_pipe();
+  if (!out) {
+    return fail(out.error());
+  }
+  pipe_ends err;
+  if (request.split_stderr) {
+    auto made = make_pipe();
+    if (!made) {
+      return fail(made.error());
+    }
+    err = std::move(*made);
+  }
+  auto arguments = request.arguments;
+  auto environment = merged_environment(request.environment);
+  spawn_setup setup;
+  setup.prepare(out->write.get(), request.split_stderr ? err.write.get() : out->write.get());
+  child_process child;
+  const int failed =
+      ::posix_spawn(&child.pid, arguments.front().c_str(), &setup.files, &setup.attributes,
+                    pointers(arguments).data(), pointers(environment).data());
+  if (failed != 0) {
+    return fail(errc::engine_start, arguments.front() + ": " + std::strerror(failed));
+  }
+  child.output = std::move(out->read);
+  child.errors = std::move(err.read);
+  child.pidfd = unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0))};
+  if (!child.pidfd) {
+    const int why = errno;
+    ::kill(-child.pid, SIGKILL);
+    ::waitpid(child.pid, nullptr, 0);
+    return fail(errc::engine_start, std::string{"pidfd_open: "} + std::strerror(why) +
+                                        " (Linux 5.4 or newer is needed)");
+  }
+  return child;
+}
+
+void signal_group(const child_process& child, int signal) {
+  ::kill(-child.pid, signal);
+}
+
+child_end reap(const child_process& child) {
+  // The dead leader still holds the group's number, so this can only meet its own descendants.
+  ::kill(-child.pid, SIGKILL);
+  siginfo_t info{};
+  child_end end;
+  if (::waitid(by_pidfd, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) != 0) {
+    end.text = std::string{"its end is unknown: "} + std::strerror(errno);
+    return end;
+  }
+  if (info.si_code == CLD_EXITED) {
+    end.code = info.si_status;
+    end.text = "exit " + std::to_string(end.code);
+  } else {
+    end.signal = info.si_status;
+    const char* name = ::sigdescr_np(end.signal);
+    end.text =
+        "signal " + std::to_string(end.signal) + " (" + (name == nullptr ? "unknown" : name) + ")";
+  }
+  return end;
+}
+
+unique_fd make_wakeup() {
+  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
+  if (!fd) {
+    throw std::system_error(errno, std::generic_category(), "eventfd");
+  }
+  return fd;
+}
+
+void wake_up(const unique_fd& fd) {
+  const std::uint64_t one = 1;
+  (void)!::write(fd.get(), &one, sizeof one);
+}
+
+void settle_down(const unique_fd& fd) {
+  std::uint64_t count = 0;
+  (void)!::read(fd.get(), &count, sizeof count);
+}
+
+} // namespace tayfa

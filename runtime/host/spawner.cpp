@@ -1,0 +1,264 @@
+#include "runtime/host/spawner.hpp"
+
+#include "runtime/host/leftovers.hpp"
+
+#include <algorithm>
+#include <csignal>
+#include <unistd.h>
+
+namespace tayfa {
+
+namespace {
+
+constexpr std::size_t output_per_round = std::size_t{64} << 10;
+constexpr std::size_t output_at_end = std::size_t{1} << 20;
+
+} // namespace
+
+spawner::spawner(options o, events e, event_log& log)
+    : options_(std::move(o)), events_(std::move(e)), log_(log) {
+  write_pids();
+  thread_ = std::thread([this] { loop(); });
+}
+
+spawner::~spawner() {
+  stop();
+}
+
+// ---- any thread
+// ----------------------------------------------------------------------------------
+
+void spawner::start(engine_spec spec) {
+  {
+    const std::lock_guard guard{mutex_};
+    const auto worker = spec.worker;
+    engines_.emplace(worker, engine{std::move(spec), {}, 0, {}});
+    waiting_.push_back(worker);
+  }
+  wake_up(wakeup_);
+}
+
+void spawner::kill(const worker_ref& worker, int signal) {
+  const std::lock_guard guard{mutex_};
+  const auto found = engines_.find(worker);
+  if (found == engines_.end()) {
+    return;
+  }
+  auto& e = found->second;
+  if (e.process.pid == 0) {
+    e.wanted_signal = e.wanted_signal == SIGKILL ? SIGKILL : signal;
+  } else {
+    signal_group(e.process, signal);
+  }
+}
+
+void spawner::stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  {
+    const std::lock_guard guard{mutex_};
+    stopping_ = true;
+  }
+  wake_up(wakeup_);
+  thread_.join();
+}
+
+// ---- the spawner's thread
+// ------------------------------------------------------------------------
+
+void spawner::loop() {
+  for (;;) {
+    if (begin_stop()) {
+      const std::lock_guard guard{mutex_};
+      if (engines_.empty()) {
+        return;
+      }
+    } else if (start_waiting()) {
+      write_pids();
+    }
+    if (give_up_ && time_.now() >= *give_up_) {
+      abandon_rest();
+      return;
+    }
+    if (watch()) {
+      write_pids();
+    }
+  }
+}
+
+/// True while stopping. The first time: kills all, and answers those that never began.
+bool spawner::begin_stop() {
+  std::vector<engine_exited> never_began;
+  {
+    const std::lock_guard guard{mutex_};
+    if (!stopping_) {
+      return false;
+    }
+    for (auto it = engines_.begin(); it != engines_.end();) {
+      if (it->second.process.pid == 0) {
+        never_began.push_back({it->first, false, 0, 0, "the host is closing"});
+        it = engines_.erase(it);
+      } else {
+        signal_group(it->second.process, SIGKILL);
+        ++it;
+      }
+    }
+    waiting_.clear();
+  }
+  if (!give_up_) {
+    give_up_ = time_.now() + options_.end_wait;
+  }
+  for (const auto& event : never_began) {
+    events_.exited(event);
+  }
+  return true;
+}
+
+bool spawner::start_waiting() {
+  std::deque<worker_ref> waiting;
+  {
+    const std::lock_guard guard{mutex_};
+    waiting.swap(waiting_);
+  }
+  for (const auto& worker : waiting) {
+    start_one(worker);
+  }
+  return !waiting.empty();
+}
+
+void spawner::start_one(const worker_ref& worker) {
+  engine_spec spec;
+  {
+    const std::lock_guard guard{mutex_};
+    spec = engines_.at(worker).spec;
+  }
+  spawn_request request;
+  request.arguments = {options_.program,
+                       "--endpoint",
+                       options_.endpoint,
+                       "--slot",
+                       std::to_string(worker.slot.value),
+                       "--incarnation",
+                       std::to_string(worker.incarnation),
+                       "--engine",
+                       spec.engine,
+                       "--parent",
+                       std::to_string(::getpid())};
+  request.environment = std::move(spec.environment);
+  auto process = spawn(request); // a few milliseconds: not under the mutex
+  if (!process) {
+    {
+      const std::lock_guard guard{mutex_};
+      engines_.erase(worker);
+    }
+    events_.exited({worker, false, 0, 0, process.error().text});
+    return;
+  }
+  const auto pid = process->pid;
+  {
+    const std::lock_guard guard{mutex_};
+    auto& e = engines_.at(worker);
+    e.process = std::move(*process);
+    e.output = std::make_unique<output_log>(log_, worker, pid);
+    if (e.wanted_signal != 0) {
+      signal_group(e.process, e.wanted_signal);
+    }
+  }
+  events_.spawned({worker, static_cast<std::uint32_t>(pid)});
+}
+
+/// Waits for something to happen and deals with it; true when an engine ended.
+bool spawner::watch() {
+  std::vector<pollfd> polled{{wakeup_.get(), POLLIN, 0}};
+  std::vector<engine*> outputs{nullptr};
+  std::vector<worker_ref> workers{worker_ref{}};
+  {
+    const std::lock_guard guard{mutex_};
+    for (auto& [worker, e] : engines_) {
+      if (e.process.pid == 0) {
+        continue;
+      }
+      polled.push_back({e.process.pidfd.get(), POLLIN, 0});
+      outputs.push_back(nullptr);
+      workers.push_back(worker);
+      if (e.process.output) {
+        polled.push_back({e.process.output.get(), POLLIN, 0});
+        outputs.push_back(&e); // stays where it is: only this thread erases
+        workers.push_back(worker);
+      }
+    }
+  }
+  int timeout = -1;
+  if (give_up_) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_ - time_.now());
+    timeout = static_cast<int>(std::max<std::int64_t>(0, left.count()));
+  }
+  if (::poll(polled.data(), polled.size(), timeout) <= 0) {
+    return false;
+  }
+  settle_down(wakeup_);
+  std::vector<worker_ref> ended;
+  for (std::size_t i = 1; i < polled.size(); ++i) {
+    if (polled[i].revents == 0) {
+      continue;
+    }
+    if (outputs[i] != nullptr) {
+      read_output(*outputs[i]);
+    } else {
+      ended.push_back(workers[i]);
+    }
+  }
+  for (const auto& worker : ended) {
+    bury(worker);
+  }
+  return !ended.empty();
+}
+
+void spawner::read_output(engine& e) {
+  if (!e.output->read_from(e.process.output.get(), output_per_round, time_.now())) {
+    e.process.output.reset();
+  }
+}
+
+/// The process has ended: what it printed last, how it ended, and then it is forgotten.
+void spawner::bury(const worker_ref& worker) {
+  engine dead;
+  child_end end;
+  {
+    const std::lock_guard guard{mutex_};
+    const auto found = engines_.find(worker);
+    end = reap(found->second.process); // under the mutex: kill() must not meet a reaped pid
+    dead = std::move(found->second);
+    engines_.erase(found);
+  }
+  if (dead.process.output) {
+    dead.output->read_from(dead.process.output.get(), output_at_end, time_.now());
+  }
+  dead.output->finish();
+  events_.exited({worker, true, end.code, end.signal, std::move(end.text)});
+}
+
+void spawner::abandon_rest() {
+  const std::lock_guard guard{mutex_};
+  for (const auto& [worker, e] : engines_) {
+    log_.error("engine_not_killable", {{"worker", worker}, {"pid", e.process.pid}});
+    events_.exited({worker, true, 0, SIGKILL, "killed; the kernel has not let go of it yet"});
+  }
+  engines_.clear();
+}
+
+void spawner::write_pids() {
+  std::vector<pid_t> pids;
+  {
+    const std::lock_guard guard{mutex_};
+    for (const auto& [worker, e] : engines_) {
+      if (e.process.pid != 0) {
+        pids.push_back(e.process.pid);
+      }
+    }
+  }
+  write_pid_file(options_.pid_file, pids, log_);
+}
+
+} // namespace tayfa

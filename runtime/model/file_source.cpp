@@ -1,0 +1,28 @@
+#include "runtime/model/file_source.hpp"
+
+namespace tayfa {
+
+namespace {
+
+result<std::vector<model_entry>> inspect_all(const std::vector<std::string>& paths) {
+  std::vector<model_entry> entries;
+  for (const auto& path : paths) {
+    auto entry = inspect_model(path);
+    if (!entry) {
+      return fail(entry.error());
+    }
+    entries.push_back(std::move(*entry));
+  }
+  return entries;
+}
+
+} // namespace
+
+void file_model_source::inspect(std::vector<std::string> paths,
+                                std::function<void(result<std::vector<model_entry>>)> done) {
+  const std::lock_guard guard{mutex_};
+  threads_.emplace_back(
+      [paths = std::move(paths), done = std::move(done)] { done(inspect_all(paths)); });
+}
+
+} // namespace tayfa

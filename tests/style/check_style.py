@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+"""The house rules that a script can check. Standard library only.
+
+    check_style.py [ROOT]        prints `path:line: rule: words` for every break, exits 1 when there is one
+
+A break that must be tolerated for now stands in tests/style/exceptions.txt, one a line: `rule path` or, for sizes,
+`rule path limit`. An exception that is no longer needed is itself a break, so that the list only gets shorter.
+"""
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+LAYERS = ["messages", "runtime", "actors", "cluster"]  # bottom to top: includes point only down
+FOLDERS = LAYERS + ["tests"]
+CODE = {".hpp", ".cpp", ".inc"}
+TEXT = CODE | {".txt", ".cmake", ".py", ".sh", ".md", ".toml", ".js", ".html", ".css"}
+SKIPPED = {"__pycache__", "corpus", "node_modules"}
+FILE_LINES = 450
+FUNCTION_LINES = 70
+
+CAF_ALLOWED = ("messages/interfaces.", "actors/", "cluster/", "tests/")
+TORCH_ALLOWED = ("runtime/engine/torch", "tests/unit/torch")
+WORLD_ALLOWED = ("runtime/world/", "runtime/host/", "cluster/program")
+TEST_SLEEP_ALLOWED = ("tests/e2e/",)
+
+CAF = re.compile(r"<caf/")
+TORCH = re.compile(r"<(torch|ATen|c10)/")
+SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
+WORLD = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|random_device|(system|steady|high_resolution)_clock::now)\b")
+UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
+SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]*[>"])', re.M)
+
+
+@dataclass(frozen=True)
+class Break:
+    path: str
+    line: int
+    rule: str
+    words: str
+    size: int = 0
+
+    def __str__(self):
+        return f"{self.path}:{self.line}: {self.rule}: {self.words}"
+
+
+def line_of(text, offset):
+    return text.count("\n", 0, offset) + 1
+
+
+def without_comments(text):
+    """The code with comments and the insides of literals blanked; lines and columns stay."""
+    token = re.compile(
+        r'R"(?P<tag>[^()\\ ]{0,16})\((?:.|\n)*?\)(?P=tag)"'
+        r'|//[^\n]*|/\*(?:.|\n)*?\*/|"(?:\\.|[^"\\\n])*"|(?<![0-9a-fA-F])\'(?:\\.|[^\'\\\n])+\'')
+
+    def blank(match):
+        found = match.group(0)
+        if found.startswith('"'):
+            return '"' + " " * (len(found) - 2) + '"'
+        return re.sub(r"[^\n]", " ", found)
+
+    return token.sub(blank, text)
+
+
+SPACE = re.compile(r"\b(namespace|class|struct|union|enum|extern)\b[^()=]*$")
+MEMBER_INIT = re.compile(r"\)[^;{}]*[^:]:[^:](?:.|\n)*[\w>]\s*$")  # `a(int x) : b_` before the brace of `b_{x}`
+
+
+def kind_of_brace(words, parens, inside):
+    """What a brace opens, by the words before it: a space (namespace, class), a function, or anything else."""
+    if inside or parens > 0 or MEMBER_INIT.search(words):
+        return "other"
+    if SPACE.search(words):
+        return "space"
+    return "function" if "(" in words else "other"
+
+
+def functions(code):
+    """(name, first line, lines) of every function; a rough reading of braces, good enough for a size."""
+    code = re.sub(r"^[ \t]*#(?:\\\n|[^\n])*", lambda m: re.sub(r"[^\n]", " ", m.group(0)), code, flags=re.M)
+    stack = []  # of every open brace: its kind, where its statement begins, the parentheses open around it
+    head = 0    # where the statement in hand begins
+    parens = 0
+    found = []
+    for at, c in enumerate(code):
+        if c in "()":
+            parens += 1 if c == "(" else -1
+        elif c == ";" and parens == 0:
+            head = at + 1
+        elif c == "{":
+            inside = any(kind == "function" for kind, *_ in stack)
+            stack.append((kind_of_brace(code[head:at], parens, inside), head, parens))
+            parens, head = 0, at + 1
+        elif c == "}" and stack:
+            kind, begin, parens = stack.pop()
+            within_a_head = kind == "other" and (parens > 0 or MEMBER_INIT.search(code[begin:code.find("{", begin)]))
+            head = begin if within_a_head else at + 1
+            if kind == "function":
+                words = code[begin:at]
+                begin += len(words) - len(words.lstrip())
+                name = re.search(r"([~\w:]+)\s*\(", words)
+                first = line_of(code, begin)
+                found.append((name.group(1) if name else "?", first, line_of(code, at) - first + 1))
+    return found
+
+
+class Checker:
+    def __init__(self, root):
+        self.root = Path(root)
+        self.breaks = []
+
+    def add(self, path, line, rule, words, size=0):
+        self.breaks.append(Break(path, line, rule, words, size))
+
+    def files(self):
+        for folder in FOLDERS:
+            for path in sorted((self.root / folder).rglob("*")):
+                inside = path.relative_to(self.root)
+                if path.is_file() and path.suffix in TEXT and not SKIPPED & set(inside.parts):
+                    yield inside.as_posix(), path
+
+    def run(self):
+        for name, path in self.files():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            self.check_words(name, text)
+            if path.suffix in CODE:
+                code = without_comments(text)
+                self.check_includes(name, text)
+                self.check_world(name, code)
+                self.check_size(name, text, code)
+            if path.suffix == ".hpp":
+                self.check_header(name, text)
+        return self.settle_exceptions()
+
+    def check_words(self, name, text):
+        for match in UNFINISHED.finditer(text):
+            self.add(name, line_of(text, match.start()), "unfinished", f"{match.group(0)}: finish it or open an issue")
+        for match in SWITCHED_OFF.finditer(text):
+            self.add(name, line_of(text, match.start()), "disabled_test", f"{match.group(0)} is not run")
+
+    def check_includes(self, name, text):
+        for match in INCLUDE.finditer(text):
+            what, line = match.group(1), line_of(text, match.start())
+            if what[0] == '"':
+                self.check_own_include(name, line, what[1:-1])
+            if CAF.match(what) and not name.startswith(CAF_ALLOWED):
+                self.add(name, line, "caf", f"{what}: CAF stays in messages/interfaces.hpp, actors and cluster")
+            if TORCH.match(what) and not name.startswith(TORCH_ALLOWED):
+                self.add(name, line, "torch", f"{what}: libtorch stays under {TORCH_ALLOWED[0]}*")
+
+    def check_own_include(self, name, line, what):
+        target = what.split("/")[0]
+        if target not in FOLDERS or not (self.root / what).is_file():
+            self.add(name, line, "include_path", f'"{what}" is not a file named from the root of the repository')
+            return
+        here = name.split("/")[0]
+        if FOLDERS.index(target) > FOLDERS.index(here):
+            self.add(name, line, "layers", f"{here} includes {target}: includes point only down ({' <- '.join(LAYERS)})")
+
+    def check_world(self, name, code):
+        in_tests = name.startswith("tests/")
+        if name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED):
+            return
+        for match in (SLEEPS if in_tests else WORLD).finditer(code):
+            words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/world)"
+            self.add(name, line_of(code, match.start()), "world", f"{match.group(0)}: {words}")
+
+    def check_size(self, name, text, code):
+        lines = text.count("\n") + (not text.endswith("\n"))
+        if lines > FILE_LINES:
+            self.add(name, 1, "long_file", f"{lines} lines, at most {FILE_LINES}", lines)
+        for function, first, size in functions(code):
+            if size > FUNCTION_LINES:
+                self.add(name, first, "long_function", f"{function} has {size} lines, at most {FUNCTION_LINES}", size)
+
+    def check_header(self, name, text):
+        if not text.startswith("//"):
+            self.add(name, 1, "header_comment", "a header opens with what it is, who owns it, its invariants")
+        if not re.search(r"^#pragma once$", text, re.M):
+            self.add(name, 1, "pragma_once", "a header has #pragma once")
+
+    def settle_exceptions(self):
+        listed = self.root / "tests" / "style" / "exceptions.txt"
+        remaining = list(self.breaks)
+        rows = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+        for number, row in enumerate(rows, 1):
+            parts = row.split("#")[0].split()
+            if not parts:
+                continue
+            limit = int(parts[2]) if len(parts) == 3 else None
+            tolerated = [b for b in remaining if [b.rule, b.path] == parts[:2] and (limit is None or b.size <= limit)]
+            if not tolerated:
+                remaining.append(Break("tests/style/exceptions.txt", number, "exception", f"`{row}` is not needed"))
+            remaining = [b for b in remaining if b not in tolerated]
+        return remaining
+
+
+def main(arguments):
+    root = Path(arguments[1]) if len(arguments) > 1 else Path(__file__).resolve().parents[2]
+    breaks = Checker(root).run()
+    for each in breaks:
+        print(each)
+    checked = sum(1 for _ in Checker(root).files())
+    print(f"{checked} files, {len(breaks)} breaks")
+    return 1 if breaks or checked == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

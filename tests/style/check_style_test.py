@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""The style check checked: a clean tree passes, and each rule finds exactly the break that was made for it."""
+import contextlib
+import io
+import tempfile
+import unittest
+from pathlib import Path
+
+import check_style
+
+HEADER = "// What it is.\n#pragma once\n"
+WORD = "TO" + "DO"
+
+
+class StyleTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.root = Path(folder.name)
+        self.write("messages/job.hpp", HEADER + "#include <string>\n")
+        self.write("messages/interfaces.hpp", HEADER + "#include <caf/all.hpp>\n")
+        self.write("runtime/world/clock.cpp", "auto now() { return std::chrono::steady_clock::now(); }\n")
+        self.write("runtime/engine/torch/engine.cpp", "#include <torch/script.h>\n")
+        self.write("actors/queue.hpp", HEADER + '#include "messages/job.hpp"\n#include <caf/all.hpp>\n')
+        self.write("cluster/link.hpp", HEADER + '#include "actors/queue.hpp"\n')
+        self.write("tests/unit/a_test.cpp", '#include "cluster/link.hpp"\nTEST(a, b) {\n  EXPECT_TRUE(true);\n}\n')
+
+    def write(self, name, text):
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def rules(self):
+        return [b.rule for b in check_style.Checker(self.root).run()]
+
+    def exit_code(self):
+        with contextlib.redirect_stdout(io.StringIO()):
+            return check_style.main(["check_style.py", str(self.root)])
+
+    def expect(self, rule, name, text):
+        self.write(name, text)
+        self.assertEqual([(b.rule, b.path) for b in check_style.Checker(self.root).run()], [(rule, name)])
+        self.assertEqual(self.exit_code(), 1)
+
+    def test_a_clean_tree_passes(self):
+        self.assertEqual(self.rules(), [])
+        self.assertEqual(self.exit_code(), 0)
+
+    def test_nothing_to_check_is_no_success(self):
+        with tempfile.TemporaryDirectory() as empty:
+            self.root = Path(empty)
+            self.assertEqual(self.exit_code(), 1)
+
+    # ---- includes
+
+    def test_messages_must_not_know_the_runtime(self):
+        self.write("runtime/core/table.hpp", HEADER)
+        self.expect("layers", "messages/bad.hpp", HEADER + '#include "runtime/core/table.hpp"\n')
+
+    def test_the_runtime_must_not_know_actors(self):
+        self.expect("layers", "runtime/core/bad.cpp", '#include "actors/queue.hpp"\n')
+
+    def test_actors_must_not_know_the_cluster(self):
+        self.expect("layers", "actors/bad.cpp", '#  include "cluster/link.hpp"\n')
+
+    def test_nothing_but_tests_knows_tests(self):
+        self.write("tests/support/help.hpp", HEADER)
+        self.expect("layers", "cluster/bad.cpp", '#include "tests/support/help.hpp"\n')
+
+    def test_includes_are_named_from_the_root(self):
+        self.expect("include_path", "messages/bad.cpp", '#include "job.hpp"\n')
+        self.expect("include_path", "messages/bad.cpp", '#include "../messages/job.hpp"\n')
+        self.expect("include_path", "messages/bad.cpp", '#include "messages/missing.hpp"\n')
+
+    def test_caf_stays_where_it_is(self):
+        self.expect("caf", "runtime/core/bad.hpp", HEADER + "#include <caf/actor.hpp>\n")
+        (self.root / "runtime/core/bad.hpp").unlink()
+        self.expect("caf", "messages/bad.hpp", HEADER + "#include <caf/actor.hpp>\n")
+
+    def test_torch_stays_where_it_is(self):
+        for what in ("torch/script.h", "ATen/ATen.h", "c10/cuda/CUDAStream.h"):
+            self.expect("torch", "runtime/engine/bad.cpp", f"#include <{what}>\n")
+
+    # ---- the world
+
+    def test_the_product_reads_no_clock_and_draws_no_number(self):
+        for call in ("std::this_thread::sleep_for(1s)", "usleep(1)", "std::chrono::system_clock::now()",
+                     "std::chrono::steady_clock::now()", "std::random_device{}()"):
+            self.expect("world", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
+
+    def test_tests_do_not_sleep_but_may_measure(self):
+        self.expect("world", "tests/unit/bad.cpp", "void f() { std::this_thread::sleep_for(1s); }\n")
+        self.write("tests/unit/bad.cpp", "auto f() { return std::chrono::steady_clock::now(); }\n")
+        self.write("tests/e2e/serve.cpp", "void f() { std::this_thread::sleep_for(1s); }\n")
+        self.assertEqual(self.rules(), [])
+
+    def test_words_in_comments_and_literals_are_no_calls(self):
+        self.write("actors/fine.cpp", '// never sleep_for\n/* usleep\n */ auto s = "random_device";\n'
+                                      'auto r = R"(steady_clock::now)";\nauto c = \'"\'; auto n = 1\'000;\n')
+        self.assertEqual(self.rules(), [])
+        self.expect("world", "actors/fine.cpp", "auto c = '\"'; void f() { usleep(1); } auto d = '\"';\n")
+
+    # ---- headers and words
+
+    def test_a_header_says_what_it_is(self):
+        self.expect("header_comment", "messages/bad.hpp", "#pragma once\n// too late\n")
+
+    def test_a_header_is_included_once(self):
+        self.expect("pragma_once", "messages/bad.hpp", "// What it is.\nint a;\n")
+
+    def test_nothing_is_left_unfinished(self):
+        for word in (WORD, "FIX" + "ME", "X" * 3, "HA" + "CK"):
+            self.expect("unfinished", "messages/bad.cpp", f"// {word}: later\n")
+        (self.root / "messages/bad.cpp").unlink()
+        self.expect("unfinished", "runtime/CMakeLists.txt", f"# {WORD}\n")
+
+    def test_no_test_is_switched_off(self):
+        self.expect("disabled_test", "tests/unit/bad.cpp", "TEST(a, DISABLED" + "_b) {}\n")
+
+    # ---- sizes
+
+    def body(self, lines):
+        return "".join(f"  call({i});\n" for i in range(lines))
+
+    def test_long_files(self):
+        self.write("messages/fine.cpp", "int a;\n" * 450)
+        self.assertEqual(self.rules(), [])
+        self.write("messages/fine.cpp", "int a;\n")
+        self.expect("long_file", "messages/bad.cpp", "int a;\n" * 451)
+
+    def test_long_functions_of_every_shape(self):
+        shapes = ["void f() {\n%s}\n", "namespace a {\nvoid b::f(int x) const noexcept {\n%s}\n}\n",
+                  "struct a {\n  int b = 0;\n  a(int x) : c_(x), d_{x} {\n%s}\n};\n",
+                  "TEST(a, b) {\n  if (x) {\n%s}\n}\n", "auto f() -> int {\n  auto g = [&] {\n%s};\n}\n",
+                  "template <class T>\nvoid f(T t = {})\n{\n%s}\n"]
+        for shape in shapes:
+            self.expect("long_function", "runtime/bad.cpp", shape % self.body(70))
+            self.write("runtime/bad.cpp", shape % self.body(60))
+            self.assertEqual(self.rules(), [], shape)
+
+    def test_what_is_long_but_no_function(self):
+        self.write("runtime/fine.cpp", "namespace a {\nint table[] = {\n" + "  1,\n" * 100 + "};\n}\n"
+                   "struct b {\n" + "  int f() { return 1; }\n" * 100 + "};\n"
+                   "#define A(x) \\\n  { \\\n  x }\n")
+        self.assertEqual(self.rules(), [])
+
+    # ---- exceptions
+
+    def test_an_exception_is_a_ratchet(self):
+        self.write("runtime/old.cpp", "void f() {\n" + self.body(80) + "}\n")
+        self.write("tests/style/exceptions.txt", "# reason\nlong_function runtime/old.cpp 82\n")
+        self.assertEqual(self.rules(), [])
+        self.write("runtime/old.cpp", "void f() {\n" + self.body(81) + "}\n")
+        self.assertEqual(self.rules(), ["long_function", "exception"])
+        self.write("runtime/old.cpp", "void f() {\n" + self.body(10) + "}\n")
+        self.assertEqual(self.rules(), ["exception"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,83 @@
+#include "runtime/config/relations.hpp"
+
+#include "runtime/config/knobs.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <string>
+
+namespace tayfa {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using namespace std::chrono_literals;
+
+/// What is broken after one change of the defaults.
+template <class Change>
+std::vector<std::string> broken_after(Change change) {
+  config c;
+  change(c);
+  return broken_relations(c);
+}
+
+TEST(relations, the_defaults_break_none_and_every_key_exists) {
+  EXPECT_THAT(broken_relations(config{}), IsEmpty());
+  for (const auto& r : relations()) {
+    EXPECT_FALSE(r.keys.empty());
+    for (const auto key : r.keys) {
+      EXPECT_NE(find_knob(key), nullptr) << key;
+      EXPECT_THAT(std::string{r.rule}, HasSubstr(std::string{key}));
+    }
+  }
+}
+
+TEST(relations, each_is_broken_by_its_own_cause_and_holds_at_its_edge) {
+  EXPECT_THAT(broken_after([](config& c) { c.engine_heartbeat = 22s; }),
+              ElementsAre(HasSubstr("heartbeat_misses must be below engine.load_timeout")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_heartbeat = 21'999ms; }), IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) { c.engine_backoff_base = 10'001ms; }),
+              ElementsAre(HasSubstr("must not be above engine.backoff_max")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_backoff_base = 10s; }), IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) { c.pod_drain_budget = 30s; }),
+              ElementsAre(HasSubstr("below pod.stopping_budget; here pod.drain_budget = 30000 ms, "
+                                    "pod.stopping_budget = 30000 ms")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_hello_timeout = 120s; }),
+              ElementsAre(HasSubstr("engine.hello_timeout must be below")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_load_timeout = 120s; }),
+              ElementsAre(HasSubstr("engine.load_timeout must be below")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_check_budget = 60s; }),
+              ElementsAre(HasSubstr("engine.check_budget must be below")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_kind = "torch"; }),
+              ElementsAre(HasSubstr("needs a file in engine.models")));
+  EXPECT_THAT(broken_after([](config& c) {
+                c.engine_kind = "torch";
+                c.engine_models.add("a.pt");
+              }),
+              IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) {
+                c.engine_kind = "torch";
+                c.engine_slots = 0;
+              }),
+              IsEmpty());
+}
+
+TEST(relations, a_public_address_needs_its_switch) {
+  for (const char* reachable : {"0.0.0.0:8000", "[::]:80", "10.0.0.1:0", "example.com:80"}) {
+    EXPECT_THAT(broken_after([reachable](config& c) { c.http_listen = reachable; }),
+                ElementsAre(HasSubstr("needs http.allow_public")))
+        << reachable;
+    EXPECT_THAT(broken_after([reachable](config& c) {
+                  c.http_listen = reachable;
+                  c.http_allow_public = true;
+                }),
+                IsEmpty());
+  }
+  for (const char* local : {"127.0.0.1:0", "[::1]:80", "localhost:80"}) {
+    EXPECT_THAT(broken_after([local](config& c) { c.http_listen = local; }), IsEmpty()) << local;
+  }
+}
+
+} // namespace
+} // namespace tayfa
