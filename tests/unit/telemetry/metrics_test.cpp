@@ -22,8 +22,9 @@ struct exposition {
 exposition parse(const std::string& text) {
   static const std::regex help{R"(# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) .+)"};
   static const std::regex type{R"(# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram))"};
-  static const std::regex sample{
-      R"re(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"(,(?!\})|(?=\})))*\})? (\S+))re"};
+  static const std::string label = R"([a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*")";
+  static const std::regex sample{R"(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{)" + label + "(?:," + label +
+                                 R"()*\})? (\S+))"};
   exposition out;
   std::istringstream lines{text};
   std::string line;
@@ -38,7 +39,7 @@ exposition parse(const std::string& text) {
     } else if (std::regex_match(line, m, sample)) {
       EXPECT_EQ(m[1].str().rfind(family, 0), 0U) << line << " is not of " << family;
       std::size_t used = 0;
-      const std::string number = m[5];
+      const std::string number = m[3];
       const double value = std::stod(number, &used);
       EXPECT_EQ(used, number.size()) << line;
       EXPECT_TRUE(out.samples.emplace(m[1].str() + m[2].str(), value).second) << line;
