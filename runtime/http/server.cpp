@@ -49,7 +49,7 @@ void http_core::open(std::function<void(result<std::string>)> done) {
 }
 
 result<std::string> http_core::listen() {
-  const auto wanted = parse_listen_address(options.listen);
+  const auto wanted = listen_endpoint(options.listen);
   if (!wanted) {
     return fail(wanted.error());
   }
