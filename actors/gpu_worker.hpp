@@ -26,6 +26,16 @@ struct worker_terms {
   crew mates;
 };
 
+/// How a worker ended, for its supervisor.
+enum class worker_end : std::uint8_t {
+  as_asked = 1, ///< the supervisor stopped it
+  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
+  failed = 3,   ///< by itself
+  in_job = 4,   ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
+};
+caf::error to_reason(worker_end);
+worker_end worker_end_from(const caf::error&);
+
 class gpu_worker : public gpu_worker_actor::base {
  public:
   gpu_worker(caf::actor_config&, pod_context, worker_terms);
@@ -99,15 +109,5 @@ class gpu_worker : public gpu_worker_actor::base {
   std::uint64_t ticket_ = 0;
   std::uint64_t state_ticket_ = 0;
 };
-
-/// How a worker ended, for its supervisor.
-enum class worker_end : std::uint8_t {
-  as_asked = 1, ///< the supervisor stopped it
-  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
-  failed = 3,   ///< by itself
-  in_job = 4,   ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
-};
-caf::error to_reason(worker_end);
-worker_end worker_end_from(const caf::error&);
 
 } // namespace tayfa
