@@ -9,9 +9,13 @@ child_keeper::child_keeper(caf::local_actor* owner, pod_context ctx, supervision
     : owner_(owner), ctx_(ctx), group_(policy, specs, ctx.outside.random), hooks_(std::move(h)),
       judge_(std::move(j)), children_(specs.size()) {}
 
-void child_keeper::start() { execute(group_.start(now())); }
+void child_keeper::start() {
+  execute(group_.start(now()));
+}
 
-void child_keeper::stop() { execute(group_.stop(now())); }
+void child_keeper::stop() {
+  execute(group_.stop(now()));
+}
 
 void child_keeper::kill_all() {
   for (const auto& child : children_) {
@@ -106,15 +110,20 @@ void child_keeper::execute_one(const supervision::stop_child& o) {
   hooks_.later(o.timeout, next_alarm_);
 }
 
-void child_keeper::execute_one(const supervision::gave_up& o) { hooks_.gave_up(o.index, o.why); }
+void child_keeper::execute_one(const supervision::gave_up& o) {
+  hooks_.gave_up(o.index, o.why);
+}
 
-void child_keeper::execute_one(const supervision::all_stopped&) { hooks_.all_stopped(); }
+void child_keeper::execute_one(const supervision::all_stopped&) {
+  hooks_.all_stopped();
+}
 
 void child_keeper::kill(const caf::strong_actor_ptr& child) {
   if (child) {
     // High priority: an exit of normal priority waits behind everything in the mailbox.
     caf::anon_send<caf::message_priority::high>(
-        caf::actor_cast<caf::actor>(child), caf::exit_msg{child->address(), caf::exit_reason::kill});
+        caf::actor_cast<caf::actor>(child),
+        caf::exit_msg{child->address(), caf::exit_reason::kill});
   }
 }
 

@@ -47,11 +47,10 @@ gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms ter
 }
 
 gpu_worker::behavior_type gpu_worker::make_behavior() {
-  ctx_.outside.engines.start(
-      engine_spec{terms_.worker, terms_.engine, {}},
-      [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
-        caf::anon_send(me, engine_news{std::move(e)});
-      });
+  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}},
+                             [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
+                               caf::anon_send(me, engine_news{std::move(e)});
+                             });
   state_ticket_ = arm(ctx_.knobs.engine_hello_timeout, state_budget);
   return starting();
 }
@@ -63,7 +62,8 @@ void gpu_worker::on_exit() {
   terms_.mates = crew{};
 }
 
-// ---- behaviours --------------------------------------------------------------------------------------
+// ---- behaviours
+// --------------------------------------------------------------------------------------
 
 gpu_worker::behavior_type gpu_worker::starting() {
   return {[this](const engine_news& m) { news(m); },
@@ -106,7 +106,8 @@ gpu_worker::behavior_type gpu_worker::ending() {
           [this](const timer& m) { timed(m); }};
 }
 
-// ---- what the process did ----------------------------------------------------------------------------
+// ---- what the process did
+// ----------------------------------------------------------------------------
 
 void gpu_worker::news(const engine_news& m) {
   std::visit([this](const auto& what) { on(what); }, m.what);
@@ -184,6 +185,7 @@ void gpu_worker::ask_for_model() {
 void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
+    model_ = m.load.model;
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -246,7 +248,8 @@ void gpu_worker::settle() {
   }
 }
 
-// ---- what the crew says ------------------------------------------------------------------------------
+// ---- what the crew says
+// ------------------------------------------------------------------------------
 
 void gpu_worker::offer() {
   offered_ = true;
@@ -261,7 +264,9 @@ void gpu_worker::assigned(const assign_attempt& m) {
     move_to(engine_state::PROCESSING, cause::jobs_started);
   }
   running_.insert(m.body.attempt);
-  ctx_.outside.engines.send(terms_.worker, m.body);
+  auto order = m.body;
+  order.model = model_;
+  ctx_.outside.engines.send(terms_.worker, std::move(order));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {
@@ -325,7 +330,8 @@ void gpu_worker::check_heartbeat() {
   arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
 }
 
-// ---- the end -----------------------------------------------------------------------------------------
+// ---- the end
+// -----------------------------------------------------------------------------------------
 
 void gpu_worker::shut_down(cause why, error reason) {
   if (!alive()) {

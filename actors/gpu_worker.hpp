@@ -1,9 +1,11 @@
-// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of the engine.
+// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of
+// the engine.
 //
-// Started by the supervisor, it starts the process, has it load the model, offers it to the queue, carries attempts to it
-// and reports back, watches its heartbeats, and ends when the process has ended. A crash, a hang or nonsense costs the
-// attempt and the process: the actor tells the queue, quits with the reason, and the supervisor decides about the next
-// incarnation. The engine's state machine is this actor's behaviour.
+// Started by the supervisor, it starts the process, has it load the model, offers it to the queue,
+// carries attempts to it and reports back, watches its heartbeats, and ends when the process has
+// ended. A crash, a hang or nonsense costs the attempt and the process: the actor tells the queue,
+// quits with the reason, and the supervisor decides about the next incarnation. The engine's state
+// machine is this actor's behaviour.
 #pragma once
 
 #include "actors/common.hpp"
@@ -31,7 +33,7 @@ enum class worker_end : std::uint8_t {
   as_asked = 1, ///< the supervisor stopped it
   refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
   failed = 3,   ///< by itself
-  in_job = 4,   ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
+  in_job = 4, ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
 };
 caf::error to_reason(worker_end);
 worker_end worker_end_from(const caf::error&);
@@ -48,10 +50,10 @@ class gpu_worker : public gpu_worker_actor::base {
   enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step };
 
   // behaviours, one per state that differs
-  behavior_type starting();  // NOT_STARTED, INITIALIZING
-  behavior_type loading();   // LOADING_MODEL
-  behavior_type serving();   // READY, PROCESSING
-  behavior_type ending();    // SHUTDOWN
+  behavior_type starting(); // NOT_STARTED, INITIALIZING
+  behavior_type loading();  // LOADING_MODEL
+  behavior_type serving();  // READY, PROCESSING
+  behavior_type ending();   // SHUTDOWN
 
   // what the process did
   void born();
@@ -97,13 +99,14 @@ class gpu_worker : public gpu_worker_actor::base {
   moment last_frame_;
   std::uint32_t capacity_ = 1;
   bool load_sent_ = false;
+  std::string model_; ///< what it was told to load
   std::set<attempt_ref> running_;
   std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
   error reason_;                                 ///< why it ended, when that was not asked for
   bool asked_ = false;                           ///< the end was asked for
   bool refresh_ = false;                         ///< ended because a job wanted a fresh process
   bool exited_ = false;
-  bool in_job_ = false;                          ///< attempts ran when it ended
+  bool in_job_ = false; ///< attempts ran when it ended
   bool offered_ = false;
   std::uint32_t stop_step_ = 0;
   std::uint64_t ticket_ = 0;

@@ -1,4 +1,5 @@
-// The tayfa program: one command line for the runtime and for those who talk to it. The one place that sees every room.
+// The tayfa program: one command line for the runtime and for those who talk to it. The one place
+// that sees every room.
 #include "cluster/program/client_commands.hpp"
 #include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
@@ -14,7 +15,8 @@ namespace {
 constexpr int bad_usage = 64;
 constexpr int internal_failure = 70;
 
-/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is shown.
+/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is
+/// shown.
 tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
   static const auto log = tayfa::make_log(tayfa::log_options{tayfa::log_level::warn, {}, {}});
   if (!log) {
