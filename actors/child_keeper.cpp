@@ -29,12 +29,16 @@ bool child_keeper::down(const caf::down_msg& m) {
   const auto index = static_cast<std::size_t>(it - children_.begin());
   *it = nullptr;
   const auto how = judge_(m.reason);
-  if (how == end::failed) {
+  if (how == end::failed || how == end::excused) {
     ctx_.outside.log.warn("child_failed", {{"child", group_.children()[index].name},
                                            {"reason", caf::to_string(m.reason)}});
   }
-  execute(how == end::refresh ? group_.refreshed(now(), index)
-                              : group_.ended(now(), index, how == end::normal));
+  switch (how) {
+  case end::refresh: execute(group_.refreshed(now(), index)); break;
+  case end::excused: execute(group_.excused(now(), index)); break;
+  case end::normal: execute(group_.ended(now(), index, true)); break;
+  case end::failed: execute(group_.ended(now(), index, false)); break;
+  }
   return true;
 }
 

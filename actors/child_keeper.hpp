@@ -23,7 +23,7 @@ class child_keeper {
     std::function<void()> all_stopped;
   };
   /// How a child ended, from its exit reason.
-  enum class end : std::uint8_t { normal, refresh, failed };
+  enum class end : std::uint8_t { normal, refresh, excused, failed };
   using judge = std::function<end(const caf::error&)>;
 
   child_keeper(caf::local_actor* owner, pod_context, supervision::policy,

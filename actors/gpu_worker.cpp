@@ -23,9 +23,11 @@ worker_end worker_end_from(const caf::error& e) {
     return worker_end::as_asked;
   }
   const auto& context = e.context();
-  if (context.match_elements<std::int32_t>() &&
-      context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(worker_end::refresh)) {
-    return worker_end::refresh;
+  for (const auto end : {worker_end::refresh, worker_end::in_job}) {
+    if (context.match_elements<std::int32_t>() &&
+        context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(end)) {
+      return end;
+    }
   }
   return worker_end::failed;
 }
@@ -153,7 +155,7 @@ void gpu_worker::on(const engine_exited& e) {
   if (alive()) {
     leave(cause::crashed, error{e.started ? errc::engine_crash : errc::engine_start, e.text});
   }
-  quit(to_reason(asked_ ? worker_end::as_asked : refresh_ ? worker_end::refresh : worker_end::failed));
+  quit(to_reason(how_it_ended()));
 }
 
 void gpu_worker::said(const protocol::hello& m) {
@@ -358,15 +360,23 @@ void gpu_worker::step_down() {
     // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
     ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
     exited_ = true;
-    quit(to_reason(asked_ ? worker_end::as_asked : worker_end::failed));
+    quit(to_reason(how_it_ended()));
     return;
   }
   ++stop_step_;
   arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
 }
 
+worker_end gpu_worker::how_it_ended() const {
+  if (asked_) {
+    return worker_end::as_asked;
+  }
+  return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
+}
+
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
+  in_job_ = !running_.empty();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();

@@ -26,6 +26,16 @@ struct worker_terms {
   crew mates;
 };
 
+/// How a worker ended, for its supervisor.
+enum class worker_end : std::uint8_t {
+  as_asked = 1, ///< the supervisor stopped it
+  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
+  failed = 3,   ///< by itself
+  in_job = 4,   ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
+};
+caf::error to_reason(worker_end);
+worker_end worker_end_from(const caf::error&);
+
 class gpu_worker : public gpu_worker_actor::base {
  public:
   gpu_worker(caf::actor_config&, pod_context, worker_terms);
@@ -75,6 +85,7 @@ class gpu_worker : public gpu_worker_actor::base {
   /// SIGTERM, then SIGKILL, then giving up, each after the grace.
   void step_down();
   void settle();
+  worker_end how_it_ended() const;
   void ask_for_model();
   bool alive() const { return state_.state() != engine_state::SHUTDOWN; }
   std::uint64_t arm(std::chrono::milliseconds, topic);
@@ -92,19 +103,11 @@ class gpu_worker : public gpu_worker_actor::base {
   bool asked_ = false;                           ///< the end was asked for
   bool refresh_ = false;                         ///< ended because a job wanted a fresh process
   bool exited_ = false;
+  bool in_job_ = false;                          ///< attempts ran when it ended
   bool offered_ = false;
   std::uint32_t stop_step_ = 0;
   std::uint64_t ticket_ = 0;
   std::uint64_t state_ticket_ = 0;
 };
-
-/// How a worker ended, for its supervisor.
-enum class worker_end : std::uint8_t {
-  as_asked = 1, ///< the supervisor stopped it
-  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
-  failed = 3,
-};
-caf::error to_reason(worker_end);
-worker_end worker_end_from(const caf::error&);
 
 } // namespace tayfa

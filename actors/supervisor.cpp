@@ -30,6 +30,7 @@ child_keeper::end judge_worker(const caf::error& reason) {
   switch (worker_end_from(reason)) {
   case worker_end::as_asked: return child_keeper::end::normal;
   case worker_end::refresh: return child_keeper::end::refresh;
+  case worker_end::in_job: return child_keeper::end::excused;
   case worker_end::failed: return child_keeper::end::failed;
   }
   return child_keeper::end::failed;

@@ -41,8 +41,9 @@ template <class T>
 bool store_whole(const element& e, std::byte* to) {
   std::int64_t value = e.whole;
   if (e.is == element::form::real) {
-    // 2^63 is the first double above every int64; NaN fails both comparisons.
-    if (!(e.real >= -0x1p63 && e.real < 0x1p63) || std::trunc(e.real) != e.real) {
+    // Beyond 2^53 a double may stand for a whole number that it cannot hold. NaN fails the
+    // comparison.
+    if (!(std::abs(e.real) <= 0x1p53) || std::trunc(e.real) != e.real) {
       return false;
     }
     value = static_cast<std::int64_t>(e.real);
