@@ -184,6 +184,7 @@ void gpu_worker::ask_for_model() {
 void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
+    model_ = m.load.model;
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -261,7 +262,9 @@ void gpu_worker::assigned(const assign_attempt& m) {
     move_to(engine_state::PROCESSING, cause::jobs_started);
   }
   running_.insert(m.body.attempt);
-  ctx_.outside.engines.send(terms_.worker, m.body);
+  auto assignment = m.body;
+  assignment.model = model_;
+  ctx_.outside.engines.send(terms_.worker, std::move(assignment));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {
