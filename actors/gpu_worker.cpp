@@ -264,9 +264,9 @@ void gpu_worker::assigned(const assign_attempt& m) {
     move_to(engine_state::PROCESSING, cause::jobs_started);
   }
   running_.insert(m.body.attempt);
-  auto order = m.body;
-  order.model = model_;
-  ctx_.outside.engines.send(terms_.worker, std::move(order));
+  auto assignment = m.body;
+  assignment.model = model_;
+  ctx_.outside.engines.send(terms_.worker, std::move(assignment));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {

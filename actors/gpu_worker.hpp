@@ -99,7 +99,7 @@ class gpu_worker : public gpu_worker_actor::base {
   moment last_frame_;
   std::uint32_t capacity_ = 1;
   bool load_sent_ = false;
-  std::string model_; ///< what it was told to load
+  std::string model_; ///< what the engine was told to load; every attempt names it
   std::set<attempt_ref> running_;
   std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
   error reason_;                                 ///< why it ended, when that was not asked for

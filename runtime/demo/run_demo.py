@@ -39,9 +39,11 @@ def say(text=""):
     print(text, flush=True)
 
 
-def shown(path):
-    path = pathlib.Path(path)
-    return str(path.relative_to(pods.ROOT) if path.is_relative_to(pods.ROOT) else path)
+def shown(word):
+    """A word of a command, with paths below the tree as a person would type them."""
+    path = pathlib.Path(word)
+    below = path.is_absolute() and path.is_relative_to(pods.ROOT)
+    return str(path.relative_to(pods.ROOT)) if below else str(word)
 
 
 def png_size(path):
