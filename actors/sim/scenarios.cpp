@@ -153,6 +153,13 @@ void add_edges_of_life(std::vector<scenario>& list) {
   dying_idle.incidents = {incident{"engine", "READY", 20ms, what::kill_engine, 0, true}};
   dying_idle.exit_code = 69;
   list.push_back(dying_idle);
+  for (const auto& [name, act] : {std::pair{"freeze_idle_engine", what::freeze_engine},
+                                  std::pair{"babble_idle_engine", what::babble_engine}}) {
+    auto idle = life(name, "an idle engine that hangs or lies is replaced");
+    idle.work.reset();
+    idle.incidents = {incident{"engine", "READY", 20ms, act, 0}};
+    list.push_back(idle);
+  }
   auto mortal =
       life("queue_dies_often", "the queue fails again and again: the pod gives up, exit 70");
   mortal.incidents = {incident{"job", "IN_PROGRESS", 1ms, what::kill_queue, 0, true}};
@@ -164,6 +171,7 @@ void add_edges_of_life(std::vector<scenario>& list) {
       life("short_lives", "jobs whose time to live ends before they do, queued and running");
   brief.work->mix = job_mix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
   brief.work->jobs = 6;
+  brief.work->gap_max = 1ms;
   list.push_back(brief);
   auto early = life("sigterm_in_CREATED", "SIGTERM before the pod was started");
   early.work.reset();

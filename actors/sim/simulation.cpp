@@ -147,7 +147,7 @@ void run::moved(std::string_view machine, std::string_view to, std::string_view 
     }
   }
   for (auto it = waiting_.begin(); it != waiting_.end();) {
-    const bool this_one = who.empty() || who.starts_with(std::to_string(it->slot) + "#");
+    const bool this_one = machine != "engine" || who.starts_with(std::to_string(it->slot) + "#");
     if (it->machine == machine && it->state == to && this_one) {
       incidents_.emplace(time_.now() + it->after, *it);
       it = it->always ? it + 1 : waiting_.erase(it);
@@ -256,8 +256,11 @@ void run::steps() {
   }
 }
 
-/// What was killed at the very end still has to die: the host of production waits for that, too.
+/// Answers that are under way still arrive, and what was killed at the very end still has to die: the host of production
+/// waits for that, too.
 void run::settle() {
+  for (int i = 0; i < 100'000 && step(); ++i) {
+  }
   const auto until = time_.now() + 1s;
   while (!engines_.alive().empty() && time_.now() < until) {
     if (!step()) {
@@ -310,6 +313,7 @@ void run::check_job(std::size_t index, const job_history& job) {
   ++result_
         .ends[job.final_state.empty() ? (job.refused ? "refused" : "unfinished") : job.final_state];
   const bool stopped_early =
+      plan_.exit_code != 0 ||
       std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
                   [](const auto& i) { return i.act == incident::what::sigterm; });
   if (job.accepted_id.empty()) {
