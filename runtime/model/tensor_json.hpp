@@ -16,7 +16,7 @@
 // Everything in is untrusted: names, types, shapes and sizes are checked against the manifest
 // before memory is taken, and each error (errc::bad_input) names the input it is about. Values
 // convert only where they keep their meaning: whole numbers within the type's range, finite floats
-// (rounded once, to nearest even).
+// (from double to the nearest, ties to even).
 #pragma once
 
 #include "messages/error.hpp"

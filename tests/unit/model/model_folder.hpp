@@ -20,7 +20,7 @@ namespace zip {
 
 inline void little(std::string& out, std::uint64_t value, int bytes) {
   for (int i = 0; i < bytes; ++i) {
-    out += static_cast<char>(value >> (8 * i) & 255);
+    out += static_cast<char>(i < 8 ? value >> (8 * i) & 255 : 0);
   }
 }
 

@@ -73,7 +73,7 @@ TEST(Picture, EveryKindOfPngIsRead) {
   const auto one = pictures::png(1, 1, grey_alpha, {77, 5});
   EXPECT_THAT(pixels_of(one, 1), ElementsAre(77));
   EXPECT_THAT(pixels_of(one, 4), ElementsAre(77, 77, 77, 5));
-  // 16 bits: 0x8080 is 128.5 levels of 255 … exactly 128; 0xfffe rounds to 255.
+  // 16 bits are scaled, not cut: 0x8080 is exactly 128 of 255, and 0xfffe is nearest to 255.
   const auto deep = pictures::png(2, 1, {PNG_COLOR_TYPE_GRAY, 16}, {0x80, 0x80, 0xff, 0xfe});
   EXPECT_THAT(pixels_of(deep, 1), ElementsAre(128, 255));
   const auto bits = pictures::png(4, 1, {PNG_COLOR_TYPE_GRAY, 2}, {0b00011011});
