@@ -28,7 +28,7 @@ tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
 
 int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1); // an unknown one is named by CLI11
   app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
   const auto environment = tayfa::environment_entries(environ);
   const bool has_torch =
@@ -43,6 +43,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : bad_usage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return bad_usage;
   }
   return exit_code;
 }

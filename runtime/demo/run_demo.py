@@ -53,13 +53,10 @@ def png_size(path):
     return struct.unpack(">II", head[16:24])
 
 
-def files_in(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
-
-
 def submit(pod, build, folder):
     """The picture that `tayfa submit` saved."""
-    before = files_in(folder)
+    for earlier in folder.glob("*.png"):
+        earlier.unlink()
     command = [
         pods.program(build),
         "submit",
@@ -86,11 +83,7 @@ def submit(pod, build, folder):
         raise pods.PodError(
             f"tayfa submit ended with {done.returncode}. The pod's log:\n{pod.tail()}"
         )
-    saved = [
-        path
-        for path, at in files_in(folder).items()
-        if before.get(path) != at and path.suffix == ".png"
-    ]
+    saved = list(folder.glob("*.png"))
     if len(saved) != 1:
         raise pods.PodError(
             f"tayfa submit should have saved one picture in {folder}, but saved {len(saved)}"
