@@ -9,9 +9,13 @@ child_keeper::child_keeper(caf::local_actor* owner, pod_context ctx, supervision
     : owner_(owner), ctx_(ctx), group_(policy, specs, ctx.outside.random), hooks_(std::move(h)),
       judge_(std::move(j)), children_(specs.size()) {}
 
-void child_keeper::start() { execute(group_.start(now())); }
+void child_keeper::start() {
+  execute(group_.start(now()));
+}
 
-void child_keeper::stop() { execute(group_.stop(now())); }
+void child_keeper::stop() {
+  execute(group_.stop(now()));
+}
 
 void child_keeper::kill_all() {
   for (const auto& child : children_) {
@@ -29,12 +33,16 @@ bool child_keeper::down(const caf::down_msg& m) {
   const auto index = static_cast<std::size_t>(it - children_.begin());
   *it = nullptr;
   const auto how = judge_(m.reason);
-  if (how == end::failed) {
+  if (how == end::failed || how == end::excused) {
     ctx_.outside.log.warn("child_failed", {{"child", group_.children()[index].name},
                                            {"reason", caf::to_string(m.reason)}});
   }
-  execute(how == end::refresh ? group_.refreshed(now(), index)
-                              : group_.ended(now(), index, how == end::normal));
+  switch (how) {
+  case end::refresh: execute(group_.refreshed(now(), index)); break;
+  case end::excused: execute(group_.excused(now(), index)); break;
+  case end::normal: execute(group_.ended(now(), index, true)); break;
+  case end::failed: execute(group_.ended(now(), index, false)); break;
+  }
   return true;
 }
 
@@ -102,15 +110,20 @@ void child_keeper::execute_one(const supervision::stop_child& o) {
   hooks_.later(o.timeout, next_alarm_);
 }
 
-void child_keeper::execute_one(const supervision::gave_up& o) { hooks_.gave_up(o.index, o.why); }
+void child_keeper::execute_one(const supervision::gave_up& o) {
+  hooks_.gave_up(o.index, o.why);
+}
 
-void child_keeper::execute_one(const supervision::all_stopped&) { hooks_.all_stopped(); }
+void child_keeper::execute_one(const supervision::all_stopped&) {
+  hooks_.all_stopped();
+}
 
 void child_keeper::kill(const caf::strong_actor_ptr& child) {
   if (child) {
     // High priority: an exit of normal priority waits behind everything in the mailbox.
     caf::anon_send<caf::message_priority::high>(
-        caf::actor_cast<caf::actor>(child), caf::exit_msg{child->address(), caf::exit_reason::kill});
+        caf::actor_cast<caf::actor>(child),
+        caf::exit_msg{child->address(), caf::exit_reason::kill});
   }
 }
 

@@ -1,7 +1,8 @@
-// Carries out a supervision group's orders for the actor that owns it: spawns, watches, stops and kills children.
+// Carries out a supervision group's orders for the actor that owns it: spawns, watches, stops and
+// kills children.
 //
-// Not an actor: a part of its owner (supervisor), used on the owner's thread only. All decisions are in
-// runtime/core/supervision; this is the hand that moves handles, timers and exit messages.
+// Not an actor: a part of its owner (supervisor), used on the owner's thread only. All decisions
+// are in runtime/core/supervision; this is the hand that moves handles, timers and exit messages.
 #pragma once
 
 #include "actors/common.hpp"
@@ -17,13 +18,14 @@ class child_keeper {
  public:
   struct hooks {
     std::function<caf::strong_actor_ptr(std::size_t)> start; ///< spawns child i; null = could not
-    std::function<void(std::chrono::milliseconds, std::uint64_t)> later; ///< then call timed(ticket)
-    std::function<void()> started;                                      ///< some child is new
+    std::function<void(std::chrono::milliseconds, std::uint64_t)>
+        later;                     ///< then call timed(ticket)
+    std::function<void()> started; ///< some child is new
     std::function<void(std::size_t, error)> gave_up;
     std::function<void()> all_stopped;
   };
   /// How a child ended, from its exit reason.
-  enum class end : std::uint8_t { normal, refresh, failed };
+  enum class end : std::uint8_t { normal, refresh, excused, failed };
   using judge = std::function<end(const caf::error&)>;
 
   child_keeper(caf::local_actor* owner, pod_context, supervision::policy,

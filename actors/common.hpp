@@ -1,5 +1,6 @@
-// What all actors share: behaviours for messages that a state does not serve, and guards against CAF's defaults
-// (an unhandled exception or an unexpected message would be printed to standard output and lost).
+// What all actors share: behaviours for messages that a state does not serve, and guards against
+// CAF's defaults (an unhandled exception or an unexpected message would be printed to standard
+// output and lost).
 #pragma once
 
 #include "messages/interfaces.hpp"
@@ -40,20 +41,22 @@ inline auto present() {
   return [](const are_you_there&) { return here_i_am{}; };
 }
 
-/// Exceptions end the actor with their text in the log; errors that come back to a sender never kill it.
+/// Exceptions end the actor with their text in the log; errors that come back to a sender never
+/// kill it.
 template <class Self>
 void guard(Self* self, event_log& log) {
-  self->set_exception_handler([&log, self](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
-    std::string text = "not a std::exception";
-    try {
-      std::rethrow_exception(e);
-    } catch (const std::exception& x) {
-      text = x.what();
-    } catch (...) {
-    }
-    log.error("actor_failed", {{"actor", self->name()}, {"text", text}});
-    return caf::make_error(caf::sec::runtime_error, text);
-  });
+  self->set_exception_handler(
+      [&log, self](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
+        std::string text = "not a std::exception";
+        try {
+          std::rethrow_exception(e);
+        } catch (const std::exception& x) {
+          text = x.what();
+        } catch (...) {
+        }
+        log.error("actor_failed", {{"actor", self->name()}, {"text", text}});
+        return caf::make_error(caf::sec::runtime_error, text);
+      });
   self->set_error_handler([&log, self](caf::error& e) {
     log.warn("actor_error", {{"actor", self->name()}, {"text", caf::to_string(e)}});
   });
@@ -71,8 +74,8 @@ void send_timer(Self* self, std::chrono::milliseconds delay, std::uint64_t ticke
   self->delayed_send(self, caf::timespan{delay}, timer{ticket, topic});
 }
 
-/// Moves a machine, writes the one log line of a lifecycle change and counts the edge. An illegal move is a bug: it is
-/// logged as an error and changes nothing; returns whether it moved.
+/// Moves a machine, writes the one log line of a lifecycle change and counts the edge. An illegal
+/// move is a bug: it is logged as an error and changes nothing; returns whether it moved.
 template <class State>
 bool move(machine<State>& m, State to, cause why, world& w, moment& since,
           std::initializer_list<log_field> who = {}) {

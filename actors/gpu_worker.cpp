@@ -23,9 +23,11 @@ worker_end worker_end_from(const caf::error& e) {
     return worker_end::as_asked;
   }
   const auto& context = e.context();
-  if (context.match_elements<std::int32_t>() &&
-      context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(worker_end::refresh)) {
-    return worker_end::refresh;
+  for (const auto end : {worker_end::refresh, worker_end::in_job}) {
+    if (context.match_elements<std::int32_t>() &&
+        context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(end)) {
+      return end;
+    }
   }
   return worker_end::failed;
 }
@@ -45,11 +47,10 @@ gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms ter
 }
 
 gpu_worker::behavior_type gpu_worker::make_behavior() {
-  ctx_.outside.engines.start(
-      engine_spec{terms_.worker, terms_.engine, {}},
-      [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
-        caf::anon_send(me, engine_news{std::move(e)});
-      });
+  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}},
+                             [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
+                               caf::anon_send(me, engine_news{std::move(e)});
+                             });
   state_ticket_ = arm(ctx_.knobs.engine_hello_timeout, state_budget);
   return starting();
 }
@@ -61,7 +62,8 @@ void gpu_worker::on_exit() {
   terms_.mates = crew{};
 }
 
-// ---- behaviours --------------------------------------------------------------------------------------
+// ---- behaviours
+// --------------------------------------------------------------------------------------
 
 gpu_worker::behavior_type gpu_worker::starting() {
   return {[this](const engine_news& m) { news(m); },
@@ -104,7 +106,8 @@ gpu_worker::behavior_type gpu_worker::ending() {
           [this](const timer& m) { timed(m); }};
 }
 
-// ---- what the process did ----------------------------------------------------------------------------
+// ---- what the process did
+// ----------------------------------------------------------------------------
 
 void gpu_worker::news(const engine_news& m) {
   std::visit([this](const auto& what) { on(what); }, m.what);
@@ -153,7 +156,7 @@ void gpu_worker::on(const engine_exited& e) {
   if (alive()) {
     leave(cause::crashed, error{e.started ? errc::engine_crash : errc::engine_start, e.text});
   }
-  quit(to_reason(asked_ ? worker_end::as_asked : refresh_ ? worker_end::refresh : worker_end::failed));
+  quit(to_reason(how_it_ended()));
 }
 
 void gpu_worker::said(const protocol::hello& m) {
@@ -182,6 +185,7 @@ void gpu_worker::ask_for_model() {
 void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
+    model_ = m.load.model;
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -244,7 +248,8 @@ void gpu_worker::settle() {
   }
 }
 
-// ---- what the crew says ------------------------------------------------------------------------------
+// ---- what the crew says
+// ------------------------------------------------------------------------------
 
 void gpu_worker::offer() {
   offered_ = true;
@@ -259,7 +264,9 @@ void gpu_worker::assigned(const assign_attempt& m) {
     move_to(engine_state::PROCESSING, cause::jobs_started);
   }
   running_.insert(m.body.attempt);
-  ctx_.outside.engines.send(terms_.worker, m.body);
+  auto assignment = m.body;
+  assignment.model = model_;
+  ctx_.outside.engines.send(terms_.worker, std::move(assignment));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {
@@ -323,7 +330,8 @@ void gpu_worker::check_heartbeat() {
   arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
 }
 
-// ---- the end -----------------------------------------------------------------------------------------
+// ---- the end
+// -----------------------------------------------------------------------------------------
 
 void gpu_worker::shut_down(cause why, error reason) {
   if (!alive()) {
@@ -358,15 +366,23 @@ void gpu_worker::step_down() {
     // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
     ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
     exited_ = true;
-    quit(to_reason(asked_ ? worker_end::as_asked : worker_end::failed));
+    quit(to_reason(how_it_ended()));
     return;
   }
   ++stop_step_;
   arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
 }
 
+worker_end gpu_worker::how_it_ended() const {
+  if (asked_) {
+    return worker_end::as_asked;
+  }
+  return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
+}
+
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
+  in_job_ = !running_.empty();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();

@@ -1,9 +1,11 @@
-// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of the engine.
+// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of
+// the engine.
 //
-// Started by the supervisor, it starts the process, has it load the model, offers it to the queue, carries attempts to it
-// and reports back, watches its heartbeats, and ends when the process has ended. A crash, a hang or nonsense costs the
-// attempt and the process: the actor tells the queue, quits with the reason, and the supervisor decides about the next
-// incarnation. The engine's state machine is this actor's behaviour.
+// Started by the supervisor, it starts the process, has it load the model, offers it to the queue,
+// carries attempts to it and reports back, watches its heartbeats, and ends when the process has
+// ended. A crash, a hang or nonsense costs the attempt and the process: the actor tells the queue,
+// quits with the reason, and the supervisor decides about the next incarnation. The engine's state
+// machine is this actor's behaviour.
 #pragma once
 
 #include "actors/common.hpp"
@@ -26,6 +28,16 @@ struct worker_terms {
   crew mates;
 };
 
+/// How a worker ended, for its supervisor.
+enum class worker_end : std::uint8_t {
+  as_asked = 1, ///< the supervisor stopped it
+  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
+  failed = 3,   ///< by itself
+  in_job = 4, ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
+};
+caf::error to_reason(worker_end);
+worker_end worker_end_from(const caf::error&);
+
 class gpu_worker : public gpu_worker_actor::base {
  public:
   gpu_worker(caf::actor_config&, pod_context, worker_terms);
@@ -38,10 +50,10 @@ class gpu_worker : public gpu_worker_actor::base {
   enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step };
 
   // behaviours, one per state that differs
-  behavior_type starting();  // NOT_STARTED, INITIALIZING
-  behavior_type loading();   // LOADING_MODEL
-  behavior_type serving();   // READY, PROCESSING
-  behavior_type ending();    // SHUTDOWN
+  behavior_type starting(); // NOT_STARTED, INITIALIZING
+  behavior_type loading();  // LOADING_MODEL
+  behavior_type serving();  // READY, PROCESSING
+  behavior_type ending();   // SHUTDOWN
 
   // what the process did
   void born();
@@ -75,6 +87,7 @@ class gpu_worker : public gpu_worker_actor::base {
   /// SIGTERM, then SIGKILL, then giving up, each after the grace.
   void step_down();
   void settle();
+  worker_end how_it_ended() const;
   void ask_for_model();
   bool alive() const { return state_.state() != engine_state::SHUTDOWN; }
   std::uint64_t arm(std::chrono::milliseconds, topic);
@@ -86,25 +99,18 @@ class gpu_worker : public gpu_worker_actor::base {
   moment last_frame_;
   std::uint32_t capacity_ = 1;
   bool load_sent_ = false;
+  std::string model_; ///< what the engine was told to load; every attempt names it
   std::set<attempt_ref> running_;
   std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
   error reason_;                                 ///< why it ended, when that was not asked for
   bool asked_ = false;                           ///< the end was asked for
   bool refresh_ = false;                         ///< ended because a job wanted a fresh process
   bool exited_ = false;
+  bool in_job_ = false; ///< attempts ran when it ended
   bool offered_ = false;
   std::uint32_t stop_step_ = 0;
   std::uint64_t ticket_ = 0;
   std::uint64_t state_ticket_ = 0;
 };
-
-/// How a worker ended, for its supervisor.
-enum class worker_end : std::uint8_t {
-  as_asked = 1, ///< the supervisor stopped it
-  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
-  failed = 3,
-};
-caf::error to_reason(worker_end);
-worker_end worker_end_from(const caf::error&);
 
 } // namespace tayfa

@@ -55,7 +55,8 @@ void health::ask(const Actor& whom, std::string name) {
   request(whom, caf::timespan{patience}, are_you_there{})
       .then([](const here_i_am&) {},
             [this, name](const caf::error& e) {
-              if (e == caf::sec::request_timeout) { // a dead one is the supervisor's business already
+              if (e ==
+                  caf::sec::request_timeout) { // a dead one is the supervisor's business already
                 send(crew_.supervisor, part_stuck{name});
               }
             });

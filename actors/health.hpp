@@ -1,8 +1,8 @@
 // Health: what /health and the gauges say, and whether the other actors still answer.
 //
-// Owns no decision about jobs or engines. It counts engines by state from their keepers' facts, refreshes the gauges, and
-// asks the core actors every few seconds whether they are there; one that does not answer is reported to the
-// supervisor, which replaces it.
+// Owns no decision about jobs or engines. It counts engines by state from their keepers' facts,
+// refreshes the gauges, and asks the core actors every few seconds whether they are there; one that
+// does not answer is reported to the supervisor, which replaces it.
 #pragma once
 
 #include "actors/common.hpp"
@@ -13,7 +13,7 @@ namespace tayfa {
 
 class health : public health_actor::base {
  public:
-  static constexpr std::chrono::milliseconds round{5'000};  ///< between two rounds of questions
+  static constexpr std::chrono::milliseconds round{5'000};    ///< between two rounds of questions
   static constexpr std::chrono::milliseconds patience{4'000}; ///< for an answer, within a round
 
   health(caf::actor_config&, pod_context);

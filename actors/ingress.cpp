@@ -26,7 +26,9 @@ runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
   });
 }
 
-runpod_ingress::behavior_type runpod_ingress::make_behavior() { return not_started(); }
+runpod_ingress::behavior_type runpod_ingress::make_behavior() {
+  return not_started();
+}
 
 void runpod_ingress::on_exit() {
   crew_ = crew{};
@@ -53,7 +55,8 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           present()};
 }
 
-// ---- calls -------------------------------------------------------------------------------------------
+// ---- calls
+// -------------------------------------------------------------------------------------------
 
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
@@ -152,7 +155,8 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
   answer->send(api::metrics_text(ctx_.outside.meters.render()));
 }
 
-// ---- waits of /runsync -------------------------------------------------------------------------------
+// ---- waits of /runsync
+// -------------------------------------------------------------------------------
 
 void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
                               std::chrono::milliseconds time) {
@@ -203,7 +207,8 @@ void runpod_ingress::arm(moment until) {
              ++ticket_);
 }
 
-// ---- the pod -----------------------------------------------------------------------------------------
+// ---- the pod
+// -----------------------------------------------------------------------------------------
 
 void runpod_ingress::met(const crew& m) {
   const bool new_queue = crew_.queue && crew_.queue != m.queue;

@@ -1,9 +1,11 @@
-// The RunPod ingress: answers HTTP calls. It owns the waits of /runsync and its own lifecycle; parsing and rendering are
-// in runtime/api, jobs live in the queue.
+// The RunPod ingress: answers HTTP calls. It owns the waits of /runsync and its own lifecycle;
+// parsing and rendering are in runtime/api, jobs live in the queue.
 //
-// States: NOT_STARTED (calls are postponed until it has met the crew) -> WAITING (jobs are accepted and wait; /ping 204)
-// -> READY <-> PROCESSING (a job waits or runs) -> SHUTDOWN (no new job; status, stream and cancel still answer).
-// Every call is answered exactly once: the reply object answers by itself when it is dropped.
+// States: NOT_STARTED (calls are postponed until it has met the crew) -> WAITING (jobs are accepted
+// and wait; /ping 204)
+// -> READY <-> PROCESSING (a job waits or runs) -> SHUTDOWN (no new job; status, stream and cancel
+// still answer). Every call is answered exactly once: the reply object answers by itself when it is
+// dropped.
 #pragma once
 
 #include "actors/common.hpp"

@@ -7,7 +7,9 @@ model_loader::model_loader(caf::actor_config& cfg, pod_context ctx)
   guard(this, ctx_.outside.log);
 }
 
-model_loader::behavior_type model_loader::make_behavior() { return empty(); }
+model_loader::behavior_type model_loader::make_behavior() {
+  return empty();
+}
 
 model_loader::behavior_type model_loader::empty() {
   return {[this](const check_catalogue&) { check(); },
@@ -43,8 +45,8 @@ void model_loader::check() {
 
 void model_loader::learned(const catalogue_news& m) {
   if (!m.models) {
-    ctx_.outside.log.error("catalogue_refused", {{"code", m.models.error().code},
-                                                 {"text", m.models.error().text}});
+    ctx_.outside.log.error("catalogue_refused",
+                           {{"code", m.models.error().code}, {"text", m.models.error().text}});
     if (crew_.supervisor) {
       send(crew_.supervisor, catalogue_checked{fail(m.models.error())});
     }
@@ -60,7 +62,9 @@ void model_loader::learned(const catalogue_news& m) {
   }
 }
 
-void model_loader::met(const crew& m) { crew_ = m; }
+void model_loader::met(const crew& m) {
+  crew_ = m;
+}
 
 void model_loader::loaded(const model_loaded& m) {
   ctx_.outside.meters.observe(meter::load_seconds, m.load_ms / 1000.0);

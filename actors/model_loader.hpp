@@ -1,6 +1,8 @@
-// The model loader: has the catalogue checked (outside of any actor's thread), then tells each worker what to load.
+// The model loader: has the catalogue checked (outside of any actor's thread), then tells each
+// worker what to load.
 //
-// States: EMPTY (workers' wishes are postponed) -> CHECKED. It never touches a GPU: loading itself happens in the engine.
+// States: EMPTY (workers' wishes are postponed) -> CHECKED. It never touches a GPU: loading itself
+// happens in the engine.
 #pragma once
 
 #include "actors/common.hpp"

@@ -92,7 +92,8 @@ queue::behavior_type queue::draining() {
           present()};
 }
 
-// ---- clients ---------------------------------------------------------------------------------------
+// ---- clients
+// ---------------------------------------------------------------------------------------
 
 submit_answer queue::submit(const submit_job& m) {
   auto answer = table_->submit(now(), m.id, m.request, m.watch);
@@ -107,7 +108,9 @@ submit_answer queue::submit(const submit_job& m) {
   return {m.id};
 }
 
-job_answer queue::find(const find_job& m) { return {table_->find(now(), m.id)}; }
+job_answer queue::find(const find_job& m) {
+  return {table_->find(now(), m.id)};
+}
 
 job_answer queue::cancel(const cancel_job& m) {
   auto answer = table_->cancel(now(), m.id);
@@ -119,12 +122,16 @@ job_answer queue::cancel(const cancel_job& m) {
   return {std::move(answer->first)};
 }
 
-stream_answer queue::read(const read_job_stream& m) { return {table_->read_stream(now(), m.id)}; }
+stream_answer queue::read(const read_job_stream& m) {
+  return {table_->read_stream(now(), m.id)};
+}
 
-// ---- workers ---------------------------------------------------------------------------------------
+// ---- workers
+// ---------------------------------------------------------------------------------------
 
 void queue::joined(const worker_ready& m) {
-  workers_[m.worker.slot] = {m.worker.incarnation, caf::actor_cast<gpu_worker_actor>(current_sender())};
+  workers_[m.worker.slot] = {m.worker.incarnation,
+                             caf::actor_cast<gpu_worker_actor>(current_sender())};
   apply(table_->worker_joined(now(), m.worker, m.capacity));
   after();
 }
@@ -166,7 +173,8 @@ void queue::gone(const worker_gone& m) {
   after();
 }
 
-// ---- the pod ---------------------------------------------------------------------------------------
+// ---- the pod
+// ---------------------------------------------------------------------------------------
 
 void queue::pod(const pod_moved& m) {
   if (m.state == pod_state::READY || m.state == pod_state::RUNNING) {
@@ -196,7 +204,8 @@ void queue::deadline(const timer& m) {
   after();
 }
 
-// ---- effects ---------------------------------------------------------------------------------------
+// ---- effects
+// ---------------------------------------------------------------------------------------
 
 void queue::apply(const effects& todo) {
   for (const auto& e : todo) {

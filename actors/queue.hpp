@@ -1,9 +1,10 @@
-// The queue: one actor that owns the job table and nothing else. It turns messages into commands of the table and the
-// table's effects into messages, log lines and metrics; every decision is in runtime/core/job_table.
+// The queue: one actor that owns the job table and nothing else. It turns messages into commands of
+// the table and the table's effects into messages, log lines and metrics; every decision is in
+// runtime/core/job_table.
 //
-// States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed) -> SERVING ->
-// DRAINING (nothing more is taken or given out). The table outlives the actor: a restarted queue treats every attempt as
-// lost, so no accepted job is.
+// States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed)
+// -> SERVING -> DRAINING (nothing more is taken or given out). The table outlives the actor: a
+// restarted queue treats every attempt as lost, so no accepted job is.
 #pragma once
 
 #include "actors/common.hpp"

@@ -1,9 +1,10 @@
 // The supervisor: owns the pod's lifecycle and every other actor.
 //
-// It is the root of the tree: the core group (queue, model_loader, health, ingress; rest_for_one, because each relies on
-// those before it) and one group per slot (one gpu_worker each, so that one slot's failures are counted and given up
-// alone, and all slots stop at the same time). Pod states are its behaviours; every state but READY and RUNNING has a
-// budget. What it decides about restarts is runtime/core/supervision; the pod's end carries an exit code that says why.
+// It is the root of the tree: the core group (queue, model_loader, health, ingress; rest_for_one,
+// because each relies on those before it) and one group per slot (one gpu_worker each, so that one
+// slot's failures are counted and given up alone, and all slots stop at the same time). Pod states
+// are its behaviours; every state but READY and RUNNING has a budget. What it decides about
+// restarts is runtime/core/supervision; the pod's end carries an exit code that says why.
 #pragma once
 
 #include "actors/child_keeper.hpp"
@@ -54,7 +55,7 @@ class supervisor : public supervisor_actor::base {
   behavior_type starting();
   behavior_type configuring();
   behavior_type launching();
-  behavior_type ready();    // READY and RUNNING
+  behavior_type ready(); // READY and RUNNING
   behavior_type stopping();
 
   void begin_starting();
@@ -112,7 +113,7 @@ class supervisor : public supervisor_actor::base {
   bool http_open_ = false;
   bool workers_stopping_ = false;
   bool core_stopping_ = false;
-  bool core_stopped_ = false;
+  bool core_lost_ = false; ///< given up: nobody is left to drain
   bool forced_ = false;
   bool told_ = false;
   std::uint64_t budget_ticket_ = 0;

@@ -1,5 +1,5 @@
-// How the pod ends: STOPPING in order (take nothing more, drain, workers, core, HTTP), by force when the deadline
-// passes or somebody asks twice, and the exit code.
+// How the pod ends: STOPPING in order (take nothing more, drain, workers, core, HTTP), by force
+// when the deadline passes or somebody asks twice, and the exit code.
 #include "actors/supervisor.hpp"
 
 #include <algorithm>
@@ -50,6 +50,10 @@ void supervisor::begin_stopping(cause why) {
   become(stopping());
   if (!crew_.queue) {
     finish(); // nothing was started yet
+    return;
+  }
+  if (core_lost_) {
+    stop_workers();
     return;
   }
   send(crew_.queue, drain_queue{});

@@ -32,7 +32,8 @@ namespace {
 constexpr std::uint32_t header_size = 4; // version, kind, slot, incarnation
 constexpr std::uint32_t elements_max = 32;
 
-// ---- writing -------------------------------------------------------------------------------------
+// ---- writing
+// -------------------------------------------------------------------------------------
 
 using packer = msgpack::packer<msgpack::sbuffer>;
 
@@ -77,7 +78,8 @@ std::string encode_any(const worker_ref& worker, const Variant& message) {
       message);
 }
 
-// ---- reading -------------------------------------------------------------------------------------
+// ---- reading
+// -------------------------------------------------------------------------------------
 
 struct broken {
   std::string rule;
@@ -158,13 +160,14 @@ result<frame<Variant>> decode_any(std::span<const char> bytes) {
     return fail(errc::bad_frame, "the frame is too large");
   }
   try {
-    // array, map, str, bin, ext, depth: only flat arrays of scalars, strings and attempts exist here.
+    // array, map, str, bin, ext, depth: only flat arrays of scalars, strings and attempts exist
+    // here.
     const msgpack::unpack_limit limit{elements_max, 0, frame_bytes_max, 0, 0, 3};
     std::size_t offset = 0;
-    const auto handle =
-        msgpack::unpack(bytes.data(), bytes.size(), offset,
-                        [](msgpack::type::object_type, std::size_t, void*) { return true; }, // no copy
-                        nullptr, limit);
+    const auto handle = msgpack::unpack(
+        bytes.data(), bytes.size(), offset,
+        [](msgpack::type::object_type, std::size_t, void*) { return true; }, // no copy
+        nullptr, limit);
     require(offset == bytes.size(), "bytes follow the message");
     const auto& top = handle.get();
     require(top.type == msgpack::type::ARRAY, "a frame is an array");
@@ -172,7 +175,8 @@ result<frame<Variant>> decode_any(std::span<const char> bytes) {
     const auto* head = top.via.array.ptr;
     require(get_int<std::uint32_t>(head[0]) == version, "another protocol version");
     worker_ref worker{slot_id{get_int<std::uint32_t>(head[2])}, get_int<std::uint64_t>(head[3])};
-    return frame<Variant>{worker, get_variant<Variant>(get_int<std::uint8_t>(head[1]), top.via.array)};
+    return frame<Variant>{worker,
+                          get_variant<Variant>(get_int<std::uint8_t>(head[1]), top.via.array)};
   } catch (const broken& b) {
     return fail(errc::bad_frame, b.rule);
   } catch (const msgpack::unpack_error&) {
@@ -182,8 +186,12 @@ result<frame<Variant>> decode_any(std::span<const char> bytes) {
 
 } // namespace
 
-std::string encode(const worker_ref& w, const upstream& m) { return encode_any(w, m); }
-std::string encode(const worker_ref& w, const downstream& m) { return encode_any(w, m); }
+std::string encode(const worker_ref& w, const upstream& m) {
+  return encode_any(w, m);
+}
+std::string encode(const worker_ref& w, const downstream& m) {
+  return encode_any(w, m);
+}
 
 result<frame<upstream>> decode_upstream(std::span<const char> bytes) {
   return decode_any<upstream>(bytes);

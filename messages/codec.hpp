@@ -1,8 +1,9 @@
 // Frames of the worker protocol: encode ours, decode theirs.
 //
-// Bytes are untrusted. decode_* is a pure function that either gives a whole, valid message or errc::bad_frame
-// with the rule that was broken; it never throws, never allocates more than a small multiple of the frame, and
-// refuses what is too large before it looks inside (msgpack's own defaults are unlimited).
+// Bytes are untrusted. decode_* is a pure function that either gives a whole, valid message or
+// errc::bad_frame with the rule that was broken; it never throws, never allocates more than a small
+// multiple of the frame, and refuses what is too large before it looks inside (msgpack's own
+// defaults are unlimited).
 #pragma once
 
 #include "messages/protocol.hpp"

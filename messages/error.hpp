@@ -90,6 +90,8 @@ using result = tl::expected<T, error>;
 inline tl::unexpected<error> fail(errc code, std::string text = {}) {
   return tl::unexpected<error>(error{code, std::move(text)});
 }
-inline tl::unexpected<error> fail(error e) { return tl::unexpected<error>(std::move(e)); }
+inline tl::unexpected<error> fail(error e) {
+  return tl::unexpected<error>(std::move(e));
+}
 
 } // namespace tayfa

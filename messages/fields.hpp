@@ -2,8 +2,8 @@
 //
 // A struct that crosses a process boundary declares
 //     static constexpr auto fields() { return std::make_tuple(field{"job", &T::job}, …); }
-// and the codec (messages/codec.cpp) packs the fields in that order, as a msgpack array. Fields are only ever
-// appended; the protocol version (messages/protocol.hpp) changes when that is not enough.
+// and the codec (messages/codec.cpp) packs the fields in that order, as a msgpack array. Fields are
+// only ever appended; the protocol version (messages/protocol.hpp) changes when that is not enough.
 #pragma once
 
 #include <memory>

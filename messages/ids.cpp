@@ -6,8 +6,8 @@ namespace tayfa {
 
 std::optional<job_id> job_id::parse(std::string_view text) {
   const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '-' || c == '_' || c == '.';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
   };
   if (text.empty() || text.size() > max_length || !std::all_of(text.begin(), text.end(), allowed)) {
     return std::nullopt;
@@ -19,6 +19,8 @@ std::string to_string(const worker_ref& w) {
   return std::to_string(w.slot.value) + "#" + std::to_string(w.incarnation);
 }
 
-std::string to_string(const attempt_ref& a) { return a.job.str() + "#" + std::to_string(a.number); }
+std::string to_string(const attempt_ref& a) {
+  return a.job.str() + "#" + std::to_string(a.number);
+}
 
 } // namespace tayfa

@@ -1,7 +1,7 @@
 // Names of things: strong types so that a job id is never passed where a slot is meant.
 //
-// Everything here is a plain value. Ids arrive from outside (HTTP paths, engine frames), so each has
-// one validity rule, and parse() is the only way in for untrusted text.
+// Everything here is a plain value. Ids arrive from outside (HTTP paths, engine frames), so each
+// has one validity rule, and parse() is the only way in for untrusted text.
 #pragma once
 
 #include <compare>
@@ -41,8 +41,8 @@ struct slot_id {
   auto operator<=>(const slot_id&) const = default;
 };
 
-/// One life of one slot's engine process. `incarnation` only grows, so what a dead process said late
-/// is recognised and dropped.
+/// One life of one slot's engine process. `incarnation` only grows, so what a dead process said
+/// late is recognised and dropped.
 struct worker_ref {
   slot_id slot;
   std::uint64_t incarnation = 0;

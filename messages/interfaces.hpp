@@ -1,12 +1,14 @@
-// Who may say what to whom: the typed interface of every actor, and the messages of the pod's inside.
+// Who may say what to whom: the typed interface of every actor, and the messages of the pod's
+// inside.
 //
-// The only file below actors/ that includes CAF. Messages are plain values that never leave the process (what does is
-// in messages/protocol.hpp), so none is serialised. Requests are imperative, facts are past tense. Every actor also
-// understands exit_msg: "end in good order", and dies at once of exit_reason::kill.
+// The only file below actors/ that includes CAF. Messages are plain values that never leave the
+// process (what does is in messages/protocol.hpp), so none is serialised. Requests are imperative,
+// facts are past tense. Every actor also understands exit_msg: "end in good order", and dies at
+// once of exit_reason::kill.
 //
-//   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, gpu_worker (one per slot)
-//   ingress ──submit_job, find_job, …──▶ queue ──assign_attempt──▶ gpu_worker ──▶ engine process
-//   gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
+//   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, gpu_worker (one
+//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempt──▶ gpu_worker ──▶ engine
+//   process gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
 #pragma once
 
 #include "messages/job.hpp"
@@ -22,13 +24,14 @@
 namespace tayfa {
 
 // Defined by the room that makes them; named here because interfaces carry them.
-struct client_call;      ///< actors/ingress.hpp: an HTTP call and its reply
-struct engine_news;      ///< actors/gpu_worker.hpp: what an engine process did
-struct catalogue_news;   ///< actors/model_loader.hpp: the model files are checked
-struct machine_checked;  ///< actors/supervisor.hpp: the compatibility test is done
-struct model_granted;    ///< actors/model_loader.hpp: what a worker shall load
+struct client_call;     ///< actors/ingress.hpp: an HTTP call and its reply
+struct engine_news;     ///< actors/gpu_worker.hpp: what an engine process did
+struct catalogue_news;  ///< actors/model_loader.hpp: the model files are checked
+struct machine_checked; ///< actors/supervisor.hpp: the compatibility test is done
+struct model_granted;   ///< actors/model_loader.hpp: what a worker shall load
 
-// ---- lifecycle ------------------------------------------------------------------------------------
+// ---- lifecycle
+// ------------------------------------------------------------------------------------
 struct start_pod {};
 /// From a signal or a command. A second one forces: what still runs is killed.
 struct stop_pod {
@@ -68,7 +71,8 @@ struct part_stuck {
   std::string name;
 };
 
-// ---- jobs: ingress <-> queue ------------------------------------------------------------------------
+// ---- jobs: ingress <-> queue
+// ------------------------------------------------------------------------
 struct submit_job {
   job_id id;
   job_request request;
@@ -104,7 +108,8 @@ struct drain_queue {};
 /// The drain budget is over: put the running jobs back.
 struct hand_back_jobs {};
 
-// ---- attempts: queue <-> gpu_worker -------------------------------------------------------------------
+// ---- attempts: queue <-> gpu_worker
+// -------------------------------------------------------------------
 struct worker_ready {
   worker_ref worker;
   std::uint32_t capacity = 1;
@@ -127,7 +132,8 @@ struct revoke_attempt {
   attempt_ref attempt;
 };
 
-// ---- models: gpu_worker <-> model_loader ----------------------------------------------------------------
+// ---- models: gpu_worker <-> model_loader
+// ----------------------------------------------------------------
 struct want_model {
   worker_ref worker;
 };
@@ -141,57 +147,49 @@ struct catalogue_checked {
   result<std::size_t> models; ///< how many
 };
 
-// ---- health ---------------------------------------------------------------------------------------------
+// ---- health
+// ---------------------------------------------------------------------------------------------
 /// From a worker, at every heartbeat of its engine.
 struct engine_beat {
   worker_ref worker;
   protocol::heartbeat body;
 };
 
-// ---- interfaces -------------------------------------------------------------------------------------------
+// ---- interfaces
+// -------------------------------------------------------------------------------------------
 
 struct crew;
 
 using queue_actor = caf::typed_actor<
-    caf::replies_to<submit_job>::with<submit_answer>,
-    caf::replies_to<find_job>::with<job_answer>,
+    caf::replies_to<submit_job>::with<submit_answer>, caf::replies_to<find_job>::with<job_answer>,
     caf::replies_to<cancel_job>::with<job_answer>,
     caf::replies_to<read_job_stream>::with<stream_answer>,
     caf::replies_to<count_jobs>::with<counts_answer>,
-    caf::reacts_to<worker_ready>,   // a worker can take attempts (postponed until the pod is READY)
-    caf::reacts_to<worker_said>,
-    caf::reacts_to<worker_gone>,
-    caf::reacts_to<pod_moved>,
-    caf::reacts_to<drain_queue>,
-    caf::reacts_to<hand_back_jobs>,
-    caf::reacts_to<crew>,
-    caf::reacts_to<timer>,          // the job table's next deadline
+    caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
+    caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
+    caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
+    caf::reacts_to<timer>, // the job table's next deadline
     caf::replies_to<are_you_there>::with<here_i_am>>;
 
-using ingress_actor = caf::typed_actor<
-    caf::reacts_to<client_call>,    // postponed until the actor has met the crew
-    caf::reacts_to<job_ended>,
-    caf::reacts_to<pod_moved>,
-    caf::reacts_to<load_changed>,
-    caf::reacts_to<crew>,
-    caf::reacts_to<timer>,          // the next /runsync wait is over
-    caf::replies_to<are_you_there>::with<here_i_am>>;
+using ingress_actor =
+    caf::typed_actor<caf::reacts_to<client_call>, // postponed until the actor has met the crew
+                     caf::reacts_to<job_ended>, caf::reacts_to<pod_moved>,
+                     caf::reacts_to<load_changed>, caf::reacts_to<crew>,
+                     caf::reacts_to<timer>, // the next /runsync wait is over
+                     caf::replies_to<are_you_there>::with<here_i_am>>;
 
-using gpu_worker_actor = caf::typed_actor<
-    caf::reacts_to<engine_news>,
-    caf::reacts_to<model_granted>,
-    caf::reacts_to<assign_attempt>,
-    caf::reacts_to<revoke_attempt>,
-    caf::reacts_to<crew>,           // the queue was restarted: what runs here is void
-    caf::reacts_to<timer>>;
+using gpu_worker_actor =
+    caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
+                     caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+                     caf::reacts_to<crew>, // the queue was restarted: what runs here is void
+                     caf::reacts_to<timer>>;
 
-using model_loader_actor = caf::typed_actor<
-    caf::reacts_to<check_catalogue>,
-    caf::reacts_to<catalogue_news>,
-    caf::replies_to<want_model>::with<model_granted>, // postponed until the catalogue is checked
-    caf::reacts_to<model_loaded>,
-    caf::reacts_to<crew>,
-    caf::replies_to<are_you_there>::with<here_i_am>>;
+using model_loader_actor =
+    caf::typed_actor<caf::reacts_to<check_catalogue>, caf::reacts_to<catalogue_news>,
+                     caf::replies_to<want_model>::with<model_granted>, // postponed until the
+                                                                       // catalogue is checked
+                     caf::reacts_to<model_loaded>, caf::reacts_to<crew>,
+                     caf::replies_to<are_you_there>::with<here_i_am>>;
 
 /// RunPod's six worker numbers (/health).
 struct ask_health {};
@@ -199,26 +197,16 @@ struct health_answer {
   std::uint32_t initializing = 0, idle = 0, running = 0, unhealthy = 0;
 };
 
-using health_actor = caf::typed_actor<
-    caf::reacts_to<engine_moved>,
-    caf::reacts_to<engine_beat>,
-    caf::reacts_to<pod_moved>,
-    caf::reacts_to<crew>,
-    caf::reacts_to<timer>,
-    caf::replies_to<ask_health>::with<health_answer>>;
+using health_actor =
+    caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
+                     caf::reacts_to<pod_moved>, caf::reacts_to<crew>, caf::reacts_to<timer>,
+                     caf::replies_to<ask_health>::with<health_answer>>;
 
 using supervisor_actor = caf::typed_actor<
-    caf::reacts_to<start_pod>,
-    caf::reacts_to<stop_pod>,
-    caf::reacts_to<http_bound>,
-    caf::reacts_to<http_closed>,
-    caf::reacts_to<machine_checked>,
-    caf::reacts_to<catalogue_checked>,
-    caf::reacts_to<engine_moved>,
-    caf::reacts_to<load_changed>,
-    caf::reacts_to<queue_drained>,
-    caf::reacts_to<part_stuck>,
-    caf::reacts_to<timer>>;
+    caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
+    caf::reacts_to<http_closed>, caf::reacts_to<machine_checked>, caf::reacts_to<catalogue_checked>,
+    caf::reacts_to<engine_moved>, caf::reacts_to<load_changed>, caf::reacts_to<queue_drained>,
+    caf::reacts_to<part_stuck>, caf::reacts_to<timer>>;
 
 /// Everybody an actor may need to talk to. Sent to all whenever a member was started anew.
 struct crew {
@@ -232,14 +220,16 @@ struct crew {
 } // namespace tayfa
 
 #define TAYFA_LOCAL_MESSAGES(X)                                                                    \
-  X(client_call) X(engine_news) X(catalogue_news) X(machine_checked) X(model_granted)              \
-  X(start_pod) X(stop_pod) X(http_bound) X(http_closed) X(pod_moved) X(engine_moved)               \
-  X(load_changed) X(queue_drained) X(timer) X(are_you_there) X(here_i_am) X(part_stuck)            \
-  X(submit_job) X(submit_answer) X(find_job) X(cancel_job) X(job_answer) X(read_job_stream)        \
-  X(stream_answer) X(count_jobs) X(counts_answer) X(job_ended) X(drain_queue) X(hand_back_jobs)    \
-  X(worker_ready) X(worker_said) X(worker_gone) X(assign_attempt) X(revoke_attempt) X(want_model)  \
-  X(model_loaded) X(check_catalogue) X(catalogue_checked) X(engine_beat) X(crew) X(ask_health)     \
-  X(health_answer)
+  X(client_call)                                                                                   \
+  X(engine_news) X(catalogue_news) X(machine_checked) X(model_granted) X(start_pod) X(stop_pod)    \
+      X(http_bound) X(http_closed) X(pod_moved) X(engine_moved) X(load_changed) X(queue_drained)   \
+          X(timer) X(are_you_there) X(here_i_am) X(part_stuck) X(submit_job) X(submit_answer)      \
+              X(find_job) X(cancel_job) X(job_answer) X(read_job_stream) X(stream_answer)          \
+                  X(count_jobs) X(counts_answer) X(job_ended) X(drain_queue) X(hand_back_jobs)     \
+                      X(worker_ready) X(worker_said) X(worker_gone) X(assign_attempt)              \
+                          X(revoke_attempt) X(want_model) X(model_loaded) X(check_catalogue)       \
+                              X(catalogue_checked) X(engine_beat) X(crew) X(ask_health)            \
+                                  X(health_answer)
 
 #define TAYFA_X(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::name)
 TAYFA_LOCAL_MESSAGES(TAYFA_X)

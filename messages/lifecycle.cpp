@@ -115,10 +115,11 @@ TAYFA_STATE_NAMES(cause, TAYFA_CAUSES)
 template <class State>
 std::string to_mermaid() {
   using traits = machine_traits<State>;
-  std::string out = "stateDiagram-v2\n    [*] --> " + std::string{to_string(traits::initial)} + "\n";
+  std::string out =
+      "stateDiagram-v2\n    [*] --> " + std::string{to_string(traits::initial)} + "\n";
   for (const auto& x : traits::edges) {
-    out += "    " + std::string{to_string(x.from)} + " --> " + std::string{to_string(x.to)} + " : " +
-           std::string{to_string(x.why)} + "\n";
+    out += "    " + std::string{to_string(x.from)} + " --> " + std::string{to_string(x.to)} +
+           " : " + std::string{to_string(x.why)} + "\n";
   }
   for (const auto s : traits::states) {
     if (is_final(s)) {

@@ -1,5 +1,6 @@
 // The four state machines of Tayfa: pod, engine, ingress and job. States, edges and causes are
-// declared here and nowhere else; moves, diagrams (docs), metrics and property tests derive from them.
+// declared here and nowhere else; moves, diagrams (docs), metrics and property tests derive from
+// them.
 //
 //   pod      CREATED -> STARTING -> CONFIGURING -> LAUNCHING -> READY <-> RUNNING
 //               \___________\___________\_____________\__________\_________\--> STOPPING -> STOPPED
@@ -10,8 +11,8 @@
 //   job      IN_QUEUE <-> IN_PROGRESS --> COMPLETED | FAILED
 //               \____________\----------> CANCELLED | TIMED_OUT
 //
-// A machine never runs backward: a restart is a new machine with a higher incarnation. An edge not in
-// the table does not exist: moving along it is an error that names both ends.
+// A machine never runs backward: a restart is a new machine with a higher incarnation. An edge not
+// in the table does not exist: moving along it is an error that names both ends.
 #pragma once
 
 #include "messages/error.hpp"
@@ -41,34 +42,34 @@ enum class job_state : std::uint8_t { TAYFA_JOB_STATES(TAYFA_X) };
 
 /// Why an edge was taken. One list for all machines, so that a log can be searched by cause.
 #define TAYFA_CAUSES(X)                                                                            \
-  X(start_requested)   /* somebody asked for it to start                               */          \
-  X(parts_started)     /* store open, actors up, ports bound                           */          \
-  X(configured)        /* configuration, machine and catalogue are checked             */          \
-  X(engines_ready)     /* every required engine has passed its warm-up                 */          \
-  X(jobs_started)      /* the first job began to run                                   */          \
-  X(jobs_done)         /* the last running job ended                                   */          \
-  X(stop_requested)    /* a signal, a command, or the parent's stop                    */          \
-  X(part_failed)       /* a child was given up by its supervisor                       */          \
-  X(state_timeout)     /* the state's budget ran out                                   */          \
-  X(unfit)             /* the compatibility test says so                               */          \
-  X(all_stopped)       /* every child has ended                                        */          \
-  X(deadline)          /* not everything ended in time; what was left was killed       */          \
-  X(spawned)           /* the engine process exists                                    */          \
-  X(said_hello)        /* the engine process speaks the protocol                       */          \
-  X(warmed_up)         /* the model is loaded and a warm-up job has passed             */          \
-  X(load_failed)       /* the model cannot be loaded                                   */          \
-  X(crashed)           /* the engine process ended by itself                           */          \
-  X(hung)              /* no heartbeat, or a cancel was not obeyed                     */          \
-  X(spoke_nonsense)    /* a frame that breaks the protocol                             */          \
-  X(pod_ready)         /* the pod takes jobs                                           */          \
-  X(assigned)          /* an attempt was given to a worker                             */          \
-  X(attempt_lost)      /* the worker of the attempt is gone; the job waits again       */          \
-  X(finished)          /* the engine answered with a result                            */          \
-  X(job_error)         /* the engine answered with an error of the job                 */          \
-  X(attempts_exhausted)/* no attempt is left                                           */          \
-  X(cancel_requested)  /* the client cancelled                                         */          \
-  X(execution_timeout) /* the job ran too long                                         */          \
-  X(ttl_expired)       /* the job lived too long                                       */
+  X(start_requested)    /* somebody asked for it to start                               */         \
+  X(parts_started)      /* store open, actors up, ports bound                           */         \
+  X(configured)         /* configuration, machine and catalogue are checked             */         \
+  X(engines_ready)      /* every required engine has passed its warm-up                 */         \
+  X(jobs_started)       /* the first job began to run                                   */         \
+  X(jobs_done)          /* the last running job ended                                   */         \
+  X(stop_requested)     /* a signal, a command, or the parent's stop                    */         \
+  X(part_failed)        /* a child was given up by its supervisor                       */         \
+  X(state_timeout)      /* the state's budget ran out                                   */         \
+  X(unfit)              /* the compatibility test says so                               */         \
+  X(all_stopped)        /* every child has ended                                        */         \
+  X(deadline)           /* not everything ended in time; what was left was killed       */         \
+  X(spawned)            /* the engine process exists                                    */         \
+  X(said_hello)         /* the engine process speaks the protocol                       */         \
+  X(warmed_up)          /* the model is loaded and a warm-up job has passed             */         \
+  X(load_failed)        /* the model cannot be loaded                                   */         \
+  X(crashed)            /* the engine process ended by itself                           */         \
+  X(hung)               /* no heartbeat, or a cancel was not obeyed                     */         \
+  X(spoke_nonsense)     /* a frame that breaks the protocol                             */         \
+  X(pod_ready)          /* the pod takes jobs                                           */         \
+  X(assigned)           /* an attempt was given to a worker                             */         \
+  X(attempt_lost)       /* the worker of the attempt is gone; the job waits again       */         \
+  X(finished)           /* the engine answered with a result                            */         \
+  X(job_error)          /* the engine answered with an error of the job                 */         \
+  X(attempts_exhausted) /* no attempt is left                                           */         \
+  X(cancel_requested)   /* the client cancelled                                         */         \
+  X(execution_timeout)  /* the job ran too long                                         */         \
+  X(ttl_expired)        /* the job lived too long                                       */
 
 enum class cause : std::uint8_t {
 #define TAYFA_X(name) name,
@@ -137,8 +138,9 @@ class machine {
  public:
   State state() const { return state_; }
 
-  /// Moves along the edge (state(), to, why) and returns where it came from; errc::illegal_transition,
-  /// naming machine, both ends and the cause, when the table has no such edge. Nothing changes then.
+  /// Moves along the edge (state(), to, why) and returns where it came from;
+  /// errc::illegal_transition, naming machine, both ends and the cause, when the table has no such
+  /// edge. Nothing changes then.
   result<State> move_to(State to, cause why) {
     for (const auto& e : machine_traits<State>::edges) {
       if (e.from == state_ && e.to == to && e.why == why) {

@@ -1,7 +1,7 @@
 // The worker protocol: what a worker and the one who gives it attempts say to each other.
 //
-// A worker is an engine process (over ZeroMQ ipc, to its gpu_worker) and later a pod (over tcp + CURVE, to its
-// head); the messages, the codec and the liveness rules are the same on both hops.
+// A worker is an engine process (over ZeroMQ ipc, to its gpu_worker) and later a pod (over tcp +
+// CURVE, to its head); the messages, the codec and the liveness rules are the same on both hops.
 //
 //   worker                              giver
 //     hello            ──────────────▶            who I am, how much I can take
@@ -18,8 +18,9 @@
 //     drained          ──────────────▶
 //                      ◀──────────────  shutdown  end yourself now; the process exits 0
 //
-// Sockets lose, repeat and reorder around reconnects: every message about work carries its attempt, every frame
-// the worker's incarnation, and both sides drop what is old. One ZeroMQ message = one frame = one msgpack array:
+// Sockets lose, repeat and reorder around reconnects: every message about work carries its attempt,
+// every frame the worker's incarnation, and both sides drop what is old. One ZeroMQ message = one
+// frame = one msgpack array:
 //     [version, kind, slot, incarnation, field, field, …]
 // Kinds are numbers for ever; a removed one stays here as retired.
 #pragma once
@@ -72,9 +73,9 @@ enum class outcome : std::uint8_t {
 struct hello {
   static constexpr kind id = kind::hello;
   std::uint32_t pid = 0;
-  std::string engine;              ///< "scripted", "torch", …
-  std::string device;              ///< "cpu", "cuda:0 NVIDIA H200", …
-  std::uint32_t capacity = 1;      ///< attempts it takes at the same time, >= 1
+  std::string engine;         ///< "scripted", "torch", …
+  std::string device;         ///< "cpu", "cuda:0 NVIDIA H200", …
+  std::uint32_t capacity = 1; ///< attempts it takes at the same time, >= 1
   static constexpr auto fields() {
     return std::make_tuple(field{"pid", &hello::pid}, field{"engine", &hello::engine},
                            field{"device", &hello::device}, field{"capacity", &hello::capacity});
@@ -84,9 +85,9 @@ struct hello {
 struct heartbeat {
   static constexpr kind id = kind::heartbeat;
   std::uint64_t sequence = 0;
-  std::uint32_t running = 0;       ///< attempts in the engine now
+  std::uint32_t running = 0; ///< attempts in the engine now
   std::uint64_t rss_bytes = 0;
-  std::uint64_t device_bytes = 0;  ///< device memory in use by this process, 0 on cpu
+  std::uint64_t device_bytes = 0; ///< device memory in use by this process, 0 on cpu
   static constexpr auto fields() {
     return std::make_tuple(
         field{"sequence", &heartbeat::sequence}, field{"running", &heartbeat::running},
@@ -98,15 +99,15 @@ struct load_finished {
   static constexpr kind id = kind::load_finished;
   std::string model;
   bool ok = false;
-  std::uint16_t code = 0;          ///< errc when !ok: model_invalid, gpu_oom, unfit, no_torch, …
+  std::uint16_t code = 0; ///< errc when !ok: model_invalid, gpu_oom, unfit, no_torch, …
   std::string text;
   std::uint32_t load_ms = 0;
   std::uint32_t warm_up_ms = 0;
   static constexpr auto fields() {
-    return std::make_tuple(
-        field{"model", &load_finished::model}, field{"ok", &load_finished::ok},
-        field{"code", &load_finished::code}, field{"text", &load_finished::text},
-        field{"load_ms", &load_finished::load_ms}, field{"warm_up_ms", &load_finished::warm_up_ms});
+    return std::make_tuple(field{"model", &load_finished::model}, field{"ok", &load_finished::ok},
+                           field{"code", &load_finished::code}, field{"text", &load_finished::text},
+                           field{"load_ms", &load_finished::load_ms},
+                           field{"warm_up_ms", &load_finished::warm_up_ms});
   }
 };
 
@@ -121,7 +122,7 @@ struct progress {
   static constexpr kind id = kind::progress;
   attempt_ref attempt;
   std::uint32_t sequence = 0;
-  shared_text payload;             ///< JSON text
+  shared_text payload; ///< JSON text
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &progress::attempt},
                            field{"sequence", &progress::sequence},
@@ -134,7 +135,7 @@ struct partial {
   static constexpr kind id = kind::partial;
   attempt_ref attempt;
   std::uint32_t sequence = 0;
-  shared_text payload;             ///< JSON text
+  shared_text payload; ///< JSON text
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &partial::attempt},
                            field{"sequence", &partial::sequence},
@@ -146,11 +147,11 @@ struct finished {
   static constexpr kind id = kind::finished;
   attempt_ref attempt;
   outcome how = outcome::completed;
-  std::uint16_t code = 0;          ///< errc when failed: job_failed, bad_input, gpu_oom
-  std::string text;                ///< the job's error, for its client
-  shared_text output;              ///< JSON text when completed
-  bool refresh_worker = false;     ///< the job asks for a fresh engine process after it
-  std::uint32_t run_ms = 0;        ///< time in the engine
+  std::uint16_t code = 0;      ///< errc when failed: job_failed, bad_input, gpu_oom
+  std::string text;            ///< the job's error, for its client
+  shared_text output;          ///< JSON text when completed
+  bool refresh_worker = false; ///< the job asks for a fresh engine process after it
+  std::uint32_t run_ms = 0;    ///< time in the engine
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &finished::attempt}, field{"how", &finished::how},
                            field{"code", &finished::code}, field{"text", &finished::text},
@@ -164,7 +165,7 @@ struct finished {
 struct log {
   static constexpr kind id = kind::log;
   attempt_ref attempt;
-  std::uint8_t level = 1;          ///< log_level: 0 debug, 1 info, 2 warn, 3 error
+  std::uint8_t level = 1; ///< log_level: 0 debug, 1 info, 2 warn, 3 error
   std::string text;
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &log::attempt}, field{"level", &log::level},
@@ -190,9 +191,9 @@ struct welcome {
 /// Load this model and warm it up. An empty path is the scripted engine's built-in model.
 struct load_model {
   static constexpr kind id = kind::load_model;
-  std::string model;               ///< its name in the catalogue
+  std::string model; ///< its name in the catalogue
   std::string path;
-  std::string manifest;            ///< the manifest's JSON text (runtime/model), validated before
+  std::string manifest; ///< the manifest's JSON text (runtime/model), validated before
   static constexpr auto fields() {
     return std::make_tuple(field{"model", &load_model::model}, field{"path", &load_model::path},
                            field{"manifest", &load_model::manifest});
@@ -203,7 +204,7 @@ struct assign {
   static constexpr kind id = kind::assign;
   attempt_ref attempt;
   std::string model;
-  shared_text input;               ///< JSON text
+  shared_text input; ///< JSON text
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &assign::attempt}, field{"model", &assign::model},
                            field{"input", &assign::input});
@@ -226,8 +227,8 @@ struct shutdown {
   static constexpr auto fields() { return std::make_tuple(); }
 };
 
-using upstream =
-    std::variant<hello, heartbeat, load_finished, started, progress, partial, finished, log, drained>;
+using upstream = std::variant<hello, heartbeat, load_finished, started, progress, partial, finished,
+                              log, drained>;
 using downstream = std::variant<welcome, load_model, assign, cancel, drain, shutdown>;
 
 std::string_view to_string(kind);

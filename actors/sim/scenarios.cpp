@@ -1,5 +1,5 @@
-// The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each state of the pod, slow
-// and impossible starts, dying actors, and random weather. Data only.
+// The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each
+// state of the pod, slow and impossible starts, dying actors, and random weather. Data only.
 #include "actors/sim/simulation.hpp"
 
 namespace tayfa::sim {
@@ -32,11 +32,12 @@ scenario broken_engine(std::string name, std::string text, engine::scripted_beha
 }
 
 scenario hit_engine(std::string state, what act, std::chrono::milliseconds after) {
-  const bool freeze = act == what::freeze_engine;
-  auto s = life(std::string{freeze ? "freeze" : "kill"} + "_engine_in_" + state,
-                std::string{freeze ? "SIGSTOP" : "SIGKILL"} + " to an engine in " + state);
+  const std::string verb = act == what::freeze_engine   ? "freeze"
+                           : act == what::babble_engine ? "babble"
+                                                        : "kill";
+  auto s = life(verb + "_engine_in_" + state, "an engine meets " + verb + " in " + state);
   s.slots = 2;
-  s.behaviors[0].load_delay = 300ms; // so that there is time to be hit in LOADING_MODEL
+  s.behaviors[0].load_delay = 10s; // so that there is time to be found hung in LOADING_MODEL
   s.behaviors[0].init_delay = 100ms;
   s.incidents = {incident{"engine", std::move(state), after, act, 0}};
   s.faulty = true;
@@ -52,8 +53,7 @@ scenario sigterm_in(std::string state, std::chrono::milliseconds after) {
   return s;
 }
 
-std::vector<scenario> all() {
-  std::vector<scenario> list;
+void add_normal(std::vector<scenario>& list) {
   list.push_back(life("normal_life", "CREATED to STOPPED with a few jobs of every harmless kind"));
 
   auto many = life("eight_slots", "a node with eight slots and a hundred jobs");
@@ -61,17 +61,22 @@ std::vector<scenario> all() {
   many.work = jobs(100);
   many.work->gap_max = 60ms;
   list.push_back(many);
+}
 
+void add_broken_engines(std::vector<scenario>& list) {
   engine::scripted_behavior b;
   b.init_crash = true;
-  list.push_back(broken_engine("engine_crash_in_INITIALIZING", "the first two engines die before hello", b));
+  list.push_back(
+      broken_engine("engine_crash_in_INITIALIZING", "the first two engines die before hello", b));
   b = {};
   b.load_crash = true;
   b.load_delay = 200ms;
-  list.push_back(broken_engine("engine_crash_in_LOADING_MODEL", "the first two engines die while they load", b));
+  list.push_back(broken_engine("engine_crash_in_LOADING_MODEL",
+                               "the first two engines die while they load", b));
   for (const auto* state : {"INITIALIZING", "LOADING_MODEL", "READY", "PROCESSING"}) {
     list.push_back(hit_engine(state, what::kill_engine, 20ms));
     list.push_back(hit_engine(state, what::freeze_engine, 20ms));
+    list.push_back(hit_engine(state, what::babble_engine, 20ms));
   }
   auto dying = life("kill_engine_in_SHUTDOWN", "SIGKILL to an engine that is shutting down");
   dying.incidents = {incident{"engine", "SHUTDOWN", 0ms, what::kill_engine, 0}};
@@ -81,7 +86,9 @@ std::vector<scenario> all() {
   b.no_heartbeat_after = 3s;
   auto silent = broken_engine("silent_engine", "an engine that stops beating is replaced", b);
   list.push_back(silent);
+}
 
+void add_signals(std::vector<scenario>& list) {
   for (const auto* state : {"STARTING", "CONFIGURING", "LAUNCHING", "READY", "RUNNING"}) {
     list.push_back(sigterm_in(state, 0ms));
   }
@@ -92,7 +99,9 @@ std::vector<scenario> all() {
   twice.text = "a second SIGTERM forces the end";
   twice.incidents.push_back(incident{"pod", "STOPPING", 1ms, what::sigterm, 0});
   list.push_back(twice);
+}
 
+void add_slow_and_hopeless_starts(std::vector<scenario>& list) {
   auto slow = life("slow_load", "a model that takes 90 s to load");
   slow.behaviors[0].load_delay = 90s;
   list.push_back(slow);
@@ -115,13 +124,80 @@ std::vector<scenario> all() {
   half.slots = 2;
   half.behaviors[1].init_crash = true;
   list.push_back(half);
+}
 
+void add_stuck_machines(std::vector<scenario>& list) {
+  auto missing = life("engine_missing", "the engine program cannot be started: exit 69");
+  missing.work.reset();
+  missing.engine_missing = true;
+  missing.exit_code = 69;
+  list.push_back(missing);
+  auto stuck =
+      life("spawner_stuck", "nothing is heard of any start: every slot is given up, exit 69");
+  stuck.work.reset();
+  stuck.spawner_stuck = true;
+  stuck.exit_code = 69;
+  list.push_back(stuck);
+  auto interrupted = stuck;
+  interrupted.name = "sigterm_before_spawned";
+  interrupted.text = "SIGTERM while the engine's process does not exist yet";
+  interrupted.incidents = {incident{"pod", "LAUNCHING", 5ms, what::sigterm, 0}};
+  interrupted.exit_code = 0;
+  list.push_back(interrupted);
+}
+
+void add_edges_of_life(std::vector<scenario>& list) {
+  auto dying_idle =
+      life("engine_dies_whenever_ready", "an engine that dies idle is given up: exit 69");
+  dying_idle.work.reset();
+  dying_idle.incidents = {incident{"engine", "READY", 20ms, what::kill_engine, 0, true}};
+  dying_idle.exit_code = 69;
+  list.push_back(dying_idle);
+  for (const auto& [name, act] : {std::pair{"freeze_idle_engine", what::freeze_engine},
+                                  std::pair{"babble_idle_engine", what::babble_engine}}) {
+    auto idle = life(name, "an idle engine that hangs or lies is replaced");
+    idle.work.reset();
+    idle.incidents = {incident{"engine", "READY", 20ms, act, 0}};
+    list.push_back(idle);
+  }
+  auto mortal =
+      life("queue_dies_often", "the queue fails again and again: the pod gives up, exit 70");
+  mortal.incidents = {incident{"job", "IN_PROGRESS", 1ms, what::kill_queue, 0, true}};
+  mortal.work->mix = job_mix{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  mortal.exit_code = 70;
+  mortal.faulty = true;
+  list.push_back(mortal);
+  auto brief =
+      life("short_lives", "jobs whose time to live ends before they do, queued and running");
+  brief.work->mix = job_mix{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1};
+  brief.work->jobs = 6;
+  brief.work->gap_max = 1ms;
+  list.push_back(brief);
+  auto early = life("sigterm_in_CREATED", "SIGTERM before the pod was started");
+  early.work.reset();
+  early.incidents = {incident{"pod", "CREATED", 0ms, what::sigterm, 0}};
+  list.push_back(early);
+  auto no_port = life("port_silent", "the port is never bound: the state's budget ends it");
+  no_port.work.reset();
+  no_port.port_silent = true;
+  no_port.exit_code = 69;
+  list.push_back(no_port);
+  auto no_port_term = no_port;
+  no_port_term.name = "sigterm_in_STARTING_for_long";
+  no_port_term.text = "SIGTERM while the port is not bound yet";
+  no_port_term.incidents = {incident{"pod", "STARTING", 100ms, what::sigterm, 0}};
+  no_port_term.exit_code = 0;
+  list.push_back(no_port_term);
+}
+
+void add_unfit_machines(std::vector<scenario>& list) {
   auto unfit = life("unfit_machine", "the compatibility test says unfit: exit 69");
   unfit.work.reset();
   unfit.probe = sim_probe::mood::unfit;
   unfit.exit_code = 69;
   list.push_back(unfit);
-  auto mute = life("probe_hangs", "the compatibility test never answers: the state's budget ends it");
+  auto mute =
+      life("probe_hangs", "the compatibility test never answers: the state's budget ends it");
   mute.work.reset();
   mute.probe = sim_probe::mood::silent;
   mute.exit_code = 69;
@@ -136,7 +212,9 @@ std::vector<scenario> all() {
   model.broken_model = true;
   model.exit_code = 65;
   list.push_back(model);
+}
 
+void add_bad_jobs_and_weather(std::vector<scenario>& list) {
   auto nasty = life("nasty_jobs", "jobs that crash, hang, lie and run out of memory");
   nasty.slots = 3;
   nasty.work = jobs(40);
@@ -149,8 +227,9 @@ std::vector<scenario> all() {
   nasty.faulty = true;
   list.push_back(nasty);
 
-  const std::pair<const char*, what> actors[] = {
-      {"queue_dies", what::kill_queue}, {"ingress_dies", what::kill_ingress}, {"loader_dies", what::kill_loader}};
+  const std::pair<const char*, what> actors[] = {{"queue_dies", what::kill_queue},
+                                                 {"ingress_dies", what::kill_ingress},
+                                                 {"loader_dies", what::kill_loader}};
   for (const auto& [name, act] : actors) {
     auto s = life(name, "an actor of the core group dies while jobs run");
     s.slots = 2;
@@ -171,6 +250,18 @@ std::vector<scenario> all() {
   weather.random_faults = true;
   weather.faulty = true;
   list.push_back(weather);
+}
+
+std::vector<scenario> all() {
+  std::vector<scenario> list;
+  add_normal(list);
+  add_broken_engines(list);
+  add_signals(list);
+  add_slow_and_hopeless_starts(list);
+  add_stuck_machines(list);
+  add_edges_of_life(list);
+  add_unfit_machines(list);
+  add_bad_jobs_and_weather(list);
   return list;
 }
 

@@ -82,9 +82,7 @@ class sim_process : public caf::event_based_actor, private engine::link {
   void on_exit() override { sink_ = nullptr; }
 
  private:
-  void send(std::string frame) override {
-    travel(process_arrival{std::move(frame), false});
-  }
+  void send(std::string frame) override { travel(process_arrival{std::move(frame), false}); }
 
   /// Schedules an arrival at the runtime behind everything that is already under way.
   void travel(process_arrival what) {
@@ -130,6 +128,7 @@ class sim_process : public caf::event_based_actor, private engine::link {
       return;
     }
     switch (number) {
+    case sim_engine_host::babble: send("\xc1 no frame"); break;
     case SIGSTOP: frozen_ = true; break;
     case SIGCONT: thaw(); break;
     case SIGTERM:
@@ -137,8 +136,7 @@ class sim_process : public caf::event_based_actor, private engine::link {
         die(engine_exited{spec_.worker, true, 0, 0, "exit 0"});
       }
       break;
-    default:
-      die(engine_exited{spec_.worker, true, 0, number, "signal " + std::to_string(number)});
+    default: die(engine_exited{spec_.worker, true, 0, number, "signal " + std::to_string(number)});
     }
   }
 
@@ -197,6 +195,13 @@ std::chrono::nanoseconds sim_engine_host::latency() {
 
 void sim_engine_host::start(engine_spec spec, engine_sink sink) {
   const auto worker = spec.worker;
+  if (stuck) {
+    return;
+  }
+  if (cannot_start) {
+    sink(engine_exited{worker, false, 0, 0, "the engine program is missing"});
+    return;
+  }
   const auto pid = ++pids_;
   auto process = system_.spawn<sim_process>(*this, std::move(spec), pid, sink);
   processes_[worker] = process;
@@ -224,7 +229,9 @@ std::set<worker_ref> sim_engine_host::alive() const {
   return out;
 }
 
-void sim_engine_host::ended(const worker_ref& worker) { processes_.erase(worker); }
+void sim_engine_host::ended(const worker_ref& worker) {
+  processes_.erase(worker);
+}
 
 void sim_engine_host::forget() {
   for (const auto& [worker, process] : processes_) {

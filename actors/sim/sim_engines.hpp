@@ -1,6 +1,6 @@
-// Simulated engine processes: the real session and the real scripted engine, each in an actor of its own, behind links
-// that take time. Frames of one direction keep their order (as ipc does); when a process dies, what it had sent but was
-// not yet received is delivered or lost, by the seed.
+// Simulated engine processes: the real session and the real scripted engine, each in an actor of
+// its own, behind links that take time. Frames of one direction keep their order (as ipc does);
+// when a process dies, what it had sent but was not yet received is delivered or lost, by the seed.
 #pragma once
 
 #include "actors/sim/sim_world.hpp"
@@ -19,6 +19,11 @@ class sim_engine_host final : public engine_host {
   /// How processes misbehave, by slot; narrowed to an incarnation when one starts.
   std::map<slot_id, engine::scripted_behavior> behaviors;
   std::chrono::nanoseconds latency_max{500'000};
+  bool cannot_start = false; ///< the program is missing
+  bool stuck = false;        ///< nothing is ever heard of a start
+
+  /// Not a signal: the process sends bytes that are no frame.
+  static constexpr int babble = -1;
 
   void start(engine_spec, engine_sink) override;
   void send(const worker_ref&, protocol::downstream) override;

@@ -14,16 +14,22 @@ void observed_log::write(log_level level, std::string_view event,
         if (const auto* view = std::get_if<std::string_view>(&f.value.get())) {
           return *view;
         }
+        if (const auto* owned = std::get_if<std::string>(&f.value.get())) {
+          return *owned;
+        }
       }
     }
     return {};
   };
-  observer_(text("machine"), text("to"));
+  observer_(text("machine"), text("to"), text("worker"));
 }
 
 void sim_gateway::open(call_sink sink, std::function<void(result<std::string>)> done) {
   if (port_in_use) {
     done(fail(errc::port_in_use, "sim:8000"));
+    return;
+  }
+  if (silent) {
     return;
   }
   sink_ = std::move(sink);

@@ -1,5 +1,5 @@
-// The simulated side of the world: virtual time, one seed, no sockets, no processes. Everything here runs on the thread
-// that steps the simulation, so nothing is locked.
+// The simulated side of the world: virtual time, one seed, no sockets, no processes. Everything
+// here runs on the thread that steps the simulation, so nothing is locked.
 #pragma once
 
 #include "actors/common.hpp"
@@ -13,7 +13,8 @@
 
 namespace tayfa::sim {
 
-/// CAF's virtual clock as a time source. The wall clock starts at a fixed date, so that logs repeat byte for byte.
+/// CAF's virtual clock as a time source. The wall clock starts at a fixed date, so that logs repeat
+/// byte for byte.
 class virtual_time final : public time_source {
  public:
   explicit virtual_time(caf::scheduler::test_coordinator& scheduler) : scheduler_(scheduler) {}
@@ -28,10 +29,13 @@ class virtual_time final : public time_source {
   caf::scheduler::test_coordinator& scheduler_;
 };
 
-/// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod is LAUNCHING".
+/// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod
+/// is LAUNCHING".
 class observed_log final : public event_log {
  public:
-  using observer = std::function<void(std::string_view machine, std::string_view to)>;
+  /// `who` is the worker ("0#1") where the machine is an engine's.
+  using observer =
+      std::function<void(std::string_view machine, std::string_view to, std::string_view who)>;
   explicit observed_log(event_log& lines) : lines_(lines) {}
   void observe(observer o) { observer_ = std::move(o); }
   bool enabled(log_level) const override { return true; }
@@ -45,6 +49,7 @@ class observed_log final : public event_log {
 class sim_gateway final : public http_gateway {
  public:
   bool port_in_use = false;
+  bool silent = false; ///< open() never calls back
 
   void open(call_sink sink, std::function<void(result<std::string>)> done) override;
   void redirect(call_sink sink) override { sink_ = std::move(sink); }

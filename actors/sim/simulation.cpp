@@ -13,7 +13,8 @@ using namespace std::chrono_literals;
 
 constexpr std::uint64_t steps_max = 3'000'000;
 constexpr auto virtual_time_max = 2h;
-constexpr auto quiet_before_stop = 30s; ///< virtual time without news before a run without work is stopped
+constexpr auto quiet_before_stop =
+    30s; ///< virtual time without news before a run without work is stopped
 
 /// CAF's configuration for a simulation: its test scheduler runs nothing by itself.
 caf::actor_system_config& testing(caf::actor_system_config& c) {
@@ -35,6 +36,8 @@ class run {
 
   outcome go() {
     prepare();
+    moved("pod", "CREATED", {});
+    due_incidents();
     caf::anon_send(supervisor_, start_pod{});
     steps();
     settle();
@@ -53,7 +56,7 @@ class run {
   void steps();
   bool step();
   void next_moment();
-  void moved(std::string_view machine, std::string_view to);
+  void moved(std::string_view machine, std::string_view to, std::string_view who);
   void due_incidents();
   void carry_out(const incident&);
   void draw_faults();
@@ -93,6 +96,9 @@ class run {
 
 void run::prepare() {
   http_.port_in_use = plan_.port_in_use;
+  http_.silent = plan_.port_silent;
+  engines_.cannot_start = plan_.engine_missing;
+  engines_.stuck = plan_.spawner_stuck;
   probe_.how = plan_.probe;
   models_.broken = plan_.broken_model;
   knobs_.engine_slots = plan_.slots;
@@ -101,7 +107,9 @@ void run::prepare() {
   }
   jobs_ = std::make_shared<job_table>(limits_from(knobs_));
   world_.emplace(world{time_, random_, log_, meters_, engines_, http_, probe_, models_});
-  log_.observe([this](std::string_view machine, std::string_view to) { moved(machine, to); });
+  log_.observe([this](std::string_view machine, std::string_view to, std::string_view who) {
+    moved(machine, to, who);
+  });
   for (const auto& i : plan_.incidents) {
     waiting_.push_back(i);
   }
@@ -131,17 +139,18 @@ void run::draw_faults() {
   }
 }
 
-void run::moved(std::string_view machine, std::string_view to) {
-  if (machine == "pod") {
+void run::moved(std::string_view machine, std::string_view to, std::string_view who) {
+  if (machine == "pod" && to != "CREATED") {
     result_.pod_states.emplace_back(to);
     if (to == "CONFIGURING" && plan_.work) {
       start_work(); // the port is open from here on
     }
   }
   for (auto it = waiting_.begin(); it != waiting_.end();) {
-    if (it->machine == machine && it->state == to) {
+    const bool this_one = machine != "engine" || who.starts_with(std::to_string(it->slot) + "#");
+    if (it->machine == machine && it->state == to && this_one) {
       incidents_.emplace(time_.now() + it->after, *it);
-      it = waiting_.erase(it);
+      it = it->always ? it + 1 : waiting_.erase(it);
     } else {
       ++it;
     }
@@ -168,6 +177,7 @@ void run::carry_out(const incident& x) {
     break;
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
+  case what::babble_engine: hit(sim_engine_host::babble); break;
   case what::kill_queue: end_actor("queue"); break;
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;
@@ -246,8 +256,11 @@ void run::steps() {
   }
 }
 
-/// What was killed at the very end still has to die: the host of production waits for that, too.
+/// Answers that are under way still arrive, and what was killed at the very end still has to die: the host of production
+/// waits for that, too.
 void run::settle() {
+  for (int i = 0; i < 100'000 && step(); ++i) {
+  }
   const auto until = time_.now() + 1s;
   while (!engines_.alive().empty() && time_.now() < until) {
     if (!step()) {
@@ -256,7 +269,8 @@ void run::settle() {
   }
 }
 
-// ---- the oracle --------------------------------------------------------------------------------------
+// ---- the oracle
+// --------------------------------------------------------------------------------------
 
 void run::check() {
   if (!exit_) {
@@ -296,10 +310,12 @@ void run::check_pod_states() {
 
 void run::check_job(std::size_t index, const job_history& job) {
   const auto who = "job " + std::to_string(index) + " (" + job.kind + " " + job.accepted_id + ")";
-  ++result_.ends[job.final_state.empty() ? (job.refused ? "refused" : "unfinished") : job.final_state];
-  const bool stopped_early = std::any_of(plan_.incidents.begin(), plan_.incidents.end(), [](const auto& i) {
-    return i.act == incident::what::sigterm;
-  });
+  ++result_
+        .ends[job.final_state.empty() ? (job.refused ? "refused" : "unfinished") : job.final_state];
+  const bool stopped_early =
+      plan_.exit_code != 0 ||
+      std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
+                  [](const auto& i) { return i.act == incident::what::sigterm; });
   if (job.accepted_id.empty()) {
     if (!job.refused || (!plan_.faulty && !stopped_early)) {
       violated(who + " was neither accepted nor refused, or refused without a reason");
@@ -320,7 +336,8 @@ void run::check_job(std::size_t index, const job_history& job) {
   if (job.cancel_acknowledged && job.final_state != "CANCELLED") {
     violated(who + " was acknowledged as CANCELLED and ended " + job.final_state + " (I4)");
   }
-  const bool allowed = std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
+  const bool allowed =
+      std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
   const bool attempts_lost = plan_.faulty && job.final_state == "FAILED" &&
                              job.final_body.find("max_attempts") != std::string::npos;
   if (!allowed && !attempts_lost) {
@@ -351,6 +368,8 @@ void run::clean_up() {
 
 } // namespace
 
-outcome simulate(const scenario& plan, std::uint64_t seed) { return run{plan, seed}.go(); }
+outcome simulate(const scenario& plan, std::uint64_t seed) {
+  return run{plan, seed}.go();
+}
 
 } // namespace tayfa::sim

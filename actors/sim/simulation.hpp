@@ -1,9 +1,10 @@
-// A whole pod on one thread, in virtual time, from one seed: the actors of production over a simulated world.
+// A whole pod on one thread, in virtual time, from one seed: the actors of production over a
+// simulated world.
 //
-// The seed chooses the order in which runnable actors run (one message at a time), all latencies, the workload, ids and
-// jitter. Same commit, same scenario, same seed: the same log, byte for byte. After the run the clients' history and
-// the pod's remains are held against the promises (reliability invariants I1-I5, I7-I10, I15); each break is a
-// sentence in `violations`.
+// The seed chooses the order in which runnable actors run (one message at a time), all latencies,
+// the workload, ids and jitter. Same commit, same scenario, same seed: the same log, byte for byte.
+// After the run the clients' history and the pod's remains are held against the promises
+// (reliability invariants I1-I5, I7-I10, I15); each break is a sentence in `violations`.
 #pragma once
 
 #include "actors/sim/workload.hpp"
@@ -18,22 +19,24 @@
 
 namespace tayfa::sim {
 
-/// Something that happens to the pod: when `machine` first moves to `state`, plus `after`; or at a fixed time when
-/// `machine` is empty.
+/// Something that happens to the pod `after` `machine` has first moved to `state` (an engine's: of
+/// that slot). pod CREATED is before it is started.
 struct incident {
   enum class what : std::uint8_t {
-    sigterm,        ///< a polite stop
-    kill_engine,    ///< SIGKILL to a slot's process
-    freeze_engine,  ///< SIGSTOP to it
-    kill_queue,     ///< the actor dies, as by a bug
+    sigterm,       ///< a polite stop
+    kill_engine,   ///< SIGKILL to a slot's process
+    freeze_engine, ///< SIGSTOP to it
+    kill_queue,    ///< the actor dies, as by a bug
     kill_ingress,
     kill_loader,
+    babble_engine, ///< it sends bytes that are no frame
   };
   std::string machine;
   std::string state;
   std::chrono::milliseconds after{0};
   what act = what::sigterm;
   std::uint32_t slot = 0;
+  bool always = false; ///< every time, not only the first
 };
 
 struct scenario {
@@ -46,8 +49,11 @@ struct scenario {
   sim_probe::mood probe = sim_probe::mood::fit;
   bool broken_model = false;
   bool port_in_use = false;
+  bool port_silent = false;
+  bool engine_missing = false;
+  bool spawner_stuck = false;
   int exit_code = 0;
-  bool faulty = false; ///< incidents may cost attempts: FAILED max_attempts is allowed, too
+  bool faulty = false;        ///< incidents may cost attempts: FAILED max_attempts is allowed, too
   bool random_faults = false; ///< kills and freezes drawn from the seed
 };
 
@@ -55,7 +61,7 @@ struct outcome {
   std::vector<std::string> violations;
   std::string log;
   pod_exit exit;
-  std::vector<std::string> pod_states; ///< in order
+  std::vector<std::string> pod_states;       ///< in order
   std::map<std::string, std::uint32_t> ends; ///< final states of jobs
   std::uint64_t steps = 0;
   std::chrono::milliseconds virtual_time{0};

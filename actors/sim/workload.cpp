@@ -42,28 +42,44 @@ recipe draw(const job_mix& mix, const std::string& tag, random_source& random) {
   const auto seconds = std::to_string(0.05 + 2.0 * random.unit());
   const auto quoted = "\"" + tag + "\"";
   const std::vector<std::pair<unsigned, recipe>> table{
-      {mix.echo, {"echo", R"({"input":{"tag":)" + quoted + "}}", R"({"tag":)" + quoted + "}", {"COMPLETED"}}},
+      {mix.echo,
+       {"echo", R"({"input":{"tag":)" + quoted + "}}", R"({"tag":)" + quoted + "}", {"COMPLETED"}}},
       {mix.slow,
-       {"slow", R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}", quoted,
+       {"slow",
+        R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}",
+        quoted,
         {"COMPLETED"}}},
       {mix.error, {"error", R"({"input":{"mock_error":)" + quoted + "}}", "", {"FAILED"}}},
       {mix.progress,
        {"progress",
         R"({"input":{"mock_progress":{"updates":3,"wait_time":0.1},"mock_return":)" + quoted + "}}",
-        quoted, {"COMPLETED"}}},
+        quoted,
+        {"COMPLETED"}}},
       {mix.stream,
-       {"stream", R"({"input":{"mock_stream":["a","b","c"],"mock_delay":0.05}})", "[]", {"COMPLETED"}}},
+       {"stream",
+        R"({"input":{"mock_stream":["a","b","c"],"mock_delay":0.05}})",
+        "[]",
+        {"COMPLETED"}}},
       {mix.crash, {"crash", R"({"input":{"mock_crash":true}})", "", {"FAILED"}}},
       {mix.hang,
-       {"hang", R"({"input":{"mock_hang":true},"policy":{"executionTimeout":5000}})", "",
+       {"hang",
+        R"({"input":{"mock_hang":true},"policy":{"executionTimeout":5000}})",
+        "",
         {"TIMED_OUT", "FAILED"}}},
       {mix.garbage, {"garbage", R"({"input":{"mock_garbage":true}})", "", {"FAILED"}}},
       {mix.oom, {"oom", R"({"input":{"mock_oom":true}})", "", {"FAILED"}}},
       {mix.refresh,
-       {"refresh", R"({"input":{"mock_refresh":true,"mock_return":)" + quoted + "}}", quoted, {"COMPLETED"}}},
+       {"refresh",
+        R"({"input":{"mock_refresh":true,"mock_return":)" + quoted + "}}",
+        quoted,
+        {"COMPLETED"}}},
       {mix.cancelled,
-       {"cancelled", R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}", quoted,
+       {"cancelled",
+        R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}",
+        quoted,
         {"COMPLETED", "CANCELLED"}}},
+      {mix.short_lived,
+       {"short_lived", R"({"input":{"mock_delay":20},"policy":{"ttl":10000}})", "", {"TIMED_OUT"}}},
   };
   unsigned total = 0;
   for (const auto& [weight, r] : table) {
@@ -104,10 +120,10 @@ class workload : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     send(this, submit_next{});
-    return {[this](const submit_next&) { submit(); },
-            [this](const poll_job& m) { poll(m.index); },
+    return {[this](const submit_next&) { submit(); }, [this](const poll_job& m) { poll(m.index); },
             [this](const cancel_now& m) {
-              ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id, {});
+              ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id,
+                  {});
             },
             [this](const answer_came& m) { answered(m); }};
   }
@@ -124,7 +140,8 @@ class workload : public caf::event_based_actor {
     }
     const auto index = seen_->size();
     const auto r = draw(options_.mix, "job-" + std::to_string(index), random_);
-    seen_->push_back(job_history{r.kind, r.output, r.allowed, {}, false, false, false, {}, {}, {}, {}});
+    seen_->push_back(
+        job_history{r.kind, r.output, r.allowed, {}, false, false, false, {}, {}, {}, {}});
     const bool sync = random_.unit() < 0.3;
     ask(index, submitted, "POST", sync ? "/v2/tayfa/runsync?wait=1500" : "/run", r.body);
     delayed_send(this, caf::timespan{some(options_.gap_max)}, submit_next{});
@@ -141,17 +158,17 @@ class workload : public caf::event_based_actor {
 
   void ask(std::size_t index, std::uint32_t what, std::string method, std::string target,
            std::string body) {
-    const auto parsed =
-        api::parse(api::request{std::move(method), std::move(target), "application/json", std::move(body)},
-                   api::limits{});
+    const auto parsed = api::parse(
+        api::request{std::move(method), std::move(target), "application/json", std::move(body)},
+        api::limits{});
     auto me = caf::actor_cast<caf::actor>(this);
     if (!parsed) {
       caf::anon_send(me, answer_came{index, what, parsed.error()});
       return;
     }
     gateway_.call(*parsed, std::make_shared<reply>([me, index, what](api::response r) {
-                    caf::anon_send(me, answer_came{index, what, std::move(r)});
-                  }));
+      caf::anon_send(me, answer_came{index, what, std::move(r)});
+    }));
   }
 
   void answered(const answer_came& m) {
@@ -160,9 +177,11 @@ class workload : public caf::event_based_actor {
       submit_answered(m, job);
       return;
     }
-    if (m.response.status == 503) { // a part of the pod is restarting or stopping: ask again, but not for ever
+    if (m.response.status ==
+        503) { // a part of the pod is restarting or stopping: ask again, but not for ever
       if (++unavailable_ < 200) {
-        delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'000})}, poll_job{m.index});
+        delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'000})},
+                     poll_job{m.index});
       }
       return;
     }
@@ -184,7 +203,8 @@ class workload : public caf::event_based_actor {
       return;
     }
     if (job.kind == "cancelled") {
-      delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'500})}, cancel_now{m.index});
+      delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'500})},
+                   cancel_now{m.index});
     }
     learn(m, job);
   }
@@ -197,8 +217,9 @@ class workload : public caf::event_based_actor {
         job.final_state = state;
         job.final_body = m.response.body;
       }
-      delayed_send(this, caf::timespan{std::chrono::milliseconds{50} + some(std::chrono::milliseconds{700})},
-                   poll_job{m.index});
+      delayed_send(
+          this, caf::timespan{std::chrono::milliseconds{50} + some(std::chrono::milliseconds{700})},
+          poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
       settle(job);

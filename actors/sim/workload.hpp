@@ -1,5 +1,6 @@
-// The simulated clients: they submit jobs over the API's own parser, wait, poll, stream, cancel, and remember what they
-// were told. The history is checked against the promises afterwards (simulation.cpp).
+// The simulated clients: they submit jobs over the API's own parser, wait, poll, stream, cancel,
+// and remember what they were told. The history is checked against the promises afterwards
+// (simulation.cpp).
 #pragma once
 
 #include "actors/sim/sim_world.hpp"
@@ -13,8 +14,8 @@ namespace tayfa::sim {
 
 /// How often each kind of job is drawn; 0 = never.
 struct job_mix {
-  unsigned echo = 10, slow = 4, error = 2, progress = 2, stream = 2, crash = 0, hang = 0, garbage = 0,
-           oom = 0, refresh = 0, cancelled = 1;
+  unsigned echo = 10, slow = 4, error = 2, progress = 2, stream = 2, crash = 0, hang = 0,
+           garbage = 0, oom = 0, refresh = 0, cancelled = 1, short_lived = 0;
 };
 
 struct workload_options {
@@ -40,8 +41,8 @@ struct job_history {
 
 using history = std::vector<job_history>;
 
-/// Spawns the clients. They stop by themselves when every accepted job has ended and has been asked for twice, and then
-/// call `done`.
+/// Spawns the clients. They stop by themselves when every accepted job has ended and has been asked
+/// for twice, and then call `done`.
 caf::actor spawn_workload(caf::actor_system&, sim_gateway&, random_source&, workload_options,
                           std::shared_ptr<history>, std::function<void()> done);
 

@@ -1,4 +1,5 @@
-// The tayfa program: one command line for the runtime and for those who talk to it. The one place that sees every room.
+// The tayfa program: one command line for the runtime and for those who talk to it. The one place
+// that sees every room.
 #include "cluster/program/client_commands.hpp"
 #include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
@@ -14,7 +15,8 @@ namespace {
 constexpr int bad_usage = 64;
 constexpr int internal_failure = 70;
 
-/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is shown.
+/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is
+/// shown.
 tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
   static const auto log = tayfa::make_log(tayfa::log_options{tayfa::log_level::warn, {}, {}});
   if (!log) {
@@ -26,7 +28,7 @@ tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
 
 int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1); // an unknown one is named by CLI11
   app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
   const auto environment = tayfa::environment_entries(environ);
   const bool has_torch =
@@ -41,6 +43,10 @@ int run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : bad_usage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fputs(app.help().c_str(), stderr);
+    return bad_usage;
   }
   return exit_code;
 }

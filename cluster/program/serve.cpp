@@ -8,8 +8,8 @@
 #include "runtime/http/server.hpp"
 #include "runtime/model/file_source.hpp"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
+#include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
@@ -67,12 +67,14 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
       meters.add(meter::http_refused);
     }
   };
-  o.trouble = [&log](const error& e) { log.warn("http_trouble", {{"code", e.code}, {"text", e.text}}); };
+  o.trouble = [&log](const error& e) {
+    log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
+  };
   return o;
 }
 
-/// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve the others when it
-/// gives way after 50 messages.
+/// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve
+/// the others when it gives way after 50 messages.
 caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs) {
   c.set("scheduler.policy", caf::atom("sharing"));
   c.set("scheduler.max-threads", static_cast<std::size_t>(knobs.pod_threads));
@@ -102,8 +104,8 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   button.disconnect();
   outside.http.redirect(nullptr);
   if (!end.clean) {
-    // The root of the tree is gone and its children are not watched any more: leave, and let the kernel take them
-    // (engines die with this process).
+    // The root of the tree is gone and its children are not watched any more: leave, and let the
+    // kernel take them (engines die with this process).
     outside.log.error("stopped", {{"code", end.code}, {"reason", end.reason}});
     std::_Exit(end.code);
   }

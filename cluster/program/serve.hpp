@@ -1,5 +1,6 @@
-// `tayfa serve`: the composition root. Fills a world with the real clock, sockets, processes and files, starts the
-// supervisor over it, and takes everything down again in the order in which it depends on itself.
+// `tayfa serve`: the composition root. Fills a world with the real clock, sockets, processes and
+// files, starts the supervisor over it, and takes everything down again in the order in which it
+// depends on itself.
 #pragma once
 
 #include "cluster/program/serve_plan.hpp"

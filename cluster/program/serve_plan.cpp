@@ -36,8 +36,9 @@ result<serve_plan> plan_serve(const config& c, const serve_surroundings& here) {
                                   "out, or take --engine torch");
   }
   if (models.size() > 1) {
-    return fail(errc::bad_config, "engine.models: one model per pod for now; several models need the "
-                                  "placement that knows what is loaded where");
+    return fail(errc::bad_config,
+                "engine.models: one model per pod for now; several models need the "
+                "placement that knows what is loaded where");
   }
   if (plan.program.empty()) {
     plan.program = here.program_folder + "/tayfa-engine";

@@ -1,4 +1,5 @@
-// What `tayfa serve` is about to do, decided before anything is started: pure, so that every refusal is tested.
+// What `tayfa serve` is about to do, decided before anything is started: pure, so that every
+// refusal is tested.
 #pragma once
 
 #include "runtime/config/config.hpp"

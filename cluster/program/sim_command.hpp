@@ -5,7 +5,8 @@
 
 namespace tayfa {
 
-/// Registers `sim`; the command's exit code goes to `exit_code` (0 all held, 1 a promise was broken, 64 bad usage).
+/// Registers `sim`; the command's exit code goes to `exit_code` (0 all held, 1 a promise was
+/// broken, 64 bad usage).
 void add_sim_command(CLI::App& app, int& exit_code);
 
 } // namespace tayfa

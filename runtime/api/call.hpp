@@ -1,7 +1,9 @@
-// RunPod's public API (https://docs.runpod.io/serverless/endpoints) as values: what a client can ask, and the answer.
+// RunPod's public API (https://docs.runpod.io/serverless/endpoints) as values: what a client can
+// ask, and the answer.
 //
-// Parsing and rendering are pure functions; the same ones serve real sockets and the simulation. JSON is parsed once,
-// with depth 64, and duplicate keys refused in the objects that we read ourselves.
+// Parsing and rendering are pure functions; the same ones serve real sockets and the simulation.
+// JSON is parsed once, with depth 64, and duplicate keys refused in the objects that we read
+// ourselves.
 #pragma once
 
 #include "messages/job.hpp"
@@ -35,7 +37,7 @@ struct response {
 struct limits {
   std::size_t run_body_bytes = std::size_t{10} << 20;     ///< RunPod: 10 MB
   std::size_t runsync_body_bytes = std::size_t{20} << 20; ///< RunPod: 20 MB
-  std::chrono::milliseconds runsync_wait{90'000};          ///< default of ?wait=
+  std::chrono::milliseconds runsync_wait{90'000};         ///< default of ?wait=
   std::vector<std::string> endpoints{"tayfa"};
 };
 
@@ -43,34 +45,46 @@ struct submit {
   job_request job;
   std::chrono::milliseconds wait{0}; ///< 0 for /run
 };
-struct status { job_id id; };
-struct stream { job_id id; };
-struct cancel { job_id id; };
+struct status {
+  job_id id;
+};
+struct stream {
+  job_id id;
+};
+struct cancel {
+  job_id id;
+};
 struct health {};
 struct ping {};
 struct scrape {}; ///< /metrics
 
 using call = std::variant<submit, status, stream, cancel, health, ping, scrape>;
 
-/// The largest body that `target` may carry (0 for routes without one). Used before the body is read.
+/// The largest body that `target` may carry (0 for routes without one). Used before the body is
+/// read.
 std::size_t body_limit(std::string_view method, std::string_view target, const limits&);
 
-/// The refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), or nothing. Used before
-/// the body is read, so that nobody uploads 10 MB to learn about a typing error.
-std::optional<response> refuse_head(std::string_view method, std::string_view target, const limits&);
+/// The refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), or
+/// nothing. Used before the body is read, so that nobody uploads 10 MB to learn about a typing
+/// error.
+std::optional<response> refuse_head(std::string_view method, std::string_view target,
+                                    const limits&);
 
-/// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON or fields 400 …
-/// Takes the request by value: the body that is moved in becomes the job's input without a second copy.
+/// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON
+/// or fields 400 … Takes the request by value: the body that is moved in becomes the job's input
+/// without a second copy.
 tl::expected<call, response> parse(request, const limits&);
 
-// ---- answers, in RunPod's shapes -------------------------------------------------------------------
+// ---- answers, in RunPod's shapes
+// -------------------------------------------------------------------
 
-/// {"error": {"code": "...", "message": "..."}} with the status of the code; Retry-After on 429 and 503.
+/// {"error": {"code": "...", "message": "..."}} with the status of the code; Retry-After on 429 and
+/// 503.
 response refuse(const error&);
-response accepted(const job_id&);                               ///< {"id","status":"IN_QUEUE"}
-response job(const job_view&);                                  ///< /status, /runsync
-response chunks(const job_view&, const std::vector<chunk>&);    ///< {"status","stream":[{"output":…}]}
-response cancelled(const job_view&);                            ///< {"id","status"}
+response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
+response job(const job_view&);                               ///< /status, /runsync
+response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","stream":[{"output":…}]}
+response cancelled(const job_view&);                         ///< {"id","status"}
 
 struct worker_counts {
   std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;

@@ -1,8 +1,9 @@
-// Configuration: every knob is one row of runtime/config/knobs.inc; the struct, the TOML file, the environment, the
-// flags, --help, range checks and `tayfa config` derive from it.
+// Configuration: every knob is one row of runtime/config/knobs.inc; the struct, the TOML file, the
+// environment, the flags, --help, range checks and `tayfa config` derive from it.
 //
-// Precedence: default < file (TOML) < environment < flags. An unknown key or an out-of-range value is an error that
-// names the field, where it came from and what is allowed (errc::bad_config). Nothing is silently ignored.
+// Precedence: default < file (TOML) < environment < flags. An unknown key or an out-of-range value
+// is an error that names the field, where it came from and what is allowed (errc::bad_config).
+// Nothing is silently ignored.
 #pragma once
 
 #include "messages/error.hpp"
@@ -20,8 +21,8 @@ namespace tayfa {
 
 using std::chrono::milliseconds;
 
-/// A list written as text: "a,b,c". Empty text is the empty list. An item with a comma needs the file, where a list may be
-/// an array.
+/// A list written as text: "a,b,c". Empty text is the empty list. An item with a comma needs the
+/// file, where a list may be an array.
 class string_list {
  public:
   string_list() = default;
@@ -43,7 +44,8 @@ struct config {
 #undef TAYFA_KNOB
 };
 
-/// Where a value came from, for `tayfa config`: "default", "file tayfa.toml:3", "env TAYFA_HTTP_LISTEN", "flag --listen".
+/// Where a value came from, for `tayfa config`: "default", "file tayfa.toml:3", "env
+/// TAYFA_HTTP_LISTEN", "flag --listen".
 struct config_origin {
   std::string key;   ///< "http.listen"
   std::string value; ///< printed form; secrets as ***
@@ -57,11 +59,13 @@ struct loaded_config {
   std::vector<config_origin> origins; ///< in table order
 };
 
-/// The command line after the command's name, the environment as "NAME=value", and the file's path ("" = none).
+/// The command line after the command's name, the environment as "NAME=value", and the file's path
+/// ("" = none).
 struct config_sources {
   std::string file;
   std::vector<std::string> environment;
-  std::vector<std::pair<std::string, std::string>> flags; ///< key ("http.listen") and text; lists may repeat
+  std::vector<std::pair<std::string, std::string>>
+      flags; ///< key ("http.listen") and text; lists may repeat
 };
 
 /// Merges and checks. Every broken value is in the error's text, one line each, not only the first.

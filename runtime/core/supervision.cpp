@@ -89,6 +89,21 @@ orders group::refreshed(moment now, std::size_t index) {
   return out;
 }
 
+orders group::excused(moment now, std::size_t index) {
+  orders out;
+  if (index >= children_.size() || !alone() || phase_ != phase::up ||
+      children_[index].state != child_state::running || !wants_restart(index, false)) {
+    return ended(now, index, false);
+  }
+  child& c = children_[index];
+  if (now - c.started >= policy_.healthy_after) {
+    c.past.failures = 0;
+  }
+  c.state = child_state::backing_off;
+  restart_one(index, c.past, out);
+  return out;
+}
+
 orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
   orders out;
   if (index >= children_.size() || children_[index].state != child_state::backing_off ||

@@ -102,6 +102,12 @@ def wait_gone(pid, timeout):
         os.close(descriptor)
 
 
+def how_it_ended(code):
+    if code is None:
+        return "its output did"
+    return f"exit code {code}" if code >= 0 else f"signal {-code}: {signal.strsignal(-code)}"
+
+
 class Pod:
     """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one)."""
 
@@ -129,8 +135,8 @@ class Pod:
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env=clean_environment(environment),
             start_new_session=True,
             text=True,
@@ -147,7 +153,7 @@ class Pod:
         self.close()
 
     def _read(self):
-        for text in self.process.stderr:
+        for text in self.process.stdout:
             line = Line(text.rstrip("\n"))
             with self._news:
                 self.lines.append(line)
@@ -174,7 +180,13 @@ class Pod:
                 if self._ended or left <= 0:
                     break
                 self._news.wait(left)
-        why = "the pod's log ended" if self._ended else f"{timeout:g} s passed"
+            ended = self._ended
+        why = f"{timeout:g} s passed"
+        if ended:
+            # Its output has ended, so it has, or is about to.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(5.0)
+            why = f"the pod ended ({how_it_ended(self.process.returncode)})"
         raise PodError(f"waited for {what}, but {why}. The log's tail:\n{self.tail()}")
 
     def wait_for(self, event, timeout=30.0, after=0, **fields):
@@ -237,7 +249,7 @@ class Pod:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
         self._reader.join(5.0)
-        self.process.stderr.close()
+        self.process.stdout.close()
         if self._own_data:
             shutil.rmtree(self.data, ignore_errors=True)
 

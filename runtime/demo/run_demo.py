@@ -39,9 +39,11 @@ def say(text=""):
     print(text, flush=True)
 
 
-def shown(path):
-    path = pathlib.Path(path)
-    return str(path.relative_to(pods.ROOT) if path.is_relative_to(pods.ROOT) else path)
+def shown(word):
+    """A word of a command, with paths below the tree as a person would type them."""
+    path = pathlib.Path(word)
+    below = path.is_absolute() and path.is_relative_to(pods.ROOT)
+    return str(path.relative_to(pods.ROOT)) if below else str(word)
 
 
 def png_size(path):
@@ -51,13 +53,10 @@ def png_size(path):
     return struct.unpack(">II", head[16:24])
 
 
-def files_in(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.iterdir() if path.is_file()}
-
-
 def submit(pod, build, folder):
     """The picture that `tayfa submit` saved."""
-    before = files_in(folder)
+    for earlier in folder.glob("*.png"):
+        earlier.unlink()
     command = [
         pods.program(build),
         "submit",
@@ -84,11 +83,7 @@ def submit(pod, build, folder):
         raise pods.PodError(
             f"tayfa submit ended with {done.returncode}. The pod's log:\n{pod.tail()}"
         )
-    saved = [
-        path
-        for path, at in files_in(folder).items()
-        if before.get(path) != at and path.suffix == ".png"
-    ]
+    saved = list(folder.glob("*.png"))
     if len(saved) != 1:
         raise pods.PodError(
             f"tayfa submit should have saved one picture in {folder}, but saved {len(saved)}"

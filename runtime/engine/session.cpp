@@ -36,8 +36,7 @@ session::session(worker_ref worker, const engine_factory& make, link& out, const
     : worker_(worker), link_(out), time_(time), options_(std::move(options)), engine_(make(*this)) {
 }
 
-// ---- life
-// ----------------------------------------------------------------------------------------
+// ---- life -----------------------------------------------------------------------------------
 
 void session::open() {
   opened_ = time_.now();
@@ -113,8 +112,7 @@ void session::send(const protocol::upstream& message) {
   link_.send(protocol::encode(worker_, message));
 }
 
-// ---- from the giver
-// ------------------------------------------------------------------------------
+// ---- from the giver -------------------------------------------------------------------------
 
 void session::on_frame(std::span<const char> bytes) {
   if (over()) {
@@ -204,8 +202,7 @@ void session::on(const protocol::shutdown&) {
   done_ = true;
 }
 
-// ---- from the engine
-// -----------------------------------------------------------------------------
+// ---- from the engine ------------------------------------------------------------------------
 
 void session::emit(protocol::upstream message) {
   if (over()) {

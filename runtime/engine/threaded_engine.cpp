@@ -67,8 +67,7 @@ threaded_engine::~threaded_engine() {
   ::close(wake_fd_);
 }
 
-// ---- the session's thread
-// ------------------------------------------------------------------------
+// ---- the session's thread -------------------------------------------------------------------
 
 void threaded_engine::give(command c) {
   {
@@ -112,8 +111,7 @@ void threaded_engine::wake(moment) {
   }
 }
 
-// ---- the compute thread
-// --------------------------------------------------------------------------
+// ---- the compute thread ---------------------------------------------------------------------
 
 void threaded_engine::push(protocol::upstream event) {
   std::unique_lock lock{mutex_};

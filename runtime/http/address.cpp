@@ -7,7 +7,7 @@ namespace tayfa {
 
 namespace asio = boost::asio;
 
-result<asio::ip::tcp::endpoint> parse_listen_address(std::string_view text) {
+result<asio::ip::tcp::endpoint> listen_endpoint(std::string_view text) {
   const auto wrong = [text] {
     return fail(errc::bad_config,
                 "\"" + std::string{text} + "\" is no listen address such as 127.0.0.1:8000");

@@ -11,7 +11,7 @@ namespace tayfa {
 
 /// errc::bad_config names the text. Names other than localhost are not looked up: an address that
 /// others decide on is none to listen on.
-result<boost::asio::ip::tcp::endpoint> parse_listen_address(std::string_view text);
+result<boost::asio::ip::tcp::endpoint> listen_endpoint(std::string_view text);
 std::string to_string(const boost::asio::ip::tcp::endpoint&);
 
 } // namespace tayfa

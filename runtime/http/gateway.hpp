@@ -1,5 +1,5 @@
-// The HTTP side as the actors see it: calls come in already parsed and checked (runtime/api), answers go out through a
-// reply object that cannot be forgotten.
+// The HTTP side as the actors see it: calls come in already parsed and checked (runtime/api),
+// answers go out through a reply object that cannot be forgotten.
 #pragma once
 
 #include "messages/error.hpp"
@@ -13,8 +13,9 @@
 
 namespace tayfa {
 
-/// Somebody who wants an answer. Exactly one answer leaves: the first send() wins, and a reply that is destroyed
-/// unanswered sends errc::unavailable by itself, so a dying actor never leaves a client hanging. Thread safe.
+/// Somebody who wants an answer. Exactly one answer leaves: the first send() wins, and a reply that
+/// is destroyed unanswered sends errc::unavailable by itself, so a dying actor never leaves a
+/// client hanging. Thread safe.
 class reply {
  public:
   using transport = std::function<void(api::response)>;
@@ -36,12 +37,14 @@ using call_sink = std::function<void(api::call, reply_ptr)>;
 class http_gateway {
  public:
   virtual ~http_gateway() = default;
-  /// Binds and listens; `done` is called once, from any thread, with the bound address ("127.0.0.1:8000") or
-  /// errc::port_in_use naming the address. Calls flow into `sink` from then on.
+  /// Binds and listens; `done` is called once, from any thread, with the bound address
+  /// ("127.0.0.1:8000") or errc::port_in_use naming the address. Calls flow into `sink` from then
+  /// on.
   virtual void open(call_sink sink, std::function<void(result<std::string>)> done) = 0;
   /// Replaces the sink (a restarted ingress).
   virtual void redirect(call_sink sink) = 0;
-  /// Stops listening, gives open answers a moment to leave, closes every connection, then calls back.
+  /// Stops listening, gives open answers a moment to leave, closes every connection, then calls
+  /// back.
   virtual void close(std::function<void()> done) = 0;
 };
 

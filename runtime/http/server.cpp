@@ -49,7 +49,7 @@ void http_core::open(std::function<void(result<std::string>)> done) {
 }
 
 result<std::string> http_core::listen() {
-  const auto wanted = parse_listen_address(options.listen);
+  const auto wanted = listen_endpoint(options.listen);
   if (!wanted) {
     return fail(wanted.error());
   }
@@ -203,6 +203,11 @@ http_server::http_server(http_options options)
 http_server::~http_server() {
   core_->io.stop();
   thread_.join();
+  core_->close_now();
+  // What is queued still owns sockets, a connection accepted a moment ago for one, and replies that
+  // are out there keep the core: let it all run, here, before everything is let go.
+  core_->io.restart();
+  core_->io.poll();
   core_->close_now();
   core_->sink = nullptr; // replies that are still out there keep the core, but not what it called
 }

@@ -13,8 +13,8 @@ namespace tayfa {
 class model_source {
  public:
   virtual ~model_source() = default;
-  /// Checks every file (inspect_model) and calls back once, from any thread, with the catalogue in the order given, or the
-  /// first error.
+  /// Checks every file (inspect_model) and calls back once, from any thread, with the catalogue in
+  /// the order given, or the first error.
   virtual void inspect(std::vector<std::string> paths,
                        std::function<void(result<std::vector<model_entry>>)> done) = 0;
 };

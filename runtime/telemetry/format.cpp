@@ -193,6 +193,33 @@ std::string_view to_string(log_level level) {
   return "error";
 }
 
+std::string_view to_string(log_format format) {
+  switch (format) {
+  case log_format::text: return "text";
+  case log_format::json: return "json";
+  case log_format::runpod: return "runpod";
+  }
+  return "text";
+}
+
+std::optional<log_level> log_level_from(std::string_view name) {
+  for (const auto level : {log_level::debug, log_level::info, log_level::warn, log_level::error}) {
+    if (to_string(level) == name) {
+      return level;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<log_format> log_format_from(std::string_view name) {
+  for (const auto format : {log_format::text, log_format::json, log_format::runpod}) {
+    if (to_string(format) == name) {
+      return format;
+    }
+  }
+  return std::nullopt;
+}
+
 std::string format_line(log_format format, const log_record& record) {
   switch (format) {
   case log_format::text: return text_line(record);

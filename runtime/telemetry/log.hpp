@@ -1,9 +1,10 @@
 // The log: events with fields, one line each, in one of three forms (text, JSON, RunPod's JSON).
 //
-// `event key=value key="two words"`: a job's id is always under `job`, so one job can be grepped from end to end.
-// Every lifecycle move is one `state` line at info:
+// `event key=value key="two words"`: a job's id is always under `job`, so one job can be grepped
+// from end to end. Every lifecycle move is one `state` line at info:
 //     state machine=pod from=STARTING to=CONFIGURING cause=parts_started ms=12
-// Secrets never reach a field: see secret_text. Formatting is pure (format_line); sinks are real or simulated.
+// Secrets never reach a field: see secret_text. Formatting is pure (format_line); sinks are real or
+// simulated.
 #pragma once
 
 #include "messages/error.hpp"
@@ -15,6 +16,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -79,18 +81,22 @@ struct log_record {
 
 /// What one line may hold. A longer value is cut in the middle with a note of how much is missing.
 struct log_limits {
-  static constexpr std::size_t value_bytes = 4096; ///< of a value, and of RunPod's message as a whole
+  static constexpr std::size_t value_bytes = 4096; ///< also of RunPod's message as a whole
   static constexpr std::size_t event_bytes = 256;
   static constexpr std::size_t key_bytes = 64;
   static constexpr std::size_t fields = 64; ///< more are counted in a field `fields_dropped`
 };
 
-/// One line, without the newline. Control characters, quotes and bytes that are not UTF-8 are escaped in every form
-/// (runtime/telemetry/text.hpp); a key's characters outside of [A-Za-z0-9_.-] become '_', and a key that is taken,
-/// or one of time, level and event, gets a '_' behind it.
+/// One line, without the newline. Control characters, quotes and bytes that are not UTF-8 are
+/// escaped in every form (runtime/telemetry/text.hpp); a key's characters outside of [A-Za-z0-9_.-]
+/// become '_', and a key that is taken, or one of time, level and event, gets a '_' behind it.
 std::string format_line(log_format, const log_record&);
 
 std::string_view to_string(log_level);
+std::string_view to_string(log_format);
+/// The level or form of this name ("warn", "runpod"); nothing when there is none.
+std::optional<log_level> log_level_from(std::string_view);
+std::optional<log_format> log_format_from(std::string_view);
 
 class event_log {
  public:
@@ -99,10 +105,18 @@ class event_log {
   /// Never blocks for long and never throws. Thread safe.
   virtual void write(log_level, std::string_view event, std::span<const log_field>) = 0;
 
-  void debug(std::string_view event, std::initializer_list<log_field> f = {}) { put(log_level::debug, event, f); }
-  void info(std::string_view event, std::initializer_list<log_field> f = {}) { put(log_level::info, event, f); }
-  void warn(std::string_view event, std::initializer_list<log_field> f = {}) { put(log_level::warn, event, f); }
-  void error(std::string_view event, std::initializer_list<log_field> f = {}) { put(log_level::error, event, f); }
+  void debug(std::string_view event, std::initializer_list<log_field> f = {}) {
+    put(log_level::debug, event, f);
+  }
+  void info(std::string_view event, std::initializer_list<log_field> f = {}) {
+    put(log_level::info, event, f);
+  }
+  void warn(std::string_view event, std::initializer_list<log_field> f = {}) {
+    put(log_level::warn, event, f);
+  }
+  void error(std::string_view event, std::initializer_list<log_field> f = {}) {
+    put(log_level::error, event, f);
+  }
 
  private:
   void put(log_level level, std::string_view event, std::initializer_list<log_field> f) {
@@ -118,10 +132,11 @@ struct log_options {
   std::string file; ///< empty = standard error
 };
 
-/// spdlog underneath. Each line reaches the system before write() returns, so kill -9 loses none. Where the other end does
-/// not take a line within a tenth of a second (a pipe nobody reads, a full disk), it is dropped, and the next line that
-/// goes through is preceded by a `log_lines_dropped count=…`. errc::io_error when the file cannot be opened.
-/// The program ignores SIGPIPE; a log must not end it.
+/// spdlog underneath. Each line reaches the system before write() returns, so kill -9 loses none.
+/// Where the other end does not take a line within a tenth of a second (a pipe nobody reads, a full
+/// disk), it is dropped, and the next line that goes through is preceded by a warning
+/// `log_lines_dropped` with their `count`. errc::io_error when the file cannot be opened.
+/// Precondition: the program ignores SIGPIPE, as a log whose reader goes away must not end it.
 result<std::unique_ptr<event_log>> make_log(const log_options&);
 
 } // namespace tayfa

@@ -1,5 +1,6 @@
 // Meters: every metric is one row; registration, /metrics and docs derive from the table.
-// prometheus-cpp (core) holds the values; they are atomic, so any thread may add and any thread may render.
+// prometheus-cpp (core) holds the values; they are atomic, so any thread may add and any thread may
+// render.
 #pragma once
 
 #include "messages/lifecycle.hpp"
@@ -8,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace tayfa {
 
@@ -51,19 +53,22 @@ class metrics {
   metrics(const metrics&) = delete;
   metrics& operator=(const metrics&) = delete;
 
-  void add(meter, double n = 1);        ///< counters
-  void set(meter, double value);        ///< gauges
-  void observe(meter, double seconds);  ///< histograms
-  double value(meter) const;            ///< of a counter or gauge, for tests and status
+  // A call that does not fit the row's kind, a negative amount and a number that is not finite
+  // change nothing.
+  void add(meter, double n = 1);       ///< counters
+  void set(meter, double value);       ///< gauges
+  void observe(meter, double seconds); ///< histograms
+  double value(meter) const; ///< of a counter or gauge, or a histogram's number of observations
 
-  /// One more time over an edge: tayfa_transitions_total{machine,from,to,cause}. Series exist from the
-  /// start for every edge of every table (value 0), so a missing edge is seen.
+  /// One more time over an edge: tayfa_transitions_total{machine,from,to,cause}. Series exist from
+  /// the start for every edge of every table (value 0), so a missing edge is seen.
   template <class State>
   void moved(State from, State to, cause why) {
     count_transition(machine_traits<State>::name, to_string(from), to_string(to), to_string(why));
   }
 
-  /// Prometheus text exposition format 0.0.4; every name begins with tayfa_, counters end in _total.
+  /// Prometheus text exposition format 0.0.4; every name begins with tayfa_, counters end in
+  /// _total.
   std::string render() const;
 
  private:

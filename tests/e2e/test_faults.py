@@ -187,9 +187,10 @@ class kill_of_an_engine(Case):
         self.assertIn("bad weights", pod.tail())
 
     def test_launching_has_a_budget(self):
+        """Not even an engine that is restarted each time it hangs can make it last longer."""
         pod = self.start(
-            "--pod.launching_budget",
-            "1s",
+            *["--pod.launching_budget", "3s", "--engine.load_timeout", "2s"],
+            *["--engine.hello_timeout", "1s", "--engine.heartbeat", "200ms"],
             environment={"TAYFA_SCRIPTED": json.dumps({"load_hang": True})},
         )
         self.assertEqual(pod.wait_exit(60), UNFIT, pod.tail())

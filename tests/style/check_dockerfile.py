@@ -2,7 +2,7 @@
 """Checks the Dockerfile and the package list against the tree and against Debian, since no image is
 built here.
 
-check_dockerfile.py [ROOT] [--self-test]
+check_dockerfile.py [ROOT]      libraries of built programs: TAYFA_BUILD_DIR
 
 What is copied exists and is not ignored, stages are named before use, base images are pinned,
 nothing is fetched by ADD, the final stage is not root, has a health check and an entry point that
@@ -10,6 +10,7 @@ is built, and every package is known to apt.
 """
 
 import fnmatch
+import os
 import pathlib
 import re
 import shlex
@@ -18,6 +19,8 @@ import subprocess
 import sys
 
 GROUPS = {"build", "dev", "image"}
+PROGRAMS = ("tayfa", "tayfa-engine", "libtayfa-engine-torch.so")
+BASE_IMAGE = {"libc6", "libgcc-s1"}  # essential: every Debian image has them
 ROOT_USERS = {"root", "0"}
 
 
@@ -143,6 +146,30 @@ def check_apt(names):
             yield f"runtime/setup/packages.txt: apt-cache knows no package {name}"
 
 
+def needed_libraries(program):
+    """soname -> path, of what the program names itself (not what its libraries bring)."""
+    header = subprocess.run(["objdump", "-p", program], capture_output=True, text=True).stdout
+    direct = re.findall(r"^\s*NEEDED\s+(\S+)", header, re.M)
+    resolved = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+    paths = dict(re.findall(r"^\s*(\S+) => (/\S+)", resolved, re.M))
+    return {name: paths[name] for name in direct if name in paths}
+
+
+def check_image_libraries(build, packages):
+    """The final image has every Debian library that the built programs link."""
+    listed_there = {words[1] for _, words, _ in listed(packages) if words[0] == "image"}
+    for name in PROGRAMS:
+        program = build / name
+        if not program.is_file():
+            continue
+        for soname, path in needed_libraries(program).items():
+            real = os.path.realpath(path)
+            owner = subprocess.run(["dpkg", "-S", real], capture_output=True, text=True).stdout
+            package = owner.partition(":")[0]
+            if package and package not in listed_there | BASE_IMAGE:
+                yield f"packages.txt: {name} needs {soname}, but no `image {package}` is listed"
+
+
 def self_test():
     """The checks catch what they are for."""
     root = pathlib.Path("/nonexistent")
@@ -189,6 +216,9 @@ def main():
         print(f"{len(names)} package names asked of apt-cache")
     else:
         print("apt-cache has no package lists here: package names are not checked")
+    build = os.environ.get("TAYFA_BUILD_DIR")
+    if build and all(map(shutil.which, ("dpkg", "objdump", "ldd"))):
+        problems += check_image_libraries(pathlib.Path(build), packages)
     for problem in problems:
         print(problem, file=sys.stderr)
     return 1 if problems else 0

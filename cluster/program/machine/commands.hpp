@@ -1,9 +1,9 @@
 // `tayfa config` and `tayfa check`: what is in force and where it came from, and whether this
 // machine is fit.
 //
-// add_…_command() is for main; run_…() is the command without the command line, for tests and for
-// other commands. Both take their surroundings as arguments: nothing here reads the environment or
-// starts a process by itself.
+// add_config_command() and add_check_command() are for main; run_config() and run_check() are the
+// commands without the command line. All take their surroundings as arguments: nothing here reads
+// the environment (NO_COLOR and the terminal apart) or starts a process by itself.
 #pragma once
 
 #include "runtime/config/config.hpp"

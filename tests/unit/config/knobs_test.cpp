@@ -1,5 +1,6 @@
 #include "runtime/config/knobs.hpp"
 
+#include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <charconv>
@@ -59,6 +60,21 @@ TEST(knobs, a_32_bit_row_has_32_bit_bounds) {
   }
 #include "runtime/config/knobs.inc"
 #undef TAYFA_KNOB
+}
+
+TEST(knobs, what_the_log_can_do_is_what_may_be_asked_of_it) {
+  for (const auto level : find_knob("log.level")->choices) {
+    EXPECT_TRUE(log_level_from(level)) << level;
+  }
+  std::size_t formats = 0;
+  for (const auto format : find_knob("log.format")->choices) {
+    EXPECT_EQ(log_format_from(format).has_value(), format != "auto") << format;
+    formats += log_format_from(format) ? 1 : 0;
+  }
+  EXPECT_EQ(formats, 3U);
+  EXPECT_EQ(find_knob("log.level")->choices.size(), 4U);
+  EXPECT_FALSE(log_level_from("INFO"));
+  EXPECT_FALSE(log_format_from(""));
 }
 
 TEST(knobs, names) {

@@ -48,7 +48,7 @@ class owner {
     switch (what % 8) {
     case 0:
     case 1:
-    case 2: end_one(what / 8, what / 64 % 2 == 0); break;
+    case 2: end_one(what / 8, static_cast<how>(what / 64 % 6)); break;
     case 3:
     case 4: fire(what / 8); break;
     case 5: now_ += milliseconds{what / 8 % 20'000}; break;
@@ -71,7 +71,7 @@ class owner {
     for (int rounds = 0; rounds < 1000 && pending(); ++rounds) {
       for (std::size_t i = 0; i < alive_.size(); ++i) {
         if (asked_[i]) {
-          end(i, true);
+          end(i, how::normal);
         }
       }
       if (!timers_.empty()) {
@@ -90,7 +90,9 @@ class owner {
   bool stopped() const { return stopped_; }
 
  private:
-  void end_one(std::size_t pick, bool normal) {
+  enum class how : std::uint8_t { normal, failed, failed_too, failed_as_well, refreshed, excused };
+
+  void end_one(std::size_t pick, how ending) {
     const auto live = std::count(alive_.begin(), alive_.end(), true);
     if (live == 0) {
       return;
@@ -98,14 +100,25 @@ class owner {
     auto skip = static_cast<std::ptrdiff_t>(pick) % live;
     for (std::size_t i = 0; i < alive_.size(); ++i) {
       if (alive_[i] && skip-- == 0) {
-        end(i, normal);
+        end(i, ending);
         return;
       }
     }
   }
-  void end(std::size_t i, bool normal) {
+  void end(std::size_t i, how ending) {
     alive_[i] = asked_[i] = false;
-    obey(group_.ended(now_, i, normal));
+    switch (ending) {
+    case how::normal: obey(group_.ended(now_, i, true)); break;
+    case how::failed:
+    case how::failed_too:
+    case how::failed_as_well: obey(group_.ended(now_, i, false)); break;
+    case how::refreshed: obey(group_.refreshed(now_, i)); break;
+    case how::excused:
+      excuse_ = alone(); // its restart is not counted
+      obey(group_.excused(now_, i));
+      excuse_ = false;
+      break;
+    }
   }
   void fire(std::size_t pick) {
     if (timers_.empty()) {
@@ -143,7 +156,9 @@ class owner {
         RC_ASSERT(!stop_called_);
         RC_ASSERT(later->after.count() >= 0);
         timers_.push_back(*later);
-        restarts_[alone() ? later->index : 0].push_back(now_);
+        if (!excuse_) {
+          restarts_[alone() ? later->index : 0].push_back(now_);
+        }
       } else if (const auto* up = std::get_if<gave_up>(&o)) {
         RC_ASSERT(!given_up_[up->index]);
         RC_ASSERT((alone() || std::count(alive_.begin(), alive_.end(), true) == 0));
@@ -200,6 +215,7 @@ class owner {
   std::vector<std::vector<moment>> restarts_;
   std::vector<bool> given_up_;
   std::vector<start_later> timers_;
+  bool excuse_ = false;
   bool stop_called_ = false;
   bool stopped_ = false;
 };

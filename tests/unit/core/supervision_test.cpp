@@ -62,6 +62,8 @@ struct group_script {
   std::string start() { return say(group_.start(now)); }
   std::string fails(std::size_t i) { return say(group_.ended(now, i, false)); }
   std::string ends(std::size_t i) { return say(group_.ended(now, i, true)); }
+  std::string refreshes(std::size_t i) { return say(group_.refreshed(now, i)); }
+  std::string is_excused(std::size_t i) { return say(group_.excused(now, i)); }
   std::string stop() { return say(group_.stop(now)); }
   /// The latest start_later fires.
   std::string due() {
@@ -250,6 +252,41 @@ TEST(supervision, stop_drops_a_pending_restart) {
   EXPECT_EQ(s.ends(2), "stop 0");
   EXPECT_EQ(s.ends(0), "all_stopped");
   EXPECT_EQ(s.due(), "");
+}
+
+TEST(supervision, a_child_refreshed_on_request_is_started_at_once_and_costs_nothing) {
+  group_script s{strategy::one_for_one, 1};
+  s.start();
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(s.refreshes(1), "start 1");
+  }
+  EXPECT_EQ(s.fails(1), "later 1 100") << "the one allowed restart is still there";
+  EXPECT_EQ(s.refreshes(1), "") << "it is not alive";
+  EXPECT_EQ(s.refreshes(9), "");
+}
+
+TEST(supervision, a_child_brought_down_by_its_work_backs_off_but_is_never_given_up_for_it) {
+  group_script s{strategy::one_for_one, 1};
+  s.start();
+  EXPECT_EQ(s.is_excused(1), "later 1 100");
+  EXPECT_EQ(s.due(), "start 1");
+  EXPECT_EQ(s.is_excused(1), "later 1 200");
+  s.due();
+  EXPECT_EQ(s.is_excused(1), "later 1 400");
+  s.due();
+  EXPECT_EQ(s.fails(1), "later 1 800") << "the one allowed restart is still there";
+  s.due();
+  EXPECT_EQ(s.fails(1), "gave_up 1");
+  EXPECT_EQ(s.is_excused(9), "");
+}
+
+TEST(supervision, while_the_group_stops_no_end_brings_a_child_back) {
+  group_script s{strategy::one_for_one};
+  s.start();
+  s.stop();
+  EXPECT_EQ(s.refreshes(2), "stop 1");
+  EXPECT_EQ(s.is_excused(1), "stop 0");
+  EXPECT_EQ(s.is_excused(0), "all_stopped");
 }
 
 // ---- rest_for_one, one_for_all ------------------------------------------------------------------

@@ -10,8 +10,7 @@ namespace {
 
 using action = scripted_step::action;
 
-// ---- the plan, as text: one word per step, so that a table can hold it
-// ---------------------------
+// ---- the plan, as text: one word per step, so that a table can hold it ----------------------
 
 std::string spell(const scripted_step& step) {
   constexpr std::array names{"log",  "progress", "partial", "complete",
@@ -154,8 +153,7 @@ TEST(scripted_plan_flags, refresh_and_hang) {
   EXPECT_TRUE(plan_script(R"({"mock_delay":5})")->obeys_cancel);
 }
 
-// ---- behaviour
-// -----------------------------------------------------------------------------------
+// ---- behaviour ------------------------------------------------------------------------------
 
 TEST(scripted_behavior_text, every_field_is_read) {
   const auto b = parse_behavior(
@@ -188,8 +186,7 @@ TEST(scripted_behavior_text, a_faulty_field_is_named) {
   }
 }
 
-// ---- the engine
-// ----------------------------------------------------------------------------------
+// ---- the engine -----------------------------------------------------------------------------
 
 struct scripted : testing::Test {
   manual_time time;

@@ -224,8 +224,23 @@ TEST_F(host_test, a_folder_that_cannot_be_made_is_an_error) {
   EXPECT_EQ(made.error().code, errc::io_error);
 }
 
-// ---- output
-// --------------------------------------------------------------------------------------
+TEST_F(host_test, without_the_plugin_torch_is_a_load_that_says_so) {
+  const auto alone = tools.path() + "/tayfa-engine"; // no plugin lies beside this copy
+  std::filesystem::copy_file(engine_program, alone);
+  make_host(alone);
+  host->start({worker(), "torch", {}}, box.sink());
+  const auto hello = box.wait_frame<protocol::hello>();
+  EXPECT_EQ(hello.engine, "torch");
+  EXPECT_EQ(hello.device, "none");
+  host->send(worker(), protocol::load_model{"m", "/x.pt", "{}"});
+  const auto answer = box.wait_frame<protocol::load_finished>();
+  EXPECT_FALSE(answer.ok);
+  EXPECT_EQ(errc_from(answer.code), errc::no_torch);
+  host->send(worker(), protocol::shutdown{});
+  EXPECT_EQ(box.wait<engine_exited>().code, 0);
+}
+
+// ---- output ---------------------------------------------------------------------------------
 
 TEST_F(host_test, output_is_bounded_and_its_end_is_kept) {
   make_host(tools.script("chatty", "i=0; while [ $i -lt 5000 ]; do echo line $i; i=$((i+1)); done\n"
@@ -260,8 +275,7 @@ TEST_F(host_test, what_the_engine_started_dies_with_it) {
   EXPECT_TRUE(grandchild.ends());
 }
 
-// ---- strangers at the socket
-// ---------------------------------------------------------------------
+// ---- strangers at the socket ----------------------------------------------------------------
 
 struct impostor_test : host_test {
   zmq::context_t context{1};

@@ -84,8 +84,7 @@ TEST_F(probe_test, the_destructor_stops_a_running_check_and_answers) {
   expect_broken(answer.get(), "was stopped");
 }
 
-// ---- the report as text
-// --------------------------------------------------------------------------
+// ---- the report as text ---------------------------------------------------------------------
 
 TEST(fitness_text, comes_back_as_it_went) {
   fitness_report report;

@@ -76,15 +76,15 @@ TEST(head_scanner, any_split_gives_the_same_verdict) {
   }
 }
 
-TEST(parse_listen_address, takes_literals_and_localhost) {
-  EXPECT_EQ(to_string(*parse_listen_address("127.0.0.1:8000")), "127.0.0.1:8000");
-  EXPECT_EQ(to_string(*parse_listen_address("localhost:1")), "127.0.0.1:1");
-  EXPECT_EQ(to_string(*parse_listen_address("0.0.0.0:0")), "0.0.0.0:0");
-  EXPECT_EQ(to_string(*parse_listen_address("[::1]:8000")), "[::1]:8000");
+TEST(listen_endpoint, takes_literals_and_localhost) {
+  EXPECT_EQ(to_string(*listen_endpoint("127.0.0.1:8000")), "127.0.0.1:8000");
+  EXPECT_EQ(to_string(*listen_endpoint("localhost:1")), "127.0.0.1:1");
+  EXPECT_EQ(to_string(*listen_endpoint("0.0.0.0:0")), "0.0.0.0:0");
+  EXPECT_EQ(to_string(*listen_endpoint("[::1]:8000")), "[::1]:8000");
   for (const char* const text : {"", ":", "8000", ":8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:x",
                                  "127.0.0.1:70000", "127.0.0.1:-1", "::1:8000", "[::1]", "[]:1",
                                  "[127.0.0.1]:1", "example.org:80", "127.0.0.1:80 "}) {
-    const auto parsed = parse_listen_address(text);
+    const auto parsed = listen_endpoint(text);
     ASSERT_FALSE(parsed) << text;
     EXPECT_EQ(parsed.error().code, errc::bad_config);
     EXPECT_NE(parsed.error().text.find(text), std::string::npos);

@@ -1,12 +1,14 @@
 #include "runtime/telemetry/metrics.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <gtest/gtest.h>
 #include <limits>
 #include <map>
-#include <regex>
 #include <set>
 #include <sstream>
 #include <string>
+#include <string_view>
 
 namespace tayfa {
 namespace {
@@ -17,37 +19,93 @@ struct exposition {
   std::map<std::string, double> samples; ///< "name{labels}" -> value
 };
 
-/// A checker for the text exposition format 0.0.4: every line is HELP, TYPE or a sample of a family
-/// that was declared before it; no family and no series comes twice.
+bool is_name(std::string_view s) {
+  const auto fits = [](char c) {
+    return c == '_' || c == ':' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9');
+  };
+  return !s.empty() && !(s[0] >= '0' && s[0] <= '9') && std::all_of(s.begin(), s.end(), fits);
+}
+
+/// `a="b",c="d"`, without a comma at either end and without anything that needs an escape.
+bool are_labels(std::string_view s) {
+  while (true) {
+    const auto equals = s.find("=\"");
+    const auto end = equals == s.npos ? s.npos : s.find('"', equals + 2);
+    if (end == s.npos || !is_name(s.substr(0, equals)) ||
+        s.substr(equals, end - equals).find('\\') != s.npos) {
+      return false;
+    }
+    s.remove_prefix(end + 1);
+    if (s.empty()) {
+      return true;
+    }
+    if (!s.starts_with(',')) {
+      return false;
+    }
+    s.remove_prefix(1);
+  }
+}
+
+/// `name value` or `name{labels} value`; false when it is neither or the series was there before.
+bool add_sample(exposition& out, const std::string& family, const std::string& line) {
+  const auto blank = line.rfind(' ');
+  if (blank == std::string::npos) {
+    return false;
+  }
+  const std::string series = line.substr(0, blank);
+  const std::string number = line.substr(blank + 1);
+  const auto brace = series.find('{');
+  const std::string name = series.substr(0, brace);
+  if (brace != std::string::npos &&
+      (!series.ends_with('}') ||
+       !are_labels(std::string_view{series}.substr(brace + 1, series.size() - brace - 2)))) {
+    return false;
+  }
+  char* end = nullptr;
+  const double value = std::strtod(number.c_str(), &end);
+  return is_name(name) && name.starts_with(family) && !number.empty() && *end == '\0' &&
+         out.samples.emplace(series, value).second;
+}
+
+/// A checker for the text exposition format 0.0.4: every line is HELP, TYPE or a sample of the
+/// family declared last; no family and no series comes twice.
 exposition parse(const std::string& text) {
-  static const std::regex help{R"(# HELP ([a-zA-Z_:][a-zA-Z0-9_:]*) .+)"};
-  static const std::regex type{R"(# TYPE ([a-zA-Z_:][a-zA-Z0-9_:]*) (counter|gauge|histogram))"};
-  static const std::regex sample{
-      R"re(([a-zA-Z_:][a-zA-Z0-9_:]*)(\{([a-zA-Z_][a-zA-Z0-9_]*="[^"\\\n]*"(,(?!\})|(?=\})))*\})? (\S+))re"};
   exposition out;
   std::istringstream lines{text};
   std::string line;
   std::string family;
   while (std::getline(lines, line)) {
-    std::smatch m;
-    if (std::regex_match(line, m, help)) {
-      EXPECT_TRUE(out.helped.insert(m[1]).second) << line;
-    } else if (std::regex_match(line, m, type)) {
-      family = m[1];
-      EXPECT_TRUE(out.types.emplace(family, m[2]).second) << line;
-    } else if (std::regex_match(line, m, sample)) {
-      EXPECT_EQ(m[1].str().rfind(family, 0), 0U) << line << " is not of " << family;
-      std::size_t used = 0;
-      const std::string number = m[5];
-      const double value = std::stod(number, &used);
-      EXPECT_EQ(used, number.size()) << line;
-      EXPECT_TRUE(out.samples.emplace(m[1].str() + m[2].str(), value).second) << line;
+    std::istringstream words{line};
+    std::string hash;
+    std::string word;
+    std::string name;
+    std::string rest;
+    words >> hash >> word >> name >> rest;
+    if (hash != "#") {
+      EXPECT_FALSE(family.empty());
+      EXPECT_TRUE(add_sample(out, family, line)) << line;
+    } else if (word == "HELP") {
+      EXPECT_TRUE(is_name(name) && !rest.empty() && out.helped.insert(name).second) << line;
     } else {
-      ADD_FAILURE() << "not a line of the format: " << line;
+      EXPECT_EQ(word, "TYPE") << line;
+      EXPECT_TRUE(rest == "counter" || rest == "gauge" || rest == "histogram") << line;
+      EXPECT_TRUE(is_name(name) && out.types.emplace(name, rest).second) << line;
+      family = name;
     }
   }
   EXPECT_TRUE(text.ends_with('\n'));
   return out;
+}
+
+TEST(exposition_checker, refuses_what_is_not_the_format) {
+  exposition out;
+  EXPECT_TRUE(add_sample(out, "a", "a_b{x=\"1\",y=\"+Inf\"} 2.5"));
+  for (const char* bad :
+       {"a_b{x=\"1\",y=\"+Inf\"} 2", "a", "a x", "a ", "b 1", "a{} 1", "a{x=1} 1", "a{x=\"1\",} 1",
+        "a{x=\"1\"y=\"2\"} 1", "a{x=\"1 1", "a{1=\"1\"} 1", "a-b 1", "a{x=\"\\\\\"} 1"}) {
+    EXPECT_FALSE(add_sample(out, "a", bad)) << bad;
+  }
 }
 
 TEST(metrics, every_row_is_rendered_with_its_name_and_type) {
