@@ -66,7 +66,7 @@ class checker {
         });
       }
     }
-    row("memory", [] { return host_memory(); });
+    row("memory for models", [] { return host_memory(); });
     on(c10::Device{c10::DeviceType::CPU});
     if (at::hasCUDA()) {
       for (std::size_t i = 0; i < driver.gpus.size(); ++i) {
