@@ -22,6 +22,9 @@ runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
     if (state_.state() != ingress_state::SHUTDOWN) {
       move_to(ingress_state::SHUTDOWN, cause::stop_requested);
     }
+    for (const auto& [id, w] : waits_) {
+      w.answer->send(api::refuse(error{errc::stopping, "job " + id.str() + " has not ended"}));
+    }
     quit(m.reason);
   });
 }

@@ -177,7 +177,8 @@ void queue::gone(const worker_gone& m) {
 // ---------------------------------------------------------------------------------------
 
 void queue::pod(const pod_moved& m) {
-  if (m.state == pod_state::READY || m.state == pod_state::RUNNING) {
+  const bool may_serve = m.state == pod_state::READY || m.state == pod_state::RUNNING;
+  if (may_serve && !std::exchange(serves_, true)) {
     become(serving());
   }
 }

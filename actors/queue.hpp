@@ -63,6 +63,7 @@ class queue : public queue_actor::base {
   crew crew_;
   std::map<slot_id, seat> workers_;
   bool drained_told_ = false;
+  bool serves_ = false;
   bool is_draining_ = false;
   load_changed load_;
   bool load_told_ = false;

@@ -27,7 +27,6 @@ namespace tayfa {
   X(header_too_large, 8, 431, "the header is larger than 32 KiB or 100 fields")                    \
   X(request_timeout, 9, 408, "the request did not arrive in time")                                 \
   X(unsupported_media, 10, 415, "this content type or encoding is not taken")                      \
-  X(unauthorized, 11, 401, "a valid API key is needed")                                            \
   X(model_not_found, 12, 404, "no such model in the catalogue")                                    \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
@@ -46,7 +45,6 @@ namespace tayfa {
   X(execution_timeout, 47, 200, "the job ran longer than its execution timeout")                   \
   X(ttl_expired, 48, 200, "the job's time to live ended")                                          \
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
-  X(stale_attempt, 50, 409, "a report of an attempt that is no longer current")                    \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \

@@ -29,7 +29,6 @@ namespace tayfa {
   X(bad_frames, counter, "Frames from engines that broke the protocol")                            \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
-  X(log_records, counter, "Log records of level warn or error")                                    \
   X(jobs_in_queue, gauge, "Jobs that wait")                                                        \
   X(jobs_in_progress, gauge, "Jobs that run")                                                      \
   X(engines_ready, gauge, "Engines that are READY or PROCESSING")                                  \

@@ -1,4 +1,5 @@
-// The lifecycle diagrams in docs/architecture.md are what the tables say. TAYFA_UPDATE_DOCS=1 writes them anew.
+// The lifecycle diagrams in docs/architecture.md are what the tables say. TAYFA_UPDATE_DOCS=1
+// writes them anew.
 #include "messages/lifecycle.hpp"
 
 #include <cstdlib>
@@ -48,10 +49,18 @@ void compare() {
       << "run: TAYFA_UPDATE_DOCS=1 build/tests/test_docs";
 }
 
-TEST(lifecycle_diagrams, pod) { compare<pod_state>(); }
-TEST(lifecycle_diagrams, engine) { compare<engine_state>(); }
-TEST(lifecycle_diagrams, ingress) { compare<ingress_state>(); }
-TEST(lifecycle_diagrams, job) { compare<job_state>(); }
+TEST(lifecycle_diagrams, pod) {
+  compare<pod_state>();
+}
+TEST(lifecycle_diagrams, engine) {
+  compare<engine_state>();
+}
+TEST(lifecycle_diagrams, ingress) {
+  compare<ingress_state>();
+}
+TEST(lifecycle_diagrams, job) {
+  compare<job_state>();
+}
 
 } // namespace
 } // namespace tayfa

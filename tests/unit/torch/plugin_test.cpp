@@ -225,7 +225,7 @@ TEST(Plugin, TheCheckOfThisMachineIsWholeAndSaysWhatItComputed) {
   EXPECT_EQ(verdicts["libtorch"], "fit");
   EXPECT_EQ(verdicts["tensor operation on cpu"], "fit");
   EXPECT_EQ(verdicts["attention on cpu"], "fit");
-  EXPECT_EQ(verdicts.count("memory"), 1u);
+  EXPECT_EQ(verdicts.count("memory for models"), 1u);
   if (make_model()->device() == "cpu") {
     EXPECT_NE(verdicts["cuda"], "fit") << "no GPU is never called fit";
   }

@@ -1,0 +1,63 @@
+// What serve decides before it starts anything.
+#include "cluster/program/serve_plan.hpp"
+
+#include <gtest/gtest.h>
+
+namespace tayfa {
+namespace {
+
+const serve_surroundings here{"/opt/tayfa", false};
+
+config with_models(const char* list) {
+  config c;
+  c.engine_models = string_list{list};
+  return c;
+}
+
+TEST(serve_plan, auto_is_scripted_without_a_model_and_torch_with_one) {
+  EXPECT_EQ(plan_serve(config{}, here)->engine, "scripted");
+  EXPECT_EQ(plan_serve(with_models("a.pt"), here)->engine, "torch");
+}
+
+TEST(serve_plan, torch_needs_a_model_unless_no_engine_runs) {
+  config c;
+  c.engine_kind = "torch";
+  ASSERT_FALSE(plan_serve(c, here));
+  EXPECT_EQ(plan_serve(c, here).error().code, errc::bad_config);
+  EXPECT_NE(plan_serve(c, here).error().text.find("engine.models"), std::string::npos);
+  c.engine_slots = 0;
+  EXPECT_TRUE(plan_serve(c, here));
+}
+
+TEST(serve_plan, the_scripted_engine_runs_no_model) {
+  auto c = with_models("a.pt");
+  c.engine_kind = "scripted";
+  ASSERT_FALSE(plan_serve(c, here));
+  EXPECT_EQ(plan_serve(c, here).error().code, errc::bad_config);
+}
+
+TEST(serve_plan, several_models_are_refused_not_ignored) {
+  ASSERT_FALSE(plan_serve(with_models("a.pt,b.pt"), here));
+  EXPECT_NE(plan_serve(with_models("a.pt,b.pt"), here).error().text.find("one model"),
+            std::string::npos);
+}
+
+TEST(serve_plan, the_engine_is_beside_the_program_unless_said_otherwise) {
+  EXPECT_EQ(plan_serve(config{}, here)->program, "/opt/tayfa/tayfa-engine");
+  config c;
+  c.engine_program = "/elsewhere/engine";
+  EXPECT_EQ(plan_serve(c, here)->program, "/elsewhere/engine");
+}
+
+TEST(serve_plan, logs_are_runpods_where_its_variables_are_set) {
+  EXPECT_EQ(plan_serve(config{}, here)->log.format, log_format::text);
+  EXPECT_EQ(plan_serve(config{}, {"/opt/tayfa", true})->log.format, log_format::runpod);
+  config c;
+  c.log_format = "json";
+  c.log_level = "warn";
+  EXPECT_EQ(plan_serve(c, {"/opt/tayfa", true})->log.format, log_format::json);
+  EXPECT_EQ(plan_serve(c, here)->log.level, log_level::warn);
+}
+
+} // namespace
+} // namespace tayfa
