@@ -69,9 +69,11 @@ RUN apt-get update \
 COPY LICENSE /opt/tayfa/LICENSE
 COPY --from=model /image/ /
 
+# The container's network is the boundary: what reaches port 8000 is decided by whoever publishes it.
 ENV PATH=/opt/tayfa/bin:$PATH \
     LD_PRELOAD=libtcmalloc_minimal.so.4 \
     TAYFA_HTTP_LISTEN=0.0.0.0:8000 \
+    TAYFA_HTTP_ALLOW_PUBLIC=true \
     TAYFA_POD_DATA=/var/lib/tayfa/data \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

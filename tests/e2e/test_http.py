@@ -222,12 +222,12 @@ class refusals(Case):
         pod = self.ready("--queue.max", "2")
         running = pod.run({"mock_delay": 30})
         pod.wait_job(running, "IN_PROGRESS")
-        pod.run({})
-        pod.run({})
+        waiting = [pod.run({}), pod.run({})]
         answer = pod.post("/run", {"input": {}})
         self.refused(answer, 429, "queue_full")
         self.assertGreaterEqual(int(answer.headers["Retry-After"]), 1)
         pod.post(f"/cancel/{running}")
+        pod.wait_job(waiting[0], "IN_PROGRESS")
         self.assertEqual(
             pod.post("/runsync", {"input": {"mock_return": "room"}}).body["output"], "room"
         )

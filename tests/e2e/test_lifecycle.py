@@ -123,7 +123,7 @@ class signals(Case):
         pod.run({"mock_return": 1, "mock_delay": 2})
         pod.wait_for("state", machine="job", to="IN_PROGRESS")
         pod.signal(signal.SIGTERM)
-        pod.wait_for("state", machine="pod", to="STOPPING")
+        pod.wait_for("state", machine="ingress", to="SHUTDOWN")
         try:
             answer = pod.post("/run", {"input": {}})
         except ConnectionError:

@@ -1,0 +1,72 @@
+"""What the Dockerfile says about a running pod, tried on a real one: settings, model file, health check."""
+
+import json
+import pathlib
+import re
+import subprocess
+
+import case
+from case import OK, ROOT, Case, pods
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+FINAL = DOCKERFILE.partition(" AS final\n")[2]
+
+
+def settings():
+    """The TAYFA_* variables of the final stage."""
+    return dict(re.findall(r"\b(TAYFA_[A-Z_]+)=(\S+)", FINAL))
+
+
+class image(Case):
+    def test_its_settings_are_accepted(self):
+        self.assertTrue(settings())
+        done = self.tayfa("config", environment=settings())
+        self.assertEqual(done.returncode, OK, done.stderr)
+        for name in settings():
+            self.assertIn(name, done.stdout)
+
+    def test_a_pod_starts_with_them(self):
+        folder = self.folder()
+        file = folder / "tayfa.toml"
+        file.write_text('[engine]\nkind = "scripted"\n')
+        environment = {**settings(), "LD_PRELOAD": self.preloaded()}
+        pod = self.ready("--config", file, engine="", environment=environment)
+        self.assertEqual(pod.post("/runsync", {"input": {"mock_return": 1}}).body["output"], 1)
+        self.assert_stops(pod)
+
+    def preloaded(self):
+        return re.search(r"LD_PRELOAD=(\S+)", FINAL).group(1)
+
+    def test_its_allocator_is_used_where_it_is_installed(self):
+        libraries = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True).stdout
+        if self.preloaded() not in libraries:
+            self.skipTest(f"{self.preloaded()} is not installed")
+        pod = self.ready(environment={"LD_PRELOAD": self.preloaded()})
+        self.assertEqual(pod.wait_for("created")["allocator"], "tcmalloc")
+
+    def test_its_health_check_tells_ready_from_starting_and_gone(self):
+        command = json.loads(re.search(r"HEALTHCHECK .*?CMD (\[.*?\])\n", FINAL, re.S).group(1))
+        pod = self.start(environment={"TAYFA_SCRIPTED": json.dumps({"load_delay": 1})})
+        pod.wait_listening()
+
+        def check():
+            environment = pods.clean_environment({"TAYFA_HTTP_LISTEN": f"0.0.0.0:{pod.port}"})
+            return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode
+
+        pod.wait_for("state", machine="pod", to="LAUNCHING")
+        self.assertEqual(check(), 1, "while it starts")
+        pod.wait_ready()
+        self.assertEqual(check(), 0, "when it is ready")
+        pod.stop()
+        self.assertEqual(check(), 1, "when it is gone")
+
+    def test_its_entry_point_is_a_command_of_ours(self):
+        words = json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", FINAL, re.M).group(1))
+        self.assertEqual(pathlib.Path(words[0]).name, "tayfa")
+        done = self.tayfa(words[1], "--help")
+        self.assertEqual(done.returncode, OK)
+        self.assertIn(words[2], done.stdout)
+
+
+if __name__ == "__main__":
+    case.main()
