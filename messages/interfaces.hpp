@@ -219,18 +219,47 @@ struct crew {
 
 } // namespace tayfa
 
-#define TAYFA_LOCAL_MESSAGES(X)                                                                    \
-  X(client_call)                                                                                   \
-  X(engine_news) X(catalogue_news) X(machine_checked) X(model_granted) X(start_pod) X(stop_pod)    \
-      X(http_bound) X(http_closed) X(pod_moved) X(engine_moved) X(load_changed) X(queue_drained)   \
-          X(timer) X(are_you_there) X(here_i_am) X(part_stuck) X(submit_job) X(submit_answer)      \
-              X(find_job) X(cancel_job) X(job_answer) X(read_job_stream) X(stream_answer)          \
-                  X(count_jobs) X(counts_answer) X(job_ended) X(drain_queue) X(hand_back_jobs)     \
-                      X(worker_ready) X(worker_said) X(worker_gone) X(assign_attempt)              \
-                          X(revoke_attempt) X(want_model) X(model_loaded) X(check_catalogue)       \
-                              X(catalogue_checked) X(engine_beat) X(crew) X(ask_health)            \
-                                  X(health_answer)
-
-#define TAYFA_X(name) CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::name)
-TAYFA_LOCAL_MESSAGES(TAYFA_X)
-#undef TAYFA_X
+// No message of the inside is ever serialised.
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::client_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::catalogue_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::machine_checked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_granted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::start_pod)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::stop_pod)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::http_bound)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::http_closed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::pod_moved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_moved)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::load_changed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::queue_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::timer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::are_you_there)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::here_i_am)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::part_stuck)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::submit_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::submit_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::find_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::cancel_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::read_job_stream)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::stream_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::count_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::counts_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_ended)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_queue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::hand_back_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_ready)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_said)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_gone)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::revoke_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::want_model)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_loaded)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::check_catalogue)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::catalogue_checked)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_beat)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::crew)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_health)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::health_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::name)

@@ -256,8 +256,8 @@ void run::steps() {
   }
 }
 
-/// Answers that are under way still arrive, and what was killed at the very end still has to die: the host of production
-/// waits for that, too.
+/// Answers that are under way still arrive, and what was killed at the very end still has to die:
+/// the host of production waits for that, too.
 void run::settle() {
   for (int i = 0; i < 100'000 && step(); ++i) {
   }

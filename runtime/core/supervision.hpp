@@ -109,10 +109,12 @@ class group {
   orders start(moment now);
   /// A child ended. `normal`: it ended as it should. Unknown or old ends are ignored.
   orders ended(moment now, std::size_t index, bool normal);
-  /// A child was brought down by the work it was given, not by itself (a job that crashes its engine): restarted after
-  /// the same backoff, but not counted against the restart intensity. one_for_one only; else as ended().
+  /// A child was brought down by the work it was given, not by itself (a job that crashes its
+  /// engine): restarted after the same backoff, but not counted against the restart intensity.
+  /// one_for_one only; else as ended().
   orders excused(moment now, std::size_t index);
-  /// A child ended because a fresh one was asked for: started again at once, and not counted as a failure.
+  /// A child ended because a fresh one was asked for: started again at once, and not counted as a
+  /// failure.
   orders refreshed(moment now, std::size_t index);
   /// The timer of a start_later fired; an old ticket changes nothing.
   orders due(moment now, std::size_t index, std::uint64_t ticket);

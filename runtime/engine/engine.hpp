@@ -1,9 +1,9 @@
 // What runs inside an engine process (tayfa-engine), and in simulation inside the simulated host.
 //
-// A session keeps the worker protocol with the runtime and drives one engine. An engine turns load_model and assign
-// messages into upstream messages, driven by calls and timers on ONE thread; it never blocks that thread, so heartbeats
-// and cancels go on while it computes. A model that blocks (libtorch) is a blocking_model and is put on a compute thread by
-// threaded_engine.
+// A session keeps the worker protocol with the runtime and drives one engine. An engine turns
+// load_model and assign messages into upstream messages, driven by calls and timers on ONE thread;
+// it never blocks that thread, so heartbeats and cancels go on while it computes. A model that
+// blocks (libtorch) is a blocking_model and is put on a compute thread by threaded_engine.
 #pragma once
 
 #include "messages/codec.hpp"
@@ -25,8 +25,8 @@ class sink {
   virtual void emit(protocol::upstream) = 0;
   /// Bytes that are no frame (mock_garbage).
   virtual void emit_raw(std::string bytes) = 0;
-  /// The process ends at once, as by a crash (mock_crash). Does not return in a real process; in simulation the
-  /// session is dead afterwards and ignores everything.
+  /// The process ends at once, as by a crash (mock_crash). Does not return in a real process; in
+  /// simulation the session is dead afterwards and ignores everything.
   virtual void crash() = 0;
 };
 
@@ -41,11 +41,13 @@ class engine {
   virtual void load(const protocol::load_model&) = 0;
   /// Answered by started and exactly one finished, unless the engine crashes or hangs.
   virtual void start(const protocol::assign&) = 0;
-  /// The attempt ends with finished(cancelled) as soon as the engine can; unknown attempts are ignored.
+  /// The attempt ends with finished(cancelled) as soon as the engine can; unknown attempts are
+  /// ignored.
   virtual void cancel(const attempt_ref&) = 0;
   virtual std::uint32_t running() const = 0;
 
-  /// Timers: wake(now) is called at or after next_wakeup(), and after the wake descriptor became readable.
+  /// Timers: wake(now) is called at or after next_wakeup(), and after the wake descriptor became
+  /// readable.
   virtual std::optional<moment> next_wakeup() const { return std::nullopt; }
   virtual void wake(moment now) = 0;
   /// A descriptor that becomes readable when wake() has work from another thread; -1 = none.
@@ -83,16 +85,18 @@ class blocking_model {
   };
   /// Loads and warms up. errc::model_invalid, gpu_oom, unfit.
   virtual result<load_report> load(const protocol::load_model&) = 0;
-  /// Input JSON to output JSON. errc::bad_input (the job's fault), gpu_oom, job_failed, cancelled. A sticky device error
-  /// must not return: it throws, the process ends, the runtime starts another.
+  /// Input JSON to output JSON. errc::bad_input (the job's fault), gpu_oom, job_failed, cancelled.
+  /// A sticky device error must not return: it throws, the process ends, the runtime starts
+  /// another.
   virtual result<std::string> run(std::string_view model, std::string_view input_json,
                                   const cancel_token&, run_events&) = 0;
 };
 
-/// The plugin's entry points (build/libtayfa-engine-torch.so, opened with dlopen so that engines which do not need libtorch do
-/// not pay its 0.35 s and 170 MB). C linkage.
+/// The plugin's entry points (build/libtayfa-engine-torch.so, opened with dlopen so that engines
+/// which do not need libtorch do not pay its 0.35 s and 170 MB). C linkage.
 using make_blocking_model_fn = blocking_model* (*)();
-/// Writes a fitness report as JSON text ({"rows":[{"name","verdict","value","advice","ms"}]}) into `out`.
+/// Writes a fitness report as JSON text ({"rows":[{"name","verdict","value","advice","ms"}]}) into
+/// `out`.
 using check_machine_fn = void (*)(std::string& out);
 inline constexpr const char* make_blocking_model_symbol = "tayfa_make_blocking_model";
 inline constexpr const char* check_machine_symbol = "tayfa_check_machine";

@@ -1,12 +1,13 @@
 // Where engine processes live: start one, talk to it, kill it, learn of its end.
 //
-// The real side (process_engine_host) owns one ZeroMQ ROUTER socket (ipc, in the pod's run folder), one I/O thread for
-// it, and one spawner thread that lives as long as the runtime (PR_SET_PDEATHSIG follows the thread that forked) and
-// watches pidfds. The simulated side (actors/sim) runs the same scripted engine in virtual time.
+// The real side (process_engine_host) owns one ZeroMQ ROUTER socket (ipc, in the pod's run folder),
+// one I/O thread for it, and one spawner thread that lives as long as the runtime (PR_SET_PDEATHSIG
+// follows the thread that forked) and watches pidfds. The simulated side (actors/sim) runs the same
+// scripted engine in virtual time.
 //
-// Owner: the composition root. Users: gpu_worker actors. Every call returns at once and is thread safe; everything that
-// happens comes back through the sink given to start(), from any thread, in order for one incarnation. After
-// engine_exited nothing more comes for that incarnation.
+// Owner: the composition root. Users: gpu_worker actors. Every call returns at once and is thread
+// safe; everything that happens comes back through the sink given to start(), from any thread, in
+// order for one incarnation. After engine_exited nothing more comes for that incarnation.
 #pragma once
 
 #include "messages/codec.hpp"
@@ -22,14 +23,16 @@
 
 namespace tayfa {
 
-/// What to start. The host adds what it alone knows: the socket's address, slot, incarnation, the parent's pid.
+/// What to start. The host adds what it alone knows: the socket's address, slot, incarnation, the
+/// parent's pid.
 struct engine_spec {
   worker_ref worker;
-  std::string engine;                                       ///< "scripted", "torch", …
+  std::string engine;                                           ///< "scripted", "torch", …
   std::vector<std::pair<std::string, std::string>> environment; ///< added to the runtime's own
 };
 
-/// The process ended; `code` when it exited, `signal` when it was killed. `started` is false when it never ran.
+/// The process ended; `code` when it exited, `signal` when it was killed. `started` is false when
+/// it never ran.
 struct engine_exited {
   worker_ref worker;
   bool started = true;

@@ -1,5 +1,5 @@
-// Is this machine fit for the engine? Asked once, in CONFIGURING, in a process of its own, so that a broken driver
-// cannot hurt the pod.
+// Is this machine fit for the engine? Asked once, in CONFIGURING, in a process of its own, so that
+// a broken driver cannot hurt the pod.
 #pragma once
 
 #include "messages/error.hpp"
@@ -15,10 +15,10 @@ namespace tayfa {
 enum class fitness : std::uint8_t { fit = 0, reduced = 1, unfit = 2 };
 
 struct check_row {
-  std::string name;    ///< "cuda devices", "tensor operation", "attention", …
+  std::string name; ///< "cuda devices", "tensor operation", "attention", …
   fitness verdict = fitness::fit;
-  std::string value;   ///< what was found
-  std::string advice;  ///< what to do about it; empty when fit
+  std::string value;  ///< what was found
+  std::string advice; ///< what to do about it; empty when fit
   std::uint32_t ms = 0;
 };
 
@@ -32,8 +32,8 @@ std::string_view to_string(fitness);
 class machine_probe {
  public:
   virtual ~machine_probe() = default;
-  /// Calls back once, from any thread, with the report for this engine kind. A check that crashes, hangs past its
-  /// budget or talks nonsense is itself a report: unfit, with the reason as a row.
+  /// Calls back once, from any thread, with the report for this engine kind. A check that crashes,
+  /// hangs past its budget or talks nonsense is itself a report: unfit, with the reason as a row.
   virtual void run(const std::string& engine, std::function<void(fitness_report)> done) = 0;
   /// Resident memory of this process; 0 where it is not known (simulation).
   virtual std::uint64_t resident_bytes() const { return 0; }

@@ -1,9 +1,10 @@
 // The models that a pod may run: found, checked and named before any engine sees them.
 //
-// A model file is untrusted. TorchScript (.pt) and AOTInductor (.pt2) files are programs: loading one runs its code. So
-// each needs a manifest beside it (`<file>.manifest.json`) that the operator vouches for and that holds the file's
-// SHA-256; a file that differs is refused (errc::model_invalid) before libtorch opens it. Kind is told by content (zip
-// magic and members), never by the file's name alone.
+// A model file is untrusted. TorchScript (.pt) and AOTInductor (.pt2) files are programs: loading
+// one runs its code. So each needs a manifest beside it (`<file>.manifest.json`) that the operator
+// vouches for and that holds the file's SHA-256; a file that differs is refused
+// (errc::model_invalid) before libtorch opens it. Kind is told by content (zip magic and members),
+// never by the file's name alone.
 #pragma once
 
 #include "messages/error.hpp"
@@ -29,8 +30,8 @@ struct axis_bounds {
 
 /// How a tensor travels in JSON.
 enum class tensor_form : std::uint8_t {
-  any,    ///< numbers (nested arrays) or {"dtype","shape","data": base64 of little-endian bytes}
-  image,  ///< base64 PNG or JPEG; the tensor is uint8 or float [N,C,H,W], C = 1, 3 or 4
+  any,   ///< numbers (nested arrays) or {"dtype","shape","data": base64 of little-endian bytes}
+  image, ///< base64 PNG or JPEG; the tensor is uint8 or float [N,C,H,W], C = 1, 3 or 4
 };
 
 struct tensor_spec {
@@ -61,7 +62,8 @@ struct model_entry {
 
 result<model_manifest> parse_manifest(std::string_view json);
 
-/// Checks one file and its manifest: exists, regular (no symlink followed), within bounds, kind by content, hash.
+/// Checks one file and its manifest: exists, regular (no symlink followed), within bounds, kind by
+/// content, hash.
 result<model_entry> inspect_model(const std::string& path);
 
 } // namespace tayfa

@@ -1,9 +1,10 @@
-// How the runtime reaches the world: every effect goes through one of these interfaces, each with a real and a
-// simulated side. Nothing else in messages/, runtime/core, runtime/api and actors/ may read a clock, draw a random
-// number, touch a disk or a socket, or start a process; that is what lets the whole pod run on one thread from one seed.
+// How the runtime reaches the world: every effect goes through one of these interfaces, each with a
+// real and a simulated side. Nothing else in messages/, runtime/core, runtime/api and actors/ may
+// read a clock, draw a random number, touch a disk or a socket, or start a process; that is what
+// lets the whole pod run on one thread from one seed.
 //
-// A `world` is a bundle of references: it owns nothing, is filled once by the composition root (cluster/program for
-// production, actors/sim for simulation) and outlives every actor.
+// A `world` is a bundle of references: it owns nothing, is filled once by the composition root
+// (cluster/program for production, actors/sim for simulation) and outlives every actor.
 #pragma once
 
 #include "messages/job.hpp"
