@@ -57,6 +57,7 @@ class run {
   bool step();
   void next_moment();
   void moved(std::string_view machine, std::string_view to, std::string_view who);
+  void check_honest();
   void due_incidents();
   void carry_out(const incident&);
   void draw_faults();
@@ -88,6 +89,7 @@ class run {
   std::shared_ptr<history> seen_ = std::make_shared<history>();
   std::multimap<moment, incident> incidents_;
   std::vector<incident> waiting_;
+  std::map<std::string, std::string> engine_states_; ///< by worker
   std::optional<pod_exit> exit_;
   bool asked_to_stop_ = false;
   moment begin_;
@@ -140,6 +142,12 @@ void run::draw_faults() {
 }
 
 void run::moved(std::string_view machine, std::string_view to, std::string_view who) {
+  if (machine == "engine") {
+    engine_states_[std::string{who}] = to;
+  }
+  if (machine == "pod" && to == "READY") {
+    check_honest();
+  }
   if (machine == "pod" && to != "CREATED") {
     result_.pod_states.emplace_back(to);
     if (to == "CONFIGURING" && plan_.work) {
@@ -181,6 +189,17 @@ void run::carry_out(const incident& x) {
   case what::kill_queue: end_actor("queue"); break;
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;
+  }
+}
+
+/// READY is never said before an engine has passed its warm-up (I9).
+void run::check_honest() {
+  const auto up = [](const auto& engine) {
+    return engine.second == "READY" || engine.second == "PROCESSING";
+  };
+  const bool first = std::count(result_.pod_states.begin(), result_.pod_states.end(), "READY") == 0;
+  if (first && plan_.slots > 0 && std::none_of(engine_states_.begin(), engine_states_.end(), up)) {
+    violated("the pod said READY while no engine had passed its warm-up (I9)");
   }
 }
 
