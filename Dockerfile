@@ -29,7 +29,7 @@ COPY messages messages
 COPY runtime runtime
 COPY actors actors
 COPY cluster cluster
-RUN runtime/setup/build.sh build -DTAYFA_TESTS=OFF -DTAYFA_BENCH=OFF \
+RUN runtime/setup/build.sh build -DTAYFA_TESTS=OFF \
     && install -D --strip --target-directory=/image/opt/tayfa/bin \
       build/tayfa build/tayfa-engine build/libtayfa-engine-torch.so
 # libtorch (and CUDA's libraries, where the wheel brings them) stay at the path that the engine was linked for.

@@ -47,7 +47,7 @@ bench: build model ## measure it on this machine (docs/benchmarks.md says how to
 
 fuzz: ## clang's libFuzzer with ASan and UBSan, FUZZ_SECONDS each (default 10)
 	@$(SETUP) dev
-	@CC=clang-16 CXX=clang++-16 $(BUILD) build-fuzz -DTAYFA_FUZZ=ON -DTAYFA_TESTS=OFF -DTAYFA_BENCH=OFF -- fuzz
+	@CC=clang-16 CXX=clang++-16 $(BUILD) build-fuzz -DTAYFA_FUZZ=ON -DTAYFA_TESTS=OFF -- fuzz
 	@runtime/setup/fuzz.sh build-fuzz $(FUZZ_SECONDS)
 
 sanitize: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer, in build-sanitize
