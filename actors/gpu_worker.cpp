@@ -160,7 +160,8 @@ void gpu_worker::on(const engine_exited& e) {
 }
 
 void gpu_worker::said(const protocol::hello& m) {
-  if (state_.state() != engine_state::INITIALIZING || m.capacity == 0) {
+  if (state_.state() != engine_state::INITIALIZING || m.capacity == 0 ||
+      m.capacity > capacity_max) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }

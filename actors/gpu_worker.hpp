@@ -47,6 +47,8 @@ class gpu_worker : public gpu_worker_actor::base {
   void on_exit() override;
 
  private:
+  /// More than any engine of ours takes at once; beyond it the hello is nonsense.
+  static constexpr std::uint32_t capacity_max = 4096;
   enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step };
 
   // behaviours, one per state that differs

@@ -131,7 +131,11 @@ supervisor::behavior_type supervisor::stopping() {
           [this](const engine_moved& m) { engine(m); },
           ignore<load_changed>(),
           [this](const queue_drained&) { stop_workers(); },
-          ignore<part_stuck>(),
+          [this](const part_stuck& m) {
+            if (core_ && !core_stopping_) {
+              core_->replace(m.name);
+            }
+          },
           [this](const timer& m) { timed(m); }};
 }
 
@@ -289,9 +293,11 @@ void supervisor::timed(const timer& m) {
     break;
   case drain_budget:
     if (!workers_stopping_ && crew_.queue) {
-      send(crew_.queue, hand_back_jobs{}); // queue_drained follows
+      send(crew_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
+      send_timer(this, drain_patience, 0, drain_end);
     }
     break;
+  case drain_end: stop_workers(); break;
   case core_alarm:
     if (core_) {
       core_->timed(m.ticket);
@@ -321,6 +327,9 @@ void supervisor::introduce() {
     send(crew_.loader, check_catalogue{}); // a new loader must learn it again
   }
   broadcast();
+  if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
+    send(crew_.queue, drain_queue{}); // the queue that was asked is gone
+  }
 }
 
 void supervisor::broadcast() {

@@ -48,7 +48,9 @@ class supervisor : public supervisor_actor::base {
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t { state_budget, drain_budget, core_alarm, slot_alarm };
+  enum topic : std::uint32_t { state_budget, drain_budget, drain_end, core_alarm, slot_alarm };
+  /// From "hand back" to going on without the queue's answer.
+  static constexpr std::chrono::milliseconds drain_patience{500};
 
   // behaviours, one per pod state that differs
   behavior_type created();

@@ -239,6 +239,13 @@ void add_bad_jobs_and_weather(std::vector<scenario>& list) {
     list.push_back(s);
   }
 
+  auto last_words = life("queue_dies_in_STOPPING", "the queue dies while the pod drains");
+  last_words.incidents = {incident{"pod", "RUNNING", 700ms, what::sigterm, 0},
+                          incident{"pod", "STOPPING", 0ms, what::kill_queue, 0}};
+  last_words.work->mix = job_mix{0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  last_words.faulty = true;
+  list.push_back(last_words);
+
   auto weather = life("random_weather", "kills, freezes and nasty jobs drawn from the seed");
   weather.slots = 4;
   weather.work = jobs(40);
