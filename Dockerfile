@@ -1,5 +1,4 @@
-# Tayfa as an image: a drop-in worker for RunPod Serverless where RUNPOD_WEBHOOK_GET_JOB is set, a private endpoint with
-# RunPod's HTTP API anywhere else. The final stage holds our two programs, libtorch's libraries, one model and
+# Tayfa as an image: a private endpoint with RunPod's HTTP API. The final stage holds our two programs, libtorch's libraries, one model and
 # Debian's run-time packages; no compiler, no Python.
 #
 #   docker build -t tayfa .                                                            the demo's model
