@@ -3,6 +3,7 @@
 #include "runtime/engine/plugin.hpp"
 #include "runtime/engine/scripted.hpp"
 #include "runtime/engine/session.hpp"
+#include "runtime/engine/slot_gpu.hpp"
 #include "runtime/engine/threaded_engine.hpp"
 
 #include <algorithm>
@@ -164,6 +165,9 @@ bool follow_parent(pid_t parent) {
 int run_process(const process_options& options) {
   if (::getpgrp() != ::getpid()) {
     ::setpgid(0, 0);
+  }
+  if (options.engine == "torch") {
+    see_only_own_gpu(options.worker.slot.value);
   }
   const int signals = block_signals();
   const char* script = std::getenv("TAYFA_SCRIPTED");
