@@ -73,8 +73,8 @@ void child_keeper::replace(const std::string& name) {
   }
 }
 
-void child_keeper::execute(supervision::orders todo) {
-  for (const auto& order : todo) {
+void child_keeper::execute(supervision::orders consequences) {
+  for (const auto& order : consequences) {
     std::visit([this](const auto& one) { execute_one(one); }, order);
   }
   if (std::exchange(fresh_, false)) {

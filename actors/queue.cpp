@@ -159,7 +159,7 @@ void queue::said(const worker_said& m) {
     ctx_.outside.meters.add(meter::reports_fenced);
     ctx_.outside.log.debug("report_fenced", {{"worker", m.worker}});
   }
-  apply(report.todo);
+  apply(report.consequences);
   after();
 }
 
@@ -208,8 +208,8 @@ void queue::deadline(const timer& m) {
 // ---- effects
 // ---------------------------------------------------------------------------------------
 
-void queue::apply(const effects& todo) {
-  for (const auto& e : todo) {
+void queue::apply(const effects& consequences) {
+  for (const auto& e : consequences) {
     std::visit([this](const auto& one) { apply_one(one); }, e);
   }
 }

@@ -125,7 +125,7 @@ class job_table {
   /// of the cancellation that was asked for.
   struct report_result {
     bool current = false;
-    effects todo;
+    effects consequences;
   };
   report_result started(moment now, worker_ref, const protocol::started&);
   report_result progressed(moment now, worker_ref, const protocol::progress&);

@@ -156,20 +156,21 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     switch (report.how) {
     case protocol::outcome::completed:
       r->output = report.output;
-      end(now, *r, job_state::COMPLETED, cause::finished, std::nullopt, answer.todo);
+      end(now, *r, job_state::COMPLETED, cause::finished, std::nullopt, answer.consequences);
       break;
     case protocol::outcome::failed:
       end(now, *r, job_state::FAILED, cause::job_error,
-          error{errc_from(report.code).value_or(errc::job_failed), report.text}, answer.todo);
+          error{errc_from(report.code).value_or(errc::job_failed), report.text},
+          answer.consequences);
       break;
     case protocol::outcome::cancelled:
-      lose(now, *r, error{errc::cancelled, "the worker stopped it unasked"}, answer.todo);
+      lose(now, *r, error{errc::cancelled, "the worker stopped it unasked"}, answer.consequences);
       break;
     }
   } else if (report.how != protocol::outcome::cancelled) {
     ++counts_.stale;
   }
-  assign(now, answer.todo);
+  assign(now, answer.consequences);
   return answer;
 }
 

@@ -101,11 +101,11 @@ class session {
     f.code = in_.byte();
     f.output = shared_text{"4"};
     given_.erase({w, f.attempt});
-    obey(table_.finished(now_, w, f).todo);
+    obey(table_.finished(now_, w, f).consequences);
   }
 
-  void obey(const effects& todo) {
-    for (const auto& e : todo) {
+  void obey(const effects& consequences) {
+    for (const auto& e : consequences) {
       if (const auto* g = std::get_if<give>(&e)) {
         fuzz::require(given_.insert({g->worker, g->message.attempt}).second,
                       "an attempt is given once");

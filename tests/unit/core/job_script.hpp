@@ -148,9 +148,9 @@ struct job_script {
       ADD_FAILURE() << rule;
     }
   }
-  std::string audited(const effects& todo) {
+  std::string audited(const effects& consequences) {
     audited();
-    return text_of(todo);
+    return text_of(consequences);
   }
   std::string checked(const result<effects>& done) {
     audited();
@@ -158,7 +158,8 @@ struct job_script {
   }
   std::string reported(const job_table::report_result& r) {
     audited();
-    return r.current ? text_of(r.todo) : "stale" + (r.todo.empty() ? "" : "; " + text_of(r.todo));
+    return r.current ? text_of(r.consequences)
+                     : "stale" + (r.consequences.empty() ? "" : "; " + text_of(r.consequences));
   }
 };
 

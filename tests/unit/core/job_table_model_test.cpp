@@ -184,7 +184,7 @@ class pair_of_tables {
 
   static std::string text_of(const effects& e) { return testing::text_of(e); }
   static std::string text_of(const job_table::report_result& r) {
-    const auto orders = testing::text_of(r.todo);
+    const auto orders = testing::text_of(r.consequences);
     return r.current ? orders : "stale" + (orders.empty() ? "" : "; " + orders);
   }
   void same(const std::string& real, const std::string& model, const char* command) {

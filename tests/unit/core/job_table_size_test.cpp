@@ -44,17 +44,17 @@ TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) 
   for (std::size_t i = 0; i < jobs; ++i) {
     ASSERT_TRUE(table.submit(now, job_id{std::to_string(i)}, request(input), false));
   }
-  auto todo = table.worker_joined(now, worker_ref{slot_id{0}, 1}, 1);
+  auto consequences = table.worker_joined(now, worker_ref{slot_id{0}, 1}, 1);
   std::size_t done = 0;
-  while (!todo.empty()) {
-    const auto* next = std::get_if<give>(&todo.back());
+  while (!consequences.empty()) {
+    const auto* next = std::get_if<give>(&consequences.back());
     if (next == nullptr) {
       break;
     }
     EXPECT_EQ(next->message.attempt.job.str(), std::to_string(done)) << "first come, first served";
     protocol::finished f;
     f.attempt = next->message.attempt;
-    todo = table.finished(now, worker_ref{slot_id{0}, 1}, f).todo;
+    consequences = table.finished(now, worker_ref{slot_id{0}, 1}, f).consequences;
     ++done;
   }
   EXPECT_EQ(done, jobs);

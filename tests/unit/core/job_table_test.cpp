@@ -28,17 +28,18 @@ TEST(job_table, a_job_waits_until_a_worker_has_room) {
 TEST(job_table, the_assignment_carries_the_input) {
   job_script s;
   s.join(0);
-  const auto todo = s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
-  ASSERT_TRUE(todo);
-  EXPECT_EQ(std::get<give>(todo->at(1)).message.input.view(), R"({"x":1})");
+  const auto consequences =
+      s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
+  ASSERT_TRUE(consequences);
+  EXPECT_EQ(std::get<give>(consequences->at(1)).message.input.view(), R"({"x":1})");
 }
 
 TEST(job_table, the_move_is_told_before_the_attempt_is_given) {
   job_script s;
   s.join(0);
-  const auto todo = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
-  ASSERT_TRUE(todo);
-  const auto& told = std::get<moved>(todo->at(0));
+  const auto consequences = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
+  ASSERT_TRUE(consequences);
+  const auto& told = std::get<moved>(consequences->at(0));
   EXPECT_EQ(told.from, job_state::IN_QUEUE);
   EXPECT_EQ(told.view.attempts, 1u);
   EXPECT_EQ(told.view.worker, "slot-0");

@@ -106,8 +106,8 @@ TEST(supervision, children_start_in_order_and_stop_in_reverse_one_by_one) {
 TEST(supervision, the_stop_order_carries_the_childs_own_timeout) {
   group_script s{strategy::one_for_one};
   s.start();
-  const auto todo = s.group_.stop(s.now);
-  EXPECT_EQ(std::get<stop_child>(todo.at(0)).timeout, milliseconds{500});
+  const auto consequences = s.group_.stop(s.now);
+  EXPECT_EQ(std::get<stop_child>(consequences.at(0)).timeout, milliseconds{500});
 }
 
 TEST(supervision, a_child_that_ends_by_itself_while_the_group_stops_is_not_asked) {

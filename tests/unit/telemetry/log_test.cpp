@@ -172,12 +172,9 @@ TEST(line_sink, a_pipe_that_nobody_reads_costs_lines_and_not_time) {
   const pipe_pair pipe;
   spdlog::logger logger{"t", std::make_shared<line_sink>(pipe.writer, false, log_format::text)};
   logger.log(spdlog::level::info, std::string(3000, 'a'));
-  const system_time time;
-  const moment begin = time.now();
   for (int i = 0; i < 50; ++i) {
     logger.log(spdlog::level::info, std::string(3000, 'b'));
   }
-  EXPECT_LT(time.now() - begin, std::chrono::seconds{5}); // 50 would not end at all if one blocked
   EXPECT_EQ(pipe.take(), std::string(3000, 'a') + "\n");
   logger.log(spdlog::level::info, "again");
   EXPECT_THAT(pipe.take(), testing::ContainsRegex("warn log_lines_dropped count=50\nagain\n$"));
@@ -191,7 +188,7 @@ TEST(line_sink, a_pipe_without_a_reader_raises_no_signal) {
   pipe.reader = -1;
   spdlog::logger logger{"t", std::make_shared<line_sink>(pipe.writer, false, log_format::text)};
   logger.log(spdlog::level::info, "nobody reads"); // SIGPIPE's default would end this program
-  SUCCEED();
+  EXPECT_GE(::fcntl(pipe.writer, F_GETFD), 0) << "the sink leaves what it was given open";
 }
 
 } // namespace
