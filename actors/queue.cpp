@@ -13,6 +13,9 @@ milliseconds until(moment now, moment at) {
 job_limits limits_from(const config& c) {
   job_limits l;
   l.queue_max = c.queue_max;
+  l.live_bytes_max = c.queue_bytes_max;
+  l.kept_bytes_max = c.queue_keep_bytes;
+  l.kept_jobs_max = c.queue_keep_jobs;
   l.max_attempts = c.queue_max_attempts;
   l.execution_timeout = c.queue_execution_timeout;
   l.ttl = c.queue_ttl;

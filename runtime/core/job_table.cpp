@@ -26,6 +26,9 @@ result<effects> job_table::submit(moment now, job_id id, job_request request, bo
   if (high_.size() + low_.size() >= limits_.queue_max) {
     return fail(errc::queue_full, std::to_string(high_.size() + low_.size()) + " jobs wait");
   }
+  if (live_bytes_ + request.input.size() > limits_.live_bytes_max) {
+    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
+  }
   const auto entry = jobs_.try_emplace(std::move(id)).first;
   record& r = entry->second;
   r.id = &entry->first;
@@ -37,6 +40,7 @@ result<effects> job_table::submit(moment now, job_id id, job_request request, bo
   deadlines_.emplace(deadline{r.due, r.order}, &r);
   auto& waiting = line_of(r);
   r.place = waiting.insert(waiting.end(), &r);
+  account(r);
   effects out;
   assign(now, out);
   return out;
@@ -58,8 +62,9 @@ result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment no
   }
   std::vector<chunk> unread;
   if (r->chunks) {
-    unread.assign(r->chunks->begin(), r->chunks->end());
+    unread.assign(r->chunks->items.begin(), r->chunks->items.end());
     r->chunks.reset();
+    account(*r);
   }
   return std::pair{view_of(*r), std::move(unread)};
 }
@@ -73,6 +78,7 @@ result<std::pair<job_view, effects>> job_table::cancel(moment now, const job_id&
   if (!is_final(r->state.state())) {
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
     r->chunks.reset();
+    account(*r);
   }
   return std::pair{view_of(*r), std::move(out)};
 }
@@ -108,8 +114,7 @@ effects job_table::expire(moment now) {
   while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
     record& r = *deadlines_.begin()->second;
     if (is_final(r.state.state())) {
-      deadlines_.erase(deadlines_.begin());
-      jobs_.erase(jobs_.find(*r.id));
+      forget(r);
     } else if (r.state.state() == job_state::IN_PROGRESS && run_end(r) <= ttl_end(r)) {
       end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
           error{errc::execution_timeout, {}}, out);
@@ -177,6 +182,27 @@ void job_table::schedule(record& r, moment due) {
   deadlines_.insert(std::move(node));
 }
 
+void job_table::account(record& r) {
+  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  r.kept = is_final(r.state.state());
+  r.bytes = r.request.input.size() + r.output.size() + (r.chunks ? r.chunks->bytes : 0);
+  (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
+}
+
+void job_table::forget(record& r) {
+  kept_bytes_ -= r.bytes;
+  ended_.erase(r.place);
+  deadlines_.erase({r.due, r.order});
+  jobs_.erase(jobs_.find(*r.id));
+}
+
+void job_table::trim() {
+  while (ended_.size() > 1 &&
+         (kept_bytes_ > limits_.kept_bytes_max || ended_.size() > limits_.kept_jobs_max)) {
+    forget(*ended_.front());
+  }
+}
+
 /// The only place where a job's state changes. An edge that the table does not have is a bug of
 /// this room.
 void job_table::move(record& r, job_state to, cause why, effects& out) {
@@ -218,6 +244,9 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   r.failure = std::move(failure);
   r.request.input = {};
   schedule(r, now + (r.request.sync ? limits_.keep_sync : limits_.keep_async));
+  r.place = ended_.insert(ended_.end(), &r);
+  account(r);
+  trim();
   std::get<moved>(out[announced]).view = view_of(r);
 
   // Whoever ended it from outside leaves an attempt behind that the engine is still at.
@@ -251,6 +280,7 @@ void job_table::requeue(record& r, effects& out) {
 void job_table::drop_attempt_traces(record& r) {
   r.output = {};
   r.chunks.reset();
+  account(r);
 }
 
 } // namespace tayfa

@@ -20,8 +20,8 @@
 //     worker_lost arrives, because the engine may still be at it;
 //   * attempts <= max_attempts; jobs that wait for their first attempt <= queue_max (one that comes
 //   back from a lost
-//     attempt was accepted before and is never refused); stored bytes are bounded by queue_max and
-//     retention.
+//     attempt was accepted before and is never refused); the bytes of live and of ended jobs are
+//     bounded, and so is the number of ended ones.
 //
 // Everything is ordered by submission or by arrival, nothing by address or hash: the same commands
 // give the same effects.
@@ -56,6 +56,14 @@ struct job_limits {
   milliseconds keep_async{30 * 60'000};    ///< RunPod: a /run result is kept 30 min
   milliseconds keep_sync{60'000};          ///< RunPod: a /runsync result is kept 1 min
   std::size_t chunks_max = 4096;           ///< unread stream chunks kept per job, oldest dropped
+  std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
+  /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What running
+  /// jobs add is not refused, only counted: their number is bounded by the workers.
+  std::size_t live_bytes_max = std::size_t{1} << 30;
+  /// Outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are forgotten
+  /// before their time.
+  std::size_t kept_bytes_max = std::size_t{1} << 30;
+  std::size_t kept_jobs_max = 100'000;
 };
 
 // ---- effects: what the caller must do now -------------------------------------------------------
@@ -161,7 +169,9 @@ class job_table {
     bool watch = false;
     moment submitted;
     moment due;           ///< its key in deadlines_, with `order`
-    line::iterator place; ///< in its waiting line, while IN_QUEUE
+    line::iterator place; ///< in its waiting line while IN_QUEUE, in ended_ when final
+    std::size_t bytes = 0; ///< as counted in live_bytes_ or kept_bytes_
+    bool kept = false;     ///< counted in kept_bytes_
 
     std::uint32_t attempts = 0; ///< also the number of the latest attempt
     worker_ref holder;          ///< of the latest attempt
@@ -171,8 +181,11 @@ class job_table {
     std::uint32_t chunk_seen = 0;
 
     shared_text output;
-    std::unique_ptr<std::deque<chunk>>
-        chunks; ///< made by the first chunk: an empty deque is not small
+    struct unread {
+      std::deque<chunk> items;
+      std::size_t bytes = 0;
+    };
+    std::unique_ptr<unread> chunks; ///< made by the first chunk: an empty deque is not small
     std::optional<error> failure;
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
@@ -202,6 +215,11 @@ class job_table {
   worker* present(worker_ref);
 
   void schedule(record&, moment due);
+  /// To be called after every change of what a job stores.
+  void account(record&);
+  void forget(record&);
+  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last.
+  void trim();
   void move(record&, job_state to, cause why, effects&);
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&);
   void lose(moment now, record&, const error& why, effects&);
@@ -225,6 +243,9 @@ class job_table {
   std::unordered_map<job_id, record> jobs_;
   line high_;
   line low_;
+  line ended_; ///< by the time of their end
+  std::size_t live_bytes_ = 0;
+  std::size_t kept_bytes_ = 0;
   std::map<deadline, record*> deadlines_; ///< one per job: its time limit, or when to forget it
   std::map<slot_id, worker> workers_;
   std::set<worker::rank> roomy_; ///< workers that can take an attempt, best first

@@ -21,8 +21,15 @@ std::vector<std::string> job_table::audit() const {
   std::size_t waiting = 0;
   std::size_t fresh = 0;
   std::size_t in_progress = 0;
+  std::size_t live_bytes = 0;
+  std::size_t kept_bytes = 0;
+  std::size_t ended = 0;
   for (const auto& [id, r] : jobs_) {
     audit_job(id, r, broken);
+    const bool over = is_final(r.state.state());
+    ended += over ? 1 : 0;
+    (over ? kept_bytes : live_bytes) +=
+        r.request.input.size() + r.output.size() + (r.chunks ? r.chunks->bytes : 0);
     waiting += r.state.state() == job_state::IN_QUEUE ? 1 : 0;
     fresh += r.state.state() == job_state::IN_QUEUE && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
@@ -40,6 +47,11 @@ std::vector<std::string> job_table::audit() const {
   expect(waiting == high_.size() + low_.size(), "table", "a job IN_QUEUE does not wait, or twice",
          broken);
   expect(fresh <= limits_.queue_max, "table", "more new jobs wait than queue_max", broken);
+  expect(live_bytes == live_bytes_ && kept_bytes == kept_bytes_, "table", "bytes are miscounted",
+         broken);
+  expect(ended == ended_.size(), "table", "an ended job is not in its list, or twice", broken);
+  expect(ended <= 1 || (kept_bytes <= limits_.kept_bytes_max && ended <= limits_.kept_jobs_max),
+         "table", "more is kept of ended jobs than allowed", broken);
   expect(in_progress == running_, "table", "running() is wrong", broken);
   expect(deadlines_.size() == jobs_.size(), "table", "a job has no deadline, or two", broken);
   expect(stopping_ || roomy_.empty() || waiting == 0, "table",
@@ -57,7 +69,7 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(booked != deadlines_.end() && booked->second == &r, name, "its deadline is not kept",
          broken);
   expect(r.attempts <= limits_.max_attempts, name, "more attempts than allowed", broken);
-  expect(!r.chunks || r.chunks->size() <= limits_.chunks_max, name, "too many unread chunks",
+  expect(!r.chunks || r.chunks->items.size() <= limits_.chunks_max, name, "too many unread chunks",
          broken);
   expect(state != job_state::IN_PROGRESS || r.attempts > 0, name, "runs without an attempt",
          broken);

@@ -120,6 +120,7 @@ job_table::report_result job_table::progressed(moment, worker_ref ref,
   }
   r->progress_seen = report.sequence;
   r->output = report.payload;
+  account(*r);
   return {true, {}};
 }
 
@@ -132,12 +133,17 @@ job_table::report_result job_table::streamed(moment, worker_ref ref,
   }
   r->chunk_seen = report.sequence;
   if (!r->chunks) {
-    r->chunks = std::make_unique<std::deque<chunk>>();
+    r->chunks = std::make_unique<record::unread>();
   }
-  r->chunks->push_back(report.payload);
-  if (r->chunks->size() > limits_.chunks_max) {
-    r->chunks->pop_front();
+  auto& [items, bytes] = *r->chunks;
+  items.push_back(report.payload);
+  bytes += report.payload.size();
+  while (items.size() > limits_.chunks_max ||
+         (bytes > limits_.chunk_bytes_max && items.size() > 1)) {
+    bytes -= items.front().size();
+    items.pop_front();
   }
+  account(*r);
   return {true, {}};
 }
 
