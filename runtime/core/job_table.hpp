@@ -5,23 +5,19 @@
 // nothing). Not thread safe. Time is an argument. Commands return what must now be done as
 // `effects`; the caller carries them out in order.
 //
-// Invariants (reliability.md I1-I7, checked by tests/unit/core and after every step of the
-// simulation):
-//   * a job's state moves only along machine<job_state>; once final it never changes, nor does its
-//   output;
+// Invariants (checked by audit(): in tests/unit/core, and all along in the simulation):
+//   * a job's state moves only along machine<job_state>; once final, neither it nor its output
+//     ever changes;
 //   * an attempt's number only grows; a report whose number is not the job's current one, or whose
-//   worker is not the
-//     one that holds it, changes nothing and is counted (`stale`);
-//   * a job is in the waiting list exactly while IN_QUEUE, and holds a worker exactly while
-//   IN_PROGRESS;
+//     worker is not the one that holds it, changes nothing and is counted (`stale`);
+//   * a job is in a waiting line exactly while IN_QUEUE, and holds a worker exactly while
+//     IN_PROGRESS;
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
-//   finished or
-//     worker_lost arrives, because the engine may still be at it;
+//     finished or worker_lost arrives, because the engine may still be at it;
 //   * attempts <= max_attempts; jobs that wait for their first attempt <= queue_max (one that comes
-//   back from a lost
-//     attempt was accepted before and is never refused); the bytes of live and of ended jobs are
-//     bounded, and so is the number of ended ones.
+//     back from a lost attempt was accepted before and is never refused); the bytes of live and of
+//     ended jobs are bounded, and so is the number of ended ones.
 //
 // Everything is ordered by submission or by arrival, nothing by address or hash: the same commands
 // give the same effects.
@@ -57,8 +53,8 @@ struct job_limits {
   milliseconds keep_sync{60'000};          ///< RunPod: a /runsync result is kept 1 min
   std::size_t chunks_max = 4096;           ///< unread stream chunks kept per job, oldest dropped
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
-  /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What running
-  /// jobs add is not refused, only counted: their number is bounded by the workers.
+  /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
+  /// running jobs add is not refused, only counted: their number is bounded by the workers.
   std::size_t live_bytes_max = std::size_t{1} << 30;
   /// Outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are forgotten
   /// before their time.
@@ -168,8 +164,8 @@ class job_table {
     machine<job_state> state;
     bool watch = false;
     moment submitted;
-    moment due;           ///< its key in deadlines_, with `order`
-    line::iterator place; ///< in its waiting line while IN_QUEUE, in ended_ when final
+    moment due;            ///< its key in deadlines_, with `order`
+    line::iterator place;  ///< in its waiting line while IN_QUEUE, in ended_ when final
     std::size_t bytes = 0; ///< as counted in live_bytes_ or kept_bytes_
     bool kept = false;     ///< counted in kept_bytes_
 
