@@ -62,8 +62,7 @@ void gpu_worker::on_exit() {
   terms_.mates = crew{};
 }
 
-// ---- behaviours
-// --------------------------------------------------------------------------------------
+// ---- behaviours --------------------------------------------------------------------------------
 
 gpu_worker::behavior_type gpu_worker::starting() {
   return {[this](const engine_news& m) { news(m); },
@@ -106,8 +105,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
           [this](const timer& m) { timed(m); }};
 }
 
-// ---- what the process did
-// ----------------------------------------------------------------------------
+// ---- what the process did ----------------------------------------------------------------------
 
 void gpu_worker::news(const engine_news& m) {
   std::visit([this](const auto& what) { on(what); }, m.what);
@@ -249,8 +247,7 @@ void gpu_worker::settle() {
   }
 }
 
-// ---- what the crew says
-// ------------------------------------------------------------------------------
+// ---- what the crew says ------------------------------------------------------------------------
 
 void gpu_worker::offer() {
   offered_ = true;
@@ -331,8 +328,7 @@ void gpu_worker::check_heartbeat() {
   arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
 }
 
-// ---- the end
-// -----------------------------------------------------------------------------------------
+// ---- the end -----------------------------------------------------------------------------------
 
 void gpu_worker::shut_down(cause why, error reason) {
   if (!alive()) {

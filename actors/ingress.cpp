@@ -58,8 +58,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           present()};
 }
 
-// ---- calls
-// -------------------------------------------------------------------------------------------
+// ---- calls -------------------------------------------------------------------------------------
 
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
@@ -158,8 +157,7 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
   answer->send(api::metrics_text(ctx_.outside.meters.render()));
 }
 
-// ---- waits of /runsync
-// -------------------------------------------------------------------------------
+// ---- waits of /runsync -------------------------------------------------------------------------
 
 void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
                               std::chrono::milliseconds time) {
@@ -210,8 +208,7 @@ void runpod_ingress::arm(moment until) {
              ++ticket_);
 }
 
-// ---- the pod
-// -----------------------------------------------------------------------------------------
+// ---- the pod -----------------------------------------------------------------------------------
 
 void runpod_ingress::met(const crew& m) {
   const bool new_queue = crew_.queue && crew_.queue != m.queue;

@@ -95,8 +95,7 @@ queue::behavior_type queue::draining() {
           present()};
 }
 
-// ---- clients
-// ---------------------------------------------------------------------------------------
+// ---- clients -----------------------------------------------------------------------------------
 
 submit_answer queue::submit(const submit_job& m) {
   auto answer = table_->submit(now(), m.id, m.request, m.watch);
@@ -129,8 +128,7 @@ stream_answer queue::read(const read_job_stream& m) {
   return {table_->read_stream(now(), m.id)};
 }
 
-// ---- workers
-// ---------------------------------------------------------------------------------------
+// ---- workers -----------------------------------------------------------------------------------
 
 void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
@@ -176,8 +174,7 @@ void queue::gone(const worker_gone& m) {
   after();
 }
 
-// ---- the pod
-// ---------------------------------------------------------------------------------------
+// ---- the pod -----------------------------------------------------------------------------------
 
 void queue::pod(const pod_moved& m) {
   const bool may_serve = m.state == pod_state::READY || m.state == pod_state::RUNNING;
@@ -208,8 +205,7 @@ void queue::deadline(const timer& m) {
   after();
 }
 
-// ---- effects
-// ---------------------------------------------------------------------------------------
+// ---- effects -----------------------------------------------------------------------------------
 
 void queue::apply(const effects& consequences) {
   for (const auto& e : consequences) {

@@ -48,8 +48,7 @@ void supervisor::on_exit() {
   }
 }
 
-// ---- behaviours
-// --------------------------------------------------------------------------------------
+// ---- behaviours --------------------------------------------------------------------------------
 
 supervisor::behavior_type supervisor::created() {
   return {[this](const start_pod&) { begin_starting(); },
@@ -139,8 +138,7 @@ supervisor::behavior_type supervisor::stopping() {
           [this](const timer& m) { timed(m); }};
 }
 
-// ---- STARTING
-// ----------------------------------------------------------------------------------------
+// ---- STARTING ----------------------------------------------------------------------------------
 
 void supervisor::begin_starting() {
   move_to(pod_state::STARTING, cause::start_requested, ctx_.knobs.pod_starting_budget);
@@ -163,8 +161,7 @@ void supervisor::bound(const http_bound& m) {
   begin_configuring();
 }
 
-// ---- CONFIGURING
-// -------------------------------------------------------------------------------------
+// ---- CONFIGURING -------------------------------------------------------------------------------
 
 void supervisor::begin_configuring() {
   move_to(pod_state::CONFIGURING, cause::parts_started, ctx_.knobs.pod_configuring_budget);
@@ -212,8 +209,7 @@ void supervisor::maybe_launch() {
   begin_launching();
 }
 
-// ---- LAUNCHING, READY, RUNNING
-// -----------------------------------------------------------------------
+// ---- LAUNCHING, READY, RUNNING -----------------------------------------------------------------
 
 void supervisor::begin_launching() {
   move_to(pod_state::LAUNCHING, cause::configured, ctx_.knobs.pod_launching_budget);
@@ -307,8 +303,7 @@ void supervisor::timed(const timer& m) {
   }
 }
 
-// ---- who is who
-// --------------------------------------------------------------------------------------
+// ---- who is who --------------------------------------------------------------------------------
 
 void supervisor::introduce() {
   send(crew_.queue, crew_);

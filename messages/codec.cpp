@@ -32,8 +32,7 @@ namespace {
 constexpr std::uint32_t header_size = 4; // version, kind, slot, incarnation
 constexpr std::uint32_t elements_max = 32;
 
-// ---- writing
-// -------------------------------------------------------------------------------------
+// ---- writing -----------------------------------------------------------------------------------
 
 using packer = msgpack::packer<msgpack::sbuffer>;
 
@@ -78,8 +77,7 @@ std::string encode_any(const worker_ref& worker, const Variant& message) {
       message);
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 
 struct broken {
   std::string rule;

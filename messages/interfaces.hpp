@@ -30,8 +30,7 @@ struct catalogue_news;  ///< actors/model_loader.hpp: the model files are checke
 struct machine_checked; ///< actors/supervisor.hpp: the compatibility test is done
 struct model_granted;   ///< actors/model_loader.hpp: what a worker shall load
 
-// ---- lifecycle
-// ------------------------------------------------------------------------------------
+// ---- lifecycle ---------------------------------------------------------------------------------
 struct start_pod {};
 /// From a signal or a command. A second one forces: what still runs is killed.
 struct stop_pod {
@@ -71,8 +70,7 @@ struct part_stuck {
   std::string name;
 };
 
-// ---- jobs: ingress <-> queue
-// ------------------------------------------------------------------------
+// ---- jobs: ingress <-> queue -------------------------------------------------------------------
 struct submit_job {
   job_id id;
   job_request request;
@@ -108,8 +106,7 @@ struct drain_queue {};
 /// The drain budget is over: put the running jobs back.
 struct hand_back_jobs {};
 
-// ---- attempts: queue <-> gpu_worker
-// -------------------------------------------------------------------
+// ---- attempts: queue <-> gpu_worker ------------------------------------------------------------
 struct worker_ready {
   worker_ref worker;
   std::uint32_t capacity = 1;
@@ -132,8 +129,7 @@ struct revoke_attempt {
   attempt_ref attempt;
 };
 
-// ---- models: gpu_worker <-> model_loader
-// ----------------------------------------------------------------
+// ---- models: gpu_worker <-> model_loader -------------------------------------------------------
 struct want_model {
   worker_ref worker;
 };
@@ -147,16 +143,14 @@ struct catalogue_checked {
   result<std::size_t> models; ///< how many
 };
 
-// ---- health
-// ---------------------------------------------------------------------------------------------
+// ---- health ------------------------------------------------------------------------------------
 /// From a worker, at every heartbeat of its engine.
 struct engine_beat {
   worker_ref worker;
   protocol::heartbeat body;
 };
 
-// ---- interfaces
-// -------------------------------------------------------------------------------------------
+// ---- interfaces --------------------------------------------------------------------------------
 
 struct crew;
 

@@ -60,8 +60,7 @@ void pause(milliseconds time) {
   std::this_thread::sleep_for(time);
 }
 
-// ---- submit: what is sent
-// ----------------------------------------------------------------------------
+// ---- submit: what is sent ----------------------------------------------------------------------
 
 command_result<std::string> read_all(std::istream& in, const std::string& name) {
   std::string text;
@@ -119,8 +118,7 @@ command_result<std::string> run_body(const submit_options& o) {
   return json::serialize(json::object{{"input", std::move(input)}});
 }
 
-// ---- submit: what comes back
-// -------------------------------------------------------------------------
+// ---- submit: what comes back -------------------------------------------------------------------
 
 std::string text_member(const json::object& from, std::string_view name) {
   const auto* const value = from.if_contains(name);
@@ -262,8 +260,7 @@ int run_submit(const submit_options& o) {
   return ended ? show_end(o, *id, std::move(*ended)) : complain(ended.error());
 }
 
-// ---- status, cancel
-// ----------------------------------------------------------------------------------
+// ---- status, cancel ----------------------------------------------------------------------------
 
 /// "inProgress" -> "in progress".
 std::string words_of(std::string_view name) {

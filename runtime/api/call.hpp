@@ -75,8 +75,7 @@ std::optional<response> refuse_head(std::string_view method, std::string_view ta
 /// without a second copy.
 tl::expected<call, response> parse(request, const limits&);
 
-// ---- answers, in RunPod's shapes
-// -------------------------------------------------------------------
+// ---- answers, in RunPod's shapes ---------------------------------------------------------------
 
 /// {"error": {"code": "...", "message": "..."}} with the status of the code; Retry-After on 429 and
 /// 503.

@@ -71,8 +71,7 @@ void http_connection::close() {
   core_.forget(*this);
 }
 
-// ---- reading
-// ---------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 
 void http_connection::pump() {
   if (reading_ || peer_done_ || phase_ == phase::closed || pending_.size() >= pending_max) {
@@ -278,8 +277,7 @@ void http_connection::release_body() {
   parser_.reset();
 }
 
-// ---- answering
-// -------------------------------------------------------------------------------------
+// ---- answering ---------------------------------------------------------------------------------
 
 void http_connection::hand_over() {
   auto& head = parser_->get();
@@ -379,8 +377,7 @@ void http_connection::linger() {
   pump();
 }
 
-// ---- time
-// ------------------------------------------------------------------------------------------
+// ---- time --------------------------------------------------------------------------------------
 
 void http_connection::arm(milliseconds time) {
   timer_.expires_after(time);

@@ -2,10 +2,8 @@
 // state machine. Everything here runs on the server's one thread; only core's io context may be
 // touched (posted to) by others.
 //
-//   idle -> head -> body -> answering -> writing -> idle …        one request at a time per
-//   connection
-//     any ------------------------------> writing -> lingering -> closed       a refusal that ends
-//     the connection
+//   idle -> head -> body -> answering -> writing -> idle …    one request at a time
+//     any --------------------------> writing -> lingering -> closed    a refusal that ends it
 //
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
 // noticed at once, also while its answer is being worked on. One timer per connection bounds the

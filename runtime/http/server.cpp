@@ -28,8 +28,7 @@ bool out_of_resources(const boost::system::error_code& ec) {
 
 } // namespace
 
-// ---- http_core: on the server's thread
-// -----------------------------------------------------------------
+// ---- http_core: on the server's thread ---------------------------------------------------------
 
 http_core::http_core(http_options o) : options(std::move(o)) {}
 
@@ -173,8 +172,7 @@ void http_core::closed() {
   }
 }
 
-// ---- http_server: called from any thread
-// -----------------------------------------------------------------
+// ---- http_server: called from any thread -------------------------------------------------------
 
 http_server::http_server(http_options options)
     : core_(std::make_shared<http_core>(std::move(options))) {

@@ -2,16 +2,14 @@
 // job's output.
 //
 //   in   {"<input name>": value, …, "options": {"output_format": "numbers" | "base64"}}
-//        value of an image:  a base64 PNG or JPEG (a data: URL may stand around it), or a list of
-//        such texts, one per
-//                            batch member, all of one size
-//        any other value:    nested lists of numbers (booleans for bool), or
-//                            {"dtype": "float32", "shape": [1, 3], "data": base64 of little-endian
-//                            bytes}
+//        value of an image:  a base64 PNG or JPEG (a data: URL may stand around it), or a
+//                            list of such texts, one per batch member, all of one size
+//        any other value:    nested lists of numbers (booleans for bool), or {"dtype":
+//                            "float32", "shape": [1, 3], "data": base64, little-endian}
 //   out  {"<output name>": value, …}
 //        an image:           a base64 PNG of 8 bits, a list of them when the batch is larger than 1
-//        any other tensor:   numbers up to 4096 elements, else the object with base64, unless
-//        output_format says which
+//        any other tensor:   numbers up to 4096 elements, else the object with base64,
+//                            unless output_format says which
 //
 // Everything in is untrusted: names, types, shapes and sizes are checked against the manifest
 // before memory is taken, and each error (errc::bad_input) names the input it is about. Values
