@@ -6,7 +6,7 @@ namespace tayfa {
 
 namespace {
 
-/// Loading again would end the same way: the pod must not loop (reliability.md G1, M1, M2).
+/// Loading again would end the same way: the pod must not loop.
 bool is_final_load_error(errc e) {
   return e == errc::model_invalid || e == errc::no_torch || e == errc::unfit || e == errc::gpu_oom;
 }
