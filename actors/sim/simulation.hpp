@@ -4,7 +4,8 @@
 // The seed chooses the order in which runnable actors run (one message at a time), all latencies,
 // the workload, ids and jitter. Same commit, same scenario, same seed: the same log, byte for byte.
 // After the run the clients' history and the pod's remains are held against the promises
-// (invariants I1-I5, I7-I10, I15 of docs/architecture.md); each break is a sentence in `violations`.
+// (invariants I1-I5, I7-I10, I15 of docs/architecture.md); each break is a sentence in
+// `violations`.
 #pragma once
 
 #include "actors/sim/workload.hpp"
