@@ -74,6 +74,13 @@ void send_timer(Self* self, std::chrono::milliseconds delay, std::uint64_t ticke
   self->delayed_send(self, caf::timespan{delay}, timer{ticket, topic});
 }
 
+/// Likewise, at this moment or just after it; never before.
+template <class Self>
+void send_timer_at(Self* self, moment now, moment at, std::uint64_t ticket) {
+  using std::chrono::milliseconds;
+  send_timer(self, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now), ticket);
+}
+
 /// Moves a machine, writes the one log line of a lifecycle change and counts the edge. An illegal
 /// move is a bug: it is logged as an error and changes nothing; returns whether it moved.
 template <class State>

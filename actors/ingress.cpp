@@ -201,11 +201,7 @@ void runpod_ingress::arm(moment until) {
     return;
   }
   armed_for_ = until;
-  const auto now = ctx_.outside.time.now();
-  send_timer(this,
-             until <= now ? std::chrono::milliseconds{0}
-                          : std::chrono::ceil<std::chrono::milliseconds>(until - now),
-             ++ticket_);
+  send_timer_at(this, ctx_.outside.time.now(), until, ++ticket_);
 }
 
 // ---- the pod -----------------------------------------------------------------------------------

@@ -2,14 +2,6 @@
 
 namespace tayfa {
 
-namespace {
-
-milliseconds until(moment now, moment at) {
-  return at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now);
-}
-
-} // namespace
-
 job_limits limits_from(const config& c) {
   job_limits l;
   l.queue_max = c.queue_max;
@@ -292,7 +284,7 @@ void queue::arm() {
     return;
   }
   armed_for_ = next;
-  send_timer(this, until(now(), *next), ++ticket_);
+  send_timer_at(this, now(), *next, ++ticket_);
 }
 
 } // namespace tayfa

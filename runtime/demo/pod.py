@@ -32,6 +32,20 @@ PING_RETRY_S = 0.02
 Answer = collections.namedtuple("Answer", "status headers body")
 
 
+# The states of a pod that has served: one burst of work between its start and its stop.
+WHOLE_LIFE = [
+    "CREATED",
+    "STARTING",
+    "CONFIGURING",
+    "LAUNCHING",
+    "READY",
+    "RUNNING",
+    "READY",
+    "STOPPING",
+    "STOPPED",
+]
+
+
 class PodError(Exception):
     """What was waited for did not come; the text ends with the log's tail."""
 

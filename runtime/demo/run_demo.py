@@ -21,17 +21,6 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import pod as pods  # noqa: E402
 
-STATES = [
-    "CREATED",
-    "STARTING",
-    "CONFIGURING",
-    "LAUNCHING",
-    "READY",
-    "RUNNING",
-    "READY",
-    "STOPPING",
-    "STOPPED",
-]
 SUBMIT_TIMEOUT_S = 180
 
 
@@ -141,8 +130,8 @@ def demo(build):
             )
         say("demo: SIGTERM sent; the pod ended with exit code 0")
         states = lifecycle(pod)
-        if states != STATES:
-            raise pods.PodError(f"its states should be {' '.join(STATES)}, not {' '.join(states)}")
+        if states != pods.WHOLE_LIFE:
+            raise pods.PodError(f"its states should be {' '.join(pods.WHOLE_LIFE)}, not {' '.join(states)}")
     keep = [shown(pods.program(build)), "serve"]
     keep += ["--model", shown(model)] if torch else ["--engine", "scripted"]
     say()

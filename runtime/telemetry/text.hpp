@@ -33,7 +33,7 @@ void append_json(std::string& out, std::string_view);
 
 /// `abc` as it is when it is printable ASCII without blank, quote, backslash and '='; else in
 /// double quotes, where dangerous characters become \n, \t, \r or \uXXXX, bytes that are not UTF-8
-/// become \xXX, and quote and backslash are escaped.
+/// become \x and two hex digits, and quote and backslash are escaped.
 void append_word(std::string& out, std::string_view);
 
 /// append_word, cut to about `limit` bytes first: untrusted text for the middle of a message.

@@ -10,18 +10,6 @@ import stat
 import case
 from case import BAD_CONFIG, BAD_USAGE, BUSY, OK, Case
 
-WHOLE_LIFE = [
-    "CREATED",
-    "STARTING",
-    "CONFIGURING",
-    "LAUNCHING",
-    "READY",
-    "RUNNING",
-    "READY",
-    "STOPPING",
-    "STOPPED",
-]
-
 
 def sockets_in(folder):
     return [path for path in folder.rglob("*") if stat.S_ISSOCK(path.lstat().st_mode)]
@@ -35,7 +23,7 @@ class whole_life(Case):
         )
         pod.wait_for("state", machine="pod", from_="RUNNING", to="READY")
         self.assert_stops(pod)
-        self.assertEqual(pod.states(), WHOLE_LIFE)
+        self.assertEqual(pod.states(), case.pods.WHOLE_LIFE)
 
     def test_each_move_has_its_cause_and_time(self):
         pod = self.ready()
