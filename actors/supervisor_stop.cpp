@@ -11,7 +11,8 @@ int exit_code_for(errc e) {
   if (e == errc::bad_usage) {
     return 64;
   }
-  if (e == errc::bad_config || e == errc::model_invalid || e == errc::model_not_found) {
+  if (e == errc::bad_config || e == errc::model_invalid || e == errc::model_not_found ||
+      e == errc::store_corrupt) {
     return 65;
   }
   if (e == errc::unfit || e == errc::no_torch || e == errc::engine_start ||
@@ -19,7 +20,7 @@ int exit_code_for(errc e) {
       e == errc::state_timeout) {
     return 69;
   }
-  if (e == errc::port_in_use || e == errc::locked) {
+  if (e == errc::port_in_use || e == errc::store_locked) {
     return 75;
   }
   return 70;

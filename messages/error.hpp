@@ -28,12 +28,17 @@ namespace tayfa {
   X(request_timeout, 9, 408, "the request did not arrive in time")                                 \
   X(unsupported_media, 10, 415, "this content type or encoding is not taken")                      \
   X(model_not_found, 12, 404, "no such model in the catalogue")                                    \
+  X(idempotency_mismatch, 13, 422, "this idempotency key belongs to a different request")          \
+  X(wrong_state, 14, 409, "the job's state does not allow this")                                   \
+  X(webhook_refused, 15, 400, "this address may not be called from here")                          \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \
   X(not_ready, 22, 503, "the pod is not ready yet")                                                \
   X(stopping, 23, 503, "the pod is stopping and takes no more work")                               \
   X(unavailable, 24, 503, "a part of the pod is restarting; try again")                            \
+  X(storage_full, 25, 503, "the disk is full; nothing was accepted")                               \
+  X(quota_exceeded, 26, 429, "this tenant has as many jobs here as it may")                        \
   /* why an attempt or a job ended */                                                              \
   X(job_failed, 40, 200, "the job reported an error")                                              \
   X(engine_crash, 41, 500, "the engine process died")                                              \
@@ -45,20 +50,24 @@ namespace tayfa {
   X(execution_timeout, 47, 200, "the job ran longer than its execution timeout")                   \
   X(ttl_expired, 48, 200, "the job's time to live ended")                                          \
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
+  X(lease_expired, 51, 200, "the attempt made no progress within its lease")                       \
+  X(poison, 52, 200, "the job ended the engine that ran it, alone, too often")                     \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \
   X(model_invalid, 62, 500, "the model file or its manifest is not valid")                         \
   X(unfit, 63, 500, "this machine is not fit for the engine")                                      \
   X(port_in_use, 64, 500, "the address is in use")                                                 \
-  X(locked, 65, 500, "another runtime uses this data folder")                                      \
+  X(store_locked, 65, 500, "another runtime uses this data folder")                                \
   X(state_timeout, 66, 500, "a lifecycle state took longer than its budget")                       \
   X(restart_intensity, 67, 500, "a part of the pod failed too often")                              \
   X(illegal_transition, 68, 500, "no such edge in the lifecycle table")                            \
   X(bad_frame, 69, 500, "a frame between processes could not be decoded")                          \
   X(io_error, 70, 500, "an operation of the system failed")                                        \
   X(internal, 71, 500, "an internal error; this is a bug in Tayfa")                                \
-  X(no_torch, 72, 500, "this build has no torch engine")
+  X(no_torch, 72, 500, "this build has no torch engine")                                           \
+  X(store_corrupt, 73, 500, "the store's file is damaged or from another program")                 \
+  X(store_failed, 74, 500, "the store could not make a change durable")
 
 enum class errc : std::uint16_t {
 #define TAYFA_X(code, number, status, text) code = number,

@@ -13,22 +13,36 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace tayfa {
 
 using std::chrono::milliseconds;
 
-/// RunPod's `policy` object (docs: serverless/endpoints/send-requests); bounds are RunPod's own.
+/// RunPod's `policy` object (docs: serverless/endpoints/send-requests; its bounds are RunPod's own),
+/// and what Tayfa adds to it.
 struct job_policy {
   static constexpr milliseconds execution_timeout_min{5'000};
   static constexpr milliseconds execution_timeout_max{std::chrono::hours{24 * 7}};
   static constexpr milliseconds ttl_min{10'000};
   static constexpr milliseconds ttl_max{std::chrono::hours{24 * 7}};
+  static constexpr std::uint8_t priority_max = 9; ///< the most urgent
+  static constexpr std::uint8_t priority_normal = 5;
+  static constexpr std::uint8_t priority_low = 1; ///< RunPod's lowPriority
+  static constexpr milliseconds deadline_max = ttl_max;
+  static constexpr milliseconds delay_max = ttl_max;
+  static constexpr std::size_t name_max = 64;      ///< of tenant and model
+  static constexpr std::size_t idempotency_max = 255; ///< of the key, printable ASCII
 
   std::optional<milliseconds> execution_timeout; ///< of one attempt; empty = the pod's default
   std::optional<milliseconds> ttl; ///< of the job, from its acceptance; empty = default
-  bool low_priority = false;
+  std::uint8_t priority = priority_normal; ///< 0 (may wait) .. 9 (urgent), among its tenant's jobs
+  /// Wanted finished this long after acceptance: orders the tenant's jobs, ends none of them.
+  std::optional<milliseconds> deadline;
+  milliseconds delay{0};       ///< not started before this long after acceptance
+  std::string tenant;          ///< whose fair share it uses; empty = the common one
+  std::string idempotency_key; ///< a second submission with it is the same job; empty = none
 
   bool operator==(const job_policy&) const = default;
 };
@@ -36,14 +50,50 @@ struct job_policy {
 /// What a client asked for: POST /run or /runsync, checked and bounded (runtime/api).
 struct job_request {
   std::string endpoint; ///< one of the pod's endpoints
+  std::string model;    ///< of the catalogue; empty = the default one
+  std::string shape;    ///< jobs of one model and shape take about as long and may run together
   shared_text input;    ///< JSON text of the `input` member, valid and within the depth limit
   job_policy policy;
-  std::string webhook; ///< kept and shown, not called yet (docs/decisions.md)
+  std::string webhook; ///< called when the job has ended; empty = none
   bool sync = false;   ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
+// Why a job waits, as far as the queue knows; shown to people, decides nothing.
+#define TAYFA_WAIT_REASONS(X)                                                                      \
+  X(none, "it does not wait")                                                                      \
+  X(no_worker, "no worker is ready")                                                               \
+  X(workers_busy, "every worker that may take it is busy")                                         \
+  X(worker_reserved, "a worker that finishes it sooner is about to be free")                       \
+  X(no_memory, "no worker has the memory for its model")                                           \
+  X(model_loading, "its model is being loaded")                                                    \
+  X(batch_filling, "it waits for company in a batch")                                              \
+  X(backoff, "an attempt was lost; it waits before the next")                                      \
+  X(quota, "its tenant runs as many jobs as it may")                                               \
+  X(delayed, "it is not to start before its time")                                                 \
+  X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
+  X(stopping, "the pod is stopping; it waits for the next start")
+
+enum class wait_reason : std::uint8_t {
+#define TAYFA_X(name, text) name,
+  TAYFA_WAIT_REASONS(TAYFA_X)
+#undef TAYFA_X
+};
+std::string_view to_string(wait_reason); ///< "no_worker"
+std::string_view describe(wait_reason);  ///< the sentence of the row
+
 /// One chunk of a streaming job: JSON text.
 using chunk = shared_text;
+
+/// One attempt that has ended. Times are since the job was accepted.
+struct attempt_view {
+  std::uint32_t number = 0;
+  std::string worker;                   ///< "slot-0"
+  milliseconds given{0};                ///< to the worker
+  std::optional<milliseconds> began;    ///< the engine said started
+  milliseconds ended{0};
+  std::optional<error> failure;         ///< empty: it brought the result
+  bool operator==(const attempt_view&) const = default;
+};
 
 /// How a job stands. `output`, `failure` and the times are set as far as they are known.
 struct job_view {
@@ -55,6 +105,61 @@ struct job_view {
   std::uint32_t attempts = 0;
   std::optional<milliseconds> delay;     ///< accepted -> first attempt started
   std::optional<milliseconds> execution; ///< of the attempt that ended it
+  wait_reason why = wait_reason::none;   ///< while IN_QUEUE
+  /// The output is not here but in the store (job_store::fetch with this number); 0 = it is here.
+  std::uint64_t stored_output = 0;
+};
+
+/// Everything about one job, for whoever looks closely (GET /jobs/{id}, the command line).
+struct job_detail {
+  job_view view;
+  std::string endpoint, model, shape, tenant;
+  std::uint8_t priority = job_policy::priority_normal;
+  std::size_t input_bytes = 0;
+  milliseconds age{0}; ///< since acceptance
+  bool dead = false;   ///< on the dead list: FAILED for want of attempts, kept for retry or drop
+  std::uint32_t lives = 1; ///< 1 + how often it was retried by a client
+  std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
+};
+/// One line of a list of jobs.
+struct job_line {
+  job_id id;
+  job_state state = job_state::IN_QUEUE;
+  wait_reason why = wait_reason::none;
+  std::string model, tenant, worker;
+  std::uint8_t priority = job_policy::priority_normal;
+  std::uint32_t attempts = 0;
+  milliseconds age{0};
+  std::optional<error> failure;
+};
+
+/// Which jobs a list holds. Empty members hold nobody back.
+struct job_filter {
+  static constexpr std::size_t limit_max = 1'000;
+  std::optional<job_state> state;
+  std::optional<std::string> tenant;
+  std::optional<std::string> model;
+  bool dead = false;       ///< only the dead list
+  std::size_t limit = 100; ///< 1 .. limit_max
+  std::uint64_t after = 0; ///< of an earlier list's `next`
+};
+struct job_list {
+  std::vector<job_line> jobs; ///< by submission, newest first
+  std::uint64_t next = 0;     ///< for the filter's `after`; 0 = that was all
+};
+
+/// One slot, for people (GET /slots).
+struct slot_line {
+  slot_id slot;
+  std::uint64_t incarnation = 0;
+  engine_state state = engine_state::NOT_STARTED;
+  std::string engine, device, model;
+  std::uint32_t running = 0; ///< attempts
+  std::uint64_t completed = 0, lost = 0; ///< attempts, since the runtime started
+  bool draining = false;    ///< an operator drains it
+  bool quarantined = false; ///< it kept failing; it is tried again after a while
+  bool given_up = false;
+  std::string pinned;       ///< CPUs, as a list: "0-3"; empty = not pinned
 };
 
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.
@@ -67,6 +172,8 @@ struct job_counts {
   std::uint64_t stale = 0;   ///< reports refused by the fence
   std::uint64_t in_queue = 0;
   std::uint64_t in_progress = 0;
+  std::uint64_t dead = 0;     ///< on the dead list now
+  std::uint64_t kept = 0;     ///< ended jobs whose result is still here, the dead ones included
 };
 
 } // namespace tayfa

@@ -67,6 +67,7 @@ enum class job_state : std::uint8_t { TAYFA_JOB_STATES(TAYFA_X) };
   X(finished)           /* the engine answered with a result                            */         \
   X(job_error)          /* the engine answered with an error of the job                 */         \
   X(attempts_exhausted) /* no attempt is left                                           */         \
+  X(poisoned)           /* it ended the engine that ran it alone, too often             */         \
   X(cancel_requested)   /* the client cancelled                                         */         \
   X(execution_timeout)  /* the job ran too long                                         */         \
   X(ttl_expired)        /* the job lived too long                                       */

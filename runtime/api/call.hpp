@@ -24,6 +24,8 @@ struct request {
   std::string method; ///< upper case
   std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"
   std::string content_type;
+  std::string idempotency_key; ///< the header Idempotency-Key
+  std::string last_event_id;   ///< the header Last-Event-ID
   std::string body;
 };
 
@@ -54,11 +56,46 @@ struct stream {
 struct cancel {
   job_id id;
 };
+/// POST /retry/{id}: a FAILED or TIMED_OUT job runs again, under its id.
+struct retry {
+  job_id id;
+};
+/// POST /drop/{id}: an ended job is forgotten now, also from the dead list.
+struct drop {
+  job_id id;
+};
+/// POST /purge-queue: what waits is cancelled and forgotten; what runs is left alone.
+struct purge {};
+/// GET /jobs?state=&tenant=&model=&limit=&after=, GET /dead.
+struct list_jobs {
+  job_filter filter;
+};
+/// GET /jobs/{id}: everything about it.
+struct inspect {
+  job_id id;
+};
+/// GET /events?job=&after=: server-sent events (HTML Living Standard, 9.2).
+struct events {
+  job_id job; ///< empty = everything
+  std::optional<std::uint64_t> after; ///< the number of the last event seen; empty = from now on
+};
+/// GET /slots.
+struct list_slots {};
+/// POST /slots/{i}/drain and /slots/{i}/undrain.
+struct drain_slot {
+  slot_id slot;
+  bool on = true;
+};
+/// POST /slots/count/{n}: as many slots from now on.
+struct resize_slots {
+  std::uint32_t count = 0;
+};
 struct health {};
 struct ping {};
 struct scrape {}; ///< /metrics
 
-using call = std::variant<submit, status, stream, cancel, health, ping, scrape>;
+using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
+                          events, list_slots, drain_slot, resize_slots, health, ping, scrape>;
 
 /// The largest body that `target` may carry (0 for routes without one). Used before the body is
 /// read.
@@ -83,7 +120,11 @@ response refuse(const error&);
 response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
 response job(const job_view&);                               ///< /status, /runsync
 response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","stream":[{"output":…}]}
-response cancelled(const job_view&);                         ///< {"id","status"}
+response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
+response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
+response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
+response detail(const job_detail&);                          ///< GET /jobs/{id}
+response slots(const std::vector<slot_line>&);               ///< {"slots":[…]}
 
 struct worker_counts {
   std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;

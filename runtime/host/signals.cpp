@@ -82,7 +82,7 @@ result<data_folder_lock> data_folder_lock::acquire(const std::string& folder) {
     return fail(errc::io_error, path + ": " + std::strerror(errno));
   }
   if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
-    return errno == EWOULDBLOCK ? fail(errc::locked, holder_of(file.get()) + " holds " + path)
+    return errno == EWOULDBLOCK ? fail(errc::store_locked, holder_of(file.get()) + " holds " + path)
                                 : fail(errc::io_error, path + ": " + std::strerror(errno));
   }
   const auto pid = std::to_string(::getpid()) + "\n";

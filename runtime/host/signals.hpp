@@ -39,7 +39,7 @@ class signal_watch {
 /// in it for people.
 class data_folder_lock {
  public:
-  /// Makes the folder (mode 0700) when missing. errc::locked naming the holder's pid,
+  /// Makes the folder (mode 0700) when missing. errc::store_locked naming the holder's pid,
   /// errc::io_error.
   static result<data_folder_lock> acquire(const std::string& folder);
 

@@ -82,7 +82,7 @@ TEST(data_folder_lock_test, one_holder_at_a_time_and_the_other_learns_who) {
     ASSERT_TRUE(first.has_value()) << first.error().str();
     const auto second = data_folder_lock::acquire(data);
     ASSERT_FALSE(second.has_value());
-    EXPECT_EQ(second.error().code, errc::locked);
+    EXPECT_EQ(second.error().code, errc::store_locked);
     EXPECT_THAT(second.error().text,
                 testing::HasSubstr("process " + std::to_string(::getpid()) + " "));
   }

@@ -1,0 +1,42 @@
+// Calls to the outside (webhooks), without blocking anybody. One of the world's interfaces.
+//
+// A guarded call goes only to public addresses: the name is resolved once, every address is checked
+// before a connection to it is made, no redirect is followed, only http and https, no other port
+// than the allowed ones (reliability: SSRF). Thread safe; `done` is called exactly once, from the
+// poster's own thread.
+#pragma once
+
+#include "messages/error.hpp"
+
+#include <chrono>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tayfa {
+
+struct outgoing_call {
+  std::string method = "POST";
+  std::string url;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::chrono::milliseconds timeout{10'000}; ///< of the whole call
+  std::size_t answer_bytes_max = 64 * 1024;
+  bool guarded = true;
+};
+struct outgoing_answer {
+  unsigned status = 0;
+  std::string body;
+  std::vector<std::pair<std::string, std::string>> headers; ///< names in lower case
+};
+
+class http_poster {
+ public:
+  virtual ~http_poster() = default;
+  /// errc::webhook_refused: the guard says no; request_timeout, unavailable, payload_too_large,
+  /// io_error otherwise. Any HTTP status is a success here.
+  virtual void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
+};
+
+} // namespace tayfa

@@ -1,0 +1,74 @@
+// What of a job survives the process: plain rows, and the changes that the queue asks the store to
+// make durable. Knows neither SQL nor decisions.
+//
+// Moments are those of this process's monotonic clock; the store translates them at its border, so
+// that a moment read back after a restart means the same point in time (store.hpp).
+#pragma once
+
+#include "messages/job.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tayfa::store {
+
+/// One job. `order` names it (ids are texts of the outside); orders are given by the job table,
+/// grow, and are never used again.
+struct job_row {
+  std::uint64_t order = 0;
+  job_id id;
+  job_request request; ///< never changes but for its input, which may be released
+  std::uint64_t fingerprint = 0; ///< of the request, for its idempotency key
+  moment submitted;
+
+  job_state state = job_state::IN_QUEUE;
+  std::uint32_t attempts = 0;      ///< number of the latest attempt: the fence
+  std::uint32_t lives = 1;         ///< 1 + retries by a client
+  std::uint32_t attempts_before = 0; ///< of earlier lives
+  std::uint32_t lone_kills = 0;    ///< engines that ended while it ran alone in them
+  bool suspect = false;            ///< an engine ended while it ran in company
+  bool dead = false;               ///< on the dead list
+  moment not_before;               ///< delayed start, or backoff
+  std::optional<moment> ended;
+  std::string worker;              ///< of the latest attempt, for people
+  std::optional<error> failure;
+  std::optional<milliseconds> delay;
+  std::optional<milliseconds> execution;
+  std::vector<attempt_view> history;
+
+  std::uint32_t hook_tries = 0;    ///< of the webhook; hook_open = still to be delivered
+  bool hook_open = false;
+
+  shared_text output;              ///< JSON text
+  std::vector<chunk> chunks;       ///< unread stream chunks of an ended job
+  // Read back: what is larger than job_store::inline_max stays in the store until fetch().
+  std::size_t input_bytes = 0;
+  std::size_t output_bytes = 0;
+};
+
+/// Which columns of a row a change carries. A new row carries all of them.
+enum parts : std::uint8_t {
+  part_request = 1, ///< id, request with its input, fingerprint, submitted: the row is new
+  part_state = 2,   ///< everything that is not named in another part; in every put
+  part_output = 4,
+  part_chunks = 8,
+  part_input_released = 16, ///< the input is no longer needed
+};
+
+/// The row shall be so. Idempotent: putting the same row twice changes nothing.
+struct put {
+  job_row row;
+  std::uint8_t which = part_state;
+};
+/// The row shall be gone, with its files.
+struct erase {
+  std::uint64_t order = 0;
+};
+using change = std::variant<put, erase>;
+using batch = std::vector<change>;
+
+} // namespace tayfa::store

@@ -1,0 +1,50 @@
+// Where accepted jobs are durable. One of the world's interfaces: SQLite in a file (sqlite_store),
+// SQLite over a simulated disk (the same, with runtime/store/sim_disk below it), or nothing
+// (memory_store, for those who want no durability and to see its price).
+//
+// Contract:
+//   * commit() makes a batch durable as a whole, or not at all; batches become durable in the order
+//     of the calls; `done` is called once for each, in that order.
+//   * after success the batch survives kill -9, and power loss on a disk that honours flush.
+//   * errc::storage_full: the batch changed nothing, and the store goes on; trying again is right.
+//     Any other error (errc::store_failed): what happened is unknown until the store is opened
+//     again. The store refuses everything from then on; the process must end and recover.
+//   * one process holds a store at a time (errc::store_locked), on a local disk.
+// Thread safe. Callbacks come from the store's own thread (in simulation: from a later step).
+#pragma once
+
+#include "runtime/store/row.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace tayfa {
+
+class job_store {
+ public:
+  /// Texts up to this size lie in the row; larger ones become content-addressed files, and are not
+  /// read back with the row.
+  static constexpr std::size_t inline_max = 64 * 1024;
+
+  enum class column : std::uint8_t { input, output };
+
+  struct recovered {
+    std::vector<store::job_row> rows; ///< by order, ascending
+    std::uint64_t last_order = 0;     ///< the highest that was ever given, also by erased rows
+  };
+
+  virtual ~job_store() = default;
+  /// Opens, checks, migrates and reads everything. errc::store_locked, store_corrupt (the file is
+  /// kept as it is), bad_config (a network file system, a folder that cannot be used), io_error.
+  virtual void open(std::function<void(result<recovered>)> done) = 0;
+  virtual void commit(store::batch, std::function<void(result<void>)> done) = 0;
+  /// The text of a row that was committed. errc::job_not_found when the row is gone.
+  virtual void fetch(std::uint64_t order, column, std::function<void(result<shared_text>)> done) = 0;
+  /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.
+  virtual void close(std::function<void()> done) = 0;
+  /// Whether texts above inline_max may be dropped from memory after their commit.
+  virtual bool keeps_large_texts() const = 0;
+};
+
+} // namespace tayfa
