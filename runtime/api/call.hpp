@@ -76,7 +76,7 @@ struct inspect {
 };
 /// GET /events?job=&after=: server-sent events (HTML Living Standard, 9.2).
 struct events {
-  job_id job; ///< empty = everything
+  job_id job;                         ///< empty = everything
   std::optional<std::uint64_t> after; ///< the number of the last event seen; empty = from now on
 };
 /// GET /slots.

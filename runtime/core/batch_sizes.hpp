@@ -1,9 +1,10 @@
 // How many jobs of one kind are worth running together: configured, or learned. Pure and bounded.
 //
-// Assumptions: a run of n members takes longer than one of n - 1, usually by less than one more run;
-// memory grows with n, so an out-of-memory at n says that n is too many until the engine is new.
-// Learning doubles the size while a member's share of the time falls by at least 5 %, steps back
-// when it does not, and tries the next size again now and then (every 64 runs), as load changes.
+// Assumptions: a run of n members takes longer than one of n - 1, usually by less than one more
+// run; memory grows with n, so an out-of-memory at n says that n is too many until the engine is
+// new. Learning doubles the size while a member's share of the time falls by at least 5 %, steps
+// back when it does not, and tries the next size again now and then (every 64 runs), as load
+// changes.
 #pragma once
 
 #include "runtime/core/run_times.hpp"

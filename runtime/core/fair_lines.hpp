@@ -1,14 +1,16 @@
 // The waiting jobs, in the order in which they are to be served. Pure: knows orders and times, not
 // jobs.
 //
-//   * Between tenants: weighted fair queueing (start-time fair queueing, Goyal, Vin and Cheng 1996).
+//   * Between tenants: weighted fair queueing (start-time fair queueing, Goyal, Vin and Cheng
+//   1996).
 //     A tenant's virtual time grows by expected milliseconds / weight of what it is given; the
 //     tenant with the least virtual time is served next. One that was idle starts at the others'
 //     least, so that nobody saves up.
 //   * Within a tenant: earliest urgency first, ties by order. Urgency is a moment fixed at
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
-//   * A group is what may run together and is placed alike: model, shape, and `alone` for a job that
+//   * A group is what may run together and is placed alike: model, shape, and `alone` for a job
+//   that
 //     must not share an engine (its own order; 0 = may share).
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
@@ -68,7 +70,8 @@ class fair_lines {
   /// The same place that was added.
   void remove(const place&);
 
-  /// A job of the tenant is given out and was removed before: its share is charged, its run counted.
+  /// A job of the tenant is given out and was removed before: its share is charged, its run
+  /// counted.
   void started(const std::string& tenant, milliseconds expected);
   /// That job runs no more: the charge is corrected to what it took.
   void ended(const std::string& tenant, milliseconds expected, milliseconds took);
@@ -78,10 +81,10 @@ class fair_lines {
   /// Who is served next of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
 
-  std::size_t size() const;                              ///< all that wait
+  std::size_t size() const; ///< all that wait
   std::size_t waiting(const std::string& tenant) const;
   std::size_t running(const std::string& tenant) const;
-  std::size_t waiting_in(const group_key&) const;        ///< of any tenant
+  std::size_t waiting_in(const group_key&) const; ///< of any tenant
   /// Any job of this model waits (a worker that has it loaded had better keep it).
   bool wants(const std::string& model) const;
   bool at_quota(const std::string& tenant) const;

@@ -1,10 +1,10 @@
 // What running and loading take, learned from what they took. Pure and bounded.
 //
 // Assumptions: the time of one engine run depends on the model, the job's shape class, the kind of
-// device and the number of members in a batch; it drifts slowly (exponentially weighted mean, weight
-// 1/8, and mean deviation, as in RFC 6298); what was never seen is guessed from what is nearest:
-// same model and shape on another device, scaled by how those two devices compared on other work;
-// same model, other shapes; then a default.
+// device and the number of members in a batch; it drifts slowly (exponentially weighted mean,
+// weight 1/8, and mean deviation, as in RFC 6298); what was never seen is guessed from what is
+// nearest: same model and shape on another device, scaled by how those two devices compared on
+// other work; same model, other shapes; then a default.
 #pragma once
 
 #include "messages/job.hpp"

@@ -37,8 +37,8 @@ class event_feed {
 
   struct page {
     std::vector<feed_event> events;
-    std::uint64_t last = 0;    ///< ask again with this number
-    std::uint64_t missed = 0;  ///< events that were gone already
+    std::uint64_t last = 0;   ///< ask again with this number
+    std::uint64_t missed = 0; ///< events that were gone already
   };
   /// What came after `number`; at most `most` events, of this subject (empty = all).
   page after(std::uint64_t number, std::string_view subject, std::size_t most) const;
