@@ -237,7 +237,7 @@ class job_table {
   /// new in it are named, so that they can be withdrawn.
   std::vector<job_id> not_committed();
   /// A submission that could not be made durable: as if it never was. Nothing of it has left.
-  void withdraw(moment now, const job_id&);
+  effects withdraw(moment now, const job_id&);
   /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
   /// again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
@@ -314,11 +314,14 @@ class job_table {
     bool alone = false;           ///< runs a suspect
     std::uint64_t since = 0;      ///< tick of the last change of its load
     std::set<attempt_ref> holds;  ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0; ///< of the run it is at
+    std::uint32_t batch_size = 0; ///< members of the run it is at; 0 = its attempts are apart
+    work_kind run;                ///< of that run
+    bool run_clean = true;        ///< every member that has ended completed
     moment run_began;
     double run_ms = 0;       ///< expected, of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
-    moment change_until;
+    moment back_at;          ///< expected
+    moment change_until;     ///< not counted on any more
   };
 
   bool ended(const record& r) const { return is_final(r.state.state()); }
@@ -354,32 +357,45 @@ class job_table {
   void leave_line(record&);
   void move(record&, job_state to, cause why, effects&);
   void settle_attempt(moment now, record&, std::optional<error>);
-  void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&);
-  void open_hook(moment now, record&, effects&);
+  /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
+  void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
+           std::optional<error> attempt_failure = std::nullopt);
+  void count(job_state to);
+  void leave_tenant(const record&);
+  void set_output(record&, shared_text);
+  void drop_chunks(record&);
+  void remove(record&);
+  static std::string key_of(const job_request&);
   void tell_hook(record&, effects&);
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
   void lose_worker(moment now, worker&, const error& why, effects&);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
-  report_result lost_result(moment now, record&, worker&, const protocol::finished&);
+
+  void renew(moment now, record&);
+  void learn(moment now, worker&, const record*, const protocol::finished&);
 
   // assignment (job_table_assign.cpp)
-  struct offer;
   void assign(moment now, effects&);
-  bool serve_group(moment now, const fair_lines::candidate&, effects&);
+  wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   void fill_options(moment now, const record&);
+  bool has_room(const worker&, const record&) const;
   double free_in(moment now, const worker&) const;
-  void give_batch(moment now, worker&, fair_lines::group_id, record& first, effects&);
-  void hand_over(moment now, record&, worker&, std::uint64_t batch, std::uint32_t size, effects&);
-  bool ask_for_model(moment now, worker&, const std::string& model, effects&);
+  std::optional<std::size_t> second_best(const record&);
+  wait_reason wait_for_model(moment now, const record&, std::size_t option, effects&);
+  std::uint32_t batch_size(const record&, const worker&) const;
+  void give_run(moment now, record& first, worker&, fair_lines::group_id, std::uint32_t size,
+                double run_ms, effects&);
+  void hand_over(moment now, record&, worker&, double expected_ms, std::uint64_t batch, effects&);
   void look_again_at(moment);
-  void ran(moment now, worker&);
+  std::uint64_t order_of(const job_id&) const;
 
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
+  void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
@@ -414,6 +430,7 @@ class job_table {
   std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
   std::vector<std::uint64_t> flying_;
   std::vector<std::uint64_t> erased_; ///< rows to be erased
+  std::vector<std::uint64_t> flying_erased_;
 };
 
 } // namespace tayfa
