@@ -222,15 +222,18 @@ class job_table {
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
   std::size_t running() const { return running_; }
+  /// This attempt is the job's current one, on this worker.
+  bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
   std::size_t held(slot_id) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
-  /// committed() or not_committed() is said; only one batch is in flight at a time. At most `most`
-  /// rows; the rest stays for the next call.
-  store::batch take_changes(std::size_t most = static_cast<std::size_t>(-1));
-  bool has_changes() const { return !dirty_.empty(); }
+  /// committed() or not_committed() is said; only one batch is in flight at a time.
+  store::batch take_changes();
+  bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
+  /// Nothing of this job is on its way to the store; also true of one that does not exist.
+  bool durable(const job_id&) const;
   /// The batch in flight is durable.
   void committed();
   /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were

@@ -91,11 +91,17 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   return row;
 }
 
-store::batch job_table::take_changes(std::size_t most) {
+bool job_table::durable(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry == jobs_.end() ? erased_.empty() && flying_erased_.empty()
+                              : entry->second.changed == 0 && entry->second.flying == 0;
+}
+
+store::batch job_table::take_changes() {
   store::batch batch;
-  std::size_t taken = 0;
-  for (; taken < dirty_.size() && batch.size() < most; ++taken) {
-    const auto entry = by_order_.find(dirty_[taken]);
+  batch.reserve(dirty_.size() + erased_.size());
+  for (const auto order : dirty_) {
+    const auto entry = by_order_.find(order);
     if (entry == by_order_.end()) {
       continue; // forgotten meanwhile
     }
@@ -105,7 +111,7 @@ store::batch job_table::take_changes(std::size_t most) {
     flying_.push_back(r.order);
     batch.emplace_back(store::put{row_of(r, parts), parts});
   }
-  dirty_.erase(dirty_.begin(), dirty_.begin() + static_cast<std::ptrdiff_t>(taken));
+  dirty_.clear();
   for (const auto order : erased_) {
     batch.emplace_back(store::erase{order});
   }

@@ -95,6 +95,12 @@ job_table::worker* job_table::present(worker_ref ref) {
              : nullptr;
 }
 
+bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
+  const auto entry = jobs_.find(attempt.job);
+  return entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
+         entry->second.holder == ref && entry->second.attempts == attempt.number;
+}
+
 std::size_t job_table::held(slot_id slot) const {
   const auto entry = workers_.find(slot);
   return entry == workers_.end() ? 0 : entry->second.holds.size();
