@@ -131,6 +131,7 @@ void gpu_worker::on(const engine_frame& e) {
         using body_type = std::decay_t<decltype(body)>;
         if constexpr (requires { body.sequence, body.payload; } ||
                       std::is_same_v<body_type, protocol::started> ||
+                      std::is_same_v<body_type, protocol::stepped> ||
                       std::is_same_v<body_type, protocol::finished>) {
           said_of_attempt(body);
         } else {
