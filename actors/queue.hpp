@@ -27,9 +27,6 @@
 
 namespace tayfa {
 
-/// errc::bad_config when queue.tenants cannot be read.
-result<job_limits> limits_from(const config&);
-
 /// What outlives the actor: the table, and what was decided but not carried out yet.
 struct queue_books {
   explicit queue_books(job_limits limits) : table(std::move(limits)) {}

@@ -1,5 +1,6 @@
-// The queue's limits, from the configuration.
-#include "actors/queue.hpp"
+#include "actors/queue_limits.hpp"
+
+#include "runtime/store/store.hpp"
 
 #include <charconv>
 
