@@ -28,6 +28,7 @@ constexpr text_rule text_rules[] = {
     {"pod.data", text_form::required_path},
     {"http.listen", text_form::address},
     {"http.endpoints", text_form::name},
+    {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_kinds},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
@@ -180,6 +181,7 @@ std::string allowed_values(const knob& row) {
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::network: return "addresses and blocks such as 10.0.0.0/8 or fd00::/8";
   case text_form::unused: break;
   }
   return "text";

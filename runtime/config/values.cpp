@@ -2,6 +2,7 @@
 
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
+#include "runtime/http/address_guard.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
@@ -101,6 +102,11 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::name:
     if (!is_name(s)) {
       return text::quoted(s, 100) + " is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
+    }
+    return std::nullopt;
+  case text_form::network:
+    if (const auto block = parse_block(s); !block) {
+      return text::quoted(s, 100) + " " + block.error().text;
     }
     return std::nullopt;
   case text_form::path:
