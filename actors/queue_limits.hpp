@@ -6,7 +6,6 @@
 
 namespace tayfa {
 
-/// errc::bad_config, naming the field, when queue.tenants cannot be read.
-result<job_limits> limits_from(const config&);
+job_limits limits_from(const config&);
 
 } // namespace tayfa

@@ -100,9 +100,8 @@ void supervisor::close_store() {
     finish();
     return;
   }
-  ctx_.outside.store.close([me = caf::actor_cast<supervisor_actor>(this)] {
-    caf::anon_send(me, store_closed{});
-  });
+  ctx_.outside.store.close(
+      [me = caf::actor_cast<supervisor_actor>(this)] { caf::anon_send(me, store_closed{}); });
 }
 
 void supervisor::finish() {

@@ -96,7 +96,9 @@ std::unique_ptr<job_store> make_store(const config& c, const time_source& time) 
 
 poster_options poster_from(const config& c) {
   poster_options o;
-  o.guard.allow_private = c.webhook_allow_private;
+  if (auto blocks = parse_blocks(c.webhook_allow_private.items())) { // checked with the rest
+    o.guard = address_guard{std::move(*blocks)};
+  }
   return o;
 }
 

@@ -33,7 +33,7 @@ constexpr text_rule text_rules[] = {
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.on_unfit", text_form::choice, unfit_answers},
-    {"queue.tenants", text_form::free},
+    {"queue.tenants", text_form::share},
     {"store.kind", text_form::choice, store_kinds},
     {"log.level", text_form::choice, log_levels},
     {"log.format", text_form::choice, log_formats},
@@ -181,6 +181,7 @@ std::string allowed_values(const knob& row) {
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::share: return "name=weight or name=weight:jobs, weight from 0.001 to 1000";
   case text_form::network: return "addresses and blocks such as 10.0.0.0/8 or fd00::/8";
   case text_form::unused: break;
   }

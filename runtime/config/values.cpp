@@ -1,5 +1,7 @@
 #include "runtime/config/values.hpp"
 
+#include "runtime/config/share.hpp"
+
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/http/address_guard.hpp"
@@ -107,6 +109,11 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::network:
     if (const auto block = parse_block(s); !block) {
       return text::quoted(s, 100) + " " + block.error().text;
+    }
+    return std::nullopt;
+  case text_form::share:
+    if (const auto share = parse_share(s); !share) {
+      return text::quoted(s, 100) + " " + share.error().text;
     }
     return std::nullopt;
   case text_form::path:
