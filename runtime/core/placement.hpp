@@ -36,6 +36,11 @@ struct choice {
 };
 
 /// The best option; nothing when none fits.
-std::optional<choice> choose(std::span<const option>);
+///
+/// `waiting` is how many runs like this one wait (itself included). A worker without room is worth
+/// waiting for only by as many of them as it (with the others like it) finishes before the best
+/// worker with room would have finished one; the next of them takes that one at once. So a long
+/// queue uses every GPU, and a short one only those that help. With 1 it is the least cost of all.
+std::optional<choice> choose(std::span<const option>, std::size_t waiting = 1);
 
 } // namespace tayfa::placement
