@@ -150,8 +150,10 @@ response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","str
 response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
 response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
 response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
-response detail(const job_detail&);                          ///< GET /jobs/{id}
-response slots(const std::vector<slot_line>&);               ///< {"slots":[…]}
+/// One change of a job, for the event feed: JSON object.
+std::string job_event(const job_view&, job_state from, cause why);
+response detail(const job_detail&);            ///< GET /jobs/{id}
+response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
 
 struct worker_counts {
   std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;

@@ -104,6 +104,25 @@ response jobs(const job_list& list) {
       out.raw("next", list.next == 0 ? std::string{"null"} : std::to_string(list.next)).done());
 }
 
+std::string job_event(const job_view& view, job_state from, cause why) {
+  object_writer out{256};
+  out.text("id", view.id.str())
+      .text("status", to_string(view.state))
+      .text("from", to_string(from))
+      .text("cause", to_string(why))
+      .number("attempt", view.attempts);
+  if (!view.worker.empty()) {
+    out.text("workerId", view.worker);
+  }
+  if (view.why != wait_reason::none) {
+    out.text("waitReason", to_string(view.why));
+  }
+  if (view.failure) {
+    out.text("error", to_string(view.failure->code));
+  }
+  return out.time("delayTime", view.delay).time("executionTime", view.execution).done();
+}
+
 response detail(const job_detail& job) {
   const job_view& view = job.view;
   object_writer out{1024};
