@@ -54,6 +54,13 @@ class stop_button {
   std::vector<std::string> early_;
 };
 
+/// Event numbers go on from those of earlier runtimes, as well as the wall clock allows.
+std::uint64_t event_base(const time_source& time) {
+  const auto since_1970 = time.wall().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
+}
+
 http_options http_from(const config& c, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
@@ -62,6 +69,7 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
   o.api.runsync_wait = c.http_runsync_wait;
   o.api.endpoints = c.http_endpoints.items();
   o.connections_max = c.http_connections_max;
+  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.idle_timeout = c.http_idle_timeout;
@@ -168,14 +176,13 @@ int run_serve(const serve_plan& plan) {
   system_time time;
   seeded_random random;
   metrics meters;
+  event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   http_server http{http_from(plan.knobs, meters, lines)};
   process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
-  event_feed feed;
-  world outside{time,  random, lines,  meters, **engines, http,
-                probe, models, *store, post,   feed};
+  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed};
   return live(plan, outside, button).code;
 }
 
