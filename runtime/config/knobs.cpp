@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view engine_kinds[] = {"auto", "scripted", "torch"};
 constexpr std::string_view unfit_answers[] = {"stop", "go_on"};
+constexpr std::string_view pin_answers[] = {"auto", "off", "on"};
 constexpr std::string_view log_levels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view log_formats[] = {"auto", "text", "json", "runpod"};
 
@@ -31,6 +32,7 @@ constexpr text_rule text_rules[] = {
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.on_unfit", text_form::choice, unfit_answers},
+    {"engine.pin", text_form::choice, pin_answers},
     {"log.level", text_form::choice, log_levels},
     {"log.format", text_form::choice, log_formats},
     {"log.file", text_form::path},
