@@ -23,6 +23,10 @@ struct machine_checked {
   fitness_report report;
 };
 
+struct store_opened {
+  result<job_store::recovered> what;
+};
+
 /// How the pod ended.
 struct pod_exit {
   int code = 0;       ///< of the process: 0, 65, 69, 70, 75 (docs/operations: exit codes)
@@ -35,7 +39,7 @@ int exit_code_for(errc);
 
 struct pod_terms {
   std::string engine; ///< resolved kind: "scripted" or "torch"
-  std::shared_ptr<job_table> jobs;
+  std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
 };
 
@@ -61,6 +65,7 @@ class supervisor : public supervisor_actor::base {
   behavior_type stopping();
 
   void begin_starting();
+  void opened(const store_opened&);
   void bound(const http_bound&);
   void begin_configuring();
   void checked(const machine_checked&);
@@ -77,6 +82,8 @@ class supervisor : public supervisor_actor::base {
   void begin_stopping(cause);
   void stop_workers();
   void workers_stopped();
+  void close_store();
+  slots_answer tell_slots() const;
   void force();
   void finish();
 
@@ -113,6 +120,7 @@ class supervisor : public supervisor_actor::base {
   pod_exit exit_;
   bool ready_ = false;
   bool http_open_ = false;
+  bool store_open_ = false;
   bool workers_stopping_ = false;
   bool core_stopping_ = false;
   bool core_lost_ = false; ///< given up: nobody is left to drain

@@ -58,7 +58,7 @@ void supervisor::make_core() {
 
 caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   switch (static_cast<core_child>(i)) {
-  case queue_child: crew_.queue = spawn<queue>(ctx_, terms_.jobs); break;
+  case queue_child: crew_.queue = spawn<queue>(ctx_, terms_.books); break;
   case loader_child: crew_.loader = spawn<model_loader>(ctx_); break;
   case health_child: crew_.health = spawn<health>(ctx_); break;
   case ingress_child: crew_.ingress = spawn<runpod_ingress>(ctx_); break;

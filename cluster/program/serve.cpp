@@ -5,8 +5,11 @@
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/signals.hpp"
+#include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/model/file_source.hpp"
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -94,6 +97,23 @@ caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs)
   return c;
 }
 
+std::unique_ptr<job_store> make_store(const config& c, const time_source& time) {
+  if (c.store_kind == "memory") {
+    return std::make_unique<store::memory_store>();
+  }
+  store::sqlite_store_options o;
+  o.folder = c.pod_data + "/store";
+  return std::make_unique<store::sqlite_store>(time, std::move(o));
+}
+
+poster_options poster_from(const config& c) {
+  poster_options o;
+  if (auto blocks = parse_blocks(c.webhook_allow_private.items())) { // checked with the rest
+    o.guard = address_guard{std::move(*blocks)};
+  }
+  return o;
+}
+
 int refuse_start(event_log& log, const error& e) {
   log.error("cannot_start", {{"code", e.code}, {"text", e.text}});
   return exit_code_for(e.code);
@@ -107,7 +127,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engine, std::make_shared<job_table>(limits_from(plan.knobs)),
+        pod_terms{plan.engine, std::make_shared<queue_books>(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); }});
     caf::anon_send(pod, start_pod{});
     button.connect(pod);
@@ -164,7 +184,11 @@ int run_serve(const serve_plan& plan) {
   http_server http{http_from(plan.knobs, meters, lines)};
   process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
   file_model_source models;
-  world outside{time, random, lines, meters, **engines, http, probe, models};
+  const auto store = make_store(plan.knobs, time);
+  curl_poster post{poster_from(plan.knobs)};
+  event_feed feed;
+  world outside{time,  random, lines,  meters, **engines, http,
+                probe, models, *store, post,   feed};
   return live(plan, outside, button).code;
 }
 

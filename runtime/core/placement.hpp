@@ -4,7 +4,8 @@
 // Assumptions: times are expectations, nothing is preempted; a worker serves what it was given in
 // order; changing a worker's model costs the load time, and costs whoever still wants the model
 // that is thrown out one more load (`evicted_ms`); a job that is better off waiting for a busy
-// worker waits, so a slow GPU is used exactly when it finishes sooner than the queue of the fast one.
+// worker waits, so a slow GPU is used exactly when it finishes sooner than the queue of the fast
+// one.
 #pragma once
 
 #include "messages/ids.hpp"
@@ -17,14 +18,14 @@
 namespace tayfa::placement {
 
 struct option {
-  bool fits = true;        ///< enough memory for the model
-  bool has_room = true;    ///< could take it now
-  double free_in_ms = 0;   ///< until it has room, with all that is reserved on it; 0 when it has
-  bool loaded = true;      ///< the job's model is there
-  double load_ms = 0;      ///< to change to it; counted when !loaded
-  double evicted_ms = 0;   ///< what the change costs the others; counted when !loaded
-  double run_ms = 0;       ///< expected run of this job there
-  std::size_t held = 0;    ///< attempts there now; ties go to the fewest
+  bool fits = true;      ///< enough memory for the model
+  bool has_room = true;  ///< could take it now
+  double free_in_ms = 0; ///< until it has room, with all that is reserved on it; 0 when it has
+  bool loaded = true;    ///< the job's model is there
+  double load_ms = 0;    ///< to change to it; counted when !loaded
+  double evicted_ms = 0; ///< what the change costs the others; counted when !loaded
+  double run_ms = 0;     ///< expected run of this job there
+  std::size_t held = 0;  ///< attempts there now; ties go to the fewest
   std::uint64_t idle_since = 0; ///< tick; ties of ties go to the one idle longest
 };
 
@@ -35,6 +36,11 @@ struct choice {
 };
 
 /// The best option; nothing when none fits.
-std::optional<choice> choose(std::span<const option>);
+///
+/// `waiting` is how many runs like this one wait (itself included). A worker without room is worth
+/// waiting for only by as many of them as it (with the others like it) finishes before the best
+/// worker with room would have finished one; the next of them takes that one at once. So a long
+/// queue uses every GPU, and a short one only those that help. With 1 it is the least cost of all.
+std::optional<choice> choose(std::span<const option>, std::size_t waiting = 1);
 
 } // namespace tayfa::placement

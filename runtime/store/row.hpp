@@ -21,30 +21,30 @@ namespace tayfa::store {
 struct job_row {
   std::uint64_t order = 0;
   job_id id;
-  job_request request; ///< never changes but for its input, which may be released
+  job_request request;           ///< never changes but for its input, which may be released
   std::uint64_t fingerprint = 0; ///< of the request, for its idempotency key
   moment submitted;
 
   job_state state = job_state::IN_QUEUE;
-  std::uint32_t attempts = 0;      ///< number of the latest attempt: the fence
-  std::uint32_t lives = 1;         ///< 1 + retries by a client
+  std::uint32_t attempts = 0;        ///< number of the latest attempt: the fence
+  std::uint32_t lives = 1;           ///< 1 + retries by a client
   std::uint32_t attempts_before = 0; ///< of earlier lives
-  std::uint32_t lone_kills = 0;    ///< engines that ended while it ran alone in them
-  bool suspect = false;            ///< an engine ended while it ran in company
-  bool dead = false;               ///< on the dead list
-  moment not_before;               ///< delayed start, or backoff
+  std::uint32_t lone_kills = 0;      ///< engines that ended while it ran alone in them
+  bool suspect = false;              ///< an engine ended while it ran in company
+  bool dead = false;                 ///< on the dead list
+  moment not_before;                 ///< delayed start, or backoff
   std::optional<moment> ended;
-  std::string worker;              ///< of the latest attempt, for people
+  std::string worker; ///< of the latest attempt, for people
   std::optional<error> failure;
   std::optional<milliseconds> delay;
   std::optional<milliseconds> execution;
   std::vector<attempt_view> history;
 
-  std::uint32_t hook_tries = 0;    ///< of the webhook; hook_open = still to be delivered
+  std::uint32_t hook_tries = 0; ///< of the webhook; hook_open = still to be delivered
   bool hook_open = false;
 
-  shared_text output;              ///< JSON text
-  std::vector<chunk> chunks;       ///< unread stream chunks of an ended job
+  shared_text output;        ///< JSON text
+  std::vector<chunk> chunks; ///< unread stream chunks of an ended job
   // Read back: what is larger than job_store::inline_max stays in the store until fetch().
   std::size_t input_bytes = 0;
   std::size_t output_bytes = 0;

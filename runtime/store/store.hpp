@@ -40,7 +40,8 @@ class job_store {
   virtual void open(std::function<void(result<recovered>)> done) = 0;
   virtual void commit(store::batch, std::function<void(result<void>)> done) = 0;
   /// The text of a row that was committed. errc::job_not_found when the row is gone.
-  virtual void fetch(std::uint64_t order, column, std::function<void(result<shared_text>)> done) = 0;
+  virtual void fetch(std::uint64_t order, column,
+                     std::function<void(result<shared_text>)> done) = 0;
   /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.
   virtual void close(std::function<void()> done) = 0;
   /// Whether texts above inline_max may be dropped from memory after their commit.

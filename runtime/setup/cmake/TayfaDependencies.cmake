@@ -11,6 +11,7 @@ find_package(CURL REQUIRED)                                    # libcurl4-openss
 find_package(PNG REQUIRED)                                     # libpng-dev
 find_package(JPEG REQUIRED)                                    # libjpeg62-turbo-dev
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)               # libssl-dev
+find_package(SQLite3 3.40 REQUIRED)                            # libsqlite3-dev
 find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)   # prometheus-cpp-dev
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)         # libzmq3-dev, cppzmq-dev

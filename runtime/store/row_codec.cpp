@@ -1,0 +1,339 @@
+#include "runtime/store/row_codec.hpp"
+
+#include <boost/json.hpp>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+namespace tayfa::store {
+
+namespace json = boost::json;
+
+const char* const put_request_sql = R"(
+INSERT INTO requests(job, id, fingerprint, submitted, endpoint, model, shape, tenant,
+  idempotency_key, priority, execution_timeout, ttl, deadline, delay, webhook, sync,
+  input, input_bytes, input_file)
+VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+ON CONFLICT(job) DO UPDATE SET id=excluded.id, fingerprint=excluded.fingerprint,
+  submitted=excluded.submitted, endpoint=excluded.endpoint, model=excluded.model,
+  shape=excluded.shape, tenant=excluded.tenant, idempotency_key=excluded.idempotency_key,
+  priority=excluded.priority, execution_timeout=excluded.execution_timeout, ttl=excluded.ttl,
+  deadline=excluded.deadline, delay=excluded.delay, webhook=excluded.webhook, sync=excluded.sync,
+  input=excluded.input, input_bytes=excluded.input_bytes, input_file=excluded.input_file)";
+
+const char* const insert_state_sql = R"(
+INSERT OR REPLACE INTO states(state, attempts, lives, attempts_before, lone_kills, suspect, dead,
+  not_before, ended, worker, failure, failure_text, delay, execution, history, hook_tries,
+  hook_open, input_released, job)
+VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
+
+const char* const update_state_sql = R"(
+UPDATE states SET state=?, attempts=?, lives=?, attempts_before=?, lone_kills=?, suspect=?, dead=?,
+  not_before=?, ended=?, worker=?, failure=?, failure_text=?, delay=?, execution=?, history=?,
+  hook_tries=?, hook_open=?, input_released=max(input_released, ?) WHERE job=?)";
+
+const char* const put_output_sql = R"(
+INSERT INTO results(job, output, output_bytes, output_file) VALUES(?,?,?,?)
+ON CONFLICT(job) DO UPDATE SET output=excluded.output, output_bytes=excluded.output_bytes,
+  output_file=excluded.output_file)";
+
+const char* const put_chunks_sql = R"(
+INSERT INTO results(job, output_bytes, chunks) VALUES(?,0,?)
+ON CONFLICT(job) DO UPDATE SET chunks=excluded.chunks)";
+
+const char* const read_rows_sql = R"(
+SELECT r.job, r.id, r.fingerprint, r.submitted, r.endpoint, r.model, r.shape, r.tenant,
+  r.idempotency_key, r.priority, r.execution_timeout, r.ttl, r.deadline, r.delay, r.webhook, r.sync,
+  s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_bytes,
+  r.input_file,
+  s.state, s.attempts, s.lives, s.attempts_before, s.lone_kills, s.suspect, s.dead, s.not_before,
+  s.ended, s.worker, s.failure, s.failure_text, s.delay, s.execution, s.history, s.hook_tries,
+  s.hook_open, o.output, o.output_bytes, o.output_file, o.chunks
+FROM requests AS r JOIN states AS s ON s.job = r.job LEFT JOIN results AS o ON o.job = r.job
+ORDER BY r.job)";
+
+namespace {
+
+void bind_text(statement& to, const stored_text& text) {
+  if (text.file.empty()) {
+    to.bind_or_null(text.here);
+  } else {
+    to.bind_null();
+  }
+  to.bind_number(text.bytes).bind_or_null(text.file);
+}
+
+/// Reads numbers and remembers whether each was in its range.
+class checked {
+ public:
+  explicit checked(statement& row) : row_(row) {}
+
+  template <class T>
+  T number(std::int64_t max = std::numeric_limits<T>::max()) {
+    const auto value = row_.number();
+    good_ = good_ && value >= 0 && value <= max;
+    return static_cast<T>(good_ ? value : 0);
+  }
+  bool flag() { return number<std::uint8_t>(1) == 1; }
+  std::size_t size() {
+    return static_cast<std::size_t>(number<std::int64_t>(std::numeric_limits<int>::max()));
+  }
+  std::optional<error> failure() {
+    const auto number = row_.maybe_number();
+    auto words = row_.text();
+    if (!number) {
+      return {};
+    }
+    const bool fits = *number >= 0 && *number <= std::numeric_limits<std::uint16_t>::max();
+    const auto code = fits ? errc_from(static_cast<std::uint16_t>(*number)) : std::nullopt;
+    good_ = good_ && code;
+    return error{code.value_or(errc::internal), std::move(words)};
+  }
+  void must(bool holds) { good_ = good_ && holds; }
+  bool good() const { return good_; }
+
+ private:
+  statement& row_;
+  bool good_ = true;
+};
+
+void read_request(statement& from, checked& numbers, const store_clock& clock, read_row& to) {
+  auto& row = to.row;
+  row.order = from.unsigned_number();
+  auto id = job_id::parse(from.view());
+  numbers.must(id.has_value() && row.order != 0);
+  row.id = std::move(id).value_or(job_id{});
+  row.fingerprint = from.unsigned_number();
+  row.submitted = clock.from_store(from.number());
+  auto& request = row.request;
+  request.endpoint = from.text();
+  request.model = from.text();
+  request.shape = from.text();
+  auto& policy = request.policy;
+  policy.tenant = from.text();
+  policy.idempotency_key = from.text();
+  policy.priority = numbers.number<std::uint8_t>(job_policy::priority_max);
+  policy.execution_timeout = from.duration();
+  policy.ttl = from.duration();
+  policy.deadline = from.duration();
+  policy.delay = milliseconds{from.number()};
+  request.webhook = from.text();
+  request.sync = numbers.flag();
+  const bool released = numbers.flag();
+  request.input = shared_text{from.text()};
+  row.input_bytes = numbers.size();
+  to.input_file = from.text();
+  numbers.must(released || !to.input_file.empty() || request.input.size() == row.input_bytes);
+  if (released) {
+    row.input_bytes = 0;
+    to.input_file.clear();
+  }
+}
+
+bool read_history(std::string_view text, std::vector<attempt_view>& history);
+bool read_chunks(std::string_view text, std::vector<chunk>& chunks);
+
+void read_state(statement& from, checked& numbers, const store_clock& clock, job_row& row) {
+  row.state = static_cast<job_state>(
+      numbers.number<std::uint8_t>(static_cast<std::int64_t>(job_state::TIMED_OUT)));
+  row.attempts = numbers.number<std::uint32_t>();
+  row.lives = numbers.number<std::uint32_t>();
+  row.attempts_before = numbers.number<std::uint32_t>();
+  row.lone_kills = numbers.number<std::uint32_t>();
+  row.suspect = numbers.flag();
+  row.dead = numbers.flag();
+  const auto not_before = from.maybe_number();
+  row.not_before = not_before ? clock.from_store(*not_before) : moment{};
+  const auto ended = from.maybe_number();
+  row.ended = ended ? std::optional{clock.from_store(*ended)} : std::nullopt;
+  row.worker = from.text();
+  row.failure = numbers.failure();
+  row.delay = from.duration();
+  row.execution = from.duration();
+  numbers.must(read_history(from.view(), row.history));
+  row.hook_tries = numbers.number<std::uint32_t>();
+  row.hook_open = numbers.flag();
+}
+
+void read_result(statement& from, checked& numbers, read_row& to) {
+  to.row.output = shared_text{from.text()};
+  to.row.output_bytes = numbers.size(); // NULL reads as 0
+  to.output_file = from.text();
+  numbers.must(!to.output_file.empty() || to.row.output.size() == to.row.output_bytes);
+  numbers.must(read_chunks(from.view(), to.row.chunks));
+}
+
+json::value as_json(const attempt_view& attempt) {
+  json::object out{{"number", attempt.number},
+                   {"worker", attempt.worker},
+                   {"given", attempt.given.count()},
+                   {"ended", attempt.ended.count()}};
+  if (attempt.began) {
+    out["began"] = attempt.began->count();
+  }
+  if (attempt.failure) {
+    out["failure"] = static_cast<std::uint16_t>(attempt.failure->code);
+    out["text"] = attempt.failure->text;
+  }
+  return out;
+}
+
+std::optional<std::int64_t> number_in(const json::object& in, std::string_view name) {
+  const auto* const found = in.if_contains(name);
+  return found != nullptr && found->is_int64() ? std::optional{found->get_int64()} : std::nullopt;
+}
+std::optional<std::string> text_in(const json::object& in, std::string_view name) {
+  const auto* const found = in.if_contains(name);
+  return found != nullptr && found->is_string() ? std::optional{std::string{found->get_string()}}
+                                                : std::nullopt;
+}
+
+std::optional<attempt_view> as_attempt(const json::value& value) {
+  const auto* const in = value.if_object();
+  if (in == nullptr) {
+    return {};
+  }
+  const auto number = number_in(*in, "number");
+  const auto given = number_in(*in, "given");
+  const auto ended = number_in(*in, "ended");
+  auto worker = text_in(*in, "worker");
+  if (!number || *number < 0 || *number > std::numeric_limits<std::uint32_t>::max() || !given ||
+      !ended || !worker) {
+    return {};
+  }
+  attempt_view out{.number = static_cast<std::uint32_t>(*number),
+                   .worker = std::move(*worker),
+                   .given = milliseconds{*given},
+                   .began = {},
+                   .ended = milliseconds{*ended},
+                   .failure = {}};
+  if (const auto began = number_in(*in, "began")) {
+    out.began = milliseconds{*began};
+  }
+  if (const auto failure = number_in(*in, "failure")) {
+    const bool fits = *failure >= 0 && *failure <= std::numeric_limits<std::uint16_t>::max();
+    const auto code = fits ? errc_from(static_cast<std::uint16_t>(*failure)) : std::nullopt;
+    if (!code) {
+      return {};
+    }
+    out.failure = error{*code, text_in(*in, "text").value_or("")};
+  }
+  return out;
+}
+
+bool read_history(std::string_view text, std::vector<attempt_view>& history) {
+  if (text.empty()) {
+    return true;
+  }
+  json::parse_options lenient; // texts of engines may hold any bytes
+  lenient.allow_invalid_utf8 = true;
+  json::error_code wrong;
+  const auto value = json::parse({text.data(), text.size()}, wrong, {}, lenient);
+  if (wrong || !value.is_array()) {
+    return false;
+  }
+  for (const auto& each : value.get_array()) {
+    auto attempt = as_attempt(each);
+    if (!attempt) {
+      return false;
+    }
+    history.push_back(std::move(*attempt));
+  }
+  return true;
+}
+
+bool read_chunks(std::string_view text, std::vector<chunk>& chunks) {
+  while (!text.empty()) {
+    std::size_t bytes = 0;
+    const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    const auto digits = static_cast<std::size_t>(end - text.data());
+    if (wrong != std::errc{} || digits == text.size() || text[digits] != ':' ||
+        bytes > text.size() - digits - 1) {
+      return false;
+    }
+    chunks.emplace_back(std::string{text.substr(digits + 1, bytes)});
+    text.remove_prefix(digits + 1 + bytes);
+  }
+  return true;
+}
+
+} // namespace
+
+std::string history_text(const std::vector<attempt_view>& history) {
+  if (history.empty()) {
+    return {};
+  }
+  json::array out;
+  out.reserve(history.size());
+  for (const auto& attempt : history) {
+    out.push_back(as_json(attempt));
+  }
+  return json::serialize(out);
+}
+
+std::string chunks_text(const std::vector<chunk>& chunks) {
+  std::string out;
+  for (const auto& each : chunks) {
+    out += std::to_string(each.size());
+    out += ':';
+    out += each.view();
+  }
+  return out;
+}
+
+void bind_request(statement& to, const job_row& row, const store_clock& clock,
+                  const stored_text& input) {
+  const auto& request = row.request;
+  const auto& policy = request.policy;
+  to.bind_number(row.order).bind(row.id.str()).bind_number(row.fingerprint);
+  to.bind(clock.to_store(row.submitted)).bind(request.endpoint).bind(request.model);
+  to.bind(request.shape).bind(policy.tenant).bind(policy.idempotency_key);
+  to.bind(std::int64_t{policy.priority}).bind(policy.execution_timeout).bind(policy.ttl);
+  to.bind(policy.deadline).bind(std::int64_t{policy.delay.count()}).bind(request.webhook);
+  to.bind(std::int64_t{request.sync});
+  bind_text(to, input);
+}
+
+void bind_state(statement& to, const job_row& row, const store_clock& clock,
+                std::string_view history, bool input_released) {
+  to.bind(static_cast<std::int64_t>(row.state)).bind(std::int64_t{row.attempts});
+  to.bind(std::int64_t{row.lives}).bind(std::int64_t{row.attempts_before});
+  to.bind(std::int64_t{row.lone_kills}).bind(std::int64_t{row.suspect});
+  to.bind(std::int64_t{row.dead});
+  // The default moment means "at once" and must mean so in every process.
+  row.not_before == moment{} ? to.bind_null() : to.bind(clock.to_store(row.not_before));
+  row.ended ? to.bind(clock.to_store(*row.ended)) : to.bind_null();
+  to.bind_or_null(row.worker);
+  if (row.failure) {
+    to.bind(static_cast<std::int64_t>(row.failure->code)).bind_or_null(row.failure->text);
+  } else {
+    to.bind_null().bind_null();
+  }
+  to.bind(row.delay).bind(row.execution).bind_or_null(history);
+  to.bind(std::int64_t{row.hook_tries}).bind(std::int64_t{row.hook_open});
+  to.bind(std::int64_t{input_released}).bind_number(row.order);
+}
+
+void bind_output(statement& to, const job_row& row, const stored_text& output) {
+  to.bind_number(row.order);
+  bind_text(to, output);
+}
+
+void bind_chunks(statement& to, const job_row& row, std::string_view chunks) {
+  to.bind_number(row.order).bind_or_null(chunks);
+}
+
+result<read_row> read_next(statement& from, const store_clock& clock) {
+  read_row out;
+  checked numbers{from};
+  read_request(from, numbers, clock, out);
+  read_state(from, numbers, clock, out.row);
+  read_result(from, numbers, out);
+  if (!numbers.good()) {
+    return fail(errc::store_corrupt,
+                "the row of job " + std::to_string(out.row.order) + " holds what cannot be");
+  }
+  return out;
+}
+
+} // namespace tayfa::store

@@ -1,0 +1,160 @@
+#include "runtime/store/schema.hpp"
+
+#include <array>
+#include <sqlite3.h>
+
+namespace tayfa::store {
+
+namespace {
+
+constexpr const char* version_1 = R"(
+CREATE TABLE requests(
+  job INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, fingerprint INTEGER NOT NULL,
+  submitted INTEGER NOT NULL, endpoint TEXT NOT NULL, model TEXT NOT NULL, shape TEXT NOT NULL,
+  tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, priority INTEGER NOT NULL,
+  execution_timeout INTEGER, ttl INTEGER, deadline INTEGER, delay INTEGER NOT NULL,
+  webhook TEXT NOT NULL, sync INTEGER NOT NULL,
+  input TEXT, input_bytes INTEGER NOT NULL, input_file TEXT) STRICT;
+CREATE TABLE states(
+  job INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
+  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, lone_kills INTEGER NOT NULL,
+  suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, ended INTEGER,
+  worker TEXT, failure INTEGER, failure_text TEXT, delay INTEGER, execution INTEGER,
+  history TEXT, hook_tries INTEGER NOT NULL, hook_open INTEGER NOT NULL,
+  input_released INTEGER NOT NULL) STRICT;
+CREATE TABLE results(
+  job INTEGER PRIMARY KEY, output TEXT, output_bytes INTEGER NOT NULL, output_file TEXT,
+  chunks TEXT) STRICT;
+CREATE TABLE meta(
+  one INTEGER PRIMARY KEY CHECK(one = 1), last_order INTEGER NOT NULL, boot TEXT NOT NULL,
+  clock_offset INTEGER NOT NULL, clock INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT;
+)";
+
+/// steps[v] makes a file of version v one of version v + 1.
+constexpr std::array<const char*, schema_version> steps = {version_1};
+
+result<void> set(database& db, const std::string& pragma) {
+  return db.run(pragma.c_str());
+}
+
+/// Reads only: nothing of a file that is not ours may be touched.
+result<std::int64_t> recognise(database& db) {
+  const auto mark = db.number("PRAGMA application_id");
+  if (!mark) {
+    return mark;
+  }
+  const auto tables = db.number("SELECT count(*) FROM sqlite_master");
+  if (!tables) {
+    return tables;
+  }
+  if (*mark != application_mark && (*mark != 0 || *tables != 0)) {
+    return fail(errc::store_corrupt, "the file belongs to another program; it was not changed");
+  }
+  const auto version = db.number("PRAGMA user_version");
+  if (version && *version > schema_version) {
+    return fail(errc::store_corrupt,
+                "the file was written by a newer release (schema " + std::to_string(*version) +
+                    ", this one knows " + std::to_string(schema_version) +
+                    "); it was not changed. Run that release, or set another data folder");
+  }
+  if (version && (*version < 0 || (*version == 0 && *tables != 0))) {
+    return fail(errc::store_corrupt, "the file has no version; it was not changed");
+  }
+  return version;
+}
+
+result<void> check(database& db) {
+  const auto found = db.text("PRAGMA quick_check(1)");
+  if (!found) {
+    return fail(found.error());
+  }
+  if (*found != "ok") {
+    return fail(errc::store_corrupt, "the check of the file says: " + *found);
+  }
+  return {};
+}
+
+result<void> configure(database& db, const schema_options& options) {
+  for (const auto& pragma :
+       {std::string{"PRAGMA mmap_size=0"}, std::string{"PRAGMA temp_store=MEMORY"},
+        std::string{"PRAGMA trusted_schema=OFF"}, std::string{"PRAGMA cell_size_check=ON"},
+        std::string{"PRAGMA cache_size=-16384"}, std::string{"PRAGMA wal_autocheckpoint=0"},
+        "PRAGMA journal_size_limit=" + std::to_string(options.log_limit),
+        std::string{options.flush ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"}}) {
+    if (auto done = set(db, pragma); !done) {
+      return done;
+    }
+  }
+  return {};
+}
+
+/// The mark goes into the header before anything else, in a transaction of its own: from then on
+/// the file is known as ours even while its tables exist only in the write-ahead log.
+result<void> start_log(database& db, std::int64_t version) {
+  if (version == 0) {
+    auto marked = set(db, "PRAGMA application_id=" + std::to_string(application_mark));
+    if (!marked) {
+      return marked;
+    }
+  }
+  const auto mode = db.text("PRAGMA journal_mode=WAL");
+  if (!mode) {
+    return fail(mode.error());
+  }
+  if (*mode != "wal") {
+    return fail(errc::io_error, "the file system cannot hold a write-ahead log");
+  }
+  return {};
+}
+
+result<void> migrate(database& db, std::int64_t version) {
+  for (auto at = version; at < schema_version; ++at) {
+    const auto next = "PRAGMA user_version=" + std::to_string(at + 1);
+    for (const char* const sql :
+         {"BEGIN IMMEDIATE", steps[static_cast<std::size_t>(at)], next.c_str(), "COMMIT"}) {
+      if (auto done = db.run(sql); !done) {
+        return done;
+      }
+    }
+  }
+  return {};
+}
+
+} // namespace
+
+result<database> open_database(const std::string& path, const schema_options& options) {
+  auto opened = database::open(path, options.vfs);
+  if (!opened) {
+    return opened;
+  }
+  auto& db = *opened;
+  // Closing must not write: not into a file that was refused, nor after a failed flush.
+  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_busy_timeout(db.handle(), 100);
+  // With the lock held for good there is no shared memory file, and a second opener is told.
+  for (const char* const pragma : {"PRAGMA locking_mode=EXCLUSIVE"}) {
+    if (auto done = db.run(pragma); !done) {
+      return fail(done.error());
+    }
+  }
+  const auto version = recognise(db);
+  if (!version) {
+    return fail(version.error());
+  }
+  using step = result<void> (*)(database&, const schema_options&, std::int64_t);
+  constexpr std::array<step, 4> rest = {
+      [](database& d, const schema_options&, std::int64_t) { return check(d); },
+      [](database& d, const schema_options& o, std::int64_t) { return configure(d, o); },
+      [](database& d, const schema_options&, std::int64_t v) { return start_log(d, v); },
+      [](database& d, const schema_options&, std::int64_t v) { return migrate(d, v); },
+  };
+  for (const auto next : rest) {
+    if (auto done = next(db, options, *version); !done) {
+      return fail(done.error());
+    }
+  }
+  return opened;
+}
+
+} // namespace tayfa::store

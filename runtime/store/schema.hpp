@@ -1,0 +1,32 @@
+// The store's file as SQLite sees it: how it is opened and checked, its tables, and the steps from
+// one version of them to the next. Pure functions over a connection.
+//
+//   requests  what was asked; written once          results  output and chunks; written at the end
+//   states    how the job stands; small, rewritten with each change
+//   meta      one row: the store's clock, the highest order ever given
+//
+// A file that is not ours, damaged, or newer than this program is refused as it is: nothing is
+// written before it was recognised.
+#pragma once
+
+#include "runtime/store/sql.hpp"
+
+#include <cstdint>
+#include <string>
+
+namespace tayfa::store {
+
+inline constexpr std::int64_t schema_version = 1;
+inline constexpr std::int64_t application_mark = 0x54614a51; ///< "TaJQ", in the file's header
+
+struct schema_options {
+  std::string vfs{}; ///< of SQLite; empty = the machine's
+  bool flush = true; ///< false: synchronous=OFF, which breaks the promise (for tests of tests)
+  std::int64_t log_limit = 0; ///< bytes that the write-ahead log keeps after a checkpoint
+};
+
+/// The connection to a file that is ours, whole and of this version. errc::store_locked,
+/// store_corrupt, storage_full, store_failed, else io_error.
+result<database> open_database(const std::string& path, const schema_options&);
+
+} // namespace tayfa::store

@@ -1,0 +1,171 @@
+#include "runtime/store/sql.hpp"
+
+#include <cerrno>
+#include <sqlite3.h>
+
+namespace tayfa::store {
+
+void database::closer::operator()(sqlite3* handle) const {
+  sqlite3_close_v2(handle);
+}
+void statement::finalizer::operator()(sqlite3_stmt* handle) const {
+  sqlite3_finalize(handle);
+}
+
+result<database> database::open(const std::string& path, const std::string& vfs) {
+  database opened;
+  sqlite3* handle = nullptr;
+  // One thread at a time uses the connection, so SQLite's own mutexes would only cost.
+  const int code = sqlite3_open_v2(path.c_str(), &handle,
+                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                                   vfs.empty() ? nullptr : vfs.c_str());
+  opened.handle_.reset(handle);
+  if (code != SQLITE_OK) {
+    return fail(handle == nullptr ? error{errc::store_failed, "no memory for the store"}
+                                  : opened.why(code, "opening"));
+  }
+  sqlite3_extended_result_codes(handle, 1);
+  return opened;
+}
+
+error database::why(int code, std::string_view what) const {
+  const std::string words = std::string{what} + ": " + sqlite3_errmsg(handle_.get());
+  switch (code & 0xff) {
+  case SQLITE_FULL: return {errc::storage_full, words};
+  case SQLITE_BUSY:
+  case SQLITE_LOCKED: return {errc::store_locked, words};
+  case SQLITE_CORRUPT:
+  case SQLITE_NOTADB: return {errc::store_corrupt, words};
+  default: break;
+  }
+  // A quota that is used up is a full disk to us; SQLite has no word for it.
+  if (code == SQLITE_IOERR_WRITE && sqlite3_system_errno(handle_.get()) == EDQUOT) {
+    return {errc::storage_full, words};
+  }
+  return {errc::store_failed, words + " (" + std::to_string(code) + ")"};
+}
+
+result<void> database::run(const char* sql) {
+  const int code = sqlite3_exec(handle_.get(), sql, nullptr, nullptr, nullptr);
+  if (code != SQLITE_OK) {
+    return fail(why(code, sql));
+  }
+  return {};
+}
+
+result<std::string> database::text(const char* sql) {
+  statement query{*this, sql};
+  const auto row = query.step();
+  if (!row) {
+    return fail(row.error());
+  }
+  return *row ? query.text() : std::string{};
+}
+
+result<std::int64_t> database::number(const char* sql) {
+  statement query{*this, sql};
+  const auto row = query.step();
+  if (!row) {
+    return fail(row.error());
+  }
+  return *row ? query.number() : 0;
+}
+
+bool database::in_transaction() const {
+  return handle_ && sqlite3_get_autocommit(handle_.get()) == 0;
+}
+
+statement::statement(database& in, const char* sql) : database_(&in) {
+  sqlite3_stmt* handle = nullptr;
+  code_ = sqlite3_prepare_v3(in.handle(), sql, -1, SQLITE_PREPARE_PERSISTENT, &handle, nullptr);
+  handle_.reset(handle);
+}
+
+statement& statement::bind(std::int64_t value) {
+  const int code = sqlite3_bind_int64(handle_.get(), ++parameter_, value);
+  code_ = code_ == SQLITE_OK ? code : code_;
+  return *this;
+}
+
+statement& statement::bind(std::string_view text) {
+  // A null pointer would bind NULL; the empty text is a value.
+  const char* const data = text.data() == nullptr ? "" : text.data();
+  const int code = sqlite3_bind_text64(handle_.get(), ++parameter_, data, text.size(),
+                                       SQLITE_STATIC, SQLITE_UTF8);
+  code_ = code_ == SQLITE_OK ? code : code_;
+  return *this;
+}
+
+statement& statement::bind_null() {
+  const int code = sqlite3_bind_null(handle_.get(), ++parameter_);
+  code_ = code_ == SQLITE_OK ? code : code_;
+  return *this;
+}
+
+statement& statement::bind(std::optional<std::chrono::milliseconds> value) {
+  return value ? bind(std::int64_t{value->count()}) : bind_null();
+}
+
+statement& statement::bind_or_null(std::string_view text) {
+  return text.empty() ? bind_null() : bind(text);
+}
+
+result<bool> statement::step() {
+  column_ = 0;
+  if (code_ == SQLITE_OK) {
+    const int code = sqlite3_step(handle_.get());
+    if (code == SQLITE_ROW || code == SQLITE_DONE) {
+      return code == SQLITE_ROW;
+    }
+    code_ = code;
+  }
+  return fail(database_->why(code_, "a statement"));
+}
+
+result<void> statement::run() {
+  const auto row = step();
+  reset();
+  if (!row) {
+    return fail(row.error());
+  }
+  return {};
+}
+
+void statement::reset() {
+  sqlite3_reset(handle_.get());
+  sqlite3_clear_bindings(handle_.get());
+  parameter_ = 0;
+  column_ = 0;
+  code_ = handle_ ? SQLITE_OK : code_;
+}
+
+std::int64_t statement::number() {
+  return sqlite3_column_int64(handle_.get(), column_++);
+}
+
+std::string_view statement::view() {
+  const int column = column_++;
+  const auto* const data = sqlite3_column_text(handle_.get(), column);
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(handle_.get(), column));
+  return data == nullptr ? std::string_view{}
+                         : std::string_view{reinterpret_cast<const char*>(data), size};
+}
+
+std::string statement::text() {
+  return std::string{view()};
+}
+
+std::optional<std::int64_t> statement::maybe_number() {
+  if (sqlite3_column_type(handle_.get(), column_) == SQLITE_NULL) {
+    ++column_;
+    return {};
+  }
+  return number();
+}
+
+std::optional<std::chrono::milliseconds> statement::duration() {
+  const auto value = maybe_number();
+  return value ? std::optional{std::chrono::milliseconds{*value}} : std::nullopt;
+}
+
+} // namespace tayfa::store

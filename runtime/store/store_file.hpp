@@ -1,0 +1,81 @@
+// The store's file and its large texts, synchronously: one transaction at a time on the caller's
+// thread. sqlite_store puts a queue and a thread in front of it.
+//
+// Invariants: a transaction is committed as a whole or leaves no trace, in the file, in the large
+// texts and in memory; after an error other than storage_full nothing is written ever again (a
+// failed flush must not be tried again: the kernel may have dropped what it could not write).
+#pragma once
+
+#include "runtime/store/row_codec.hpp"
+#include "runtime/store/schema.hpp"
+#include "runtime/store/store.hpp"
+#include "runtime/store/text_files.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+namespace tayfa::store {
+
+struct store_file_options {
+  std::string folder{};                ///< made when it is missing
+  std::string vfs{};                   ///< of SQLite; empty = the machine's
+  std::string boot{};                  ///< boot id
+  std::size_t checkpoint_pages = 4096; ///< of the write-ahead log, 4 KiB each
+  bool flush = true;                   ///< schema_options::flush
+};
+
+class store_file {
+ public:
+  static constexpr const char* file_name = "jobs.sqlite";
+  static constexpr const char* texts_name = "blobs";
+
+  store_file(const time_source&, file_system&, store_file_options);
+
+  result<job_store::recovered> open();
+  /// All of them in one transaction.
+  result<void> commit(std::span<const batch* const>);
+  result<shared_text> fetch(std::uint64_t order, job_store::column);
+  /// Moves the write-ahead log into the file when it is long enough. Between transactions.
+  void tidy();
+  void close();
+
+ private:
+  struct statements {
+    statement put_request, insert_state, update_state, put_output, put_chunks;
+    statement drop_result, release_input, erase_request, erase_state, erase_result;
+    statement read_input, read_output;
+    statement put_meta, begin, commit;
+    explicit statements(database&);
+  };
+
+  result<void> load_meta();
+  result<std::vector<job_row>> load_rows();
+  result<void> transact(std::span<const batch* const>);
+  result<void> apply(const change&);
+  result<void> apply_put(const put&);
+  result<void> apply_erase(const erase&);
+  result<void> put_new(const put&);
+  result<void> put_results(const put&);
+  result<stored_text> keep_text(std::uint64_t order, text_files::part, const shared_text&);
+  result<void> release_input(std::uint64_t order);
+  result<void> write_meta();
+  result<void> roll_back();
+  result<int> checkpoint(int mode);
+  error refuse(error);
+
+  const time_source& time_;
+  store_file_options options_;
+  store_clock clock_;
+  text_files texts_;
+  file_system& files_;
+  database database_;
+  std::optional<statements> sql_; ///< after database_: ended before it
+  std::uint64_t last_order_ = 0;
+  std::size_t log_pages_ = 0;     ///< in the write-ahead log since the last whole checkpoint
+  std::size_t checkpoint_at_ = 0; ///< log_pages_ that call for one
+  std::optional<error> refusal_;  ///< set: nothing more is done
+};
+
+} // namespace tayfa::store
