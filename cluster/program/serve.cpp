@@ -180,9 +180,11 @@ int run_serve(const serve_plan& plan) {
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
                          {"open_files", files ? files->now : 0}});
-  auto engines = process_engine_host::make(
-      process_host_options{plan.program, plan.knobs.pod_data + "/run", pinner_from(plan.knobs)},
-      lines);
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  auto engines = process_engine_host::make(std::move(host), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
