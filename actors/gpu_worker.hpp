@@ -51,7 +51,13 @@ class gpu_worker : public gpu_worker_actor::base {
  private:
   /// More than any engine of ours takes at once; beyond it the hello is nonsense.
   static constexpr std::uint32_t capacity_max = 4096;
-  enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step, drain_check };
+  enum topic : std::uint32_t {
+    state_budget,
+    heartbeat_check,
+    cancel_grace,
+    stop_step,
+    drain_check
+  };
 
   // behaviours, one per state that differs
   behavior_type starting(); // NOT_STARTED, INITIALIZING

@@ -2,10 +2,10 @@
 //
 // It is the root of the tree: the core group (queue, model_loader, health, ingress; rest_for_one,
 // because each relies on those before it) and one group per slot (one gpu_worker each, so that one
-// slot's failures are counted and quarantined alone, and all slots stop at the same time). Slots can
-// be drained one by one, added and removed while the pod is READY or RUNNING. Pod states
-// are its behaviours; every state but READY and RUNNING has a budget. What it decides about
-// restarts is runtime/core/supervision; the pod's end carries an exit code that says why.
+// slot's failures are counted and quarantined alone, and all slots stop at the same time). Slots
+// can be drained one by one, added and removed while the pod is READY or RUNNING. Pod states are
+// its behaviours; every state but READY and RUNNING has a budget. What it decides about restarts is
+// runtime/core/supervision; the pod's end carries an exit code that says why.
 #pragma once
 
 #include "actors/child_keeper.hpp"
@@ -55,7 +55,14 @@ class supervisor : public supervisor_actor::base {
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t { state_budget, drain_budget, drain_end, core_alarm, slot_alarm, slot_again };
+  enum topic : std::uint32_t {
+    state_budget,
+    drain_budget,
+    drain_end,
+    core_alarm,
+    slot_alarm,
+    slot_again
+  };
   static constexpr std::uint32_t slots_most = 1'024; ///< as engine.slots
   /// From "hand back" to going on without the queue's answer.
   static constexpr std::chrono::milliseconds drain_patience{500};
@@ -91,11 +98,28 @@ class supervisor : public supervisor_actor::base {
   void finish();
 
   void make_core();
-  void make_slot(std::size_t);
   caf::strong_actor_ptr start_core(std::size_t);
-  caf::strong_actor_ptr start_worker(std::size_t);
   void announce(const caf::strong_actor_ptr&) const;
-  void slot_gave_up(std::size_t, const error&);
+
+  // slots (supervisor_slots.cpp)
+  struct slot;
+  void make_slot(std::size_t);
+  void start_slot(std::size_t);
+  caf::strong_actor_ptr start_worker(std::size_t);
+  void worker_down(const caf::down_msg&);
+  void slot_timed(const timer&);
+  void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
+  void slot_stopped(std::size_t);
+  void heard(const slot_news&);
+  void heard(const worker_drained&);
+  slots_answer tell_slots() const;
+  slot_line line_of(std::size_t) const;
+  slot_answer drain_slot(const drain_one_slot&);
+  slot_answer resize(const set_slot_count&);
+  void drain(slot&);
+  void undrain(std::size_t);
+  std::uint32_t slot_count() const; ///< slots that the pod shall have
+
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
   void broadcast();
@@ -108,7 +132,7 @@ class supervisor : public supervisor_actor::base {
     gpu_worker_actor worker;
     std::uint64_t incarnation = 0; ///< only grows, also when the slot is removed and added again
     engine_state state = engine_state::NOT_STARTED;
-    std::uint32_t keepers = 0; ///< made so far: a timer is for one of them
+    std::uint32_t keepers = 0;             ///< made so far: a timer is for one of them
     slot_news news;                        ///< of this incarnation
     std::uint64_t completed = 0, lost = 0; ///< of earlier ones
     bool given_up = false;                 ///< while LAUNCHING
@@ -117,9 +141,7 @@ class supervisor : public supervisor_actor::base {
     bool removed = false;  ///< the pod shall not have it any more
     bool stopped = false;  ///< no engine, and none to come
     bool leaving() const { return draining || removed; }
-    bool works() const {
-      return state == engine_state::READY || state == engine_state::PROCESSING;
-    }
+    bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
   };
 
   pod_context ctx_;

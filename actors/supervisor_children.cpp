@@ -59,4 +59,10 @@ caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   return children[i];
 }
 
+void supervisor::announce(const caf::strong_actor_ptr& child) const {
+  if (terms_.born) {
+    terms_.born(child);
+  }
+}
+
 } // namespace tayfa

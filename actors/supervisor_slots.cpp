@@ -2,8 +2,8 @@
 // how an operator drains, adds and removes them.
 //
 // A slot that fails too often is quarantined: left alone for a time that doubles, then tried again.
-// While LAUNCHING it counts as given up, so that the others can begin; when that befalls all of them,
-// the pod ends.
+// While LAUNCHING it counts as given up, so that the others can begin; when that befalls all of
+// them, the pod ends.
 #include "actors/supervisor.hpp"
 
 #include <algorithm>
@@ -85,7 +85,9 @@ caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
   s.news = std::move(fresh);
   s.worker = spawn<gpu_worker>(
       ctx_, worker_terms{who, terms_.engine, crew_, s.news.next_model, slot_count()});
-  return caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+  const auto child = caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+  announce(child);
+  return child;
 }
 
 void supervisor::worker_down(const caf::down_msg& m) {
@@ -114,20 +116,20 @@ void supervisor::slot_timed(const timer& m) {
   }
 }
 
-void supervisor::slot_quarantined(std::size_t i, const error& why,
-                                  std::chrono::milliseconds time) {
+void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::milliseconds time) {
   auto& s = slots_[i];
   s.quarantined = true;
   ctx_.outside.log.error("slot_quarantined",
                          {{"slot", i}, {"for_ms", time.count()}, {"text", why.text}});
-  if (state_.state() != pod_state::LAUNCHING) {
-    return;
+  const bool launching_now = state_.state() == pod_state::LAUNCHING;
+  if (launching_now) {
+    s.given_up = true;
+    ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
   }
-  s.given_up = true;
-  ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
-  if (std::all_of(slots_.begin(), slots_.end(), [](const slot& x) { return x.given_up; })) {
+  const auto lost = [](const slot& x) { return x.removed || x.given_up || x.quarantined; };
+  if (std::all_of(slots_.begin(), slots_.end(), lost)) {
     fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
-  } else {
+  } else if (launching_now) {
     maybe_ready();
   }
 }
@@ -195,7 +197,7 @@ slot_line supervisor::line_of(std::size_t i) const {
 slot_answer supervisor::drain_slot(const drain_one_slot& m) {
   const auto i = std::size_t{m.slot.value};
   if (i >= slots_.size() || slots_[i].removed) {
-    return {fail(no_such_slot())};
+    return {tayfa::fail(no_such_slot())};
   }
   auto& s = slots_[i];
   if (s.draining == m.on) {
@@ -214,7 +216,7 @@ slot_answer supervisor::drain_slot(const drain_one_slot& m) {
 
 slot_answer supervisor::resize(const set_slot_count& m) {
   if (m.count > slots_most) {
-    return {fail(errc::bad_request, "a pod has at most 1024 slots")};
+    return {tayfa::fail(errc::bad_request, "a pod has at most 1024 slots")};
   }
   ctx_.outside.log.info("slots_resized", {{"from", slot_count()}, {"to", m.count}});
   const auto known = slots_.size();

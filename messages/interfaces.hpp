@@ -186,7 +186,8 @@ struct change_worker_model {
   std::string model;
 };
 
-// ---- slots: supervisor <-> gpu_worker ------------------------------------------------------------
+// ---- slots: supervisor <-> gpu_worker
+// ------------------------------------------------------------
 /// `on`: take nothing more; worker_drained follows once nothing runs. Off again: be offered again.
 struct drain_engine {
   worker_ref worker;
@@ -285,8 +286,7 @@ struct health_answer {
 using health_actor =
     caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
                      caf::reacts_to<slot_left>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
-                     caf::reacts_to<timer>,
-                     caf::replies_to<ask_health>::with<health_answer>>;
+                     caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>>;
 
 using supervisor_actor = caf::typed_actor<
     caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
