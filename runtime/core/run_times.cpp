@@ -32,6 +32,11 @@ double along(double n, double n1, double ms1, double n2, double ms2) {
 
 } // namespace
 
+double run_estimate::remaining_ms(double elapsed_ms) const {
+  const double overdue = ms > 0 ? deviation * elapsed_ms / ms : 0;
+  return std::max({0.0, ms - elapsed_ms, overdue});
+}
+
 void run_times::ran(const work_kind& kind, std::uint32_t members, double ms) {
   if (!believable(ms) || members == 0) {
     return;

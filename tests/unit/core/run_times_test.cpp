@@ -120,6 +120,18 @@ TEST(run_times, an_unseen_shape_takes_as_long_as_the_models_others) {
   EXPECT_DOUBLE_EQ(times.expect({"other", "640x640", "T4"}).ms, run_times::default_ms);
 }
 
+TEST(run_times, what_remains_of_a_run) {
+  const run_estimate steady{1'000, 0, 9};
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(0), 1'000);
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(400), 600);
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(1'400), 0);
+  const run_estimate varied{1'000, 500, 9};
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(0), 1'000);
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(1'000), 500);
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(4'000), 2'000);
+  EXPECT_DOUBLE_EQ(run_estimate{}.remaining_ms(5), 0);
+}
+
 TEST(run_times, nonsense_teaches_nothing) {
   run_times times;
   times.ran(on_fast, 1, std::numeric_limits<double>::quiet_NaN());
