@@ -133,7 +133,7 @@ void choose_cost(std::size_t workers) {
   const auto start = system_time{}.now();
   for (std::size_t i = 0; i < times; ++i) {
     options[i % workers].free_in_ms += 1;
-    sum += placement::choose(options, i % 100 + 1)->index;
+    sum += placement::choose(options, {i % 100 + 1, 0.001})->index;
   }
   std::printf("choose over %zu: %.0f ns (%zu)\n", workers, ns_since(start) / times, sum % 2);
 }

@@ -1,5 +1,6 @@
 #include "tests/bench/placement_sim.hpp"
 
+#include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
@@ -62,7 +63,7 @@ class simulation {
  public:
   simulation(const sim_setup& setup, sim_policy policy)
       : setup_(setup), policy_(policy), jobs_(make_jobs(setup)), workers_(setup.devices.size()),
-        lines_({}, {}) {
+        lines_({}, {}), arrivals_(setup.models.size()) {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       workers_[i].model = i % setup.models.size();
     }
@@ -124,8 +125,13 @@ class simulation {
     case sim_policy::first_free:
     case sim_policy::free_with_model: queue_.push_back(job); break;
     case sim_policy::expected_finish:
-    case sim_policy::told: lines_.add(place_of(job)); break;
+    case sim_policy::told: add(job); break;
     }
+  }
+
+  void add(std::size_t job) {
+    lines_.add(place_of(job));
+    arrivals_[jobs_[job].model].arrived(at(now_));
   }
 
   void decide() {
@@ -168,7 +174,17 @@ class simulation {
   }
 
   fair_lines::place place_of(std::size_t job) const {
-    return {"", {setup_.models[jobs_[job].model].name, "", 0}, moment{milliseconds{job}}, job};
+    return {"",
+            {setup_.models[jobs_[job].model].name, "", 0},
+            moment{milliseconds{static_cast<std::int64_t>(job)}},
+            job};
+  }
+  static moment at(double ms) {
+    return moment{std::chrono::nanoseconds{static_cast<std::int64_t>(ms * 1e6)}};
+  }
+  placement::demand demand_of(std::size_t model) const {
+    return {lines_.waiting_in({setup_.models[model].name, "", 0}),
+            arrivals_[model].per_ms(at(now_))};
   }
   work_kind kind_of(std::size_t model, std::size_t i) const {
     return {setup_.models[model].name, "", setup_.devices[i].kind};
@@ -192,7 +208,7 @@ class simulation {
       for (std::size_t i = 0; i < workers_.size(); ++i) {
         options.push_back(option_of(i, model, reserved[i]));
       }
-      const auto chosen = placement::choose(options, lines_.waiting_in(*next->key));
+      const auto chosen = placement::choose(options, demand_of(model));
       const auto& option = options[chosen->index];
       if (option.has_room) {
         lines_.remove(place_of(next->order));
@@ -217,9 +233,15 @@ class simulation {
     o.loaded = w.model == model;
     if (!o.loaded) {
       o.load_ms = load_of(model, i);
-      o.evicted_ms = lines_.wants(setup_.models[w.model].name) ? load_of(w.model, i) : 0;
     }
     o.run_ms = times_.expect(kind_of(model, i)).ms;
+    if (!o.loaded) {
+      const auto keepers = static_cast<std::size_t>(std::count_if(
+          workers_.begin(), workers_.end(), [&](const worker& k) { return k.model == w.model; }));
+      o.evicted_ms =
+          placement::eviction_ms(demand_of(w.model), times_.expect(kind_of(w.model, i)).ms,
+                                 keepers - 1, load_of(w.model, i), o.load_ms + o.run_ms);
+    }
     o.held = w.held();
     o.idle_since = static_cast<std::uint64_t>(w.idle_since);
     return o;
@@ -304,6 +326,7 @@ class simulation {
   std::deque<std::size_t> queue_;
   fair_lines lines_;
   run_times times_;
+  std::vector<arrival_rate> arrivals_; ///< of the models
   std::size_t turn_ = 0;
   std::size_t loads_ = 0;
   double now_ = 0;

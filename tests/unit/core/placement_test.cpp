@@ -115,7 +115,7 @@ std::vector<row> table() {
 
 TEST(placement, table) {
   for (const row& r : table()) {
-    const auto chosen = choose(r.given, r.waiting);
+    const auto chosen = choose(r.given, {r.waiting, 0});
     ASSERT_TRUE(chosen) << r.what;
     EXPECT_EQ(chosen->index, r.index) << r.what;
     EXPECT_DOUBLE_EQ(chosen->finish_ms, r.finish_ms) << r.what;
@@ -137,7 +137,7 @@ TEST(placement, what_is_no_time_is_the_worst_or_nothing) {
     const auto chosen = choose(options{idle(bad), busy(bad, 1), idle(1e6)});
     ASSERT_TRUE(chosen);
     EXPECT_EQ(chosen->index, 2U);
-    const auto only = choose(options{busy(bad, bad)}, 3);
+    const auto only = choose(options{busy(bad, bad)}, {3, bad});
     ASSERT_TRUE(only);
     EXPECT_TRUE(std::isfinite(only->finish_ms));
   }
@@ -220,12 +220,12 @@ TEST(placement, a_queue_takes_a_worker_with_room_when_the_others_cannot_finish_i
   EXPECT_TRUE(tayfa::testing::property(500, [] {
     const options all = any_options();
     const auto waiting = *rc::gen::inRange<std::size_t>(1, 40);
-    const auto chosen = choose(all, waiting);
+    const auto chosen = choose(all, {waiting, 0});
     if (!chosen) {
       RC_ASSERT(std::none_of(all.begin(), all.end(), [](const option& o) { return o.fits; }));
       return;
     }
-    RC_ASSERT(choose(all, waiting)->index == chosen->index);
+    RC_ASSERT(choose(all, {waiting, 0})->index == chosen->index);
     RC_ASSERT(all[chosen->index].fits);
     bool any_room = false;
     double best_room = std::numeric_limits<double>::infinity();
