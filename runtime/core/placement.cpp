@@ -95,18 +95,17 @@ std::optional<choice> choose(std::span<const option> options, demand of) {
   return served < wanted ? with_room.chosen() : without.chosen();
 }
 
-double eviction_ms(demand of, double run_ms, std::size_t keepers, double reload_ms,
-                   double away_ms) {
-  const double run = sane(run_ms);
+double eviction_ms(demand of, double run_ms, double kept_per_ms, double reload_ms, double away_ms) {
   const double reload = sane(reload_ms);
   const double away = sane(away_ms) + reload;
-  const double work = (static_cast<double>(of.waiting) + sane(of.arrivals_per_ms) * away) * run;
-  const double missed = work - static_cast<double>(keepers) * away;
+  const double kept = sane(kept_per_ms);
+  const double runs = static_cast<double>(of.waiting) + sane(of.arrivals_per_ms) * away;
+  const double missed = runs - kept * away;
   if (missed <= 0) {
     return 0;
   }
-  const double comes_back = run > 0 ? std::min(1.0, missed / run) : 1;
-  return reload * comes_back + missed / std::max(1.0, static_cast<double>(keepers));
+  const double run = std::max(sane(run_ms), 1.0);
+  return reload * std::min(1.0, missed) + missed / std::max(kept, 1 / run);
 }
 
 } // namespace tayfa::placement

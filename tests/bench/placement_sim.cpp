@@ -236,11 +236,15 @@ class simulation {
     }
     o.run_ms = times_.expect(kind_of(model, i)).ms;
     if (!o.loaded) {
-      const auto keepers = static_cast<std::size_t>(std::count_if(
-          workers_.begin(), workers_.end(), [&](const worker& k) { return k.model == w.model; }));
+      double kept_per_ms = 0;
+      for (std::size_t k = 0; k < workers_.size(); ++k) {
+        if (k != i && workers_[k].model == w.model) {
+          kept_per_ms += 1 / times_.expect(kind_of(w.model, k)).ms;
+        }
+      }
       o.evicted_ms =
           placement::eviction_ms(demand_of(w.model), times_.expect(kind_of(w.model, i)).ms,
-                                 keepers - 1, load_of(w.model, i), o.load_ms + o.run_ms);
+                                 kept_per_ms, load_of(w.model, i), o.load_ms + o.run_ms);
     }
     o.held = w.held();
     o.idle_since = static_cast<std::uint64_t>(w.idle_since);

@@ -144,6 +144,67 @@ TEST(placement, what_is_no_time_is_the_worst_or_nothing) {
   EXPECT_DOUBLE_EQ(choose(options{idle(-5)})->finish_ms, 0);
 }
 
+TEST(placement, arrivals_to_come_use_a_slow_worker_earlier) {
+  const options both{busy(50, 100), idle(300)}; // the fast one finishes two in the slow one's time
+  EXPECT_EQ(choose(both, {1, 0})->index, 0U);
+  EXPECT_EQ(choose(both, {1, 0.003})->index, 0U); // 0.9 come meanwhile
+  EXPECT_EQ(choose(both, {1, 0.004})->index, 1U); // 1.2 do
+  // For jobs that have not come no model is changed.
+  const options other{busy(50, 100), other_model(200, 0, 100)};
+  EXPECT_EQ(choose(other, {1, 10})->index, 0U);
+  EXPECT_EQ(choose(other, {3, 0})->index, 1U);
+}
+
+TEST(placement, what_an_eviction_costs) {
+  struct eviction {
+    std::string what;
+    demand of;
+    double kept_per_ms;
+    double cost_ms;
+  };
+  // A run takes 100 ms; the worker would be away for 600 ms and then take 400 ms to come back.
+  const eviction rows[] = {
+      {"nobody wants it", {0, 0}, 0, 0},
+      {"one waits and nobody else has the model: a load, and its run", {1, 0}, 0, 500},
+      {"a queue: a load, and all of it waits", {30, 0}, 0, 3'400},
+      {"another worker does it all", {10, 0}, 0.01, 0},
+      {"another does ten of them", {30, 0}, 0.01, 400 + 20 * 100},
+      {"four others do more, and share the rest", {50, 0}, 0.04, 400 + 10 * 25},
+      {"none waits, half a run is expected to come: half a load", {0, 0.0005}, 0, 200 + 50},
+  };
+  for (const eviction& row : rows) {
+    EXPECT_NEAR(eviction_ms(row.of, 100, row.kept_per_ms, 400, 600), row.cost_ms, 1e-6) << row.what;
+  }
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(std::isfinite(eviction_ms({1, nan}, nan, nan, nan, nan)));
+}
+
+TEST(placement, long_queues_of_two_models_do_not_make_workers_change_to_and_fro) {
+  // A worker of model Y has room; X waits for the other worker. Both queues take 100 ms a job.
+  const auto changes = [](std::size_t x_waits, std::size_t y_waits) {
+    option y = other_model(1'000, 0, 100);
+    y.evicted_ms = eviction_ms({y_waits, 0}, 100, 0, 1'000, 1'100);
+    return choose(options{busy(50, 100), y}, {x_waits, 0})->index == 1;
+  };
+  EXPECT_FALSE(changes(100, 100));
+  EXPECT_FALSE(changes(110, 100));
+  EXPECT_TRUE(changes(130, 100)); // longer by both loads and more
+  EXPECT_TRUE(changes(20, 0));
+}
+
+TEST(placement, a_model_that_no_worker_has_is_loaded_however_long_the_queue_of_another) {
+  options all;
+  for (int i = 0; i < 8; ++i) {
+    option o = other_model(5'000, 0, 100);
+    o.has_room = i == 3;
+    o.free_in_ms = o.has_room ? 0 : 50;
+    o.evicted_ms = eviction_ms({100'000, 0.1}, 100, 0.07, 1'000, 5'100);
+    all.push_back(o);
+  }
+  EXPECT_EQ(choose(all, {1, 0})->index, 3U);
+  EXPECT_EQ(choose(all, {1, 0.001})->index, 3U);
+}
+
 // ---- properties ---------------------------------------------------------------------------------
 
 options any_options() {
