@@ -3,9 +3,9 @@
 //
 // Assumptions: times are expectations, nothing is preempted; a worker serves what it was given in
 // order; changing a worker's model costs the load time, and costs whoever still wants the model
-// that is thrown out one more load (`evicted_ms`); a job that is better off waiting for a busy
-// worker waits, so a slow GPU is used exactly when it finishes sooner than the queue of the fast
-// one.
+// that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker waits, as
+// long as that delays nobody else: a slow GPU is used when it finishes one before the fast ones
+// have finished all that wait and all that come meanwhile.
 #pragma once
 
 #include "messages/ids.hpp"
