@@ -27,6 +27,11 @@ void run::check() {
   for (auto& broken : pod_->jobs().audit()) {
     violated("job table at the end: " + broken);
   }
+  for (const auto& event : plan_.events) {
+    if (lines_.count(event) == 0) {
+      violated("the log never said " + event);
+    }
+  }
   check_pod_states();
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);
