@@ -263,6 +263,7 @@ void gpu_worker::settle() {
     return;
   }
   move_to(engine_state::READY, cause::jobs_done);
+  tell_news();
   if (refresh_) {
     shut_down(cause::stop_requested, {});
   } else if (!offered_) {
@@ -291,11 +292,12 @@ void gpu_worker::assigned(const assign_attempt& m) {
   if (m.worker != terms_.worker) {
     return;
   }
-  if (running_.empty()) {
-    move_to(engine_state::PROCESSING, cause::jobs_started);
-  }
   given_lately_ = true;
   running_.insert(m.body.attempt);
+  if (running_.size() == 1) {
+    move_to(engine_state::PROCESSING, cause::jobs_started);
+    tell_news();
+  }
   auto assignment = m.body;
   assignment.model = model_;
   ctx_.outside.engines.send(terms_.worker, std::move(assignment));
