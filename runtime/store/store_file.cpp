@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 #include <sqlite3.h>
+#include <unordered_set>
 #include <utility>
 
 namespace tayfa::store {
@@ -150,6 +151,8 @@ result<std::vector<job_row>> store_file::load_rows() {
   }
   std::vector<job_row> rows;
   rows.reserve(static_cast<std::size_t>(*requests));
+  std::unordered_set<std::string> ids;
+  ids.reserve(static_cast<std::size_t>(*requests));
   statement query{database_, read_rows_sql};
   for (;;) {
     const auto more = query.step();
@@ -162,6 +165,9 @@ result<std::vector<job_row>> store_file::load_rows() {
     auto next = read_next(query, clock_);
     if (!next) {
       return fail(next.error());
+    }
+    if (!ids.insert(next->row.id.str()).second) {
+      return fail(errc::store_corrupt, "two rows have the id " + next->row.id.str());
     }
     if (!next->input_file.empty()) {
       texts_.adopt(next->row.order, text_files::part::input, next->input_file);
