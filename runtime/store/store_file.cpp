@@ -188,6 +188,14 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
   if (refusal_ || !sql_) {
     return fail(refusal_.value_or(error{errc::store_failed, "the store is not open"}));
   }
+  auto done = attempt(batches);
+  if (!done && done.error().code == errc::storage_full && make_room()) {
+    done = attempt(batches);
+  }
+  return done;
+}
+
+result<void> store_file::attempt(std::span<const batch* const> batches) {
   const auto last_order = last_order_;
   auto done = transact(batches);
   if (done) {
@@ -203,6 +211,19 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
     return fail(refuse(undone.error()));
   }
   return done;
+}
+
+bool store_file::make_room() {
+  if (log_pages_ == 0) {
+    return false;
+  }
+  const auto left = checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+  if (!left && left.error().code != errc::storage_full) {
+    refuse(left.error());
+  }
+  const bool moved = left && *left == 0;
+  log_pages_ = moved ? 0 : log_pages_;
+  return moved;
 }
 
 result<void> store_file::transact(std::span<const batch* const> batches) {
