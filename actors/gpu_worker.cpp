@@ -69,6 +69,7 @@ gpu_worker::behavior_type gpu_worker::starting() {
           ignore<model_granted>(),
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
+          ignore<change_worker_model>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -78,6 +79,7 @@ gpu_worker::behavior_type gpu_worker::loading() {
           [this](const model_granted& m) { granted(m); },
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
+          ignore<change_worker_model>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -87,6 +89,7 @@ gpu_worker::behavior_type gpu_worker::serving() {
           ignore<model_granted>(),
           [this](const assign_attempt& m) { assigned(m); },
           [this](const revoke_attempt& m) { revoked(m); },
+          ignore<change_worker_model>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -101,6 +104,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
           ignore<model_granted>(),
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
+          ignore<change_worker_model>(),
           ignore<crew>(),
           [this](const timer& m) { timed(m); }};
 }
@@ -131,6 +135,7 @@ void gpu_worker::on(const engine_frame& e) {
         using body_type = std::decay_t<decltype(body)>;
         if constexpr (requires { body.sequence, body.payload; } ||
                       std::is_same_v<body_type, protocol::started> ||
+                      std::is_same_v<body_type, protocol::stepped> ||
                       std::is_same_v<body_type, protocol::finished>) {
           said_of_attempt(body);
         } else {
@@ -163,7 +168,12 @@ void gpu_worker::said(const protocol::hello& m) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }
-  capacity_ = m.capacity;
+  facts_.capacity = m.capacity;
+  facts_.batch_max = m.batch_max;
+  facts_.continuous = m.continuous;
+  facts_.steps = m.steps;
+  facts_.device = m.device;
+  facts_.memory_bytes = m.memory_bytes;
   ctx_.outside.log.info("engine_hello",
                         {{"worker", terms_.worker}, {"engine", m.engine}, {"device", m.device}});
   const auto beat = static_cast<std::uint32_t>(ctx_.knobs.engine_heartbeat.count());
@@ -176,7 +186,7 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker})
+  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, {}})
       .then([this](const model_granted& m) { granted(m); },
             [](const caf::error&) {}); // the loader was restarted: the new crew makes us ask again
 }
@@ -251,7 +261,7 @@ void gpu_worker::settle() {
 
 void gpu_worker::offer() {
   offered_ = true;
-  send(terms_.mates.queue, worker_ready{terms_.worker, capacity_});
+  send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
 }
 
 void gpu_worker::assigned(const assign_attempt& m) {

@@ -99,7 +99,7 @@ class gpu_worker : public gpu_worker_actor::base {
   machine<engine_state> state_;
   moment since_;
   moment last_frame_;
-  std::uint32_t capacity_ = 1;
+  worker_facts facts_; ///< as the engine said
   bool load_sent_ = false;
   std::string model_; ///< what the engine was told to load; every attempt names it
   std::set<attempt_ref> running_;

@@ -1,6 +1,7 @@
 #include "actors/ingress.hpp"
 
 #include "runtime/core/job_table.hpp"
+#include "runtime/http/event_stream.hpp"
 
 namespace tayfa {
 
@@ -83,8 +84,12 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
             if (!a.value) {
               waits_.erase(id);
               answer->send(api::refuse(a.value.error()));
-            } else if (!sync) {
-              answer->send(api::accepted(id));
+              return;
+            }
+            if (!sync) {
+              answer->send(a.value->id == id ? api::accepted(id) : api::cancelled(*a.value));
+            } else if (a.value->id != id) {
+              wait_instead(id, *a.value); // its idempotency key names an earlier job
             }
           },
           [this, id, answer](const caf::error& e) {
@@ -125,6 +130,86 @@ void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
           failed(answer));
 }
 
+void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, retry_job{call.id})
+      .then(
+          [answer](const job_answer& a) {
+            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, drop_job{call.id})
+      .then(
+          [answer](const job_answer& a) {
+            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::purge&, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, purge_jobs{})
+      .then(
+          [answer](const purge_answer& a) {
+            answer->send(a.removed ? api::purged(*a.removed) : api::refuse(a.removed.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, list_of_jobs{call.filter})
+      .then([answer](const list_answer& a) { answer->send(api::jobs(a.value)); }, failed(answer));
+}
+
+void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, inspect_job{call.id})
+      .then(
+          [answer](const detail_answer& a) {
+            answer->send(a.value ? api::detail(*a.value) : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
+  // The stream begins here: what happens while the queue is asked is in it.
+  auto stream = event_stream(ctx_.outside.feed, call);
+  if (call.job.empty()) {
+    answer->send(std::move(stream));
+    return;
+  }
+  request(crew_.queue, caf::infinite, inspect_job{call.job})
+      .then(
+          [answer, stream](const detail_answer& a) {
+            answer->send(a.value ? stream : api::refuse(a.value.error()));
+          },
+          failed(answer));
+}
+
+void runpod_ingress::on(const api::list_slots&, const reply_ptr& answer) {
+  request(crew_.supervisor, caf::infinite, ask_slots{})
+      .then([answer](const slots_answer& a) { answer->send(api::slots(a.value)); }, failed(answer));
+}
+
+void runpod_ingress::on(const api::drain_slot& call, const reply_ptr& answer) {
+  request(crew_.supervisor, caf::infinite, drain_one_slot{call.slot, call.on})
+      .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
+}
+
+void runpod_ingress::on(const api::resize_slots& call, const reply_ptr& answer) {
+  request(crew_.supervisor, caf::infinite, set_slot_count{call.count})
+      .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
+}
+
+/// What was asked of a slot is begun, not done: the answer shows how the slots are now.
+void runpod_ingress::answer_with_slots(const slot_answer& a, const reply_ptr& answer) {
+  if (a.value) {
+    on(api::list_slots{}, answer);
+  } else {
+    answer->send(api::refuse(a.value.error()));
+  }
+}
+
 void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, count_jobs{})
       .then(
@@ -162,17 +247,30 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
 void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
                               std::chrono::milliseconds time) {
   const auto until = ctx_.outside.time.now() + time;
-  waits_[id] = wait{until, answer};
+  waits_.emplace(id, wait{until, answer});
   arm(until);
 }
 
+/// Several clients may wait for one job, when an idempotency key made their jobs one.
 void runpod_ingress::ended(const job_ended& m) {
-  const auto it = waits_.find(m.view.id);
-  if (it == waits_.end()) {
+  const auto [first, last] = waits_.equal_range(m.view.id);
+  for (auto it = first; it != last; ++it) {
+    it->second.answer->send(api::job(m.view));
+  }
+  waits_.erase(first, last);
+}
+
+void runpod_ingress::wait_instead(const job_id& asked, const job_view& known) {
+  auto node = waits_.extract(asked);
+  if (node.empty()) {
+    return; // its time was up already
+  }
+  if (is_final(known.state)) {
+    answer_with_state(known.id, node.mapped().answer);
     return;
   }
-  it->second.answer->send(api::job(m.view));
-  waits_.erase(it);
+  node.key() = known.id;
+  waits_.insert(std::move(node));
 }
 
 void runpod_ingress::waited(const timer& m) {

@@ -36,6 +36,15 @@ class runpod_ingress : public ingress_actor::base {
   void on(const api::status&, const reply_ptr&);
   void on(const api::stream&, const reply_ptr&);
   void on(const api::cancel&, const reply_ptr&);
+  void on(const api::retry&, const reply_ptr&);
+  void on(const api::drop&, const reply_ptr&);
+  void on(const api::purge&, const reply_ptr&);
+  void on(const api::list_jobs&, const reply_ptr&);
+  void on(const api::inspect&, const reply_ptr&);
+  void on(const api::events&, const reply_ptr&);
+  void on(const api::list_slots&, const reply_ptr&);
+  void on(const api::drain_slot&, const reply_ptr&);
+  void on(const api::resize_slots&, const reply_ptr&);
   void on(const api::health&, const reply_ptr&);
   void on(const api::ping&, const reply_ptr&);
   void on(const api::scrape&, const reply_ptr&);
@@ -47,6 +56,8 @@ class runpod_ingress : public ingress_actor::base {
   void waited(const timer&);
 
   void wait_for(const job_id&, const reply_ptr&, std::chrono::milliseconds);
+  void wait_instead(const job_id& asked, const job_view& known);
+  void answer_with_slots(const slot_answer&, const reply_ptr&);
   void answer_with_state(const job_id&, const reply_ptr&);
   /// The timer fires at the earliest wait; a wait that ended early costs one idle scan.
   void arm(moment until);
@@ -64,7 +75,7 @@ class runpod_ingress : public ingress_actor::base {
   crew crew_;
   pod_moved pod_;
   load_changed load_;
-  std::map<job_id, wait> waits_; ///< sync jobs have one waiter each
+  std::multimap<job_id, wait> waits_;
   std::uint64_t ticket_ = 0;
   std::optional<moment> armed_for_;
 };

@@ -57,6 +57,13 @@ void model_loader::learned(const catalogue_news& m) {
     ctx_.outside.log.info("model_found", {{"model", entry.name}, {"bytes", entry.bytes}});
   }
   become(checked());
+  if (crew_.queue) {
+    models_known known;
+    for (const auto& entry : models_) {
+      known.models.push_back(model_facts{entry.name, entry.bytes, 0});
+    }
+    send(crew_.queue, std::move(known));
+  }
   if (crew_.supervisor) {
     send(crew_.supervisor, catalogue_checked{models_.size()});
   }

@@ -1,10 +1,19 @@
-// The queue: one actor that owns the job table and nothing else. It turns messages into commands of
-// the table and the table's effects into messages, log lines and metrics; every decision is in
-// runtime/core/job_table.
+// The queue: one actor that owns the job table and the way of its changes into the store. It turns
+// messages into commands of the table and the table's effects into messages, log lines and metrics;
+// every decision is in runtime/core/job_table.
 //
 // States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed)
 // -> SERVING -> DRAINING (nothing more is taken or given out). The table outlives the actor: a
 // restarted queue treats every attempt as lost, so no accepted job is.
+//
+// Durability: nothing that the table decided is heard of outside (an answer, an attempt, a log
+// line, an event) before the rows that it changed are committed. One batch of rows is in flight at
+// a time; what is decided meanwhile goes with the next one, so a busy queue commits in groups and
+// an idle one at once, without a timer.
+//   * the disk is full: submissions of that batch are withdrawn from the table and refused, the
+//   rest
+//     is tried again until there is space;
+//   * any other failure: nothing more is acknowledged, and the pod ends (exit 70) and recovers.
 #pragma once
 
 #include "actors/common.hpp"
@@ -13,28 +22,65 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <variant>
 
 namespace tayfa {
 
-job_limits limits_from(const config&);
+/// What outlives the actor: the table, and what was decided but not carried out yet.
+struct queue_books {
+  explicit queue_books(job_limits limits) : table(std::move(limits)) {}
+  job_table table;
+  effects left; ///< of the recovery
+};
+
+/// What the world answered to the queue.
+struct store_news {
+  struct committed {
+    result<void> how;
+  };
+  struct fetched {
+    std::uint64_t ticket = 0;
+    result<shared_text> text;
+  };
+  struct hook_answered {
+    job_id id;
+    bool delivered = false;
+    std::string text; ///< for the log
+  };
+  std::variant<committed, fetched, hook_answered> what;
+};
 
 class queue : public queue_actor::base {
  public:
-  queue(caf::actor_config&, pod_context, std::shared_ptr<job_table>);
+  queue(caf::actor_config&, pod_context, std::shared_ptr<queue_books>);
 
   const char* name() const override { return "queue"; }
   behavior_type make_behavior() override;
   void on_exit() override;
 
  private:
+  template <class T>
+  using promise = caf::typed_response_promise<T>;
+  enum topic : std::uint32_t { table_deadline, storage_again };
+
   behavior_type waiting();
   behavior_type serving();
   behavior_type draining();
 
-  submit_answer submit(const submit_job&);
-  job_answer find(const find_job&);
-  job_answer cancel(const cancel_job&);
-  stream_answer read(const read_job_stream&);
+  // clients (queue_clients.cpp)
+  caf::result<submit_answer> submit(const submit_job&);
+  caf::result<job_answer> find(const find_job&);
+  caf::result<job_answer> cancel(const cancel_job&);
+  caf::result<job_answer> retry(const retry_job&);
+  caf::result<job_answer> drop(const drop_job&);
+  caf::result<purge_answer> purge();
+  caf::result<stream_answer> read(const read_job_stream&);
+  caf::result<detail_answer> inspect(const inspect_job&);
+  template <class Answer>
+  caf::result<Answer> after_commit(const job_id& about, Answer);
+
+  // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
   void said(const worker_said&);
   void gone(const worker_gone&);
@@ -43,12 +89,42 @@ class queue : public queue_actor::base {
   void met(const crew&);
   void deadline(const timer&);
 
+  // what leaves after the commit (queue_commit.cpp)
+  /// Something to be done once everything decided so far is durable.
+  struct deed {
+    job_id about; ///< empty = no job in particular
+    std::function<void()> done;
+    std::function<void(const error&)> refused; ///< of a submission that could not be made durable
+  };
+  void decided(effects);
+  void promised(deed);
+  /// Begins the next commit, unless one is under way. `again`: although the disk was full.
+  void commit(bool again = false);
+  void news(const store_news&);
+  void on(const store_news::committed&);
+  void on(const store_news::fetched&);
+  void on(const store_news::hook_answered&);
+  void storage_full(const error&);
+  void store_broken(const error&);
+  void release(std::vector<std::variant<effects, deed>>);
+  void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
+
+  // effects (queue_effects.cpp)
+  struct run {
+    std::vector<give> members;
+    std::size_t missing = 0;
+  };
+  void carry_out(effects&);
+  void carry_out(const moved&);
+  void carry_out(const revoke&);
+  void carry_out(const change_model&);
+  void carry_out(const notify&);
+  void give_run(std::vector<give>);
+  void send_run(run&);
+  void call_hook(const notify&, shared_text output);
+  void measure(const job_view&);
+
   moment now() const { return ctx_.outside.time.now(); }
-  /// Carries out what the table decided, then tells who must know of the new load.
-  void apply(const effects&);
-  void apply_one(const give&);
-  void apply_one(const revoke&);
-  void apply_one(const moved&);
   void after();
   void tell_load();
   void arm();
@@ -59,7 +135,8 @@ class queue : public queue_actor::base {
   };
 
   pod_context ctx_;
-  std::shared_ptr<job_table> table_;
+  std::shared_ptr<queue_books> books_;
+  job_table& table_;
   crew crew_;
   std::map<slot_id, seat> workers_;
   bool drained_told_ = false;
@@ -69,6 +146,15 @@ class queue : public queue_actor::base {
   bool load_told_ = false;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
+
+  std::vector<std::variant<effects, deed>> gathering_; ///< waits for the next commit
+  std::vector<std::variant<effects, deed>> in_flight_; ///< waits for the one that is under way
+  bool committing_ = false;
+  std::optional<error> full_;   ///< the disk is, as far as we know
+  std::optional<error> broken_; ///< the store is, for good
+  std::uint64_t storage_ticket_ = 0;
+  std::uint64_t fetch_ticket_ = 0;
+  std::map<std::uint64_t, std::function<void(result<shared_text>)>> fetches_;
 };
 
 } // namespace tayfa

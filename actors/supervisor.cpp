@@ -11,6 +11,11 @@ bool is_final_load_error(errc e) {
   return e == errc::model_invalid || e == errc::no_torch || e == errc::unfit || e == errc::gpu_oom;
 }
 
+template <class Message>
+auto not_now() {
+  return [](const Message&) { return slot_answer{fail(errc::not_ready)}; };
+}
+
 call_sink sink_to(const ingress_actor& ingress) {
   return [ingress](api::call call, reply_ptr answer) {
     caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});
@@ -61,6 +66,12 @@ supervisor::behavior_type supervisor::created() {
           postpone<load_changed>(),
           ignore<queue_drained>(),
           ignore<part_stuck>(),
+          postpone<store_opened>(),
+          ignore<store_closed>(),
+          ignore<store_failed>(),
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -75,6 +86,12 @@ supervisor::behavior_type supervisor::starting() {
           postpone<load_changed>(),
           ignore<queue_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
+          [this](const store_opened& m) { opened(m); },
+          ignore<store_closed>(),
+          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -89,6 +106,12 @@ supervisor::behavior_type supervisor::configuring() {
           postpone<load_changed>(),
           ignore<queue_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
+          ignore<store_opened>(),
+          ignore<store_closed>(),
+          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -103,6 +126,12 @@ supervisor::behavior_type supervisor::launching() {
           postpone<load_changed>(),
           ignore<queue_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
+          ignore<store_opened>(),
+          ignore<store_closed>(),
+          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -117,6 +146,12 @@ supervisor::behavior_type supervisor::ready() {
           [this](const load_changed& m) { load(m); },
           ignore<queue_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
+          ignore<store_opened>(),
+          ignore<store_closed>(),
+          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -124,7 +159,7 @@ supervisor::behavior_type supervisor::stopping() {
   return {ignore<start_pod>(),
           [this](const stop_pod& m) { stop(m); },
           ignore<http_bound>(),
-          [this](const http_closed&) { finish(); },
+          [this](const http_closed&) { close_store(); },
           ignore<machine_checked>(),
           ignore<catalogue_checked>(),
           [this](const engine_moved& m) { engine(m); },
@@ -135,6 +170,12 @@ supervisor::behavior_type supervisor::stopping() {
               core_->replace(m.name);
             }
           },
+          [this](const store_opened& m) { store_open_ = m.what.has_value(); },
+          [this](const store_closed&) { finish(); },
+          ignore<store_failed>(),
+          [this](const ask_slots&) { return tell_slots(); },
+          not_now<drain_one_slot>(),
+          not_now<set_slot_count>(),
           [this](const timer& m) { timed(m); }};
 }
 
@@ -143,6 +184,27 @@ supervisor::behavior_type supervisor::stopping() {
 void supervisor::begin_starting() {
   move_to(pod_state::STARTING, cause::start_requested, ctx_.knobs.pod_starting_budget);
   become(starting());
+  ctx_.outside.store.open(
+      [me = caf::actor_cast<supervisor_actor>(this)](result<job_store::recovered> what) {
+        caf::anon_send(me, store_opened{std::move(what)});
+      });
+}
+
+/// Nobody is heard before what earlier processes accepted is here again.
+void supervisor::opened(const store_opened& m) {
+  if (!m.what) {
+    fail(cause::part_failed, m.what.error());
+    return;
+  }
+  store_open_ = true;
+  const auto jobs = m.what->rows.size();
+  terms_.books->left =
+      terms_.books->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
+  const auto counts = terms_.books->table.counts();
+  ctx_.outside.log.info("store_opened", {{"jobs", jobs},
+                                         {"waiting", counts.in_queue},
+                                         {"ended", counts.kept},
+                                         {"dead", counts.dead}});
   make_core();
   core_->start();
   ctx_.outside.http.open(sink_to(crew_.ingress),
@@ -301,6 +363,20 @@ void supervisor::timed(const timer& m) {
     break;
   case slot_alarm: slots_.at(m.topic >> 8).keeper->timed(m.ticket); break;
   }
+}
+
+slots_answer supervisor::tell_slots() const {
+  slots_answer answer;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    slot_line line;
+    line.slot = slot_id{static_cast<std::uint32_t>(i)};
+    line.incarnation = slots_[i].incarnation;
+    line.state = slots_[i].state;
+    line.engine = terms_.engine;
+    line.given_up = slots_[i].given_up;
+    answer.value.push_back(std::move(line));
+  }
+  return answer;
 }
 
 // ---- who is who --------------------------------------------------------------------------------

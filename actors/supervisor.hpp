@@ -23,6 +23,10 @@ struct machine_checked {
   fitness_report report;
 };
 
+struct store_opened {
+  result<job_store::recovered> what;
+};
+
 /// How the pod ended.
 struct pod_exit {
   int code = 0;       ///< of the process: 0, 65, 69, 70, 75 (docs/operations: exit codes)
@@ -35,8 +39,10 @@ int exit_code_for(errc);
 
 struct pod_terms {
   std::string engine; ///< resolved kind: "scripted" or "torch"
-  std::shared_ptr<job_table> jobs;
+  std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
+  /// Told of every child that is started; the simulation needs to know whom a kill -9 takes.
+  std::function<void(const caf::strong_actor_ptr&)> born{};
 };
 
 class supervisor : public supervisor_actor::base {
@@ -61,6 +67,7 @@ class supervisor : public supervisor_actor::base {
   behavior_type stopping();
 
   void begin_starting();
+  void opened(const store_opened&);
   void bound(const http_bound&);
   void begin_configuring();
   void checked(const machine_checked&);
@@ -77,6 +84,8 @@ class supervisor : public supervisor_actor::base {
   void begin_stopping(cause);
   void stop_workers();
   void workers_stopped();
+  void close_store();
+  slots_answer tell_slots() const;
   void force();
   void finish();
 
@@ -84,6 +93,7 @@ class supervisor : public supervisor_actor::base {
   void make_slot(std::size_t);
   caf::strong_actor_ptr start_core(std::size_t);
   caf::strong_actor_ptr start_worker(std::size_t);
+  void announce(const caf::strong_actor_ptr&) const;
   void slot_gave_up(std::size_t, const error&);
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
@@ -113,6 +123,7 @@ class supervisor : public supervisor_actor::base {
   pod_exit exit_;
   bool ready_ = false;
   bool http_open_ = false;
+  bool store_open_ = false;
   bool workers_stopping_ = false;
   bool core_stopping_ = false;
   bool core_lost_ = false; ///< given up: nobody is left to drain

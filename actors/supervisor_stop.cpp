@@ -50,7 +50,7 @@ void supervisor::begin_stopping(cause why) {
   move_to(pod_state::STOPPING, why, ctx_.knobs.pod_stopping_budget);
   become(stopping());
   if (!crew_.queue) {
-    finish(); // nothing was started yet
+    close_store(); // nothing was started yet
     return;
   }
   if (core_lost_) {
@@ -92,6 +92,16 @@ void supervisor::force() {
     core_->stop();
   }
   core_->kill_all();
+}
+
+/// Last of all: whatever the actors decided has been asked of it by now.
+void supervisor::close_store() {
+  if (!std::exchange(store_open_, false)) {
+    finish();
+    return;
+  }
+  ctx_.outside.store.close(
+      [me = caf::actor_cast<supervisor_actor>(this)] { caf::anon_send(me, store_closed{}); });
 }
 
 void supervisor::finish() {

@@ -17,6 +17,7 @@ std::string_view to_string(kind k) {
   case kind::finished: return "finished";
   case kind::log: return "log";
   case kind::drained: return "drained";
+  case kind::stepped: return "stepped";
   case kind::welcome: return "welcome";
   case kind::load_model: return "load_model";
   case kind::assign: return "assign";
@@ -127,14 +128,31 @@ void get(const msgpack::object& o, T& value) {
   }
 }
 
+/// Fields that a frame of this kind has at least: those of its first version.
+template <class Body>
+constexpr std::size_t fields_least() {
+  if constexpr (requires { Body::first_fields; }) {
+    return Body::first_fields;
+  } else {
+    return std::tuple_size_v<decltype(Body::fields())>;
+  }
+}
+
 template <class Body>
 Body get_body(const msgpack::object_array& array) {
   Body body;
   constexpr auto list = Body::fields();
   constexpr auto count = std::tuple_size_v<decltype(list)>;
-  require(array.size == header_size + count, "wrong number of fields");
+  static_assert(fields_least<Body>() <= count && header_size + count <= elements_max);
+  const std::size_t given = array.size - header_size;
+  require(given >= fields_least<Body>() && given <= count, "wrong number of fields");
+  const auto get_at = [&](std::size_t at, auto& value) {
+    if (at < given) {
+      get(array.ptr[header_size + at], value);
+    }
+  };
   [&]<std::size_t... I>(std::index_sequence<I...>) {
-    (get(array.ptr[header_size + I], body.*(std::get<I>(list).member)), ...);
+    (get_at(I, body.*(std::get<I>(list).member)), ...);
   }(std::make_index_sequence<count>{});
   return body;
 }

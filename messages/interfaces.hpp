@@ -13,6 +13,7 @@
 
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
+#include "messages/worker.hpp"
 
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
@@ -28,6 +29,8 @@ struct client_call;     ///< actors/ingress.hpp: an HTTP call and its reply
 struct engine_news;     ///< actors/gpu_worker.hpp: what an engine process did
 struct catalogue_news;  ///< actors/model_loader.hpp: the model files are checked
 struct machine_checked; ///< actors/supervisor.hpp: the compatibility test is done
+struct store_news;      ///< actors/queue.hpp: what the store or a webhook's receiver answered
+struct store_opened;    ///< actors/supervisor.hpp: what the store still had
 struct model_granted;   ///< actors/model_loader.hpp: what a worker shall load
 
 // ---- lifecycle ---------------------------------------------------------------------------------
@@ -69,6 +72,27 @@ struct here_i_am {};
 struct part_stuck {
   std::string name;
 };
+/// From the queue: nothing can be made durable any more; the pod must end and recover.
+struct store_failed {
+  error why;
+};
+struct store_closed {};
+
+// ---- slots: ingress -> supervisor --------------------------------------------------------------
+struct ask_slots {};
+struct slots_answer {
+  std::vector<slot_line> value;
+};
+struct drain_one_slot {
+  slot_id slot;
+  bool on = true;
+};
+struct set_slot_count {
+  std::uint32_t count = 0;
+};
+struct slot_answer {
+  result<void> value;
+};
 
 // ---- jobs: ingress <-> queue -------------------------------------------------------------------
 struct submit_job {
@@ -76,8 +100,9 @@ struct submit_job {
   job_request request;
   bool watch = false; ///< send job_ended when it ends
 };
+/// How the job stands; with an idempotency key it may have ended already.
 struct submit_answer {
-  result<job_id> value;
+  result<job_view> value;
 };
 struct find_job {
   job_id id;
@@ -98,6 +123,28 @@ struct count_jobs {};
 struct counts_answer {
   job_counts value;
 };
+struct retry_job {
+  job_id id;
+};
+struct drop_job {
+  job_id id;
+};
+struct purge_jobs {};
+struct purge_answer {
+  result<std::size_t> removed;
+};
+struct list_of_jobs {
+  job_filter filter;
+};
+struct list_answer {
+  job_list value;
+};
+struct inspect_job {
+  job_id id;
+};
+struct detail_answer {
+  result<job_detail> value;
+};
 struct job_ended {
   job_view view;
 };
@@ -109,7 +156,11 @@ struct hand_back_jobs {};
 // ---- attempts: queue <-> gpu_worker ------------------------------------------------------------
 struct worker_ready {
   worker_ref worker;
-  std::uint32_t capacity = 1;
+  worker_facts facts;
+};
+/// An operator drains its slot: nothing more for this worker.
+struct drain_worker {
+  worker_ref worker;
 };
 /// What the engine said about an attempt: started, progress, partial or finished.
 struct worker_said {
@@ -129,9 +180,16 @@ struct revoke_attempt {
   attempt_ref attempt;
 };
 
+/// Replace the engine by one with this model, when nothing runs.
+struct change_worker_model {
+  worker_ref worker;
+  std::string model;
+};
+
 // ---- models: gpu_worker <-> model_loader -------------------------------------------------------
 struct want_model {
   worker_ref worker;
+  std::string model; ///< of the catalogue; empty or unknown = the default
 };
 struct model_loaded {
   worker_ref worker;
@@ -141,6 +199,10 @@ struct model_loaded {
 struct check_catalogue {};
 struct catalogue_checked {
   result<std::size_t> models; ///< how many
+};
+/// To the queue: what can be asked for.
+struct models_known {
+  std::vector<model_facts> models;
 };
 
 // ---- health ------------------------------------------------------------------------------------
@@ -158,7 +220,11 @@ using queue_actor = caf::typed_actor<
     caf::replies_to<submit_job>::with<submit_answer>, caf::replies_to<find_job>::with<job_answer>,
     caf::replies_to<cancel_job>::with<job_answer>,
     caf::replies_to<read_job_stream>::with<stream_answer>,
-    caf::replies_to<count_jobs>::with<counts_answer>,
+    caf::replies_to<count_jobs>::with<counts_answer>, caf::replies_to<retry_job>::with<job_answer>,
+    caf::replies_to<drop_job>::with<job_answer>, caf::replies_to<purge_jobs>::with<purge_answer>,
+    caf::replies_to<list_of_jobs>::with<list_answer>,
+    caf::replies_to<inspect_job>::with<detail_answer>, caf::reacts_to<models_known>,
+    caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
     caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
@@ -175,6 +241,7 @@ using ingress_actor =
 using gpu_worker_actor =
     caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
                      caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+                     caf::reacts_to<change_worker_model>,
                      caf::reacts_to<crew>, // the queue was restarted: what runs here is void
                      caf::reacts_to<timer>>;
 
@@ -200,7 +267,10 @@ using supervisor_actor = caf::typed_actor<
     caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
     caf::reacts_to<http_closed>, caf::reacts_to<machine_checked>, caf::reacts_to<catalogue_checked>,
     caf::reacts_to<engine_moved>, caf::reacts_to<load_changed>, caf::reacts_to<queue_drained>,
-    caf::reacts_to<part_stuck>, caf::reacts_to<timer>>;
+    caf::reacts_to<part_stuck>, caf::reacts_to<store_opened>, caf::reacts_to<store_closed>,
+    caf::reacts_to<store_failed>, caf::replies_to<ask_slots>::with<slots_answer>,
+    caf::replies_to<drain_one_slot>::with<slot_answer>,
+    caf::replies_to<set_slot_count>::with<slot_answer>, caf::reacts_to<timer>>;
 
 /// Everybody an actor may need to talk to. Sent to all whenever a member was started anew.
 struct crew {
@@ -256,3 +326,23 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_beat)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::crew)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_health)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::health_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_opened)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_failed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_closed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_slots)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slots_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_one_slot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::set_slot_count)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::retry_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drop_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::purge_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::purge_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::list_of_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::list_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::inspect_job)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::detail_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_worker)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::change_worker_model)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::models_known)

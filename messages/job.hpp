@@ -20,8 +20,8 @@ namespace tayfa {
 
 using std::chrono::milliseconds;
 
-/// RunPod's `policy` object (docs: serverless/endpoints/send-requests; its bounds are RunPod's own),
-/// and what Tayfa adds to it.
+/// RunPod's `policy` object (docs: serverless/endpoints/send-requests; its bounds are RunPod's
+/// own), and what Tayfa adds to it.
 struct job_policy {
   static constexpr milliseconds execution_timeout_min{5'000};
   static constexpr milliseconds execution_timeout_max{std::chrono::hours{24 * 7}};
@@ -32,11 +32,11 @@ struct job_policy {
   static constexpr std::uint8_t priority_low = 1; ///< RunPod's lowPriority
   static constexpr milliseconds deadline_max = ttl_max;
   static constexpr milliseconds delay_max = ttl_max;
-  static constexpr std::size_t name_max = 64;      ///< of tenant and model
+  static constexpr std::size_t name_max = 64;         ///< of tenant and model
   static constexpr std::size_t idempotency_max = 255; ///< of the key, printable ASCII
 
   std::optional<milliseconds> execution_timeout; ///< of one attempt; empty = the pod's default
-  std::optional<milliseconds> ttl; ///< of the job, from its acceptance; empty = default
+  std::optional<milliseconds> ttl;         ///< of the job, from its acceptance; empty = default
   std::uint8_t priority = priority_normal; ///< 0 (may wait) .. 9 (urgent), among its tenant's jobs
   /// Wanted finished this long after acceptance: orders the tenant's jobs, ends none of them.
   std::optional<milliseconds> deadline;
@@ -87,11 +87,11 @@ using chunk = shared_text;
 /// One attempt that has ended. Times are since the job was accepted.
 struct attempt_view {
   std::uint32_t number = 0;
-  std::string worker;                   ///< "slot-0"
-  milliseconds given{0};                ///< to the worker
-  std::optional<milliseconds> began;    ///< the engine said started
+  std::string worker;                ///< "slot-0"
+  milliseconds given{0};             ///< to the worker
+  std::optional<milliseconds> began; ///< the engine said started
   milliseconds ended{0};
-  std::optional<error> failure;         ///< empty: it brought the result
+  std::optional<error> failure; ///< empty: it brought the result
   bool operator==(const attempt_view&) const = default;
 };
 
@@ -118,7 +118,7 @@ struct job_detail {
   std::size_t input_bytes = 0;
   milliseconds age{0}; ///< since acceptance
   bool dead = false;   ///< on the dead list: FAILED for want of attempts, kept for retry or drop
-  std::uint32_t lives = 1; ///< 1 + how often it was retried by a client
+  std::uint32_t lives = 1;           ///< 1 + how often it was retried by a client
   std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
 };
 /// One line of a list of jobs.
@@ -154,12 +154,12 @@ struct slot_line {
   std::uint64_t incarnation = 0;
   engine_state state = engine_state::NOT_STARTED;
   std::string engine, device, model;
-  std::uint32_t running = 0; ///< attempts
+  std::uint32_t running = 0;             ///< attempts
   std::uint64_t completed = 0, lost = 0; ///< attempts, since the runtime started
-  bool draining = false;    ///< an operator drains it
-  bool quarantined = false; ///< it kept failing; it is tried again after a while
+  bool draining = false;                 ///< an operator drains it
+  bool quarantined = false;              ///< it kept failing; it is tried again after a while
   bool given_up = false;
-  std::string pinned;       ///< CPUs, as a list: "0-3"; empty = not pinned
+  std::string pinned; ///< CPUs, as a list: "0-3"; empty = not pinned
 };
 
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.
@@ -172,8 +172,8 @@ struct job_counts {
   std::uint64_t stale = 0;   ///< reports refused by the fence
   std::uint64_t in_queue = 0;
   std::uint64_t in_progress = 0;
-  std::uint64_t dead = 0;     ///< on the dead list now
-  std::uint64_t kept = 0;     ///< ended jobs whose result is still here, the dead ones included
+  std::uint64_t dead = 0; ///< on the dead list now
+  std::uint64_t kept = 0; ///< ended jobs whose result is still here, the dead ones included
 };
 
 } // namespace tayfa

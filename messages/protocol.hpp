@@ -8,8 +8,9 @@
 //                      ◀──────────────  welcome   how often to beat
 //                      ◀──────────────  load_model
 //     load_finished    ──────────────▶            loaded and warmed up, or why not
-//                      ◀──────────────  assign    one attempt of one job
+//                      ◀──────────────  assign    one attempt of one job, alone or in a batch
 //     started          ──────────────▶
+//     stepped          ──────────────▶            its run goes forward; at most one a heartbeat
 //     progress, partial, log ────────▶            any number, numbered from 1
 //     finished         ──────────────▶            exactly one per attempt, the last word on it
 //                      ◀──────────────  cancel    finished(cancelled) must follow within the grace
@@ -22,7 +23,13 @@
 // every frame the worker's incarnation, and both sides drop what is old. One ZeroMQ message = one
 // frame = one msgpack array:
 //     [version, kind, slot, incarnation, field, field, …]
-// Kinds are numbers for ever; a removed one stays here as retired.
+// Kinds are numbers for ever; a removed one stays here as retired. Fields are only appended: a
+// frame may lack what was appended after the message's first version (`first_fields`), and then has
+// the defaults written here.
+//
+// A batch: its members are assigned back to back with one number, and run together as soon as all
+// `batch_size` of them have arrived; one that was cancelled or refused before has arrived too. Each
+// member is an attempt of its own: it is started, cancelled and finished like any other.
 #pragma once
 
 #include "messages/error.hpp"
@@ -31,6 +38,7 @@
 #include "messages/lifecycle.hpp"
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <tuple>
@@ -52,6 +60,7 @@ enum class kind : std::uint8_t {
   finished = 7,
   log = 8,
   drained = 9,
+  stepped = 10,
   // giver -> worker
   welcome = 32,
   load_model = 33,
@@ -76,9 +85,19 @@ struct hello {
   std::string engine;         ///< "scripted", "torch", …
   std::string device;         ///< "cpu", "cuda:0 NVIDIA H200", …
   std::uint32_t capacity = 1; ///< attempts it takes at the same time, >= 1
+  /// Members that one run can take together, >= 1; a model may allow fewer (load_finished).
+  std::uint32_t batch_max = 1;
+  /// It batches by itself: attempts pass straight through up to its capacity, never as a batch.
+  bool continuous = false;
+  bool steps = false;             ///< it reports steps of progress (heartbeat.steps, stepped)
+  std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
+  static constexpr std::size_t first_fields = 4;
   static constexpr auto fields() {
     return std::make_tuple(field{"pid", &hello::pid}, field{"engine", &hello::engine},
-                           field{"device", &hello::device}, field{"capacity", &hello::capacity});
+                           field{"device", &hello::device}, field{"capacity", &hello::capacity},
+                           field{"batch_max", &hello::batch_max},
+                           field{"continuous", &hello::continuous}, field{"steps", &hello::steps},
+                           field{"memory_bytes", &hello::memory_bytes});
   }
 };
 
@@ -88,10 +107,13 @@ struct heartbeat {
   std::uint32_t running = 0; ///< attempts in the engine now
   std::uint64_t rss_bytes = 0;
   std::uint64_t device_bytes = 0; ///< device memory in use by this process, 0 on cpu
+  std::uint64_t steps = 0;        ///< of progress, since its start, of all attempts; only grows
+  static constexpr std::size_t first_fields = 4;
   static constexpr auto fields() {
     return std::make_tuple(
         field{"sequence", &heartbeat::sequence}, field{"running", &heartbeat::running},
-        field{"rss_bytes", &heartbeat::rss_bytes}, field{"device_bytes", &heartbeat::device_bytes});
+        field{"rss_bytes", &heartbeat::rss_bytes}, field{"device_bytes", &heartbeat::device_bytes},
+        field{"steps", &heartbeat::steps});
   }
 };
 
@@ -103,11 +125,14 @@ struct load_finished {
   std::string text;
   std::uint32_t load_ms = 0;
   std::uint32_t warm_up_ms = 0;
+  std::uint32_t batch_max = 0; ///< members that one run of this model can take; 0 = as hello said
+  static constexpr std::size_t first_fields = 6;
   static constexpr auto fields() {
     return std::make_tuple(field{"model", &load_finished::model}, field{"ok", &load_finished::ok},
                            field{"code", &load_finished::code}, field{"text", &load_finished::text},
                            field{"load_ms", &load_finished::load_ms},
-                           field{"warm_up_ms", &load_finished::warm_up_ms});
+                           field{"warm_up_ms", &load_finished::warm_up_ms},
+                           field{"batch_max", &load_finished::batch_max});
   }
 };
 
@@ -178,6 +203,17 @@ struct drained {
   static constexpr auto fields() { return std::make_tuple(); }
 };
 
+/// The attempt has made `steps` steps of progress since it started. Being alive (heartbeat) and
+/// going forward are told apart by this.
+struct stepped {
+  static constexpr kind id = kind::stepped;
+  attempt_ref attempt;
+  std::uint64_t steps = 0; ///< only grows
+  static constexpr auto fields() {
+    return std::make_tuple(field{"attempt", &stepped::attempt}, field{"steps", &stepped::steps});
+  }
+};
+
 // ---- giver -> worker ---------------------------------------------------------------------------
 
 struct welcome {
@@ -204,10 +240,14 @@ struct assign {
   static constexpr kind id = kind::assign;
   attempt_ref attempt;
   std::string model;
-  shared_text input; ///< JSON text
+  shared_text input;            ///< JSON text
+  std::uint64_t batch = 0;      ///< never used twice in one incarnation; 0 = it runs alone
+  std::uint32_t batch_size = 1; ///< members of the batch; means nothing when batch is 0
+  static constexpr std::size_t first_fields = 3;
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &assign::attempt}, field{"model", &assign::model},
-                           field{"input", &assign::input});
+                           field{"input", &assign::input}, field{"batch", &assign::batch},
+                           field{"batch_size", &assign::batch_size});
   }
 };
 
@@ -228,7 +268,7 @@ struct shutdown {
 };
 
 using upstream = std::variant<hello, heartbeat, load_finished, started, progress, partial, finished,
-                              log, drained>;
+                              log, drained, stepped>;
 using downstream = std::variant<welcome, load_model, assign, cancel, drain, shutdown>;
 
 std::string_view to_string(kind);

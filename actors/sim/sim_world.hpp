@@ -68,9 +68,19 @@ class sim_probe final : public machine_probe {
   void run(const std::string& engine, std::function<void(fitness_report)> done) override;
 };
 
+/// Receivers of webhooks, by what their URL's path says: /ok, /fail, /flaky (every other call), and
+/// how often each was called.
+class sim_poster final : public http_poster {
+ public:
+  std::map<std::string, std::uint32_t> calls;          ///< by URL
+  std::map<std::string, std::vector<std::string>> got; ///< bodies answered with 200, by URL
+  void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+};
+
 class sim_models final : public model_source {
  public:
   bool broken = false;
+  std::vector<model_entry> entries; ///< the catalogue; empty = models are not told apart
   void inspect(std::vector<std::string> paths,
                std::function<void(result<std::vector<model_entry>>)> done) override;
 };

@@ -5,13 +5,17 @@
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/signals.hpp"
+#include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/model/file_source.hpp"
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <mutex>
@@ -51,6 +55,13 @@ class stop_button {
   std::vector<std::string> early_;
 };
 
+/// Event numbers go on from those of earlier runtimes, as well as the wall clock allows.
+std::uint64_t event_base(const time_source& time) {
+  const auto since_1970 = time.wall().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
+}
+
 http_options http_from(const config& c, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
@@ -59,6 +70,7 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
   o.api.runsync_wait = c.http_runsync_wait;
   o.api.endpoints = c.http_endpoints.items();
   o.connections_max = c.http_connections_max;
+  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.idle_timeout = c.http_idle_timeout;
@@ -73,6 +85,17 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
   return o;
 }
 
+/// Reading the machine takes a moment, so it is done only when somebody may be pinned.
+slot_pinner pinner_from(const config& c) {
+  const auto mode = pinning_from(c.engine_pin).value_or(pinning::off);
+  if (mode == pinning::off || c.engine_slots == 0) {
+    return {};
+  }
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return {read_machine(), mode,
+          visible == nullptr ? std::nullopt : std::optional<std::string>{visible}};
+}
+
 /// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve
 /// the others when it gives way after 50 messages.
 caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs) {
@@ -80,6 +103,23 @@ caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs)
   c.set("scheduler.max-threads", static_cast<std::size_t>(knobs.pod_threads));
   c.set("scheduler.max-throughput", std::size_t{50});
   return c;
+}
+
+std::unique_ptr<job_store> make_store(const config& c, const time_source& time) {
+  if (c.store_kind == "memory") {
+    return std::make_unique<store::memory_store>();
+  }
+  store::sqlite_store_options o;
+  o.folder = c.pod_data + "/store";
+  return std::make_unique<store::sqlite_store>(time, std::move(o));
+}
+
+poster_options poster_from(const config& c) {
+  poster_options o;
+  if (auto blocks = parse_blocks(c.webhook_allow_private.items())) { // checked with the rest
+    o.guard = address_guard{std::move(*blocks)};
+  }
+  return o;
 }
 
 int refuse_start(event_log& log, const error& e) {
@@ -95,7 +135,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engine, std::make_shared<job_table>(limits_from(plan.knobs)),
+        pod_terms{plan.engine, std::make_shared<queue_books>(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); }});
     caf::anon_send(pod, start_pod{});
     button.connect(pod);
@@ -140,18 +180,24 @@ int run_serve(const serve_plan& plan) {
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
                          {"open_files", files ? files->now : 0}});
-  auto engines = process_engine_host::make(
-      process_host_options{plan.program, plan.knobs.pod_data + "/run"}, lines);
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  auto engines = process_engine_host::make(std::move(host), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
   system_time time;
   seeded_random random;
   metrics meters;
+  event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   http_server http{http_from(plan.knobs, meters, lines)};
   process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
   file_model_source models;
-  world outside{time, random, lines, meters, **engines, http, probe, models};
+  const auto store = make_store(plan.knobs, time);
+  curl_poster post{poster_from(plan.knobs)};
+  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed};
   return live(plan, outside, button).code;
 }
 

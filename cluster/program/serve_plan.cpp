@@ -1,5 +1,7 @@
 #include "cluster/program/serve_plan.hpp"
 
+#include "actors/queue_limits.hpp"
+
 namespace tayfa {
 
 namespace {
@@ -23,7 +25,8 @@ log_options log_from(const config& c, bool on_runpod) {
 } // namespace
 
 result<serve_plan> plan_serve(const config& c, const serve_surroundings& here) {
-  serve_plan plan{c, log_from(c, here.on_runpod), c.engine_kind, c.engine_program};
+  serve_plan plan{c, limits_from(c), log_from(c, here.on_runpod), c.engine_kind,
+                  c.engine_program};
   const auto& models = c.engine_models.items();
   if (plan.engine == "auto") {
     plan.engine = models.empty() ? "scripted" : "torch";
@@ -34,11 +37,6 @@ result<serve_plan> plan_serve(const config& c, const serve_surroundings& here) {
   if (plan.engine == "scripted" && !models.empty()) {
     return fail(errc::bad_config, "engine.models: the scripted engine runs no model; leave --model "
                                   "out, or take --engine torch");
-  }
-  if (models.size() > 1) {
-    return fail(errc::bad_config,
-                "engine.models: one model per pod for now; several models need the "
-                "placement that knows what is loaded where");
   }
   if (plan.program.empty()) {
     plan.program = here.program_folder + "/tayfa-engine";

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/config/config.hpp"
+#include "runtime/core/job_table.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <string>
@@ -11,6 +12,7 @@ namespace tayfa {
 
 struct serve_plan {
   config knobs;
+  job_limits limits;
   log_options log;
   std::string engine;  ///< "scripted" or "torch"
   std::string program; ///< the engine program

@@ -10,6 +10,8 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,9 +26,32 @@ struct request {
   std::string method; ///< upper case
   std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"
   std::string content_type;
-  std::string idempotency_key; ///< the header Idempotency-Key
-  std::string last_event_id;   ///< the header Last-Event-ID
   std::string body;
+  std::string idempotency_key{}; ///< the header Idempotency-Key, as it was sent
+  std::string last_event_id{};   ///< the header Last-Event-ID
+};
+
+/// A body that goes on after its head has left. Whoever sends it pulls it piece by piece, from one
+/// thread, so a slow reader costs no memory here: what it did not pull yet stays with the source.
+class body_source {
+ public:
+  struct piece {
+    std::string text;   ///< empty and not the end: nothing yet
+    bool ended = false; ///< nothing follows; `text` is the last of it
+  };
+
+  body_source() = default;
+  virtual ~body_source() = default;
+  body_source(const body_source&) = delete;
+  body_source& operator=(const body_source&) = delete;
+
+  /// Called once, before the first next(). From then on `wake` is called, from any thread, when
+  /// next() may have more; it must only take note. Not called any more once the source is gone.
+  virtual void on_more(std::function<void()> wake) = 0;
+  /// What there is now, `room` bytes or little more.
+  virtual piece next(std::size_t room) = 0;
+  /// Sent when nothing else was sent for a while, so that both sides learn of a dead line.
+  virtual std::string_view heartbeat() const = 0;
 };
 
 struct response {
@@ -34,6 +59,7 @@ struct response {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers; ///< Retry-After, Allow
+  std::shared_ptr<body_source> stream{};                    ///< in place of `body`
 };
 
 struct limits {
@@ -76,7 +102,7 @@ struct inspect {
 };
 /// GET /events?job=&after=: server-sent events (HTML Living Standard, 9.2).
 struct events {
-  job_id job; ///< empty = everything
+  job_id job;                         ///< empty = everything
   std::optional<std::uint64_t> after; ///< the number of the last event seen; empty = from now on
 };
 /// GET /slots.
@@ -86,7 +112,8 @@ struct drain_slot {
   slot_id slot;
   bool on = true;
 };
-/// POST /slots/count/{n}: as many slots from now on.
+/// POST /slots/count/{n}: as many slots from now on, slots_max at most.
+inline constexpr std::uint32_t slots_max = 1024;
 struct resize_slots {
   std::uint32_t count = 0;
 };
@@ -114,8 +141,8 @@ tl::expected<call, response> parse(request, const limits&);
 
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
 
-/// {"error": {"code": "...", "message": "..."}} with the status of the code; Retry-After on 429 and
-/// 503.
+/// {"error": {"code": "...", "message": "..."}} with the status of the code. 429 and 503 carry
+/// Retry-After: a disk takes longer to be emptied (5 s) than a queue (1 s).
 response refuse(const error&);
 response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
 response job(const job_view&);                               ///< /status, /runsync
@@ -123,8 +150,10 @@ response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","str
 response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
 response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
 response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
-response detail(const job_detail&);                          ///< GET /jobs/{id}
-response slots(const std::vector<slot_line>&);               ///< {"slots":[…]}
+/// One change of a job, for the event feed: JSON object.
+std::string job_event(const job_view&, job_state from, cause why);
+response detail(const job_detail&);            ///< GET /jobs/{id}
+response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
 
 struct worker_counts {
   std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;

@@ -1,4 +1,4 @@
-// JSON as text: validate it, find the members of an object in it, write strings into it.
+// JSON as text: validate it, find the members of an object in it, read and write small values.
 //
 // Bodies carry megabytes of base64 that nobody here reads, so a body is validated once and its
 // members are then handled as byte ranges of the original text. Nothing is parsed into a tree and
@@ -8,6 +8,7 @@
 #include "messages/error.hpp"
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,11 @@ struct json_member {
 /// The members of the object that `text` is, in order. Precondition: check_json(text) passed.
 /// errc::bad_json when it is no object, has a key twice, or has more than json_members_max members.
 result<std::vector<json_member>> json_members(std::string_view text);
+
+/// What a string or a number of valid JSON says; nothing when the value is of another kind, or is a
+/// string of more than `longest` bytes. A long text is judged by its length, never read.
+std::optional<std::string> json_string(std::string_view value, std::size_t longest);
+std::optional<double> json_number(std::string_view value);
 
 /// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so the outcome is
 /// always valid JSON.

@@ -1,41 +1,9 @@
 #include "runtime/api/call.hpp"
-#include "runtime/api/json_text.hpp"
+#include "runtime/api/object_writer.hpp"
 
 namespace tayfa::api {
 
 namespace {
-
-/// Writes one JSON object, member by member. Outputs are raw JSON and go in as they are.
-class object_writer {
- public:
-  explicit object_writer(std::size_t reserve = 128) { out_.reserve(reserve); }
-
-  object_writer& raw(std::string_view key, std::string_view value) {
-    out_ += out_.empty() ? '{' : ',';
-    append_json_string(out_, key);
-    out_ += ':';
-    out_ += value;
-    return *this;
-  }
-  object_writer& text(std::string_view key, std::string_view value) {
-    raw(key, {});
-    append_json_string(out_, value);
-    return *this;
-  }
-  object_writer& number(std::string_view key, std::uint64_t value) {
-    return raw(key, std::to_string(value));
-  }
-  object_writer& time(std::string_view key, const std::optional<milliseconds>& value) {
-    return value ? raw(key, std::to_string(value->count())) : *this;
-  }
-  std::string done() {
-    out_ += out_.empty() ? "{}" : "}";
-    return std::move(out_);
-  }
-
- private:
-  std::string out_;
-};
 
 response ok(std::string body) {
   response answer;
@@ -43,13 +11,11 @@ response ok(std::string body) {
   return answer;
 }
 
-/// What the handler itself said goes out word for word, as with RunPod; what befell the job is
-/// named by its code.
+} // namespace
+
 std::string failure_text(const error& e) {
   return e.code == errc::job_failed && !e.text.empty() ? e.text : e.str();
 }
-
-} // namespace
 
 response refuse(const error& e) {
   std::string message{describe(e.code)};
@@ -61,7 +27,7 @@ response refuse(const error& e) {
   response answer = ok(object_writer{}.raw("error", inner).done());
   answer.status = http_status(e.code);
   if (answer.status == 429 || answer.status == 503) {
-    answer.headers.emplace_back("Retry-After", "1");
+    answer.headers.emplace_back("Retry-After", e.code == errc::storage_full ? "5" : "1");
   }
   return answer;
 }
@@ -87,6 +53,9 @@ response job(const job_view& view) {
   if (!view.worker.empty()) {
     out.text("workerId", view.worker);
   }
+  if (view.state == job_state::IN_QUEUE && view.why != wait_reason::none) {
+    out.text("waitReason", to_string(view.why));
+  }
   return ok(out.done());
 }
 
@@ -105,6 +74,10 @@ response chunks(const job_view& view, const std::vector<chunk>& items) {
 
 response cancelled(const job_view& view) {
   return ok(object_writer{}.text("id", view.id.str()).text("status", to_string(view.state)).done());
+}
+
+response purged(std::size_t removed) {
+  return ok(object_writer{}.number("removed", removed).text("status", "completed").done());
 }
 
 response counts(const job_counts& jobs, const worker_counts& workers) {

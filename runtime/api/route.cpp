@@ -1,73 +1,40 @@
 #include "runtime/api/route.hpp"
 
+#include "runtime/api/query.hpp"
+
 #include <algorithm>
 #include <array>
-#include <charconv>
-#include <span>
+#include <limits>
 
 namespace tayfa::api {
 
 namespace {
 
-constexpr milliseconds wait_min{1'000};
-constexpr milliseconds wait_max{300'000};
-/// Some clients send `{}` with a cancel or a POST status; it is taken and not read.
 constexpr std::size_t ignored_body_bytes = 4096;
 
-struct shape {
-  std::string_view name;
-  route_kind kind;
-  bool prefixed; ///< also lives under /v2/{endpoint}
-  bool with_id;
-  bool get;
-  bool post;
-  bool head;
-  std::string_view allow;
-};
+constexpr std::string_view list_query = "state tenant model limit after";
 
 constexpr std::array shapes{
-    shape{"run", route_kind::run, true, false, false, true, false, "POST"},
-    shape{"runsync", route_kind::runsync, true, false, false, true, false, "POST"},
-    shape{"status", route_kind::status, true, true, true, true, false, "GET, POST"},
-    shape{"stream", route_kind::stream, true, true, true, true, false, "GET, POST"},
-    shape{"cancel", route_kind::cancel, true, true, false, true, false, "POST"},
-    shape{"health", route_kind::health, true, false, true, false, false, "GET"},
-    shape{"ping", route_kind::ping, false, false, true, false, true, "GET, HEAD"},
-    shape{"metrics", route_kind::metrics, false, false, true, false, false, "GET"},
+    route_shape{"run", route_kind::run, true, "POST", body_rule::run, "*"},
+    route_shape{"runsync", route_kind::runsync, true, "POST", body_rule::runsync, "*"},
+    route_shape{"status/{id}", route_kind::status, true, "GET, POST", body_rule::ignored, "*"},
+    route_shape{"stream/{id}", route_kind::stream, true, "GET, POST", body_rule::ignored, "*"},
+    route_shape{"cancel/{id}", route_kind::cancel, true, "POST", body_rule::ignored, "*"},
+    route_shape{"retry/{id}", route_kind::retry, true, "POST", body_rule::ignored, "*"},
+    route_shape{"purge-queue", route_kind::purge, true, "POST", body_rule::ignored, "*"},
+    route_shape{"health", route_kind::health, true, "GET", body_rule::none, "*"},
+    route_shape{"drop/{id}", route_kind::drop, true, "POST", body_rule::ignored, ""},
+    route_shape{"jobs", route_kind::jobs, true, "GET", body_rule::none, list_query},
+    route_shape{"jobs/{id}", route_kind::inspect, true, "GET", body_rule::none, ""},
+    route_shape{"dead", route_kind::dead, true, "GET", body_rule::none, list_query},
+    route_shape{"events", route_kind::events, true, "GET, HEAD", body_rule::none, "job after"},
+    route_shape{"slots", route_kind::slots, false, "GET", body_rule::none, ""},
+    route_shape{"slots/{slot}/drain", route_kind::drain, false, "POST", body_rule::ignored, ""},
+    route_shape{"slots/{slot}/undrain", route_kind::undrain, false, "POST", body_rule::ignored, ""},
+    route_shape{"slots/count/{count}", route_kind::resize, false, "POST", body_rule::ignored, ""},
+    route_shape{"ping", route_kind::ping, false, "GET, HEAD", body_rule::none, "*"},
+    route_shape{"metrics", route_kind::metrics, false, "GET", body_rule::none, "*"},
 };
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/// Every escape must be whole; what it says is judged by who uses the text.
-std::optional<std::string> percent_decoded(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    if (i + 2 >= text.size()) {
-      return std::nullopt;
-    }
-    const int high = hex_digit(text[i + 1]);
-    const int low = hex_digit(text[i + 2]);
-    if (high < 0 || low < 0) {
-      return std::nullopt;
-    }
-    out += static_cast<char>(high * 16 + low);
-    i += 2;
-  }
-  return out;
-}
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
@@ -103,41 +70,123 @@ std::optional<target_parts> split_target(std::string_view target) {
   return parts;
 }
 
-/// ?wait= in milliseconds; other parameters are not for us.
-result<milliseconds> wait_of(std::string_view query, milliseconds otherwise) {
-  std::optional<milliseconds> wait;
-  while (!query.empty()) {
-    const std::size_t end = std::min(query.find('&'), query.size());
-    const auto item = percent_decoded(query.substr(0, end));
-    query.remove_prefix(std::min(end + 1, query.size()));
-    if (!item) {
-      return fail(errc::bad_request, "a broken percent escape in the query");
-    }
-    constexpr std::string_view name = "wait=";
-    if (!item->starts_with(name)) {
-      continue;
-    }
-    std::int64_t number = 0;
-    const char* const last = item->data() + item->size();
-    const auto [rest, ec] = std::from_chars(item->data() + name.size(), last, number);
-    if (wait || ec != std::errc{} || rest != last || number < wait_min.count() ||
-        number > wait_max.count()) {
-      return fail(errc::bad_request, "wait must be given once, from 1000 to 300000 milliseconds");
-    }
-    wait = milliseconds{number};
-  }
-  return wait.value_or(otherwise);
-}
-
 response not_found(std::string text) {
   return refuse({errc::not_found, std::move(text)});
 }
 
-bool takes(const shape& s, std::string_view method) {
-  return (s.get && method == "GET") || (s.post && method == "POST") || (s.head && method == "HEAD");
+bool takes(const route_shape& shape, std::string_view method) {
+  std::string_view list = shape.methods;
+  while (!list.empty()) {
+    const std::size_t end = std::min(list.find(", "), list.size());
+    if (list.substr(0, end) == method) {
+      return true;
+    }
+    list.remove_prefix(std::min(end + 2, list.size()));
+  }
+  return false;
+}
+
+/// Takes the first segment off a row's path.
+std::string_view next_part(std::string_view& path) {
+  const std::size_t slash = std::min(path.find('/'), path.size());
+  const std::string_view part = path.substr(0, slash);
+  path.remove_prefix(std::min(slash + 1, path.size()));
+  return part;
+}
+
+bool is_parameter(std::string_view part) {
+  return part.starts_with('{');
+}
+
+bool matches(std::string_view path, std::span<const std::string> names) {
+  for (const auto& name : names) {
+    const std::string_view part = next_part(path);
+    if (part.empty() || (!is_parameter(part) && part != name)) {
+      return false;
+    }
+  }
+  return path.empty();
+}
+
+result<void> take_parameters(std::string_view path, std::span<const std::string> names,
+                             route& found) {
+  for (const auto& name : names) {
+    const std::string_view part = next_part(path);
+    if (part == "{id}") {
+      auto id = job_id::parse(name);
+      if (!id) {
+        return fail(errc::job_not_found);
+      }
+      found.id = std::move(*id);
+    } else if (part == "{slot}") {
+      const auto slot = whole_number(name, slots_max - 1);
+      if (!slot) {
+        return fail(errc::not_found, "no such slot");
+      }
+      found.slot = slot_id{static_cast<std::uint32_t>(*slot)};
+    } else if (part == "{count}") {
+      const auto count = whole_number(name, slots_max);
+      if (!count) {
+        return fail(errc::bad_request,
+                    "the number of slots must be from 0 to " + std::to_string(slots_max));
+      }
+      found.count = static_cast<std::uint32_t>(*count);
+    }
+  }
+  return {};
+}
+
+result<void> take_event_items(const std::vector<query_item>& items, route& found) {
+  for (const auto& item : items) {
+    if (item.name == "job") {
+      auto id = job_id::parse(item.value);
+      if (!id) {
+        return fail(errc::job_not_found);
+      }
+      found.id = std::move(*id);
+    } else if (item.name == "after") {
+      found.after = whole_number(item.value, std::numeric_limits<std::uint64_t>::max());
+      if (!found.after) {
+        return fail(errc::bad_request, "after must be the number of an event");
+      }
+    }
+  }
+  return {};
+}
+
+result<void> take_query(const route_shape& shape, std::string_view query, const limits& bounds,
+                        route& found) {
+  // RunPod's clients may add what they like, broken escapes included, where nobody reads it.
+  if (shape.query == "*" && shape.kind != route_kind::runsync) {
+    return {};
+  }
+  const auto items = query_items(query, shape.query);
+  if (!items) {
+    return fail(items.error());
+  }
+  if (shape.kind == route_kind::runsync) {
+    const auto wait = wait_of(*items, bounds.runsync_wait);
+    return wait ? (found.wait = *wait, result<void>{}) : fail(wait.error());
+  }
+  if (shape.kind == route_kind::events) {
+    return take_event_items(*items, found);
+  }
+  if (shape.kind == route_kind::jobs || shape.kind == route_kind::dead) {
+    auto filter = filter_of(*items);
+    if (!filter) {
+      return fail(filter.error());
+    }
+    found.filter = std::move(*filter);
+    found.filter.dead = shape.kind == route_kind::dead;
+  }
+  return {};
 }
 
 } // namespace
+
+std::span<const route_shape> routes() {
+  return shapes;
+}
 
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,
                                          const limits& bounds) {
@@ -158,32 +207,25 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   } else if (!bounds.endpoints.empty()) {
     found.endpoint = bounds.endpoints.front();
   }
-  const auto s = std::find_if(shapes.begin(), shapes.end(), [names, prefixed](const shape& each) {
-    return each.name == names.front() && names.size() == (each.with_id ? 2U : 1U) &&
-           (each.prefixed || !prefixed);
-  });
-  if (s == shapes.end()) {
+  const auto* const shape =
+      std::find_if(shapes.begin(), shapes.end(), [names, prefixed](const route_shape& each) {
+        return matches(each.path, names) && (each.prefixed || !prefixed);
+      });
+  if (shape == shapes.end()) {
     return tl::unexpected(not_found("no such route"));
   }
-  if (!takes(*s, method)) {
+  if (!takes(*shape, method)) {
     response refusal = refuse({errc::method_not_allowed, {}});
-    refusal.headers.emplace_back("Allow", s->allow);
+    refusal.headers.emplace_back("Allow", shape->methods);
     return tl::unexpected(std::move(refusal));
   }
-  found.kind = s->kind;
-  if (s->with_id) {
-    auto id = job_id::parse(names[1]);
-    if (!id) {
-      return tl::unexpected(refuse({errc::job_not_found, {}}));
-    }
-    found.id = std::move(*id);
+  found.kind = shape->kind;
+  found.body = method == "POST" ? shape->body : body_rule::none;
+  if (const auto taken = take_parameters(shape->path, names, found); !taken) {
+    return tl::unexpected(refuse(taken.error()));
   }
-  if (found.kind == route_kind::runsync) {
-    const auto wait = wait_of(parts->query, bounds.runsync_wait);
-    if (!wait) {
-      return tl::unexpected(refuse(wait.error()));
-    }
-    found.wait = *wait;
+  if (const auto taken = take_query(*shape, parts->query, bounds, found); !taken) {
+    return tl::unexpected(refuse(taken.error()));
   }
   return found;
 }
@@ -193,15 +235,11 @@ std::size_t body_limit(std::string_view method, std::string_view target, const l
   if (!found) {
     return 0;
   }
-  switch (found->kind) {
-  case route_kind::run: return bounds.run_body_bytes;
-  case route_kind::runsync: return bounds.runsync_body_bytes;
-  case route_kind::status:
-  case route_kind::stream:
-  case route_kind::cancel: return method == "POST" ? ignored_body_bytes : 0;
-  case route_kind::health:
-  case route_kind::ping:
-  case route_kind::metrics: return 0;
+  switch (found->body) {
+  case body_rule::run: return bounds.run_body_bytes;
+  case body_rule::runsync: return bounds.runsync_body_bytes;
+  case body_rule::ignored: return ignored_body_bytes;
+  case body_rule::none: return 0;
   }
   return 0;
 }

@@ -13,6 +13,8 @@ namespace {
 
 constexpr std::string_view engine_kinds[] = {"auto", "scripted", "torch"};
 constexpr std::string_view unfit_answers[] = {"stop", "go_on"};
+constexpr std::string_view pin_answers[] = {"auto", "off", "on"};
+constexpr std::string_view store_kinds[] = {"sqlite", "memory"};
 constexpr std::string_view log_levels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view log_formats[] = {"auto", "text", "json", "runpod"};
 
@@ -27,10 +29,14 @@ constexpr text_rule text_rules[] = {
     {"pod.data", text_form::required_path},
     {"http.listen", text_form::address},
     {"http.endpoints", text_form::name},
+    {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_kinds},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.on_unfit", text_form::choice, unfit_answers},
+    {"engine.pin", text_form::choice, pin_answers},
+    {"queue.tenants", text_form::share},
+    {"store.kind", text_form::choice, store_kinds},
     {"log.level", text_form::choice, log_levels},
     {"log.format", text_form::choice, log_formats},
     {"log.file", text_form::path},
@@ -177,6 +183,8 @@ std::string allowed_values(const knob& row) {
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::share: return "name=weight or name=weight:jobs, weight from 0.001 to 1000";
+  case text_form::network: return "addresses and blocks such as 10.0.0.0/8 or fd00::/8";
   case text_form::unused: break;
   }
   return "text";

@@ -23,6 +23,8 @@ enum class text_form : std::uint8_t {
   path,          ///< may be empty
   required_path, ///< not empty
   name,          ///< 1..64 of [A-Za-z0-9._-]; of a list: at least one
+  share,         ///< a tenant's: name=weight or name=weight:jobs
+  network,       ///< an address or a block: 10.0.0.0/8, fd00::1
   unused,        ///< of knobs that are not text
 };
 

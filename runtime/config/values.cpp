@@ -1,7 +1,10 @@
 #include "runtime/config/values.hpp"
 
+#include "runtime/config/share.hpp"
+
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
+#include "runtime/http/address_guard.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
@@ -101,6 +104,16 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::name:
     if (!is_name(s)) {
       return text::quoted(s, 100) + " is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
+    }
+    return std::nullopt;
+  case text_form::network:
+    if (const auto block = parse_block(s); !block) {
+      return text::quoted(s, 100) + " " + block.error().text;
+    }
+    return std::nullopt;
+  case text_form::share:
+    if (const auto share = parse_share(s); !share) {
+      return text::quoted(s, 100) + " " + share.error().text;
     }
     return std::nullopt;
   case text_form::path:

@@ -1,20 +1,29 @@
 // The waiting jobs, in the order in which they are to be served. Pure: knows orders and times, not
 // jobs.
 //
-//   * Between tenants: weighted fair queueing (start-time fair queueing, Goyal, Vin and Cheng 1996).
+//   * Between tenants: start-time fair queueing (Goyal, Vin and Cheng 1996) with weights.
 //     A tenant's virtual time grows by expected milliseconds / weight of what it is given; the
-//     tenant with the least virtual time is served next. One that was idle starts at the others'
-//     least, so that nobody saves up.
+//     tenant with the least virtual time is served next. One that was idle starts at the least of
+//     those who wait for the same (group, else model, else anything), so that nobody saves up; but
+//     not beyond the latest start there was, so that it does not pay for what others were given.
+//   * Fairness has a horizon: what was given longer ago than that counts less and less
+//     (exponentially, by milliseconds given to all). It is far longer than a round of everybody's
+//     turns, so that it changes no share; but a tenant that used for hours what nobody else could
+//     use (another model's workers) is not shut out for hours when it wants what others want.
 //   * Within a tenant: earliest urgency first, ties by order. Urgency is a moment fixed at
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
-//   * A group is what may run together and is placed alike: model, shape, and `alone` for a job that
-//     must not share an engine (its own order; 0 = may share).
+//   * A group is what may run together and is placed alike: model, shape, and `alone` for a job
+//     that must not share an engine (its own order; 0 = may share).
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
-// in the tenants at quota and in the groups that were passed over, never in jobs.
+// in the groups that were passed over, never in jobs nor in tenants. Two rare exceptions: looking
+// in one group is linear in the tenants that wait in more than `narrow_max` groups but not in that
+// one; every few hundred horizons of work all tenants are listed anew (rescale).
 //
-// Owner: the job table. Invariant: what was added and not removed is found exactly once.
+// Owner: the job table. Invariants: what was added and not removed is found exactly once; a tenant
+// that waits or runs is known, at most idle_max others are (what they were given counts as long as
+// it is more than what anybody who waits was given); the same calls give the same answers.
 #pragma once
 
 #include "messages/job.hpp"
@@ -26,6 +35,8 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -45,6 +56,9 @@ struct tenant_terms {
 
 class fair_lines {
  public:
+  static constexpr std::size_t idle_max = 4096;
+  static constexpr std::size_t narrow_max = 16;
+
   using group_id = std::uint32_t; ///< valid while the group has jobs
 
   struct place {
@@ -68,7 +82,8 @@ class fair_lines {
   /// The same place that was added.
   void remove(const place&);
 
-  /// A job of the tenant is given out and was removed before: its share is charged, its run counted.
+  /// A job of the tenant is given out and was removed before: its share is charged, its run
+  /// counted.
   void started(const std::string& tenant, milliseconds expected);
   /// That job runs no more: the charge is corrected to what it took.
   void ended(const std::string& tenant, milliseconds expected, milliseconds took);
@@ -78,16 +93,103 @@ class fair_lines {
   /// Who is served next of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
 
-  std::size_t size() const;                              ///< all that wait
+  std::size_t size() const; ///< all that wait
   std::size_t waiting(const std::string& tenant) const;
   std::size_t running(const std::string& tenant) const;
-  std::size_t waiting_in(const group_key&) const;        ///< of any tenant
+  std::size_t waiting_in(const group_key&) const; ///< of any tenant
   /// Any job of this model waits (a worker that has it loaded had better keep it).
   bool wants(const std::string& model) const;
   bool at_quota(const std::string& tenant) const;
+  std::size_t tenants() const { return tenants_.size(); } ///< known now
 
  private:
-  // (the author of fair_lines.cpp decides)
+  struct ticket {
+    moment urgency;
+    std::uint64_t order = 0;
+    auto operator<=>(const ticket&) const = default;
+  };
+  struct tenant;
+  struct turn { ///< of a tenant
+    double at = 0;
+    std::uint64_t since = 0;
+    tenant* who = nullptr;
+    bool operator<(const turn& other) const {
+      return std::tie(at, since) < std::tie(other.at, other.since);
+    }
+  };
+  /// Of a group: that of the tenant that is first in it.
+  using group_turn = std::tuple<double, std::uint64_t, group_id>;
+
+  struct group {
+    const group_key* key = nullptr; ///< in groups_
+    group_id id = 0;
+    std::size_t waiting = 0;
+    std::set<turn> turns;             ///< narrow tenants that wait in it
+    std::optional<group_turn> ranked; ///< its place in ranking_
+  };
+  /// Where a tenant is found: in the turns of each of its groups when it has few of them, in
+  /// broad_ when many, so that neither a turn that changes nor a search costs much.
+  enum class listing : std::uint8_t { nowhere, narrow, broad, held, idle };
+
+  struct line { ///< of one tenant in one group; never empty
+    group* in = nullptr;
+    std::set<ticket> jobs;
+  };
+  struct tenant {
+    const std::string* name = nullptr; ///< the key in tenants_
+    tenant_terms terms;
+    double virtual_ms = 0;   ///< scaled by scale_
+    std::uint64_t since = 0; ///< tick at which it began to wait; orders equals
+    std::size_t waiting = 0;
+    std::size_t running = 0;
+    listing listed = listing::nowhere;
+    bool wide = false;
+    std::map<group_id, line> lines;
+    std::set<std::pair<ticket, group_id>> heads; ///< the first job of each line
+    bool active() const { return waiting + running > 0; }
+    bool at_quota() const { return terms.running_max > 0 && running >= terms.running_max; }
+    turn now() { return {virtual_ms, since, this}; }
+  };
+
+  tenant& known_tenant(const std::string& name);
+  const tenant* find(const std::string& name) const;
+  group& known_group(const group_key&);
+  void forget_group(group&);
+  static bool put(tenant&, group&, line&, const ticket&);
+
+  // Where tenants and groups stand in the orders (fair_lines_order.cpp).
+  void list(tenant&);
+  void unlist(tenant&);
+  void line_made(tenant&, line&);
+  void line_gone(tenant&, group&);
+  void rank(group&);
+  void set_active(tenant&, bool was_active);
+  std::optional<double> least() const;
+  double start_for(const group&) const;
+  void forget_idle();
+  void charge(tenant&, double ms);
+  void rescale();
+
+  std::map<std::string, tenant_terms> terms_;
+  tenant_terms others_;
+  std::unordered_map<std::string, tenant> tenants_;
+  std::map<group_key, group> groups_;
+  std::vector<group*> by_id_;
+  std::vector<group_id> free_ids_;
+  std::size_t size_ = 0;
+  std::uint64_t ticks_ = 0;
+
+  std::set<group_turn> ranking_; ///< groups by the turn of their first narrow tenant
+  std::set<turn> broad_;
+  std::set<turn> held_; ///< tenants that wait and are at their quota
+  std::set<turn> idle_; ///< tenants that neither wait nor run, kept for what they were given
+  double highest_ = 0;  ///< turn at which a job was started, the latest there was
+
+  double scale_ = 1;           ///< what a millisecond given now counts: more than earlier ones
+  double longest_turn_ms_ = 0; ///< given to all while somebody waits for its next turn
+  double in_flight_ms_ = 0;    ///< expected, of what runs
+  double active_weight_ = 0;
+  std::size_t active_ = 0;
 };
 
 } // namespace tayfa

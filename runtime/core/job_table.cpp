@@ -1,57 +1,150 @@
-// The table's commands for clients and for the pod, and the few places where a job's state changes.
+// The table's commands for clients and for the pod.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
-#include <stdexcept>
 
 namespace tayfa {
 
-job_table::job_table(job_limits limits) : limits_(limits) {
+namespace {
+
+/// FNV-1a over everything that makes two requests the same one.
+class fingerprint_of {
+ public:
+  fingerprint_of& add(std::string_view text) {
+    for (const char c : text) {
+      mix(static_cast<unsigned char>(c));
+    }
+    mix(0x1ff); // no text contains it: "ab","c" is not "a","bc"
+    return *this;
+  }
+  fingerprint_of& add(std::optional<milliseconds> time) {
+    return add(time ? std::to_string(time->count()) : std::string{});
+  }
+  std::uint64_t value() const { return value_; }
+
+ private:
+  void mix(std::uint64_t unit) { value_ = (value_ ^ unit) * 0x100000001b3ULL; }
+  std::uint64_t value_ = 0xcbf29ce484222325ULL;
+};
+
+std::uint64_t fingerprint(const job_request& r) {
+  const auto& p = r.policy;
+  return fingerprint_of{}
+      .add(r.model)
+      .add(r.input.view())
+      .add(p.execution_timeout)
+      .add(p.ttl)
+      .add(p.deadline)
+      .add(p.delay)
+      .add(std::to_string(p.priority))
+      .add(r.webhook)
+      .add(r.sync ? "sync" : "async")
+      .value();
+}
+
+} // namespace
+
+job_table::job_table(job_limits limits)
+    : limits_(std::move(limits)), lines_(limits_.tenants, limits_.other_tenants),
+      sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
+  limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
 }
 
 job_id job_table::make_id(random_source& random, bool sync) {
   return job_id{(sync ? "sync-" : "") + random.uuid() + "-t1"};
 }
 
-// ---- clients ------------------------------------------------------------------------------------
+/// Where the three parts end cannot be confused: none of them may hold a line break.
+std::string job_table::key_of(const job_request& r) {
+  return r.endpoint + '\n' + r.policy.tenant + '\n' + r.policy.idempotency_key;
+}
 
-result<effects> job_table::submit(moment now, job_id id, job_request request, bool watch) {
+// ---- submit -------------------------------------------------------------------------------------
+
+result<void> job_table::room_for(const job_request& request, std::size_t input_bytes) const {
   if (stopping_) {
     return fail(errc::stopping);
+  }
+  const std::size_t waiting = lines_.size() + sleeping_;
+  if (waiting >= limits_.queue_max) {
+    return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
+  }
+  if (live_bytes_ + input_bytes > limits_.live_bytes_max) {
+    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
+  }
+  if (limits_.tenant_max > 0) {
+    const auto mine = live_of_tenant_.find(request.policy.tenant);
+    if (mine != live_of_tenant_.end() && mine->second >= limits_.tenant_max) {
+      return fail(errc::quota_exceeded, std::to_string(mine->second) + " jobs are here");
+    }
+  }
+  return {};
+}
+
+result<job_table::submitted> job_table::submit(moment now, job_id id, job_request request,
+                                               bool watch) {
+  const bool keyed = !request.policy.idempotency_key.empty();
+  const auto print = keyed ? fingerprint(request) : 0;
+  if (keyed) {
+    const auto same = by_key_.find(key_of(request));
+    if (same != by_key_.end() && kept(now, *same->second)) {
+      record& r = *same->second;
+      if (r.fingerprint != print) {
+        return fail(errc::idempotency_mismatch);
+      }
+      r.watch = r.watch || watch;
+      return submitted{view_of(r), false, {}};
+    }
+  }
+  if (const auto room = room_for(request, request.input.size()); !room) {
+    return fail(room.error());
   }
   if (id.empty() || jobs_.contains(id)) {
     return fail(errc::bad_request, "a job with this id exists");
   }
-  if (high_.size() + low_.size() >= limits_.queue_max) {
-    return fail(errc::queue_full, std::to_string(high_.size() + low_.size()) + " jobs wait");
-  }
-  if (live_bytes_ + request.input.size() > limits_.live_bytes_max) {
-    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
+  if (!models_.empty()) {
+    if (request.model.empty()) {
+      request.model = models_.front().name;
+    } else if (model_of(request.model) == nullptr) {
+      return fail(errc::model_not_found, request.model);
+    }
   }
   const auto entry = jobs_.try_emplace(std::move(id)).first;
   record& r = entry->second;
   r.id = &entry->first;
   r.order = ++orders_;
   r.request = std::move(request);
+  r.fingerprint = print;
+  r.input_bytes = r.request.input.size();
   r.watch = watch;
   r.submitted = now;
-  r.due = ttl_end(r);
+  r.not_before = now + r.request.policy.delay;
+  by_order_.emplace_hint(by_order_.end(), r.order, &r);
+  if (keyed) {
+    by_key_[key_of(r.request)] = &r;
+  }
+  if (limits_.tenant_max > 0) {
+    ++live_of_tenant_[r.request.policy.tenant];
+  }
+  r.due = now;
   deadlines_.emplace(deadline{r.due, r.order}, &r);
-  auto& waiting = line_of(r);
-  r.place = waiting.insert(waiting.end(), &r);
   account(r);
-  effects out;
-  assign(now, out);
-  return out;
+  note(r, store::part_request);
+  queue_up(now, r);
+  submitted answer{{}, true, {}};
+  if (!r.sleeping) {
+    assign(now, answer.then);
+  }
+  answer.view = view_of(r);
+  return answer;
 }
 
+// ---- the other questions of clients -------------------------------------------------------------
+
 result<job_view> job_table::find(moment now, const job_id& id) const {
-  const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !kept(now, entry->second)) {
-    return fail(errc::job_not_found);
-  }
-  return view_of(entry->second);
+  const record* r = find_kept(now, id);
+  return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
 result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now,
@@ -61,26 +154,93 @@ result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment no
     return fail(errc::job_not_found);
   }
   std::vector<chunk> unread;
-  if (r->chunks) {
-    unread.assign(r->chunks->items.begin(), r->chunks->items.end());
-    r->chunks.reset();
+  if (r->past_ && !r->past_->chunks.empty()) {
+    unread.assign(r->past_->chunks.begin(), r->past_->chunks.end());
+    drop_chunks(*r);
     account(*r);
   }
   return std::pair{view_of(*r), std::move(unread)};
 }
 
-result<std::pair<job_view, effects>> job_table::cancel(moment now, const job_id& id) {
+result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id) {
   record* r = find_kept(now, id);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
   effects out;
-  if (!is_final(r->state.state())) {
+  if (!ended(*r)) {
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
-    r->chunks.reset();
-    account(*r);
   }
-  return std::pair{view_of(*r), std::move(out)};
+  return view_and_effects{view_of(*r), std::move(out)};
+}
+
+result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
+  record* r = find_kept(now, id);
+  if (r == nullptr) {
+    return fail(errc::job_not_found);
+  }
+  const auto state = r->state.state();
+  if (state != job_state::FAILED && state != job_state::TIMED_OUT) {
+    return fail(errc::wrong_state, "only FAILED and TIMED_OUT jobs run again; this one is " +
+                                       std::string{to_string(state)});
+  }
+  if (const auto room = room_for(r->request, r->input_bytes); !room) {
+    return fail(room.error());
+  }
+  past& p = past_of(*r);
+  (r->dead ? dead_list_ : ended_).erase(p.place);
+  p.failure.reset();
+  p.delay.reset();
+  p.execution.reset();
+  r->state = {}; // a new life is a new machine, as a restarted engine is
+  ++r->lives;
+  r->suspect = r->suspect || r->lone_kills > 0;
+  r->lone_kills = 0;
+  r->free_attempts = r->attempts;
+  r->dead = false;
+  r->hook_open = false;
+  r->hook_out = false;
+  r->hook_tries = 0;
+  r->began.reset();
+  r->submitted = now;
+  r->not_before = now;
+  if (limits_.tenant_max > 0) {
+    ++live_of_tenant_[r->request.policy.tenant];
+  }
+  account(*r);
+  note(*r, store::part_state | store::part_output);
+  queue_up(now, *r);
+  effects out;
+  assign(now, out);
+  return view_and_effects{view_of(*r), std::move(out)};
+}
+
+result<job_view> job_table::drop(moment now, const job_id& id) {
+  record* r = find_kept(now, id);
+  if (r == nullptr) {
+    return fail(errc::job_not_found);
+  }
+  if (!ended(*r)) {
+    return fail(errc::wrong_state, "it has not ended; cancel it first");
+  }
+  auto view = view_of(*r);
+  forget(*r);
+  return view;
+}
+
+std::pair<std::size_t, effects> job_table::purge(moment now) {
+  std::vector<std::uint64_t> waiting;
+  for (const auto& [order, r] : by_order_) {
+    if (r->state.state() == job_state::IN_QUEUE) {
+      waiting.push_back(order);
+    }
+  }
+  effects out;
+  for (const auto order : waiting) {
+    end(now, *by_order_.at(order), job_state::CANCELLED, cause::cancel_requested, std::nullopt,
+        out);
+  }
+  return {waiting.size(), std::move(out)};
 }
 
 // ---- the pod ------------------------------------------------------------------------------------
@@ -89,22 +249,20 @@ void job_table::stop_taking() {
   stopping_ = true;
 }
 
-effects job_table::hand_back(moment) {
+effects job_table::hand_back(moment now) {
   stopping_ = true;
-  std::map<std::uint64_t, record*, std::greater<>> latest_first;
+  std::map<std::uint64_t, record*> running;
   for (const auto& [slot, w] : workers_) {
     for (const auto& attempt : w.holds) {
-      const auto entry = jobs_.find(attempt.job);
-      if (entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS) {
-        latest_first.emplace(entry->second.order, &entry->second);
+      if (record* r = current(w.ref, attempt)) {
+        running.emplace(r->order, r);
       }
     }
   }
   effects out;
-  for (const auto& [order, r] : latest_first) {
-    const revoke stop{r->holder, attempt_ref{*r->id, r->attempts}};
-    requeue(*r, out);
-    out.emplace_back(stop);
+  for (const auto& [order, r] : running) {
+    lose(now, *r, error{errc::stopping, "handed back"}, out, true);
+    revoke_current(*r, out);
   }
   return out;
 }
@@ -112,175 +270,67 @@ effects job_table::hand_back(moment) {
 effects job_table::expire(moment now) {
   effects out;
   while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
-    record& r = *deadlines_.begin()->second;
-    if (is_final(r.state.state())) {
-      forget(r);
-    } else if (r.state.state() == job_state::IN_PROGRESS && run_end(r) <= ttl_end(r)) {
-      end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
-          error{errc::execution_timeout, {}}, out);
-    } else {
-      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
-    }
+    expire_one(now, *deadlines_.begin()->second, out);
   }
+  assign(now, out);
   return out;
 }
 
-std::optional<moment> job_table::next_deadline() const {
-  if (deadlines_.empty()) {
-    return std::nullopt;
+void job_table::expire_one(moment now, record& r, effects& out) {
+  switch (r.state.state()) {
+  case job_state::IN_QUEUE:
+    if (ttl_end(r) <= now) {
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    } else {
+      leave_line(r);
+      queue_up(now, r); // it slept long enough
+    }
+    return;
+  case job_state::IN_PROGRESS:
+    if (run_end(r) <= now && run_end(r) <= ttl_end(r)) {
+      end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
+          error{errc::execution_timeout, {}}, out);
+    } else if (ttl_end(r) <= now) {
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    } else {
+      const attempt_ref attempt{*r.id, r.attempts};
+      const worker_ref holder = r.holder;
+      lose(now, r, error{errc::lease_expired, {}}, out);
+      const worker* w = present(holder);
+      if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
+        out.emplace_back(revoke{holder, attempt});
+      }
+    }
+    return;
+  case job_state::COMPLETED:
+  case job_state::FAILED:
+  case job_state::CANCELLED:
+  case job_state::TIMED_OUT:
+    if (r.hook_open && !r.hook_out) {
+      tell_hook(r, out);
+    } else {
+      forget(r);
+    }
+    return;
   }
-  return deadlines_.begin()->first.first;
+}
+
+std::optional<moment> job_table::next_deadline() const {
+  auto next = look_again_;
+  if (!deadlines_.empty()) {
+    const auto first = deadlines_.begin()->first.first;
+    next = next ? std::min(*next, first) : first;
+  }
+  return next;
 }
 
 job_counts job_table::counts() const {
   job_counts all = counts_;
-  all.in_queue = high_.size() + low_.size();
+  all.in_queue = lines_.size() + sleeping_;
   all.in_progress = running_;
+  all.dead = dead_list_.size();
+  all.kept = ended_.size() + dead_list_.size();
   return all;
-}
-
-// ---- one job ------------------------------------------------------------------------------------
-
-moment job_table::ttl_end(const record& r) const {
-  return r.submitted + r.request.policy.ttl.value_or(limits_.ttl);
-}
-
-moment job_table::run_end(const record& r) const {
-  return r.began.value_or(r.assigned) +
-         r.request.policy.execution_timeout.value_or(limits_.execution_timeout);
-}
-
-bool job_table::kept(moment now, const record& r) const {
-  return !is_final(r.state.state()) || now < r.due;
-}
-
-job_view job_table::view_of(const record& r) {
-  job_view view;
-  view.id = *r.id;
-  view.state = r.state.state();
-  view.output = r.output;
-  view.failure = r.failure;
-  view.attempts = r.attempts;
-  view.delay = r.delay;
-  view.execution = r.execution;
-  if (r.attempts > 0) {
-    view.worker = "slot-" + std::to_string(r.holder.slot.value);
-  }
-  return view;
-}
-
-job_table::record* job_table::find_kept(moment now, const job_id& id) {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
-}
-
-void job_table::schedule(record& r, moment due) {
-  // The node is moved, not remade: a job has exactly one deadline from submission to its end here.
-  auto node = deadlines_.extract(deadline{r.due, r.order});
-  r.due = due;
-  node.key() = deadline{due, r.order};
-  deadlines_.insert(std::move(node));
-}
-
-void job_table::account(record& r) {
-  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
-  r.kept = is_final(r.state.state());
-  r.bytes = r.request.input.size() + r.output.size() + (r.chunks ? r.chunks->bytes : 0);
-  (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
-}
-
-void job_table::forget(record& r) {
-  kept_bytes_ -= r.bytes;
-  ended_.erase(r.place);
-  deadlines_.erase({r.due, r.order});
-  jobs_.erase(jobs_.find(*r.id));
-}
-
-void job_table::trim() {
-  while (ended_.size() > 1 &&
-         (kept_bytes_ > limits_.kept_bytes_max || ended_.size() > limits_.kept_jobs_max)) {
-    forget(*ended_.front());
-  }
-}
-
-/// The only place where a job's state changes. An edge that the table does not have is a bug of
-/// this room.
-void job_table::move(record& r, job_state to, cause why, effects& out) {
-  const auto from = r.state.move_to(to, why);
-  if (!from) {
-    throw std::logic_error(from.error().str());
-  }
-  if (*from == job_state::IN_QUEUE) {
-    line_of(r).erase(r.place);
-  } else {
-    --running_;
-  }
-  if (to == job_state::IN_PROGRESS) {
-    ++running_;
-  }
-  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to)});
-}
-
-void job_table::end(moment now, record& r, job_state to, cause why, std::optional<error> failure,
-                    effects& out) {
-  const std::size_t announced = out.size();
-  move(r, to, why, out);
-  const bool ran = std::get<moved>(out[announced]).from == job_state::IN_PROGRESS;
-  if (ran) {
-    r.delay = r.delay.value_or(std::chrono::duration_cast<milliseconds>(r.assigned - r.submitted));
-    r.execution = std::chrono::duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
-  }
-  switch (to) {
-  case job_state::COMPLETED: ++counts_.completed; break;
-  case job_state::FAILED: ++counts_.failed; break;
-  case job_state::CANCELLED: ++counts_.cancelled; break;
-  case job_state::TIMED_OUT: ++counts_.timed_out; break;
-  case job_state::IN_QUEUE:
-  case job_state::IN_PROGRESS: break;
-  }
-  if (to != job_state::COMPLETED) {
-    r.output = {}; // what was shown as progress is not a result
-  }
-  r.failure = std::move(failure);
-  r.request.input = {};
-  schedule(r, now + (r.request.sync ? limits_.keep_sync : limits_.keep_async));
-  r.place = ended_.insert(ended_.end(), &r);
-  account(r);
-  trim();
-  std::get<moved>(out[announced]).view = view_of(r);
-
-  // Whoever ended it from outside leaves an attempt behind that the engine is still at.
-  const auto w = workers_.find(r.holder.slot);
-  const attempt_ref attempt{*r.id, r.attempts};
-  if (ran && w != workers_.end() && w->second.ref == r.holder &&
-      w->second.holds.contains(attempt)) {
-    out.emplace_back(revoke{r.holder, attempt});
-  }
-}
-
-void job_table::lose(moment now, record& r, const error& why, effects& out) {
-  drop_attempt_traces(r);
-  if (r.attempts < limits_.max_attempts) {
-    requeue(r, out);
-    return;
-  }
-  end(now, r, job_state::FAILED, cause::attempts_exhausted,
-      error{errc::max_attempts, "attempt " + std::to_string(r.attempts) + ": " + why.str()}, out);
-}
-
-void job_table::requeue(record& r, effects& out) {
-  drop_attempt_traces(r);
-  move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
-  auto& waiting = line_of(r);
-  r.place = waiting.insert(waiting.begin(), &r);
-  schedule(r, ttl_end(r));
-  std::get<moved>(out.back()).view = view_of(r);
-}
-
-void job_table::drop_attempt_traces(record& r) {
-  r.output = {};
-  r.chunks.reset();
-  account(r);
 }
 
 } // namespace tayfa

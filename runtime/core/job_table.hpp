@@ -1,23 +1,25 @@
 // Every job of the pod and what may happen to it: the decisions of the queue, without actors,
-// clocks or sockets.
+// clocks, sockets or disks.
 //
 // Owner: the queue actor (the table itself outlives the actor, so that a restarted queue loses
 // nothing). Not thread safe. Time is an argument. Commands return what must now be done as
-// `effects`; the caller carries them out in order.
+// `effects`, and note which rows have changed (take_changes); the caller makes the changes durable
+// first and carries the effects out afterwards, both in order.
 //
 // Invariants (checked by audit(): in tests/unit/core, and all along in the simulation):
 //   * a job's state moves only along machine<job_state>; once final, neither it nor its output
-//     ever changes;
-//   * an attempt's number only grows; a report whose number is not the job's current one, or whose
-//     worker is not the one that holds it, changes nothing and is counted (`stale`);
-//   * a job is in a waiting line exactly while IN_QUEUE, and holds a worker exactly while
+//     changes, unless a client asks for a retry, which begins a new life of the job;
+//   * an attempt's number only grows, over all lives; a report whose number is not the job's
+//   current
+//     one, or whose worker is not the one that holds it, changes nothing and is counted (`stale`);
+//   * a job waits in `lines_` or sleeps exactly while IN_QUEUE, and holds a worker exactly while
 //     IN_PROGRESS;
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
 //     finished or worker_lost arrives, because the engine may still be at it;
-//   * attempts <= max_attempts; jobs that wait for their first attempt <= queue_max (one that comes
-//     back from a lost attempt was accepted before and is never refused); the bytes of live and of
-//     ended jobs are bounded, and so is the number of ended ones.
+//   * attempts of a life <= max_attempts; jobs that wait for their first attempt <= queue_max (one
+//     that comes back from a lost attempt was accepted before and is never refused); the bytes of
+//     live and of ended jobs are bounded, and so are the numbers of ended and of dead ones.
 //
 // Everything is ordered by submission or by arrival, nothing by address or hash: the same commands
 // give the same effects.
@@ -25,6 +27,12 @@
 
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
+#include "messages/worker.hpp"
+#include "runtime/core/batch_sizes.hpp"
+#include "runtime/core/fair_lines.hpp"
+#include "runtime/core/placement.hpp"
+#include "runtime/core/run_times.hpp"
+#include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
 #include "runtime/world/random.hpp"
 
@@ -46,35 +54,66 @@ namespace tayfa {
 
 struct job_limits {
   std::size_t queue_max = 10'000; ///< waiting jobs; beyond it errc::queue_full
+  std::size_t tenant_max =
+      0; ///< of one tenant, not ended; beyond it errc::quota_exceeded; 0 = none
+  std::map<std::string, tenant_terms> tenants;
+  tenant_terms other_tenants;
   std::uint32_t max_attempts = 3;
+  /// Engines that end while the job runs alone in them, until it FAILS as poison.
+  std::uint32_t lone_kills_max = 3;
   milliseconds execution_timeout{600'000}; ///< default of policy.executionTimeout
   milliseconds ttl{86'400'000};            ///< default of policy.ttl
-  milliseconds keep_async{30 * 60'000};    ///< RunPod: a /run result is kept 30 min
-  milliseconds keep_sync{60'000};          ///< RunPod: a /runsync result is kept 1 min
-  std::size_t chunks_max = 4096;           ///< unread stream chunks kept per job, oldest dropped
+  /// From assignment, or from the last step of progress, to the loss of the attempt; for workers
+  /// that report steps. The execution timeout bounds the others.
+  milliseconds lease{120'000};
+  milliseconds retry_base{100}; ///< pause before the second attempt; doubles for each further one
+  milliseconds retry_max{10'000};
+  /// One step of priority is worth this much waiting: a job of priority p is served as if it were
+  /// to be finished (9 - p) steps after its submission.
+  milliseconds priority_step{60'000};
+  std::uint32_t batch_max = 0; ///< members of one run; 0 = learned, up to what the engine takes
+  milliseconds batch_delay{0}; ///< how long the oldest member waits for a batch to fill
+  milliseconds keep_async{30 * 60'000}; ///< RunPod: a /run result is kept 30 min
+  milliseconds keep_sync{60'000};       ///< RunPod: a /runsync result is kept 1 min
+  milliseconds keep_dead{7 * 86'400'000LL};
+  std::size_t dead_max = 1'000; ///< jobs on the dead list; the oldest are forgotten beyond it
+  std::size_t history_max = 32; ///< ended attempts remembered per job
+  std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart
+  milliseconds hook_pause{10'000};
+  std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
   /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
   /// running jobs add is not refused, only counted: their number is bounded by the workers.
   std::size_t live_bytes_max = std::size_t{1} << 30;
-  /// Outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are forgotten
-  /// before their time.
+  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are
+  /// forgotten before their time.
   std::size_t kept_bytes_max = std::size_t{1} << 30;
   std::size_t kept_jobs_max = 100'000;
+  /// Changes are noted for take_changes(). Without a store nobody would take them.
+  bool durable = false;
+  /// Texts larger than this leave memory once they are durable; 0 = never.
+  std::size_t spill_above = 0;
 };
 
 // ---- effects: what the caller must do now -------------------------------------------------------
 
-/// Give this attempt to this worker. `message.model` is left empty: the worker's keeper knows which
-/// model it loaded.
+/// Give this attempt to this worker. The members of a batch follow each other without anything in
+/// between.
 struct give {
   worker_ref worker;
   protocol::assign message;
+  std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
 };
 /// Tell this worker to stop this attempt; the table no longer waits for its result, only for its
 /// end.
 struct revoke {
   worker_ref worker;
   attempt_ref attempt;
+};
+/// Have this worker's engine replaced by one that loads this model.
+struct change_model {
+  worker_ref worker;
+  std::string model;
 };
 /// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
 /// `watched` says that the one who submitted it asked to be told.
@@ -84,8 +123,14 @@ struct moved {
   cause why;
   bool watched;
 };
+/// Call the job's webhook with `view`, and say notified() then.
+struct notify {
+  std::string url;
+  job_view view;
+  std::uint32_t number; ///< of the try, from 1
+};
 
-using effect = std::variant<give, revoke, moved>;
+using effect = std::variant<give, revoke, change_model, moved, notify>;
 using effects = std::vector<effect>;
 
 class job_table {
@@ -98,26 +143,45 @@ class job_table {
   static job_id make_id(random_source&, bool sync);
 
   // ---- clients ---------------------------------------------------------------------------------
-  /// Takes the job under this id, or refuses (stopping, queue_full, bad_request for an id that
-  /// exists). An id is used once, even after its job has been forgotten (make_id sees to it):
-  /// attempt numbers fence only then. `watch`: the caller wants a `moved` with watched = true when
-  /// it ends.
-  result<effects> submit(moment now, job_id id, job_request request, bool watch);
+  struct submitted {
+    job_view view;     ///< of the new job, or of the one that the idempotency key names
+    bool fresh = true; ///< a new job
+    effects then;
+  };
+  /// Takes the job under this id, or refuses, changing nothing: stopping, queue_full,
+  /// quota_exceeded, model_not_found, bad_request for an id that exists, idempotency_mismatch for a
+  /// key that belongs to a different request. A key that belongs to the same request gives that job
+  /// again; keys are told apart by endpoint and tenant and live as long as the job is kept. An id
+  /// is used once, even after its job has been forgotten (make_id sees to it): attempt numbers
+  /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  result<submitted> submit(moment now, job_id id, job_request request, bool watch);
   result<job_view> find(moment now, const job_id&) const;
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
   /// lost attempt are discarded (the next attempt makes them again), and so are those of a
   /// cancelled job.
   result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
+  using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged).
-  result<std::pair<job_view, effects>> cancel(moment now, const job_id&);
+  result<view_and_effects> cancel(moment now, const job_id&);
+  /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
+  /// to live. errc::wrong_state for others; the bounds of submit() hold.
+  result<view_and_effects> retry(moment now, const job_id&);
+  /// Forgets an ended job. errc::wrong_state for others.
+  result<job_view> drop(moment now, const job_id&);
+  /// Cancels everything that waits. How many.
+  std::pair<std::size_t, effects> purge(moment now);
+  job_list list(moment now, const job_filter&) const;
+  result<job_detail> inspect(moment now, const job_id&) const;
 
   // ---- workers ---------------------------------------------------------------------------------
-  /// A worker that can take `capacity` attempts at the same time. Announcing again with a higher
-  /// incarnation first loses the old one; the same incarnation again changes nothing; an older one
-  /// is stale.
-  effects worker_joined(moment now, worker_ref worker, std::uint32_t capacity);
-  /// The worker is gone: its attempts are lost (waiting again at the FRONT of the queue, or FAILED
-  /// max_attempts with `why` in the text).
+  /// What the catalogue holds; the first is the default. Empty = models are not told apart.
+  effects models_known(moment now, std::vector<model_facts>);
+  /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
+  /// old one; the same incarnation again only ends its draining; an older one is stale.
+  effects worker_joined(moment now, worker_ref worker, worker_facts);
+  /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
+  /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
+  /// suspects and run alone from then on.
   effects worker_lost(moment now, slot_id slot, const error& why);
   /// The same for every worker there is (a restarted queue knows none of them).
   effects lose_all_workers(moment now, const error& why);
@@ -134,117 +198,242 @@ class job_table {
   report_result started(moment now, worker_ref, const protocol::started&);
   report_result progressed(moment now, worker_ref, const protocol::progress&);
   report_result streamed(moment now, worker_ref, const protocol::partial&);
-  /// outcome::cancelled of an attempt that was not revoked is a lost attempt.
+  /// A step of progress within the engine; like every other report it renews the lease.
+  report_result renewed(moment now, worker_ref, const attempt_ref&);
+  /// outcome::cancelled of an attempt that was not revoked is a lost attempt; so is gpu_oom of a
+  /// batch, whose members then run alone.
   report_result finished(moment now, worker_ref, const protocol::finished&);
+
+  // ---- webhooks --------------------------------------------------------------------------------
+  /// The latest notify of this job was delivered, or not: then it is tried again after a pause, up
+  /// to hook_tries times.
+  effects notified(moment now, const job_id&, bool delivered);
 
   // ---- the pod ---------------------------------------------------------------------------------
   /// From now on submit() refuses with errc::stopping and nothing is given out.
   void stop_taking();
-  /// The jobs that run are put back to the queue (the stop deadline has come); their attempts are
-  /// revoked. Implies stop_taking().
+  /// The jobs that run are put back to the queue (the stop deadline has come), at no cost of their
+  /// attempts; their attempts are revoked. Implies stop_taking().
   effects hand_back(moment now);
-  /// Ends what has timed out and forgets what has been kept long enough.
+  /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
+  /// what has been kept long enough, and looks again at who waits for what.
   effects expire(moment now);
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
   std::size_t running() const { return running_; }
+  /// This attempt is the job's current one, on this worker.
+  bool runs(worker_ref, const attempt_ref&) const;
+  /// Attempts held by this worker, revoked ones included.
+  std::size_t held(slot_id) const;
+
+  // ---- durability ------------------------------------------------------------------------------
+  /// The rows that changed since the last call, as they are now. They are `in flight` until
+  /// committed() or not_committed() is said; only one batch is in flight at a time.
+  store::batch take_changes();
+  bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
+  /// Nothing of this job is on its way to the store; also true of one that does not exist.
+  bool durable(const job_id&) const;
+  /// The batch in flight is durable.
+  void committed();
+  /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
+  /// new in it are named, so that they can be withdrawn.
+  std::vector<job_id> not_committed();
+  /// A submission that could not be made durable: as if it never was. Nothing of it has left.
+  effects withdraw(moment now, const job_id&);
+  /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
+  /// again or FAILS.
+  effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
+
   /// Breaks of the invariants above, in words; empty when all hold. O(n), for tests and simulation.
   std::vector<std::string> audit() const;
 
  private:
   struct record;
-  using line = std::list<record*>;
+  using list_of = std::list<record*>;
   using deadline = std::pair<moment, std::uint64_t>; ///< when, and the job's order
+
+  /// What only jobs have to which something happened.
+  struct past {
+    std::vector<attempt_view> history;
+    std::optional<error> failure;
+    std::deque<chunk> chunks; ///< unread
+    std::size_t chunk_bytes = 0;
+    std::optional<milliseconds> delay;
+    std::optional<milliseconds> execution;
+    moment ended;
+    list_of::iterator place; ///< in ended_ or dead_list_
+  };
 
   struct record {
     const job_id* id = nullptr; ///< the key in jobs_
     std::uint64_t order = 0;    ///< of submission
     job_request request;
-    machine<job_state> state;
-    bool watch = false;
-    moment submitted;
-    moment due;            ///< its key in deadlines_, with `order`
-    line::iterator place;  ///< in its waiting line while IN_QUEUE, in ended_ when final
+    std::uint64_t fingerprint = 0;
+    std::size_t input_bytes = 0; ///< also when the input has left memory
+    std::size_t output_bytes = 0;
     std::size_t bytes = 0; ///< as counted in live_bytes_ or kept_bytes_
-    bool kept = false;     ///< counted in kept_bytes_
+    moment submitted;
+    moment life_began; ///< submission, or the latest retry
+    moment due;        ///< its key in deadlines_, with `order`
+    moment not_before;
+    machine<job_state> state;
 
-    std::uint32_t attempts = 0; ///< also the number of the latest attempt
-    worker_ref holder;          ///< of the latest attempt
-    moment assigned;
-    std::optional<moment> began;
+    bool watch = false;
+    bool kept = false;     ///< counted in kept_bytes_
+    bool sleeping = false; ///< IN_QUEUE but not in lines_: not_before is to come
+    bool suspect = false;  ///< to run alone
+    bool in_batch = false; ///< the latest attempt ran with others
+    bool dead = false;
+    bool stored = false;    ///< its row is durable
+    bool hook_open = false; ///< the webhook is to be delivered
+    bool hook_out = false;  ///< and is being tried now
+    std::uint8_t hook_tries = 0;
+    std::uint8_t changed = 0; ///< store::parts not yet taken
+    std::uint8_t flying = 0;  ///< store::parts in flight
+
+    std::uint32_t attempts = 0;      ///< also the number of the latest attempt
+    std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
+    std::uint32_t lives = 1;
+    std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
+    worker_ref holder; ///< of the latest attempt
+    moment assigned;
+    moment lease_end;
+    std::optional<moment> began;
+    std::uint32_t expected_ms = 0; ///< charged to the tenant for the latest attempt
 
     shared_text output;
-    struct unread {
-      std::deque<chunk> items;
-      std::size_t bytes = 0;
-    };
-    std::unique_ptr<unread> chunks; ///< made by the first chunk: an empty deque is not small
-    std::optional<error> failure;
-    std::optional<milliseconds> delay;
-    std::optional<milliseconds> execution;
+    std::unique_ptr<past> past_;
   };
 
   /// A slot's latest worker. It stays here when gone, so that an older incarnation is recognised.
   struct worker {
-    using rank = std::tuple<std::size_t, std::uint64_t, slot_id>; ///< load, since when, slot
-
     worker_ref ref;
-    std::uint32_t capacity = 0;
+    worker_facts facts;
     bool present = false;
     bool draining = false;
-    std::uint64_t since = 0;     ///< tick of the last change of its load
-    std::optional<rank> listed;  ///< its key in roomy_
-    std::set<attempt_ref> holds; ///< given and not ended, revoked ones included
+    bool alone = false;           ///< runs a suspect
+    std::uint64_t since = 0;      ///< tick of the last change of its load
+    std::set<attempt_ref> holds;  ///< given and not ended, revoked ones included
+    std::uint32_t batch_size = 0; ///< members of the run it is at; 0 = its attempts are apart
+    work_kind run;                ///< of that run
+    bool run_clean = true;        ///< every member that has ended completed
+    moment run_began;
+    double run_ms = 0;       ///< expected, of the run it is at
+    std::string changing_to; ///< asked to change its model; until it is back, or given up on
+    moment back_at;          ///< expected
+    moment change_until;     ///< not counted on any more
   };
 
-  line& line_of(const record& r) { return r.request.policy.low_priority ? low_ : high_; }
+  bool ended(const record& r) const { return is_final(r.state.state()); }
   moment ttl_end(const record&) const;
   moment run_end(const record&) const;
+  moment urgency_of(const record&) const;
+  moment next_due(const record&) const;
+  moment forget_at(const record&) const;
+  std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
   bool kept(moment now, const record&) const;
-  static job_view view_of(const record&);
+  fair_lines::place place_of(const record&) const;
+  work_kind work_of(const record&, const worker&) const;
+  past& past_of(record&);
+  wait_reason why_waits(const record&) const;
+  job_view view_of(const record&) const;
+  attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
+  result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
   record* find_kept(moment now, const job_id&);
+  const record* find_kept(moment now, const job_id&) const;
   record* current(worker_ref, const attempt_ref&);
   worker* present(worker_ref);
+  const model_facts* model_of(const std::string&) const;
 
-  void schedule(record&, moment due);
+  void schedule(record&);
   /// To be called after every change of what a job stores.
   void account(record&);
+  void note(record&, unsigned parts);
   void forget(record&);
   /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last.
   void trim();
+  void queue_up(moment now, record&);
+  void leave_line(record&);
   void move(record&, job_state to, cause why, effects&);
-  void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&);
-  void lose(moment now, record&, const error& why, effects&);
-  void requeue(record&, effects&);
+  void settle_attempt(moment now, record&, std::optional<error>);
+  /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
+  void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
+           std::optional<error> attempt_failure = std::nullopt);
+  void count(job_state to);
+  void leave_tenant(const record&);
+  void set_output(record&, shared_text);
+  void drop_chunks(record&);
+  void remove(record&);
+  static std::string key_of(const job_request&);
+  void tell_hook(record&, effects&);
+  void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
   void lose_worker(moment now, worker&, const error& why, effects&);
-  void rank(worker&);
-  record* next_waiting(moment now, effects&);
-  void hand_over(moment now, record&, worker&, effects&);
+  void revoke_current(record&, effects&);
+  void expire_one(moment now, record&, effects&);
+
+  void renew(moment now, record&);
+  void learn(moment now, worker&, const record*, const protocol::finished&);
+
+  // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
+  wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
+  void fill_options(moment now, const record&);
+  bool has_room(const worker&, const record&) const;
+  double free_in(moment now, const worker&) const;
+  std::optional<std::size_t> second_best(const record&);
+  wait_reason wait_for_model(moment now, const record&, std::size_t option, effects&);
+  std::uint32_t batch_size(const record&, const worker&) const;
+  void give_run(moment now, record& first, worker&, fair_lines::group_id, std::uint32_t size,
+                double run_ms, effects&);
+  void hand_over(moment now, record&, worker&, double expected_ms, std::uint64_t batch, effects&);
+  void look_again_at(moment);
+  std::uint64_t order_of(const job_id&) const;
+
+  store::job_row row_of(const record&, unsigned parts) const;
+  void restore_one(moment now, store::job_row&&, effects&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
+  void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
   std::size_t running_ = 0;
+  std::size_t sleeping_ = 0;
   bool stopping_ = false;
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
-  job_counts counts_; ///< in_queue and in_progress are computed
+  std::uint64_t batches_ = 0;
+  job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
   std::unordered_map<job_id, record> jobs_;
-  line high_;
-  line low_;
-  line ended_; ///< by the time of their end
+  std::map<std::uint64_t, record*> by_order_;
+  std::map<std::string, record*> by_key_;             ///< endpoint, tenant and idempotency key
+  std::map<std::string, std::size_t> live_of_tenant_; ///< kept only with tenant_max
+  list_of ended_;     ///< by the time of their end, without the dead
+  list_of dead_list_; ///< likewise
   std::size_t live_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
-  std::map<deadline, record*> deadlines_; ///< one per job: its time limit, or when to forget it
+  std::map<deadline, record*> deadlines_; ///< one per job: next_due()
   std::map<slot_id, worker> workers_;
-  std::set<worker::rank> roomy_; ///< workers that can take an attempt, best first
+  std::vector<model_facts> models_;
+
+  fair_lines lines_;
+  run_times times_;
+  batch_sizes sizes_;
+  std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
+  std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
+  std::vector<placement::option> options_; ///< of one decision; kept for its memory
+  std::vector<worker*> option_workers_;
+  std::map<slot_id, double> reserved_ms_; ///< within one decision: promised to waiting jobs
+
+  std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
+  std::vector<std::uint64_t> flying_;
+  std::vector<std::uint64_t> erased_; ///< rows to be erased
+  std::vector<std::uint64_t> flying_erased_;
 };
 
 } // namespace tayfa

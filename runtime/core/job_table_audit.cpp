@@ -19,45 +19,66 @@ void expect(bool holds, const std::string& subject, const char* rule,
 std::vector<std::string> job_table::audit() const {
   std::vector<std::string> broken;
   std::size_t waiting = 0;
+  std::size_t asleep = 0;
   std::size_t fresh = 0;
   std::size_t in_progress = 0;
   std::size_t live_bytes = 0;
   std::size_t kept_bytes = 0;
-  std::size_t ended = 0;
+  std::size_t over = 0;
+  std::size_t dead = 0;
+  std::size_t changed = 0;
   for (const auto& [id, r] : jobs_) {
     audit_job(id, r, broken);
-    const bool over = is_final(r.state.state());
-    ended += over ? 1 : 0;
-    (over ? kept_bytes : live_bytes) +=
-        r.request.input.size() + r.output.size() + (r.chunks ? r.chunks->bytes : 0);
-    waiting += r.state.state() == job_state::IN_QUEUE ? 1 : 0;
-    fresh += r.state.state() == job_state::IN_QUEUE && r.attempts == 0 ? 1 : 0;
+    over += ended(r) ? 1 : 0;
+    dead += r.dead ? 1 : 0;
+    changed += r.changed != 0 ? 1 : 0;
+    (ended(r) ? kept_bytes : live_bytes) +=
+        r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
+    const bool queued = r.state.state() == job_state::IN_QUEUE;
+    waiting += queued ? 1 : 0;
+    asleep += r.sleeping ? 1 : 0;
+    fresh += queued && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
   }
-  for (const auto* waiters : {&high_, &low_}) {
-    for (auto at = waiters->begin(); at != waiters->end(); ++at) {
-      const record& r = **at;
-      expect(r.state.state() == job_state::IN_QUEUE, r.id->str(), "waits but is not IN_QUEUE",
-             broken);
-      expect(r.place == at, r.id->str(), "does not know its place in the line", broken);
-      expect(r.request.policy.low_priority == (waiters == &low_), r.id->str(),
-             "waits in the wrong line", broken);
-    }
-  }
-  expect(waiting == high_.size() + low_.size(), "table", "a job IN_QUEUE does not wait, or twice",
+  expect(waiting == lines_.size() + sleeping_, "table", "a job IN_QUEUE does not wait, or twice",
          broken);
+  expect(asleep == sleeping_, "table", "sleeping jobs are miscounted", broken);
   expect(fresh <= limits_.queue_max, "table", "more new jobs wait than queue_max", broken);
   expect(live_bytes == live_bytes_ && kept_bytes == kept_bytes_, "table", "bytes are miscounted",
          broken);
-  expect(ended == ended_.size(), "table", "an ended job is not in its list, or twice", broken);
-  expect(ended <= 1 || (kept_bytes <= limits_.kept_bytes_max && ended <= limits_.kept_jobs_max),
+  expect(over == ended_.size() + dead_list_.size() && dead == dead_list_.size(), "table",
+         "an ended job is not in its list, or twice", broken);
+  expect(over <= 1 || (kept_bytes <= limits_.kept_bytes_max &&
+                       ended_.size() <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),
          "table", "more is kept of ended jobs than allowed", broken);
+  expect(dead <= std::max<std::size_t>(limits_.dead_max, 1), "table", "too many dead jobs", broken);
   expect(in_progress == running_, "table", "running() is wrong", broken);
   expect(deadlines_.size() == jobs_.size(), "table", "a job has no deadline, or two", broken);
-  expect(stopping_ || roomy_.empty() || waiting == 0, "table",
-         "a job waits while a worker has room", broken);
+  expect(by_order_.size() == jobs_.size(), "table", "a job is not known by its order", broken);
+  expect(limits_.durable ? changed <= dirty_.size() : changed == 0 && dirty_.empty(), "table",
+         "a changed row is not noted", broken);
+  audit_waiting(broken);
   audit_workers(broken);
   return broken;
+}
+
+/// Nobody waits without a reason: when a worker has room for a waiting job, the last decision has
+/// passed over its group and said why, or its tenant is at its quota.
+void job_table::audit_waiting(std::vector<std::string>& broken) const {
+  for (const auto& [id, r] : jobs_) {
+    if (stopping_ || r.state.state() != job_state::IN_QUEUE || r.sleeping) {
+      continue;
+    }
+    const bool room = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+      const worker& w = entry.second;
+      const bool loaded =
+          w.facts.model.empty() || r.request.model.empty() || w.facts.model == r.request.model;
+      return loaded && has_room(w, r);
+    });
+    const bool excused =
+        notes_.contains(place_of(r).group) || lines_.at_quota(r.request.policy.tenant);
+    expect(!room || excused, id.str(), "waits without a reason while a worker has room", broken);
+  }
 }
 
 void job_table::audit_job(const job_id& id, const record& r,
@@ -68,20 +89,30 @@ void job_table::audit_job(const job_id& id, const record& r,
   const auto booked = deadlines_.find({r.due, r.order});
   expect(booked != deadlines_.end() && booked->second == &r, name, "its deadline is not kept",
          broken);
-  expect(r.attempts <= limits_.max_attempts, name, "more attempts than allowed", broken);
-  expect(!r.chunks || r.chunks->items.size() <= limits_.chunks_max, name, "too many unread chunks",
+  expect(r.due == next_due(r), name, "its deadline is not the next one", broken);
+  const auto ordered = by_order_.find(r.order);
+  expect(ordered != by_order_.end() && ordered->second == &r, name, "is not under its order",
+         broken);
+  expect(r.attempts - r.free_attempts <= limits_.max_attempts, name, "more attempts than allowed",
+         broken);
+  const bool has_chunks = r.past_ && !r.past_->chunks.empty();
+  expect(!has_chunks || r.past_->chunks.size() <= limits_.chunks_max, name,
+         "too many unread chunks", broken);
+  expect(!r.past_ || r.past_->history.size() <= limits_.history_max, name, "too much history",
          broken);
   expect(state != job_state::IN_PROGRESS || r.attempts > 0, name, "runs without an attempt",
          broken);
-  expect(state != job_state::COMPLETED || !r.failure, name, "completed with a failure", broken);
   const bool has_reason = state == job_state::FAILED || state == job_state::TIMED_OUT;
-  expect(r.failure.has_value() == has_reason, name, "failure does not fit the state", broken);
-  expect(state == job_state::COMPLETED || state == job_state::IN_PROGRESS || r.output.empty(), name,
-         "shows an output though it neither runs nor completed", broken);
-  expect(state != job_state::IN_QUEUE || !r.chunks, name, "has chunks of a lost attempt", broken);
-  expect(state != job_state::CANCELLED || !r.chunks, name, "has chunks after its cancel", broken);
-  expect(!is_final(state) || r.request.input.empty(), name, "keeps its input after its end",
-         broken);
+  expect((r.past_ && r.past_->failure.has_value()) == has_reason, name,
+         "failure does not fit the state", broken);
+  expect(state == job_state::COMPLETED || state == job_state::IN_PROGRESS || r.output_bytes == 0,
+         name, "shows an output though it neither runs nor completed", broken);
+  expect(state != job_state::IN_QUEUE || !has_chunks, name, "has chunks of a lost attempt", broken);
+  expect(state != job_state::CANCELLED || !has_chunks, name, "has chunks after its cancel", broken);
+  const bool done = state == job_state::COMPLETED || state == job_state::CANCELLED;
+  expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
+  expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
+  expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
   if (state == job_state::IN_PROGRESS) {
     const auto w = workers_.find(r.holder.slot);
     expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&
@@ -91,17 +122,13 @@ void job_table::audit_job(const job_id& id, const record& r,
 }
 
 void job_table::audit_workers(std::vector<std::string>& broken) const {
-  std::size_t listed = 0;
   std::size_t held = 0; // by a worker, and current
   for (const auto& [slot, w] : workers_) {
     const auto name = to_string(w.ref);
     expect(slot == w.ref.slot, name, "is booked under another slot", broken);
     expect(w.present || w.holds.empty(), name, "is gone and holds attempts", broken);
-    expect(w.holds.size() <= w.capacity, name, "holds more than its capacity", broken);
-    const bool has_room = w.present && !w.draining && w.holds.size() < w.capacity;
-    expect(w.listed.has_value() == has_room, name, "is listed wrongly as having room", broken);
-    expect(!w.listed || roomy_.contains(*w.listed), name, "is not in the list of workers", broken);
-    listed += w.listed ? 1 : 0;
+    expect(w.holds.size() <= w.facts.capacity, name, "holds more than its capacity", broken);
+    expect(!w.alone || w.holds.size() == 1, name, "a suspect has company", broken);
     for (const auto& attempt : w.holds) {
       const auto entry = jobs_.find(attempt.job);
       held += entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
@@ -110,7 +137,6 @@ void job_table::audit_workers(std::vector<std::string>& broken) const {
                   : 0;
     }
   }
-  expect(listed == roomy_.size(), "table", "a worker is listed twice", broken);
   expect(held == running_, "table", "a running attempt is held by nobody, or twice", broken);
 }
 

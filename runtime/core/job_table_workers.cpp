@@ -1,13 +1,41 @@
-// Workers, what they report, and who gets which attempt.
+// Workers and what they report.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
 
 namespace tayfa {
 
+namespace {
+
+using std::chrono::duration_cast;
+
+/// The engine did not take the attempt, which says nothing of the job.
+bool refused_by_engine(errc code) {
+  return code == errc::stopping || code == errc::not_ready || code == errc::engine_protocol;
+}
+
+double ms_between(moment from, moment to) {
+  return std::chrono::duration<double, std::milli>(to - from).count();
+}
+
+} // namespace
+
 // ---- workers ------------------------------------------------------------------------------------
 
-effects job_table::worker_joined(moment now, worker_ref ref, std::uint32_t capacity) {
+effects job_table::models_known(moment now, std::vector<model_facts> models) {
+  models_ = std::move(models);
+  effects out;
+  assign(now, out);
+  return out;
+}
+
+const model_facts* job_table::model_of(const std::string& name) const {
+  const auto it = std::find_if(models_.begin(), models_.end(),
+                               [&name](const model_facts& m) { return m.name == name; });
+  return it == models_.end() ? nullptr : &*it;
+}
+
+effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
   effects out;
   worker& w = workers_[ref.slot];
   if (ref.incarnation < w.ref.incarnation) {
@@ -15,17 +43,20 @@ effects job_table::worker_joined(moment now, worker_ref ref, std::uint32_t capac
     return out;
   }
   if (w.present && w.ref == ref) {
+    w.draining = false;
+    assign(now, out);
     return out;
   }
   if (w.present) {
     lose_worker(now, w, error{errc::engine_crash, "its slot runs a newer process"}, out);
   }
+  facts.capacity = std::max<std::uint32_t>(facts.capacity, 1);
+  facts.batch_max = std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
+  w = worker{};
   w.ref = ref;
-  w.capacity = capacity;
+  w.facts = std::move(facts);
   w.present = true;
-  w.draining = false;
   w.since = ++ticks_;
-  rank(w);
   assign(now, out);
   return out;
 }
@@ -53,29 +84,9 @@ effects job_table::lose_all_workers(moment now, const error& why) {
 effects job_table::worker_draining(moment, worker_ref ref) {
   if (worker* w = present(ref)) {
     w->draining = true;
-    rank(*w);
   }
   return {};
 }
-
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out) {
-  std::map<std::uint64_t, record*, std::greater<>> latest_first; // each goes to the front in turn
-  for (const auto& attempt : w.holds) {
-    const auto entry = jobs_.find(attempt.job);
-    if (entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
-        entry->second.holder == w.ref && entry->second.attempts == attempt.number) {
-      latest_first.emplace(entry->second.order, &entry->second);
-    }
-  }
-  w.holds.clear();
-  w.present = false;
-  rank(w);
-  for (const auto& [order, r] : latest_first) {
-    lose(now, *r, why, out);
-  }
-}
-
-// ---- reports ------------------------------------------------------------------------------------
 
 job_table::worker* job_table::present(worker_ref ref) {
   const auto entry = workers_.find(ref.slot);
@@ -83,6 +94,19 @@ job_table::worker* job_table::present(worker_ref ref) {
              ? &entry->second
              : nullptr;
 }
+
+bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
+  const auto entry = jobs_.find(attempt.job);
+  return entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
+         entry->second.holder == ref && entry->second.attempts == attempt.number;
+}
+
+std::size_t job_table::held(slot_id slot) const {
+  const auto entry = workers_.find(slot);
+  return entry == workers_.end() ? 0 : entry->second.holds.size();
+}
+
+// ---- reports ------------------------------------------------------------------------------------
 
 /// The job whose current attempt this is, held by this very worker; otherwise nothing.
 job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt) {
@@ -96,6 +120,14 @@ job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt
   return holds ? &r : nullptr;
 }
 
+/// Progress renews the lease; being alive does not.
+void job_table::renew(moment now, record& r) {
+  if (r.lease_end != moment::max()) {
+    r.lease_end = now + limits_.lease;
+  }
+  schedule(r);
+}
+
 job_table::report_result job_table::started(moment now, worker_ref ref,
                                             const protocol::started& report) {
   record* r = current(ref, report.attempt);
@@ -105,13 +137,25 @@ job_table::report_result job_table::started(moment now, worker_ref ref,
   }
   if (!r->began) { // said twice, it must not win time
     r->began = now;
-    r->delay = r->delay.value_or(std::chrono::duration_cast<milliseconds>(now - r->submitted));
-    schedule(*r, std::min(run_end(*r), ttl_end(*r)));
+    auto& delay = past_of(*r).delay;
+    delay = delay.value_or(duration_cast<milliseconds>(now - r->submitted));
+    renew(now, *r);
   }
   return {true, {}};
 }
 
-job_table::report_result job_table::progressed(moment, worker_ref ref,
+job_table::report_result job_table::renewed(moment now, worker_ref ref,
+                                            const attempt_ref& attempt) {
+  record* r = current(ref, attempt);
+  if (r == nullptr) {
+    ++counts_.stale;
+    return {};
+  }
+  renew(now, *r);
+  return {true, {}};
+}
+
+job_table::report_result job_table::progressed(moment now, worker_ref ref,
                                                const protocol::progress& report) {
   record* r = current(ref, report.attempt);
   if (r == nullptr || report.sequence <= r->progress_seen) {
@@ -119,12 +163,13 @@ job_table::report_result job_table::progressed(moment, worker_ref ref,
     return {};
   }
   r->progress_seen = report.sequence;
-  r->output = report.payload;
+  set_output(*r, report.payload);
   account(*r);
+  renew(now, *r);
   return {true, {}};
 }
 
-job_table::report_result job_table::streamed(moment, worker_ref ref,
+job_table::report_result job_table::streamed(moment now, worker_ref ref,
                                              const protocol::partial& report) {
   record* r = current(ref, report.attempt);
   if (r == nullptr || report.sequence <= r->chunk_seen) {
@@ -132,18 +177,16 @@ job_table::report_result job_table::streamed(moment, worker_ref ref,
     return {};
   }
   r->chunk_seen = report.sequence;
-  if (!r->chunks) {
-    r->chunks = std::make_unique<record::unread>();
-  }
-  auto& [items, bytes] = *r->chunks;
-  items.push_back(report.payload);
-  bytes += report.payload.size();
-  while (items.size() > limits_.chunks_max ||
-         (bytes > limits_.chunk_bytes_max && items.size() > 1)) {
-    bytes -= items.front().size();
-    items.pop_front();
+  past& p = past_of(*r);
+  p.chunks.push_back(report.payload);
+  p.chunk_bytes += report.payload.size();
+  while (p.chunks.size() > limits_.chunks_max ||
+         (p.chunk_bytes > limits_.chunk_bytes_max && p.chunks.size() > 1)) {
+    p.chunk_bytes -= p.chunks.front().size();
+    p.chunks.pop_front();
   }
   account(*r);
+  renew(now, *r);
   return {true, {}};
 }
 
@@ -155,85 +198,60 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     return {};
   }
   w->since = ++ticks_;
-  rank(*w);
+  record* r = current(ref, report.attempt);
+  learn(now, *w, r, report);
+  if (w->holds.empty()) {
+    w->alone = false;
+    w->batch_size = 0;
+  }
   report_result answer;
-  if (record* r = current(ref, report.attempt)) {
+  if (r == nullptr) {
+    counts_.stale += report.how != protocol::outcome::cancelled ? 1 : 0;
+  } else {
     answer.current = true;
+    const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:
-      r->output = report.output;
+      set_output(*r, report.output);
       end(now, *r, job_state::COMPLETED, cause::finished, std::nullopt, answer.consequences);
       break;
     case protocol::outcome::failed:
-      end(now, *r, job_state::FAILED, cause::job_error,
-          error{errc_from(report.code).value_or(errc::job_failed), report.text},
-          answer.consequences);
+      if (code == errc::gpu_oom && r->in_batch) {
+        r->suspect = true; // too large in company: alone it has the memory for itself
+        lose(now, *r, error{code, report.text}, answer.consequences, true);
+      } else if (refused_by_engine(code)) {
+        lose(now, *r, error{code, report.text}, answer.consequences);
+      } else {
+        end(now, *r, job_state::FAILED, cause::job_error, error{code, report.text},
+            answer.consequences);
+      }
       break;
     case protocol::outcome::cancelled:
       lose(now, *r, error{errc::cancelled, "the worker stopped it unasked"}, answer.consequences);
       break;
     }
-  } else if (report.how != protocol::outcome::cancelled) {
-    ++counts_.stale;
   }
   assign(now, answer.consequences);
   return answer;
 }
 
-// ---- assignment ---------------------------------------------------------------------------------
-
-/// Keeps roomy_ in step with the worker: idle workers first, the one idle longest before the
-/// others, then those with the least to do.
-void job_table::rank(worker& w) {
-  if (w.listed) {
-    roomy_.erase(*w.listed);
-    w.listed.reset();
+/// What the run took, for the next decisions. A batch is one run, over when its last member is.
+void job_table::learn(moment now, worker& w, const record* r, const protocol::finished& report) {
+  const bool completed = r != nullptr && report.how == protocol::outcome::completed;
+  if (r != nullptr && errc_from(report.code) == errc::gpu_oom && w.batch_size > 1) {
+    sizes_.out_of_memory(w.run, w.batch_size);
   }
-  if (w.present && !w.draining && w.holds.size() < w.capacity) {
-    w.listed = worker::rank{w.holds.size(), w.since, w.ref.slot};
-    roomy_.insert(*w.listed);
-  }
-}
-
-/// The job whose turn it is. One whose time to live has run out before its timer was served must
-/// not start any more.
-job_table::record* job_table::next_waiting(moment now, effects& out) {
-  while (!high_.empty() || !low_.empty()) {
-    record& r = high_.empty() ? *low_.front() : *high_.front();
-    if (now < ttl_end(r)) {
-      return &r;
+  if (w.batch_size == 0) { // several attempts that know nothing of each other
+    if (completed) {
+      times_.ran(work_of(*r, w), 1, ms_between(r->began.value_or(r->assigned), now));
     }
-    end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    return;
   }
-  return nullptr;
-}
-
-void job_table::hand_over(moment now, record& r, worker& w, effects& out) {
-  move(r, job_state::IN_PROGRESS, cause::assigned, out);
-  ++r.attempts;
-  counts_.retried += r.attempts > 1 ? 1 : 0;
-  r.holder = w.ref;
-  r.assigned = now;
-  r.began.reset();
-  r.progress_seen = 0;
-  r.chunk_seen = 0;
-  schedule(r, std::min(run_end(r), ttl_end(r)));
-  std::get<moved>(out.back()).view = view_of(r);
-
-  const attempt_ref attempt{*r.id, r.attempts};
-  w.holds.insert(attempt);
-  w.since = ++ticks_;
-  rank(w);
-  out.emplace_back(give{w.ref, protocol::assign{attempt, {}, r.request.input}});
-}
-
-void job_table::assign(moment now, effects& out) {
-  while (!stopping_ && !roomy_.empty()) {
-    record* r = next_waiting(now, out);
-    if (r == nullptr) {
-      return;
-    }
-    hand_over(now, *r, workers_.at(std::get<slot_id>(*roomy_.begin())), out);
+  w.run_clean = w.run_clean && completed;
+  if (w.holds.empty() && w.run_clean) {
+    const double took = ms_between(w.run_began, now);
+    times_.ran(w.run, w.batch_size, took);
+    sizes_.ran(w.run, w.batch_size, took);
   }
 }
 

@@ -13,8 +13,10 @@
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tayfa::engine {
 
@@ -36,11 +38,27 @@ class engine {
   virtual std::string kind() const = 0;       ///< "scripted", "torch"
   virtual std::string device() const = 0;     ///< "cpu", "cuda:0 NVIDIA H200"
   virtual std::uint32_t capacity() const = 0; ///< attempts at the same time
+  /// Members that one run can take together, 1 .. capacity(). A loaded model may lower it.
+  virtual std::uint32_t batch_max() const { return 1; }
+  /// Attempts that run at the same time share the device by the engine's own doing.
+  virtual bool continuous() const { return false; }
+  virtual std::uint64_t memory_bytes() const { return 0; } ///< of the device; 0 = unknown
+
+  /// Whether it counts steps of progress. A step is some work done, never mere time.
+  virtual bool counts_steps() const { return false; }
+  virtual std::uint64_t steps() const { return 0; } ///< of all attempts so far; only grows
+  virtual std::uint64_t steps_of(const attempt_ref&) const { return 0; } ///< of a running one
 
   /// Answered by one load_finished, after a warm-up run of the loaded model has passed.
   virtual void load(const protocol::load_model&) = 0;
   /// Answered by started and exactly one finished, unless the engine crashes or hangs.
   virtual void start(const protocol::assign&) = 0;
+  /// One run of several attempts, 1 .. batch_max(); each is answered as if it were alone.
+  virtual void start_batch(const std::vector<protocol::assign>& members) {
+    for (const auto& member : members) {
+      start(member);
+    }
+  }
   /// The attempt ends with finished(cancelled) as soon as the engine can; unknown attempts are
   /// ignored.
   virtual void cancel(const attempt_ref&) = 0;
@@ -71,6 +89,15 @@ class run_events {
   virtual void progress(std::string json) = 0;
   virtual void partial(std::string json) = 0;
   virtual void log(std::uint8_t level, std::string text) = 0;
+  /// Some work is done (for a model that counts_steps()). Cheap: as often as it is true.
+  virtual void step() {}
+};
+
+/// One member of a batch, for the time of its run.
+struct run_member {
+  std::string_view input_json;
+  const cancel_token& cancelled;
+  run_events& events;
 };
 
 /// A model that computes on the calling thread. All calls come from one compute thread.
@@ -90,6 +117,24 @@ class blocking_model {
   /// another.
   virtual result<std::string> run(std::string_view model, std::string_view input_json,
                                   const cancel_token&, run_events&) = 0;
+
+  /// Members that one run takes together, of what is loaded; before that, the most of any model.
+  virtual std::uint32_t batch_max() const { return 1; }
+  virtual bool counts_steps() const { return false; }
+  virtual std::uint64_t memory_bytes() const { return 0; } ///< of the device; 0 = unknown
+  /// As many results as members, in their order. A member that is at fault fails alone; when the
+  /// device has no memory for all of them together, each gets gpu_oom.
+  virtual std::vector<result<std::string>> run_batch(std::string_view model,
+                                                     std::span<const run_member> members) {
+    std::vector<result<std::string>> out;
+    out.reserve(members.size());
+    for (const auto& member : members) {
+      out.push_back(member.cancelled.requested()
+                        ? result<std::string>{fail(errc::cancelled)}
+                        : run(model, member.input_json, member.cancelled, member.events));
+    }
+    return out;
+  }
 };
 
 /// The plugin's entry points (build/libtayfa-engine-torch.so, opened with dlopen so that engines

@@ -176,9 +176,10 @@ int run_process(const process_options& options) {
     std::fprintf(stderr, "tayfa-engine: TAYFA_SCRIPTED: %s\n", behavior.error().str().c_str());
     return exit_usage;
   }
-  const auto mine = options.engine == "scripted"
-                        ? behavior->for_incarnation(options.worker.incarnation)
-                        : scripted_behavior{};
+  const auto mine =
+      options.engine == "scripted"
+          ? behavior->for_slot(options.worker.slot).for_incarnation(options.worker.incarnation)
+          : scripted_behavior{};
   session_options session_settings;
   session_settings.pid = static_cast<std::uint32_t>(::getpid());
   session_settings.on_crash = crash_now;

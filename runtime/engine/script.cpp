@@ -1,117 +1,15 @@
+#include "runtime/engine/script_fields.hpp"
 #include "runtime/engine/scripted.hpp"
-#include "runtime/engine/session.hpp"
 
 #include <algorithm>
-#include <boost/json.hpp>
+#include <array>
 #include <cctype>
-#include <cmath>
-#include <limits>
 
 namespace tayfa::engine {
 
 namespace {
 
-namespace json = boost::json;
-using std::chrono::nanoseconds;
-
-constexpr std::size_t depth_max = 64;
-constexpr std::size_t behavior_bytes_max = std::size_t{64} << 10;
-constexpr std::size_t incarnations_max = 1'000;
-
-struct faulty {
-  std::string why;
-};
-
-[[noreturn]] void fault(std::string_view key, std::string_view rule) {
-  throw faulty{std::string{key} + ": " + std::string{rule}};
-}
-
-/// Reads the fields of one object; every rule that is broken names the field.
-class fields_of {
- public:
-  fields_of(const json::object& object, std::string prefix = {})
-      : object_(object), prefix_(std::move(prefix)) {}
-
-  const json::value* find(std::string_view key) const { return object_.if_contains(key); }
-  std::string name(std::string_view key) const { return prefix_ + std::string{key}; }
-
-  bool flag(std::string_view key) const {
-    const auto* v = find(key);
-    if (v == nullptr) {
-      return false;
-    }
-    if (!v->is_bool()) {
-      fault(name(key), "true or false is expected");
-    }
-    return v->get_bool();
-  }
-
-  nanoseconds seconds(std::string_view key) const {
-    const auto* v = find(key);
-    if (v == nullptr) {
-      return nanoseconds{0};
-    }
-    if (!v->is_number()) {
-      fault(name(key), "a number of seconds is expected");
-    }
-    const auto number = v->to_number<double>();
-    if (!(number >= 0) || number > script_seconds_max) {
-      fault(name(key), "0 to 86400 seconds are allowed");
-    }
-    return nanoseconds{std::llround(number * 1e9)};
-  }
-
-  std::string text(std::string_view key) const {
-    const auto* v = find(key);
-    if (v == nullptr || !v->is_string()) {
-      fault(name(key), "a text is expected");
-    }
-    if (v->get_string().size() > protocol::text_bytes_max) {
-      fault(name(key), "the text is longer than 64 KiB");
-    }
-    return std::string{v->get_string()};
-  }
-
-  std::uint64_t count(std::string_view key, std::uint64_t max) const {
-    const auto* v = find(key);
-    if (v == nullptr || !(v->is_int64() || v->is_uint64())) {
-      fault(name(key), "a whole number is expected");
-    }
-    if (v->is_uint64() || v->get_int64() < 0 || static_cast<std::uint64_t>(v->get_int64()) > max) {
-      fault(name(key), "0 to " + std::to_string(max) + " are allowed");
-    }
-    return static_cast<std::uint64_t>(v->get_int64());
-  }
-
-  const json::array* list(std::string_view key, std::size_t max) const {
-    const auto* v = find(key);
-    if (v == nullptr) {
-      return nullptr;
-    }
-    if (!v->is_array()) {
-      fault(name(key), "a list is expected");
-    }
-    if (v->get_array().size() > max) {
-      fault(name(key), "at most " + std::to_string(max) + " entries are allowed");
-    }
-    return &v->get_array();
-  }
-
-  /// Every key that begins with `prefix` must be one of `known`: a misspelt field would silently do
-  /// nothing.
-  void only(std::string_view prefix, std::initializer_list<std::string_view> known) const {
-    for (const auto& member : object_) {
-      const std::string_view key{member.key().data(), member.key().size()};
-      if (key.starts_with(prefix) && std::find(known.begin(), known.end(), key) == known.end()) {
-        fault(name(key.substr(0, 64)), "no such field");
-      }
-    }
-  }
-
- private:
-  const json::object& object_;
-  std::string prefix_;
-};
+using namespace script;
 
 /// Collects steps; a delay goes before the step that is added next.
 class plan_builder {
@@ -233,14 +131,6 @@ scripted_step ending(const fields_of& input, std::string otherwise) {
   return payload(action::complete, std::move(otherwise));
 }
 
-std::optional<json::value> parse_json(std::string_view text) {
-  json::parse_options options;
-  options.max_depth = depth_max;
-  json::error_code failed;
-  auto value = json::parse(json::string_view{text.data(), text.size()}, failed, {}, options);
-  return failed ? std::nullopt : std::optional{std::move(value)};
-}
-
 } // namespace
 
 result<scripted_plan> plan_script(std::string_view input_json) {
@@ -270,60 +160,35 @@ result<scripted_plan> plan_script(std::string_view input_json) {
   }
 }
 
-scripted_behavior scripted_behavior::for_incarnation(std::uint64_t number) const {
-  const bool applies = incarnations.empty() || std::find(incarnations.begin(), incarnations.end(),
-                                                         number) != incarnations.end();
-  return applies ? *this : scripted_behavior{};
-}
-
-result<scripted_behavior> parse_behavior(std::string_view text) {
-  if (text.empty()) {
-    return scripted_behavior{};
-  }
-  if (text.size() > behavior_bytes_max) {
-    return fail(errc::bad_config, "the scripted behaviour is longer than 64 KiB");
-  }
-  const auto value = parse_json(text);
-  if (!value || !value->is_object()) {
-    return fail(errc::bad_config, "the scripted behaviour is not a JSON object");
-  }
-  try {
-    const fields_of input{value->get_object()};
-    input.only("", {"init_delay", "init_crash", "load_delay", "load_crash", "load_error",
-                    "load_hang", "no_heartbeat_after", "incarnations"});
-    scripted_behavior out;
-    out.init_delay = input.seconds("init_delay");
-    out.init_crash = input.flag("init_crash");
-    out.load_delay = input.seconds("load_delay");
-    out.load_crash = input.flag("load_crash");
-    out.load_hang = input.flag("load_hang");
-    if (input.find("load_error") != nullptr) {
-      out.load_error = input.text("load_error");
+void end_together(std::vector<scripted_plan>& plans) {
+  nanoseconds longest{0};
+  bool never = false;
+  const auto length = [](const scripted_plan& plan) {
+    nanoseconds sum{0};
+    for (const auto& step : plan.steps) {
+      sum += step.after;
     }
-    if (input.find("no_heartbeat_after") != nullptr) {
-      out.no_heartbeat_after = input.seconds("no_heartbeat_after");
-    }
-    if (const auto* lives = input.list("incarnations", incarnations_max)) {
-      if (lives->empty()) {
-        fault("incarnations", "leave it out to mean all");
-      }
-      for (const auto& life : *lives) {
-        if (!life.is_int64() || life.get_int64() < 0) {
-          fault("incarnations", "whole numbers are expected");
-        }
-        out.incarnations.push_back(static_cast<std::uint64_t>(life.get_int64()));
-      }
-    }
-    return out;
-  } catch (const faulty& f) {
-    return fail(errc::bad_config, f.why);
+    return sum;
+  };
+  const auto ends = [](const scripted_step& last) {
+    return last.what == action::complete ||
+           (last.what == action::fail && last.code != errc::gpu_oom);
+  };
+  for (const auto& plan : plans) {
+    const auto& last = plan.steps.back();
+    longest = std::max(longest, length(plan));
+    never = never || last.what == action::hang || last.what == action::garbage;
   }
-}
-
-void add_faults(const scripted_behavior& behavior, session_options& options) {
-  options.hello_delay = behavior.init_delay;
-  options.crash_at_hello = behavior.init_crash;
-  options.no_heartbeat_after = behavior.no_heartbeat_after;
+  for (auto& plan : plans) {
+    auto& last = plan.steps.back();
+    if (!ends(last)) {
+      continue;
+    }
+    last.after += longest - length(plan);
+    if (never) {
+      last = {.after = last.after, .what = action::hang};
+    }
+  }
 }
 
 } // namespace tayfa::engine

@@ -7,13 +7,18 @@
 // then one ending. Endings, strongest first: mock_crash, mock_hang, mock_garbage, mock_oom,
 // mock_error, mock_return, the input itself.
 //
+// The members of a batch are played side by side and end together; mock_error fails its member
+// alone, mock_oom fails them all.
+//
 // Owner: one session, on its thread. Nothing here reads a clock but the time_source it was given.
 #pragma once
 
 #include "messages/error.hpp"
 #include "runtime/engine/engine.hpp"
 
+#include <algorithm>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,7 +29,6 @@ namespace tayfa::engine {
 struct session_options;
 
 /// Bounds on a script; beyond them the field is faulty.
-inline constexpr double script_seconds_max = 86'400; ///< every single delay: one day
 inline constexpr std::size_t script_updates_max = 10'000;
 inline constexpr std::size_t script_chunks_max = 10'000;
 inline constexpr std::size_t script_logs_max = 1'000;
@@ -58,9 +62,26 @@ struct scripted_plan {
 /// script is faulty.
 result<scripted_plan> plan_script(std::string_view input_json);
 
-/// How the engine itself misbehaves, outside of any job (JSON text, TAYFA_SCRIPTED in an engine
-/// process). All times are seconds there.
+/// The device that a scripted engine pretends to be.
+struct scripted_device {
+  std::uint32_t capacity = 1;  ///< attempts at the same time; batch_max when that is more
+  std::uint32_t batch_max = 1; ///< more than 1: one run at a time, of up to so many members
+  bool continuous = false;     ///< batches by itself: attempts run side by side, up to capacity
+  bool steps = true;           ///< counts a step for each 100 ms of a script's own time
+  std::string name = "cpu";
+  std::uint64_t memory_bytes = 0;
+  double time_factor = 1; ///< what a script's second takes; 2 = half as fast
+  double member_cost = 0; ///< how much longer a run takes for each further member, as a fraction
+  std::uint32_t oom_above = 0; ///< a run of more members has no memory; 0 = of any number has
+
+  std::uint32_t room() const { return continuous ? capacity : std::max(capacity, batch_max); }
+  bool one_run_at_a_time() const { return batch_max > 1 && !continuous; }
+};
+
+/// How the engine itself behaves, outside of any job (JSON text, TAYFA_SCRIPTED in an engine
+/// process): the device it pretends to be, and how it misbehaves. All times are seconds there.
 struct scripted_behavior {
+  scripted_device device;                 ///< in every life
   std::chrono::nanoseconds init_delay{0}; ///< before hello
   bool init_crash = false;                ///< after init_delay, instead of hello
   std::chrono::nanoseconds load_delay{0}; ///< between load_model and its answer
@@ -71,7 +92,11 @@ struct scripted_behavior {
   std::optional<std::chrono::nanoseconds>
       no_heartbeat_after;                  ///< silence, from this long after the start
   std::vector<std::uint64_t> incarnations; ///< lives that misbehave; empty = all
+  /// One whole behaviour per slot (slot i has entry i modulo their number); empty = all alike. In
+  /// the text an entry names only what differs from the rest of the object.
+  std::vector<scripted_behavior> slots;
 
+  scripted_behavior for_slot(slot_id) const;
   /// This behaviour where it applies to that life of the engine, an innocent one elsewhere.
   scripted_behavior for_incarnation(std::uint64_t) const;
 };
@@ -83,10 +108,13 @@ result<scripted_behavior> parse_behavior(std::string_view json);
 void add_faults(const scripted_behavior&, session_options&);
 
 struct scripted_options {
-  std::uint32_t capacity = 1;
-  std::string device = "cpu";
-  scripted_behavior behavior{}; ///< already narrowed by for_incarnation()
+  scripted_behavior behavior{}; ///< already narrowed by for_slot() and for_incarnation()
 };
+
+/// Makes the plans of one batch end together, when the longest does: what fails or completes waits
+/// for it. A member that hangs, babbles or crashes does so at its own time; after a hang or babble
+/// no other member ends by itself.
+void end_together(std::vector<scripted_plan>&);
 
 class scripted_engine final : public engine {
  public:
@@ -94,13 +122,20 @@ class scripted_engine final : public engine {
       : out_(out), time_(time), options_(std::move(options)) {}
 
   std::string kind() const override { return "scripted"; }
-  std::string device() const override { return options_.device; }
-  std::uint32_t capacity() const override { return options_.capacity; }
+  std::string device() const override { return is().name; }
+  std::uint32_t capacity() const override { return is().room(); }
+  std::uint32_t batch_max() const override { return is().batch_max; }
+  bool continuous() const override { return is().continuous; }
+  std::uint64_t memory_bytes() const override { return is().memory_bytes; }
+  bool counts_steps() const override { return is().steps; }
+  std::uint64_t steps() const override;
+  std::uint64_t steps_of(const attempt_ref&) const override;
 
   void load(const protocol::load_model&) override;
   void start(const protocol::assign&) override;
+  void start_batch(const std::vector<protocol::assign>&) override;
   void cancel(const attempt_ref&) override;
-  std::uint32_t running() const override { return static_cast<std::uint32_t>(runs_.size()); }
+  std::uint32_t running() const override;
   std::optional<moment> next_wakeup() const override;
   void wake(moment now) override;
 
@@ -116,18 +151,31 @@ class scripted_engine final : public engine {
     std::size_t next = 0; ///< == steps.size() while it hangs
     moment begun;
     moment due;
+    std::uint64_t batch = 0;          ///< runs of one number are one batch
+    std::chrono::nanoseconds step{1}; ///< of progress
+    std::chrono::nanoseconds done{0}; ///< of the steps before the next
   };
+  using batch_of = std::vector<protocol::assign>;
 
+  const scripted_device& is() const { return options_.behavior.device; }
   void answer_load(moment now);
+  void begin(const batch_of&, moment now);
+  void begin_waiting(moment now);
   void do_step(std::size_t index, moment now);
   void finish(std::size_t index, moment now, protocol::finished);
+  void fail_batch(std::uint64_t batch, moment now, const scripted_step&);
+  void refuse(const attempt_ref&, error why);
+  std::uint64_t steps_of(const run&, moment now) const;
 
   sink& out_;
   const time_source& time_;
   scripted_options options_;
   std::optional<pending_load> load_;
-  std::vector<run> runs_; ///< in the order of their start
-  bool dead_ = false;     ///< crash() returned: a simulated process has ended
+  std::vector<run> runs_;        ///< in the order of their start
+  std::deque<batch_of> line_;    ///< wait for the run before them, when there is one at a time
+  std::uint64_t batches_ = 0;    ///< begun
+  std::uint64_t steps_done_ = 0; ///< of attempts that have ended
+  bool dead_ = false;            ///< crash() returned: a simulated process has ended
 };
 
 } // namespace tayfa::engine

@@ -55,6 +55,10 @@ void session::say_hello() {
   hello.engine = engine_->kind();
   hello.device = engine_->device();
   hello.capacity = std::max<std::uint32_t>(1, engine_->capacity());
+  hello.batch_max = std::max<std::uint32_t>(1, engine_->batch_max());
+  hello.continuous = engine_->continuous();
+  hello.steps = engine_->counts_steps();
+  hello.memory_bytes = engine_->memory_bytes();
   clip(hello.engine);
   clip(hello.device);
   send(hello);
@@ -98,7 +102,21 @@ void session::beat(moment now) {
   }
   const auto memory = options_.memory ? options_.memory() : memory_use{};
   send(protocol::heartbeat{++beats_, static_cast<std::uint32_t>(attempts_.size()), memory.rss_bytes,
-                           memory.device_bytes});
+                           memory.device_bytes, engine_->steps()});
+  tell_steps();
+}
+
+void session::tell_steps() {
+  if (!engine_->counts_steps()) {
+    return;
+  }
+  for (auto& [attempt, state] : attempts_) {
+    const auto steps = engine_->steps_of(attempt);
+    if (steps > state.steps) {
+      state.steps = steps;
+      send(protocol::stepped{attempt, steps});
+    }
+  }
 }
 
 void session::crash() {
@@ -152,42 +170,112 @@ void session::on(const protocol::assign& message) {
     ++counters_.out_of_place;
     return;
   }
+  auto refusal = reason_to_refuse(message);
+  const bool taken = !refusal;
+  if (refusal) {
+    refuse(message.attempt, std::move(*refusal));
+  } else {
+    attempts_.try_emplace(message.attempt);
+  }
+  if (message.batch != 0) {
+    gather(message, taken);
+  } else if (taken) {
+    engine_->start(message);
+  }
+}
+
+std::optional<error> session::reason_to_refuse(const protocol::assign& message) const {
   if (draining_) {
-    refuse(message.attempt, errc::stopping, "the engine is draining");
-    return;
+    return error{errc::stopping, "the engine is draining"};
   }
   if (load_ != load_state::loaded) {
-    refuse(message.attempt, errc::not_ready, "no model is loaded");
-    return;
+    return error{errc::not_ready, "no model is loaded"};
   }
   if (attempts_.size() >= std::max<std::uint32_t>(1, engine_->capacity())) {
-    refuse(message.attempt, errc::engine_protocol, "more attempts than the engine's capacity");
-    return;
+    return error{errc::engine_protocol, "more attempts than the engine's capacity"};
   }
-  attempts_.try_emplace(message.attempt);
-  engine_->start(message);
+  if (message.batch == 0) {
+    return std::nullopt;
+  }
+  if (message.batch_size == 0 ||
+      message.batch_size > std::max<std::uint32_t>(1, engine_->batch_max())) {
+    return error{errc::engine_protocol, "a batch of a size that the engine does not take"};
+  }
+  if (gathering_ && gathering_->number == message.batch && gathering_->size != message.batch_size) {
+    return error{errc::engine_protocol, "members of one batch that name different sizes"};
+  }
+  if (gathering_ && gathering_->number != message.batch && !gathering_->members.empty()) {
+    return error{errc::engine_protocol, "another batch is not complete"};
+  }
+  return std::nullopt;
 }
 
 /// An attempt that cannot be taken is answered at once: silence would look like a hang.
-void session::refuse(const attempt_ref& attempt, errc code, std::string text) {
+void session::refuse(const attempt_ref& attempt, error why) {
   ++counters_.out_of_place;
   protocol::finished answer;
   answer.attempt = attempt;
   answer.how = protocol::outcome::failed;
-  answer.code = static_cast<std::uint16_t>(code);
-  answer.text = std::move(text);
+  answer.code = static_cast<std::uint16_t>(why.code);
+  answer.text = std::move(why.text);
   send(answer);
 }
 
-void session::on(const protocol::cancel& message) {
-  if (attempts_.contains(message.attempt)) {
-    engine_->cancel(message.attempt);
+/// Counts a member of a batch that arrived. The others wait for it even when it was not taken, and
+/// only for it: a batch of which nobody is left gives way to the next one.
+void session::gather(const protocol::assign& message, bool taken) {
+  if (!gathering_ || gathering_->number != message.batch) {
+    if (gathering_ && !gathering_->members.empty()) {
+      return;
+    }
+    gathering_ = gathering{message.batch, message.batch_size, 0, {}};
   }
+  ++gathering_->arrived;
+  if (taken) {
+    gathering_->members.push_back(message);
+  }
+  if (gathering_->arrived >= gathering_->size) {
+    start_gathered();
+  }
+}
+
+void session::start_gathered() {
+  const auto batch = std::move(*gathering_);
+  gathering_.reset();
+  if (batch.members.size() == 1) {
+    engine_->start(batch.members.front());
+  } else if (!batch.members.empty()) {
+    engine_->start_batch(batch.members);
+  }
+}
+
+void session::on(const protocol::cancel& message) {
+  if (!attempts_.contains(message.attempt)) {
+    return;
+  }
+  if (gathering_) {
+    auto& waiting = gathering_->members;
+    if (std::erase_if(waiting, [&](const auto& m) { return m.attempt == message.attempt; }) != 0) {
+      finish_cancelled(message.attempt);
+      return;
+    }
+  }
+  engine_->cancel(message.attempt);
+}
+
+void session::finish_cancelled(const attempt_ref& attempt) {
+  protocol::finished last;
+  last.attempt = attempt;
+  last.how = protocol::outcome::cancelled;
+  pass(std::move(last));
 }
 
 void session::on(const protocol::drain&) {
   draining_ = true;
   drained_ = false; // a giver that asks again has not heard the answer
+  if (gathering_) {
+    start_gathered(); // whoever arrives from now on is refused
+  }
   say_drained_if_idle();
 }
 
@@ -213,7 +301,7 @@ void session::emit(protocol::upstream message) {
         if constexpr (requires { pass(std::move(body)); }) {
           pass(std::move(body));
         } else {
-          ++counters_.late_events; // hello, heartbeat and drained are the session's own words
+          ++counters_.late_events; // hello, heartbeat, … are the session's own words
         }
       },
       message);
@@ -231,6 +319,7 @@ void session::pass(protocol::load_finished message) {
     return;
   }
   load_ = message.ok ? load_state::loaded : load_state::none;
+  message.batch_max = message.ok ? std::max<std::uint32_t>(1, engine_->batch_max()) : 0;
   clip(message.model);
   clip(message.text);
   send(message);

@@ -4,6 +4,9 @@
 // hands it to the engine and keeps the rules that hold for every engine:
 //   * exactly one finished per attempt, and nothing of that attempt after it;
 //   * progress and partial are numbered from 1, per attempt and kind;
+//   * steps are told at heartbeats only, once for each attempt that went forward;
+//   * a batch starts when all its members have arrived, whatever became of some of them; there is
+//   one at a time that fills;
 //   * no frame leaves that the other side would refuse: texts are clipped, an output that does not
 //   fit fails the job;
 //   * a frame that is broken, or for another incarnation, changes nothing and is counted.
@@ -25,6 +28,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace tayfa::engine {
 
@@ -84,14 +88,27 @@ class session final : public sink {
   struct attempt_state {
     std::uint32_t progress = 0;
     std::uint32_t partial = 0;
+    std::uint64_t steps = 0; ///< told
+  };
+  /// A batch that fills.
+  struct gathering {
+    std::uint64_t number = 0;
+    std::uint32_t size = 0;
+    std::uint32_t arrived = 0; ///< those that were refused or cancelled meanwhile as well
+    std::vector<protocol::assign> members;
   };
   enum class load_state : std::uint8_t { none, loading, loaded };
 
   void say_hello();
   void send(const protocol::upstream&);
   void beat(moment now);
+  void tell_steps();
   void say_drained_if_idle();
-  void refuse(const attempt_ref&, errc, std::string text);
+  std::optional<error> reason_to_refuse(const protocol::assign&) const;
+  void refuse(const attempt_ref&, error why);
+  void gather(const protocol::assign&, bool taken);
+  void start_gathered();
+  void finish_cancelled(const attempt_ref&);
 
   void on(const protocol::welcome&);
   void on(const protocol::load_model&);
@@ -117,6 +134,7 @@ class session final : public sink {
   std::map<attempt_ref, attempt_state> attempts_; ///< assigned and not finished
   std::deque<attempt_ref>
       finished_; ///< the latest ones, so that a repeated assign runs nothing twice
+  std::optional<gathering> gathering_;
   load_state load_ = load_state::none;
   bool draining_ = false;
   bool drained_ = false;

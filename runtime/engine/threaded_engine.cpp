@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <exception>
 #include <limits>
+#include <stdexcept>
 #include <sys/eventfd.h>
 #include <system_error>
 #include <unistd.h>
@@ -27,8 +28,8 @@ std::uint32_t to_ms(std::chrono::nanoseconds time) {
 /// What a run says, as events of its attempt.
 class threaded_engine::events_of_run final : public run_events {
  public:
-  events_of_run(threaded_engine& owner, attempt_ref attempt)
-      : owner_(owner), attempt_(std::move(attempt)) {}
+  events_of_run(threaded_engine& owner, const member& m)
+      : owner_(owner), attempt_(m.message.attempt), state_(*m.state) {}
   void progress(std::string json) override {
     owner_.push(protocol::progress{attempt_, 0, shared_text{std::move(json)}});
   }
@@ -38,16 +39,23 @@ class threaded_engine::events_of_run final : public run_events {
   void log(std::uint8_t level, std::string text) override {
     owner_.push(protocol::log{attempt_, level, std::move(text)});
   }
+  void step() override {
+    state_.steps.fetch_add(1, std::memory_order_relaxed);
+    owner_.steps_.fetch_add(1, std::memory_order_relaxed);
+  }
 
  private:
   threaded_engine& owner_;
   attempt_ref attempt_;
+  attempt_state& state_;
 };
 
 threaded_engine::threaded_engine(sink& out, const time_source& time,
                                  std::unique_ptr<blocking_model> model)
     : out_(out), time_(time), model_(std::move(model)), kind_(model_->kind()),
-      device_(model_->device()), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+      device_(model_->device()), memory_bytes_(model_->memory_bytes()),
+      counts_steps_(model_->counts_steps()), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      batch_max_(std::max<std::uint32_t>(1, model_->batch_max())) {
   if (wake_fd_ < 0) {
     throw std::system_error(errno, std::generic_category(), "eventfd");
   }
@@ -55,8 +63,8 @@ threaded_engine::threaded_engine(sink& out, const time_source& time,
 }
 
 threaded_engine::~threaded_engine() {
-  if (current_cancel_) {
-    current_cancel_->request();
+  for (const auto& [attempt, state] : attempts_) {
+    state->cancelled.request();
   }
   {
     const std::lock_guard guard{mutex_};
@@ -72,7 +80,7 @@ threaded_engine::~threaded_engine() {
 void threaded_engine::give(command c) {
   {
     const std::lock_guard guard{mutex_};
-    command_ = std::move(c);
+    line_.push_back(std::move(c));
   }
   changed_.notify_all();
 }
@@ -81,16 +89,57 @@ void threaded_engine::load(const protocol::load_model& message) {
   give(message);
 }
 
+threaded_engine::member threaded_engine::take(const protocol::assign& message) {
+  auto state = std::make_shared<attempt_state>();
+  attempts_.insert_or_assign(message.attempt, state);
+  return {message, std::move(state)};
+}
+
 void threaded_engine::start(const protocol::assign& message) {
-  current_ = message.attempt;
-  current_cancel_ = std::make_shared<cancel_token>();
-  give(job{message, current_cancel_});
+  give(batch{take(message)});
+}
+
+void threaded_engine::start_batch(const std::vector<protocol::assign>& messages) {
+  batch members;
+  members.reserve(messages.size());
+  for (const auto& message : messages) {
+    members.push_back(take(message));
+  }
+  give(std::move(members));
 }
 
 void threaded_engine::cancel(const attempt_ref& attempt) {
-  if (current_ == attempt) {
-    current_cancel_->request();
+  const auto found = attempts_.find(attempt);
+  if (found == attempts_.end()) {
+    return;
   }
+  found->second->cancelled.request();
+  if (withdraw(attempt)) {
+    attempts_.erase(found);
+    protocol::finished last;
+    last.attempt = attempt;
+    last.how = protocol::outcome::cancelled;
+    out_.emit(std::move(last));
+  }
+}
+
+/// Takes an attempt out of the line; false when its run has begun.
+bool threaded_engine::withdraw(const attempt_ref& attempt) {
+  const std::lock_guard guard{mutex_};
+  for (auto& waiting : line_) {
+    auto* members = std::get_if<batch>(&waiting);
+    if (members != nullptr && std::erase_if(*members, [&](const member& m) {
+                                return m.message.attempt == attempt;
+                              }) != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+std::uint64_t threaded_engine::steps_of(const attempt_ref& attempt) const {
+  const auto found = attempts_.find(attempt);
+  return found == attempts_.end() ? 0 : found->second->steps.load(std::memory_order_relaxed);
 }
 
 void threaded_engine::wake(moment) {
@@ -103,9 +152,11 @@ void threaded_engine::wake(moment) {
   }
   changed_.notify_all();
   for (auto& event : events) {
-    if (std::holds_alternative<protocol::finished>(event)) {
-      current_.reset();
-      current_cancel_.reset();
+    if (const auto* last = std::get_if<protocol::finished>(&event)) {
+      attempts_.erase(last->attempt);
+    } else if (const auto* load = std::get_if<protocol::load_finished>(&event);
+               load != nullptr && load->ok) {
+      batch_max_ = std::max<std::uint32_t>(1, load->batch_max);
     }
     out_.emit(std::move(event));
   }
@@ -132,17 +183,17 @@ void threaded_engine::compute() noexcept {
   try {
     for (;;) {
       std::unique_lock lock{mutex_};
-      changed_.wait(lock, [this] { return stop_ || command_.has_value(); });
+      changed_.wait(lock, [this] { return stop_ || !line_.empty(); });
       if (stop_) {
         return;
       }
-      const auto next = std::move(*command_);
-      command_.reset();
+      const auto next = std::move(line_.front());
+      line_.pop_front();
       lock.unlock();
       if (const auto* load = std::get_if<protocol::load_model>(&next)) {
         do_load(*load);
       } else {
-        do_run(std::get<job>(next));
+        do_run(std::get<batch>(next));
       }
     }
   } catch (const std::exception& e) {
@@ -161,6 +212,7 @@ void threaded_engine::do_load(const protocol::load_model& message) {
   if (report) {
     answer.load_ms = report->load_ms;
     answer.warm_up_ms = report->warm_up_ms;
+    answer.batch_max = model_->batch_max();
   } else {
     answer.code = static_cast<std::uint16_t>(report.error().code);
     answer.text = report.error().text;
@@ -168,27 +220,39 @@ void threaded_engine::do_load(const protocol::load_model& message) {
   push(std::move(answer));
 }
 
-void threaded_engine::do_run(const job& j) {
-  const auto begun = time_.now();
-  const auto& attempt = j.message.attempt;
-  push(protocol::started{attempt});
-  events_of_run events{*this, attempt};
-  auto output = j.cancelled->requested()
-                    ? fail(errc::cancelled)
-                    : model_->run(j.message.model, j.message.input.view(), *j.cancelled, events);
-  protocol::finished last;
-  last.attempt = attempt;
-  last.run_ms = to_ms(time_.now() - begun);
-  if (output) {
-    last.output = shared_text{std::move(*output)};
-  } else if (output.error().code == errc::cancelled && j.cancelled->requested()) {
-    last.how = protocol::outcome::cancelled;
-  } else {
-    last.how = protocol::outcome::failed;
-    last.code = static_cast<std::uint16_t>(output.error().code);
-    last.text = std::move(output.error().text);
+void threaded_engine::do_run(const batch& members) {
+  if (members.empty()) {
+    return; // all of them were cancelled in the line
   }
-  push(std::move(last));
+  const auto begun = time_.now();
+  std::deque<events_of_run> events;
+  std::vector<run_member> run;
+  for (const auto& m : members) {
+    push(protocol::started{m.message.attempt});
+    run.push_back({m.message.input.view(), m.state->cancelled, events.emplace_back(*this, m)});
+  }
+  auto outputs = model_->run_batch(members.front().message.model, run);
+  if (outputs.size() != members.size()) {
+    throw std::logic_error{"a batch of " + std::to_string(members.size()) + " gave " +
+                           std::to_string(outputs.size()) + " results"};
+  }
+  const auto run_ms = to_ms(time_.now() - begun);
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    protocol::finished last;
+    last.attempt = members[i].message.attempt;
+    last.run_ms = run_ms;
+    auto& output = outputs[i];
+    if (output) {
+      last.output = shared_text{std::move(*output)};
+    } else if (output.error().code == errc::cancelled && members[i].state->cancelled.requested()) {
+      last.how = protocol::outcome::cancelled;
+    } else {
+      last.how = protocol::outcome::failed;
+      last.code = static_cast<std::uint16_t>(output.error().code);
+      last.text = std::move(output.error().text);
+    }
+    push(std::move(last));
+  }
 }
 
 } // namespace tayfa::engine

@@ -1,9 +1,10 @@
 // An engine out of a model that blocks: one compute thread runs the model, the session's thread
 // never waits for it.
 //
-// Calls go to the compute thread through one slot (capacity is 1: there is never a second one
-// waiting); what the model says comes back through a bounded queue and an eventfd, and is emitted
-// by wake() on the session's thread. A model that talks faster than the session reads is held up,
+// Calls go to the compute thread through a line that capacity() bounds: one run at a time, of one
+// attempt or of one batch, and a cancelled attempt that still waits in the line ends at once. What
+// the model says comes back through a bounded queue and an eventfd, and is emitted by wake() on the
+// session's thread. A model that talks faster than the session reads is held up,
 // not dropped. An exception that escapes from the model ends the process: after a sticky device
 // error nothing in this process can be trusted.
 //
@@ -13,20 +14,22 @@
 
 #include "runtime/engine/engine.hpp"
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 #include <variant>
+#include <vector>
 
 namespace tayfa::engine {
 
 class threaded_engine final : public engine {
  public:
-  /// kind() and device() are asked here, once, before the compute thread exists.
+  /// What the model says of itself is asked here, once, before the compute thread exists.
   threaded_engine(sink&, const time_source&, std::unique_ptr<blocking_model>);
   ~threaded_engine() override;
   threaded_engine(const threaded_engine&) = delete;
@@ -34,28 +37,41 @@ class threaded_engine final : public engine {
 
   std::string kind() const override { return kind_; }
   std::string device() const override { return device_; }
-  std::uint32_t capacity() const override { return 1; }
+  std::uint32_t capacity() const override { return batch_max_; }
+  std::uint32_t batch_max() const override { return batch_max_; }
+  std::uint64_t memory_bytes() const override { return memory_bytes_; }
+  bool counts_steps() const override { return counts_steps_; }
+  std::uint64_t steps() const override { return steps_.load(std::memory_order_relaxed); }
+  std::uint64_t steps_of(const attempt_ref&) const override;
 
   void load(const protocol::load_model&) override;
   void start(const protocol::assign&) override;
+  void start_batch(const std::vector<protocol::assign>&) override;
   void cancel(const attempt_ref&) override;
-  std::uint32_t running() const override { return current_ ? 1 : 0; }
+  std::uint32_t running() const override { return static_cast<std::uint32_t>(attempts_.size()); }
 
   void wake(moment now) override;
   int wake_descriptor() const override { return wake_fd_; }
 
  private:
-  struct job {
-    protocol::assign message;
-    std::shared_ptr<cancel_token> cancelled;
+  struct attempt_state {
+    cancel_token cancelled;
+    std::atomic<std::uint64_t> steps{0};
   };
-  using command = std::variant<protocol::load_model, job>;
+  struct member {
+    protocol::assign message;
+    std::shared_ptr<attempt_state> state;
+  };
+  using batch = std::vector<member>;
+  using command = std::variant<protocol::load_model, batch>;
   class events_of_run;
 
   void give(command);
+  member take(const protocol::assign&);
+  bool withdraw(const attempt_ref&);
   void compute() noexcept;
   void do_load(const protocol::load_model&);
-  void do_run(const job&);
+  void do_run(const batch&);
   void push(protocol::upstream);
 
   sink& out_;
@@ -63,15 +79,19 @@ class threaded_engine final : public engine {
   std::unique_ptr<blocking_model> model_;
   std::string kind_;
   std::string device_;
+  std::uint64_t memory_bytes_ = 0;
+  bool counts_steps_ = false;
   int wake_fd_ = -1;
 
   // The session's thread only.
-  std::optional<attempt_ref> current_;
-  std::shared_ptr<cancel_token> current_cancel_;
+  std::uint32_t batch_max_ = 1;
+  std::map<attempt_ref, std::shared_ptr<attempt_state>> attempts_;
+
+  std::atomic<std::uint64_t> steps_{0};
 
   std::mutex mutex_;
   std::condition_variable changed_; ///< a command came, room in events_, or stop_
-  std::optional<command> command_;
+  std::deque<command> line_;
   std::deque<protocol::upstream> events_;
   bool stop_ = false;
 

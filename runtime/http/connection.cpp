@@ -2,9 +2,7 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/beast/http/error.hpp>
-#include <boost/beast/http/write.hpp>
 #include <fcntl.h>
 
 namespace tayfa {
@@ -55,6 +53,7 @@ void http_connection::finish() {
   case phase::lingering: close(); break;
   case phase::answering:
   case phase::writing: keep_alive_ = false; break;
+  case phase::streaming: send_next(); break;
   case phase::closed: break;
   }
 }
@@ -65,6 +64,7 @@ void http_connection::close() {
   }
   phase_ = phase::closed;
   release_body();
+  release_stream();
   disarm();
   error_code ignored;
   socket_.close(ignored);
@@ -120,6 +120,7 @@ void http_connection::on_end_of_stream() {
   case phase::idle:
   case phase::head:
   case phase::body:
+  case phase::streaming: // who still watches keeps its side open
   case phase::lingering: close(); break;
   case phase::answering:
     // Gone for good and "I have said all" look alike; who only shut its sending side gets what
@@ -145,7 +146,8 @@ void http_connection::advance() {
   case phase::head: scan_head(); break;
   case phase::body: feed_body(); break;
   case phase::answering:
-  case phase::writing: pump(); break;
+  case phase::writing:
+  case phase::streaming: pump(); break;
   case phase::lingering:
   case phase::closed: break;
   }
@@ -281,8 +283,12 @@ void http_connection::release_body() {
 
 void http_connection::hand_over() {
   auto& head = parser_->get();
-  api::request asked{text_of(head.method_string()), text_of(head.target()),
-                     text_of(head[http::field::content_type]), std::move(head.body())};
+  api::request asked{.method = text_of(head.method_string()),
+                     .target = text_of(head.target()),
+                     .content_type = text_of(head[http::field::content_type]),
+                     .body = std::move(head.body()),
+                     .idempotency_key = text_of(head["Idempotency-Key"]),
+                     .last_event_id = text_of(head["Last-Event-ID"])};
   release_body();
   phase_ = phase::answering;
   disarm();
@@ -305,78 +311,6 @@ void http_connection::hand_over() {
   pump();
 }
 
-reply_ptr http_connection::make_reply() {
-  return std::make_shared<tayfa::reply>([core = core_.shared_from_this(), client = weak_from_this(),
-                                         number = number_](api::response response) {
-    asio::post(core->io, [client, number, response = std::move(response)]() mutable {
-      if (const auto open = client.lock()) {
-        open->answer(number, std::move(response));
-      }
-    });
-  });
-}
-
-void http_connection::answer(std::uint64_t number, api::response response) {
-  if (phase_ == phase::answering && number == number_) {
-    respond(std::move(response), after::go_on);
-  }
-}
-
-void http_connection::respond(api::response response, after then) {
-  keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
-  phase_ = phase::writing;
-  release_body();
-  auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
-  for (const auto& [name, value] : response.headers) {
-    message.set(name, value);
-  }
-  message.keep_alive(keep_alive_);
-  if (response.status != 204) {
-    message.set(http::field::content_type, response.content_type);
-    message.set(http::field::cache_control, "no-store");
-    message.set("X-Content-Type-Options", "nosniff");
-    message.content_length(response.body.size());
-    if (!only_head_wanted_) {
-      message.body() = std::move(response.body);
-    }
-  }
-  if (core_.options.answered) {
-    core_.options.answered(response.status);
-  }
-  arm(core_.options.body_timeout);
-  http::async_write(socket_, message, [self = shared_from_this()](error_code ec, std::size_t) {
-    self->on_written(ec);
-  });
-  pump();
-}
-
-void http_connection::on_written(error_code ec) {
-  message_.reset();
-  if (phase_ == phase::closed) {
-    return;
-  }
-  if (ec) {
-    close();
-  } else if (keep_alive_) {
-    next_request();
-  } else {
-    linger();
-  }
-}
-
-void http_connection::linger() {
-  error_code ignored;
-  socket_.shutdown(socket::shutdown_send, ignored);
-  if (peer_done_) {
-    close();
-    return;
-  }
-  phase_ = phase::lingering;
-  pending_.clear();
-  arm(core_.options.linger);
-  pump();
-}
-
 // ---- time --------------------------------------------------------------------------------------
 
 void http_connection::arm(milliseconds time) {
@@ -388,6 +322,13 @@ void http_connection::arm(milliseconds time) {
   });
 }
 
+/// The client does not read. A reset frees what the kernel still holds for it.
+void http_connection::give_up() {
+  error_code ignored;
+  socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
+  close();
+}
+
 void http_connection::disarm() {
   ++timer_number_;
   timer_.cancel();
@@ -397,13 +338,8 @@ void http_connection::on_deadline() {
   switch (phase_) {
   case phase::head:
   case phase::body: refuse({errc::request_timeout, {}}); break;
-  case phase::writing: {
-    // The client does not read. A reset frees what the kernel still holds for it.
-    error_code ignored;
-    socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
-    close();
-    break;
-  }
+  case phase::writing: give_up(); break;
+  case phase::streaming: sending_ ? give_up() : send_heartbeat(); break;
   case phase::idle:
   case phase::answering: // the client has closed its side, and the answer did not come soon
   case phase::lingering: close(); break;

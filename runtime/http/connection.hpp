@@ -4,10 +4,12 @@
 //
 //   idle -> head -> body -> answering -> writing -> idle …    one request at a time
 //     any --------------------------> writing -> lingering -> closed    a refusal that ends it
+//                            answering -> streaming -> lingering        an answer that goes on
 //
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
 // noticed at once, also while its answer is being worked on. One timer per connection bounds the
-// time in each phase but answering, which ends because a reply cannot be forgotten.
+// time in each phase but answering, which ends because a reply cannot be forgotten; in streaming it
+// bounds the time that one piece may take, and beats while there is none.
 #pragma once
 
 #include "runtime/http/head.hpp"
@@ -47,7 +49,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool admitted() const { return admitted_; }
 
  private:
-  enum class phase { idle, head, body, answering, writing, lingering, closed };
+  enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
   enum class after { go_on, close };
 
   void pump();
@@ -68,6 +70,15 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void respond(api::response response, after then);
   void on_written(error_code ec);
   void linger();
+  std::optional<api::response> refuse_stream() const;
+  void start_stream(api::response response);
+  void send_next();
+  void send_heartbeat();
+  void append_piece(std::string_view text);
+  void send_outgoing();
+  void on_piece_sent(error_code ec);
+  void release_stream();
+  void give_up();
   void arm(milliseconds time);
   void disarm();
   void on_deadline();
@@ -92,6 +103,11 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
+  std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
+  std::string outgoing_;                     ///< of the stream: head or pieces, framed
+  bool sending_ = false;                     ///< outgoing_ is on its way and must not move
+  bool chunked_ = false;
+  bool waits_for_heartbeat_ = false; ///< the timer runs to the next beat
 };
 
 class http_core : public std::enable_shared_from_this<http_core> {
@@ -111,6 +127,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   const http_options options;
   call_sink sink;
   bool closing = false;
+  std::size_t streams = 0; ///< connections that are being streamed to
 
  private:
   result<std::string> listen();

@@ -56,6 +56,21 @@ std::optional<error> refuse_length(const http::request_header<>& head) {
   return std::nullopt;
 }
 
+/// A web page may post to any address, without asking, a body of no type or of a form's, or nothing
+/// at all (which is enough to empty a queue); what it may not do without asking is say JSON.
+std::optional<error> refuse_page(const http::request_header<>& head) {
+  const bool page = head.count(http::field::origin) > 0 || head.count("Sec-Fetch-Mode") > 0;
+  if (!page || head.method() != http::verb::post) {
+    return std::nullopt;
+  }
+  const auto type = head[http::field::content_type];
+  constexpr std::string_view json = "application/json";
+  if (!iequals(type.substr(0, json.size()), json)) {
+    return error{errc::unsupported_media, "send the header Content-Type: application/json"};
+  }
+  return std::nullopt;
+}
+
 } // namespace
 
 head_state head_scanner::scan(std::string_view received) {
@@ -121,14 +136,16 @@ std::optional<error> refuse_fields(const http::request_header<>& head) {
   if (!coding.empty() && !iequals(coding, "identity")) {
     return error{errc::unsupported_media, "Content-Encoding is not taken"};
   }
-  // A web page may post a body without a type to any address; what it may not do without asking is
-  // call it JSON.
-  const bool browser = head.count(http::field::origin) > 0 || head.count("Sec-Fetch-Mode") > 0;
-  const auto length = head[http::field::content_length];
-  const bool body =
-      (!length.empty() && length != "0") || head.count(http::field::transfer_encoding) > 0;
-  if (browser && body && head[http::field::content_type].empty()) {
-    return error{errc::unsupported_media, "send the header Content-Type: application/json"};
+  if (auto refused = refuse_page(head)) {
+    return refused;
+  }
+  for (const char* const once : {"Idempotency-Key", "Last-Event-ID"}) {
+    if (head.count(once) > 1) {
+      return error{errc::bad_request, "more than one " + std::string{once}};
+    }
+  }
+  if (head.count("Idempotency-Key") > 0 && head["Idempotency-Key"].empty()) {
+    return error{errc::bad_request, "Idempotency-Key is empty"};
   }
   return std::nullopt;
 }

@@ -21,7 +21,7 @@ struct outgoing_call {
   std::string url;
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::chrono::milliseconds timeout{10'000}; ///< of the whole call
+  std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
   bool guarded = true;
 };
@@ -34,8 +34,9 @@ struct outgoing_answer {
 class http_poster {
  public:
   virtual ~http_poster() = default;
-  /// errc::webhook_refused: the guard says no; request_timeout, unavailable, payload_too_large,
-  /// io_error otherwise. Any HTTP status is a success here.
+  /// errc::webhook_refused: the guard says no; bad_request: the method or a field is malformed;
+  /// request_timeout, unavailable (refused, not found, too many calls wait), payload_too_large,
+  /// stopping, io_error otherwise. Any HTTP status is a success here.
   virtual void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
 };
 

@@ -26,13 +26,15 @@ struct http_options {
   std::string listen = "127.0.0.1:8000"; ///< "host:port", "[v6]:port"; port 0 takes a free one
   api::limits api;
   std::size_t connections_max = 1'024;
+  std::size_t streams_max = 512; ///< of the connections, how many may be streamed to (/events)
   std::size_t receiving_bytes_max = std::size_t{512}
                                     << 20; ///< announced bodies in arrival, together
   milliseconds header_timeout{10'000};     ///< first byte of a request to the end of its head
   milliseconds body_timeout{
       60'000}; ///< end of the head to the end of the body; also for an answer to be taken
-  milliseconds idle_timeout{60'000}; ///< connection without a request
-  milliseconds close_grace{1'000};   ///< close(): how long open answers may take to leave
+  milliseconds stream_heartbeat{15'000}; ///< a stream with nothing to say says so, this often
+  milliseconds idle_timeout{60'000};     ///< connection without a request
+  milliseconds close_grace{1'000};       ///< close(): how long open answers may take to leave
   /// After a last answer: how long the rest of what the client sends is thrown away, so that the
   /// answer is not lost in a reset. Also how long a client that has closed its sending side is
   /// still waited on with its answer.

@@ -4,10 +4,14 @@
 // it saw, gets what is still there, and is told when something is missing. Publishing never waits
 // for anybody. Thread safe.
 //
+// Numbers only grow within one feed, without gaps. A `base` that only grows from one runtime to the
+// next (the wall clock in milliseconds, say) lets a watcher that saw an earlier runtime be told so.
+//
 // Owner: the composition root; the queue publishes job changes (after they are durable), `move()`
 // publishes the other machines' changes.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -29,33 +33,58 @@ struct feed_event {
 
 class event_feed {
  public:
-  explicit event_feed(std::size_t capacity = 4096) : capacity_(capacity) {}
+  /// The ring holds `capacity` events and bytes_max bytes of them; an event whose data is larger
+  /// than data_bytes_max goes out with its size in place of its data.
+  static constexpr std::size_t bytes_max = std::size_t{8} << 20;
+  static constexpr std::size_t data_bytes_max = std::size_t{16} << 10;
+
+  static constexpr std::size_t capacity_usual = 4096;
+
+  explicit event_feed(std::size_t capacity = capacity_usual, std::uint64_t base = 0);
 
   void publish(std::string_view kind, std::string_view subject, std::string data);
-  /// Nobody listens: what would be published need not be rendered.
-  bool idle() const;
+  /// Nobody has ever watched: what would be published need not be rendered. Once somebody has, it
+  /// may come back and ask what it missed, so the feed stays awake.
+  bool idle() const { return !awake_.load(std::memory_order_relaxed); }
+  /// Somebody will watch, and wants what happens from now on.
+  void stay_awake() { awake_.store(true, std::memory_order_relaxed); }
 
   struct page {
     std::vector<feed_event> events;
-    std::uint64_t last = 0;    ///< ask again with this number
-    std::uint64_t missed = 0;  ///< events that were gone already
+    std::uint64_t last = 0;   ///< ask again with this number
+    std::uint64_t missed = 0; ///< events that were gone already, of any subject
+    bool restarted = false;   ///< `number` is of another feed: how many are missing is not known
   };
   /// What came after `number`; at most `most` events, of this subject (empty = all).
   page after(std::uint64_t number, std::string_view subject, std::size_t most) const;
   std::uint64_t last() const;
+  /// Everything in this feed came after it.
+  std::uint64_t base() const { return base_; }
 
-  /// `wake` is called, from any thread and without locks held, when there is something new. Returns
-  /// a ticket for unwatch(), after which it is not called any more.
+  /// `wake` is called, from any thread and without the feed's locks held, when there is something
+  /// new. Returns a ticket for unwatch(). When unwatch() has returned, `wake` is not called any
+  /// more and no call of it is under way on another thread; `wake` must not wait for such a thread.
   std::uint64_t watch(std::function<void()> wake);
   void unwatch(std::uint64_t ticket);
 
  private:
-  std::size_t capacity_;
+  struct watcher {
+    std::recursive_mutex mutex; ///< recursive: `wake` may unwatch itself
+    std::function<void()> wake;
+    bool on = true; ///< until unwatch()
+  };
+
+  std::uint64_t first() const { return last_ - ring_.size() + 1; }
+
+  const std::size_t capacity_;
+  const std::uint64_t base_;
   mutable std::mutex mutex_;
   std::deque<feed_event> ring_;
-  std::uint64_t last_ = 0;
-  std::map<std::uint64_t, std::shared_ptr<const std::function<void()>>> watchers_;
+  std::size_t bytes_ = 0;
+  std::uint64_t last_;
+  std::map<std::uint64_t, std::shared_ptr<watcher>> watchers_;
   std::uint64_t tickets_ = 0;
+  std::atomic<bool> awake_{false};
 };
 
 } // namespace tayfa

@@ -27,6 +27,9 @@ namespace tayfa {
   X(engine_restarts, counter, "Engine processes started again")                                    \
   X(engine_kills, counter, "Engine processes killed by their keeper")                              \
   X(bad_frames, counter, "Frames from engines that broke the protocol")                            \
+  X(commits, counter, "Batches of changes handed to the store")                                    \
+  X(webhooks_delivered, counter, "Webhook calls answered with 2xx")                                \
+  X(webhooks_failed, counter, "Webhook calls refused, failed or answered otherwise")               \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
   X(jobs_in_queue, gauge, "Jobs that wait")                                                        \

@@ -11,7 +11,10 @@
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/http/gateway.hpp"
+#include "runtime/http/poster.hpp"
 #include "runtime/model/source.hpp"
+#include "runtime/store/store.hpp"
+#include "runtime/telemetry/feed.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/metrics.hpp"
 #include "runtime/world/clock.hpp"
@@ -28,6 +31,9 @@ struct world {
   http_gateway& http;
   machine_probe& probe;
   model_source& models;
+  job_store& store;
+  http_poster& post;
+  event_feed& feed;
 };
 
 } // namespace tayfa

@@ -1,35 +1,85 @@
-// Any bytes as an HTTP request's method, target and body (split at newlines): a call, or a refusal
-// that is JSON of a known shape.
+// Any bytes as an HTTP request: a call within the bounds that its parts have, or a refusal that is
+// JSON of a known shape.
 #include "runtime/api/call.hpp"
+#include "runtime/api/query.hpp"
+#include "runtime/api/shape.hpp"
 
+#include "tests/fuzz/api_request.hpp"
 #include "tests/fuzz/fuzz.hpp"
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 using namespace tayfa;
 
+namespace {
+
+bool is_valid(std::string_view text) {
+  boost::system::error_code broken;
+  boost::json::parse_options deep;
+  deep.max_depth = 64;
+  boost::json::parse(text, broken, {}, deep);
+  return !broken;
+}
+
+bool within(std::optional<milliseconds> time, milliseconds lowest, milliseconds highest) {
+  return !time || (*time >= lowest && *time <= highest);
+}
+
+bool nothing_or_name(const std::string& text) {
+  return text.empty() || api::is_name(text);
+}
+
+void check(const job_policy& policy) {
+  using p = job_policy;
+  fuzz::require(policy.priority <= p::priority_max, "a priority is a digit");
+  fuzz::require(
+      within(policy.execution_timeout, p::execution_timeout_min, p::execution_timeout_max) &&
+          within(policy.ttl, p::ttl_min, p::ttl_max) &&
+          within(policy.deadline, milliseconds{0}, p::deadline_max) &&
+          within(policy.delay, milliseconds{0}, p::delay_max),
+      "every time of a policy is within its bounds");
+  fuzz::require(nothing_or_name(policy.tenant), "a tenant is a name");
+  const auto& key = policy.idempotency_key;
+  fuzz::require(
+      key.size() <= p::idempotency_max &&
+          std::all_of(key.begin(), key.end(), [](char c) { return c >= ' ' && c < 0x7F; }),
+      "an idempotency key is short and printable");
+}
+
+void check(const api::call& call) {
+  if (const auto* submit = std::get_if<api::submit>(&call)) {
+    const auto& job = submit->job;
+    fuzz::require(is_valid(job.input.view()), "an accepted input is JSON by itself");
+    fuzz::require(nothing_or_name(job.model), "a model is a name");
+    fuzz::require(!job.shape.empty() && job.shape.size() <= api::shape_length_max,
+                  "a shape is short");
+    fuzz::require(job.shape == api::shape_of(job.input.view()), "a shape is the input's");
+    check(job.policy);
+  }
+  if (const auto* list = std::get_if<api::list_jobs>(&call)) {
+    fuzz::require(list->filter.limit >= 1 && list->filter.limit <= job_filter::limit_max &&
+                      nothing_or_name(list->filter.tenant.value_or("")) &&
+                      nothing_or_name(list->filter.model.value_or("")),
+                  "a list is bounded");
+  }
+  if (const auto* drain = std::get_if<api::drain_slot>(&call)) {
+    fuzz::require(drain->slot.value < api::slots_max, "a slot has a small number");
+  }
+  if (const auto* resize = std::get_if<api::resize_slots>(&call)) {
+    fuzz::require(resize->count <= api::slots_max, "there are not too many slots");
+  }
+}
+
+} // namespace
+
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
-  std::string text{reinterpret_cast<const char*>(bytes), size};
-  const auto cut = [&] {
-    const auto at = text.find('\n');
-    auto head = text.substr(0, at);
-    text = at == std::string::npos ? std::string{} : text.substr(at + 1);
-    return head;
-  };
-  api::request request;
-  request.method = cut();
-  request.target = cut();
-  request.content_type = "application/json";
-  request.body = text;
+  const auto request = fuzz::request_of({reinterpret_cast<const char*>(bytes), size});
   const auto call = api::parse(request, api::limits{});
+  fuzz::require(!call || !api::refuse_head(request.method, request.target, api::limits{}),
+                "what is taken was not refused by its head");
   if (call) {
-    if (const auto* submit = std::get_if<api::submit>(&*call)) {
-      boost::system::error_code broken;
-      boost::json::parse_options deep;
-      deep.max_depth = 64;
-      boost::json::parse(submit->job.input.view(), broken, {}, deep);
-      fuzz::require(!broken, "an accepted input is JSON by itself");
-    }
+    check(*call);
     return 0;
   }
   fuzz::require(call.error().status >= 400 && call.error().status < 600,
@@ -38,5 +88,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto body = boost::json::parse(call.error().body, broken);
   fuzz::require(!broken && body.is_object() && body.as_object().contains("error"),
                 "a refusal says why, in JSON");
+  // The readers of small texts, on text that nobody has checked.
+  (void)api::shape_of(request.body);
   return 0;
 }

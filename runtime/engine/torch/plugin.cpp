@@ -16,10 +16,12 @@ class torch_backend final : public backend {
     if (at::hasCUDA()) {
       const auto report = ask_driver();
       device_ = report.gpus.empty() ? "cuda:0" : "cuda:0 " + report.gpus.front().name;
+      memory_bytes_ = report.gpus.empty() ? 0 : report.gpus.front().total_bytes;
     }
   }
 
   std::string device() const override { return device_; }
+  std::uint64_t memory_bytes() const override { return memory_bytes_; }
 
   result<std::unique_ptr<program>> load(const model_manifest& manifest,
                                         const model_file& file) override {
@@ -32,6 +34,7 @@ class torch_backend final : public backend {
 
  private:
   std::string device_ = "cpu";
+  std::uint64_t memory_bytes_ = 0;
 };
 
 } // namespace

@@ -6,6 +6,7 @@
 #include "runtime/model/model_file.hpp"
 #include "runtime/model/tensor_json.hpp"
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -31,7 +32,8 @@ class program {
 class backend {
  public:
   virtual ~backend() = default;
-  virtual std::string device() const = 0; ///< "cpu", "cuda:0 NVIDIA H200"
+  virtual std::string device() const = 0;                  ///< "cpu", "cuda:0 NVIDIA H200"
+  virtual std::uint64_t memory_bytes() const { return 0; } ///< of the device; 0 = unknown
   /// The file has been checked against the manifest. errc::model_invalid, gpu_oom, unfit,
   /// bad_config.
   virtual result<std::unique_ptr<program>> load(const model_manifest&, const model_file&) = 0;

@@ -116,7 +116,8 @@ result<blocking_model::load_report> torch_model::load(const protocol::load_model
     return fail(errc::model_invalid,
                 "model \"" + wanted.model + "\": the file was changed while it was loaded");
   }
-  loaded model{std::move(*manifest), std::move(*code)};
+  const auto batch = bounds_of_batch(*manifest);
+  loaded model{std::move(*manifest), std::move(*code), batch};
   load_report report;
   report.load_ms = ms_since(start);
   const auto warm = time_->now();
@@ -125,6 +126,8 @@ result<blocking_model::load_report> torch_model::load(const protocol::load_model
   }
   report.warm_up_ms = ms_since(warm);
   models_.insert_or_assign(wanted.model, std::move(model));
+  batch_max_ =
+      static_cast<std::uint32_t>(std::min<std::int64_t>(members_max, batch.most / batch.least));
   return report;
 }
 

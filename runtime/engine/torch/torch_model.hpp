@@ -6,6 +6,7 @@
 #pragma once
 
 #include "runtime/engine/engine.hpp"
+#include "runtime/engine/torch/batching.hpp"
 #include "runtime/engine/torch/program.hpp"
 
 #include <map>
@@ -24,11 +25,33 @@ class torch_model final : public blocking_model {
   result<std::string> run(std::string_view model, std::string_view input_json, const cancel_token&,
                           run_events&) override;
 
+  std::uint64_t memory_bytes() const override { return backend_->memory_bytes(); }
+  std::uint32_t batch_max() const override { return batch_max_; }
+  /// Members that fit together share a pass; the others have passes of their own. When a shared one
+  /// fails for anything but memory, its members run alone, so that only who is at fault fails.
+  std::vector<result<std::string>> run_batch(std::string_view model,
+                                             std::span<const run_member>) override;
+
  private:
+  /// More bring nothing on any device of today, and a queue need not think about it.
+  static constexpr std::uint32_t members_max = 256;
+
   struct loaded {
     model_manifest manifest;
     std::unique_ptr<program> code;
+    batch_bounds batch;
   };
+  struct waiting;
+
+  void run_groups(loaded&, std::span<const run_member>, std::vector<waiting>,
+                  std::vector<result<std::string>>&);
+  void run_group(loaded&, std::span<const run_member>, std::vector<waiting>,
+                 std::vector<result<std::string>>&);
+  static result<std::vector<std::vector<host_tensor>>> joined_pass(loaded&,
+                                                                   const std::vector<waiting>&);
+  result<std::string> answer(const loaded&, const run_member&, const waiting&,
+                             const std::vector<host_tensor>& outputs, std::uint32_t forward_ms,
+                             std::size_t together) const;
   result<void> warm_up(loaded&) const;
   /// One pass with the checks that every pass gets.
   static result<std::vector<host_tensor>> pass(loaded&, std::vector<host_tensor> inputs,
@@ -38,6 +61,7 @@ class torch_model final : public blocking_model {
   std::unique_ptr<backend> backend_;
   std::unique_ptr<time_source> time_;
   std::map<std::string, loaded, std::less<>> models_;
+  std::uint32_t batch_max_ = members_max; ///< of the model that was loaded last
 };
 
 } // namespace tayfa::engine

@@ -166,7 +166,7 @@ TEST(parse, policy_and_webhook) {
   EXPECT_EQ(job.webhook, "https://a.example/x?y=1");
   EXPECT_EQ(job.policy.execution_timeout, milliseconds{5'000});
   EXPECT_EQ(job.policy.ttl, milliseconds{604'800'000});
-  EXPECT_TRUE(job.policy.low_priority);
+  EXPECT_EQ(job.policy.priority, job_policy::priority_low);
   const auto plain = taken(post("/run", R"({"input":{},"webhook":null,"policy":null})"));
   EXPECT_EQ(plain.policy, job_policy{});
   EXPECT_EQ(plain.webhook, "");

@@ -135,6 +135,17 @@ TEST(parse_value, lists) {
   EXPECT_EQ(exact.str(), "a,b,c");
 }
 
+TEST(parse_value, lists_of_networks) {
+  const knob networks = text_row(text_form::network);
+  EXPECT_THAT(value_of<string_list>(networks, "10.0.0.0/8, fd00::/8,192.168.1.5").items(),
+              ElementsAre("10.0.0.0/8", "fd00::/8", "192.168.1.5"));
+  EXPECT_THAT(value_of<string_list>(networks, "").items(), IsEmpty());
+  EXPECT_EQ(complaint_of<string_list>(networks, "10.0.0.5/8"),
+            "10.0.0.5/8 has bits set beyond its prefix length");
+  EXPECT_THAT(complaint_of<string_list>(networks, "10.0.0.0/8,true"),
+              HasSubstr("is no address or block"));
+}
+
 RC_GTEST_PROP(parse_value, any_bytes_give_a_value_or_a_clean_complaint, (const std::string& text)) {
   const knob row = number_row(0, 1000, "ms");
   milliseconds duration{-1};

@@ -18,6 +18,7 @@ struct session_test : testing::Test {
   void open(const std::string& behavior = {}, std::uint32_t capacity = 1) {
     auto parsed = parse_behavior(behavior);
     ASSERT_TRUE(parsed.has_value()) << parsed.error().str();
+    parsed->device.capacity = std::max(parsed->device.capacity, capacity);
     session_options options;
     options.pid = 42;
     options.memory = [] { return memory_use{1000, 2000}; };
@@ -25,8 +26,7 @@ struct session_test : testing::Test {
     it = std::make_unique<session>(
         me,
         [&](sink& out) {
-          return std::make_unique<scripted_engine>(
-              out, time, scripted_options{.capacity = capacity, .behavior = *parsed});
+          return std::make_unique<scripted_engine>(out, time, scripted_options{*parsed});
         },
         wire, time, options);
     it->open();
@@ -236,7 +236,7 @@ TEST_F(session_test, a_crash_is_told_outside_and_then_nothing_more) {
   EXPECT_EQ(crashes, 1);
   EXPECT_TRUE(it->dead());
   EXPECT_FALSE(it->done());
-  EXPECT_LE(wire.said.size(), before + 1) << "one heartbeat may be due at the same moment";
+  EXPECT_LE(wire.said.size(), before + 2) << "a heartbeat and its steps may be due then";
   EXPECT_TRUE(all<protocol::finished>(wire.said).empty());
 }
 
@@ -298,6 +298,144 @@ TEST_F(session_test, no_frame_leaves_that_the_other_side_would_refuse) {
   EXPECT_EQ(last.how, protocol::outcome::failed);
   EXPECT_EQ(errc_from(last.code), errc::job_failed);
   EXPECT_EQ(it->counters().late_events, 7U);
+}
+
+// ---- batches --------------------------------------------------------------------------------
+
+struct batch_test : session_test {
+  void open_with(const std::string& behavior) {
+    open(behavior);
+    tell(protocol::load_model{"m", "", ""});
+    ASSERT_TRUE(all<protocol::load_finished>(wire.said).back().ok);
+  }
+  void give(const std::string& job, std::uint64_t batch, std::uint32_t size,
+            const std::string& input = "1") {
+    auto message = assign(job, input);
+    message.batch = batch;
+    message.batch_size = size;
+    tell(message);
+  }
+  std::vector<std::string> ended() const {
+    std::vector<std::string> out;
+    for (const auto& m : all<protocol::finished>(wire.said)) {
+      const auto code = errc_from(m.code);
+      out.push_back(m.attempt.job.str() + " " +
+                    (m.how == protocol::outcome::completed   ? "completed"
+                     : m.how == protocol::outcome::cancelled ? "cancelled"
+                                                             : std::string{to_string(*code)}));
+    }
+    return out;
+  }
+};
+using testing::ElementsAre;
+
+TEST_F(batch_test, says_what_its_engine_can_do) {
+  open(R"({"batch_max":8,"memory_bytes":123,"device":"toy"})");
+  const auto hello = all<protocol::hello>(wire.said).at(0);
+  EXPECT_EQ(hello.batch_max, 8U);
+  EXPECT_EQ(hello.capacity, 8U);
+  EXPECT_FALSE(hello.continuous);
+  EXPECT_TRUE(hello.steps);
+  EXPECT_EQ(hello.memory_bytes, 123U);
+  tell(protocol::load_model{"m", "", ""});
+  EXPECT_EQ(all<protocol::load_finished>(wire.said).at(0).batch_max, 8U);
+}
+
+TEST_F(batch_test, starts_when_all_members_have_arrived) {
+  open_with(R"({"batch_max":4})");
+  give("a", 7, 3);
+  give("b", 7, 3);
+  EXPECT_TRUE(all<protocol::started>(wire.said).empty());
+  give("b", 7, 3); // repeated: no new member
+  EXPECT_TRUE(all<protocol::started>(wire.said).empty());
+  give("c", 7, 3);
+  EXPECT_EQ(all<protocol::started>(wire.said).size(), 3U);
+  EXPECT_THAT(ended(), ElementsAre("a completed", "b completed", "c completed"));
+}
+
+TEST_F(batch_test, a_member_that_was_cancelled_has_arrived) {
+  open_with(R"({"batch_max":4})");
+  give("a", 1, 3);
+  give("b", 1, 3);
+  tell(protocol::cancel{attempt("a")});
+  EXPECT_THAT(ended(), ElementsAre("a cancelled"));
+  give("c", 1, 3);
+  EXPECT_THAT(ended(), ElementsAre("a cancelled", "b completed", "c completed"));
+  EXPECT_EQ(all<protocol::started>(wire.said).size(), 2U);
+}
+
+TEST_F(batch_test, a_member_that_is_refused_has_arrived) {
+  open_with(R"({"batch_max":2})");
+  give("busy", 0, 1, R"({"mock_delay":1})");
+  give("a", 1, 2);
+  give("b", 1, 2);
+  EXPECT_THAT(ended(), ElementsAre("b engine_protocol"));
+  pass(1s);
+  EXPECT_THAT(ended(), ElementsAre("b engine_protocol", "busy completed", "a completed"));
+}
+
+TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
+  open_with(R"({"batch_max":4})");
+  give("a", 1, 2);
+  tell(protocol::cancel{attempt("a")});
+  give("b", 2, 1);
+  EXPECT_THAT(ended(), ElementsAre("a cancelled", "b completed"));
+  give("c", 3, 2);
+  give("d", 4, 1);
+  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for company";
+  give("e", 3, 2);
+  EXPECT_THAT(ended(), testing::IsSupersetOf({"c completed", "e completed"}));
+}
+
+TEST_F(batch_test, sizes_that_the_engine_does_not_take_are_refused) {
+  open_with(R"({"batch_max":2})");
+  give("a", 1, 3);
+  give("b", 2, 0);
+  give("c", 3, 2);
+  give("d", 3, 1);
+  EXPECT_THAT(ended(), ElementsAre("a engine_protocol", "b engine_protocol", "d engine_protocol",
+                                   "c completed"));
+  EXPECT_EQ(it->counters().out_of_place, 3U);
+}
+
+TEST_F(batch_test, a_drain_starts_what_has_arrived_and_refuses_the_rest) {
+  open_with(R"({"batch_max":4})");
+  give("a", 1, 3, R"({"mock_delay":1})");
+  give("b", 1, 3);
+  tell(protocol::drain{});
+  give("c", 1, 3);
+  pass(2s);
+  EXPECT_THAT(ended(), ElementsAre("c stopping", "a completed", "b completed"));
+  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
+}
+
+// ---- progress -------------------------------------------------------------------------------
+
+TEST_F(batch_test, steps_are_told_at_heartbeats_for_what_went_forward) {
+  open_with(R"({"capacity":2})");
+  tell(protocol::welcome{1000});
+  give("a", 0, 1, R"({"mock_delay":2.5,"mock_hang":true})");
+  give("b", 0, 1, R"({"mock_hang":true})");
+  pass(6s);
+  const auto told = all<protocol::stepped>(wire.said);
+  ASSERT_EQ(told.size(), 3U);
+  EXPECT_EQ(told[0].attempt, attempt("a"));
+  EXPECT_EQ(told[0].steps, 10U);
+  EXPECT_EQ(told[1].steps, 20U);
+  EXPECT_EQ(told[2].steps, 25U);
+  const auto beats = all<protocol::heartbeat>(wire.said);
+  ASSERT_EQ(beats.size(), 6U);
+  EXPECT_EQ(beats[1].steps, 20U);
+  EXPECT_EQ(beats[5].steps, 25U) << "alive, and not going forward";
+}
+
+TEST_F(batch_test, an_engine_that_counts_no_steps_tells_none) {
+  open_with(R"({"steps":false})");
+  tell(protocol::welcome{1000});
+  give("a", 0, 1, R"({"mock_delay":5})");
+  pass(4s);
+  EXPECT_FALSE(all<protocol::hello>(wire.said).at(0).steps);
+  EXPECT_TRUE(all<protocol::stepped>(wire.said).empty());
 }
 
 } // namespace

@@ -34,24 +34,35 @@ class gate {
 using run_function =
     std::function<result<std::string>(std::string_view, const cancel_token&, run_events&)>;
 
+using batch_function = std::function<std::vector<result<std::string>>(std::span<const run_member>)>;
+
 class small_model final : public blocking_model {
  public:
-  explicit small_model(run_function run) : run_(std::move(run)) {}
+  small_model(run_function run, batch_function batch)
+      : run_(std::move(run)), batch_(std::move(batch)) {}
   std::string kind() const override { return "small"; }
   std::string device() const override { return "cpu"; }
   result<load_report> load(const protocol::load_model& m) override {
     if (m.model == "broken") {
       return fail(errc::model_invalid, "half a file");
     }
+    loaded_ = true;
     return load_report{5, 6};
   }
   result<std::string> run(std::string_view, std::string_view input, const cancel_token& token,
                           run_events& events) override {
     return run_(input, token, events);
   }
+  std::uint32_t batch_max() const override { return loaded_ ? 4 : batch_ ? 16 : 1; }
+  std::vector<result<std::string>> run_batch(std::string_view model,
+                                             std::span<const run_member> members) override {
+    return batch_ ? batch_(members) : blocking_model::run_batch(model, members);
+  }
 
  private:
   run_function run_;
+  batch_function batch_;
+  bool loaded_ = false;
 };
 
 result<std::string> echo(std::string_view input, const cancel_token&, run_events&) {
@@ -63,9 +74,15 @@ struct threaded_test : testing::Test {
   recorder out;
   std::unique_ptr<threaded_engine> it;
 
-  void make(run_function run) {
-    it =
-        std::make_unique<threaded_engine>(out, time, std::make_unique<small_model>(std::move(run)));
+  void make(run_function run, batch_function batch = {}) {
+    it = std::make_unique<threaded_engine>(
+        out, time, std::make_unique<small_model>(std::move(run), std::move(batch)));
+  }
+  /// Serves the descriptor once.
+  void wait_more() {
+    pollfd p{it->wake_descriptor(), POLLIN, 0};
+    ASSERT_EQ(::poll(&p, 1, 60'000), 1) << "nothing came";
+    it->wake(time.now());
   }
   /// Serves the descriptor, as the process's loop does, until the engine has said a Body.
   template <class Body>
@@ -204,6 +221,87 @@ TEST_F(threaded_test, the_destructor_cancels_a_run_and_waits_for_it) {
   ASSERT_TRUE(entered.pass());
   it.reset();
   EXPECT_TRUE(left);
+}
+
+TEST_F(threaded_test, a_batch_is_one_run) {
+  std::vector<std::size_t> runs;
+  make(echo, [&runs](std::span<const run_member> members) {
+    runs.push_back(members.size());
+    std::vector<result<std::string>> results;
+    for (const auto& m : members) {
+      m.events.step();
+      results.push_back(m.input_json == "2" ? result<std::string>{fail(errc::bad_input, "no 2")}
+                                            : std::string{m.input_json});
+    }
+    return results;
+  });
+  it->load({"m", "", ""});
+  EXPECT_EQ(wait<protocol::load_finished>().batch_max, 4U);
+  EXPECT_EQ(it->batch_max(), 4U);
+  EXPECT_EQ(it->capacity(), 4U);
+  it->start_batch({assign("a", "1"), assign("b", "2"), assign("c", "3")});
+  EXPECT_EQ(it->running(), 3U);
+  while (it->running() != 0) {
+    wait_more();
+  }
+  EXPECT_EQ(runs, std::vector<std::size_t>{3});
+  const auto done = all<protocol::finished>(out.said);
+  ASSERT_EQ(done.size(), 3U);
+  EXPECT_EQ(done[0].output.view(), "1");
+  EXPECT_EQ(errc_from(done[1].code), errc::bad_input);
+  EXPECT_EQ(done[2].output.view(), "3");
+  EXPECT_EQ(it->steps(), 3U);
+}
+
+TEST_F(threaded_test, before_a_load_it_promises_the_most_of_any_model) {
+  make(echo, [](std::span<const run_member>) { return std::vector<result<std::string>>{}; });
+  EXPECT_EQ(it->batch_max(), 16U);
+}
+
+TEST_F(threaded_test, runs_wait_in_line_and_can_be_cancelled_there) {
+  gate entered;
+  gate go_on;
+  make([&](std::string_view input, const cancel_token&, run_events&) -> result<std::string> {
+    entered.open();
+    go_on.pass();
+    return std::string{input};
+  });
+  it->start(assign("a", "1"));
+  ASSERT_TRUE(entered.pass());
+  it->start_batch({assign("b", "2"), assign("c", "3")});
+  it->start(assign("d", "4"));
+  it->cancel(attempt("b"));
+  it->cancel(attempt("d"));
+  const auto cancelled = all<protocol::finished>(out.said);
+  ASSERT_EQ(cancelled.size(), 2U) << "at once: nothing of them runs";
+  EXPECT_EQ(cancelled[0].how, protocol::outcome::cancelled);
+  EXPECT_EQ(it->running(), 2U);
+  go_on.open();
+  while (it->running() != 0) {
+    wait_more();
+  }
+  EXPECT_EQ(all<protocol::started>(out.said).size(), 2U) << "a and c";
+  EXPECT_EQ(all<protocol::finished>(out.said).back().output.view(), "3");
+}
+
+TEST_F(threaded_test, steps_are_seen_while_the_run_goes_on) {
+  gate stepped;
+  gate go_on;
+  make([&](std::string_view, const cancel_token&, run_events& events) -> result<std::string> {
+    events.step();
+    events.step();
+    stepped.open();
+    go_on.pass();
+    return "1";
+  });
+  EXPECT_FALSE(it->counts_steps());
+  it->start(assign("a", "1"));
+  ASSERT_TRUE(stepped.pass());
+  EXPECT_EQ(it->steps_of(attempt("a")), 2U);
+  EXPECT_EQ(it->steps(), 2U);
+  EXPECT_EQ(it->steps_of(attempt("b")), 0U);
+  go_on.open();
+  wait<protocol::finished>();
 }
 
 TEST_F(threaded_test, an_exception_of_the_model_ends_the_process) {

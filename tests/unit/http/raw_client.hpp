@@ -2,7 +2,9 @@
 // fails a test instead of hanging it.
 #pragma once
 
+#include <algorithm>
 #include <arpa/inet.h>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <netinet/in.h>
@@ -87,6 +89,28 @@ class raw_client {
     return a;
   }
 
+  /// Everything up to and with `mark`; nothing when the connection ends or 10 s pass first.
+  std::optional<std::string> until(std::string_view mark) {
+    std::size_t searched = 0;
+    std::size_t at = std::string::npos;
+    while ((at = rest_.find(mark, searched)) == std::string::npos) {
+      searched = rest_.size() - std::min(rest_.size(), mark.size() - 1);
+      if (!receive()) {
+        return std::nullopt;
+      }
+    }
+    std::string found = rest_.substr(0, at + mark.size());
+    rest_.erase(0, at + mark.size());
+    return found;
+  }
+  /// Everything to the end of the connection; nothing when it was reset or 10 s pass without a
+  /// byte.
+  std::optional<std::string> to_the_end() {
+    while (receive()) {
+    }
+    return at_end_ && errno_ == 0 ? std::optional{std::exchange(rest_, {})} : std::nullopt;
+  }
+
   std::optional<answer> ask(std::string_view bytes) {
     send(bytes);
     return read();
@@ -123,6 +147,7 @@ class raw_client {
     char bytes[16384];
     const ssize_t got = ::recv(fd_, bytes, sizeof bytes, 0);
     if (got <= 0) {
+      errno_ = got == 0 ? 0 : errno;
       at_end_ = got == 0 || errno == ECONNRESET;
       return false;
     }
@@ -133,6 +158,7 @@ class raw_client {
   int fd_ = -1;
   bool connected_ = false;
   bool at_end_ = false;
+  int errno_ = 0;
   std::string rest_;
 };
 

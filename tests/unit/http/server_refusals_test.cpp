@@ -86,7 +86,50 @@ TEST(http_refusals, malformed_heads_and_what_is_not_taken) {
       {"untyped body of a web page",
        "POST /run HTTP/1.1\r\nHost: t\r\nOrigin: http://evil\r\nContent-Length: 11\r\n\r\n" + body,
        415},
+      {"two keys",
+       run + "Idempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Length: 11\r\n\r\n" + body, 400},
+      {"empty key", run + "Idempotency-Key:\r\nContent-Length: 11\r\n\r\n" + body, 400},
+      {"two last events",
+       "GET /events HTTP/1.1\r\nHost: t\r\nLast-Event-ID: 1\r\nLast-Event-ID: 1\r\n\r\n", 400},
   });
+}
+
+TEST(http_refusals, a_strangers_page_may_not_order_what_needs_no_body) {
+  const auto order = [](const std::string& route, const std::string& fields) {
+    return "POST " + route + " HTTP/1.1\r\nHost: t\r\n" + fields + "Content-Length: 0\r\n\r\n";
+  };
+  const std::string page = "Origin: http://evil\r\n";
+  for (const std::string route : {"/purge-queue", "/slots/count/0", "/slots/0/drain", "/drop/a"}) {
+    check_refused({
+        {"no type", order(route, page), 415},
+        {"no origin said", order(route, "Sec-Fetch-Mode: no-cors\r\n"), 415},
+        {"a type that needs no permission", order(route, page + "Content-Type: text/plain\r\n"),
+         415},
+        {"a form", order(route, page + "Content-Type: application/x-www-form-urlencoded\r\n"), 415},
+    });
+    served s;
+    auto client = s.client();
+    EXPECT_EQ(client.ask(order(route, ""))->status, 200U) << route; // a program
+    EXPECT_EQ(client.ask(order(route, page + "Content-Type: application/json\r\n"))->status, 200U)
+        << route; // a page that was allowed to
+  }
+}
+
+TEST(http_refusals, the_headers_that_count_are_handed_on) {
+  served s{quick_options(), true};
+  auto client = s.client();
+  ASSERT_TRUE(client.send(post("/run", R"({"input":1})", "idempotency-key: \"k 1\"\r\n")));
+  auto [call, reply] = s.next();
+  EXPECT_EQ(std::get<api::submit>(call).job.policy.idempotency_key, "k 1");
+  reply->send(api::accepted(job_id{"a"}));
+  EXPECT_EQ(client.read()->status, 200U);
+  EXPECT_EQ(client
+                .ask(post("/run", R"({"input":1,"policy":{"idempotencyKey":"a"}})",
+                          "Idempotency-Key: b\r\n"))
+                ->status,
+            400U);
+  ASSERT_TRUE(client.send(get("/events?after=1", "Last-Event-ID: 7\r\n")));
+  EXPECT_EQ(std::get<api::events>(s.next().first).after, 7U);
 }
 
 TEST(http_refusals, malformed_chunks_and_sizes) {

@@ -44,17 +44,18 @@ std::vector<std::string> one_of_each() {
   std::vector<std::string> out;
   const attempt_ref a{job_id{"job"}, 1};
   const shared_text payload{R"({"x":1})"s};
-  const upstream ups[] = {hello{1, "scripted", "cpu", 2},
-                          heartbeat{1, 1, 1, 1},
-                          load_finished{"m", false, 62, "no", 1, 1},
+  const upstream ups[] = {hello{1, "scripted", "cpu", 2, 8, true, true, 1},
+                          heartbeat{1, 1, 1, 1, 1},
+                          load_finished{"m", false, 62, "no", 1, 1, 4},
                           started{a},
                           progress{a, 1, payload},
                           partial{a, 1, payload},
                           finished{a, outcome::failed, 40, "no", payload, true, 5},
                           log{a, 1, "text"},
-                          drained{}};
+                          drained{},
+                          stepped{a, 3}};
   const downstream downs[] = {
-      welcome{1000}, load_model{"m", "p", "{}"}, assign{a, "m", payload}, cancel{a}, drain{},
+      welcome{1000}, load_model{"m", "p", "{}"}, assign{a, "m", payload, 1, 2}, cancel{a}, drain{},
       shutdown{}};
   for (const auto& m : ups) {
     out.push_back(encode({slot_id{1}, 2}, m));
@@ -118,7 +119,7 @@ TEST(hostile_frames, the_wrong_direction) {
 }
 
 TEST(hostile_frames, kinds_that_do_not_exist) {
-  for (const int k : {0, 10, 31, 38, 127, 128, 255}) {
+  for (const int k : {0, 11, 31, 38, 127, 128, 255}) {
     EXPECT_EQ(refusal(framed(0, static_cast<std::uint8_t>(k), nothing)),
               "no such message in this direction");
   }
@@ -141,6 +142,31 @@ TEST(hostile_frames, too_few_and_too_many_fields) {
   EXPECT_EQ(decode_upstream(framed(0, 4, nothing)).error().text, "wrong number of fields");
   EXPECT_EQ(decode_upstream(framed(1, 9, [](auto& out) { out.pack(1); })).error().text,
             "wrong number of fields");
+}
+
+TEST(hostile_frames, fields_that_were_appended_may_be_missing_and_no_others) {
+  const auto hello_of = [](std::uint32_t fields) {
+    return decode_upstream(framed(fields, 1, [&](auto& out) {
+      out.pack(7);
+      out.pack("scripted"s);
+      out.pack("cpu"s);
+      for (std::uint32_t i = 3; i < fields; ++i) {
+        i == 5 || i == 6 ? out.pack(true) : out.pack(5);
+      }
+    }));
+  };
+  EXPECT_EQ(hello_of(3).error().text, "wrong number of fields");
+  EXPECT_EQ(hello_of(9).error().text, "wrong number of fields");
+  for (std::uint32_t fields = 4; fields <= 8; ++fields) {
+    const auto said = hello_of(fields);
+    ASSERT_TRUE(said) << fields;
+    const auto& m = std::get<hello>(said->body);
+    EXPECT_EQ(m.capacity, 5U);
+    EXPECT_EQ(m.batch_max, fields > 4 ? 5U : 1U);
+    EXPECT_EQ(m.continuous, fields > 5);
+    EXPECT_EQ(m.steps, fields > 6);
+    EXPECT_EQ(m.memory_bytes, fields > 7 ? 5U : 0U);
+  }
 }
 
 TEST(hostile_frames, numbers_that_do_not_fit) {

@@ -67,6 +67,20 @@ class Liar(torch.nn.Module):
         return torch.ones([3], dtype=torch.float32)
 
 
+class Wide(torch.nn.Module):
+    """Much more weight than work: what a batch is for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(7)
+        self.layers = torch.nn.Sequential(torch.nn.Linear(16, 1024), torch.nn.ReLU(), torch.nn.Linear(1024, 1024),
+                                          torch.nn.ReLU(), torch.nn.Linear(1024, 1024), torch.nn.ReLU(),
+                                          torch.nn.Linear(1024, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x)
+
+
 def tensor(name: str, dtype: str, shape: list, **more) -> dict:
     return {"name": name, "dtype": dtype, "shape": shape, **more}
 
@@ -95,6 +109,8 @@ def main() -> None:
           [tensor("picture", "float32", picture, form="image", scale=1 / 255, **batch)],
           [tensor("negative", "float32", picture, form="image", scale=1 / 255, **batch),
            tensor("brightness", "float32", [[1, 4]], **batch)])
+    write(folder, "wide", Wide(), [tensor("x", "float32", [[1, 32], 16], **batch)],
+          [tensor("y", "float32", [[1, 32], 4], **batch)])
     mood = [tensor("mood", "int64", [1])]
     write(folder, "moody", Moody(), mood, [tensor("answer", "float32", [2])])
     write(folder, "liar", Liar(), mood, [tensor("answer", "float32", [2])])

@@ -1,0 +1,183 @@
+// What leaves the queue only after the commit, and what happens when there is none.
+#include "actors/queue.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+namespace {
+
+constexpr std::chrono::milliseconds storage_pause{500}; ///< between tries while the disk is full
+
+const job_id& job_of(const effect& e) {
+  return std::visit(
+      []<class E>(const E& one) -> const job_id& {
+        static const job_id none;
+        if constexpr (requires { one.message.attempt.job; }) {
+          return one.message.attempt.job;
+        } else if constexpr (requires { one.attempt.job; }) {
+          return one.attempt.job;
+        } else if constexpr (requires { one.view.id; }) {
+          return one.view.id;
+        } else {
+          return none;
+        }
+      },
+      e);
+}
+
+/// Batches that lost members are told their new size.
+void recount_batches(effects& list) {
+  std::map<std::pair<worker_ref, std::uint64_t>, std::uint32_t> sizes;
+  for (const auto& e : list) {
+    if (const auto* g = std::get_if<give>(&e); g != nullptr && g->message.batch != 0) {
+      ++sizes[{g->worker, g->message.batch}];
+    }
+  }
+  for (auto& e : list) {
+    if (auto* g = std::get_if<give>(&e); g != nullptr && g->message.batch != 0) {
+      g->message.batch_size = sizes[{g->worker, g->message.batch}];
+    }
+  }
+}
+
+} // namespace
+
+void queue::decided(effects consequences) {
+  if (!consequences.empty()) {
+    gathering_.emplace_back(std::move(consequences));
+  }
+}
+
+void queue::promised(deed d) {
+  gathering_.emplace_back(std::move(d));
+}
+
+void queue::commit(bool again) {
+  if (committing_ || broken_) {
+    return;
+  }
+  if (!table_.has_changes()) {
+    if (again) {
+      full_.reset(); // the next submission tries
+    }
+    release(std::exchange(gathering_, {}));
+    return;
+  }
+  if (full_ && !again) {
+    return; // when the pause is over
+  }
+  committing_ = true;
+  in_flight_.insert(in_flight_.end(), std::make_move_iterator(gathering_.begin()),
+                    std::make_move_iterator(gathering_.end()));
+  gathering_.clear();
+  ctx_.outside.meters.add(meter::commits);
+  ctx_.outside.store.commit(table_.take_changes(),
+                            [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
+                              caf::anon_send(me, store_news{store_news::committed{std::move(how)}});
+                            });
+}
+
+void queue::news(const store_news& m) {
+  std::visit([this](const auto& what) { on(what); }, m.what);
+  after();
+}
+
+void queue::on(const store_news::committed& m) {
+  if (!committing_) {
+    return; // of an earlier queue
+  }
+  committing_ = false;
+  if (m.how) {
+    table_.committed();
+    if (std::exchange(full_, std::nullopt)) {
+      ctx_.outside.log.info("storage_again");
+    }
+    release(std::exchange(in_flight_, {}));
+  } else if (m.how.error().code == errc::storage_full) {
+    storage_full(m.how.error());
+  } else {
+    store_broken(m.how.error());
+  }
+}
+
+/// What was accepted in this batch never was; everything else is still to be made durable.
+void queue::storage_full(const error& why) {
+  if (!full_) {
+    ctx_.outside.log.error("storage_full", {{"text", why.text}});
+  }
+  full_ = why;
+  const auto fresh = table_.not_committed();
+  const std::set<job_id> gone{fresh.begin(), fresh.end()};
+  std::vector<std::variant<effects, deed>> stays;
+  for (auto* list : {&in_flight_, &gathering_}) {
+    for (auto& item : *list) {
+      if (auto* d = std::get_if<deed>(&item); d != nullptr && gone.contains(d->about)) {
+        d->refused(why);
+        continue;
+      }
+      if (auto* e = std::get_if<effects>(&item)) {
+        std::erase_if(*e, [&gone](const effect& one) { return gone.contains(job_of(one)); });
+        recount_batches(*e);
+      }
+      stays.push_back(std::move(item));
+    }
+  }
+  in_flight_.clear();
+  gathering_ = std::move(stays);
+  for (const auto& id : fresh) {
+    decided(table_.withdraw(now(), id));
+  }
+  send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+}
+
+void queue::store_broken(const error& why) {
+  broken_ = why;
+  ctx_.outside.log.error("store_failed", {{"code", why.code}, {"text", why.text}});
+  for (auto* list : {&in_flight_, &gathering_}) {
+    for (auto& item : *list) {
+      if (auto* d = std::get_if<deed>(&item)) {
+        d->refused(error{errc::unavailable, "the store has failed; ask again after the restart"});
+      }
+    }
+    list->clear();
+  }
+  if (crew_.supervisor) {
+    send(crew_.supervisor, store_failed{why});
+  }
+}
+
+void queue::release(std::vector<std::variant<effects, deed>> items) {
+  for (auto& item : items) {
+    if (auto* e = std::get_if<effects>(&item)) {
+      carry_out(*e);
+    } else {
+      std::get<deed>(item).done();
+    }
+  }
+}
+
+void queue::fetch(std::uint64_t order, job_store::column column,
+                  std::function<void(result<shared_text>)> then) {
+  const auto ticket = ++fetch_ticket_;
+  fetches_.emplace(ticket, std::move(then));
+  ctx_.outside.store.fetch(
+      order, column, [ticket, me = caf::actor_cast<queue_actor>(this)](result<shared_text> text) {
+        caf::anon_send(me, store_news{store_news::fetched{ticket, std::move(text)}});
+      });
+}
+
+void queue::on(const store_news::fetched& m) {
+  auto node = fetches_.extract(m.ticket);
+  if (!node.empty()) {
+    node.mapped()(m.text);
+  }
+}
+
+void queue::on(const store_news::hook_answered& m) {
+  ctx_.outside.meters.add(m.delivered ? meter::webhooks_delivered : meter::webhooks_failed);
+  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", m.delivered}, {"text", m.text}});
+  decided(table_.notified(now(), m.id, m.delivered));
+}
+
+} // namespace tayfa

@@ -1,0 +1,11 @@
+// The queue's limits, from the configuration. Pure.
+#pragma once
+
+#include "runtime/config/config.hpp"
+#include "runtime/core/job_table.hpp"
+
+namespace tayfa {
+
+job_limits limits_from(const config&);
+
+} // namespace tayfa

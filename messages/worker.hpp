@@ -1,0 +1,28 @@
+// Workers and models as the queue sees them. Plain values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace tayfa {
+
+/// A model of the catalogue, as far as placement cares.
+struct model_facts {
+  std::string name;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t memory_bytes = 0; ///< on a device; 0 = unknown, fits everywhere
+};
+
+/// What a worker says of itself when it is ready.
+struct worker_facts {
+  std::uint32_t capacity = 1;     ///< attempts at the same time
+  std::uint32_t batch_max = 1;    ///< members of one engine run
+  bool continuous = false;        ///< its engine batches by itself: everything passes straight on
+  bool steps = false;             ///< it reports steps, so a lease makes sense
+  std::string device;             ///< kind of device, "NVIDIA H200"
+  std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
+  std::string model;              ///< loaded; empty = whatever is asked for (scripted)
+  bool can_change = false;        ///< change_model may be asked of it
+};
+
+} // namespace tayfa

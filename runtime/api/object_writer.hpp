@@ -1,0 +1,56 @@
+// How answers are written.
+#pragma once
+
+#include "messages/job.hpp"
+#include "runtime/api/json_text.hpp"
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace tayfa::api {
+
+/// Writes one JSON object, member by member. Outputs are raw JSON and go in as they are.
+class object_writer {
+ public:
+  explicit object_writer(std::size_t reserve = 128) { out_.reserve(reserve); }
+
+  object_writer& raw(std::string_view key, std::string_view value) {
+    out_ += out_.empty() ? '{' : ',';
+    append_json_string(out_, key);
+    out_ += ':';
+    out_ += value;
+    return *this;
+  }
+  object_writer& text(std::string_view key, std::string_view value) {
+    raw(key, {});
+    append_json_string(out_, value);
+    return *this;
+  }
+  object_writer& number(std::string_view key, std::uint64_t value) {
+    return raw(key, std::to_string(value));
+  }
+  object_writer& time(std::string_view key, const std::optional<milliseconds>& value) {
+    return value ? raw(key, std::to_string(value->count())) : *this;
+  }
+  object_writer& flag(std::string_view key, bool value) {
+    return raw(key, value ? "true" : "false");
+  }
+  /// Nothing when there is nothing to say.
+  object_writer& name(std::string_view key, std::string_view value) {
+    return value.empty() ? *this : text(key, value);
+  }
+  std::string done() {
+    out_ += out_.empty() ? "{}" : "}";
+    return std::move(out_);
+  }
+
+ private:
+  std::string out_;
+};
+
+/// What the handler itself said goes out word for word, as with RunPod; what befell the job is
+/// named by its code.
+std::string failure_text(const error&);
+
+} // namespace tayfa::api

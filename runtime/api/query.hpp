@@ -1,0 +1,40 @@
+// The small texts of a request, judged strictly: percent escapes, the query, names and numbers.
+// Pure.
+#pragma once
+
+#include "messages/error.hpp"
+#include "messages/job.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tayfa::api {
+
+/// Every escape must be whole; what it says is judged by who uses the text.
+std::optional<std::string> percent_decoded(std::string_view text);
+
+struct query_item {
+  std::string name;
+  std::string value;
+};
+/// The items of a query, decoded. `allowed` names them, separated by blanks, and each may be there
+/// once; "*" takes anything.
+result<std::vector<query_item>> query_items(std::string_view query, std::string_view allowed);
+
+/// Digits and nothing else, `highest` at most.
+std::optional<std::uint64_t> whole_number(std::string_view text, std::uint64_t highest);
+
+/// A tenant's or a model's name: 1..job_policy::name_max characters out of [A-Za-z0-9._-].
+bool is_name(std::string_view text);
+
+/// ?state=&tenant=&model=&limit=&after= of a list of jobs. An empty tenant or model is the one of
+/// jobs that name none.
+result<job_filter> filter_of(const std::vector<query_item>&);
+
+/// ?wait= of runsync; 1 s to 5 min, as RunPod takes it.
+result<milliseconds> wait_of(const std::vector<query_item>&, milliseconds otherwise);
+
+} // namespace tayfa::api

@@ -1,0 +1,147 @@
+#include "runtime/api/submit.hpp"
+
+#include "runtime/api/json_text.hpp"
+#include "runtime/api/policy.hpp"
+#include "runtime/api/query.hpp"
+#include "runtime/api/shape.hpp"
+
+#include <algorithm>
+#include <boost/json/parse.hpp>
+#include <boost/json/value.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+
+namespace tayfa::api {
+
+namespace json = boost::json;
+
+namespace {
+
+constexpr std::size_t webhook_length_max = 2048;
+
+bool same_word(std::string_view a, std::string_view b) {
+  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [lower](char x, char y) { return lower(x) == lower(y); });
+}
+
+/// `application/json` with any parameters, or nothing said. Forms and plain text are what a web
+/// page may post to a stranger's port without asking, so they never count as JSON.
+bool is_json(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!type.empty() && blank(type.front())) {
+    type.remove_prefix(1);
+  }
+  while (!type.empty() && blank(type.back())) {
+    type.remove_suffix(1);
+  }
+  return content_type.empty() || same_word(type, "application/json");
+}
+
+result<std::string> webhook_of(std::string_view text) {
+  auto value = json_string(text, webhook_length_max);
+  if (!value) {
+    return fail(errc::bad_request, "webhook must be a URL of at most 2048 characters");
+  }
+  std::string url = std::move(*value);
+  const auto parsed = boost::urls::parse_uri(url);
+  if (!parsed || parsed->host().empty() ||
+      !(same_word(parsed->scheme(), "http") || same_word(parsed->scheme(), "https"))) {
+    return fail(errc::bad_request, "webhook must be an http or https URL");
+  }
+  return url;
+}
+
+result<void> take_member(const json_member& member, job_request& job) {
+  if (member.value == "null") {
+    return {};
+  }
+  if (member.key == "webhook") {
+    auto url = webhook_of(member.value);
+    return url ? (job.webhook = std::move(*url), result<void>{}) : fail(url.error());
+  }
+  if (member.key == "policy") {
+    auto policy = policy_of(member.value);
+    return policy ? (job.policy = std::move(*policy), result<void>{}) : fail(policy.error());
+  }
+  if (member.key == "model") {
+    auto model = json_string(member.value, job_policy::name_max);
+    if (!model || !is_name(*model)) {
+      return fail(errc::bad_request, "model must be 1 to 64 characters of [A-Za-z0-9._-]");
+    }
+    job.model = std::move(*model);
+  }
+  return {};
+}
+
+/// As RunPod's servers do, members that are not named here (`s3Config`, `id`, …) are taken and not
+/// read.
+result<job_request> job_of(std::string body) {
+  if (const auto valid = check_json(body); !valid) {
+    return fail(valid.error());
+  }
+  const auto members = json_members(body);
+  if (!members) {
+    return fail(members.error());
+  }
+  job_request job;
+  std::optional<std::string_view> input;
+  for (const auto& member : *members) {
+    if (member.key == "input") {
+      input = member.value;
+    } else if (const auto taken = take_member(member, job); !taken) {
+      return fail(taken.error());
+    }
+  }
+  if (!input || *input == "null") {
+    return fail(errc::bad_request, "the member input is needed");
+  }
+  job.shape = shape_of(*input);
+  // The body's own storage becomes the input: ten megabytes of base64 are moved, not copied.
+  const auto begin = static_cast<std::size_t>(input->data() - body.data());
+  body.resize(begin + input->size());
+  body.erase(0, begin);
+  if (body.size() < body.capacity() / 2) {
+    body.shrink_to_fit(); // a small input must not hold the memory of a large body while it waits
+  }
+  job.input = shared_text{std::move(body)};
+  return job;
+}
+
+/// The key may come in the header or in the policy; in both only when both say the same.
+result<void> take_key(std::string_view header, job_policy& policy) {
+  if (header.empty()) {
+    return {};
+  }
+  auto key = idempotency_key_of(header);
+  if (!key) {
+    return fail(key.error());
+  }
+  if (!policy.idempotency_key.empty() && policy.idempotency_key != *key) {
+    return fail(errc::bad_request, "Idempotency-Key and policy.idempotencyKey differ");
+  }
+  policy.idempotency_key = std::move(*key);
+  return {};
+}
+
+} // namespace
+
+tl::expected<call, response> parse_submit(request&& asked, route&& at) {
+  if (!is_json(asked.content_type)) {
+    return tl::unexpected(
+        refuse({errc::unsupported_media, "send the header Content-Type: application/json"}));
+  }
+  auto job = job_of(std::move(asked.body));
+  if (!job) {
+    return tl::unexpected(refuse(job.error()));
+  }
+  if (const auto key = take_key(asked.idempotency_key, job->policy); !key) {
+    return tl::unexpected(refuse(key.error()));
+  }
+  job->endpoint = std::move(at.endpoint);
+  job->sync = at.kind == route_kind::runsync;
+  return submit{std::move(*job), at.wait};
+}
+
+} // namespace tayfa::api

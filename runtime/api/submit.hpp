@@ -1,0 +1,10 @@
+// POST /run and /runsync: the body becomes a job. Pure.
+#pragma once
+
+#include "runtime/api/route.hpp"
+
+namespace tayfa::api {
+
+tl::expected<call, response> parse_submit(request&&, route&&);
+
+} // namespace tayfa::api

@@ -1,0 +1,190 @@
+// Where the tenants and the groups stand in the orders of fair_lines, and what turns are worth.
+#include "runtime/core/fair_lines.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tayfa {
+namespace {
+
+constexpr std::size_t broad_min = fair_lines::narrow_max / 2; ///< so that nothing goes to and fro
+/// The horizon, in milliseconds given to all, and in the longest turns and whole rounds of runs.
+constexpr double horizon_min_ms = 600'000;
+constexpr double horizon_turns = 64;
+constexpr int scale_max_exponent = 300;
+
+} // namespace
+
+void fair_lines::list(tenant& t) {
+  if (t.waiting == 0) {
+    t.listed = t.running == 0 ? listing::idle : listing::nowhere;
+    if (t.listed == listing::idle) {
+      idle_.insert(t.now());
+    }
+    return;
+  }
+  t.wide = t.lines.size() > (t.wide ? broad_min : narrow_max);
+  if (t.at_quota()) {
+    t.listed = listing::held;
+    held_.insert(t.now());
+  } else if (t.wide) {
+    t.listed = listing::broad;
+    broad_.insert(t.now());
+  } else {
+    t.listed = listing::narrow;
+    for (auto& [id, l] : t.lines) {
+      l.in->turns.insert(t.now());
+      rank(*l.in);
+    }
+  }
+}
+
+void fair_lines::unlist(tenant& t) {
+  switch (t.listed) {
+  case listing::nowhere: break;
+  case listing::narrow:
+    for (auto& [id, l] : t.lines) {
+      l.in->turns.erase(t.now());
+      rank(*l.in);
+    }
+    break;
+  case listing::broad: broad_.erase(t.now()); break;
+  case listing::held: held_.erase(t.now()); break;
+  case listing::idle: idle_.erase(t.now()); break;
+  }
+  t.listed = listing::nowhere;
+}
+
+void fair_lines::line_made(tenant& t, line& l) {
+  if (t.listed != listing::narrow) {
+    return; // a broad or held tenant is found by itself, not by its lines
+  }
+  l.in->turns.insert(t.now());
+  rank(*l.in);
+  if (t.lines.size() > narrow_max) {
+    unlist(t);
+    list(t);
+  }
+}
+
+void fair_lines::line_gone(tenant& t, group& g) {
+  if (t.listed == listing::narrow) {
+    g.turns.erase(t.now());
+    rank(g);
+  } else if (t.listed == listing::broad && t.lines.size() <= broad_min) {
+    unlist(t);
+    list(t);
+  }
+}
+
+void fair_lines::rank(group& g) {
+  std::optional<group_turn> now;
+  if (!g.turns.empty()) {
+    now.emplace(g.turns.begin()->at, g.turns.begin()->since, g.id);
+  }
+  if (now == g.ranked) {
+    return;
+  }
+  if (g.ranked) {
+    ranking_.erase(*g.ranked);
+  }
+  if (now) {
+    ranking_.insert(*now);
+  }
+  g.ranked = now;
+}
+
+void fair_lines::set_active(tenant& t, bool was_active) {
+  if (t.active() == was_active) {
+    return;
+  }
+  if (t.active()) {
+    ++active_;
+    active_weight_ += t.terms.weight;
+  } else {
+    --active_;
+    active_weight_ = active_ > 0 ? active_weight_ - t.terms.weight : 0;
+  }
+}
+
+std::optional<double> fair_lines::least() const {
+  std::optional<double> found;
+  if (!ranking_.empty()) {
+    found = std::get<0>(*ranking_.begin());
+  }
+  if (!broad_.empty()) {
+    found = std::min(found.value_or(broad_.begin()->at), broad_.begin()->at);
+  }
+  return found;
+}
+
+/// Where one that was idle joins those who wait for the same: what others could not use meanwhile
+/// (because their model has no worker) is no reason to put it before those it competes with. Never
+/// later than what was started last: who waits with a turn beyond that was given more than others.
+double fair_lines::start_for(const group& g) const {
+  constexpr int groups_looked_at = 16;
+  if (g.ranked) {
+    return std::min(std::get<0>(*g.ranked), highest_);
+  }
+  std::optional<double> found;
+  auto it = groups_.lower_bound(group_key{g.key->model, {}, 0});
+  for (int looked = 0; it != groups_.end() && looked < groups_looked_at; ++it, ++looked) {
+    if (it->first.model != g.key->model) {
+      break;
+    }
+    if (it->second.ranked) {
+      const double at = std::get<0>(*it->second.ranked);
+      found = std::min(found.value_or(at), at);
+    }
+  }
+  if (!found) {
+    found = least();
+  }
+  return std::min(found.value_or(highest_), highest_);
+}
+
+/// An idle tenant that was given less than everybody who waits joins them as a new one would.
+void fair_lines::forget_idle() {
+  while (!idle_.empty()) {
+    const turn first = *idle_.begin();
+    double bound = std::min(least().value_or(highest_), highest_);
+    if (!held_.empty()) {
+      bound = std::min(bound, held_.begin()->at);
+    }
+    if (first.at > bound && idle_.size() <= idle_max) {
+      return;
+    }
+    idle_.erase(idle_.begin());
+    tenants_.erase(tenants_.find(*first.who->name));
+  }
+}
+
+void fair_lines::charge(tenant& t, double ms) {
+  t.virtual_ms += ms / t.terms.weight * scale_;
+  in_flight_ms_ += ms;
+  // While all get their share, so much is given until this tenant's next turn.
+  const double turn_ms = ms * std::max(1.0, active_weight_ / t.terms.weight);
+  longest_turn_ms_ = std::max(longest_turn_ms_, turn_ms);
+  const double horizon = horizon_min_ms + horizon_turns * (longest_turn_ms_ + in_flight_ms_);
+  longest_turn_ms_ *= 1 - ms / horizon;
+  scale_ *= std::exp(ms / horizon);
+  if (std::ilogb(scale_) >= scale_max_exponent) {
+    rescale();
+  }
+}
+
+/// Divides every virtual time by the scale's power of two, before they grow out of a double.
+void fair_lines::rescale() {
+  const int exponent = std::ilogb(scale_);
+  for (auto& [name, t] : tenants_) {
+    unlist(t);
+  }
+  for (auto& [name, t] : tenants_) {
+    t.virtual_ms = std::ldexp(t.virtual_ms, -exponent);
+    list(t);
+  }
+  scale_ = std::ldexp(scale_, -exponent);
+  highest_ = std::ldexp(highest_, -exponent);
+}
+
+} // namespace tayfa

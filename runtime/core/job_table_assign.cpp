@@ -1,0 +1,302 @@
+// Who gets which attempt: fairness says whose turn it is (fair_lines), placement says where it
+// finishes first (placement), batches say with whom it runs (batch_sizes). This file asks them.
+//
+// One decision serves jobs until no group of jobs can be served now. A group that cannot be is
+// passed over with its reason, and what it waits for is reserved for it within the decision.
+#include "runtime/core/job_table.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace tayfa {
+
+namespace {
+
+using ms_double = std::chrono::duration<double, std::milli>;
+
+/// A model is not thrown out while others want it, until the job that needs another one has waited
+/// this many changes' time: changing at every turn would do nothing but load.
+constexpr double change_patience = 4;
+/// A worker that was asked to change its model and is not back after this many expected times does
+/// not count any more.
+constexpr double change_overdue = 10;
+constexpr milliseconds change_floor{60'000};
+constexpr milliseconds look_again_least{1};
+constexpr milliseconds look_again_most{60'000};
+
+moment after(moment now, double ms) {
+  const auto least = static_cast<double>(look_again_least.count());
+  const auto most = static_cast<double>(look_again_most.count());
+  return now + std::chrono::ceil<milliseconds>(ms_double{std::clamp(ms, least, most)});
+}
+
+bool batches(const worker_facts& f) {
+  return f.batch_max > 1 && !f.continuous;
+}
+
+} // namespace
+
+work_kind job_table::work_of(const record& r, const worker& w) const {
+  return {r.request.model, r.request.shape, w.facts.device};
+}
+
+void job_table::look_again_at(moment when) {
+  look_again_ = look_again_ ? std::min(*look_again_, when) : when;
+}
+
+/// Until the worker has room, as far as one can tell. A run that takes longer than expected is
+/// expected to take a quarter of its time more.
+double job_table::free_in(moment now, const worker& w) const {
+  if (!w.changing_to.empty()) {
+    return std::max(ms_double{w.back_at - now}.count(), 1.0);
+  }
+  if (w.holds.empty()) {
+    return 0;
+  }
+  const double elapsed = ms_double{now - w.run_began}.count();
+  return std::max({w.run_ms - elapsed, elapsed / 4, 1.0});
+}
+
+bool job_table::has_room(const worker& w, const record& r) const {
+  if (!w.present || w.draining || !w.changing_to.empty() || w.alone) {
+    return false;
+  }
+  const bool whole = r.suspect || batches(w.facts); // it wants, or takes, the worker for itself
+  return whole ? w.holds.empty() : w.holds.size() < w.facts.capacity;
+}
+
+void job_table::fill_options(moment now, const record& r) {
+  options_.clear();
+  option_workers_.clear();
+  const model_facts* model = model_of(r.request.model);
+  const auto bytes = model != nullptr ? model->file_bytes : 0;
+  std::vector<std::pair<std::string_view, double>> runs; // there are few kinds of device
+  for (auto& [slot, w] : workers_) {
+    const bool returning = !w.present && !w.changing_to.empty() && now < w.change_until;
+    if ((!w.present && !returning) || w.draining) {
+      continue;
+    }
+    const auto& has = w.changing_to.empty() ? w.facts.model : w.changing_to;
+    placement::option o;
+    o.loaded = has.empty() || r.request.model.empty() || has == r.request.model;
+    if (!o.loaded && (!w.facts.can_change || !w.changing_to.empty())) {
+      continue;
+    }
+    o.fits = model == nullptr || model->memory_bytes == 0 || w.facts.memory_bytes == 0 ||
+             model->memory_bytes <= w.facts.memory_bytes;
+    o.has_room = has_room(w, r);
+    const auto promised = reserved_ms_.find(slot);
+    const double reserved = promised == reserved_ms_.end() ? 0 : promised->second;
+    o.has_room = o.has_room && reserved == 0;
+    o.free_in_ms = o.has_room ? 0 : free_in(now, w) + reserved;
+    if (!o.loaded) {
+      o.load_ms = times_.expect_load(r.request.model, w.facts.device, bytes);
+      const model_facts* old = model_of(has);
+      o.evicted_ms = lines_.wants(has) ? times_.expect_load(has, w.facts.device,
+                                                            old != nullptr ? old->file_bytes : 0)
+                                       : 0;
+    }
+    auto known = std::find_if(runs.begin(), runs.end(),
+                              [&](const auto& run) { return run.first == w.facts.device; });
+    if (known == runs.end()) {
+      known = runs.insert(runs.end(), {w.facts.device, times_.expect(work_of(r, w)).ms});
+    }
+    o.run_ms = known->second;
+    o.held = w.holds.size();
+    o.idle_since = w.since;
+    options_.push_back(o);
+    option_workers_.push_back(&w);
+  }
+}
+
+void job_table::assign(moment now, effects& out) {
+  look_again_.reset();
+  reserved_ms_.clear();
+  notes_.clear();
+  if (stopping_) {
+    return;
+  }
+  std::vector<fair_lines::group_id> passed;
+  const auto may_serve = [this](const auto& entry) {
+    const worker& w = entry.second;
+    return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
+           w.holds.size() < w.facts.capacity;
+  };
+  while (std::any_of(workers_.begin(), workers_.end(), may_serve)) {
+    const auto next = lines_.first(passed);
+    if (!next) {
+      return;
+    }
+    record& r = *by_order_.at(next->order);
+    if (ttl_end(r) <= now) { // its timer was not served yet; it must not start any more
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+      continue;
+    }
+    const auto why = serve(now, r, next->group, out);
+    if (why != wait_reason::none) {
+      notes_[*next->key] = why;
+      passed.push_back(next->group);
+    }
+  }
+}
+
+/// Gives the job out, with others of its group; or says why it waits.
+wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, effects& out) {
+  fill_options(now, r);
+  const auto best = placement::choose(options_);
+  if (!best) {
+    return options_.empty() ? wait_reason::no_worker : wait_reason::no_memory;
+  }
+  std::size_t index = best->index;
+  if (best->loads) {
+    return wait_for_model(now, r, index, out);
+  }
+  if (!options_[index].has_room) {
+    const auto other = second_best(r);
+    if (!other) {
+      reserved_ms_[option_workers_[index]->ref.slot] += options_[index].run_ms;
+      look_again_at(after(now, options_[index].free_in_ms));
+      return option_workers_[index]->changing_to.empty() ? wait_reason::worker_reserved
+                                                         : wait_reason::model_loading;
+    }
+    index = *other;
+  }
+  worker& w = *option_workers_[index];
+  const auto size = batch_size(r, w);
+  if (size > 1 && limits_.batch_delay.count() > 0) {
+    const auto patience_ends = std::max(r.submitted, r.not_before) + limits_.batch_delay;
+    if (now < patience_ends && lines_.waiting_in(place_of(r).group) < size) {
+      look_again_at(patience_ends);
+      return wait_reason::batch_filling;
+    }
+  }
+  give_run(now, r, w, group, size, options_[index].run_ms, out);
+  return wait_reason::none;
+}
+
+/// The job is better off behind a busy worker; but when more jobs of its group wait than the better
+/// workers will have served by then, a free one is not left idle. Jobs of a group are alike, so it
+/// is the first of them that goes.
+std::optional<std::size_t> job_table::second_best(const record& r) {
+  std::optional<std::size_t> free;
+  for (std::size_t i = 0; i < options_.size(); ++i) {
+    const auto& o = options_[i];
+    if (o.has_room && o.fits && o.loaded && (!free || o.run_ms < options_[*free].run_ms)) {
+      free = i;
+    }
+  }
+  if (!free) {
+    return std::nullopt;
+  }
+  double served = 0;
+  for (const auto& o : options_) {
+    if (!o.has_room && o.fits && o.loaded && o.run_ms > 0) {
+      served += std::floor(std::max(options_[*free].run_ms - o.free_in_ms, 0.0) / o.run_ms);
+    }
+  }
+  return static_cast<double>(lines_.waiting_in(place_of(r).group)) > served ? free : std::nullopt;
+}
+
+wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t index,
+                                      effects& out) {
+  worker& w = *option_workers_[index];
+  const auto& o = options_[index];
+  reserved_ms_[w.ref.slot] += o.load_ms + o.run_ms;
+  if (!has_room(w, r) || !w.holds.empty()) {
+    look_again_at(after(now, o.free_in_ms));
+    return wait_reason::worker_reserved;
+  }
+  const auto patience_ends =
+      after(std::max(r.submitted, r.not_before),
+            o.evicted_ms > 0 ? change_patience * (o.load_ms + o.evicted_ms) : 0);
+  if (o.evicted_ms > 0 && now < patience_ends) {
+    reserved_ms_.erase(w.ref.slot); // the others may go on using it
+    look_again_at(patience_ends);
+    return wait_reason::workers_busy;
+  }
+  w.changing_to = r.request.model;
+  w.back_at = after(now, o.load_ms);
+  w.change_until =
+      now + std::max(change_floor,
+                     std::chrono::ceil<milliseconds>(ms_double{change_overdue * o.load_ms}));
+  out.emplace_back(change_model{w.ref, w.changing_to});
+  return wait_reason::model_loading;
+}
+
+std::uint32_t job_table::batch_size(const record& r, const worker& w) const {
+  if (!batches(w.facts) || r.suspect) {
+    return 1;
+  }
+  return std::max<std::uint32_t>(sizes_.most(work_of(r, w), w.facts.batch_max), 1);
+}
+
+void job_table::give_run(moment now, record& first, worker& w, fair_lines::group_id group,
+                         std::uint32_t size, double run_ms, effects& out) {
+  const bool one_run = batches(w.facts) || w.facts.capacity == 1;
+  const std::uint64_t batch = size > 1 ? ++batches_ : 0;
+  const std::size_t begin = out.size();
+  w.run = work_of(first, w);
+  w.run_clean = true;
+  w.run_began = now;
+  w.run_ms = size > 1 ? times_.expect(w.run, size).ms : run_ms;
+  w.alone = first.suspect;
+  std::uint32_t members = 1;
+  hand_over(now, first, w, run_ms, batch, out);
+  while (members < size) {
+    const auto next = lines_.first_of(group);
+    if (!next) {
+      break;
+    }
+    record& r = *by_order_.at(next->order);
+    if (ttl_end(r) <= now) {
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+      continue;
+    }
+    hand_over(now, r, w, run_ms, batch, out);
+    ++members;
+  }
+  w.batch_size = one_run ? members : 0;
+  for (std::size_t i = begin; i < out.size(); ++i) {
+    if (auto* g = std::get_if<give>(&out[i])) {
+      g->message.batch = members > 1 ? batch : 0;
+      g->message.batch_size = members;
+      by_order_.at(order_of(g->message.attempt.job))->in_batch = members > 1;
+    }
+  }
+}
+
+std::uint64_t job_table::order_of(const job_id& id) const {
+  return jobs_.at(id).order;
+}
+
+void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, std::uint64_t batch,
+                          effects& out) {
+  move(r, job_state::IN_PROGRESS, cause::assigned, out);
+  ++r.attempts;
+  counts_.retried += r.attempts > 1 ? 1 : 0;
+  r.holder = w.ref;
+  r.assigned = now;
+  r.lease_end = w.facts.steps ? now + limits_.lease : moment::max();
+  r.expected_ms = static_cast<std::uint32_t>(std::clamp(expected_ms, 0.0, 4e9));
+  r.began.reset();
+  r.progress_seen = 0;
+  r.chunk_seen = 0;
+  schedule(r);
+  lines_.started(r.request.policy.tenant, milliseconds{r.expected_ms});
+  std::get<moved>(out.back()).view = view_of(r);
+
+  const attempt_ref attempt{*r.id, r.attempts};
+  w.holds.insert(attempt);
+  w.since = ++ticks_;
+  give g{w.ref, protocol::assign{}, 0};
+  g.message.attempt = attempt;
+  g.message.model = r.request.model;
+  g.message.input = r.request.input;
+  g.message.batch = batch;
+  if (r.request.input.empty() && r.input_bytes > 0) {
+    g.stored_input = r.order;
+  }
+  out.emplace_back(std::move(g));
+}
+
+} // namespace tayfa

@@ -1,0 +1,290 @@
+// The table and its rows: what has changed, and what an earlier process left.
+#include "runtime/core/job_table.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace tayfa {
+
+namespace {
+
+/// The way of a machine from its start to a state that was read back.
+void replay(machine<job_state>& m, job_state to) {
+  const auto step = [&m](job_state next, cause why) { static_cast<void>(m.move_to(next, why)); };
+  switch (to) {
+  case job_state::IN_QUEUE: return;
+  case job_state::IN_PROGRESS: step(to, cause::assigned); return;
+  case job_state::CANCELLED: step(to, cause::cancel_requested); return;
+  case job_state::TIMED_OUT: step(to, cause::ttl_expired); return;
+  case job_state::COMPLETED:
+    step(job_state::IN_PROGRESS, cause::assigned);
+    step(to, cause::finished);
+    return;
+  case job_state::FAILED:
+    step(job_state::IN_PROGRESS, cause::assigned);
+    step(to, cause::job_error);
+    return;
+  }
+}
+
+slot_id slot_of(std::string_view worker) {
+  constexpr std::string_view prefix = "slot-";
+  slot_id slot;
+  if (worker.starts_with(prefix)) {
+    worker.remove_prefix(prefix.size());
+    std::from_chars(worker.data(), worker.data() + worker.size(), slot.value);
+  }
+  return slot;
+}
+
+} // namespace
+
+void job_table::note(record& r, unsigned parts) {
+  if (!limits_.durable) {
+    return;
+  }
+  if (r.changed == 0) {
+    dirty_.push_back(r.order);
+  }
+  r.changed = static_cast<std::uint8_t>(r.changed | parts | store::part_state);
+}
+
+store::job_row job_table::row_of(const record& r, unsigned parts) const {
+  store::job_row row;
+  row.order = r.order;
+  row.id = *r.id;
+  if ((parts & store::part_request) != 0) {
+    row.request = r.request;
+    row.fingerprint = r.fingerprint;
+  }
+  row.submitted = r.submitted;
+  row.state = r.state.state();
+  row.attempts = r.attempts;
+  row.lives = r.lives;
+  row.attempts_before = r.free_attempts;
+  row.lone_kills = r.lone_kills;
+  row.suspect = r.suspect;
+  row.dead = r.dead;
+  row.not_before = r.not_before;
+  row.hook_tries = r.hook_tries;
+  row.hook_open = r.hook_open;
+  row.input_bytes = r.input_bytes;
+  row.output_bytes = r.output_bytes;
+  if (r.attempts > 0) {
+    row.worker = "slot-" + std::to_string(r.holder.slot.value);
+  }
+  if (r.past_) {
+    row.failure = r.past_->failure;
+    row.delay = r.past_->delay;
+    row.execution = r.past_->execution;
+    row.history = r.past_->history;
+    if (ended(r)) {
+      row.ended = r.past_->ended;
+      if ((parts & store::part_chunks) != 0) {
+        row.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+      }
+    }
+  }
+  if ((parts & store::part_output) != 0 && ended(r)) {
+    row.output = r.output; // what is shown as progress is not durable
+  }
+  return row;
+}
+
+bool job_table::durable(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry == jobs_.end() ? erased_.empty() && flying_erased_.empty()
+                              : entry->second.changed == 0 && entry->second.flying == 0;
+}
+
+store::batch job_table::take_changes() {
+  store::batch batch;
+  batch.reserve(dirty_.size() + erased_.size());
+  for (const auto order : dirty_) {
+    const auto entry = by_order_.find(order);
+    if (entry == by_order_.end()) {
+      continue; // forgotten meanwhile
+    }
+    record& r = *entry->second;
+    const auto parts = std::exchange(r.changed, std::uint8_t{0});
+    r.flying = static_cast<std::uint8_t>(r.flying | parts);
+    flying_.push_back(r.order);
+    batch.emplace_back(store::put{row_of(r, parts), parts});
+  }
+  dirty_.clear();
+  for (const auto order : erased_) {
+    batch.emplace_back(store::erase{order});
+  }
+  flying_erased_.insert(flying_erased_.end(), erased_.begin(), erased_.end());
+  erased_.clear();
+  return batch;
+}
+
+void job_table::committed() {
+  for (const auto order : flying_) {
+    const auto entry = by_order_.find(order);
+    if (entry == by_order_.end()) {
+      continue;
+    }
+    record& r = *entry->second;
+    const auto parts = std::exchange(r.flying, std::uint8_t{0});
+    r.stored = true;
+    if (limits_.spill_above == 0) {
+      continue;
+    }
+    if ((parts & store::part_request) != 0 && r.request.input.size() > limits_.spill_above) {
+      r.request.input = {}; // give says where it is
+    }
+    const bool output_changed = (r.changed & store::part_output) != 0;
+    if ((parts & store::part_output) != 0 && !output_changed && ended(r) &&
+        r.output.size() > limits_.spill_above) {
+      r.output = {};
+    }
+  }
+  flying_.clear();
+  flying_erased_.clear();
+}
+
+std::vector<job_id> job_table::not_committed() {
+  std::vector<job_id> fresh;
+  std::vector<std::uint64_t> again;
+  for (const auto order : flying_) {
+    const auto entry = by_order_.find(order);
+    if (entry == by_order_.end()) {
+      continue;
+    }
+    record& r = *entry->second;
+    const auto parts = std::exchange(r.flying, std::uint8_t{0});
+    if ((parts & store::part_request) != 0) {
+      fresh.push_back(*r.id);
+    }
+    if (r.changed == 0) {
+      again.push_back(order);
+    }
+    r.changed = static_cast<std::uint8_t>(r.changed | parts);
+  }
+  dirty_.insert(dirty_.begin(), again.begin(), again.end());
+  erased_.insert(erased_.begin(), flying_erased_.begin(), flying_erased_.end());
+  flying_.clear();
+  flying_erased_.clear();
+  return fresh;
+}
+
+effects job_table::withdraw(moment now, const job_id& id) {
+  effects out;
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end() || entry->second.stored) {
+    return out;
+  }
+  record& r = entry->second;
+  switch (r.state.state()) {
+  case job_state::IN_QUEUE:
+    leave_line(r);
+    leave_tenant(r);
+    break;
+  case job_state::IN_PROGRESS:
+    --running_;
+    leave_tenant(r);
+    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
+    if (worker* w = present(r.holder)) {
+      w->holds.erase(attempt_ref{id, r.attempts});
+      if (w->holds.empty()) {
+        w->alone = false;
+        w->batch_size = 0;
+      }
+    }
+    break;
+  case job_state::COMPLETED:
+  case job_state::FAILED:
+  case job_state::CANCELLED:
+  case job_state::TIMED_OUT: (r.dead ? dead_list_ : ended_).erase(r.past_->place); break;
+  }
+  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  remove(r);
+  assign(now, out);
+  return out;
+}
+
+effects job_table::restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order) {
+  effects out;
+  for (auto& row : rows) {
+    restore_one(now, std::move(row), out);
+  }
+  orders_ = std::max(orders_, last_order);
+  trim();
+  return out;
+}
+
+void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
+  const auto entry = jobs_.try_emplace(std::move(row.id)).first;
+  record& r = entry->second;
+  r.id = &entry->first;
+  r.order = row.order;
+  orders_ = std::max(orders_, r.order);
+  r.request = std::move(row.request);
+  r.fingerprint = row.fingerprint;
+  r.input_bytes = row.input_bytes;
+  r.submitted = row.submitted;
+  r.not_before = row.not_before;
+  r.suspect = row.suspect;
+  r.dead = row.dead;
+  r.stored = true;
+  r.hook_open = row.hook_open;
+  r.hook_tries = static_cast<std::uint8_t>(row.hook_tries);
+  r.attempts = row.attempts;
+  r.free_attempts = row.attempts_before;
+  r.lives = row.lives;
+  r.lone_kills = row.lone_kills;
+  r.holder.slot = slot_of(row.worker);
+  replay(r.state, row.state);
+  by_order_.emplace_hint(by_order_.end(), r.order, &r);
+  if (!r.request.policy.idempotency_key.empty()) {
+    by_key_[key_of(r.request)] = &r;
+  }
+  const bool over = ended(r);
+  if (limits_.tenant_max > 0 && !over) {
+    ++live_of_tenant_[r.request.policy.tenant];
+  }
+  if (row.failure || row.delay || !row.history.empty() || over) {
+    past& p = past_of(r);
+    p.failure = std::move(row.failure);
+    p.delay = row.delay;
+    p.execution = row.execution;
+    p.history = std::move(row.history);
+    for (auto& c : row.chunks) {
+      p.chunk_bytes += c.size();
+      p.chunks.push_back(std::move(c));
+    }
+  }
+  if (over) {
+    past& p = *r.past_;
+    p.ended = row.ended.value_or(now);
+    auto& list = r.dead ? dead_list_ : ended_;
+    // Rows come by submission; the lists are by end.
+    auto place = list.end();
+    while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
+      --place;
+    }
+    p.place = list.insert(place, &r);
+    r.output = std::move(row.output);
+    r.output_bytes = row.output_bytes;
+  }
+  r.due = now;
+  deadlines_.emplace(deadline{r.due, r.order}, &r);
+  account(r);
+  switch (row.state) {
+  case job_state::IN_QUEUE: queue_up(now, r); break;
+  case job_state::IN_PROGRESS:
+    ++running_;
+    r.assigned = r.submitted;
+    lines_.started(r.request.policy.tenant, milliseconds{0});
+    lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
+    break;
+  case job_state::COMPLETED:
+  case job_state::FAILED:
+  case job_state::CANCELLED:
+  case job_state::TIMED_OUT: schedule(r); break;
+  }
+}
+
+} // namespace tayfa

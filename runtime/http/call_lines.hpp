@@ -1,0 +1,89 @@
+// Waiting calls, one line per target, and how many of each target run. Targets with something to
+// start take turns. Owned by one thread; knows nothing of what a call is.
+//
+// Invariant: `turns_` names exactly the targets that have a call waiting and room to run it; a
+// target with neither a waiting nor a running call is forgotten.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace tayfa {
+
+template <class Call>
+class call_lines {
+ public:
+  explicit call_lines(std::size_t per_target_max) : per_target_max_(per_target_max) {}
+
+  void push(const std::string& target, Call call) {
+    line& l = lines_[target];
+    l.waiting.push_back(std::move(call));
+    if (l.waiting.size() == 1 && l.running < per_target_max_) {
+      turns_.push_back(target);
+    }
+  }
+
+  /// The next that may run; it counts as running until ended(target).
+  std::optional<Call> next() {
+    if (turns_.empty()) {
+      return std::nullopt;
+    }
+    const std::string target = std::move(turns_.front());
+    turns_.pop_front();
+    line& l = lines_.at(target);
+    std::optional<Call> out{std::move(l.waiting.front())};
+    l.waiting.pop_front();
+    ++l.running;
+    if (!l.waiting.empty() && l.running < per_target_max_) {
+      turns_.push_back(target);
+    }
+    return out;
+  }
+
+  void ended(const std::string& target) {
+    const auto at = lines_.find(target);
+    line& l = at->second;
+    const bool was_full = l.running == per_target_max_;
+    --l.running;
+    if (l.waiting.empty()) {
+      if (l.running == 0) {
+        lines_.erase(at);
+      }
+    } else if (was_full) {
+      turns_.push_back(target);
+    }
+  }
+
+  /// Everything that waits, and forgets it.
+  std::vector<Call> take_all() {
+    std::vector<Call> out;
+    for (auto& [target, l] : lines_) {
+      for (auto& call : l.waiting) {
+        out.push_back(std::move(call));
+      }
+      l.waiting.clear();
+    }
+    turns_.clear();
+    std::erase_if(lines_, [](const auto& entry) { return entry.second.running == 0; });
+    return out;
+  }
+
+  std::size_t targets() const { return lines_.size(); }
+
+ private:
+  struct line {
+    std::deque<Call> waiting;
+    std::size_t running = 0;
+  };
+
+  std::size_t per_target_max_;
+  std::unordered_map<std::string, line> lines_;
+  std::deque<std::string> turns_;
+};
+
+} // namespace tayfa

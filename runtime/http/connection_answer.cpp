@@ -1,0 +1,238 @@
+// How an answer leaves: whole, or as a stream.
+#include "runtime/http/connection.hpp"
+
+#include <array>
+#include <atomic>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <charconv>
+#include <sstream>
+
+namespace tayfa {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+
+namespace {
+
+/// Of a stream, pulled at a time; the next is pulled when it has left for the kernel.
+constexpr std::size_t piece_bytes = 16 * 1024;
+/// What the kernel may hold of a stream for a slow reader; left alone it takes megabytes.
+constexpr int stream_kernel_bytes = 64 * 1024;
+
+template <class Message>
+void fill_head(Message& message, const api::response& response, bool keep_alive) {
+  for (const auto& [name, value] : response.headers) {
+    message.set(name, value);
+  }
+  message.keep_alive(keep_alive);
+  if (response.status != 204) {
+    message.set(http::field::content_type, response.content_type);
+    message.set(http::field::cache_control, "no-store");
+    message.set("X-Content-Type-Options", "nosniff");
+  }
+}
+
+} // namespace
+
+reply_ptr http_connection::make_reply() {
+  return std::make_shared<tayfa::reply>([core = core_.shared_from_this(), client = weak_from_this(),
+                                         number = number_](api::response response) {
+    asio::post(core->io, [client, number, response = std::move(response)]() mutable {
+      if (const auto open = client.lock()) {
+        open->answer(number, std::move(response));
+      }
+    });
+  });
+}
+
+void http_connection::answer(std::uint64_t number, api::response response) {
+  if (phase_ == phase::answering && number == number_) {
+    respond(std::move(response), after::go_on);
+  }
+}
+
+void http_connection::respond(api::response response, after then) {
+  keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
+  if (response.stream) {
+    if (auto refused = refuse_stream()) {
+      response = std::move(*refused);
+    } else if (!only_head_wanted_) {
+      start_stream(std::move(response));
+      return;
+    }
+  }
+  keep_alive_ = keep_alive_ && !response.stream; // HEAD: what a GET would be told
+  phase_ = phase::writing;
+  release_body();
+  auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
+  fill_head(message, response, keep_alive_);
+  if (response.status != 204 && !response.stream) {
+    message.content_length(response.body.size());
+    if (!only_head_wanted_) {
+      message.body() = std::move(response.body);
+    }
+  }
+  if (core_.options.answered) {
+    core_.options.answered(response.status);
+  }
+  arm(core_.options.body_timeout);
+  http::async_write(socket_, message, [self = shared_from_this()](error_code ec, std::size_t) {
+    self->on_written(ec);
+  });
+  pump();
+}
+
+void http_connection::on_written(error_code ec) {
+  message_.reset();
+  if (phase_ == phase::closed) {
+    return;
+  }
+  if (ec) {
+    close();
+  } else if (keep_alive_) {
+    next_request();
+  } else {
+    linger();
+  }
+}
+
+void http_connection::linger() {
+  error_code ignored;
+  socket_.shutdown(socket::shutdown_send, ignored);
+  if (peer_done_) {
+    close();
+    return;
+  }
+  phase_ = phase::lingering;
+  pending_.clear();
+  arm(core_.options.linger);
+  pump();
+}
+
+// ---- streams -----------------------------------------------------------------------------------
+
+std::optional<api::response> http_connection::refuse_stream() const {
+  if (core_.closing) {
+    return api::refuse({errc::stopping, {}});
+  }
+  if (core_.streams >= core_.options.streams_max) {
+    return api::refuse({errc::too_many_connections, "too many streams are open"});
+  }
+  return std::nullopt;
+}
+
+void http_connection::start_stream(api::response response) {
+  if (peer_done_) {
+    close(); // who still watches keeps its side open
+    return;
+  }
+  keep_alive_ = false;
+  phase_ = phase::streaming;
+  release_body();
+  stream_ = std::move(response.stream);
+  ++core_.streams;
+  http::response<http::empty_body> head{static_cast<http::status>(response.status), version_};
+  fill_head(head, response, false);
+  chunked_ = version_ >= 11; // to an older client the end of the connection is the end of the body
+  if (chunked_) {
+    head.chunked(true);
+  }
+  std::ostringstream text;
+  text << head.base();
+  outgoing_ = std::move(text).str();
+  error_code ignored;
+  socket_.set_option(asio::socket_base::send_buffer_size{stream_kernel_bytes}, ignored);
+  if (core_.options.answered) {
+    core_.options.answered(response.status);
+  }
+  // Many events in a row are one visit: the note is taken back before the source is asked.
+  stream_->on_more([core = core_.shared_from_this(), client = weak_from_this(),
+                    noted = std::make_shared<std::atomic<bool>>(false)] {
+    if (noted->exchange(true)) {
+      return;
+    }
+    asio::post(core->io, [client, noted] {
+      noted->store(false);
+      if (const auto open = client.lock()) {
+        open->send_next();
+      }
+    });
+  });
+  send_next();
+  pump();
+}
+
+void http_connection::send_next() {
+  if (phase_ != phase::streaming || sending_ || !stream_) {
+    return;
+  }
+  const auto piece = stream_->next(piece_bytes);
+  append_piece(piece.text);
+  if (piece.ended || core_.closing) {
+    outgoing_ += chunked_ ? "0\r\n\r\n" : "";
+    release_stream();
+  }
+  send_outgoing();
+}
+
+void http_connection::send_heartbeat() {
+  waits_for_heartbeat_ = false;
+  append_piece(stream_->heartbeat());
+  send_outgoing();
+}
+
+/// An empty chunk would be the end of the body.
+void http_connection::append_piece(std::string_view text) {
+  if (text.empty() || !chunked_) {
+    outgoing_ += text;
+    return;
+  }
+  std::array<char, 16> digits{};
+  const auto [end, ec] =
+      std::to_chars(digits.data(), digits.data() + digits.size(), text.size(), 16);
+  outgoing_.append(digits.data(), end).append("\r\n").append(text).append("\r\n");
+}
+
+void http_connection::send_outgoing() {
+  if (outgoing_.empty() && stream_) {
+    // Only the first look that finds nothing sets the clock: others must not put the beat off.
+    if (!std::exchange(waits_for_heartbeat_, true)) {
+      arm(core_.options.stream_heartbeat);
+    }
+    return;
+  }
+  waits_for_heartbeat_ = false;
+  sending_ = true;
+  arm(core_.options.body_timeout);
+  asio::async_write(
+      socket_, asio::buffer(outgoing_),
+      [self = shared_from_this()](error_code ec, std::size_t) { self->on_piece_sent(ec); });
+}
+
+void http_connection::on_piece_sent(error_code ec) {
+  sending_ = false;
+  outgoing_.clear();
+  if (phase_ == phase::closed) {
+    return;
+  }
+  if (ec) {
+    close();
+  } else if (stream_) {
+    send_next();
+  } else {
+    linger();
+  }
+}
+
+void http_connection::release_stream() {
+  if (stream_) {
+    stream_.reset();
+    --core_.streams;
+  }
+}
+
+} // namespace tayfa

@@ -1,0 +1,52 @@
+// Calls to the outside through libcurl, all of them on one thread of its own.
+//
+// What always holds: at most `in_flight_max` calls run and at most `per_target_max` of them to one
+// host and port, so that a receiver that hangs does not hold back the others; calls wait per
+// target, targets take turns. Beyond `open_max` calls or `open_bytes_max` bytes of them a call is
+// answered errc::unavailable at once. TLS peers are verified, redirects are answers, proxies of the
+// environment are used by unguarded calls only: behind a proxy no address could be judged.
+//
+// A guarded call is judged three times: its URL's text, each address before a socket to it is
+// made, and the address of the connection before anything is sent on it, so that neither a name
+// that changes its address nor a connection that an unguarded call left open gets around the guard.
+//
+// `timeout` counts from the moment a call starts to run, not while it waits. `done` must not throw
+// and must not destroy the poster. The destructor answers every open call errc::stopping.
+#pragma once
+
+#include "runtime/http/address_guard.hpp"
+#include "runtime/http/poster.hpp"
+
+#include <memory>
+
+namespace tayfa {
+
+struct poster_options {
+  std::size_t in_flight_max = 32;
+  std::size_t per_target_max = 8;
+  std::size_t open_max = 10'000; ///< waiting and running
+  std::size_t open_bytes_max = std::size_t{256} << 20;
+  std::chrono::milliseconds connect_timeout{5'000};
+  address_guard guard;
+  std::string ca_file; ///< whom to trust; empty: the system's list
+  /// "name:port:address[,address]": addresses of names, instead of asking a name server. They are
+  /// judged like any other.
+  std::vector<std::string> pinned;
+};
+
+class curl_poster final : public http_poster {
+ public:
+  /// Throws std::runtime_error when libcurl cannot be used: no memory, no file descriptors.
+  explicit curl_poster(poster_options = {});
+  ~curl_poster() override;
+  curl_poster(const curl_poster&) = delete;
+  curl_poster& operator=(const curl_poster&) = delete;
+
+  void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+
+ private:
+  class worker;
+  std::unique_ptr<worker> worker_;
+};
+
+} // namespace tayfa

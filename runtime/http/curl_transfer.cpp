@@ -1,0 +1,294 @@
+#include "runtime/http/curl_transfer.hpp"
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <sys/socket.h>
+
+namespace tayfa {
+
+namespace {
+
+constexpr std::size_t answer_head_max = 32 * 1024;
+constexpr std::size_t answer_fields_max = 100;
+constexpr std::size_t field_bytes_max = 8 * 1024;
+constexpr std::int64_t timeout_max_ms = 86'400'000;
+
+constexpr std::string_view token_marks = "!#$%&'*+-.^_`|~";
+constexpr std::string_view methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
+/// What belongs to the connection and its framing, not to the caller.
+constexpr std::string_view own_fields[] = {
+    "host", "content-length", "transfer-encoding", "connection",          "expect",
+    "te",   "upgrade",        "trailer",           "proxy-authorization", "proxy-connection"};
+
+std::string lower(std::string_view text) {
+  std::string out{text};
+  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return out;
+}
+
+template <class List>
+bool among(const List& list, std::string_view word) {
+  return std::find(std::begin(list), std::end(list), word) != std::end(list);
+}
+
+bool is_token(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           token_marks.find(c) != std::string_view::npos;
+  });
+}
+
+bool is_field_value(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) {
+    return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f');
+  });
+}
+
+std::string_view trimmed(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string_view::npos
+             ? std::string_view{}
+             : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+} // namespace
+
+bool append(curl_list& list, const std::string& line) {
+  curl_slist* const grown = curl_slist_append(list.get(), line.c_str());
+  if (grown == nullptr) {
+    return false;
+  }
+  (void)list.release(); // it is part of what has grown
+  list.reset(grown);
+  return true;
+}
+
+curl_transfer::curl_transfer(outgoing_call call, done_function done, std::size_t bytes)
+    : call_(std::move(call)), done_(std::move(done)), bytes_(bytes) {}
+
+result<void> curl_transfer::check(const poster_options& options) {
+  if (!among(methods, call_.method)) {
+    return fail(errc::bad_request, "the method is none of GET HEAD POST PUT PATCH DELETE");
+  }
+  for (const auto& [name, value] : call_.headers) {
+    if (!is_token(name) || !is_field_value(value) || name.size() + value.size() > field_bytes_max ||
+        among(own_fields, lower(name))) {
+      return fail(errc::bad_request, "a header field is malformed, or not the caller's to set");
+    }
+  }
+  auto url = call_.guarded ? guarded_url(call_.url, options.guard) : parse_url(call_.url);
+  if (!url) {
+    return fail(call_.guarded ? errc::webhook_refused : errc::bad_request, url.error().text);
+  }
+  url_ = std::move(*url);
+  target_ = url_.host + ":" + std::to_string(url_.port);
+  guard_ = call_.guarded ? &options.guard : nullptr;
+  return {};
+}
+
+bool curl_transfer::sends_body() const {
+  return !call_.body.empty() || call_.method == "POST" || call_.method == "PUT" ||
+         call_.method == "PATCH";
+}
+
+bool curl_transfer::make_fields() {
+  bool made = true;
+  const auto add = [this, &made](const std::string& line) { made = append(fields_, line) && made; };
+  bool typed = false;
+  for (const auto& [name, value] : call_.headers) {
+    const auto bare = trimmed(value);
+    // "Name:" would take a field of libcurl's own away; with a semicolon an empty one is sent.
+    add(bare.empty() ? name + ";" : name + ": " + std::string{bare});
+    typed = typed || lower(name) == "content-type";
+  }
+  if (sends_body() && !typed) {
+    add("Content-Type: application/json");
+  }
+  // Larger bodies would otherwise wait a second for a "100 Continue" that few receivers send.
+  add("Expect:");
+  return made;
+}
+
+result<void> curl_transfer::open(const poster_options& options, curl_slist* pinned) {
+  handle_.reset(curl_easy_init());
+  if (!handle_ || !make_fields()) {
+    return fail(errc::unavailable, "libcurl is out of memory");
+  }
+  bool all_set = true;
+  const auto set = [this, &all_set](CURLoption option, auto value) {
+    all_set = (curl_easy_setopt)(handle_.get(), option, value) == CURLE_OK && all_set;
+  };
+  const std::int64_t timeout = std::clamp<std::int64_t>(call_.timeout.count(), 1, timeout_max_ms);
+  const std::int64_t connect =
+      std::clamp<std::int64_t>(options.connect_timeout.count(), 1, timeout_max_ms);
+  set(CURLOPT_PRIVATE, this);
+  set(CURLOPT_CURLU, url_.parts.get());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 0L);
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_NOSIGNAL, 1L);
+  // A name server that is silent would otherwise hold this thread when the call has timed out.
+  set(CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout));
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect));
+  set(CURLOPT_SSL_VERIFYPEER, 1L);
+  set(CURLOPT_SSL_VERIFYHOST, 2L);
+  if (!options.ca_file.empty()) {
+    set(CURLOPT_CAINFO, options.ca_file.c_str());
+  }
+  set(CURLOPT_RESOLVE, pinned);
+  set(CURLOPT_USERAGENT, "tayfa");
+  set(CURLOPT_HTTPHEADER, fields_.get());
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  if (sends_body()) {
+    set(CURLOPT_POST, 1L);
+    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.body.size()));
+    set(CURLOPT_POSTFIELDS, call_.body.data());
+  }
+  if (call_.method == "HEAD") {
+    set(CURLOPT_NOBODY, 1L);
+  } else {
+    set(CURLOPT_CUSTOMREQUEST, call_.method.c_str());
+  }
+  set(CURLOPT_WRITEFUNCTION, &take_body);
+  set(CURLOPT_WRITEDATA, this);
+  set(CURLOPT_HEADERFUNCTION, &take_head);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+  set(CURLOPT_OPENSOCKETDATA, this);
+  set(CURLOPT_PREREQFUNCTION, &before_request);
+  set(CURLOPT_PREREQDATA, this);
+  // A proxy of the environment is meant for the world, not for this machine.
+  const bool loopback = url_.host == "localhost" || url_.host == "::1" ||
+                        (url_.address && url_.host.starts_with("127."));
+  if (guard_ != nullptr || loopback) {
+    set(CURLOPT_PROXY, "");
+  }
+  if (!all_set) {
+    return fail(errc::unavailable, "this libcurl cannot do what a call needs");
+  }
+  return {};
+}
+
+// ---- called by libcurl: nothing may be thrown --------------------------------------------------
+
+curl_socket_t curl_transfer::open_socket(void* self, curlsocktype purpose,
+                                         curl_sockaddr* to) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  if (me.guard_ != nullptr) {
+    const auto address = address_of(to->addr);
+    if (purpose != CURLSOCKTYPE_IPCXN || !address || !me.guard_->allows(*address)) {
+      me.refused_ = true;
+      return CURL_SOCKET_BAD;
+    }
+  }
+  ++me.sockets_;
+  return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+}
+
+int curl_transfer::before_request(void* self, char* remote, char*, int, int) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  if (me.guard_ == nullptr) {
+    return CURL_PREREQFUNC_OK;
+  }
+  try {
+    const auto address = parse_address(remote);
+    if (address && me.guard_->allows(*address)) {
+      return CURL_PREREQFUNC_OK;
+    }
+  } catch (const std::exception&) {
+    return CURL_PREREQFUNC_ABORT;
+  }
+  me.refused_ = true;
+  me.sockets_ = 0;
+  return CURL_PREREQFUNC_ABORT;
+}
+
+std::size_t curl_transfer::take_body(char* bytes, std::size_t size, std::size_t count,
+                                     void* self) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  const std::size_t length = size * count;
+  if (length > me.call_.answer_bytes_max - me.answer_.body.size()) {
+    me.too_large_ = true;
+    return 0;
+  }
+  try {
+    me.answer_.body.append(bytes, length);
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return length;
+}
+
+std::size_t curl_transfer::take_head(char* bytes, std::size_t size, std::size_t count,
+                                     void* self) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  const std::size_t length = size * count;
+  me.head_bytes_ += length;
+  if (me.head_bytes_ > answer_head_max || me.answer_.headers.size() >= answer_fields_max) {
+    me.too_large_ = true;
+    return 0;
+  }
+  try {
+    me.take_field({bytes, length});
+  } catch (const std::exception&) {
+    return 0;
+  }
+  return length;
+}
+
+void curl_transfer::take_field(std::string_view line) {
+  if (line.starts_with("HTTP/")) {
+    answer_.headers.clear(); // of a 100 Continue, or of a try on a connection that had died
+    return;
+  }
+  const std::size_t colon = line.find(':');
+  if (colon != std::string_view::npos && colon > 0) {
+    answer_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
+                                 std::string{trimmed(line.substr(colon + 1))});
+  }
+}
+
+// ---- the end -----------------------------------------------------------------------------------
+
+error curl_transfer::failure(CURLcode code) const {
+  if (refused_ && sockets_ == 0) {
+    return {errc::webhook_refused, "the name has no public address"};
+  }
+  if (too_large_) {
+    return {errc::payload_too_large, "the answer is larger than was allowed"};
+  }
+  const std::string text = curl_easy_strerror(code);
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    return {errc::request_timeout, "no whole answer in time"};
+  }
+  if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
+      code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_OUT_OF_MEMORY) {
+    return {errc::unavailable, text};
+  }
+  return {errc::io_error, text};
+}
+
+void curl_transfer::finish(CURLcode code) {
+  if (code != CURLE_OK) {
+    end(failure(code));
+    return;
+  }
+  long status = 0;
+  curl_easy_getinfo(handle_.get(), CURLINFO_RESPONSE_CODE, &status);
+  answer_.status = static_cast<unsigned>(status);
+  if (const auto done = std::exchange(done_, nullptr)) {
+    done(std::move(answer_));
+  }
+}
+
+void curl_transfer::end(error why) {
+  if (const auto done = std::exchange(done_, nullptr)) {
+    done(fail(std::move(why)));
+  }
+}
+
+} // namespace tayfa

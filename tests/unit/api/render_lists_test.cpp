@@ -1,0 +1,149 @@
+// Lists, details and refusals that say when to come again.
+#include "runtime/api/call.hpp"
+
+#include <boost/json/parse.hpp>
+#include <gtest/gtest.h>
+
+namespace tayfa::api {
+namespace {
+
+job_line line_of(std::string id, job_state state) {
+  job_line line;
+  line.id = job_id{std::move(id)};
+  line.state = state;
+  return line;
+}
+
+TEST(render_lists, jobs) {
+  EXPECT_EQ(jobs({}).body, R"({"jobs":[],"next":null})");
+  job_line waits = line_of("a", job_state::IN_QUEUE);
+  waits.why = wait_reason::no_worker;
+  waits.age = milliseconds{1'500};
+  job_line failed = line_of("b", job_state::FAILED);
+  failed.model = "sd-15";
+  failed.tenant = "alice";
+  failed.worker = "slot-1";
+  failed.attempts = 3;
+  failed.priority = 9;
+  failed.failure = error{errc::max_attempts, "engine_crash"};
+  EXPECT_EQ(
+      jobs({{waits, failed}, 77}).body,
+      R"({"jobs":[{"id":"a","status":"IN_QUEUE","waitReason":"no_worker","priority":5,"attempts":0,"age":1500},)"
+      R"({"id":"b","status":"FAILED","model":"sd-15","tenant":"alice","priority":9,"attempts":3,"age":0,"workerId":"slot-1",)"
+      R"("error":"max_attempts: every allowed attempt was lost: engine_crash","errorCode":"max_attempts"}],"next":77})");
+}
+
+TEST(render_lists, detail) {
+  job_detail job;
+  job.view.id = job_id{"a"};
+  job.view.state = job_state::FAILED;
+  job.view.failure = error{errc::gpu_oom, ""};
+  job.view.attempts = 2;
+  job.view.delay = milliseconds{5};
+  job.view.output = shared_text{"\"large\""};
+  job.endpoint = "tayfa";
+  job.shape = "width=512";
+  job.input_bytes = 12;
+  job.age = milliseconds{90};
+  job.dead = true;
+  job.history = {{1, "slot-0", milliseconds{1}, milliseconds{2}, milliseconds{3},
+                  error{errc::engine_crash, ""}},
+                 {2, "slot-1", milliseconds{4}, {}, milliseconds{8}, {}}};
+  EXPECT_EQ(
+      detail(job).body,
+      R"({"id":"a","status":"FAILED","dead":true,"endpoint":"tayfa","shape":"width=512","priority":5,"inputBytes":12,"age":90,)"
+      R"("delayTime":5,"attempts":2,"lives":1,"error":"gpu_oom: the device ran out of memory","errorCode":"gpu_oom",)"
+      R"("history":[{"attempt":1,"workerId":"slot-0","given":1,"began":2,"ended":3,"error":"engine_crash: the engine process died","errorCode":"engine_crash"},)"
+      R"({"attempt":2,"workerId":"slot-1","given":4,"ended":8}]})");
+  job_detail waits;
+  waits.view.id = job_id{"w"};
+  waits.view.why = wait_reason::quota;
+  EXPECT_NE(detail(waits).body.find(
+                R"("waitReason":"quota","waitText":"its tenant runs as many jobs as it may")"),
+            std::string::npos);
+}
+
+TEST(render_lists, slots) {
+  EXPECT_EQ(slots({}).body, R"({"slots":[]})");
+  slot_line line;
+  line.slot = slot_id{3};
+  line.incarnation = 2;
+  line.state = engine_state::READY;
+  line.engine = "torch";
+  line.device = "cuda:3";
+  line.running = 1;
+  line.completed = 40;
+  line.lost = 1;
+  line.draining = true;
+  line.pinned = "0-3";
+  EXPECT_EQ(
+      slots({line}).body,
+      R"({"slots":[{"slot":3,"incarnation":2,"state":"READY","engine":"torch","device":"cuda:3","running":1,"completed":40,"lost":1,)"
+      R"("draining":true,"quarantined":false,"givenUp":false,"pinned":"0-3"}]})");
+}
+
+TEST(render_lists, purged) {
+  EXPECT_EQ(purged(2).body, R"({"removed":2,"status":"completed"})");
+}
+
+TEST(render_lists, why_a_job_waits_is_said_only_while_it_does) {
+  job_view view;
+  view.id = job_id{"a"};
+  EXPECT_EQ(job(view).body, R"({"id":"a","status":"IN_QUEUE"})");
+  view.why = wait_reason::batch_filling;
+  EXPECT_EQ(job(view).body, R"({"id":"a","status":"IN_QUEUE","waitReason":"batch_filling"})");
+  view.state = job_state::IN_PROGRESS;
+  EXPECT_EQ(job(view).body, R"({"id":"a","status":"IN_PROGRESS"})");
+}
+
+TEST(render_lists, are_bounded) {
+  job_list list;
+  for (std::size_t i = 0; i < job_filter::limit_max; ++i) {
+    auto line = line_of(std::string(job_id::max_length, 'i'), job_state::FAILED);
+    line.failure = error{errc::job_failed, std::string(100'000, i % 2 == 0 ? '\x01' : 'x')};
+    list.jobs.push_back(std::move(line));
+  }
+  const auto body = jobs(list).body;
+  EXPECT_LT(body.size(), std::size_t{4} << 20);
+  boost::json::error_code ec;
+  boost::json::parse(body, ec);
+  EXPECT_FALSE(ec);
+
+  job_detail job;
+  for (std::uint32_t i = 1; i <= 10'000; ++i) {
+    job.history.push_back(
+        {i, "slot-0", {}, {}, {}, error{errc::job_failed, std::string(9'999, 'x')}});
+  }
+  const auto text = detail(job).body;
+  EXPECT_LT(text.size(), std::size_t{1} << 20);
+  EXPECT_NE(text.find(R"("attempt":10000,)"), std::string::npos); // the newest are there
+  EXPECT_EQ(text.find(R"("attempt":9800,)"), std::string::npos);
+}
+
+TEST(render_lists, a_long_text_is_cut_between_characters) {
+  auto line = line_of("a", job_state::FAILED);
+  std::string euros;
+  for (int i = 0; i < 1'000; ++i) {
+    euros += "\xE2\x82\xAC";
+  }
+  line.failure = error{errc::job_failed, euros};
+  const auto body = jobs({{line}, 0}).body;
+  EXPECT_EQ(body.find("\xEF\xBF\xBD"), std::string::npos) << "half a character";
+  EXPECT_NE(body.find("\xE2\x82\xAC …"), std::string::npos);
+}
+
+TEST(render_lists, refusals_say_when_to_come_again) {
+  const auto after = [](errc code) {
+    const auto r = refuse({code, {}});
+    return r.headers.empty() ? std::string{} : r.headers.front().second;
+  };
+  EXPECT_EQ(after(errc::queue_full), "1");
+  EXPECT_EQ(after(errc::quota_exceeded), "1");
+  EXPECT_EQ(after(errc::storage_full), "5");
+  EXPECT_EQ(after(errc::unavailable), "1");
+  EXPECT_EQ(after(errc::wrong_state), "");
+  EXPECT_EQ(after(errc::idempotency_mismatch), "");
+}
+
+} // namespace
+} // namespace tayfa::api

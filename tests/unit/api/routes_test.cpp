@@ -1,0 +1,227 @@
+// Tayfa's own routes, and laws that hold for every row of the table of routes.
+#include "runtime/api/route.hpp"
+
+#include "tests/fuzz/api_request.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <set>
+#include <sstream>
+
+namespace tayfa::api {
+namespace {
+
+const limits bounds{.endpoints = {"tayfa", "other"}};
+
+template <class Call>
+Call taken(const std::string& method, const std::string& target, std::string last_event_id = {}) {
+  auto parsed = parse({method, target, "", "", {}, std::move(last_event_id)}, bounds);
+  if (!parsed) {
+    ADD_FAILURE() << method << ' ' << target << ": " << parsed.error().body;
+    return {};
+  }
+  return std::get<Call>(*parsed);
+}
+unsigned refused(const std::string& method, const std::string& target) {
+  const auto early = refuse_head(method, target, bounds);
+  return early ? early->status : 0;
+}
+
+TEST(routes, of_tayfa) {
+  for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
+    EXPECT_EQ(taken<retry>("POST", prefix + "/retry/a-1").id, job_id{"a-1"});
+    EXPECT_EQ(taken<drop>("POST", prefix + "/drop/a-1").id, job_id{"a-1"});
+    taken<purge>("POST", prefix + "/purge-queue");
+    EXPECT_FALSE(taken<list_jobs>("GET", prefix + "/jobs").filter.dead);
+    EXPECT_TRUE(taken<list_jobs>("GET", prefix + "/dead").filter.dead);
+    EXPECT_EQ(taken<inspect>("GET", prefix + "/jobs/a-1").id, job_id{"a-1"});
+    EXPECT_TRUE(taken<events>("GET", prefix + "/events").job.empty());
+    taken<events>("HEAD", prefix + "/events");
+  }
+  taken<list_slots>("GET", "/slots");
+  EXPECT_EQ(taken<drain_slot>("POST", "/slots/7/drain").slot, slot_id{7});
+  EXPECT_TRUE(taken<drain_slot>("POST", "/slots/7/drain").on);
+  EXPECT_FALSE(taken<drain_slot>("POST", "/slots/1023/undrain").on);
+  EXPECT_EQ(taken<resize_slots>("POST", "/slots/count/0").count, 0U);
+  EXPECT_EQ(taken<resize_slots>("POST", "/slots/count/1024").count, 1024U);
+}
+
+TEST(routes, refusals) {
+  const std::vector<std::tuple<std::string, std::string, unsigned>> rows{
+      {"GET", "/retry/a", 405},
+      {"POST", "/retry/", 404},
+      {"POST", "/retry", 404},
+      {"POST", "/drop/a/b", 404},
+      {"POST", "/drop/a?force=1", 400},
+      {"GET", "/purge-queue", 405},
+      {"POST", "/jobs", 405},
+      {"HEAD", "/jobs", 405},
+      {"GET", "/jobs/", 404},
+      {"GET", "/jobs/a%2Fb", 404},
+      {"DELETE", "/jobs/a", 405},
+      {"POST", "/events", 405},
+      {"GET", "/v2/tayfa/slots", 404},
+      {"POST", "/slots", 405},
+      {"GET", "/slots/1/drain", 405},
+      {"POST", "/slots/1024/drain", 404},
+      {"POST", "/slots/-1/drain", 404},
+      {"POST", "/slots/x/drain", 404},
+      {"POST", "/slots//undrain", 404},
+      {"POST", "/slots/1/stop", 404},
+      {"POST", "/slots/1", 404},
+      {"POST", "/slots/count", 404},
+      {"POST", "/slots/count/", 400},
+      {"POST", "/slots/count/1025", 400},
+      {"POST", "/slots/count/+1", 400},
+      {"POST", "/slots/count/99999999999999999999", 400},
+      {"POST", "/slots/count/1/2", 404},
+      {"GET", "/slots?x=1", 400},
+      {"GET", "/events?job=", 404},
+      {"GET", "/events?job=a%2Fb", 404},
+      {"GET", "/events?after=x", 400},
+      {"GET", "/events?after=-1", 400},
+      {"GET", "/events?state=x", 400},
+      {"GET", "/events?after=18446744073709551616", 400},
+      {"GET", "/v2/stranger/jobs", 404},
+      {"GET", "/events?after=1&after=2", 400},
+  };
+  for (const auto& [method, target, status] : rows) {
+    EXPECT_EQ(refused(method, target), status) << method << ' ' << target;
+  }
+}
+
+TEST(routes, the_query_of_a_list) {
+  const auto all = taken<list_jobs>("GET", "/jobs").filter;
+  EXPECT_FALSE(all.state || all.tenant || all.model);
+  EXPECT_EQ(all.limit, 100U);
+  EXPECT_EQ(all.after, 0U);
+  const auto some =
+      taken<list_jobs>("GET", "/dead?state=FAILED&tenant=a.b-c_D&model=sd%2D15&limit=1000&after="
+                              "18446744073709551615")
+          .filter;
+  EXPECT_EQ(some.state, job_state::FAILED);
+  EXPECT_EQ(some.tenant, "a.b-c_D");
+  EXPECT_EQ(some.model, "sd-15");
+  EXPECT_EQ(some.limit, 1000U);
+  EXPECT_EQ(some.after, 18446744073709551615ULL);
+  EXPECT_TRUE(some.dead);
+  // The jobs of nobody in particular, which is not the same as everybody's.
+  EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.tenant, "");
+  EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.model, "");
+  for (const auto state : machine_traits<job_state>::states) {
+    EXPECT_EQ(taken<list_jobs>("GET", "/jobs?state=" + std::string{to_string(state)}).filter.state,
+              state);
+  }
+  for (const std::string query : {"state=",
+                                  "state=queued",
+                                  "state=in_queue",
+                                  "state=IN_QUEUE%00",
+                                  "state=FAILED&state=FAILED",
+                                  "limit=0",
+                                  "limit=1001",
+                                  "limit=",
+                                  "limit=ten",
+                                  "limit=1.0",
+                                  "limit=-1",
+                                  "limit=%31%",
+                                  "after=",
+                                  "after=-1",
+                                  "after=18446744073709551616",
+                                  "tenant=a%20b",
+                                  "tenant=a+b",
+                                  "tenant=%FF",
+                                  "model=a/b",
+                                  "dead=true",
+                                  "Limit=1",
+                                  "x",
+                                  "=1",
+                                  "limit%00=1"}) {
+    EXPECT_EQ(refused("GET", "/jobs?" + query), 400U) << query;
+    EXPECT_EQ(refused("GET", "/dead?" + query), 400U) << query;
+  }
+  EXPECT_EQ(refused("GET", "/jobs?tenant=" + std::string(64, 'a')), 0U);
+  EXPECT_EQ(refused("GET", "/jobs?tenant=" + std::string(65, 'a')), 400U);
+  EXPECT_EQ(refused("GET", "/jobs?&limit=2&"), 0U);
+}
+
+TEST(routes, where_events_begin) {
+  EXPECT_EQ(taken<events>("GET", "/events").after, std::nullopt);
+  EXPECT_EQ(taken<events>("GET", "/events?after=0").after, 0U);
+  EXPECT_EQ(taken<events>("GET", "/events?job=a-1&after=7").after, 7U);
+  EXPECT_EQ(taken<events>("GET", "/events?job=a-1&after=7").job, job_id{"a-1"});
+  EXPECT_EQ(taken<events>("GET", "/events", "9").after, 9U);
+  EXPECT_EQ(taken<events>("GET", "/events?after=7", "9").after, 9U); // an EventSource came back
+  for (const std::string id : {"x", "-1", "9 ", "18446744073709551616"}) {
+    const auto parsed = parse({"GET", "/events", "", "", {}, id}, bounds);
+    ASSERT_FALSE(parsed) << id;
+    EXPECT_EQ(parsed.error().status, 400U);
+  }
+}
+
+/// A target for this row that is well formed.
+std::string target_of(const route_shape& shape) {
+  std::string path{shape.path};
+  for (const auto& [part, value] : std::vector<std::pair<std::string, std::string>>{
+           {"{id}", "a-1"}, {"{slot}", "3"}, {"{count}", "4"}}) {
+    if (const auto at = path.find(part); at != std::string::npos) {
+      path.replace(at, part.size(), value);
+    }
+  }
+  return "/" + path;
+}
+
+std::vector<std::string> methods_of(const route_shape& shape) {
+  std::vector<std::string> methods;
+  std::istringstream list{std::string{shape.methods}};
+  for (std::string method; std::getline(list, method, ',');) {
+    methods.push_back(method.substr(method.find_first_not_of(' ')));
+  }
+  return methods;
+}
+
+TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
+  std::set<std::size_t> calls;
+  for (const auto& shape : routes()) {
+    const auto target = target_of(shape);
+    const auto methods = methods_of(shape);
+    for (const std::string method : {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
+      const bool allowed = std::find(methods.begin(), methods.end(), method) != methods.end();
+      const auto found = find_route(method, target, bounds);
+      EXPECT_EQ(found.has_value(), allowed) << method << ' ' << target;
+      if (!found) {
+        EXPECT_EQ(found.error().status, 405U) << method << ' ' << target;
+        continue;
+      }
+      EXPECT_EQ(found->kind, shape.kind) << target;
+      EXPECT_EQ(body_limit(method, target, bounds) > 0,
+                method == "POST" && shape.body != body_rule::none)
+          << method << ' ' << target;
+      const bool prefixed = find_route(method, "/v2/other" + target, bounds).has_value();
+      EXPECT_EQ(prefixed, shape.prefixed) << target;
+      const auto call = parse({method, target, "application/json", R"({"input":1})"}, bounds);
+      ASSERT_TRUE(call) << target;
+      calls.insert(call->index());
+    }
+  }
+  EXPECT_EQ(calls.size(), std::variant_size_v<call>) << "a call that no route makes";
+}
+
+TEST(routes, the_fuzzers_seeds_reach_every_row) {
+  std::set<route_kind> kinds;
+  for (const auto& file :
+       std::filesystem::directory_iterator(TAYFA_SOURCE_DIR "/tests/fuzz/corpus/api")) {
+    std::ifstream in{file.path(), std::ios::binary};
+    const std::string text{std::istreambuf_iterator<char>{in}, {}};
+    const auto asked = fuzz::request_of(text);
+    if (const auto found = find_route(asked.method, asked.target, limits{})) {
+      kinds.insert(found->kind);
+    }
+  }
+  for (const auto& shape : routes()) {
+    EXPECT_TRUE(kinds.contains(shape.kind)) << "no seed for " << shape.path;
+  }
+}
+
+} // namespace
+} // namespace tayfa::api

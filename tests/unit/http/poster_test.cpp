@@ -1,0 +1,223 @@
+// Calls to real receivers on loopback: what is sent, what comes back, and receivers that are
+// broken.
+#include "runtime/http/curl_poster.hpp"
+
+#include "tests/unit/http/asking.hpp"
+
+#include <gmock/gmock.h>
+
+namespace tayfa {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+using ::testing::ElementsAre;
+using ::testing::Pair;
+
+// ---- what is sent, and what comes back ---------------------------------------------------------
+
+TEST(poster, delivers_method_fields_and_body) {
+  receiver there{[](const received&) {
+    return answered(201, "thanks", "X-Trace: AbC\r\nContent-Type: text/plain\r\n");
+  }};
+  auto call = call_to(there.url("127.0.0.1", "/a/b?c=d"));
+  call.headers = {{"X-Tayfa-Attempt", "1"}, {"X-Empty", ""}};
+  const auto answer = ask(call);
+  ASSERT_TRUE(answer) << answer.error().str();
+  EXPECT_EQ(answer->status, 201U);
+  EXPECT_EQ(answer->body, "thanks");
+  EXPECT_THAT(answer->headers,
+              ElementsAre(Pair("x-trace", "AbC"), Pair("content-type", "text/plain"),
+                          Pair("content-length", "6")));
+  const auto requests = there.requests();
+  ASSERT_EQ(requests.size(), 1U);
+  const auto& got = requests.front();
+  EXPECT_TRUE(got.head.starts_with("POST /a/b?c=d HTTP/1.1\r\n")) << got.head;
+  EXPECT_TRUE(got.has("\r\nHost: 127.0.0.1:" + std::to_string(there.port()) + "\r\n"));
+  EXPECT_TRUE(got.has("\r\nContent-Type: application/json\r\n"));
+  EXPECT_TRUE(got.has("\r\nX-Tayfa-Attempt: 1\r\n"));
+  EXPECT_TRUE(got.has("\r\nX-Empty:\r\n"));
+  EXPECT_TRUE(got.has("\r\nUser-Agent: tayfa\r\n"));
+  EXPECT_EQ(got.body, R"({"id":"j1"})");
+}
+
+TEST(poster, methods_and_large_bodies) {
+  receiver there;
+  curl_poster poster{local_options()};
+  for (const std::string method : {"GET", "HEAD", "PUT", "PATCH", "DELETE", "POST"}) {
+    auto call = call_to(there.url());
+    call.method = method;
+    call.body = method == "PUT" ? std::string(3'000'000, 'b') : std::string{};
+    EXPECT_TRUE(ask(poster, call)) << method;
+  }
+  const auto got = there.requests();
+  ASSERT_EQ(got.size(), 6U);
+  EXPECT_TRUE(got[0].head.starts_with("GET "));
+  EXPECT_TRUE(got[1].head.starts_with("HEAD "));
+  EXPECT_TRUE(got[2].head.starts_with("PUT "));
+  EXPECT_EQ(got[2].body.size(), 3'000'000U);
+  EXPECT_FALSE(got[2].has("Expect"));
+  EXPECT_TRUE(got[5].has("Content-Length: 0"));
+}
+
+TEST(poster, the_caller_names_the_content_type) {
+  receiver there;
+  auto call = call_to(there.url());
+  call.headers = {{"content-type", "text/plain"}};
+  ASSERT_TRUE(ask(call));
+  EXPECT_TRUE(there.requests()[0].has("content-type: text/plain"));
+  EXPECT_FALSE(there.requests()[0].has("application/json"));
+}
+
+TEST(poster, every_status_is_an_answer_and_no_redirect_is_followed) {
+  receiver elsewhere;
+  const std::string fields = "Location: " + elsewhere.url() + "\r\n";
+  for (const unsigned status : {200U, 204U, 301U, 302U, 307U, 308U, 404U, 500U, 503U}) {
+    receiver there{[&](const received&) { return answered(status, "", fields); }};
+    const auto answer = ask(call_to(there.url()));
+    ASSERT_TRUE(answer) << status << answer.error().str();
+    EXPECT_EQ(answer->status, status);
+  }
+  EXPECT_TRUE(elsewhere.requests().empty());
+}
+
+TEST(poster, malformed_calls_are_refused_before_anything_is_sent) {
+  receiver there;
+  curl_poster poster{local_options()};
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{"X-A", "b\r\nX-Evil: 1"},
+                                                        {"X-A\r\nX-Evil", "1"},
+                                                        {"", "1"},
+                                                        {"X A", "1"},
+                                                        {"Host", "metadata"},
+                                                        {"Content-Length", "3"},
+                                                        {"transfer-encoding", "chunked"},
+                                                        {"Connection", "close"},
+                                                        {"X-A", std::string(9000, 'a')},
+                                                        {"X-A", std::string(1, '\0')}}) {
+    auto call = call_to(there.url());
+    call.headers = {{name, value}};
+    EXPECT_EQ(code_of(ask(poster, call)), errc::bad_request) << name;
+  }
+  for (const std::string method : {"", "post", "CONNECT", "TRACE", "GET / HTTP/1.1\r\nX: y"}) {
+    auto call = call_to(there.url());
+    call.method = method;
+    EXPECT_EQ(code_of(ask(poster, call)), errc::bad_request) << method;
+  }
+  EXPECT_EQ(there.connections(), 0U);
+}
+
+// ---- receivers that are broken -----------------------------------------------------------------
+
+TEST(poster, a_receiver_that_never_answers_times_out) {
+  receiver there{[](const received&) { return told{"", told::then::hang}; }};
+  auto call = call_to(there.url());
+  call.timeout = 100ms;
+  EXPECT_EQ(code_of(ask(call)), errc::request_timeout);
+}
+
+TEST(poster, a_body_that_drips_times_out) {
+  receiver there{[](const received&) {
+    return told{"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", told::then::drip};
+  }};
+  auto call = call_to(there.url());
+  call.timeout = 200ms;
+  EXPECT_EQ(code_of(ask(call)), errc::request_timeout);
+}
+
+TEST(poster, a_head_that_drips_times_out) {
+  receiver there{[](const received&) { return told{"HTTP/1.1 200 OK\r\nX: ", told::then::drip}; }};
+  auto call = call_to(there.url());
+  call.timeout = 200ms;
+  EXPECT_EQ(code_of(ask(call)), errc::request_timeout);
+}
+
+TEST(poster, a_receiver_that_does_not_accept_times_out) {
+  // A full backlog: connections are neither taken nor refused.
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof at;
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
+  ASSERT_EQ(::listen(listener, 0), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
+  std::vector<int> fillers;
+  for (int i = 0; i < 4; ++i) {
+    fillers.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    ::connect(fillers.back(), reinterpret_cast<sockaddr*>(&at), size);
+  }
+  auto options = local_options();
+  options.connect_timeout = 100ms;
+  EXPECT_EQ(
+      code_of(ask(call_to("http://127.0.0.1:" + std::to_string(ntohs(at.sin_port))), options)),
+      errc::request_timeout);
+  for (const int fd : fillers) {
+    ::close(fd);
+  }
+  ::close(listener);
+}
+
+TEST(poster, a_refused_connection_is_unavailable) {
+  std::string url;
+  {
+    receiver gone;
+    url = gone.url();
+  }
+  EXPECT_EQ(code_of(ask(call_to(url))), errc::unavailable);
+}
+
+TEST(poster, a_name_without_address_is_unavailable) {
+  EXPECT_EQ(code_of(ask(call_to("http://no-such-name.invalid/"))), errc::unavailable);
+}
+
+TEST(poster, answers_are_bounded) {
+  for (const auto& told_so :
+       {answered(200, std::string(200'000, 'a')),
+        // without a length: only the counting of bytes can end it
+        told{"HTTP/1.1 200 OK\r\n\r\n" + std::string(200'000, 'a'), told::then::drip},
+        answered(200, "", "X-Long: " + std::string(40'000, 'a') + "\r\n")}) {
+    receiver there{[&](const received&) { return told_so; }};
+    EXPECT_EQ(code_of(ask(call_to(there.url()))), errc::payload_too_large);
+  }
+  std::string many;
+  for (int i = 0; i < 200; ++i) {
+    many += "X-" + std::to_string(i) + ": 1\r\n";
+  }
+  receiver talker{[&](const received&) { return answered(200, "", many); }};
+  EXPECT_EQ(code_of(ask(call_to(talker.url()))), errc::payload_too_large);
+}
+
+TEST(poster, an_answer_of_exactly_the_bound_is_taken) {
+  receiver there{[](const received&) { return answered(200, std::string(1000, 'a')); }};
+  auto call = call_to(there.url());
+  call.answer_bytes_max = 1000;
+  EXPECT_EQ(ask(call)->body.size(), 1000U);
+  call.answer_bytes_max = 999;
+  EXPECT_EQ(code_of(ask(call)), errc::payload_too_large);
+}
+
+TEST(poster, nonsense_and_early_ends_are_io_errors) {
+  for (const auto& nonsense :
+       {told{"SSH-2.0-OpenSSH_9.2\r\n", told::then::close}, told{"", told::then::close},
+        told{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", told::then::close},
+        told{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", told::then::close}}) {
+    receiver there{[&](const received&) { return nonsense; }};
+    EXPECT_EQ(code_of(ask(call_to(there.url()))), errc::io_error) << nonsense.bytes;
+  }
+}
+
+TEST(poster, a_receiver_that_closes_after_each_answer_is_asked_again) {
+  receiver there{[](const received&) {
+    auto told_so = answered(200, "x");
+    told_so.after = told::then::close;
+    return told_so;
+  }};
+  curl_poster poster{local_options()};
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_TRUE(ask(poster, call_to(there.url()))) << i;
+  }
+}
+
+} // namespace
+} // namespace tayfa
