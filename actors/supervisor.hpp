@@ -41,6 +41,8 @@ struct pod_terms {
   std::string engine; ///< resolved kind: "scripted" or "torch"
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
+  /// Told of every child that is started; the simulation needs to know whom a kill -9 takes.
+  std::function<void(const caf::strong_actor_ptr&)> born{};
 };
 
 class supervisor : public supervisor_actor::base {
@@ -91,6 +93,7 @@ class supervisor : public supervisor_actor::base {
   void make_slot(std::size_t);
   caf::strong_actor_ptr start_core(std::size_t);
   caf::strong_actor_ptr start_worker(std::size_t);
+  void announce(const caf::strong_actor_ptr&) const;
   void slot_gave_up(std::size_t, const error&);
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();

@@ -67,6 +67,7 @@ caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.loader),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.health),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.ingress)};
+  announce(children[i]);
   return children[i];
 }
 
@@ -106,7 +107,15 @@ caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
   s.state = engine_state::NOT_STARTED;
   const worker_ref who{slot_id{static_cast<std::uint32_t>(i)}, s.incarnation};
   s.worker = spawn<gpu_worker>(ctx_, worker_terms{who, terms_.engine, crew_});
-  return caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+  const auto child = caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+  announce(child);
+  return child;
+}
+
+void supervisor::announce(const caf::strong_actor_ptr& child) const {
+  if (terms_.born) {
+    terms_.born(child);
+  }
 }
 
 void supervisor::slot_gave_up(std::size_t i, const error& why) {

@@ -59,7 +59,8 @@ void sim_probe::run(const std::string& engine, std::function<void(fitness_report
 
 void sim_poster::send(outgoing_call call, std::function<void(result<outgoing_answer>)> done) {
   const auto number = ++calls[call.url];
-  const bool fails = call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);
+  const bool fails =
+      call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);
   if (fails) {
     done(outgoing_answer{500, {}, {}});
     return;

@@ -1,6 +1,4 @@
-#include "actors/sim/simulation.hpp"
-
-#include "actors/sim/sim_engines.hpp"
+#include "actors/sim/run.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -22,79 +20,38 @@ caf::actor_system_config& testing(caf::actor_system_config& c) {
   return c;
 }
 
-class run {
- public:
-  run(const scenario& plan, std::uint64_t seed)
-      : plan_(plan), system_(testing(system_config_)),
-        scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())),
-        random_(seed), order_(seed ^ 0x9e3779b97f4a7c15ULL), time_(scheduler_),
-        lines_(time_, memory_log::options{log_level::debug, log_format::text, 1'000'000}),
-        log_(lines_), engines_(system_, time_, random_) {
-    scheduler_.clock().current_time += 1h; // CAF gives the zero time point a meaning of its own
-    begin_ = time_.now();
-  }
+store::sim_disk::options disk_options(std::uint64_t seed) {
+  store::sim_disk::options o;
+  o.seed = seed;
+  return o;
+}
 
-  outcome go() {
-    prepare();
-    moved("pod", "CREATED", {});
-    due_incidents();
-    caf::anon_send(supervisor_, start_pod{});
-    steps();
-    settle();
-    check();
-    clean_up();
-    result_.log = lines_.text();
-    result_.virtual_time =
-        std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - begin_);
-    return std::move(result_);
-  }
+} // namespace
 
- private:
-  void prepare();
-  void start_work();
-  void settle();
-  void steps();
-  bool step();
-  void next_moment();
-  void moved(std::string_view machine, std::string_view to, std::string_view who);
-  void check_honest();
-  void due_incidents();
-  void carry_out(const incident&);
-  void draw_faults();
-  void check();
-  void check_job(std::size_t index, const job_history&);
-  void check_pod_states();
-  void clean_up();
-  void violated(std::string text) { result_.violations.push_back(std::move(text)); }
+run::run(const scenario& plan, std::uint64_t seed)
+    : plan_(plan), system_(testing(system_config_)),
+      scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())),
+      random_(seed), order_(seed ^ 0x9e3779b97f4a7c15ULL), time_(scheduler_),
+      lines_(time_, memory_log::options{log_level::debug, log_format::text, 1'000'000}),
+      log_(lines_), engines_(system_, time_, random_), disk_(disk_options(seed)) {
+  scheduler_.clock().current_time += 1h; // CAF gives the zero time point a meaning of its own
+  begin_ = time_.now();
+}
 
-  const scenario& plan_;
-  caf::actor_system_config system_config_;
-  caf::actor_system system_;
-  caf::scheduler::test_coordinator& scheduler_;
-  seeded_random random_;
-  seeded_random order_; ///< only for the order of steps
-  virtual_time time_;
-  memory_log lines_;
-  observed_log log_;
-  metrics meters_;
-  sim_engine_host engines_;
-  sim_gateway http_;
-  sim_probe probe_;
-  sim_models models_;
-  config knobs_;
-  std::shared_ptr<job_table> jobs_;
-  std::optional<world> world_;
-  supervisor_actor supervisor_;
-  std::vector<caf::actor> others_;
-  std::shared_ptr<history> seen_ = std::make_shared<history>();
-  std::multimap<moment, incident> incidents_;
-  std::vector<incident> waiting_;
-  std::map<std::string, std::string> engine_states_; ///< by worker
-  std::optional<pod_exit> exit_;
-  bool asked_to_stop_ = false;
-  moment begin_;
-  outcome result_;
-};
+outcome run::go() {
+  prepare();
+  moved("pod", "CREATED", {});
+  due_incidents();
+  pod_->start();
+  steps();
+  settle();
+  check();
+  clean_up();
+  result_.log = lines_.text();
+  result_.virtual_time =
+      std::chrono::duration_cast<std::chrono::milliseconds>(time_.now() - begin_);
+  return std::move(result_);
+}
 
 void run::prepare() {
   http_.port_in_use = plan_.port_in_use;
@@ -107,8 +64,12 @@ void run::prepare() {
   for (const auto& [slot, behavior] : plan_.behaviors) {
     engines_.behaviors[slot_id{slot}] = behavior;
   }
-  jobs_ = std::make_shared<job_table>(limits_from(knobs_));
-  world_.emplace(world{time_, random_, log_, meters_, engines_, http_, probe_, models_});
+  for (const auto& name : plan_.models) {
+    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
+  }
+  if (plan_.knobs) {
+    plan_.knobs(knobs_);
+  }
   log_.observe([this](std::string_view machine, std::string_view to, std::string_view who) {
     moved(machine, to, who);
   });
@@ -118,16 +79,79 @@ void run::prepare() {
   if (plan_.random_faults) {
     draw_faults();
   }
-  supervisor_ = system_.spawn<supervisor>(
-      pod_context{*world_, knobs_},
-      pod_terms{"scripted", jobs_, [this](pod_exit e) { exit_ = std::move(e); }});
+  if (plan_.random_crashes) {
+    draw_crashes();
+  }
+  make_pod();
+}
+
+void run::make_pod() {
+  pod_ = std::make_unique<sim_pod>(surroundings{system_, time_, random_, log_, meters_, engines_,
+                                                http_, probe_, models_, post_, feed_, disk_},
+                                   knobs_, [this](pod_exit e) { stopped(std::move(e)); });
+}
+
+/// The platform starts a pod that ended again, while there is work left and it was not asked to
+/// end.
+void run::stopped(pod_exit e) {
+  const bool work_left = plan_.work && !work_done_;
+  if (work_left && restarts_ < plan_.restarts) {
+    ++restarts_;
+    crash(false);
+    return;
+  }
+  exit_ = std::move(e);
+}
+
+void run::crash(bool power) {
+  log_.info("sim_incident", {{"kill", power ? "power" : "runtime"}});
+  result_.commits += pod_->disk_store().transactions();
+  pod_->kill();
+  if (power) {
+    disk_.power_loss();
+    disk_.power_on();
+  }
+  disk_due_.reset();
+  const auto pause = std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * 2'000)};
+  born_again_ = time_.now() + std::chrono::milliseconds{1} + pause;
+}
+
+/// The next process begins, when everybody of the last one is dead.
+void run::reborn() {
+  while (pod_->alive() > 0 || !engines_.alive().empty()) {
+    if (!step()) {
+      next_moment();
+    }
+  }
+  born_again_.reset();
+  pod_.reset();
+  engine_states_.clear();
+  ++result_.lives;
+  make_pod();
+  pod_->start();
+  if (work_done_) {
+    caf::anon_send(pod_->root(), stop_pod{"the work is done"});
+  }
 }
 
 void run::start_work() {
   others_.push_back(spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] {
+    work_done_ = true;
     asked_to_stop_ = true;
-    caf::anon_send(supervisor_, stop_pod{"the work is done"});
+    if (!born_again_) {
+      caf::anon_send(pod_->root(), stop_pod{"the work is done"});
+    }
   }));
+}
+
+void run::draw_crashes() {
+  const auto count = 1 + random_.next() % 6;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    incident x;
+    x.act = random_.unit() < 0.5 ? incident::what::kill_runtime : incident::what::lose_power;
+    const auto at = std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * 30'000)};
+    incidents_.emplace(begin_ + at, x);
+  }
 }
 
 void run::draw_faults() {
@@ -150,7 +174,7 @@ void run::moved(std::string_view machine, std::string_view to, std::string_view 
   }
   if (machine == "pod" && to != "CREATED") {
     result_.pod_states.emplace_back(to);
-    if (to == "CONFIGURING" && plan_.work) {
+    if (to == "CONFIGURING" && plan_.work && !std::exchange(work_begun_, true)) {
       start_work(); // the port is open from here on
     }
   }
@@ -176,13 +200,22 @@ void run::carry_out(const incident& x) {
   };
   const auto end_actor = [&](const char* name) {
     log_.info("sim_incident", {{"kill", name}});
-    caf::anon_send(supervisor_, part_stuck{name}); // the supervisor kills and replaces it
+    caf::anon_send(pod_->root(), part_stuck{name}); // the supervisor kills and replaces it
   };
   switch (x.act) {
   case what::sigterm:
     asked_to_stop_ = true;
-    caf::anon_send(supervisor_, stop_pod{"SIGTERM"});
+    caf::anon_send(pod_->root(), stop_pod{"SIGTERM"});
     break;
+  case what::kill_runtime:
+  case what::lose_power:
+    if (!born_again_ && !exit_) {
+      crash(x.act == what::lose_power);
+    }
+    break;
+  case what::fill_disk: disk_.set_limit(disk_.bytes_used()); break;
+  case what::free_disk: disk_.set_limit(std::nullopt); break;
+  case what::break_flush: disk_.plan_fault(store::disk_call::sync, 1, EIO); break;
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
   case what::babble_engine: hit(sim_engine_host::babble); break;
@@ -214,6 +247,9 @@ void run::due_incidents() {
 /// One message of one runnable actor, chosen by the seed.
 bool run::step() {
   auto& jobs = scheduler_.jobs;
+  if (disk_step()) {
+    return true;
+  }
   if (jobs.empty()) {
     return false;
   }
@@ -222,6 +258,23 @@ bool run::step() {
   scheduler_.try_run_once();
   ++result_.steps;
   return true;
+}
+
+/// The store's next operation, when its time has come.
+bool run::disk_step() {
+  if (born_again_ || pod_->disk_store().pending() == 0) {
+    return false;
+  }
+  if (!disk_due_) {
+    const auto takes = random_.unit() * static_cast<double>(plan_.disk_latency_max.count());
+    disk_due_ = time_.now() + std::chrono::nanoseconds{static_cast<std::int64_t>(takes)};
+  }
+  if (*disk_due_ > time_.now()) {
+    return false;
+  }
+  disk_due_.reset();
+  ++result_.steps;
+  return pod_->disk_store().step();
 }
 
 /// Nothing can run: time passes until the next timer or incident.
@@ -235,10 +288,15 @@ void run::next_moment() {
   if (!incidents_.empty()) {
     next = next ? std::min(*next, incidents_.begin()->first) : incidents_.begin()->first;
   }
+  for (const auto& due : {disk_due_, born_again_}) {
+    if (due) {
+      next = next ? std::min(*next, *due) : *due;
+    }
+  }
   const bool idle_pod = !plan_.work && !asked_to_stop_ && plan_.exit_code == 0;
   if (idle_pod && (!next || *next > begin_ + quiet_before_stop)) {
     asked_to_stop_ = true;
-    caf::anon_send(supervisor_, stop_pod{"nothing to do"});
+    caf::anon_send(pod_->root(), stop_pod{"nothing to do"});
     return;
   }
   if (next) {
@@ -253,8 +311,8 @@ void run::steps() {
   while (!exit_) {
     if (result_.steps > steps_max || time_.now() - begin_ > virtual_time_max) {
       violated("the pod did not end within its virtual time (I15)");
-      caf::anon_send(supervisor_, stop_pod{"simulation limit"});
-      caf::anon_send(supervisor_, stop_pod{"simulation limit"});
+      caf::anon_send(pod_->root(), stop_pod{"simulation limit"});
+      caf::anon_send(pod_->root(), stop_pod{"simulation limit"});
       for (int i = 0; i < 200'000 && !exit_; ++i) {
         if (!step()) {
           next_moment();
@@ -263,12 +321,15 @@ void run::steps() {
       return;
     }
     due_incidents();
+    if (born_again_ && *born_again_ <= time_.now()) {
+      reborn();
+    }
     if (!step()) {
       next_moment();
     }
-    if (++since_audit >= 50) {
+    if (++since_audit >= 50 && !born_again_) {
       since_audit = 0;
-      for (auto& broken : jobs_->audit()) {
+      for (auto& broken : pod_->jobs().audit()) {
         violated("job table: " + broken);
       }
     }
@@ -288,103 +349,23 @@ void run::settle() {
   }
 }
 
-// ---- the oracle --------------------------------------------------------------------------------
-
-void run::check() {
-  if (!exit_) {
-    violated("the pod never stopped");
-    return;
-  }
-  result_.exit = *exit_;
-  if (exit_->code != plan_.exit_code) {
-    violated("exit code " + std::to_string(exit_->code) + " (" + exit_->reason + "), expected " +
-             std::to_string(plan_.exit_code));
-  }
-  if (!engines_.alive().empty()) {
-    violated(std::to_string(engines_.alive().size()) + " engine processes outlive the pod (I10)");
-  }
-  if (lines_.count("illegal_transition") > 0) {
-    violated("an illegal transition was tried (I8)");
-  }
-  if (lines_.count("actor_failed") > 0 || lines_.count("unexpected_message") > 0) {
-    violated("an actor failed or got a message that it does not know");
-  }
-  for (auto& broken : jobs_->audit()) {
-    violated("job table at the end: " + broken);
-  }
-  check_pod_states();
-  for (std::size_t i = 0; i < seen_->size(); ++i) {
-    check_job(i, (*seen_)[i]);
-  }
-}
-
-void run::check_pod_states() {
-  const auto& states = result_.pod_states;
-  if (states.empty() || states.back() != "STOPPED" ||
-      std::count(states.begin(), states.end(), "STOPPED") != 1) {
-    violated("the pod's life did not end in STOPPED exactly once (I8)");
-  }
-}
-
-void run::check_job(std::size_t index, const job_history& job) {
-  const auto who = "job " + std::to_string(index) + " (" + job.kind + " " + job.accepted_id + ")";
-  ++result_
-        .ends[job.final_state.empty() ? (job.refused ? "refused" : "unfinished") : job.final_state];
-  const bool stopped_early =
-      plan_.exit_code != 0 ||
-      std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
-                  [](const auto& i) { return i.act == incident::what::sigterm; });
-  if (job.accepted_id.empty()) {
-    if (!job.refused || (!plan_.faulty && !stopped_early)) {
-      violated(who + " was neither accepted nor refused, or refused without a reason");
-    }
-    return;
-  }
-  if (job.final_state.empty()) {
-    if (!stopped_early) {
-      violated(who + " was accepted and never ended (I1)");
-    }
-    return;
-  }
-  for (const auto& later : job.later_bodies) {
-    if (later != job.final_body) {
-      violated(who + " changed after its end (I2): " + job.final_body + " became " + later);
-    }
-  }
-  if (job.cancel_acknowledged && job.final_state != "CANCELLED") {
-    violated(who + " was acknowledged as CANCELLED and ended " + job.final_state + " (I4)");
-  }
-  const bool allowed =
-      std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
-  const bool attempts_lost = plan_.faulty && job.final_state == "FAILED" &&
-                             job.final_body.find("max_attempts") != std::string::npos;
-  if (!allowed && !attempts_lost) {
-    violated(who + " ended " + job.final_state + ": " + job.final_body);
-  }
-  if (job.final_state == "COMPLETED" &&
-      job.final_body.find(job.expected_output) == std::string::npos) {
-    violated(who + " got a result that is not its own (I3): " + job.final_body);
-  }
-}
-
 void run::clean_up() {
   http_.redirect(nullptr);
   for (const auto& actor : others_) {
     caf::anon_send_exit(actor, caf::exit_reason::kill);
   }
   others_.clear();
-  caf::anon_send_exit(caf::actor_cast<caf::actor>(supervisor_), caf::exit_reason::kill);
-  supervisor_ = nullptr;
+  result_.commits += pod_->disk_store().transactions();
+  pod_->kill();
   engines_.forget();
   scheduler_.run();
   scheduler_.clock().cancel_all(); // timers hold strong references
   scheduler_.run();
+  pod_.reset();
   if (system_.registry().running() != 0) {
     violated(std::to_string(system_.registry().running()) + " actors outlive the pod (I10)");
   }
 }
-
-} // namespace
 
 outcome simulate(const scenario& plan, std::uint64_t seed) {
   return run{plan, seed}.go();

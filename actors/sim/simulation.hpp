@@ -4,7 +4,7 @@
 // The seed chooses the order in which runnable actors run (one message at a time), all latencies,
 // the workload, ids and jitter. Same commit, same scenario, same seed: the same log, byte for byte.
 // After the run the clients' history and the pod's remains are held against the promises
-// (invariants I1-I5, I7-I10, I15 of docs/architecture.md); each break is a sentence in
+// (invariants I1-I5, I7-I10, I14, I15 of docs/architecture.md); each break is a sentence in
 // `violations`.
 #pragma once
 
@@ -13,6 +13,7 @@
 #include "runtime/engine/scripted.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -31,6 +32,11 @@ struct incident {
     kill_ingress,
     kill_loader,
     babble_engine, ///< it sends bytes that are no frame
+    kill_runtime,  ///< SIGKILL to the process; the platform starts the next one
+    lose_power,    ///< likewise, and what the disk had not flushed is lost or torn
+    fill_disk,     ///< no byte more fits
+    free_disk,
+    break_flush, ///< the next flush of the disk fails
   };
   std::string machine;
   std::string state;
@@ -54,8 +60,14 @@ struct scenario {
   bool engine_missing = false;
   bool spawner_stuck = false;
   int exit_code = 0;
-  bool faulty = false;        ///< incidents may cost attempts: FAILED max_attempts is allowed, too
-  bool random_faults = false; ///< kills and freezes drawn from the seed
+  bool faulty = false;         ///< incidents may cost attempts: FAILED max_attempts is allowed, too
+  bool random_faults = false;  ///< kills and freezes drawn from the seed
+  bool random_crashes = false; ///< kill_runtime and lose_power drawn from the seed
+  /// Starts by the platform after the first one, when the runtime ended and there is work left.
+  std::uint32_t restarts = 0;
+  std::chrono::nanoseconds disk_latency_max{2'000'000};
+  std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
+  std::function<void(config&)> knobs{};
 };
 
 struct outcome {
@@ -65,6 +77,8 @@ struct outcome {
   std::vector<std::string> pod_states;       ///< in order
   std::map<std::string, std::uint32_t> ends; ///< final states of jobs
   std::uint64_t steps = 0;
+  std::uint32_t lives = 1; ///< of the runtime's process
+  std::uint64_t commits = 0;
   std::chrono::milliseconds virtual_time{0};
 };
 

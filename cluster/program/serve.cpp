@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <mutex>
@@ -82,6 +83,17 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
     log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
   };
   return o;
+}
+
+/// Reading the machine takes a moment, so it is done only when somebody may be pinned.
+slot_pinner pinner_from(const config& c) {
+  const auto mode = pinning_from(c.engine_pin).value_or(pinning::off);
+  if (mode == pinning::off || c.engine_slots == 0) {
+    return {};
+  }
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return {read_machine(), mode,
+          visible == nullptr ? std::nullopt : std::optional<std::string>{visible}};
 }
 
 /// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve
@@ -168,8 +180,11 @@ int run_serve(const serve_plan& plan) {
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
                          {"open_files", files ? files->now : 0}});
-  auto engines = process_engine_host::make(
-      process_host_options{plan.program, plan.knobs.pod_data + "/run"}, lines);
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  auto engines = process_engine_host::make(std::move(host), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }

@@ -4,13 +4,9 @@
 // run; memory grows with n, so an out-of-memory at n says that n is too many until the engine is
 // new. Learning doubles the size while a member's share of the time falls by at least 5 %, steps
 // back when it does not, and tries the next size again now and then (every 64 runs), as load
-<<<<<<< HEAD
-// changes.
-=======
 // changes; a size that has become worse than the one below makes it learn anew. A size that ran out
 // of memory lowers the most by a quarter, and each time it happens the next try of a larger one
 // waits twice as long.
->>>>>>> policy
 #pragma once
 
 #include "runtime/core/run_times.hpp"

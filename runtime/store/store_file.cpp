@@ -55,21 +55,15 @@ result<job_store::recovered> store_file::open() {
     // Whatever else the opening met, nothing was accepted yet: it can be tried again later.
     return fail(why.code == errc::store_failed ? errc::io_error : why.code, why.text);
   };
-  if (auto fit = files_.prepare(options_.folder); !fit) {
-    return give_up(fit.error());
-  }
   const auto path = options_.folder + "/" + file_name;
-  texts_ = text_files{files_, options_.folder + "/" + texts_name};
-  for (const auto& step :
-       {files_.make_file(path), texts_.prepare(), files_.sync_folder(options_.folder)}) {
-    if (!step) {
-      return give_up(step.error());
-    }
+  const schema_options schema{.vfs = options_.vfs,
+                              .flush = options_.flush,
+                              .log_limit = static_cast<std::int64_t>(options_.checkpoint_pages) *
+                                           2 * page_bytes};
+  if (auto ready = prepare(path, schema); !ready) {
+    return give_up(ready.error());
   }
-  auto opened = open_database(
-      path, {.vfs = options_.vfs,
-             .flush = options_.flush,
-             .log_limit = static_cast<std::int64_t>(options_.checkpoint_pages) * 2 * page_bytes});
+  auto opened = open_database(path, schema);
   if (!opened) {
     return give_up(opened.error());
   }
@@ -91,6 +85,42 @@ result<job_store::recovered> store_file::open() {
   found.last_order = last_order_;
   texts_.sweep();
   return found;
+}
+
+result<void> store_file::prepare(const std::string& path, const schema_options& schema) {
+  if (auto fit = files_.prepare(options_.folder); !fit) {
+    return fit;
+  }
+  texts_ = text_files{files_, options_.folder + "/" + texts_name};
+  if (auto made = texts_.prepare(); !made) {
+    return made;
+  }
+  const auto log = files_.read(path + "-wal", 1);
+  const auto file = files_.read(path, 1);
+  if (file) {
+    return log && !log->empty() ? files_.write_again(path + "-wal") : result<void>{};
+  }
+  if (file.error().code != errc::not_found) {
+    return fail(file.error());
+  }
+  if (log && !log->empty()) {
+    return fail(errc::store_corrupt, "the store's file is gone, and its write-ahead log is there");
+  }
+  return create(path, schema);
+}
+
+result<void> store_file::create(const std::string& path, const schema_options& schema) {
+  const auto unfinished = path + ".new";
+  for (const char* const part : {"", "-journal", "-wal"}) {
+    if (auto gone = files_.remove(unfinished + part); !gone) {
+      return gone;
+    }
+  }
+  auto done = files_.make_file(unfinished);
+  done = done ? create_database(unfinished, schema) : done;
+  done = done ? files_.remove(unfinished + "-wal") : done;
+  done = done ? files_.rename(unfinished, path) : done;
+  return done ? files_.sync_folder(options_.folder) : done;
 }
 
 result<void> store_file::load_meta() {
@@ -152,16 +182,19 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
   if (refusal_ || !sql_) {
     return fail(refusal_.value_or(error{errc::store_failed, "the store is not open"}));
   }
+  const auto last_order = last_order_;
   auto done = transact(batches);
   if (done) {
     texts_.settle();
     return {};
   }
+  if (done.error().code != errc::storage_full) {
+    // It may be durable all the same, so its texts stay; the next open removes what has no row.
+    return fail(refuse(done.error()));
+  }
+  last_order_ = last_order;
   if (auto undone = roll_back(); !undone) {
     return fail(refuse(undone.error()));
-  }
-  if (done.error().code != errc::storage_full) {
-    return fail(refuse(done.error()));
   }
   return done;
 }

@@ -50,6 +50,8 @@ class store_file {
     explicit statements(database&);
   };
 
+  result<void> prepare(const std::string& path, const schema_options&);
+  result<void> create(const std::string& path, const schema_options&);
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
   result<void> transact(std::span<const batch* const>);

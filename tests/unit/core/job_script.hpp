@@ -12,10 +12,19 @@ namespace tayfa::testing {
 
 inline std::string text_of(const effect& e) {
   if (const auto* g = std::get_if<give>(&e)) {
-    return "give " + to_string(g->message.attempt) + " to " + to_string(g->worker);
+    const auto& a = g->message;
+    return "give " + to_string(a.attempt) + " to " + to_string(g->worker) +
+           (a.batch == 0 ? "" : " of " + std::to_string(a.batch_size));
   }
   if (const auto* r = std::get_if<revoke>(&e)) {
     return "revoke " + to_string(r->attempt) + " from " + to_string(r->worker);
+  }
+  if (const auto* c = std::get_if<change_model>(&e)) {
+    return "change " + to_string(c->worker) + " to " + c->model;
+  }
+  if (const auto* n = std::get_if<notify>(&e)) {
+    return "notify " + n->url + " of " + n->view.id.str() + " " +
+           std::string{to_string(n->view.state)} + " try " + std::to_string(n->number);
   }
   const auto& m = std::get<moved>(e);
   return m.view.id.str() + " " + std::string{to_string(m.view.state)} + " (" +
@@ -57,13 +66,44 @@ struct job_script {
   }
   std::string submit_low(const char* id) {
     auto r = request();
-    r.policy.low_priority = true;
+    r.policy.priority = job_policy::priority_low;
     return submit(id, std::move(r));
+  }
+  static job_request of_tenant(const char* tenant) {
+    auto r = request();
+    r.policy.tenant = tenant;
+    return r;
+  }
+  static job_request keyed(const char* key, std::string input = "{}") {
+    auto r = request(std::move(input));
+    r.policy.idempotency_key = key;
+    return r;
   }
   std::string cancel(const char* id) {
     auto done = table.cancel(now, job_id{id});
     audited();
     return done ? text_of(done->second) : std::string{to_string(done.error().code)};
+  }
+  std::string retry(const char* id) {
+    auto done = table.retry(now, job_id{id});
+    audited();
+    return done ? text_of(done->second) : std::string{to_string(done.error().code)};
+  }
+  std::string drop(const char* id) {
+    auto done = table.drop(now, job_id{id});
+    audited();
+    return done ? "" : std::string{to_string(done.error().code)};
+  }
+  std::string purge() { return audited(table.purge(now).second); }
+  job_detail detail(const char* id) const {
+    auto found = table.inspect(now, job_id{id});
+    EXPECT_TRUE(found) << id << " is not there";
+    return found.value_or(job_detail{});
+  }
+  /// Why it waits; "none" when it does not.
+  std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
+  std::string notified(const char* id, bool delivered) {
+    return audited(table.notified(now, job_id{id}, delivered));
   }
   job_view view(const char* id) const {
     auto found = table.find(now, job_id{id});
@@ -88,9 +128,21 @@ struct job_script {
   }
 
   // ---- workers
-  std::string join(worker_ref w, std::uint32_t capacity = 1) {
-    return audited(table.worker_joined(now, w, capacity));
+  static worker_facts facts(std::uint32_t capacity = 1, bool steps = false) {
+    worker_facts f;
+    f.capacity = capacity;
+    f.steps = steps;
+    return f;
   }
+  static worker_facts batching(std::uint32_t members) {
+    auto f = facts(members);
+    f.batch_max = members;
+    return f;
+  }
+  std::string join(worker_ref w, const worker_facts& f) {
+    return audited(table.worker_joined(now, w, f));
+  }
+  std::string join(worker_ref w, std::uint32_t capacity = 1) { return join(w, facts(capacity)); }
   std::string join(std::uint32_t slot) { return join(worker(slot)); }
   std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
     return audited(table.worker_lost(now, slot_id{slot}, why));
@@ -117,6 +169,9 @@ struct job_script {
     f.output = shared_text{std::string{output}};
     return reported(table.finished(now, w, f));
   }
+  std::string failed(worker_ref w, attempt_ref a, errc code, const char* text = "") {
+    return failed(w, std::move(a), static_cast<std::uint16_t>(code), text);
+  }
   std::string failed(worker_ref w, attempt_ref a, std::uint16_t code, const char* text) {
     protocol::finished f;
     f.attempt = std::move(a);
@@ -124,6 +179,9 @@ struct job_script {
     f.code = code;
     f.text = text;
     return reported(table.finished(now, w, f));
+  }
+  std::string renewed(worker_ref w, const attempt_ref& a) {
+    return reported(table.renewed(now, w, a));
   }
   std::string stopped(worker_ref w, attempt_ref a) {
     protocol::finished f;
@@ -152,9 +210,13 @@ struct job_script {
     audited();
     return text_of(consequences);
   }
-  std::string checked(const result<effects>& done) {
+  /// A job that was there already: "again", and its id.
+  std::string checked(const result<job_table::submitted>& done) {
     audited();
-    return done ? text_of(*done) : std::string{to_string(done.error().code)};
+    if (!done) {
+      return std::string{to_string(done.error().code)};
+    }
+    return done->fresh ? text_of(done->then) : "again " + done->view.id.str();
   }
   std::string reported(const job_table::report_result& r) {
     audited();

@@ -113,6 +113,7 @@ TEST(job_table, the_time_to_live_counts_from_submit_waiting_or_running) {
   s.pass(seconds{20});
   EXPECT_EQ(s.expire(), "runs TIMED_OUT (ttl_expired); revoke runs#1 from 0#1; "
                         "waits TIMED_OUT (ttl_expired)");
+  EXPECT_EQ(s.detail("runs").input_bytes, 2u) << "a retry would want it";
   EXPECT_EQ(s.view("waits").failure->code, errc::ttl_expired);
   EXPECT_FALSE(s.view("waits").execution);
   EXPECT_EQ(s.table.counts().timed_out, 2u);
@@ -181,8 +182,8 @@ TEST(job_table, handing_back_revokes_what_runs_and_keeps_the_order) {
   s.submit("a");
   s.submit("b");
   s.submit("c");
-  EXPECT_EQ(s.hand_back(), "b IN_QUEUE (attempt_lost); revoke b#1 from 1#1; "
-                           "a IN_QUEUE (attempt_lost); revoke a#1 from 0#1");
+  EXPECT_EQ(s.hand_back(), "a IN_QUEUE (attempt_lost); revoke a#1 from 0#1; "
+                           "b IN_QUEUE (attempt_lost); revoke b#1 from 1#1");
   EXPECT_EQ(s.table.running(), 0u);
   EXPECT_EQ(s.table.counts().in_queue, 3u);
   EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale");

@@ -44,7 +44,7 @@ TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) 
   for (std::size_t i = 0; i < jobs; ++i) {
     ASSERT_TRUE(table.submit(now, job_id{std::to_string(i)}, request(input), false));
   }
-  auto consequences = table.worker_joined(now, worker_ref{slot_id{0}, 1}, 1);
+  auto consequences = table.worker_joined(now, worker_ref{slot_id{0}, 1}, worker_facts{});
   std::size_t done = 0;
   while (!consequences.empty()) {
     const auto* next = std::get_if<give>(&consequences.back());

@@ -28,18 +28,17 @@ TEST(job_table, a_job_waits_until_a_worker_has_room) {
 TEST(job_table, the_assignment_carries_the_input) {
   job_script s;
   s.join(0);
-  const auto consequences =
-      s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
-  ASSERT_TRUE(consequences);
-  EXPECT_EQ(std::get<give>(consequences->at(1)).message.input.view(), R"({"x":1})");
+  const auto done = s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
+  ASSERT_TRUE(done);
+  EXPECT_EQ(std::get<give>(done->then.at(1)).message.input.view(), R"({"x":1})");
 }
 
 TEST(job_table, the_move_is_told_before_the_attempt_is_given) {
   job_script s;
   s.join(0);
-  const auto consequences = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
-  ASSERT_TRUE(consequences);
-  const auto& told = std::get<moved>(consequences->at(0));
+  const auto done = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
+  ASSERT_TRUE(done);
+  const auto& told = std::get<moved>(done->then.at(0));
   EXPECT_EQ(told.from, job_state::IN_QUEUE);
   EXPECT_EQ(told.view.attempts, 1u);
   EXPECT_EQ(told.view.worker, "slot-0");
@@ -92,6 +91,34 @@ TEST(job_table, low_priority_waits_behind_everybody_else) {
   EXPECT_THAT(s.complete(w0, attempt("low1", 1)), HasSubstr("give low2#1"));
 }
 
+TEST(job_table, a_priority_is_a_moment_so_that_every_job_gets_its_turn) {
+  job_script s;
+  s.submit_low("low"); // as urgent as a normal job of four steps later
+  s.pass(milliseconds{4 * 60'000 - 1});
+  s.submit("before");
+  s.pass(milliseconds{2});
+  s.submit("after");
+  EXPECT_THAT(s.join(0), HasSubstr("give before#1"));
+  EXPECT_THAT(s.complete(w0, attempt("before", 1)), HasSubstr("give low#1"));
+  EXPECT_THAT(s.complete(w0, attempt("low", 1)), HasSubstr("give after#1"));
+}
+
+TEST(job_table, a_deadline_nearer_than_the_priority_comes_first_and_ends_nothing) {
+  job_script s;
+  s.submit("normal"); // four minutes of patience
+  auto r = job_script::request();
+  r.policy.deadline = milliseconds{1'000};
+  s.submit("soon", r);
+  auto high = job_script::request();
+  high.policy.priority = job_policy::priority_max;
+  high.policy.deadline = milliseconds{60'000}; // later than its priority: means nothing
+  s.submit("urgent", high);
+  s.pass(milliseconds{5'000});
+  EXPECT_THAT(s.join(0), HasSubstr("give urgent#1"));
+  EXPECT_THAT(s.complete(w0, attempt("urgent", 1)), HasSubstr("give soon#1"));
+  EXPECT_THAT(s.complete(w0, attempt("soon", 1)), HasSubstr("give normal#1"));
+}
+
 TEST(job_table, ids_have_runpods_form) {
   seeded_random random{7};
   const auto plain = job_table::make_id(random, false);
@@ -142,34 +169,75 @@ TEST(job_table, a_draining_worker_finishes_but_takes_nothing) {
   EXPECT_EQ(s.submit("b"), "");
   EXPECT_EQ(s.complete(w0, attempt("a", 1)), "a COMPLETED (finished)");
   EXPECT_EQ(s.state("b"), "IN_QUEUE");
-  EXPECT_EQ(s.join(w0, 2), "") << "the same life announced again is still draining";
-  EXPECT_THAT(s.join(job_script::worker(0, 2), 2), HasSubstr("give b#1 to 0#2"));
+  EXPECT_THAT(s.join(w0, 2), HasSubstr("give b#1 to 0#1")) << "announced again, it drains no more";
 }
 
 // ---- lost attempts ------------------------------------------------------------------------------
 
-TEST(job_table, lost_attempts_wait_at_the_front_in_the_order_they_were_taken) {
+TEST(job_table, lost_attempts_wait_a_pause_and_then_in_the_order_they_were_taken) {
   job_script s;
   s.join(w0, 2);
   s.submit("b1");
   s.submit("a2");
   s.submit("c3");
-  EXPECT_EQ(s.lose(0), "a2 IN_QUEUE (attempt_lost); b1 IN_QUEUE (attempt_lost)");
-  EXPECT_THAT(s.join(1), HasSubstr("give b1#2"));
+  EXPECT_EQ(s.lose(0, {errc::not_ready, ""}),
+            "b1 IN_QUEUE (attempt_lost); a2 IN_QUEUE (attempt_lost)");
+  EXPECT_EQ(s.why("b1"), "backoff");
+  EXPECT_THAT(s.join(1), HasSubstr("give c3#1")) << "the others still pause";
+  EXPECT_EQ(s.next(), milliseconds{100});
+  s.pass(milliseconds{100});
+  EXPECT_EQ(s.expire(), "");
+  EXPECT_THAT(s.complete(w1, attempt("c3", 1)), HasSubstr("give b1#2"));
   EXPECT_THAT(s.complete(w1, attempt("b1", 2)), HasSubstr("give a2#2"));
-  EXPECT_THAT(s.complete(w1, attempt("a2", 2)), HasSubstr("give c3#1"));
   EXPECT_EQ(s.table.counts().retried, 2u);
 }
 
-TEST(job_table, a_lost_attempt_moves_to_another_worker_at_once) {
+TEST(job_table, a_lost_attempt_moves_to_another_worker_after_its_pause) {
   job_script s;
   s.join(0);
   s.submit("a");
   s.join(1);
-  EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 1#1");
-  EXPECT_EQ(s.view("a").attempts, 2u);
+  EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost)");
   EXPECT_EQ(s.lose(0), "") << "lost twice is lost once";
   EXPECT_EQ(s.lose(9), "") << "a slot nobody announced";
+  s.pass(milliseconds{99});
+  EXPECT_EQ(s.expire(), "");
+  s.pass(milliseconds{1});
+  EXPECT_EQ(s.expire(), "a IN_PROGRESS (assigned); give a#2 to 1#1");
+  EXPECT_EQ(s.view("a").attempts, 2u);
+}
+
+TEST(job_table, the_pause_doubles_with_every_lost_attempt_up_to_its_bound) {
+  job_limits limits;
+  limits.max_attempts = 9;
+  limits.lone_kills_max = 9;
+  limits.retry_max = milliseconds{1'000};
+  job_script s{limits};
+  s.submit("a");
+  s.join(0);
+  std::vector<std::int64_t> pauses;
+  for (std::uint64_t life = 2; life <= 7; ++life) {
+    s.lose(0);
+    s.join(job_script::worker(0, life));
+    pauses.push_back(s.next().count());
+    s.pass(s.next());
+    EXPECT_THAT(s.expire(), HasSubstr("give a#" + std::to_string(life)));
+  }
+  EXPECT_EQ(pauses, (std::vector<std::int64_t>{100, 200, 400, 800, 1000, 1000}));
+}
+
+TEST(job_table, what_is_not_the_jobs_fault_costs_it_no_attempt_and_no_pause) {
+  job_limits limits;
+  limits.max_attempts = 1;
+  job_script s{limits};
+  s.submit("a");
+  s.join(0);
+  for (std::uint32_t n = 1; n <= 3; ++n) {
+    EXPECT_EQ(s.lose(0, {errc::unavailable, "the queue was restarted"}),
+              "a IN_QUEUE (attempt_lost)");
+    EXPECT_THAT(s.join(0), HasSubstr("give a#" + std::to_string(n + 1)));
+  }
+  EXPECT_EQ(s.lose(0), "a FAILED (attempts_exhausted)");
 }
 
 TEST(job_table, the_last_allowed_attempt_lost_ends_the_job_with_the_reason) {
@@ -180,6 +248,8 @@ TEST(job_table, the_last_allowed_attempt_lost_ends_the_job_with_the_reason) {
   s.join(0);
   s.lose(0);
   s.join(job_script::worker(0, 2));
+  s.pass(milliseconds{100});
+  EXPECT_THAT(s.expire(), HasSubstr("give a#2"));
   EXPECT_EQ(s.lose(0), "a FAILED (attempts_exhausted) watched");
   const auto view = s.view("a");
   ASSERT_TRUE(view.failure);
@@ -193,8 +263,9 @@ TEST(job_table, a_newer_process_in_the_slot_loses_the_older_one) {
   job_script s;
   s.join(0);
   s.submit("a");
-  EXPECT_EQ(s.join(job_script::worker(0, 2)),
-            "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 0#2");
+  EXPECT_EQ(s.join(job_script::worker(0, 2)), "a IN_QUEUE (attempt_lost)");
+  s.pass(milliseconds{100});
+  EXPECT_EQ(s.expire(), "a IN_PROGRESS (assigned); give a#2 to 0#2");
   EXPECT_EQ(s.join(w0), "") << "the dead one's late hello";
   EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale");
   EXPECT_EQ(s.complete(w0, attempt("a", 2)), "stale") << "right number, wrong life";
@@ -206,8 +277,18 @@ TEST(job_table, stopping_a_job_unasked_is_a_lost_attempt) {
   job_script s;
   s.join(0);
   s.submit("a");
-  EXPECT_EQ(s.stopped(w0, attempt("a", 1)),
-            "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 0#1");
+  EXPECT_EQ(s.stopped(w0, attempt("a", 1)), "a IN_QUEUE (attempt_lost)");
+  s.pass(milliseconds{100});
+  EXPECT_EQ(s.expire(), "a IN_PROGRESS (assigned); give a#2 to 0#1");
+}
+
+TEST(job_table, an_engine_that_did_not_take_the_attempt_says_nothing_of_the_job) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.failed(w0, attempt("a", 1), errc::not_ready), "a IN_QUEUE (attempt_lost)");
+  s.pass(milliseconds{100});
+  EXPECT_THAT(s.expire(), HasSubstr("give a#2 to 0#1"));
 }
 
 // ---- reports and the fence ----------------------------------------------------------------------
@@ -253,6 +334,8 @@ TEST(job_table, progress_shows_only_while_running_and_only_forward) {
   EXPECT_EQ(s.view("a").output.view(), "half");
   s.lose(0);
   EXPECT_TRUE(s.view("a").output.empty()) << "the next attempt starts from nothing";
+  s.pass(milliseconds{100});
+  s.expire();
   s.join(1);
   EXPECT_EQ(s.progress(w1, attempt("a", 2), 1, "new"), "") << "an attempt numbers its own";
   s.failed(w1, attempt("a", 2), 40, "no");

@@ -1,0 +1,81 @@
+// One simulated run: the pod, its clients, what happens to them, and the oracle that holds the
+// history against the promises. The inside of simulate().
+#pragma once
+
+#include "actors/sim/sim_pod.hpp"
+#include "actors/sim/simulation.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace tayfa::sim {
+
+class run {
+ public:
+  run(const scenario& plan, std::uint64_t seed);
+  outcome go();
+
+ private:
+  void prepare();
+  void make_pod();
+  void stopped(pod_exit);
+  void crash(bool power);
+  void reborn();
+  bool disk_step();
+  void start_work();
+  void settle();
+  void steps();
+  bool step();
+  void next_moment();
+  void moved(std::string_view machine, std::string_view to, std::string_view who);
+  void check_honest();
+  void due_incidents();
+  void carry_out(const incident&);
+  void draw_faults();
+  void draw_crashes();
+  void check();
+  void check_job(std::size_t index, const job_history&);
+  void check_pod_states();
+  void clean_up();
+  void violated(std::string text) { result_.violations.push_back(std::move(text)); }
+
+  const scenario& plan_;
+  caf::actor_system_config system_config_;
+  caf::actor_system system_;
+  caf::scheduler::test_coordinator& scheduler_;
+  seeded_random random_;
+  seeded_random order_; ///< only for the order of steps
+  virtual_time time_;
+  memory_log lines_;
+  observed_log log_;
+  metrics meters_;
+  sim_engine_host engines_;
+  sim_gateway http_;
+  sim_probe probe_;
+  sim_models models_;
+  sim_poster post_;
+  event_feed feed_;
+  store::sim_disk disk_;
+  config knobs_;
+  std::unique_ptr<sim_pod> pod_;
+  std::optional<moment> born_again_; ///< when the next process is started
+  std::optional<moment> disk_due_;   ///< when the store's next operation is done
+  std::uint32_t restarts_ = 0;
+  bool work_begun_ = false;
+  std::vector<caf::actor> others_;
+  std::shared_ptr<history> seen_ = std::make_shared<history>();
+  std::multimap<moment, incident> incidents_;
+  std::vector<incident> waiting_;
+  std::map<std::string, std::string> engine_states_; ///< by worker
+  std::optional<pod_exit> exit_;
+  bool asked_to_stop_ = false;
+  bool work_done_ = false;
+  moment begin_;
+  outcome result_;
+};
+
+} // namespace tayfa::sim

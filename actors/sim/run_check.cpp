@@ -1,0 +1,86 @@
+// The oracle: a run's history against the promises (invariants of docs/architecture.md).
+#include "actors/sim/run.hpp"
+
+#include <algorithm>
+
+namespace tayfa::sim {
+
+void run::check() {
+  if (!exit_) {
+    violated("the pod never stopped");
+    return;
+  }
+  result_.exit = *exit_;
+  if (exit_->code != plan_.exit_code) {
+    violated("exit code " + std::to_string(exit_->code) + " (" + exit_->reason + "), expected " +
+             std::to_string(plan_.exit_code));
+  }
+  if (!engines_.alive().empty()) {
+    violated(std::to_string(engines_.alive().size()) + " engine processes outlive the pod (I10)");
+  }
+  if (lines_.count("illegal_transition") > 0) {
+    violated("an illegal transition was tried (I8)");
+  }
+  if (lines_.count("actor_failed") > 0 || lines_.count("unexpected_message") > 0) {
+    violated("an actor failed or got a message that it does not know");
+  }
+  for (auto& broken : pod_->jobs().audit()) {
+    violated("job table at the end: " + broken);
+  }
+  check_pod_states();
+  for (std::size_t i = 0; i < seen_->size(); ++i) {
+    check_job(i, (*seen_)[i]);
+  }
+}
+
+void run::check_pod_states() {
+  const auto& states = result_.pod_states;
+  if (states.empty() || states.back() != "STOPPED" ||
+      std::count(states.begin(), states.end(), "STOPPED") > 1 + restarts_) {
+    violated("the pod's life did not end in STOPPED exactly once (I8)");
+  }
+}
+
+void run::check_job(std::size_t index, const job_history& job) {
+  const auto who = "job " + std::to_string(index) + " (" + job.kind + " " + job.accepted_id + ")";
+  ++result_
+        .ends[job.final_state.empty() ? (job.refused ? "refused" : "unfinished") : job.final_state];
+  const bool stopped_early =
+      plan_.exit_code != 0 ||
+      (plan_.restarts == 0 &&
+       std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
+                   [](const auto& i) { return i.act == incident::what::sigterm; }));
+  if (job.accepted_id.empty()) {
+    if (!job.refused || (!plan_.faulty && !stopped_early)) {
+      violated(who + " was neither accepted nor refused, or refused without a reason");
+    }
+    return;
+  }
+  if (job.final_state.empty()) {
+    if (!stopped_early) {
+      violated(who + " was accepted and never ended (I1)");
+    }
+    return;
+  }
+  for (const auto& later : job.later_bodies) {
+    if (later != job.final_body) {
+      violated(who + " changed after its end (I2): " + job.final_body + " became " + later);
+    }
+  }
+  if (job.cancel_acknowledged && job.final_state != "CANCELLED") {
+    violated(who + " was acknowledged as CANCELLED and ended " + job.final_state + " (I4)");
+  }
+  const bool allowed =
+      std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
+  const bool attempts_lost = plan_.faulty && job.final_state == "FAILED" &&
+                             job.final_body.find("max_attempts") != std::string::npos;
+  if (!allowed && !attempts_lost) {
+    violated(who + " ended " + job.final_state + ": " + job.final_body);
+  }
+  if (job.final_state == "COMPLETED" &&
+      job.final_body.find(job.expected_output) == std::string::npos) {
+    violated(who + " got a result that is not its own (I3): " + job.final_body);
+  }
+}
+
+} // namespace tayfa::sim

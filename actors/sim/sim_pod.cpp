@@ -1,0 +1,72 @@
+#include "actors/sim/sim_pod.hpp"
+
+#include "actors/queue_limits.hpp"
+
+#include <csignal>
+
+namespace tayfa::sim {
+
+namespace {
+
+store::sqlite_store_options on(store::sim_disk& disk) {
+  store::sqlite_store_options o;
+  o.folder = "/sim/store";
+  o.boot = "the same boot";
+  o.vfs = disk.vfs_name();
+  o.files = &disk.files();
+  o.inline_mode = true;
+  return o;
+}
+
+} // namespace
+
+sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(pod_exit)> stopped)
+    : around_(around), store_(around.time, on(around.disk)),
+      books_(std::make_shared<queue_books>(limits_from(knobs))),
+      world_{around.time,  around.random, around.log, around.meters, around.engines, around.http,
+             around.probe, around.models, store_,     around.post,   around.feed} {
+  pod_terms terms;
+  terms.engine = "scripted";
+  terms.books = books_;
+  terms.stopped = [over = over_, stopped = std::move(stopped)](pod_exit e) {
+    if (!*over) {
+      stopped(std::move(e));
+    }
+  };
+  terms.born = [this](const caf::strong_actor_ptr& child) { watch(child); };
+  supervisor_ = around_.system.spawn<supervisor>(pod_context{world_, knobs}, std::move(terms));
+  watch(caf::actor_cast<caf::strong_actor_ptr>(supervisor_));
+}
+
+sim_pod::~sim_pod() {
+  *over_ = true;
+}
+
+void sim_pod::watch(const caf::strong_actor_ptr& child) {
+  ++*alive_;
+  born_.push_back(caf::actor_cast<caf::weak_actor_ptr>(child));
+  child->get()->attach_functor([alive = alive_] { --*alive; });
+}
+
+void sim_pod::start() {
+  caf::anon_send(supervisor_, start_pod{});
+}
+
+void sim_pod::kill() {
+  *over_ = true;
+  around_.http.redirect(nullptr);
+  for (const auto& worker : around_.engines.alive()) {
+    around_.engines.kill(worker, SIGKILL); // PR_SET_PDEATHSIG
+  }
+  for (const auto& weak : born_) {
+    if (const auto child = caf::actor_cast<caf::strong_actor_ptr>(weak)) {
+      // Before anything else that waits in its mailbox: a process does not read its last letters.
+      caf::anon_send<caf::message_priority::high>(
+          caf::actor_cast<caf::actor>(child),
+          caf::exit_msg{child->address(), caf::exit_reason::kill});
+    }
+  }
+  supervisor_ = nullptr;
+}
+
+} // namespace tayfa::sim

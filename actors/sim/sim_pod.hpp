@@ -1,0 +1,66 @@
+// One life of the runtime's process in the simulation: the store on the simulated disk, the job
+// table, the supervisor and all its actors. It can be killed as by kill -9: everybody in it dies at
+// once, what the store had not begun is dropped, its engines die with it; only the disk stays.
+//
+// Owner: the simulation; used on its thread.
+#pragma once
+
+#include "actors/sim/sim_engines.hpp"
+#include "actors/sim/sim_world.hpp"
+#include "actors/supervisor.hpp"
+#include "runtime/store/sim_disk.hpp"
+#include "runtime/store/sqlite_store.hpp"
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tayfa::sim {
+
+/// Everything outside of the process.
+struct surroundings {
+  caf::actor_system& system;
+  virtual_time& time;
+  random_source& random;
+  event_log& log;
+  metrics& meters;
+  sim_engine_host& engines;
+  sim_gateway& http;
+  sim_probe& probe;
+  sim_models& models;
+  sim_poster& post;
+  event_feed& feed;
+  store::sim_disk& disk;
+};
+
+class sim_pod {
+ public:
+  sim_pod(surroundings, const config&, std::function<void(pod_exit)> stopped);
+  ~sim_pod();
+  sim_pod(const sim_pod&) = delete;
+  sim_pod& operator=(const sim_pod&) = delete;
+
+  void start();
+  /// Kills every actor of this life; they are dead when alive() is 0.
+  void kill();
+  std::size_t alive() const { return *alive_; }
+
+  const supervisor_actor& root() const { return supervisor_; }
+  const job_table& jobs() const { return books_->table; }
+  store::sqlite_store& disk_store() { return store_; }
+
+ private:
+  void watch(const caf::strong_actor_ptr&);
+
+  surroundings around_;
+  store::sqlite_store store_;
+  std::shared_ptr<queue_books> books_;
+  world world_;
+  std::vector<caf::weak_actor_ptr> born_;
+  std::shared_ptr<std::size_t> alive_ = std::make_shared<std::size_t>(0);
+  std::shared_ptr<bool> over_ = std::make_shared<bool>(false); ///< nobody hears it any more
+  supervisor_actor supervisor_;
+};
+
+} // namespace tayfa::sim
