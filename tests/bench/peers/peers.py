@@ -225,28 +225,28 @@ PEERS = (
         "bare disk",
         None,
         no_instance,
-        "three appends and fdatasync each, a file per client; no queue",
+        "no queue: 3 appends a cycle, fdatasync each, a file per client",
     ),
     (
         "beanstalkd",
         "beanstalkd",
         lambda: said_by(program("beanstalkd", "beanstalkd", "/usr/sbin"), "-v"),
         start_beanstalkd,
-        "-b -f0: put, reserve, delete; a claim is not written to disk",
+        "-b -f0: put, reserve, delete; 2 flushes a cycle: its claims are in memory only",
     ),
     (
         "postgresql",
         "PostgreSQL",
         lambda: said_by(program("postgres", "postgresql-15", *postgresql_programs()), "--version"),
         start_postgresql,
-        "FOR UPDATE SKIP LOCKED, a commit for each step, synchronous_commit=on; completing deletes",
+        "FOR UPDATE SKIP LOCKED, 3 commits a cycle, synchronous_commit=on; completing deletes",
     ),
     (
         "redis",
         "Redis",
         lambda: said_by(program("redis-server", "redis-server", "/usr/sbin"), "--version"),
         start_redis,
-        "appendfsync always, a stream with a group: XADD, XREADGROUP, XACK + XDEL",
+        "appendfsync always: XADD, XREADGROUP of a group, XACK + XDEL",
     ),
 )
 
