@@ -119,6 +119,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.input_bytes = r.request.input.size();
   r.watch = watch;
   r.submitted = now;
+  r.life_began = now;
   r.not_before = now + r.request.policy.delay;
   by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (keyed) {
@@ -202,7 +203,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   r->hook_out = false;
   r->hook_tries = 0;
   r->began.reset();
-  r->submitted = now;
+  r->life_began = now;
   r->not_before = now;
   if (limits_.tenant_max > 0) {
     ++live_of_tenant_[r->request.policy.tenant];

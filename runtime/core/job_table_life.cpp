@@ -31,7 +31,7 @@ milliseconds backoff(const job_limits& limits, std::uint32_t attempts) {
 // ---- times --------------------------------------------------------------------------------------
 
 moment job_table::ttl_end(const record& r) const {
-  return r.submitted + r.request.policy.ttl.value_or(limits_.ttl);
+  return r.life_began + r.request.policy.ttl.value_or(limits_.ttl);
 }
 
 moment job_table::run_end(const record& r) const {
@@ -42,7 +42,7 @@ moment job_table::run_end(const record& r) const {
 moment job_table::urgency_of(const record& r) const {
   const auto& p = r.request.policy;
   const auto patience = limits_.priority_step * (job_policy::priority_max - p.priority);
-  return r.submitted + std::min(p.deadline.value_or(patience), patience);
+  return r.life_began + std::min(p.deadline.value_or(patience), patience);
 }
 
 moment job_table::forget_at(const record& r) const {
@@ -281,7 +281,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
       reason = error{errc::cancelled, {}};
     }
     settle_attempt(now, r, std::move(reason));
-    p.delay = p.delay.value_or(duration_cast<milliseconds>(r.assigned - r.submitted));
+    p.delay = p.delay.value_or(duration_cast<milliseconds>(r.assigned - r.life_began));
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);

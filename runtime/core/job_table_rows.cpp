@@ -66,6 +66,9 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   row.suspect = r.suspect;
   row.dead = r.dead;
   row.not_before = r.not_before;
+  if (r.lives > 1) {
+    row.retried = r.life_began;
+  }
   row.hook_tries = r.hook_tries;
   row.hook_open = r.hook_open;
   row.input_bytes = r.input_bytes;
@@ -225,6 +228,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.fingerprint = row.fingerprint;
   r.input_bytes = row.input_bytes;
   r.submitted = row.submitted;
+  r.life_began = row.retried.value_or(row.submitted);
   r.not_before = row.not_before;
   r.suspect = row.suspect;
   r.dead = row.dead;
