@@ -188,6 +188,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
+  drop_chunks(*r); // of the life that failed
   past& p = past_of(*r);
   (r->dead ? dead_list_ : ended_).erase(p.place);
   p.failure.reset();
