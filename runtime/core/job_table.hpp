@@ -354,8 +354,9 @@ class job_table {
   void account(record&);
   void note(record&, unsigned parts);
   void forget(record&);
-  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last.
-  void trim();
+  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
+  /// the caller may still refer.
+  void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
   void move(record&, job_state to, cause why, effects&);

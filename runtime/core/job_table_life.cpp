@@ -182,17 +182,21 @@ void job_table::remove(record& r) {
   jobs_.erase(jobs_.find(*r.id));
 }
 
-void job_table::trim() {
+void job_table::trim(const record* newest) {
   while (dead_list_.size() > std::max<std::size_t>(limits_.dead_max, 1)) {
     forget(*dead_list_.front());
   }
-  while (ended_.size() + dead_list_.size() > 1 &&
-         (kept_bytes_ > limits_.kept_bytes_max || ended_.size() > limits_.kept_jobs_max)) {
-    // The one that ended last is at the back of its list.
-    const bool only_newest =
-        ended_.empty() || (ended_.size() == 1 && !dead_list_.empty() &&
-                           ended_.back()->past_->ended >= dead_list_.back()->past_->ended);
-    forget(only_newest ? *dead_list_.front() : *ended_.front());
+  while (ended_.size() > std::max<std::size_t>(limits_.kept_jobs_max, 1)) {
+    forget(*ended_.front());
+  }
+  while (kept_bytes_ > limits_.kept_bytes_max) {
+    if (!ended_.empty() && ended_.front() != newest) {
+      forget(*ended_.front());
+    } else if (!dead_list_.empty() && dead_list_.front() != newest) {
+      forget(*dead_list_.front());
+    } else {
+      return;
+    }
   }
 }
 
@@ -316,7 +320,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   if (ran) {
     revoke_current(r, out);
   }
-  trim();
+  trim(&r);
 }
 
 void job_table::leave_tenant(const record& r) {

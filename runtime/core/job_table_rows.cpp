@@ -214,7 +214,12 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
     restore_one(now, std::move(row), out);
   }
   orders_ = std::max(orders_, last_order);
-  trim();
+  const record* newest = ended_.empty() ? nullptr : ended_.back();
+  if (!dead_list_.empty() &&
+      (newest == nullptr || newest->past_->ended < dead_list_.back()->past_->ended)) {
+    newest = dead_list_.back();
+  }
+  trim(newest);
   return out;
 }
 
