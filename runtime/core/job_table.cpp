@@ -169,10 +169,13 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     return fail(errc::job_not_found);
   }
   effects out;
-  if (!ended(*r)) {
-    end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  if (ended(*r)) {
+    return view_and_effects{view_of(*r), std::move(out)};
   }
-  return view_and_effects{view_of(*r), std::move(out)};
+  end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  auto view = view_of(*r);
+  assign(now, out); // its tenant may run another, or a worker was kept free for it
+  return view_and_effects{std::move(view), std::move(out)};
 }
 
 result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
@@ -242,6 +245,7 @@ std::pair<std::size_t, effects> job_table::purge(moment now) {
     end(now, *by_order_.at(order), job_state::CANCELLED, cause::cancel_requested, std::nullopt,
         out);
   }
+  assign(now, out);
   return {waiting.size(), std::move(out)};
 }
 
