@@ -364,7 +364,7 @@ class job_table {
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
-  void count(job_state to);
+  void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
   void drop_chunks(record&);

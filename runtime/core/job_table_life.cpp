@@ -262,12 +262,13 @@ void job_table::settle_attempt(moment now, record& r, std::optional<error> why) 
   history.push_back(attempt_of(now, r, std::move(why)));
 }
 
-void job_table::count(job_state to) {
+void job_table::count(job_state to, int by) {
+  const auto more = static_cast<std::uint64_t>(by);
   switch (to) {
-  case job_state::COMPLETED: ++counts_.completed; break;
-  case job_state::FAILED: ++counts_.failed; break;
-  case job_state::CANCELLED: ++counts_.cancelled; break;
-  case job_state::TIMED_OUT: ++counts_.timed_out; break;
+  case job_state::COMPLETED: counts_.completed += more; break;
+  case job_state::FAILED: counts_.failed += more; break;
+  case job_state::CANCELLED: counts_.cancelled += more; break;
+  case job_state::TIMED_OUT: counts_.timed_out += more; break;
   case job_state::IN_QUEUE:
   case job_state::IN_PROGRESS: break;
   }

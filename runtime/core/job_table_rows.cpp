@@ -189,18 +189,23 @@ effects job_table::withdraw(moment now, const job_id& id) {
     --running_;
     leave_tenant(r);
     lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
-    if (worker* w = present(r.holder)) {
-      w->holds.erase(attempt_ref{id, r.attempts});
-      if (w->holds.empty()) {
-        w->alone = false;
-        w->batch_size = 0;
-      }
-    }
     break;
   case job_state::COMPLETED:
   case job_state::FAILED:
   case job_state::CANCELLED:
-  case job_state::TIMED_OUT: (r.dead ? dead_list_ : ended_).erase(r.past_->place); break;
+  case job_state::TIMED_OUT:
+    count(r.state.state(), -1);
+    (r.dead ? dead_list_ : ended_).erase(r.past_->place);
+    break;
+  }
+  // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
+  // one, nor of one that was revoked.
+  for (auto& [slot, w] : workers_) {
+    const bool held = std::erase_if(w.holds, [&id](const auto& a) { return a.job == id; }) > 0;
+    if (held && w.holds.empty()) {
+      w.alone = false;
+      w.batch_size = 0;
+    }
   }
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   remove(r);
