@@ -292,7 +292,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::IN_QUEUE: queue_up(now, r); break;
   case job_state::IN_PROGRESS:
     ++running_;
-    r.assigned = r.submitted;
+    r.assigned = now; // when it was given out is not known; its tenant is charged nothing
     lines_.started(r.request.policy.tenant, milliseconds{0});
     lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
     break;
