@@ -358,8 +358,9 @@ class job_table {
   void account(record&);
   void note(record&, unsigned parts);
   void forget(record&);
-  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last.
-  void trim();
+  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
+  /// the caller may still refer.
+  void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
   void move(record&, job_state to, cause why, effects&);
@@ -367,7 +368,7 @@ class job_table {
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
-  void count(job_state to);
+  void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
   void drop_chunks(record&);

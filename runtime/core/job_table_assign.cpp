@@ -191,7 +191,7 @@ wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, 
   }
   const auto size = batch_size(r, w);
   if (size > 1 && limits_.batch_delay.count() > 0) {
-    const auto patience_ends = std::max(r.submitted, r.not_before) + limits_.batch_delay;
+    const auto patience_ends = std::max(r.life_began, r.not_before) + limits_.batch_delay;
     if (now < patience_ends && lines_.waiting_in(place_of(r).group) < size) {
       look_again_at(patience_ends);
       return wait_reason::batch_filling;
@@ -211,7 +211,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
     return wait_reason::worker_reserved;
   }
   const auto patience_ends =
-      after(std::max(r.submitted, r.not_before),
+      after(std::max(r.life_began, r.not_before),
             o.evicted_ms > 0 ? change_patience * (o.load_ms + o.evicted_ms) : 0);
   if (o.evicted_ms > 0 && now < patience_ends) {
     reserved_ms_.erase(w.ref.slot); // the others may go on using it
