@@ -99,6 +99,7 @@ void add_policies(std::vector<scenario>& list) {
 
   auto hooks = busy("webhooks", "webhooks to receivers that answer, fail, and answer now and then");
   hooks.work->webhooks = true;
+  hooks.knobs = [](config& c) { c.webhook_pause = 200ms; };
   hooks.incidents = {incident{"pod", "RUNNING", 900ms, what::kill_runtime, 0}};
   list.push_back(std::move(hooks));
 }
