@@ -1,5 +1,6 @@
 #include "actors/gpu_worker.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 namespace tayfa {
@@ -8,6 +9,13 @@ namespace {
 
 log_level level_of(std::uint8_t n) {
   return n <= 3 ? static_cast<log_level>(n) : log_level::info;
+}
+
+/// "cuda:0 NVIDIA H200" -> "NVIDIA H200": what devices of one kind have in common.
+std::string kind_of_device(const std::string& device) {
+  const auto space = device.find(' ');
+  const bool numbered = space != std::string::npos && device.find(':') < space;
+  return numbered ? device.substr(space + 1) : device;
 }
 
 } // namespace
@@ -47,7 +55,10 @@ gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms ter
 }
 
 gpu_worker::behavior_type gpu_worker::make_behavior() {
-  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}},
+  news_.worker = terms_.worker;
+  news_.engine = terms_.engine;
+  news_.next_model = terms_.model;
+  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}, terms_.slots},
                              [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
                                caf::anon_send(me, engine_news{std::move(e)});
                              });
@@ -70,6 +81,7 @@ gpu_worker::behavior_type gpu_worker::starting() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -80,6 +92,7 @@ gpu_worker::behavior_type gpu_worker::loading() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -89,7 +102,8 @@ gpu_worker::behavior_type gpu_worker::serving() {
           ignore<model_granted>(),
           [this](const assign_attempt& m) { assigned(m); },
           [this](const revoke_attempt& m) { revoked(m); },
-          ignore<change_worker_model>(),
+          [this](const change_worker_model& m) { change(m); },
+          [this](const drain_engine& m) { drain(m); },
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -105,6 +119,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           ignore<crew>(),
           [this](const timer& m) { timed(m); }};
 }
@@ -116,7 +131,10 @@ void gpu_worker::news(const engine_news& m) {
 }
 
 void gpu_worker::on(const engine_spawned& e) {
-  ctx_.outside.log.info("engine_started", {{"worker", terms_.worker}, {"pid", e.pid}});
+  ctx_.outside.log.info("engine_started",
+                        {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}});
+  news_.pinned = e.pinned;
+  tell_news();
   born();
 }
 
@@ -164,15 +182,17 @@ void gpu_worker::on(const engine_exited& e) {
 
 void gpu_worker::said(const protocol::hello& m) {
   if (state_.state() != engine_state::INITIALIZING || m.capacity == 0 ||
-      m.capacity > capacity_max) {
+      m.capacity > capacity_max || m.batch_max == 0 || m.batch_max > m.capacity) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }
   facts_.capacity = m.capacity;
   facts_.batch_max = m.batch_max;
   facts_.continuous = m.continuous;
+  batches_ = m.batch_max > 1;
   facts_.steps = m.steps;
-  facts_.device = m.device;
+  facts_.device = kind_of_device(m.device);
+  news_.device = m.device;
   facts_.memory_bytes = m.memory_bytes;
   ctx_.outside.log.info("engine_hello",
                         {{"worker", terms_.worker}, {"engine", m.engine}, {"device", m.device}});
@@ -186,7 +206,7 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, {}})
+  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, terms_.model})
       .then([this](const model_granted& m) { granted(m); },
             [](const caf::error&) {}); // the loader was restarted: the new crew makes us ask again
 }
@@ -195,6 +215,8 @@ void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
     model_ = m.load.model;
+    news_.model = model_;
+    tell_news();
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -203,6 +225,7 @@ void gpu_worker::said(const protocol::heartbeat& m) {
   if (terms_.mates.health) {
     send(terms_.mates.health, engine_beat{terms_.worker, m});
   }
+  tell_news();
 }
 
 void gpu_worker::said(const protocol::load_finished& m) {
@@ -211,10 +234,19 @@ void gpu_worker::said(const protocol::load_finished& m) {
     return;
   }
   if (!m.ok) {
+    news_.next_model.clear(); // the slot is of more use with the default than with none
     shut_down(cause::load_failed, error{errc_from(m.code).value_or(errc::model_invalid), m.text});
     return;
   }
   ++state_ticket_; // the budget of LOADING_MODEL is over
+  if (m.batch_max != 0) {
+    facts_.batch_max = std::min(facts_.batch_max, m.batch_max);
+  }
+  if (batches_ && !facts_.continuous) {
+    facts_.capacity = facts_.batch_max; // one run at a time
+  }
+  facts_.model = model_;
+  facts_.can_change = !model_.empty();
   move_to(engine_state::READY, cause::warmed_up);
   become(serving());
   send(terms_.mates.loader, model_loaded{terms_.worker, m.model, m.load_ms + m.warm_up_ms});
@@ -240,6 +272,7 @@ void gpu_worker::said_of_attempt(const About& m) {
   if constexpr (std::is_same_v<About, protocol::finished>) {
     running_.erase(m.attempt);
     revoked_.erase(m.attempt);
+    news_.completed += m.how == protocol::outcome::completed ? 1 : 0;
     refresh_ = refresh_ || m.refresh_worker;
     settle();
   }
@@ -257,9 +290,19 @@ void gpu_worker::settle() {
   }
 }
 
+void gpu_worker::tell_news() {
+  news_.running = static_cast<std::uint32_t>(running_.size());
+  if (terms_.mates.supervisor) {
+    send(terms_.mates.supervisor, news_);
+  }
+}
+
 // ---- what the crew says ------------------------------------------------------------------------
 
 void gpu_worker::offer() {
+  if (draining_) {
+    return;
+  }
   offered_ = true;
   send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
 }
@@ -271,6 +314,7 @@ void gpu_worker::assigned(const assign_attempt& m) {
   if (running_.empty()) {
     move_to(engine_state::PROCESSING, cause::jobs_started);
   }
+  given_lately_ = true;
   running_.insert(m.body.attempt);
   auto assignment = m.body;
   assignment.model = model_;
@@ -284,6 +328,47 @@ void gpu_worker::revoked(const revoke_attempt& m) {
   }
 }
 
+/// Another model is loaded by another process, so that the device's memory is truly free again.
+void gpu_worker::change(const change_worker_model& m) {
+  if (m.worker != terms_.worker || m.model == model_) {
+    return;
+  }
+  news_.next_model = m.model;
+  refresh_ = true;
+  tell_news();
+  if (running_.empty()) {
+    shut_down(cause::stop_requested, {});
+  }
+}
+
+void gpu_worker::drain(const drain_engine& m) {
+  if (m.worker != terms_.worker || m.on == draining_) {
+    return;
+  }
+  draining_ = m.on;
+  if (!m.on) {
+    offer();
+    return;
+  }
+  offered_ = false;
+  given_lately_ = false;
+  send(terms_.mates.queue, drain_worker{terms_.worker});
+  drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
+}
+
+/// What the queue decided before it heard of the drain may still be on its way (its store comes
+/// first), so the engine is idle only when nothing came for a while.
+void gpu_worker::check_drain() {
+  if (!draining_ || !alive()) {
+    return;
+  }
+  if (running_.empty() && !std::exchange(given_lately_, false)) {
+    send(terms_.mates.supervisor, worker_drained{terms_.worker});
+    return;
+  }
+  drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
+}
+
 void gpu_worker::met(const crew& m) {
   const bool new_queue = m.queue != terms_.mates.queue;
   const bool new_loader = m.loader != terms_.mates.loader;
@@ -291,7 +376,7 @@ void gpu_worker::met(const crew& m) {
   if (new_loader && state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     ask_for_model();
   }
-  if (!new_queue || !offered_) {
+  if (!new_queue || (!offered_ && running_.empty())) {
     return;
   }
   // The new queue counts our attempts as lost: stop them, then offer ourselves again.
@@ -323,6 +408,11 @@ void gpu_worker::timed(const timer& m) {
     }
     break;
   case stop_step: step_down(); break;
+  case drain_check:
+    if (m.ticket == drain_ticket_) {
+      check_drain();
+    }
+    break;
   }
 }
 
@@ -390,9 +480,11 @@ worker_end gpu_worker::how_it_ended() const {
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
   in_job_ = !running_.empty();
+  news_.lost += running_.size();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();
+  tell_news();
   send(terms_.mates.queue, worker_gone{terms_.worker, reason_});
   become(ending());
 }

@@ -1,6 +1,7 @@
 #include "actors/ingress.hpp"
 
 #include "runtime/core/job_table.hpp"
+#include "runtime/http/event_stream.hpp"
 
 namespace tayfa {
 
@@ -170,8 +171,19 @@ void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
           failed(answer));
 }
 
-void runpod_ingress::on(const api::events&, const reply_ptr& answer) {
-  answer->send(api::refuse(error{errc::not_found, ""}));
+void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
+  // The stream begins here: what happens while the queue is asked is in it.
+  auto stream = event_stream(ctx_.outside.feed, call);
+  if (call.job.empty()) {
+    answer->send(std::move(stream));
+    return;
+  }
+  request(crew_.queue, caf::infinite, inspect_job{call.job})
+      .then(
+          [answer, stream](const detail_answer& a) {
+            answer->send(a.value ? stream : api::refuse(a.value.error()));
+          },
+          failed(answer));
 }
 
 void runpod_ingress::on(const api::list_slots&, const reply_ptr& answer) {

@@ -39,6 +39,7 @@ class run {
   void draw_crashes();
   void check();
   void check_job(std::size_t index, const job_history&);
+  void check_webhook(const std::string& who, const job_history&);
   void check_pod_states();
   void clean_up();
   void violated(std::string text) { result_.violations.push_back(std::move(text)); }

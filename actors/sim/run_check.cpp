@@ -56,6 +56,11 @@ void run::check_job(std::size_t index, const job_history& job) {
     }
     return;
   }
+  if (job.lost && job.final_state.empty()) {
+    violated(who + " was accepted and is unknown now (I1)");
+    return;
+  }
+  check_webhook(who, job);
   if (job.final_state.empty()) {
     if (!stopped_early) {
       violated(who + " was accepted and never ended (I1)");
@@ -80,6 +85,27 @@ void run::check_job(std::size_t index, const job_history& job) {
   if (job.final_state == "COMPLETED" &&
       job.final_body.find(job.expected_output) == std::string::npos) {
     violated(who + " got a result that is not its own (I3): " + job.final_body);
+  }
+}
+
+/// What a receiver got is the job's one result; one that answers is called.
+void run::check_webhook(const std::string& who, const job_history& job) {
+  if (job.webhook.empty() || job.final_state.empty()) {
+    return;
+  }
+  const auto bodies = post_.got.find(job.webhook);
+  const bool answers = !job.webhook.ends_with("/fail");
+  if (answers && bodies == post_.got.end() &&
+      !pod_->jobs().owes_webhook(job_id{job.accepted_id})) {
+    violated(who + " ended and its webhook is neither delivered nor to be delivered");
+  }
+  if (bodies == post_.got.end()) {
+    return;
+  }
+  for (const auto& body : bodies->second) {
+    if (body.find("\"" + job.final_state + "\"") == std::string::npos) {
+      violated(who + " told its webhook something else than its client (I2): " + body);
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 // The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each
 // state of the pod, slow and impossible starts, dying actors, and random weather. Data only.
-#include "actors/sim/simulation.hpp"
+#include "actors/sim/scenario_lists.hpp"
 
 namespace tayfa::sim {
 
@@ -269,6 +269,9 @@ std::vector<scenario> all() {
   add_edges_of_life(list);
   add_unfit_machines(list);
   add_bad_jobs_and_weather(list);
+  add_crashes(list);
+  add_disk_faults(list);
+  add_policies(list);
   return list;
 }
 

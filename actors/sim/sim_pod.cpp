@@ -44,7 +44,7 @@ sim_pod::~sim_pod() {
 
 void sim_pod::watch(const caf::strong_actor_ptr& child) {
   ++*alive_;
-  born_.emplace_back(child);
+  born_.push_back(caf::actor_cast<caf::weak_actor_ptr>(child));
   child->get()->attach_functor([alive = alive_] { --*alive; });
 }
 
@@ -59,7 +59,7 @@ void sim_pod::kill() {
     around_.engines.kill(worker, SIGKILL); // PR_SET_PDEATHSIG
   }
   for (const auto& weak : born_) {
-    if (auto child = weak.lock()) {
+    if (const auto child = caf::actor_cast<caf::strong_actor_ptr>(weak)) {
       // Before anything else that waits in its mailbox: a process does not read its last letters.
       caf::anon_send<caf::message_priority::high>(
           caf::actor_cast<caf::actor>(child),

@@ -5,6 +5,9 @@
 namespace tayfa::sim {
 
 struct submit_next {};
+struct submit_again {
+  std::size_t index = 0;
+};
 struct poll_job {
   std::size_t index = 0;
 };
@@ -20,6 +23,7 @@ struct answer_came {
 } // namespace tayfa::sim
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::submit_next)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::submit_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::poll_job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::cancel_now)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::answer_came)
@@ -120,12 +124,13 @@ class workload : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     send(this, submit_next{});
-    return {[this](const submit_next&) { submit(); }, [this](const poll_job& m) { poll(m.index); },
-            [this](const cancel_now& m) {
-              ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id,
-                  {});
-            },
-            [this](const answer_came& m) { answered(m); }};
+    return {
+        [this](const submit_next&) { submit(); }, [this](const submit_again& m) { post(m.index); },
+        [this](const poll_job& m) { poll(m.index); },
+        [this](const cancel_now& m) {
+          ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id, {});
+        },
+        [this](const answer_came& m) { answered(m); }};
   }
 
  private:
@@ -140,11 +145,49 @@ class workload : public caf::event_based_actor {
     }
     const auto index = seen_->size();
     const auto r = draw(options_.mix, "job-" + std::to_string(index), random_);
-    seen_->push_back(
-        job_history{r.kind, r.output, r.allowed, {}, false, false, false, {}, {}, {}, {}});
-    const bool sync = random_.unit() < 0.3;
-    ask(index, submitted, "POST", sync ? "/v2/tayfa/runsync?wait=1500" : "/run", r.body);
+    job_history job;
+    job.kind = r.kind;
+    job.expected_output = r.output;
+    job.allowed = r.allowed;
+    bodies_.push_back(with_terms(r.body, index, job));
+    seen_->push_back(std::move(job));
+    sync_.push_back(random_.unit() < 0.3);
+    post(index);
     delayed_send(this, caf::timespan{some(options_.gap_max)}, submit_next{});
+  }
+
+  void post(std::size_t index) {
+    ask(index, submitted, "POST", sync_[index] ? "/v2/tayfa/runsync?wait=1500" : "/run",
+        bodies_[index]);
+  }
+
+  /// The recipe's body with a model, a tenant and a webhook, as the options say.
+  std::string with_terms(const std::string& body, std::size_t index, job_history& job) {
+    auto value = boost::json::parse(body).as_object();
+    if (!options_.models.empty()) {
+      value["model"] = options_.models[random_.next() % options_.models.size()];
+    }
+    if (!options_.tenants.empty()) {
+      auto& policy = value["policy"];
+      if (!policy.is_object()) {
+        policy = boost::json::object{};
+      }
+      policy.as_object()["tenant"] = options_.tenants[random_.next() % options_.tenants.size()];
+    }
+    if (options_.persistent) {
+      auto& policy = value["policy"];
+      if (!policy.is_object()) {
+        policy = boost::json::object{};
+      }
+      policy.as_object()["idempotencyKey"] = "key-" + std::to_string(index);
+    }
+    if (options_.webhooks) {
+      constexpr const char* moods[] = {"/ok", "/fail", "/flaky"};
+      job.webhook = "https://receiver.example/" + std::to_string(index) +
+                    moods[random_.next() % std::size(moods)];
+      value["webhook"] = job.webhook;
+    }
+    return boost::json::serialize(value);
   }
 
   void poll(std::size_t index) {
@@ -177,12 +220,17 @@ class workload : public caf::event_based_actor {
       submit_answered(m, job);
       return;
     }
-    if (m.response.status ==
-        503) { // a part of the pod is restarting or stopping: ask again, but not for ever
-      if (++unavailable_ < 200) {
+    if (m.response.status == 503) {
+      // A part of the pod, or all of it, is restarting or stopping: ask again, but not for ever.
+      if (++unavailable_ < (options_.persistent ? 5'000U : 200U)) {
         delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'000})},
                      poll_job{m.index});
       }
+      return;
+    }
+    if (m.response.status == 404) {
+      job.lost = true;
+      settle(job);
       return;
     }
     if (m.question == streamed) {
@@ -197,6 +245,12 @@ class workload : public caf::event_based_actor {
 
   void submit_answered(const answer_came& m, job_history& job) {
     job.accepted_id = m.response.status == 200 ? member(m.response.body, "id") : std::string{};
+    if (job.accepted_id.empty() && options_.persistent && m.response.status == 503 &&
+        ++again_ < 5'000) {
+      delayed_send(this, caf::timespan{some(std::chrono::milliseconds{1'000})},
+                   submit_again{m.index});
+      return;
+    }
     if (job.accepted_id.empty()) {
       job.refused = true;
       settle(job);
@@ -211,7 +265,8 @@ class workload : public caf::event_based_actor {
 
   void learn(const answer_came& m, job_history& job) {
     const auto state = member(m.response.body, "status");
-    const bool has_result = m.question == polled || m.question == submitted;
+    // What /run answers is how the job stands, not its result, even when it has ended before.
+    const bool has_result = m.question == polled || (m.question == submitted && sync_[m.index]);
     if (job.final_state.empty()) {
       if (is_end(state) && has_result) {
         job.final_state = state;
@@ -242,6 +297,9 @@ class workload : public caf::event_based_actor {
   std::function<void()> finished_;
   std::uint32_t settled_ = 0;
   std::uint32_t unavailable_ = 0;
+  std::uint32_t again_ = 0;
+  std::vector<std::string> bodies_; ///< by index, as they were sent
+  std::vector<bool> sync_;          ///< likewise: /runsync
 };
 
 } // namespace

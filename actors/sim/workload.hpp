@@ -22,6 +22,11 @@ struct workload_options {
   std::uint32_t jobs = 20;
   std::chrono::milliseconds gap_max{800}; ///< between two submissions
   job_mix mix;
+  std::vector<std::string> models;  ///< drawn from; empty = jobs name none
+  std::vector<std::string> tenants; ///< likewise
+  /// A submission that was not answered with 200 is sent again, under its idempotency key.
+  bool persistent = false;
+  bool webhooks = false; ///< each job has one: it answers, fails, or does so by turns
 };
 
 /// What one job's client saw.
@@ -32,6 +37,8 @@ struct job_history {
   std::string accepted_id;          ///< empty until POST answered 200 with an id
   bool refused = false;             ///< an error answer to POST: nothing may come of it
   bool cancel_acknowledged = false;
+  bool lost = false;    ///< accepted, and later unknown to the pod (I1)
+  std::string webhook;  ///< its URL; empty = none
   bool settled = false; ///< its client wants nothing more
   std::string final_state;
   std::string final_body;

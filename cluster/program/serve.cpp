@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <future>
 #include <mutex>
@@ -54,6 +55,13 @@ class stop_button {
   std::vector<std::string> early_;
 };
 
+/// Event numbers go on from those of earlier runtimes, as well as the wall clock allows.
+std::uint64_t event_base(const time_source& time) {
+  const auto since_1970 = time.wall().time_since_epoch();
+  return static_cast<std::uint64_t>(
+      std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
+}
+
 http_options http_from(const config& c, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
@@ -62,6 +70,7 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
   o.api.runsync_wait = c.http_runsync_wait;
   o.api.endpoints = c.http_endpoints.items();
   o.connections_max = c.http_connections_max;
+  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.idle_timeout = c.http_idle_timeout;
@@ -74,6 +83,17 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
     log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
   };
   return o;
+}
+
+/// Reading the machine takes a moment, so it is done only when somebody may be pinned.
+slot_pinner pinner_from(const config& c) {
+  const auto mode = pinning_from(c.engine_pin).value_or(pinning::off);
+  if (mode == pinning::off || c.engine_slots == 0) {
+    return {};
+  }
+  const char* visible = std::getenv("CUDA_VISIBLE_DEVICES");
+  return {read_machine(), mode,
+          visible == nullptr ? std::nullopt : std::optional<std::string>{visible}};
 }
 
 /// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve
@@ -160,22 +180,24 @@ int run_serve(const serve_plan& plan) {
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
                          {"open_files", files ? files->now : 0}});
-  auto engines = process_engine_host::make(
-      process_host_options{plan.program, plan.knobs.pod_data + "/run"}, lines);
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  auto engines = process_engine_host::make(std::move(host), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
   system_time time;
   seeded_random random;
   metrics meters;
+  event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   http_server http{http_from(plan.knobs, meters, lines)};
   process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
-  event_feed feed;
-  world outside{time,  random, lines,  meters, **engines, http,
-                probe, models, *store, post,   feed};
+  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed};
   return live(plan, outside, button).code;
 }
 

@@ -152,6 +152,10 @@ response purged(std::size_t removed);                        ///< {"removed","st
 response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
 /// One change of a job, for the event feed: JSON object.
 std::string job_event(const job_view&, job_state from, cause why);
+/// Of a pod's, an engine's or the ingress's move: {"machine","status","from","cause","ms"}; an
+/// engine's has its "worker".
+std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
+                            std::string_view from, cause why, milliseconds stayed);
 response detail(const job_detail&);            ///< GET /jobs/{id}
 response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
 

@@ -123,6 +123,18 @@ std::string job_event(const job_view& view, job_state from, cause why) {
   return out.time("delayTime", view.delay).time("executionTime", view.execution).done();
 }
 
+std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
+                            std::string_view from, cause why, milliseconds stayed) {
+  return object_writer{160}
+      .text("machine", machine)
+      .name("worker", worker)
+      .text("status", to)
+      .text("from", from)
+      .text("cause", to_string(why))
+      .time("ms", stayed)
+      .done();
+}
+
 response detail(const job_detail& job) {
   const job_view& view = job.view;
   object_writer out{1024};

@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::string_view engine_kinds[] = {"auto", "scripted", "torch"};
 constexpr std::string_view unfit_answers[] = {"stop", "go_on"};
+constexpr std::string_view pin_answers[] = {"auto", "off", "on"};
 constexpr std::string_view store_kinds[] = {"sqlite", "memory"};
 constexpr std::string_view log_levels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view log_formats[] = {"auto", "text", "json", "runpod"};
@@ -33,6 +34,7 @@ constexpr text_rule text_rules[] = {
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.on_unfit", text_form::choice, unfit_answers},
+    {"engine.pin", text_form::choice, pin_answers},
     {"queue.tenants", text_form::share},
     {"store.kind", text_form::choice, store_kinds},
     {"log.level", text_form::choice, log_levels},

@@ -1,8 +1,7 @@
 // The waiting jobs, in the order in which they are to be served. Pure: knows orders and times, not
 // jobs.
 //
-//   * Between tenants: weighted fair queueing (start-time fair queueing, Goyal, Vin and Cheng
-//   1996).
+//   * Between tenants: start-time fair queueing (Goyal, Vin and Cheng 1996) with weights.
 //     A tenant's virtual time grows by expected milliseconds / weight of what it is given; the
 //     tenant with the least virtual time is served next. One that was idle starts at the least of
 //     those who wait for the same (group, else model, else anything), so that nobody saves up; but
@@ -15,12 +14,12 @@
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
 //   * A group is what may run together and is placed alike: model, shape, and `alone` for a job
-//   that
-//     must not share an engine (its own order; 0 = may share).
+//     that must not share an engine (its own order; 0 = may share).
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
-// in the groups that were passed over, never in jobs nor in tenants. (Looking in one group is
-// linear in the tenants that wait in more than `narrow_max` groups, but not in that one.)
+// in the groups that were passed over, never in jobs nor in tenants. Two rare exceptions: looking
+// in one group is linear in the tenants that wait in more than `narrow_max` groups but not in that
+// one; every few hundred horizons of work all tenants are listed anew (rescale).
 //
 // Owner: the job table. Invariants: what was added and not removed is found exactly once; a tenant
 // that waits or runs is known, at most idle_max others are (what they were given counts as long as

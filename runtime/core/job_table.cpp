@@ -132,6 +132,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   deadlines_.emplace(deadline{r.due, r.order}, &r);
   account(r);
   note(r, store::part_request);
+  arrivals_[rate_key(r.request.model)].arrived(now);
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {

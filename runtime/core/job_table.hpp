@@ -28,6 +28,7 @@
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
+#include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/batch_sizes.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
@@ -209,6 +210,9 @@ class job_table {
   /// to hook_tries times.
   effects notified(moment now, const job_id&, bool delivered);
 
+  /// Its webhook is still to be delivered.
+  bool owes_webhook(const job_id&) const;
+
   // ---- the pod ---------------------------------------------------------------------------------
   /// From now on submit() refuses with errc::stopping and nothing is given out.
   void stop_taking();
@@ -321,7 +325,7 @@ class job_table {
     work_kind run;                ///< of that run
     bool run_clean = true;        ///< every member that has ended completed
     moment run_began;
-    double run_ms = 0;       ///< expected, of the run it is at
+    run_estimate expected;   ///< of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
     moment back_at;          ///< expected
     moment change_until;     ///< not counted on any more
@@ -386,7 +390,9 @@ class job_table {
   void fill_options(moment now, const record&);
   bool has_room(const worker&, const record&) const;
   double free_in(moment now, const worker&) const;
-  std::optional<std::size_t> second_best(const record&);
+  placement::demand demand_of(moment now, const record&, const group_key&) const;
+  std::string rate_key(const std::string& model) const;
+  double eviction(moment now, const worker& leaver, double away_ms) const;
   wait_reason wait_for_model(moment now, const record&, std::size_t option, effects&);
   std::uint32_t batch_size(const record&, const worker&) const;
   void give_run(moment now, record& first, worker&, fair_lines::group_id, std::uint32_t size,
@@ -424,6 +430,7 @@ class job_table {
 
   fair_lines lines_;
   run_times times_;
+  std::map<std::string, arrival_rate> arrivals_; ///< by model
   batch_sizes sizes_;
   std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over

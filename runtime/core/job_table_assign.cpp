@@ -44,8 +44,7 @@ void job_table::look_again_at(moment when) {
   look_again_ = look_again_ ? std::min(*look_again_, when) : when;
 }
 
-/// Until the worker has room, as far as one can tell. A run that takes longer than expected is
-/// expected to take a quarter of its time more.
+/// Until the worker has room, as far as one can tell.
 double job_table::free_in(moment now, const worker& w) const {
   if (!w.changing_to.empty()) {
     return std::max(ms_double{w.back_at - now}.count(), 1.0);
@@ -53,8 +52,44 @@ double job_table::free_in(moment now, const worker& w) const {
   if (w.holds.empty()) {
     return 0;
   }
-  const double elapsed = ms_double{now - w.run_began}.count();
-  return std::max({w.run_ms - elapsed, elapsed / 4, 1.0});
+  return std::max(w.expected.remaining_ms(ms_double{now - w.run_began}.count()), 1.0);
+}
+
+/// How much there is to do like this job: runs that wait, and runs that come.
+placement::demand job_table::demand_of(moment now, const record& r, const group_key& group) const {
+  placement::demand d;
+  d.waiting = std::max<std::size_t>(lines_.waiting_in(group), 1);
+  const auto rate = arrivals_.find(rate_key(r.request.model));
+  d.arrivals_per_ms = rate == arrivals_.end() ? 0 : rate->second.per_ms(now);
+  return d;
+}
+
+/// Models are told apart only with a catalogue, so that clients cannot make up new ones for ever.
+std::string job_table::rate_key(const std::string& model) const {
+  return models_.empty() ? std::string{} : model;
+}
+
+/// What it costs the others when this worker gives up its model for so long.
+double job_table::eviction(moment now, const worker& leaver, double away_ms) const {
+  const auto& model = leaver.facts.model;
+  const auto run_on = [&](const worker& w) {
+    return std::max(times_.expect({model, {}, w.facts.device}).ms, 0.001);
+  };
+  double kept_per_ms = 0;
+  for (const auto& [slot, w] : workers_) {
+    if (&w != &leaver && w.present && !w.draining && w.changing_to.empty() &&
+        w.facts.model == model) {
+      kept_per_ms += 1 / run_on(w);
+    }
+  }
+  placement::demand d;
+  d.waiting = lines_.wants(model) ? 1 : 0;
+  const auto rate = arrivals_.find(rate_key(model));
+  d.arrivals_per_ms = rate == arrivals_.end() ? 0 : rate->second.per_ms(now);
+  const model_facts* facts = model_of(model);
+  const double reload =
+      times_.expect_load(model, leaver.facts.device, facts != nullptr ? facts->file_bytes : 0);
+  return placement::eviction_ms(d, run_on(leaver), kept_per_ms, reload, away_ms);
 }
 
 bool job_table::has_room(const worker& w, const record& r) const {
@@ -91,10 +126,6 @@ void job_table::fill_options(moment now, const record& r) {
     o.free_in_ms = o.has_room ? 0 : free_in(now, w) + reserved;
     if (!o.loaded) {
       o.load_ms = times_.expect_load(r.request.model, w.facts.device, bytes);
-      const model_facts* old = model_of(has);
-      o.evicted_ms = lines_.wants(has) ? times_.expect_load(has, w.facts.device,
-                                                            old != nullptr ? old->file_bytes : 0)
-                                       : 0;
     }
     auto known = std::find_if(runs.begin(), runs.end(),
                               [&](const auto& run) { return run.first == w.facts.device; });
@@ -102,6 +133,7 @@ void job_table::fill_options(moment now, const record& r) {
       known = runs.insert(runs.end(), {w.facts.device, times_.expect(work_of(r, w)).ms});
     }
     o.run_ms = known->second;
+    o.evicted_ms = o.loaded ? 0 : eviction(now, w, o.load_ms + o.run_ms);
     o.held = w.holds.size();
     o.idle_since = w.since;
     options_.push_back(o);
@@ -143,25 +175,20 @@ void job_table::assign(moment now, effects& out) {
 /// Gives the job out, with others of its group; or says why it waits.
 wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, effects& out) {
   fill_options(now, r);
-  const auto best = placement::choose(options_);
+  const auto best = placement::choose(options_, demand_of(now, r, place_of(r).group));
   if (!best) {
     return options_.empty() ? wait_reason::no_worker : wait_reason::no_memory;
   }
-  std::size_t index = best->index;
+  const auto& option = options_[best->index];
+  worker& w = *option_workers_[best->index];
   if (best->loads) {
-    return wait_for_model(now, r, index, out);
+    return wait_for_model(now, r, best->index, out);
   }
-  if (!options_[index].has_room) {
-    const auto other = second_best(r);
-    if (!other) {
-      reserved_ms_[option_workers_[index]->ref.slot] += options_[index].run_ms;
-      look_again_at(after(now, options_[index].free_in_ms));
-      return option_workers_[index]->changing_to.empty() ? wait_reason::worker_reserved
-                                                         : wait_reason::model_loading;
-    }
-    index = *other;
+  if (!option.has_room) {
+    reserved_ms_[w.ref.slot] += option.run_ms;
+    look_again_at(after(now, option.free_in_ms));
+    return w.changing_to.empty() ? wait_reason::worker_reserved : wait_reason::model_loading;
   }
-  worker& w = *option_workers_[index];
   const auto size = batch_size(r, w);
   if (size > 1 && limits_.batch_delay.count() > 0) {
     const auto patience_ends = std::max(r.life_began, r.not_before) + limits_.batch_delay;
@@ -170,31 +197,8 @@ wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, 
       return wait_reason::batch_filling;
     }
   }
-  give_run(now, r, w, group, size, options_[index].run_ms, out);
+  give_run(now, r, w, group, size, option.run_ms, out);
   return wait_reason::none;
-}
-
-/// The job is better off behind a busy worker; but when more jobs of its group wait than the better
-/// workers will have served by then, a free one is not left idle. Jobs of a group are alike, so it
-/// is the first of them that goes.
-std::optional<std::size_t> job_table::second_best(const record& r) {
-  std::optional<std::size_t> free;
-  for (std::size_t i = 0; i < options_.size(); ++i) {
-    const auto& o = options_[i];
-    if (o.has_room && o.fits && o.loaded && (!free || o.run_ms < options_[*free].run_ms)) {
-      free = i;
-    }
-  }
-  if (!free) {
-    return std::nullopt;
-  }
-  double served = 0;
-  for (const auto& o : options_) {
-    if (!o.has_room && o.fits && o.loaded && o.run_ms > 0) {
-      served += std::floor(std::max(options_[*free].run_ms - o.free_in_ms, 0.0) / o.run_ms);
-    }
-  }
-  return static_cast<double>(lines_.waiting_in(place_of(r).group)) > served ? free : std::nullopt;
 }
 
 wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t index,
@@ -238,7 +242,7 @@ void job_table::give_run(moment now, record& first, worker& w, fair_lines::group
   w.run = work_of(first, w);
   w.run_clean = true;
   w.run_began = now;
-  w.run_ms = size > 1 ? times_.expect(w.run, size).ms : run_ms;
+  w.expected = times_.expect(w.run, size);
   w.alone = first.suspect;
   std::uint32_t members = 1;
   hand_over(now, first, w, run_ms, batch, out);

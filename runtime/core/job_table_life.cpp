@@ -401,6 +401,11 @@ void job_table::tell_hook(record& r, effects& out) {
   schedule(r);
 }
 
+bool job_table::owes_webhook(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry != jobs_.end() && entry->second.hook_open;
+}
+
 effects job_table::notified(moment now, const job_id& id, bool delivered) {
   const auto entry = jobs_.find(id);
   if (entry == jobs_.end() || !entry->second.hook_out) {

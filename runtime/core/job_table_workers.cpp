@@ -57,6 +57,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   w.facts = std::move(facts);
   w.present = true;
   w.since = ++ticks_;
+  sizes_.engine_new(w.facts.device);
   assign(now, out);
   return out;
 }

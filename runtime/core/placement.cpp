@@ -1,5 +1,6 @@
 #include "runtime/core/placement.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <tuple>
@@ -52,19 +53,19 @@ class best_option {
 };
 
 /// How many jobs the worker without room finishes until then, if it gets nothing else.
-std::size_t served_by(const option& o, double until) {
+double served_by(const option& o, double until) {
   const double time = until - start_of(o) - change_of(o);
   const double run = sane(o.run_ms);
   if (time <= 0 || time < run) {
     return 0;
   }
   constexpr double many = 1e9;
-  return static_cast<std::size_t>(run > 0 ? std::min(time / run, many) : many);
+  return run > 0 ? std::min(std::floor(time / run), many) : many;
 }
 
 } // namespace
 
-std::optional<choice> choose(std::span<const option> options, std::size_t waiting) {
+std::optional<choice> choose(std::span<const option> options, demand of) {
   best_option with_room;
   best_option without;
   for (std::size_t i = 0; i < options.size(); ++i) {
@@ -81,13 +82,30 @@ std::optional<choice> choose(std::span<const option> options, std::size_t waitin
   if (with_room.cost() <= without.cost()) {
     return with_room.chosen();
   }
-  std::size_t served = 0; // of those that wait, before the one with room would have finished one
+  double served = 0; // before the one with room would have finished one
+  double wanted = static_cast<double>(of.waiting);
+  if (!with_room.chosen().loads) {
+    wanted += sane(of.arrivals_per_ms) * with_room.cost();
+  }
   for (const option& o : options) {
-    if (o.fits && !o.has_room && served < waiting) {
+    if (o.fits && !o.has_room && served < wanted) {
       served += served_by(o, with_room.cost());
     }
   }
-  return served < waiting ? with_room.chosen() : without.chosen();
+  return served < wanted ? with_room.chosen() : without.chosen();
+}
+
+double eviction_ms(demand of, double run_ms, double kept_per_ms, double reload_ms, double away_ms) {
+  const double reload = sane(reload_ms);
+  const double away = sane(away_ms) + reload;
+  const double kept = sane(kept_per_ms);
+  const double runs = static_cast<double>(of.waiting) + sane(of.arrivals_per_ms) * away;
+  const double missed = runs - kept * away;
+  if (missed <= 0) {
+    return 0;
+  }
+  const double run = std::max(sane(run_ms), 1.0);
+  return reload * std::min(1.0, missed) + missed / std::max(kept, 1 / run);
 }
 
 } // namespace tayfa::placement

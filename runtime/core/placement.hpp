@@ -3,9 +3,9 @@
 //
 // Assumptions: times are expectations, nothing is preempted; a worker serves what it was given in
 // order; changing a worker's model costs the load time, and costs whoever still wants the model
-// that is thrown out one more load (`evicted_ms`); a job that is better off waiting for a busy
-// worker waits, so a slow GPU is used exactly when it finishes sooner than the queue of the fast
-// one.
+// that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker waits, as
+// long as that delays nobody else: a slow GPU is used when it finishes one before the fast ones
+// have finished all that wait and all that come meanwhile.
 #pragma once
 
 #include "messages/ids.hpp"
@@ -35,12 +35,25 @@ struct choice {
   bool loads = false;   ///< its model must be changed first
 };
 
+/// How much work there is of one kind.
+struct demand {
+  std::size_t waiting = 1;    ///< runs that wait
+  double arrivals_per_ms = 0; ///< runs to come, see arrival_rate
+};
+
 /// The best option; nothing when none fits.
 ///
-/// `waiting` is how many runs like this one wait (itself included). A worker without room is worth
-/// waiting for only by as many of them as it (with the others like it) finishes before the best
-/// worker with room would have finished one; the next of them takes that one at once. So a long
-/// queue uses every GPU, and a short one only those that help. With 1 it is the least cost of all.
-std::optional<choice> choose(std::span<const option>, std::size_t waiting = 1);
+/// A worker without room is worth waiting for only by as many runs as it (with the others like it)
+/// finishes before the best worker with room would have finished one; when more than that wait, or
+/// come meanwhile, that one takes the next at once. So a long queue uses every GPU, and a short one
+/// only those that help. Without demand it is the least cost of all.
+std::optional<choice> choose(std::span<const option>, demand of = {});
+
+/// What a worker's change from its model costs those who want that one, for option::evicted_ms:
+/// what they miss while it is away (`away_ms`: the other load and run), with the others that have
+/// the model serving `kept_per_ms` runs a millisecond, and one more load to come back. Nothing when
+/// those are enough. Under a long queue of both it is a balance: a worker changes only to a model
+/// whose queue takes longer by both loads, so that workers do not change to and fro.
+double eviction_ms(demand of, double run_ms, double kept_per_ms, double reload_ms, double away_ms);
 
 } // namespace tayfa::placement

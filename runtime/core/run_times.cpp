@@ -32,6 +32,11 @@ double along(double n, double n1, double ms1, double n2, double ms2) {
 
 } // namespace
 
+double run_estimate::remaining_ms(double elapsed_ms) const {
+  const double overdue = ms > 0 ? deviation * elapsed_ms / ms : 0;
+  return std::max({0.0, ms - elapsed_ms, overdue});
+}
+
 void run_times::ran(const work_kind& kind, std::uint32_t members, double ms) {
   if (!believable(ms) || members == 0) {
     return;
@@ -48,9 +53,11 @@ void run_times::ran(const work_kind& kind, std::uint32_t members, double ms) {
   if (p.seen == 0) {
     p = {static_cast<double>(members), ms, ms / 2, 0};
   } else {
-    p.deviation += weight * (std::abs(ms - p.ms) - p.deviation);
-    p.ms += weight * (ms - p.ms);
-    p.members += weight * (members - p.members);
+    // The plain mean of the first runs: one of them alone says little.
+    const double step = std::max(weight, 1.0 / (p.seen + 1.0));
+    p.deviation += step * (std::abs(ms - p.ms) - p.deviation);
+    p.ms += step * (ms - p.ms);
+    p.members += step * (members - p.members);
   }
   p.seen += p.seen < UINT32_MAX ? 1 : 0;
   known.seen += known.seen < UINT32_MAX ? 1 : 0;

@@ -33,6 +33,10 @@ struct run_estimate {
   double ms = 0;          ///< of one run, whatever the number of its members
   double deviation = 0;   ///< mean absolute
   std::uint32_t seen = 0; ///< runs of exactly this kind; 0 = a guess
+
+  /// What is still to come of a run after so long. One that is overdue is not about to end: the
+  /// longer it has taken, and the more such runs differ, the longer it is taken to go on.
+  double remaining_ms(double elapsed_ms) const;
 };
 
 class run_times {

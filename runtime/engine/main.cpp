@@ -1,6 +1,7 @@
 #include "runtime/engine/check.hpp"
 #include "runtime/engine/process.hpp"
 #include "runtime/host/fitness.hpp"
+#include "runtime/host/topology.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -25,6 +26,11 @@ int main(int argc, char** argv) {
       ->excludes(check_flag);
   app.add_option("--parent", options.parent, "pid of the runtime: die when it dies")
       ->check(CLI::NonNegativeNumber);
+  std::string cpus;
+  slot_place place;
+  app.add_option("--cpus", cpus, "run on these CPUs only: 0-3,8");
+  app.add_option("--memory-node", place.node, "prefer this NUMA node's memory")
+      ->check(CLI::Range(0, 1'023));
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -42,6 +48,15 @@ int main(int argc, char** argv) {
   if (!options.endpoint.starts_with("ipc://")) {
     std::fprintf(stderr, "tayfa-engine: --endpoint ipc://… is needed\n");
     return engine::exit_usage;
+  }
+  auto where = parse_cpu_list(cpus);
+  if (!where) {
+    std::fprintf(stderr, "tayfa-engine: --cpus: %s\n", where.error().text.c_str());
+    return engine::exit_usage;
+  }
+  place.cpus = std::move(*where);
+  if (const auto failed = go_to(place); !failed.empty()) {
+    std::fprintf(stderr, "tayfa-engine: not pinned: %s\n", failed.c_str());
   }
   return engine::run_process(options);
 }

@@ -29,6 +29,7 @@ struct engine_spec {
   worker_ref worker;
   std::string engine;                                           ///< "scripted", "torch", …
   std::vector<std::pair<std::string, std::string>> environment; ///< added to the runtime's own
+  std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
 };
 
 /// The process ended; `code` when it exited, `signal` when it was killed. `started` is false when
@@ -44,6 +45,7 @@ struct engine_exited {
 struct engine_spawned {
   worker_ref worker;
   std::uint32_t pid = 0;
+  std::string pinned{}; ///< the CPUs it runs on, "0-3"; empty = any
 };
 
 struct engine_frame {

@@ -55,16 +55,17 @@ process_engine_host::process_engine_host(const process_host_options& options,
                                          event_log& log)
     : log_(log), socket_path_(std::move(socket_path)), pid_file_(std::move(pid_file)),
       router_("ipc://" + socket_path_, options.settle, log),
-      spawner_({options.program, "ipc://" + socket_path_, pid_file_, options.end_wait},
-               {[this](const engine_spawned& e) { router_.spawned(e); },
-                [this](const engine_exited& e) {
-                  {
-                    const std::lock_guard guard{mutex_};
-                    known_.erase(e.worker);
-                  }
-                  router_.exited(e);
-                }},
-               log) {
+      spawner_(
+          {options.program, "ipc://" + socket_path_, pid_file_, options.pinner, options.end_wait},
+          {[this](const engine_spawned& e) { router_.spawned(e); },
+           [this](const engine_exited& e) {
+             {
+               const std::lock_guard guard{mutex_};
+               known_.erase(e.worker);
+             }
+             router_.exited(e);
+           }},
+          log) {
   ::chmod(socket_path_.c_str(), S_IRUSR | S_IWUSR);
 }
 

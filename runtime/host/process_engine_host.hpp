@@ -27,6 +27,7 @@ struct process_host_options {
   std::string run_folder; ///< made (mode 0700) when missing; not shared with other users
   /// How long after a process's end bytes that it had sent may still arrive. Adds to every restart.
   std::chrono::milliseconds settle{5};
+  slot_pinner pinner{};
   std::chrono::milliseconds end_wait{5'000}; ///< destructor: for killed processes to be gone
 };
 

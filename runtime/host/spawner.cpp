@@ -143,6 +143,15 @@ void spawner::start_one(const worker_ref& worker) {
                        spec.engine,
                        "--parent",
                        std::to_string(::getpid())};
+  const auto place = options_.pinner.place(worker.slot, spec.slots);
+  const auto pinned = cpu_list(place.cpus);
+  if (!pinned.empty()) {
+    request.arguments.insert(request.arguments.end(), {"--cpus", pinned});
+  }
+  if (place.node) {
+    request.arguments.insert(request.arguments.end(),
+                             {"--memory-node", std::to_string(*place.node)});
+  }
   request.environment = std::move(spec.environment);
   auto process = spawn(request); // a few milliseconds: not under the mutex
   if (!process) {
@@ -163,7 +172,7 @@ void spawner::start_one(const worker_ref& worker) {
       signal_group(e.process, e.wanted_signal);
     }
   }
-  events_.spawned({worker, static_cast<std::uint32_t>(pid)});
+  events_.spawned({worker, static_cast<std::uint32_t>(pid), pinned});
 }
 
 /// Waits for something to happen and deals with it; true when an engine ended.

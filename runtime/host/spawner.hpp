@@ -8,6 +8,7 @@
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/spawn.hpp"
+#include "runtime/host/topology.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <chrono>
@@ -30,6 +31,7 @@ class spawner {
     std::string program;
     std::string endpoint;
     std::string pid_file;
+    slot_pinner pinner;
     std::chrono::milliseconds end_wait{5'000}; ///< stop(): for SIGKILLed processes to be gone
   };
   struct events {

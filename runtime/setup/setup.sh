@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Brings everything that Tayfa builds with: Debian packages (packages.txt), msgpack's headers and PyTorch's libtorch.
 #
-#   runtime/setup/setup.sh [--retry] [GROUP…]     GROUP of packages.txt: build (always), dev
+#   runtime/setup/setup.sh [--retry] [GROUP…]     GROUP of packages.txt: build (always), dev, bench
 #
 # What Debian does not package goes to $TAYFA_DEPS (default .deps), so that clones can share it. A second call asks dpkg
 # once, compares one stamp and is done; several calls at the same time wait for each other. Without PyTorch it says
@@ -24,8 +24,8 @@ for argument in "$@"; do
   case $argument in
     --retry) retry=yes ;;
     build) ;;
-    dev) groups+=("$argument") ;;
-    *) die "unknown argument '$argument' (usage: setup.sh [--retry] [dev])" ;;
+    dev | bench) groups+=("$argument") ;;
+    *) die "unknown argument '$argument' (usage: setup.sh [--retry] [dev] [bench])" ;;
   esac
 done
 
@@ -83,6 +83,15 @@ apt() {
     -o Acquire::Retries=3 "$@"
 }
 
+# Debian starts a service as soon as it is installed; `make bench` wants the programs, not three servers on this machine.
+policy=/usr/sbin/policy-rc.d
+hold_services() {
+  [[ " ${groups[*]} " == *" bench "* && ! -e $policy ]] || return 0
+  printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+  trap 'as_root rm -f "$policy"' EXIT
+  as_root chmod 755 "$policy"
+}
+
 quietly() { # runs a command; its output is shown only when it fails
   local log status=0
   log=$(mktemp)
@@ -98,6 +107,7 @@ install_packages() {
   local missing unknown package
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} > 0)) || return 0
+  as_root true # says what is missing when this user may not install it
   say "installing ${#missing[@]} Debian packages: ${missing[*]}"
   quietly apt update || say "apt-get update failed; going on with the package lists that are there"
   unknown=()
@@ -106,6 +116,7 @@ install_packages() {
   done
   ((${#unknown[@]} == 0)) || die "this system ($(system_name)) does not know: ${unknown[*]}. Tayfa's packages are those of" \
     "Debian 12 (bookworm); use it, a system derived from it, or the Dockerfile."
+  hold_services
   quietly apt install -y --no-install-recommends "${missing[@]}" || die "apt-get install failed (its last lines are above)"
   mapfile -t missing < <(missing_packages)
   ((${#missing[@]} == 0)) || die "still missing after apt-get install: ${missing[*]}"

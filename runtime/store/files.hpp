@@ -29,6 +29,9 @@ class file_system {
   /// The file holds exactly `bytes`, and they are flushed. Its name is durable only after
   /// sync_folder().
   virtual result<void> write_flushed(const std::string& path, std::string_view bytes) = 0;
+  /// Writes the bytes of the file over themselves and flushes them: after a flush that failed, in
+  /// an earlier process, what is read may not be what is on the disk. Safe at every point.
+  virtual result<void> write_again(const std::string& path) = 0;
   virtual result<void> rename(const std::string& from, const std::string& to) = 0; ///< replaces
   virtual result<void> sync_folder(const std::string& path) = 0;
   /// At most `limit` bytes: one more than wanted tells whether the file is longer.
@@ -44,6 +47,7 @@ class local_files final : public file_system {
   result<void> make_folder(const std::string& path) override;
   result<void> make_file(const std::string& path) override;
   result<void> write_flushed(const std::string& path, std::string_view bytes) override;
+  result<void> write_again(const std::string& path) override;
   result<void> rename(const std::string& from, const std::string& to) override;
   result<void> sync_folder(const std::string& path) override;
   result<std::string> read(const std::string& path, std::size_t limit) override;

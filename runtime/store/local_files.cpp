@@ -58,6 +58,15 @@ int write_all(int file, std::string_view bytes) {
   return 0;
 }
 
+/// Never storage_full, also when there was no space only then: what the flush did is unknown.
+result<void> flushed(const descriptor& file, const std::string& path) {
+  if (::fsync(file.get()) != 0) {
+    return fail(errc::io_error, "flushing " + path + ": " +
+                                    std::error_code(errno, std::generic_category()).message());
+  }
+  return {};
+}
+
 } // namespace
 
 std::optional<std::string_view> why_unfit(unsigned long magic) {
@@ -135,12 +144,36 @@ result<void> local_files::write_flushed(const std::string& path, std::string_vie
   if (const int number = write_all(file.get(), bytes); number != 0) {
     return failed("writing", path, number);
   }
-  // Also when there was no space only at the flush: the pages are in an unknown state then.
-  if (::fsync(file.get()) != 0) {
-    return fail(errc::io_error, "flushing " + path + ": " +
-                                    std::error_code(errno, std::generic_category()).message());
+  return flushed(file, path);
+}
+
+result<void> local_files::write_again(const std::string& path) {
+  const descriptor file{path, O_RDWR};
+  if (!file.is_open()) {
+    return failed("opening", path, errno);
   }
-  return {};
+  std::string part(std::size_t{1} << 20, '\0');
+  for (off_t at = 0;;) {
+    const auto got = ::pread(file.get(), part.data(), part.size(), at);
+    if (got < 0 && errno == EINTR) {
+      continue;
+    }
+    if (got < 0) {
+      return failed("reading", path, errno);
+    }
+    if (got == 0) {
+      return flushed(file, path);
+    }
+    for (std::size_t done = 0; done < static_cast<std::size_t>(got);) {
+      const auto wrote =
+          ::pwrite(file.get(), part.data() + done, static_cast<std::size_t>(got) - done, at);
+      if (wrote < 0 && errno != EINTR) {
+        return failed("writing", path, errno);
+      }
+      done += wrote > 0 ? static_cast<std::size_t>(wrote) : 0;
+      at += wrote > 0 ? wrote : 0;
+    }
+  }
 }
 
 result<void> local_files::rename(const std::string& from, const std::string& to) {
@@ -152,11 +185,7 @@ result<void> local_files::rename(const std::string& from, const std::string& to)
 
 result<void> local_files::sync_folder(const std::string& path) {
   const descriptor folder{path, O_RDONLY | O_DIRECTORY};
-  if (!folder.is_open() || ::fsync(folder.get()) != 0) {
-    return fail(errc::io_error, "flushing " + path + ": " +
-                                    std::error_code(errno, std::generic_category()).message());
-  }
-  return {};
+  return folder.is_open() ? flushed(folder, path) : failed("opening", path, errno);
 }
 
 result<std::string> local_files::read(const std::string& path, std::size_t limit) {

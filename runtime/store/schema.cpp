@@ -7,9 +7,12 @@ namespace tayfa::store {
 
 namespace {
 
+/// No index of ids: the job table finds jobs by id in memory, and an index of random texts costs
+/// half of the processor time of a job's life and a page of the log for each job. That ids are
+/// unique is checked when the rows are read.
 constexpr const char* version_1 = R"(
 CREATE TABLE requests(
-  job INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, fingerprint INTEGER NOT NULL,
+  job INTEGER PRIMARY KEY, id TEXT NOT NULL, fingerprint INTEGER NOT NULL,
   submitted INTEGER NOT NULL, endpoint TEXT NOT NULL, model TEXT NOT NULL, shape TEXT NOT NULL,
   tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, priority INTEGER NOT NULL,
   execution_timeout INTEGER, ttl INTEGER, deadline INTEGER, delay INTEGER NOT NULL,
@@ -33,22 +36,15 @@ CREATE TABLE meta(
 /// steps[v] makes a file of version v one of version v + 1.
 constexpr std::array<const char*, schema_version> steps = {version_1};
 
-result<void> set(database& db, const std::string& pragma) {
-  return db.run(pragma.c_str());
-}
-
 /// Reads only: nothing of a file that is not ours may be touched.
 result<std::int64_t> recognise(database& db) {
   const auto mark = db.number("PRAGMA application_id");
   if (!mark) {
     return mark;
   }
-  const auto tables = db.number("SELECT count(*) FROM sqlite_master");
-  if (!tables) {
-    return tables;
-  }
-  if (*mark != application_mark && (*mark != 0 || *tables != 0)) {
-    return fail(errc::store_corrupt, "the file belongs to another program; it was not changed");
+  if (*mark != application_mark) {
+    return fail(errc::store_corrupt,
+                "the file is empty or belongs to another program; it was not changed");
   }
   const auto version = db.number("PRAGMA user_version");
   if (version && *version > schema_version) {
@@ -57,7 +53,7 @@ result<std::int64_t> recognise(database& db) {
                     ", this one knows " + std::to_string(schema_version) +
                     "); it was not changed. Run that release, or set another data folder");
   }
-  if (version && (*version < 0 || (*version == 0 && *tables != 0))) {
+  if (version && *version < 1) {
     return fail(errc::store_corrupt, "the file has no version; it was not changed");
   }
   return version;
@@ -81,22 +77,14 @@ result<void> configure(database& db, const schema_options& options) {
         std::string{"PRAGMA cache_size=-16384"}, std::string{"PRAGMA wal_autocheckpoint=0"},
         "PRAGMA journal_size_limit=" + std::to_string(options.log_limit),
         std::string{options.flush ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"}}) {
-    if (auto done = set(db, pragma); !done) {
+    if (auto done = db.run(pragma.c_str()); !done) {
       return done;
     }
   }
   return {};
 }
 
-/// The mark goes into the header before anything else, in a transaction of its own: from then on
-/// the file is known as ours even while its tables exist only in the write-ahead log.
-result<void> start_log(database& db, std::int64_t version) {
-  if (version == 0) {
-    auto marked = set(db, "PRAGMA application_id=" + std::to_string(application_mark));
-    if (!marked) {
-      return marked;
-    }
-  }
+result<void> start_log(database& db) {
   const auto mode = db.text("PRAGMA journal_mode=WAL");
   if (!mode) {
     return fail(mode.error());
@@ -122,37 +110,36 @@ result<void> migrate(database& db, std::int64_t version) {
 
 } // namespace
 
+result<void> create_database(const std::string& path, const schema_options& options) {
+  auto opened = database::open(path, options.vfs);
+  if (!opened) {
+    return fail(opened.error());
+  }
+  auto& db = *opened;
+  const auto mark = "PRAGMA application_id=" + std::to_string(application_mark);
+  auto done = configure(db, options);
+  done = done ? db.run(mark.c_str()) : done;
+  done = done ? start_log(db) : done;
+  done = done ? migrate(db, 0) : done;
+  return done ? db.run("PRAGMA wal_checkpoint(TRUNCATE)") : done;
+}
+
 result<database> open_database(const std::string& path, const schema_options& options) {
   auto opened = database::open(path, options.vfs);
   if (!opened) {
     return opened;
   }
   auto& db = *opened;
-  // Closing must not write: not into a file that was refused, nor after a failed flush.
-  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  sqlite3_db_config(db.handle(), SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-  sqlite3_busy_timeout(db.handle(), 100);
-  // With the lock held for good there is no shared memory file, and a second opener is told.
-  for (const char* const pragma : {"PRAGMA locking_mode=EXCLUSIVE"}) {
-    if (auto done = db.run(pragma); !done) {
-      return fail(done.error());
-    }
-  }
   const auto version = recognise(db);
   if (!version) {
     return fail(version.error());
   }
-  using step = result<void> (*)(database&, const schema_options&, std::int64_t);
-  constexpr std::array<step, 4> rest = {
-      [](database& d, const schema_options&, std::int64_t) { return check(d); },
-      [](database& d, const schema_options& o, std::int64_t) { return configure(d, o); },
-      [](database& d, const schema_options&, std::int64_t v) { return start_log(d, v); },
-      [](database& d, const schema_options&, std::int64_t v) { return migrate(d, v); },
-  };
-  for (const auto next : rest) {
-    if (auto done = next(db, options, *version); !done) {
-      return fail(done.error());
-    }
+  auto done = check(db);
+  done = done ? configure(db, options) : done;
+  done = done ? start_log(db) : done;
+  done = done ? migrate(db, *version) : done;
+  if (!done) {
+    return fail(done.error());
   }
   return opened;
 }

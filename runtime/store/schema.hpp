@@ -25,6 +25,10 @@ struct schema_options {
   std::int64_t log_limit = 0; ///< bytes that the write-ahead log keeps after a checkpoint
 };
 
+/// Makes an empty store out of an empty file. The caller gives it its name when this has succeeded,
+/// so a store's file is whole or not there.
+result<void> create_database(const std::string& path, const schema_options&);
+
 /// The connection to a file that is ours, whole and of this version. errc::store_locked,
 /// store_corrupt, storage_full, store_failed, else io_error.
 result<database> open_database(const std::string& path, const schema_options&);

@@ -16,15 +16,21 @@ result<database> database::open(const std::string& path, const std::string& vfs)
   database opened;
   sqlite3* handle = nullptr;
   // One thread at a time uses the connection, so SQLite's own mutexes would only cost.
-  const int code = sqlite3_open_v2(path.c_str(), &handle,
-                                   SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
-                                   vfs.empty() ? nullptr : vfs.c_str());
+  const int code =
+      sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
+                      vfs.empty() ? nullptr : vfs.c_str());
   opened.handle_.reset(handle);
   if (code != SQLITE_OK) {
     return fail(handle == nullptr ? error{errc::store_failed, "no memory for the store"}
                                   : opened.why(code, "opening"));
   }
   sqlite3_extended_result_codes(handle, 1);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  sqlite3_db_config(handle, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
+  sqlite3_busy_timeout(handle, 100);
+  if (auto locks = opened.run("PRAGMA locking_mode=EXCLUSIVE"); !locks) {
+    return fail(locks.error());
+  }
   return opened;
 }
 
@@ -53,22 +59,35 @@ result<void> database::run(const char* sql) {
   return {};
 }
 
-result<std::string> database::text(const char* sql) {
-  statement query{*this, sql};
-  const auto row = query.step();
-  if (!row) {
-    return fail(row.error());
+namespace {
+
+/// Reads the first row, and runs to the end: what a statement writes may be written, and fail, only
+/// there.
+template <class T>
+result<T> first_of(statement query, T (statement::*read)()) {
+  T value{};
+  for (bool first = true;; first = false) {
+    const auto row = query.step();
+    if (!row) {
+      return fail(row.error());
+    }
+    if (!*row) {
+      return value;
+    }
+    if (first) {
+      value = (query.*read)();
+    }
   }
-  return *row ? query.text() : std::string{};
+}
+
+} // namespace
+
+result<std::string> database::text(const char* sql) {
+  return first_of<std::string>({*this, sql}, &statement::text);
 }
 
 result<std::int64_t> database::number(const char* sql) {
-  statement query{*this, sql};
-  const auto row = query.step();
-  if (!row) {
-    return fail(row.error());
-  }
-  return *row ? query.number() : 0;
+  return first_of<std::int64_t>({*this, sql}, &statement::number);
 }
 
 bool database::in_transaction() const {

@@ -22,7 +22,8 @@ namespace tayfa::store {
 class database {
  public:
   database() = default;
-  /// Opens or creates the file. `vfs` may be empty.
+  /// Opens the file, which exists, and locks it for good with its first use; so there is no shared
+  /// memory file, and a second opener is told. Closing writes nothing. `vfs` may be empty.
   static result<database> open(const std::string& path, const std::string& vfs);
 
   result<void> run(const char* sql);            ///< results are dropped

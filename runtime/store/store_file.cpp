@@ -13,13 +13,6 @@ namespace {
 /// out would rewrite the page and free nothing that another row could use.
 constexpr std::string_view release_sql = "UPDATE requests SET input=NULL, input_file=NULL "
                                          "WHERE job=? AND input_bytes > 2048";
-constexpr std::int64_t page_bytes = 4096;
-
-int remember_log_pages(void* where, sqlite3*, const char*, int pages) {
-  *static_cast<std::size_t*>(where) = static_cast<std::size_t>(std::max(pages, 0));
-  return SQLITE_OK;
-}
-
 } // namespace
 
 store_file::statements::statements(database& db)
@@ -47,123 +40,46 @@ error store_file::refuse(error why) {
   return *refusal_;
 }
 
-result<job_store::recovered> store_file::open() {
-  const auto give_up = [&](error why) {
-    refuse(why);
-    sql_.reset();
-    database_.close();
-    // Whatever else the opening met, nothing was accepted yet: it can be tried again later.
-    return fail(why.code == errc::store_failed ? errc::io_error : why.code, why.text);
-  };
-  if (auto fit = files_.prepare(options_.folder); !fit) {
-    return give_up(fit.error());
-  }
-  const auto path = options_.folder + "/" + file_name;
-  texts_ = text_files{files_, options_.folder + "/" + texts_name};
-  for (const auto& step :
-       {files_.make_file(path), texts_.prepare(), files_.sync_folder(options_.folder)}) {
-    if (!step) {
-      return give_up(step.error());
-    }
-  }
-  auto opened = open_database(
-      path, {.vfs = options_.vfs,
-             .flush = options_.flush,
-             .log_limit = static_cast<std::int64_t>(options_.checkpoint_pages) * 2 * page_bytes});
-  if (!opened) {
-    return give_up(opened.error());
-  }
-  database_ = std::move(*opened);
-  sql_.emplace(database_);
-  checkpoint_at_ = options_.checkpoint_pages;
-  sqlite3_wal_hook(database_.handle(), remember_log_pages, &log_pages_);
-
-  job_store::recovered found;
-  auto meta = load_meta();
-  auto rows = meta ? load_rows() : fail(meta.error());
-  if (!rows) {
-    return give_up(rows.error());
-  }
-  found.rows = std::move(*rows);
-  if (!found.rows.empty()) {
-    last_order_ = std::max(last_order_, found.rows.back().order);
-  }
-  found.last_order = last_order_;
-  texts_.sweep();
-  return found;
-}
-
-result<void> store_file::load_meta() {
-  statement query{database_, "SELECT last_order, boot, clock_offset, clock, wall FROM meta"};
-  const auto row = query.step();
-  if (!row) {
-    return fail(row.error());
-  }
-  std::optional<store_clock::saved> last;
-  if (*row) {
-    last_order_ = query.unsigned_number();
-    last.emplace();
-    last->boot = query.text();
-    last->offset_ms = query.number();
-    last->clock_ms = query.number();
-    last->wall_ms = query.number();
-  }
-  clock_ = store_clock{last, time_, options_.boot};
-  return {};
-}
-
-result<std::vector<job_row>> store_file::load_rows() {
-  const auto requests = database_.number("SELECT count(*) FROM requests");
-  const auto states = database_.number("SELECT count(*) FROM states");
-  if (!requests || !states) {
-    return fail(requests ? states.error() : requests.error());
-  }
-  std::vector<job_row> rows;
-  rows.reserve(static_cast<std::size_t>(*requests));
-  statement query{database_, read_rows_sql};
-  for (;;) {
-    const auto more = query.step();
-    if (!more) {
-      return fail(more.error());
-    }
-    if (!*more) {
-      break;
-    }
-    auto next = read_next(query, clock_);
-    if (!next) {
-      return fail(next.error());
-    }
-    if (!next->input_file.empty()) {
-      texts_.adopt(next->row.order, text_files::part::input, next->input_file);
-    }
-    if (!next->output_file.empty()) {
-      texts_.adopt(next->row.order, text_files::part::output, next->output_file);
-    }
-    rows.push_back(std::move(next->row));
-  }
-  const auto count = static_cast<std::int64_t>(rows.size());
-  if (count != *requests || count != *states) {
-    return fail(errc::store_corrupt, "the tables of the store do not fit together");
-  }
-  return rows;
-}
-
 result<void> store_file::commit(std::span<const batch* const> batches) {
   if (refusal_ || !sql_) {
     return fail(refusal_.value_or(error{errc::store_failed, "the store is not open"}));
   }
+  auto done = attempt(batches);
+  if (!done && done.error().code == errc::storage_full && make_room()) {
+    done = attempt(batches);
+  }
+  return done;
+}
+
+result<void> store_file::attempt(std::span<const batch* const> batches) {
+  const auto last_order = last_order_;
   auto done = transact(batches);
   if (done) {
     texts_.settle();
     return {};
   }
+  if (done.error().code != errc::storage_full) {
+    // It may be durable all the same, so its texts stay; the next open removes what has no row.
+    return fail(refuse(done.error()));
+  }
+  last_order_ = last_order;
   if (auto undone = roll_back(); !undone) {
     return fail(refuse(undone.error()));
   }
-  if (done.error().code != errc::storage_full) {
-    return fail(refuse(done.error()));
-  }
   return done;
+}
+
+bool store_file::make_room() {
+  if (log_pages_ == 0) {
+    return false;
+  }
+  const auto left = checkpoint(SQLITE_CHECKPOINT_PASSIVE);
+  if (!left && left.error().code != errc::storage_full) {
+    refuse(left.error());
+  }
+  const bool moved = left && *left == 0;
+  log_pages_ = moved ? 0 : log_pages_;
+  return moved;
 }
 
 result<void> store_file::transact(std::span<const batch* const> batches) {

@@ -38,7 +38,9 @@ class event_feed {
   static constexpr std::size_t bytes_max = std::size_t{8} << 20;
   static constexpr std::size_t data_bytes_max = std::size_t{16} << 10;
 
-  explicit event_feed(std::size_t capacity = 4096, std::uint64_t base = 0);
+  static constexpr std::size_t capacity_usual = 4096;
+
+  explicit event_feed(std::size_t capacity = capacity_usual, std::uint64_t base = 0);
 
   void publish(std::string_view kind, std::string_view subject, std::string data);
   /// Nobody has ever watched: what would be published need not be rendered. Once somebody has, it

@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 
-GROUPS = {"build", "dev", "image"}
+GROUPS = {"build", "dev", "bench", "image"}
 PROGRAMS = ("tayfa", "tayfa-engine", "libtayfa-engine-torch.so")
 BASE_IMAGE = {"libc6", "libgcc-s1"}  # essential: every Debian image has them
 ROOT_USERS = {"root", "0"}

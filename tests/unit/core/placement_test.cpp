@@ -46,7 +46,7 @@ struct row {
   bool loads;
 };
 
-TEST(placement, table) {
+std::vector<row> table() {
   option held_more = idle(100);
   held_more.held = 2;
   option idle_longer = idle(100);
@@ -55,7 +55,7 @@ TEST(placement, table) {
   idle_less.idle_since = 8;
   option small = idle(1);
   small.fits = false;
-  const row rows[] = {
+  return {
       {"the only one", {idle(100)}, 1, 0, 100, false},
       {"the faster one", {idle(300), idle(100)}, 1, 1, 100, false},
       {"one without the memory is none", {small, idle(100)}, 1, 1, 100, false},
@@ -111,8 +111,11 @@ TEST(placement, table) {
       {"and not for few", {busy(0, 100), other_model(2'000, 0, 100)}, 21, 0, 100, false},
       {"nobody has room: the first that will", {busy(200, 100), busy(100, 100)}, 99, 1, 200, false},
   };
-  for (const row& r : rows) {
-    const auto chosen = choose(r.given, r.waiting);
+}
+
+TEST(placement, table) {
+  for (const row& r : table()) {
+    const auto chosen = choose(r.given, {r.waiting, 0});
     ASSERT_TRUE(chosen) << r.what;
     EXPECT_EQ(chosen->index, r.index) << r.what;
     EXPECT_DOUBLE_EQ(chosen->finish_ms, r.finish_ms) << r.what;
@@ -134,11 +137,72 @@ TEST(placement, what_is_no_time_is_the_worst_or_nothing) {
     const auto chosen = choose(options{idle(bad), busy(bad, 1), idle(1e6)});
     ASSERT_TRUE(chosen);
     EXPECT_EQ(chosen->index, 2U);
-    const auto only = choose(options{busy(bad, bad)}, 3);
+    const auto only = choose(options{busy(bad, bad)}, {3, bad});
     ASSERT_TRUE(only);
     EXPECT_TRUE(std::isfinite(only->finish_ms));
   }
   EXPECT_DOUBLE_EQ(choose(options{idle(-5)})->finish_ms, 0);
+}
+
+TEST(placement, arrivals_to_come_use_a_slow_worker_earlier) {
+  const options both{busy(50, 100), idle(300)}; // the fast one finishes two in the slow one's time
+  EXPECT_EQ(choose(both, {1, 0})->index, 0U);
+  EXPECT_EQ(choose(both, {1, 0.003})->index, 0U); // 0.9 come meanwhile
+  EXPECT_EQ(choose(both, {1, 0.004})->index, 1U); // 1.2 do
+  // For jobs that have not come no model is changed.
+  const options other{busy(50, 100), other_model(200, 0, 100)};
+  EXPECT_EQ(choose(other, {1, 10})->index, 0U);
+  EXPECT_EQ(choose(other, {3, 0})->index, 1U);
+}
+
+TEST(placement, what_an_eviction_costs) {
+  struct eviction {
+    std::string what;
+    demand of;
+    double kept_per_ms;
+    double cost_ms;
+  };
+  // A run takes 100 ms; the worker would be away for 600 ms and then take 400 ms to come back.
+  const eviction rows[] = {
+      {"nobody wants it", {0, 0}, 0, 0},
+      {"one waits and nobody else has the model: a load, and its run", {1, 0}, 0, 500},
+      {"a queue: a load, and all of it waits", {30, 0}, 0, 3'400},
+      {"another worker does it all", {10, 0}, 0.01, 0},
+      {"another does ten of them", {30, 0}, 0.01, 400 + 20 * 100},
+      {"four others do more, and share the rest", {50, 0}, 0.04, 400 + 10 * 25},
+      {"none waits, half a run is expected to come: half a load", {0, 0.0005}, 0, 200 + 50},
+  };
+  for (const eviction& row : rows) {
+    EXPECT_NEAR(eviction_ms(row.of, 100, row.kept_per_ms, 400, 600), row.cost_ms, 1e-6) << row.what;
+  }
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_TRUE(std::isfinite(eviction_ms({1, nan}, nan, nan, nan, nan)));
+}
+
+TEST(placement, long_queues_of_two_models_do_not_make_workers_change_to_and_fro) {
+  // A worker of model Y has room; X waits for the other worker. Both queues take 100 ms a job.
+  const auto changes = [](std::size_t x_waits, std::size_t y_waits) {
+    option y = other_model(1'000, 0, 100);
+    y.evicted_ms = eviction_ms({y_waits, 0}, 100, 0, 1'000, 1'100);
+    return choose(options{busy(50, 100), y}, {x_waits, 0})->index == 1;
+  };
+  EXPECT_FALSE(changes(100, 100));
+  EXPECT_FALSE(changes(110, 100));
+  EXPECT_TRUE(changes(130, 100)); // longer by both loads and more
+  EXPECT_TRUE(changes(20, 0));
+}
+
+TEST(placement, a_model_that_no_worker_has_is_loaded_however_long_the_queue_of_another) {
+  options all;
+  for (int i = 0; i < 8; ++i) {
+    option o = other_model(5'000, 0, 100);
+    o.has_room = i == 3;
+    o.free_in_ms = o.has_room ? 0 : 50;
+    o.evicted_ms = eviction_ms({100'000, 0.1}, 100, 0.07, 1'000, 5'100);
+    all.push_back(o);
+  }
+  EXPECT_EQ(choose(all, {1, 0})->index, 3U);
+  EXPECT_EQ(choose(all, {1, 0.001})->index, 3U);
 }
 
 // ---- properties ---------------------------------------------------------------------------------
@@ -217,12 +281,12 @@ TEST(placement, a_queue_takes_a_worker_with_room_when_the_others_cannot_finish_i
   EXPECT_TRUE(tayfa::testing::property(500, [] {
     const options all = any_options();
     const auto waiting = *rc::gen::inRange<std::size_t>(1, 40);
-    const auto chosen = choose(all, waiting);
+    const auto chosen = choose(all, {waiting, 0});
     if (!chosen) {
       RC_ASSERT(std::none_of(all.begin(), all.end(), [](const option& o) { return o.fits; }));
       return;
     }
-    RC_ASSERT(choose(all, waiting)->index == chosen->index);
+    RC_ASSERT(choose(all, {waiting, 0})->index == chosen->index);
     RC_ASSERT(all[chosen->index].fits);
     bool any_room = false;
     double best_room = std::numeric_limits<double>::infinity();

@@ -30,15 +30,19 @@ TEST(run_times, knows_nothing_at_first) {
   EXPECT_GT(guess.deviation, 0);
 }
 
-TEST(run_times, the_first_run_is_believed_and_later_ones_weigh_an_eighth) {
+TEST(run_times, the_first_runs_weigh_alike_and_later_ones_an_eighth) {
   run_times times;
   times.ran(on_fast, 1, 800);
   EXPECT_DOUBLE_EQ(times.expect(on_fast).ms, 800);
   EXPECT_DOUBLE_EQ(times.expect(on_fast).deviation, 400);
   times.ran(on_fast, 1, 1'600);
-  EXPECT_DOUBLE_EQ(times.expect(on_fast).ms, 900);
-  EXPECT_DOUBLE_EQ(times.expect(on_fast).deviation, 450);
+  EXPECT_DOUBLE_EQ(times.expect(on_fast).ms, 1'200);
+  EXPECT_DOUBLE_EQ(times.expect(on_fast).deviation, 600);
   EXPECT_EQ(times.expect(on_fast).seen, 2U);
+  repeat(times, on_fast, 1'200, 100);
+  times.ran(on_fast, 1, 2'000);
+  EXPECT_NEAR(times.expect(on_fast).ms, 1'300, 1e-6);
+  EXPECT_NEAR(times.expect(on_fast).deviation, 100, 1);
 }
 
 TEST(run_times, follows_a_change_within_twenty_runs) {
@@ -118,6 +122,18 @@ TEST(run_times, an_unseen_shape_takes_as_long_as_the_models_others) {
   EXPECT_DOUBLE_EQ(times.expect({"sd15", "640x640", "T4"}).ms, 600);
   EXPECT_NEAR(times.expect({"sd15", "640x640", "A100"}).ms, (400 + 800 + 80) / 3.0, 1e-6);
   EXPECT_DOUBLE_EQ(times.expect({"other", "640x640", "T4"}).ms, run_times::default_ms);
+}
+
+TEST(run_times, what_remains_of_a_run) {
+  const run_estimate steady{1'000, 0, 9};
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(0), 1'000);
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(400), 600);
+  EXPECT_DOUBLE_EQ(steady.remaining_ms(1'400), 0);
+  const run_estimate varied{1'000, 500, 9};
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(0), 1'000);
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(1'000), 500);
+  EXPECT_DOUBLE_EQ(varied.remaining_ms(4'000), 2'000);
+  EXPECT_DOUBLE_EQ(run_estimate{}.remaining_ms(5), 0);
 }
 
 TEST(run_times, nonsense_teaches_nothing) {

@@ -18,6 +18,9 @@ std::string text_of(const order& o) {
     }
     std::string operator()(const stop_child& x) const { return "stop " + std::to_string(x.index); }
     std::string operator()(const gave_up& x) const { return "gave_up " + std::to_string(x.index); }
+    std::string operator()(const quarantined& x) const {
+      return "quarantined " + std::to_string(x.index) + " " + std::to_string(x.time.count());
+    }
     std::string operator()(const all_stopped&) const { return "all_stopped"; }
   } words;
   return std::visit(words, o);
@@ -28,11 +31,14 @@ std::string text_of(const order& o) {
 struct group_script {
   explicit group_script(strategy how, std::uint32_t intensity = 3,
                         std::vector<restart> kinds = {restart::permanent, restart::permanent,
-                                                      restart::permanent})
-      : group_(make_policy(how, intensity), make_children(kinds), random_) {}
+                                                      restart::permanent},
+                        milliseconds quarantine = milliseconds{0})
+      : group_(make_policy(how, intensity, quarantine), make_children(kinds), random_) {}
 
-  static policy make_policy(strategy how, std::uint32_t intensity) {
+  static policy make_policy(strategy how, std::uint32_t intensity, milliseconds quarantine) {
     policy p;
+    p.quarantine_base = quarantine;
+    p.quarantine_max = 8 * quarantine;
     p.how = how;
     p.intensity = intensity;
     p.jitter = 0;
@@ -72,8 +78,8 @@ struct group_script {
   }
   std::string due(const start_later& t) { return say(group_.due(now, t.index, t.ticket)); }
   std::string states() const {
-    static const char* const names[] = {"waiting",  "running", "backing_off",
-                                        "stopping", "stopped", "given_up"};
+    static const char* const names[] = {"waiting", "running",  "backing_off", "stopping",
+                                        "stopped", "given_up", "quarantined"};
     std::string out;
     for (std::size_t i = 0; i < group_.children().size(); ++i) {
       out += (i == 0 ? "" : " ") + std::string{names[static_cast<int>(group_.state(i))]};
@@ -279,6 +285,97 @@ TEST(supervision, a_child_brought_down_by_its_work_backs_off_but_is_never_given_
   EXPECT_EQ(s.fails(1), "gave_up 1");
   EXPECT_EQ(s.is_excused(9), "");
 }
+
+// ---- quarantine ---------------------------------------------------------------------------------
+
+group_script with_quarantine(strategy how = strategy::one_for_one) {
+  return group_script{how, 1, {restart::permanent, restart::permanent}, seconds{60}};
+}
+
+TEST(quarantine, takes_the_place_of_giving_up) {
+  auto s = with_quarantine();
+  s.start();
+  EXPECT_EQ(s.fails(1), "later 1 100");
+  s.due();
+  EXPECT_EQ(s.fails(1), "quarantined 1 60000; later 1 60000");
+  EXPECT_EQ(s.states(), "running quarantined") << "the others live on";
+  EXPECT_EQ(s.fails(1), "") << "it does not live";
+  EXPECT_EQ(s.due(), "start 1");
+  EXPECT_EQ(s.states(), "running running");
+}
+
+TEST(quarantine, grows_while_the_one_try_after_it_fails) {
+  auto s = with_quarantine();
+  s.start();
+  s.fails(1);
+  s.due();
+  s.fails(1);
+  for (const auto* time : {"120000", "240000", "480000", "480000"}) {
+    EXPECT_EQ(s.due(), "start 1");
+    EXPECT_EQ(s.fails(1), std::string{"quarantined 1 "} + time + "; later 1 " + time);
+  }
+}
+
+TEST(quarantine, is_forgotten_after_a_healthy_life) {
+  auto s = with_quarantine();
+  s.start();
+  s.fails(1);
+  s.due();
+  s.fails(1);
+  s.due();
+  s.now += seconds{30};
+  EXPECT_EQ(s.fails(1), "later 1 100") << "as if nothing had been";
+  s.due();
+  EXPECT_EQ(s.fails(1), "quarantined 1 60000; later 1 60000");
+}
+
+TEST(quarantine, of_one_child_costs_the_others_nothing) {
+  auto s = with_quarantine();
+  s.start();
+  s.fails(1);
+  s.due();
+  s.fails(1);
+  const auto out_again = s.timer;
+  EXPECT_EQ(s.fails(0), "later 0 100");
+  EXPECT_EQ(s.due(), "start 0");
+  EXPECT_EQ(s.due(out_again), "start 1");
+}
+
+TEST(quarantine, ends_with_a_stop) {
+  auto s = with_quarantine();
+  s.start();
+  s.fails(1);
+  s.due();
+  s.fails(1);
+  EXPECT_EQ(s.stop(), "stop 0");
+  EXPECT_EQ(s.ends(0), "all_stopped");
+  EXPECT_EQ(s.states(), "stopped stopped");
+  EXPECT_EQ(s.due(), "");
+}
+
+TEST(quarantine, is_not_counted_against_a_child_that_its_work_brought_down) {
+  auto s = with_quarantine();
+  s.start();
+  s.fails(1);
+  s.due();
+  s.fails(1);
+  s.due();
+  EXPECT_EQ(s.is_excused(1), "later 1 200");
+  s.due();
+  EXPECT_EQ(s.fails(1), "quarantined 1 120000; later 1 120000");
+}
+
+TEST(quarantine, is_for_children_that_are_restarted_alone) {
+  auto s = with_quarantine(strategy::one_for_all);
+  s.start();
+  s.fails(1);
+  s.ends(0);
+  s.due();
+  s.fails(1);
+  EXPECT_EQ(s.ends(0), "gave_up 1");
+}
+
+// ---- stopping -----------------------------------------------------------------------------------
 
 TEST(supervision, while_the_group_stops_no_end_brings_a_child_back) {
   group_script s{strategy::one_for_one};

@@ -3,6 +3,7 @@
 
 #include <csignal>
 #include <gmock/gmock.h>
+#include <sched.h>
 #include <sys/wait.h>
 
 namespace tayfa::test {
@@ -43,6 +44,29 @@ struct host_test : testing::Test {
     host->send(w, protocol::assign{{job_id{job}, 1}, "m", shared_text{input}});
   }
 };
+
+TEST_F(host_test, an_engine_runs_where_it_is_pinned) {
+  const auto here = read_machine();
+  ASSERT_FALSE(here.cpus.empty());
+  auto made = process_engine_host::make({.program = engine_program,
+                                         .run_folder = home.path() + "/run",
+                                         .pinner = {here, pinning::on, std::nullopt}},
+                                        log);
+  ASSERT_TRUE(made.has_value()) << made.error().str();
+  host = std::move(*made);
+  const auto slots = static_cast<std::uint32_t>(here.cpus.size());
+  engine_spec spec{worker(slots - 1), "scripted", {}};
+  spec.slots = slots; // as many as there are CPUs: one for each
+  host->start(spec, box.sink());
+  box.wait_frame<protocol::hello>(); // by now it has been pinned
+  const auto spawned = box.wait<engine_spawned>();
+  cpu_set_t now;
+  ASSERT_EQ(::sched_getaffinity(static_cast<pid_t>(spawned.pid), sizeof now, &now), 0);
+  EXPECT_EQ(CPU_COUNT(&now), 1);
+  const auto cpu = parse_cpu_list(spawned.pinned);
+  ASSERT_TRUE(cpu && cpu->size() == 1) << spawned.pinned;
+  EXPECT_TRUE(CPU_ISSET(cpu->front(), &now));
+}
 
 TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_when_told) {
   make_host();

@@ -2,6 +2,7 @@
 #include "runtime/http/curl_poster.hpp"
 
 #include "runtime/http/call_lines.hpp"
+#include "tests/support/property.hpp"
 #include "tests/unit/http/asking.hpp"
 
 #include <atomic>
@@ -201,6 +202,45 @@ TEST(call_lines, targets_take_turns_and_none_runs_more_than_its_share) {
   lines.ended("a");
   lines.ended("a");
   EXPECT_EQ(lines.targets(), 0U) << "nothing is kept of a target without calls";
+}
+
+/// Against a list that is searched: the next is always the first of its target, of a target with
+/// room; nothing is withheld while such a target has a call.
+TEST(call_lines, behave_as_a_searched_list_does) {
+  using step = std::pair<std::uint8_t, std::uint8_t>;
+  EXPECT_TRUE(testing::property(500, [](const std::vector<step>& steps, std::uint8_t seed) {
+    const std::size_t most = 1 + seed % 3;
+    call_lines<std::pair<std::string, int>> lines{most};
+    std::map<std::string, std::deque<int>> waiting;
+    std::map<std::string, std::size_t> running;
+    int number = 0;
+    for (const auto& [kind, which] : steps) {
+      const std::string target(1, static_cast<char>('a' + which % 4));
+      if (kind % 3 == 0) {
+        lines.push(target, {target, number});
+        waiting[target].push_back(number++);
+      } else if (kind % 3 == 1) {
+        const bool any = std::any_of(waiting.begin(), waiting.end(), [&](const auto& w) {
+          return !w.second.empty() && running[w.first] < most;
+        });
+        const auto next = lines.next();
+        RC_ASSERT(next.has_value() == any);
+        if (next) {
+          RC_ASSERT(waiting[next->first].front() == next->second);
+          waiting[next->first].pop_front();
+          RC_ASSERT(++running[next->first] <= most);
+        }
+      } else if (running[target] > 0) {
+        --running[target];
+        lines.ended(target);
+      }
+    }
+    std::size_t left = 0;
+    for (const auto& [target, line] : waiting) {
+      left += line.size();
+    }
+    RC_ASSERT(lines.take_all().size() == left);
+  }));
 }
 
 } // namespace

@@ -1,0 +1,14 @@
+// The parts of the list of scenarios, by what they are about.
+#pragma once
+
+#include "actors/sim/simulation.hpp"
+
+#include <vector>
+
+namespace tayfa::sim {
+
+void add_crashes(std::vector<scenario>&);
+void add_disk_faults(std::vector<scenario>&);
+void add_policies(std::vector<scenario>&);
+
+} // namespace tayfa::sim

@@ -1,0 +1,150 @@
+// A disk in memory that can fail, fill up and lose power, for the simulation and for crash tests.
+//
+// It remembers what was not flushed: sectors of files, and changes of folders (made, renamed,
+// removed). power_loss() decides by the seed, for each of them, whether it reached the disk, and
+// may tear one sector; whoever held a file open then holds a dead handle. A flush that fails keeps
+// some sectors and forgets that the others were ever dirty, as Linux does: a later flush succeeds
+// without them.
+//
+// SQLite reaches it through vfs_name(), large texts through files(); both are the same disk. Owned
+// by the test or the simulation, and outlives every store on it. Thread safe.
+#pragma once
+
+#include "runtime/store/files.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace tayfa::store {
+
+struct sim_vfs;
+
+enum class disk_call : std::uint8_t {
+  open, ///< of a file, also to make it
+  read,
+  write,
+  truncate,
+  sync,
+  remove,
+  rename,
+  make_folder,
+  sync_folder,
+};
+inline constexpr std::size_t disk_call_kinds = 9;
+
+class sim_disk {
+ public:
+  struct options {
+    std::uint64_t seed = 1;
+    std::size_t sector = 4096; ///< what is written as a whole, but for the one torn sector
+    std::optional<std::size_t> limit = {}; ///< bytes of all files together
+  };
+  struct file {                  ///< what a name stands for
+    std::string now;             ///< what a reader sees
+    std::string flushed;         ///< what is on the disk for sure
+    std::set<std::size_t> dirty; ///< sectors that differ, as far as a flush knows
+    std::map<const void*, int> locks;
+  };
+
+  explicit sim_disk(options);
+  ~sim_disk();
+  sim_disk(const sim_disk&) = delete;
+  sim_disk& operator=(const sim_disk&) = delete;
+
+  const std::string& vfs_name() const { return vfs_name_; }
+  file_system& files();
+
+  // What goes wrong. Calls are counted from 1, since the disk was made.
+  /// The n-th call of a kind from now on (1 = the next) fails with ENOSPC or EIO: it alone, or it
+  /// and all behind it until heal().
+  void plan_fault(disk_call, std::uint64_t nth, int number, bool from_then_on = false);
+  void heal(); ///< no planned fault is left; the power stays as it is
+  void set_limit(std::optional<std::size_t> bytes);
+  /// In the n-th changing call from now (1 = the next) the power goes.
+  void lose_power_at(std::uint64_t nth);
+  void power_loss(); ///< now; every call fails until power_on()
+  void power_on();
+  bool has_power() const;
+
+  std::uint64_t calls(disk_call) const;
+  std::uint64_t changing_calls() const; ///< of every kind but read (and open of a file that exists)
+  std::size_t bytes_used() const;
+  /// What a reader sees now; nothing when there is no such file. For tests.
+  std::optional<std::string> peek(const std::string& path) const;
+  void poke(const std::string& path, std::size_t at, char value); ///< a flipped bit, also flushed
+  std::vector<std::string> paths() const;
+
+  // The calls; 0 or an errno. Used by the two sides above.
+  struct opened {
+    std::shared_ptr<file> of;
+    std::uint64_t life = 0; ///< of the disk's power; a handle of an earlier life is dead
+  };
+  int open_file(const std::string& path, bool make, opened&, bool* made = nullptr);
+  int read(const opened&, std::size_t at, std::size_t size, std::string& out); ///< may be short
+  int write(const opened&, std::size_t at, std::string_view bytes);
+  int truncate(const opened&, std::size_t size);
+  int sync(const opened&);
+  int size(const opened&, std::size_t& out) const;
+  int remove(const std::string& path);
+  int rename(const std::string& from, const std::string& to);
+  int make_folder(const std::string& path);
+  int sync_folder(const std::string& path);
+  int make_old_folder(const std::string& path); ///< it is there, and was flushed long ago
+  bool exists(const std::string& path) const;
+  std::vector<std::string> list(const std::string& folder) const;
+  /// Takes or gives back a lock of SQLite's levels (0 none .. 4 exclusive). False: somebody is in
+  /// the way.
+  bool lock(const opened&, const void* holder, int level);
+  bool is_reserved(const opened&) const;
+  std::uint64_t random();
+
+ private:
+  struct plan {
+    std::uint64_t at = 0;
+    int number = 0;
+    bool from_then_on = false;
+  };
+  struct folder_change {
+    enum class kind : std::uint8_t { add, remove, rename, folder } what;
+    std::string folder, name, to;
+    std::shared_ptr<file> of;
+  };
+  using names = std::map<std::string, std::shared_ptr<file>>;
+
+  int enter(disk_call, bool changing);
+  bool power_goes() const { return power_at_ != 0 && changing_ >= power_at_; }
+  void lose();
+  void apply(const folder_change&);
+  int finish();
+  bool is_dead(const opened&) const;
+  std::size_t used() const;
+  void change_folder(folder_change);
+  void settle_content(file&);
+
+  class sim_files;
+  const options options_;
+  std::string vfs_name_;
+  mutable std::mutex mutex_; ///< guards everything below
+  std::mt19937_64 random_;
+  std::optional<std::size_t> limit_;
+  names names_, flushed_names_;
+  std::set<std::string> folders_, flushed_folders_;
+  std::vector<folder_change> unflushed_;
+  std::array<std::uint64_t, disk_call_kinds> counts_{};
+  std::array<std::optional<plan>, disk_call_kinds> plans_;
+  std::uint64_t changing_ = 0, power_at_ = 0, life_ = 1;
+  bool power_ = true;
+  std::unique_ptr<file_system> files_;
+  std::unique_ptr<sim_vfs> vfs_;
+};
+
+} // namespace tayfa::store

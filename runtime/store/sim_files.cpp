@@ -1,0 +1,102 @@
+#include "runtime/store/sim_disk.hpp"
+
+#include <cerrno>
+
+namespace tayfa::store {
+
+/// The disk as the large texts see it.
+class sim_disk::sim_files final : public file_system {
+ public:
+  explicit sim_files(sim_disk& disk) : disk_(disk) {}
+
+  result<void> prepare(const std::string& folder) override {
+    // Its parents and itself, as if they had been there for long.
+    return told("making", folder, disk_.make_old_folder(folder));
+  }
+  result<void> make_folder(const std::string& path) override {
+    return told("making", path, disk_.make_folder(path));
+  }
+  result<void> make_file(const std::string& path) override {
+    opened ignored;
+    return told("making", path, disk_.open_file(path, true, ignored));
+  }
+  result<void> write_flushed(const std::string& path, std::string_view bytes) override {
+    opened file;
+    int number = disk_.open_file(path, true, file);
+    number = number != 0 ? number : disk_.truncate(file, 0);
+    number = number != 0 ? number : disk_.write(file, 0, bytes);
+    if (number != 0) {
+      return told("writing", path, number);
+    }
+    return disk_.sync(file) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
+  }
+  result<void> write_again(const std::string& path) override {
+    opened file;
+    std::string bytes;
+    std::size_t size = 0;
+    int number = disk_.open_file(path, false, file);
+    number = number != 0 ? number : disk_.size(file, size);
+    number = number != 0 ? number : disk_.read(file, 0, size, bytes);
+    number = number != 0 ? number : disk_.write(file, 0, bytes);
+    if (number != 0) {
+      return told("writing", path, number);
+    }
+    return disk_.sync(file) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
+  }
+  result<void> rename(const std::string& from, const std::string& to) override {
+    return told("renaming", from, disk_.rename(from, to));
+  }
+  result<void> sync_folder(const std::string& path) override {
+    return disk_.sync_folder(path) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
+  }
+  result<std::string> read(const std::string& path, std::size_t limit) override {
+    opened file;
+    std::string bytes;
+    int number = disk_.open_file(path, false, file);
+    number = number != 0 ? number : disk_.read(file, 0, limit, bytes);
+    if (number != 0) {
+      return fail(told("reading", path, number).error());
+    }
+    return bytes;
+  }
+  result<void> remove(const std::string& path) override {
+    const int number = disk_.remove(path);
+    return told("removing", path, number == ENOENT ? 0 : number);
+  }
+  result<std::vector<std::string>> list(const std::string& folder) override {
+    return disk_.list(folder);
+  }
+
+ private:
+  static result<void> told(std::string_view what, const std::string& path, int number) {
+    if (number == 0) {
+      return {};
+    }
+    const auto code = number == ENOSPC   ? errc::storage_full
+                      : number == ENOENT ? errc::not_found
+                                         : errc::io_error;
+    return fail(code, std::string{what} + " " + path);
+  }
+
+  sim_disk& disk_;
+};
+
+file_system& sim_disk::files() {
+  const std::lock_guard guard{mutex_};
+  if (!files_) {
+    files_ = std::make_unique<sim_files>(*this);
+  }
+  return *files_;
+}
+
+int sim_disk::make_old_folder(const std::string& path) {
+  const std::lock_guard guard{mutex_};
+  if (!power_) {
+    return EIO;
+  }
+  folders_.insert(path);
+  flushed_folders_.insert(path);
+  return 0;
+}
+
+} // namespace tayfa::store
