@@ -388,6 +388,7 @@ class job_table {
   void assign(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   void fill_options(moment now, const record&);
+  void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
   double free_in(moment now, const worker&) const;
   placement::demand demand_of(moment now, const record&, const group_key&) const;
@@ -403,6 +404,7 @@ class job_table {
 
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
+  void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;

@@ -139,6 +139,22 @@ void job_table::fill_options(moment now, const record& r) {
     options_.push_back(o);
     option_workers_.push_back(&w);
   }
+  leave_out_last_slot(r);
+}
+
+/// A job that was alone in an engine that ended goes to another slot, if there is one: it shows
+/// whether the job or the slot is at fault.
+void job_table::leave_out_last_slot(const record& r) {
+  if (r.lone_kills == 0 || options_.size() < 2) {
+    return;
+  }
+  for (std::size_t i = 0; i < options_.size(); ++i) {
+    if (option_workers_[i]->ref.slot == r.holder.slot) {
+      options_.erase(options_.begin() + static_cast<std::ptrdiff_t>(i));
+      option_workers_.erase(option_workers_.begin() + static_cast<std::ptrdiff_t>(i));
+      return;
+    }
+  }
 }
 
 void job_table::assign(moment now, effects& out) {

@@ -228,6 +228,34 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
   return out;
 }
 
+void job_table::restore_past(moment now, store::job_row& row, record& r) {
+  if (row.failure || row.delay || !row.history.empty() || ended(r)) {
+    past& p = past_of(r);
+    p.failure = std::move(row.failure);
+    p.delay = row.delay;
+    p.execution = row.execution;
+    p.history = std::move(row.history);
+    for (auto& c : row.chunks) {
+      p.chunk_bytes += c.size();
+      p.chunks.push_back(std::move(c));
+    }
+  }
+  if (!ended(r)) {
+    return;
+  }
+  past& p = *r.past_;
+  p.ended = row.ended.value_or(now);
+  auto& list = r.dead ? dead_list_ : ended_;
+  // Rows come by submission; the lists are by end.
+  auto place = list.end();
+  while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
+    --place;
+  }
+  p.place = list.insert(place, &r);
+  r.output = std::move(row.output);
+  r.output_bytes = row.output_bytes;
+}
+
 void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   const auto entry = jobs_.try_emplace(std::move(row.id)).first;
   record& r = entry->second;
@@ -257,34 +285,10 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   if (!r.request.policy.idempotency_key.empty()) {
     by_key_[key_of(r.request)] = &r;
   }
-  const bool over = ended(r);
-  if (limits_.tenant_max > 0 && !over) {
+  if (limits_.tenant_max > 0 && !ended(r)) {
     ++live_of_tenant_[r.request.policy.tenant];
   }
-  if (row.failure || row.delay || !row.history.empty() || over) {
-    past& p = past_of(r);
-    p.failure = std::move(row.failure);
-    p.delay = row.delay;
-    p.execution = row.execution;
-    p.history = std::move(row.history);
-    for (auto& c : row.chunks) {
-      p.chunk_bytes += c.size();
-      p.chunks.push_back(std::move(c));
-    }
-  }
-  if (over) {
-    past& p = *r.past_;
-    p.ended = row.ended.value_or(now);
-    auto& list = r.dead ? dead_list_ : ended_;
-    // Rows come by submission; the lists are by end.
-    auto place = list.end();
-    while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
-      --place;
-    }
-    p.place = list.insert(place, &r);
-    r.output = std::move(row.output);
-    r.output_bytes = row.output_bytes;
-  }
+  restore_past(now, row, r);
   r.due = now;
   deadlines_.emplace(deadline{r.due, r.order}, &r);
   account(r);
