@@ -182,7 +182,8 @@ class job_table {
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
-  /// suspects and run alone from then on.
+  /// suspects and run alone from then on; one that was alone runs in another slot next, when one
+  /// has room.
   effects worker_lost(moment now, slot_id slot, const error& why);
   /// The same for every worker there is (a restarted queue knows none of them).
   effects lose_all_workers(moment now, const error& why);

@@ -142,19 +142,23 @@ void job_table::fill_options(moment now, const record& r) {
   leave_out_last_slot(r);
 }
 
-/// A job that was alone in an engine that ended goes to another slot, if there is one: it shows
+/// A job that was alone in an engine that ended goes to another slot, if one has room: it shows
 /// whether the job or the slot is at fault.
 void job_table::leave_out_last_slot(const record& r) {
-  if (r.lone_kills == 0 || options_.size() < 2) {
+  if (r.lone_kills == 0) {
     return;
   }
-  for (std::size_t i = 0; i < options_.size(); ++i) {
-    if (option_workers_[i]->ref.slot == r.holder.slot) {
-      options_.erase(options_.begin() + static_cast<std::ptrdiff_t>(i));
-      option_workers_.erase(option_workers_.begin() + static_cast<std::ptrdiff_t>(i));
-      return;
-    }
+  const auto last = std::find_if(option_workers_.begin(), option_workers_.end(),
+                                 [&r](const worker* w) { return w->ref.slot == r.holder.slot; });
+  const auto i = last - option_workers_.begin();
+  const auto others = std::count_if(options_.begin(), options_.end(),
+                                    [](const auto& o) { return o.has_room && o.loaded && o.fits; });
+  if (last == option_workers_.end() ||
+      others < (options_[static_cast<std::size_t>(i)].has_room ? 2 : 1)) {
+    return;
   }
+  options_.erase(options_.begin() + i);
+  option_workers_.erase(last);
 }
 
 void job_table::assign(moment now, effects& out) {
