@@ -1,6 +1,8 @@
 // What clients ask of the queue. Every answer tells of the table as it is durable.
 #include "actors/queue.hpp"
 
+#include "runtime/api/call.hpp"
+
 namespace tayfa {
 
 /// Answers when what is known of that job is durable: at once when nothing of it is on its way.
@@ -38,6 +40,11 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
+                    if (auto& feed = ctx_.outside.feed; !feed.idle()) {
+                      job_view waits;
+                      waits.id = view.id; // what became of it since is told next
+                      feed.publish("job", view.id.str(), api::job_event(waits));
+                    }
                   }
                   later.deliver(submit_answer{std::move(view)});
                 },
