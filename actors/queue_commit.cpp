@@ -57,12 +57,14 @@ void queue::commit(bool again) {
   if (committing_ || broken_) {
     return;
   }
-  if (!table_.has_changes()) {
+  while (!table_.has_changes()) {
     if (again) {
       full_.reset(); // the next submission tries
     }
-    release(std::exchange(gathering_, {}));
-    return;
+    if (gathering_.empty()) {
+      return;
+    }
+    release(std::exchange(gathering_, {})); // which may decide more
   }
   if (full_ && !again) {
     return; // when the pause is over

@@ -237,7 +237,8 @@ class job_table {
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
   bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
-  /// Nothing of this job is on its way to the store; also true of one that does not exist.
+  /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
+  /// nothing of any job is.
   bool durable(const job_id&) const;
   /// The batch in flight is durable.
   void committed();

@@ -95,6 +95,9 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
 }
 
 bool job_table::durable(const job_id& id) const {
+  if (id.empty()) {
+    return !has_changes() && flying_.empty() && flying_erased_.empty();
+  }
   const auto entry = jobs_.find(id);
   return entry == jobs_.end() ? erased_.empty() && flying_erased_.empty()
                               : entry->second.changed == 0 && entry->second.flying == 0;
