@@ -237,7 +237,6 @@ void group::restart_one(std::size_t index, history& past, orders& out) {
 
 void group::quarantine(std::size_t index, history& past, orders& out) {
   const auto time = doubled(policy_.quarantine_base, past.quarantines++, policy_.quarantine_max);
-  past.restarts.clear();
   children_[index].state = child_state::quarantined;
   out.emplace_back(quarantined{index, why_given_up(index), time});
   later(index, time, out);

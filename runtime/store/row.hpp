@@ -33,6 +33,7 @@ struct job_row {
   bool suspect = false;              ///< an engine ended while it ran in company
   bool dead = false;                 ///< on the dead list
   moment not_before;                 ///< delayed start, or backoff
+  std::optional<moment> retried;     ///< the latest retry by a client: this life began then
   std::optional<moment> ended;
   std::string worker; ///< of the latest attempt, for people
   std::optional<error> failure;
