@@ -5,10 +5,12 @@
 
 namespace tayfa {
 
-/// Answers when what is known of that job is durable: at once when nothing of it is on its way.
+/// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
+/// it is on its way.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  if (table_.durable(about)) {
+  const bool all = about.empty();
+  if (all ? !committing_ && !table_.has_changes() : table_.durable(about)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -17,7 +19,8 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
               if constexpr (requires { Answer{fail(why)}; }) {
                 later.deliver(Answer{fail(why)});
               }
-            }});
+            },
+            true});
   return later;
 }
 
@@ -51,7 +54,8 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                 [this, later](const error& why) mutable {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
-                }};
+                },
+                !answer->fresh};
   if (!answer->fresh && table_.durable(id)) {
     answered.done();
     return later;
@@ -71,7 +75,7 @@ caf::result<job_answer> queue::find(const find_job& m) {
   fetch(found->stored_output, job_store::column::output,
         [later, view = std::move(*found)](result<shared_text> text) mutable {
           if (!text) {
-            later.deliver(job_answer{fail(text.error())});
+            later.deliver(job_answer{fail(text.error().code)}); // its text names a file
             return;
           }
           view.output = std::move(*text);
@@ -121,6 +125,15 @@ caf::result<purge_answer> queue::purge() {
   auto told = after_commit(job_id{}, purge_answer{removed});
   after();
   return told;
+}
+
+/// While the disk is full it shows what is: whoever makes room must see what waits for it.
+caf::result<list_answer> queue::list(const list_of_jobs& m) {
+  list_answer answer{table_.list(now(), m.filter)};
+  if (full_) {
+    return answer;
+  }
+  return after_commit(job_id{}, std::move(answer));
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {

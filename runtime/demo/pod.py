@@ -150,7 +150,9 @@ def how_it_ended(code):
 
 
 class Pod:
-    """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one)."""
+    """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one);
+    a wrapper is the words of a program that replaces itself by it.
+    """
 
     def __init__(
         self,
@@ -160,12 +162,14 @@ class Pod:
         engine="scripted",
         environment=None,
         listen="127.0.0.1:0",
+        wrapper=(),
     ):
         self._own_data = data is None
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="tayfa-") if data is None else data)
         self.arguments, self.engine = arguments, engine
         self.environment, self.listen = environment, listen
-        self.command = [program(build), "serve", "--listen", listen, "--data", str(self.data)]
+        self.command = [*wrapper, program(build), "serve", "--listen", listen]
+        self.command += ["--data", str(self.data)]
         if engine:
             self.command += ["--engine", engine]
         self.command += [str(argument) for argument in arguments]

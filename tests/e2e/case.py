@@ -11,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -96,6 +97,13 @@ class Case(unittest.TestCase):
         rest = [path.name for path in store.rglob("*") if path.is_file()]
         unfinished = [x for x in rest if not re.fullmatch(r"jobs\.sqlite(-wal|-shm)?|[0-9a-f]+", x)]
         self.assertEqual(unfinished, [])
+
+    def eventually(self, true, what, timeout=60.0):
+        """For facts outside of the pod that no line of its log tells of."""
+        deadline = time.monotonic() + timeout
+        while not true():
+            self.assertLess(time.monotonic(), deadline, f"{what}: not within {timeout:g} s")
+            time.sleep(0.02)
 
     def blobs(self, data):
         """The names of the files in which the store keeps large texts."""

@@ -35,7 +35,7 @@ KINDS = {
     "long": 3,
 }
 
-Size = collections.namedtuple("Size", "jobs crashes strikes pause clients")
+Size = collections.namedtuple("Size", "jobs crashes strikes pause delay clients")
 
 
 class Broken(Exception):
@@ -45,16 +45,17 @@ class Broken(Exception):
 class Job:
     """What one client asks for, and what it may get."""
 
-    def __init__(self, number, kind, chance):
+    def __init__(self, number, kind, longest, chance):
         self.number = number
         self.kind = kind
+        self.delay = round(chance.uniform(0.01, longest), 3)
         self.tag = f"job {number}"
         self.sync = kind != "cancel" and chance.random() < 0.12
         self.key = f"key {number}" if chance.random() < 0.75 else None
-        self.body = json.dumps({"input": self.script(chance)}).encode()
+        self.body = json.dumps({"input": self.script()}).encode()
 
-    def script(self, chance):
-        delay = round(chance.uniform(0.01, 0.1), 3)
+    def script(self):
+        delay = self.delay
         if self.kind == "plain":
             return {"mock_return": self.tag}
         if self.kind == "echo":
@@ -70,7 +71,7 @@ class Job:
         if self.kind == "error":
             return {"mock_error": self.tag}
         if self.kind == "cancel":
-            return {"mock_return": self.tag, "mock_delay": chance.uniform(0.05, 0.5)}
+            return {"mock_return": self.tag, "mock_delay": delay * 4}
         if self.kind == "long":
             return {"mock_return": self.tag + LONG}
         return {"mock_crash": True}
@@ -313,7 +314,7 @@ class StormCase(Case):
         kinds = chance.choices(list(KINDS), KINDS.values(), k=size.jobs - size.crashes)
         kinds += ["crash"] * size.crashes
         chance.shuffle(kinds)
-        jobs = [Job(number, kind, chance) for number, kind in enumerate(kinds)]
+        jobs = [Job(number, kind, size.delay, chance) for number, kind in enumerate(kinds)]
         first = size.jobs * 2 // 3
         self.put(jobs[:first])
         for number in range(size.strikes):
@@ -494,22 +495,22 @@ class StormCase(Case):
 
 class kill_storm(StormCase):
     def test_every_accepted_job_has_one_result_of_its_own(self):
-        size = Size(jobs=300, crashes=2, strikes=12, pause=(0.05, 0.4), clients=6)
+        size = Size(jobs=300, crashes=2, strikes=12, pause=(0.05, 0.4), delay=0.1, clients=6)
         self.storm(size, "--queue.poison_after", "8", attempts=100)
 
     def test_attempts_are_bounded(self):
-        size = Size(jobs=80, crashes=2, strikes=8, pause=(0.05, 0.3), clients=4)
+        size = Size(jobs=80, crashes=2, strikes=8, pause=(0.05, 0.3), delay=0.1, clients=4)
         self.storm(size, attempts=3, innocent_fails=True)
 
 
 @unittest.skipUnless(FULL, "minutes long; `make storm` runs it")
 class slow_kill_storm(StormCase):
     def test_every_accepted_job_has_one_result_of_its_own(self):
-        size = Size(jobs=2000, crashes=4, strikes=60, pause=(0.3, 1.5), clients=8)
+        size = Size(jobs=2000, crashes=4, strikes=60, pause=(0.3, 1.5), delay=0.5, clients=8)
         self.storm(size, "--queue.poison_after", "8", attempts=100)
 
     def test_attempts_are_bounded(self):
-        size = Size(jobs=400, crashes=4, strikes=20, pause=(0.3, 1.5), clients=8)
+        size = Size(jobs=400, crashes=4, strikes=20, pause=(0.3, 1.5), delay=0.5, clients=8)
         self.storm(size, attempts=3, innocent_fails=True)
 
 
