@@ -9,8 +9,7 @@ namespace tayfa {
 /// it is on its way.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  const bool all = about.empty();
-  if (all ? !committing_ && !table_.has_changes() : table_.durable(about)) {
+  if (table_.durable(about)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
