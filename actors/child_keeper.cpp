@@ -114,6 +114,10 @@ void child_keeper::execute_one(const supervision::gave_up& o) {
   hooks_.gave_up(o.index, o.why);
 }
 
+void child_keeper::execute_one(const supervision::quarantined& o) {
+  hooks_.quarantined(o.index, o.why, o.time);
+}
+
 void child_keeper::execute_one(const supervision::all_stopped&) {
   hooks_.all_stopped();
 }

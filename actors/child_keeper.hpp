@@ -23,6 +23,8 @@ class child_keeper {
     std::function<void()> started; ///< some child is new
     std::function<void(std::size_t, error)> gave_up;
     std::function<void()> all_stopped;
+    /// Only where the policy has quarantines.
+    std::function<void(std::size_t, error, std::chrono::milliseconds)> quarantined{};
   };
   /// How a child ended, from its exit reason.
   enum class end : std::uint8_t { normal, refresh, excused, failed };
@@ -51,6 +53,7 @@ class child_keeper {
   void execute_one(const supervision::start_later&);
   void execute_one(const supervision::stop_child&);
   void execute_one(const supervision::gave_up&);
+  void execute_one(const supervision::quarantined&);
   void execute_one(const supervision::all_stopped&);
   void kill(const caf::strong_actor_ptr&);
   moment now() const { return ctx_.outside.time.now(); }

@@ -81,7 +81,8 @@ void send_timer_at(Self* self, moment now, moment at, std::uint64_t ticket) {
   send_timer(self, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now), ticket);
 }
 
-/// Moves a machine, writes the one log line of a lifecycle change and counts the edge. An illegal
+/// Moves a machine, writes the one log line of a lifecycle change, counts the edge and tells who
+/// watches. An illegal
 /// move is a bug: it is logged as an error and changes nothing; returns whether it moved.
 template <class State>
 bool move(machine<State>& m, State to, cause why, world& w, moment& since,
@@ -103,6 +104,16 @@ bool move(machine<State>& m, State to, cause why, world& w, moment& since,
   fields.push_back({"ms", ms});
   if (w.log.enabled(log_level::info)) {
     w.log.write(log_level::info, "state", fields);
+  }
+  if (!w.feed.idle()) {
+    std::string worker;
+    for (const auto& each : who) {
+      const auto* const text = std::get_if<std::string>(&each.value.get());
+      worker = text && each.key == "worker" ? *text : worker;
+    }
+    w.feed.publish(machine_traits<State>::name, worker,
+                   api::lifecycle_event(machine_traits<State>::name, worker, to_string(to),
+                                        to_string(*from), why, std::chrono::milliseconds{ms}));
   }
   return true;
 }

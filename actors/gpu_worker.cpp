@@ -1,5 +1,6 @@
 #include "actors/gpu_worker.hpp"
 
+#include <algorithm>
 #include <csignal>
 
 namespace tayfa {
@@ -10,27 +11,14 @@ log_level level_of(std::uint8_t n) {
   return n <= 3 ? static_cast<log_level>(n) : log_level::info;
 }
 
+/// "cuda:0 NVIDIA H200" -> "NVIDIA H200": what devices of one kind have in common.
+std::string kind_of_device(const std::string& device) {
+  const auto space = device.find(' ');
+  const bool numbered = space != std::string::npos && device.find(':') < space;
+  return numbered ? device.substr(space + 1) : device;
+}
+
 } // namespace
-
-caf::error to_reason(worker_end e) {
-  return e == worker_end::as_asked
-             ? caf::error{caf::exit_reason::user_shutdown}
-             : caf::make_error(caf::sec::runtime_error, static_cast<std::int32_t>(e));
-}
-
-worker_end worker_end_from(const caf::error& e) {
-  if (!e || e == caf::exit_reason::user_shutdown || e == caf::exit_reason::normal) {
-    return worker_end::as_asked;
-  }
-  const auto& context = e.context();
-  for (const auto end : {worker_end::refresh, worker_end::in_job}) {
-    if (context.match_elements<std::int32_t>() &&
-        context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(end)) {
-      return end;
-    }
-  }
-  return worker_end::failed;
-}
 
 gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms terms)
     : gpu_worker_actor::base(cfg), ctx_(ctx), terms_(std::move(terms)),
@@ -47,7 +35,10 @@ gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms ter
 }
 
 gpu_worker::behavior_type gpu_worker::make_behavior() {
-  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}},
+  news_.worker = terms_.worker;
+  news_.engine = terms_.engine;
+  news_.next_model = terms_.model;
+  ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}, terms_.slots},
                              [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
                                caf::anon_send(me, engine_news{std::move(e)});
                              });
@@ -70,6 +61,7 @@ gpu_worker::behavior_type gpu_worker::starting() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -80,6 +72,7 @@ gpu_worker::behavior_type gpu_worker::loading() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -89,7 +82,8 @@ gpu_worker::behavior_type gpu_worker::serving() {
           ignore<model_granted>(),
           [this](const assign_attempt& m) { assigned(m); },
           [this](const revoke_attempt& m) { revoked(m); },
-          ignore<change_worker_model>(),
+          [this](const change_worker_model& m) { change(m); },
+          [this](const drain_engine& m) { drain(m); },
           [this](const crew& m) { met(m); },
           [this](const timer& m) { timed(m); }};
 }
@@ -105,6 +99,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
           ignore<assign_attempt>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
+          ignore<drain_engine>(),
           ignore<crew>(),
           [this](const timer& m) { timed(m); }};
 }
@@ -116,7 +111,10 @@ void gpu_worker::news(const engine_news& m) {
 }
 
 void gpu_worker::on(const engine_spawned& e) {
-  ctx_.outside.log.info("engine_started", {{"worker", terms_.worker}, {"pid", e.pid}});
+  ctx_.outside.log.info("engine_started",
+                        {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}});
+  news_.pinned = e.pinned;
+  tell_news();
   born();
 }
 
@@ -164,15 +162,17 @@ void gpu_worker::on(const engine_exited& e) {
 
 void gpu_worker::said(const protocol::hello& m) {
   if (state_.state() != engine_state::INITIALIZING || m.capacity == 0 ||
-      m.capacity > capacity_max) {
+      m.capacity > capacity_max || m.batch_max == 0 || m.batch_max > m.capacity) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }
   facts_.capacity = m.capacity;
   facts_.batch_max = m.batch_max;
   facts_.continuous = m.continuous;
+  batches_ = m.batch_max > 1;
   facts_.steps = m.steps;
-  facts_.device = m.device;
+  facts_.device = kind_of_device(m.device);
+  news_.device = m.device;
   facts_.memory_bytes = m.memory_bytes;
   ctx_.outside.log.info("engine_hello",
                         {{"worker", terms_.worker}, {"engine", m.engine}, {"device", m.device}});
@@ -186,7 +186,7 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, {}})
+  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, terms_.model})
       .then([this](const model_granted& m) { granted(m); },
             [](const caf::error&) {}); // the loader was restarted: the new crew makes us ask again
 }
@@ -195,6 +195,8 @@ void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
     model_ = m.load.model;
+    news_.model = model_;
+    tell_news();
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -203,6 +205,7 @@ void gpu_worker::said(const protocol::heartbeat& m) {
   if (terms_.mates.health) {
     send(terms_.mates.health, engine_beat{terms_.worker, m});
   }
+  tell_news();
 }
 
 void gpu_worker::said(const protocol::load_finished& m) {
@@ -211,10 +214,19 @@ void gpu_worker::said(const protocol::load_finished& m) {
     return;
   }
   if (!m.ok) {
+    news_.next_model.clear(); // the slot is of more use with the default than with none
     shut_down(cause::load_failed, error{errc_from(m.code).value_or(errc::model_invalid), m.text});
     return;
   }
   ++state_ticket_; // the budget of LOADING_MODEL is over
+  if (m.batch_max != 0) {
+    facts_.batch_max = std::min(facts_.batch_max, m.batch_max);
+  }
+  if (batches_ && !facts_.continuous) {
+    facts_.capacity = facts_.batch_max; // one run at a time
+  }
+  facts_.model = model_;
+  facts_.can_change = !model_.empty();
   move_to(engine_state::READY, cause::warmed_up);
   become(serving());
   send(terms_.mates.loader, model_loaded{terms_.worker, m.model, m.load_ms + m.warm_up_ms});
@@ -240,6 +252,7 @@ void gpu_worker::said_of_attempt(const About& m) {
   if constexpr (std::is_same_v<About, protocol::finished>) {
     running_.erase(m.attempt);
     revoked_.erase(m.attempt);
+    news_.completed += m.how == protocol::outcome::completed ? 1 : 0;
     refresh_ = refresh_ || m.refresh_worker;
     settle();
   }
@@ -250,6 +263,7 @@ void gpu_worker::settle() {
     return;
   }
   move_to(engine_state::READY, cause::jobs_done);
+  tell_news();
   if (refresh_) {
     shut_down(cause::stop_requested, {});
   } else if (!offered_) {
@@ -257,9 +271,19 @@ void gpu_worker::settle() {
   }
 }
 
+void gpu_worker::tell_news() {
+  news_.running = static_cast<std::uint32_t>(running_.size());
+  if (terms_.mates.supervisor) {
+    send(terms_.mates.supervisor, news_);
+  }
+}
+
 // ---- what the crew says ------------------------------------------------------------------------
 
 void gpu_worker::offer() {
+  if (draining_) {
+    return;
+  }
   offered_ = true;
   send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
 }
@@ -268,10 +292,12 @@ void gpu_worker::assigned(const assign_attempt& m) {
   if (m.worker != terms_.worker) {
     return;
   }
-  if (running_.empty()) {
-    move_to(engine_state::PROCESSING, cause::jobs_started);
-  }
+  given_lately_ = true;
   running_.insert(m.body.attempt);
+  if (running_.size() == 1) {
+    move_to(engine_state::PROCESSING, cause::jobs_started);
+    tell_news();
+  }
   auto assignment = m.body;
   assignment.model = model_;
   ctx_.outside.engines.send(terms_.worker, std::move(assignment));
@@ -284,6 +310,47 @@ void gpu_worker::revoked(const revoke_attempt& m) {
   }
 }
 
+/// Another model is loaded by another process, so that the device's memory is truly free again.
+void gpu_worker::change(const change_worker_model& m) {
+  if (m.worker != terms_.worker || m.model == model_) {
+    return;
+  }
+  news_.next_model = m.model;
+  refresh_ = true;
+  tell_news();
+  if (running_.empty()) {
+    shut_down(cause::stop_requested, {});
+  }
+}
+
+void gpu_worker::drain(const drain_engine& m) {
+  if (m.worker != terms_.worker || m.on == draining_) {
+    return;
+  }
+  draining_ = m.on;
+  if (!m.on) {
+    offer();
+    return;
+  }
+  offered_ = false;
+  given_lately_ = false;
+  send(terms_.mates.queue, drain_worker{terms_.worker});
+  drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
+}
+
+/// What the queue decided before it heard of the drain may still be on its way (its store comes
+/// first), so the engine is idle only when nothing came for a while.
+void gpu_worker::check_drain() {
+  if (!draining_ || !alive()) {
+    return;
+  }
+  if (running_.empty() && !std::exchange(given_lately_, false)) {
+    send(terms_.mates.supervisor, worker_drained{terms_.worker});
+    return;
+  }
+  drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
+}
+
 void gpu_worker::met(const crew& m) {
   const bool new_queue = m.queue != terms_.mates.queue;
   const bool new_loader = m.loader != terms_.mates.loader;
@@ -291,7 +358,7 @@ void gpu_worker::met(const crew& m) {
   if (new_loader && state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     ask_for_model();
   }
-  if (!new_queue || !offered_) {
+  if (!new_queue || (!offered_ && running_.empty())) {
     return;
   }
   // The new queue counts our attempts as lost: stop them, then offer ourselves again.
@@ -323,6 +390,11 @@ void gpu_worker::timed(const timer& m) {
     }
     break;
   case stop_step: step_down(); break;
+  case drain_check:
+    if (m.ticket == drain_ticket_) {
+      check_drain();
+    }
+    break;
   }
 }
 
@@ -336,65 +408,6 @@ void gpu_worker::check_heartbeat() {
     return;
   }
   arm(ctx_.knobs.engine_heartbeat, heartbeat_check);
-}
-
-// ---- the end -----------------------------------------------------------------------------------
-
-void gpu_worker::shut_down(cause why, error reason) {
-  if (!alive()) {
-    return;
-  }
-  const bool connected = state_.state() >= engine_state::LOADING_MODEL;
-  leave(why, std::move(reason));
-  if (connected) {
-    ctx_.outside.engines.send(terms_.worker, protocol::shutdown{});
-    arm(ctx_.knobs.engine_stop_grace, stop_step);
-  } else {
-    step_down(); // it cannot hear us yet: SIGTERM at once
-  }
-}
-
-void gpu_worker::kill(cause why, error reason) {
-  if (!alive()) {
-    return;
-  }
-  leave(why, std::move(reason));
-  ctx_.outside.meters.add(meter::engine_kills);
-  stop_step_ = 1;
-  step_down();
-}
-
-void gpu_worker::step_down() {
-  if (stop_step_ == 0) {
-    ctx_.outside.engines.kill(terms_.worker, SIGTERM);
-  } else if (stop_step_ == 1) {
-    ctx_.outside.engines.kill(terms_.worker, SIGKILL);
-  } else {
-    // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
-    ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
-    exited_ = true;
-    quit(to_reason(how_it_ended()));
-    return;
-  }
-  ++stop_step_;
-  arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
-}
-
-worker_end gpu_worker::how_it_ended() const {
-  if (asked_) {
-    return worker_end::as_asked;
-  }
-  return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
-}
-
-void gpu_worker::leave(cause why, error reason) {
-  reason_ = std::move(reason);
-  in_job_ = !running_.empty();
-  move_to(engine_state::SHUTDOWN, why);
-  running_.clear();
-  revoked_.clear();
-  send(terms_.mates.queue, worker_gone{terms_.worker, reason_});
-  become(ending());
 }
 
 void gpu_worker::move_to(engine_state to, cause why) {

@@ -26,12 +26,14 @@ struct worker_terms {
   worker_ref worker;
   std::string engine; ///< "scripted", "torch"
   crew mates;
+  std::string model{};     ///< to be loaded; empty = the default
+  std::uint32_t slots = 0; ///< of the pod now
 };
 
 /// How a worker ended, for its supervisor.
 enum class worker_end : std::uint8_t {
   as_asked = 1, ///< the supervisor stopped it
-  refresh = 2,  ///< a job asked for a fresh process: start the next at once, nothing failed
+  refresh = 2,  ///< a fresh process was asked for, by a job or for another model: start it at once
   failed = 3,   ///< by itself
   in_job = 4, ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
 };
@@ -49,7 +51,13 @@ class gpu_worker : public gpu_worker_actor::base {
  private:
   /// More than any engine of ours takes at once; beyond it the hello is nonsense.
   static constexpr std::uint32_t capacity_max = 4096;
-  enum topic : std::uint32_t { state_budget, heartbeat_check, cancel_grace, stop_step };
+  enum topic : std::uint32_t {
+    state_budget,
+    heartbeat_check,
+    cancel_grace,
+    stop_step,
+    drain_check
+  };
 
   // behaviours, one per state that differs
   behavior_type starting(); // NOT_STARTED, INITIALIZING
@@ -75,7 +83,12 @@ class gpu_worker : public gpu_worker_actor::base {
   void granted(const model_granted&);
   void assigned(const assign_attempt&);
   void revoked(const revoke_attempt&);
+  void change(const change_worker_model&);
+  void drain(const drain_engine&);
+  void check_drain();
   void met(const crew&);
+  /// Tells the supervisor what people see of the slot.
+  void tell_news();
   void timed(const timer&);
 
   void offer();
@@ -100,6 +113,8 @@ class gpu_worker : public gpu_worker_actor::base {
   moment since_;
   moment last_frame_;
   worker_facts facts_; ///< as the engine said
+  slot_news news_;
+  bool batches_ = false; ///< its engine makes batches, whatever the model allows
   bool load_sent_ = false;
   std::string model_; ///< what the engine was told to load; every attempt names it
   std::set<attempt_ref> running_;
@@ -110,9 +125,12 @@ class gpu_worker : public gpu_worker_actor::base {
   bool exited_ = false;
   bool in_job_ = false; ///< attempts ran when it ended
   bool offered_ = false;
+  bool draining_ = false;
+  bool given_lately_ = false; ///< an attempt came since the last drain_check
   std::uint32_t stop_step_ = 0;
   std::uint64_t ticket_ = 0;
   std::uint64_t state_ticket_ = 0;
+  std::uint64_t drain_ticket_ = 0;
 };
 
 } // namespace tayfa

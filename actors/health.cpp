@@ -9,6 +9,7 @@ health::health(caf::actor_config& cfg, pod_context ctx) : health_actor::base(cfg
 health::behavior_type health::make_behavior() {
   return {[this](const engine_moved& m) { engine(m); },
           [this](const engine_beat& m) { beat(m); },
+          [this](const slot_left& m) { engines_.erase(m.slot); },
           [this](const pod_moved& m) { ctx_.outside.meters.set(meter::ready, m.ready ? 1 : 0); },
           [this](const crew& m) { met(m); },
           [this](const timer&) { tick(); },
@@ -36,7 +37,6 @@ void health::met(const crew& m) {
   crew_ = m;
   if (!ticking_) {
     ticking_ = true;
-    ctx_.outside.meters.set(meter::slots, ctx_.knobs.engine_slots);
     tick();
   }
 }

@@ -1,5 +1,7 @@
 #include "actors/model_loader.hpp"
 
+#include <algorithm>
+
 namespace tayfa {
 
 model_loader::model_loader(caf::actor_config& cfg, pod_context ctx)
@@ -23,13 +25,7 @@ model_loader::behavior_type model_loader::empty() {
 model_loader::behavior_type model_loader::checked() {
   return {[this](const check_catalogue&) { check(); },
           [this](const catalogue_news& m) { learned(m); },
-          [this](const want_model&) {
-            if (models_.empty()) {
-              return model_granted{}; // an engine without files (scripted)
-            }
-            const auto& m = models_.front();
-            return model_granted{protocol::load_model{m.name, m.path, m.manifest}};
-          },
+          [this](const want_model& m) { return grant(m); },
           [this](const model_loaded& m) { loaded(m); },
           [this](const crew& m) { met(m); },
           present()};
@@ -67,6 +63,16 @@ void model_loader::learned(const catalogue_news& m) {
   if (crew_.supervisor) {
     send(crew_.supervisor, catalogue_checked{models_.size()});
   }
+}
+
+model_granted model_loader::grant(const want_model& m) const {
+  if (models_.empty()) {
+    return {}; // an engine without files (scripted)
+  }
+  const auto found = std::find_if(models_.begin(), models_.end(),
+                                  [&m](const model_entry& e) { return e.name == m.model; });
+  const auto& chosen = found == models_.end() ? models_.front() : *found;
+  return {protocol::load_model{chosen.name, chosen.path, chosen.manifest}};
 }
 
 void model_loader::met(const crew& m) {

@@ -33,6 +33,7 @@ class model_loader : public model_loader_actor::base {
   behavior_type checked();
   void check();
   void learned(const catalogue_news&);
+  model_granted grant(const want_model&) const;
   void met(const crew&);
   void loaded(const model_loaded&);
 

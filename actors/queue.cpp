@@ -34,7 +34,7 @@ queue::behavior_type queue::waiting() {
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs&) { return purge(); },
-          [this](const list_of_jobs& m) { return list_answer{table_.list(now(), m.filter)}; },
+          [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
@@ -62,7 +62,7 @@ queue::behavior_type queue::serving() {
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs&) { return purge(); },
-          [this](const list_of_jobs& m) { return list_answer{table_.list(now(), m.filter)}; },
+          [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
@@ -93,7 +93,7 @@ queue::behavior_type queue::draining() {
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs&) { return purge(); },
-          [this](const list_of_jobs& m) { return list_answer{table_.list(now(), m.filter)}; },
+          [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           ignore<models_known>(),
           ignore<drain_worker>(),

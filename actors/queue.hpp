@@ -75,6 +75,7 @@ class queue : public queue_actor::base {
   caf::result<job_answer> retry(const retry_job&);
   caf::result<job_answer> drop(const drop_job&);
   caf::result<purge_answer> purge();
+  caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
   template <class Answer>
@@ -95,6 +96,7 @@ class queue : public queue_actor::base {
     job_id about; ///< empty = no job in particular
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
+    bool asks = false; ///< refusing it takes nothing back: its client may ask again
   };
   void decided(effects);
   void promised(deed);

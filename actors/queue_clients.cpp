@@ -1,12 +1,16 @@
 // What clients ask of the queue. Every answer tells of the table as it is durable.
 #include "actors/queue.hpp"
 
+#include "runtime/api/call.hpp"
+
 namespace tayfa {
 
-/// Answers when what is known of that job is durable: at once when nothing of it is on its way.
+/// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
+/// it is on its way.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  if (table_.durable(about)) {
+  const bool all = about.empty();
+  if (all ? !committing_ && !table_.has_changes() : table_.durable(about)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -15,7 +19,8 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
               if constexpr (requires { Answer{fail(why)}; }) {
                 later.deliver(Answer{fail(why)});
               }
-            }});
+            },
+            true});
   return later;
 }
 
@@ -38,13 +43,19 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
+                    if (auto& feed = ctx_.outside.feed; !feed.idle()) {
+                      job_view waits;
+                      waits.id = view.id; // what became of it since is told next
+                      feed.publish("job", view.id.str(), api::job_event(waits));
+                    }
                   }
                   later.deliver(submit_answer{std::move(view)});
                 },
                 [this, later](const error& why) mutable {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
-                }};
+                },
+                !answer->fresh};
   if (!answer->fresh && table_.durable(id)) {
     answered.done();
     return later;
@@ -64,7 +75,7 @@ caf::result<job_answer> queue::find(const find_job& m) {
   fetch(found->stored_output, job_store::column::output,
         [later, view = std::move(*found)](result<shared_text> text) mutable {
           if (!text) {
-            later.deliver(job_answer{fail(text.error())});
+            later.deliver(job_answer{fail(text.error().code)}); // its text names a file
             return;
           }
           view.output = std::move(*text);
@@ -114,6 +125,15 @@ caf::result<purge_answer> queue::purge() {
   auto told = after_commit(job_id{}, purge_answer{removed});
   after();
   return told;
+}
+
+/// While the disk is full it shows what is: whoever makes room must see what waits for it.
+caf::result<list_answer> queue::list(const list_of_jobs& m) {
+  list_answer answer{table_.list(now(), m.filter)};
+  if (full_) {
+    return answer;
+  }
+  return after_commit(job_id{}, std::move(answer));
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {

@@ -57,12 +57,14 @@ void queue::commit(bool again) {
   if (committing_ || broken_) {
     return;
   }
-  if (!table_.has_changes()) {
+  while (!table_.has_changes()) {
     if (again) {
       full_.reset(); // the next submission tries
     }
-    release(std::exchange(gathering_, {}));
-    return;
+    if (gathering_.empty()) {
+      return;
+    }
+    release(std::exchange(gathering_, {})); // which may decide more
   }
   if (full_ && !again) {
     return; // when the pause is over
@@ -101,18 +103,21 @@ void queue::on(const store_news::committed& m) {
   }
 }
 
-/// What was accepted in this batch never was; everything else is still to be made durable.
-void queue::storage_full(const error& why) {
+/// What was accepted in this batch never was; everything else is still to be made durable. Nobody
+/// is kept waiting for that: the disk may stay full for hours.
+void queue::storage_full(const error& found) {
   if (!full_) {
-    ctx_.outside.log.error("storage_full", {{"text", why.text}});
+    ctx_.outside.log.error("storage_full", {{"text", found.text}});
   }
+  const error why{errc::storage_full, {}}; // what was found names files
   full_ = why;
   const auto fresh = table_.not_committed();
   const std::set<job_id> gone{fresh.begin(), fresh.end()};
   std::vector<std::variant<effects, deed>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
-      if (auto* d = std::get_if<deed>(&item); d != nullptr && gone.contains(d->about)) {
+      if (auto* d = std::get_if<deed>(&item);
+          d != nullptr && (d->asks || gone.contains(d->about))) {
         d->refused(why);
         continue;
       }
@@ -169,6 +174,10 @@ void queue::fetch(std::uint64_t order, job_store::column column,
 
 void queue::on(const store_news::fetched& m) {
   auto node = fetches_.extract(m.ticket);
+  if (!m.text) {
+    ctx_.outside.log.error("text_unreadable",
+                           {{"code", m.text.error().code}, {"text", m.text.error().text}});
+  }
   if (!node.empty()) {
     node.mapped()(m.text);
   }

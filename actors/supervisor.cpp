@@ -32,11 +32,7 @@ supervisor::supervisor(caf::actor_config& cfg, pod_context ctx, pod_terms terms)
     if (core_ && core_->down(m)) {
       return;
     }
-    for (auto& s : slots_) {
-      if (s.keeper && s.keeper->down(m)) {
-        return;
-      }
-    }
+    worker_down(m);
   });
 }
 
@@ -69,6 +65,8 @@ supervisor::behavior_type supervisor::created() {
           postpone<store_opened>(),
           ignore<store_closed>(),
           ignore<store_failed>(),
+          ignore<slot_news>(),
+          ignore<worker_drained>(),
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
@@ -89,6 +87,8 @@ supervisor::behavior_type supervisor::starting() {
           [this](const store_opened& m) { opened(m); },
           ignore<store_closed>(),
           [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          ignore<slot_news>(),
+          ignore<worker_drained>(),
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
@@ -109,6 +109,8 @@ supervisor::behavior_type supervisor::configuring() {
           ignore<store_opened>(),
           ignore<store_closed>(),
           [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          ignore<slot_news>(),
+          ignore<worker_drained>(),
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
@@ -129,6 +131,8 @@ supervisor::behavior_type supervisor::launching() {
           ignore<store_opened>(),
           ignore<store_closed>(),
           [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const slot_news& m) { heard(m); },
+          ignore<worker_drained>(),
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
@@ -149,9 +153,11 @@ supervisor::behavior_type supervisor::ready() {
           ignore<store_opened>(),
           ignore<store_closed>(),
           [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+          [this](const slot_news& m) { heard(m); },
+          [this](const worker_drained& m) { heard(m); },
           [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
+          [this](const drain_one_slot& m) { return drain_slot(m); },
+          [this](const set_slot_count& m) { return resize(m); },
           [this](const timer& m) { timed(m); }};
 }
 
@@ -173,6 +179,8 @@ supervisor::behavior_type supervisor::stopping() {
           [this](const store_opened& m) { store_open_ = m.what.has_value(); },
           [this](const store_closed&) { finish(); },
           ignore<store_failed>(),
+          [this](const slot_news& m) { heard(m); },
+          ignore<worker_drained>(),
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
@@ -278,9 +286,9 @@ void supervisor::begin_launching() {
   become(launching());
   slots_.resize(ctx_.knobs.engine_slots);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    make_slot(i);
-    slots_[i].keeper->start();
+    start_slot(i);
   }
+  ctx_.outside.meters.set(meter::slots, slot_count());
   maybe_ready();
 }
 
@@ -290,6 +298,12 @@ void supervisor::engine(const engine_moved& m) {
     return;
   }
   s.state = m.state;
+  if (m.state == engine_state::READY) {
+    s.given_up = false;
+    if (s.leaving() && s.worker) {
+      send(s.worker, drain_engine{m.worker, true}); // it was loading when it was asked to go
+    }
+  }
   const auto pod = state_.state();
   if (pod == pod_state::LAUNCHING && m.why == cause::load_failed &&
       is_final_load_error(m.reason.code)) {
@@ -314,11 +328,9 @@ void supervisor::maybe_ready() {
 
 bool supervisor::serving() const {
   const auto pod = state_.state();
-  const auto up = [](const slot& s) {
-    return s.state == engine_state::READY || s.state == engine_state::PROCESSING;
-  };
+  const auto up = [](const slot& s) { return s.works() && !s.leaving(); };
   return (pod == pod_state::READY || pod == pod_state::RUNNING) &&
-         (slots_.empty() || std::any_of(slots_.begin(), slots_.end(), up));
+         (slot_count() == 0 || std::any_of(slots_.begin(), slots_.end(), up));
 }
 
 void supervisor::refresh_ready() {
@@ -361,22 +373,9 @@ void supervisor::timed(const timer& m) {
       core_->timed(m.ticket);
     }
     break;
-  case slot_alarm: slots_.at(m.topic >> 8).keeper->timed(m.ticket); break;
+  case slot_alarm:
+  case slot_again: slot_timed(m); break;
   }
-}
-
-slots_answer supervisor::tell_slots() const {
-  slots_answer answer;
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    slot_line line;
-    line.slot = slot_id{static_cast<std::uint32_t>(i)};
-    line.incarnation = slots_[i].incarnation;
-    line.state = slots_[i].state;
-    line.engine = terms_.engine;
-    line.given_up = slots_[i].given_up;
-    answer.value.push_back(std::move(line));
-  }
-  return answer;
 }
 
 // ---- who is who --------------------------------------------------------------------------------

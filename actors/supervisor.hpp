@@ -2,9 +2,10 @@
 //
 // It is the root of the tree: the core group (queue, model_loader, health, ingress; rest_for_one,
 // because each relies on those before it) and one group per slot (one gpu_worker each, so that one
-// slot's failures are counted and given up alone, and all slots stop at the same time). Pod states
-// are its behaviours; every state but READY and RUNNING has a budget. What it decides about
-// restarts is runtime/core/supervision; the pod's end carries an exit code that says why.
+// slot's failures are counted and quarantined alone, and all slots stop at the same time). Slots
+// can be drained one by one, added and removed while the pod is READY or RUNNING. Pod states are
+// its behaviours; every state but READY and RUNNING has a budget. What it decides about restarts is
+// runtime/core/supervision; the pod's end carries an exit code that says why.
 #pragma once
 
 #include "actors/child_keeper.hpp"
@@ -54,7 +55,15 @@ class supervisor : public supervisor_actor::base {
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t { state_budget, drain_budget, drain_end, core_alarm, slot_alarm };
+  enum topic : std::uint32_t {
+    state_budget,
+    drain_budget,
+    drain_end,
+    core_alarm,
+    slot_alarm,
+    slot_again
+  };
+  static constexpr std::uint32_t slots_most = 1'024; ///< as engine.slots
   /// From "hand back" to going on without the queue's answer.
   static constexpr std::chrono::milliseconds drain_patience{500};
 
@@ -85,16 +94,32 @@ class supervisor : public supervisor_actor::base {
   void stop_workers();
   void workers_stopped();
   void close_store();
-  slots_answer tell_slots() const;
   void force();
   void finish();
 
   void make_core();
-  void make_slot(std::size_t);
   caf::strong_actor_ptr start_core(std::size_t);
-  caf::strong_actor_ptr start_worker(std::size_t);
   void announce(const caf::strong_actor_ptr&) const;
-  void slot_gave_up(std::size_t, const error&);
+
+  // slots (supervisor_slots.cpp)
+  struct slot;
+  void make_slot(std::size_t);
+  void start_slot(std::size_t);
+  caf::strong_actor_ptr start_worker(std::size_t);
+  void worker_down(const caf::down_msg&);
+  void slot_timed(const timer&);
+  void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
+  void slot_stopped(std::size_t);
+  void heard(const slot_news&);
+  void heard(const worker_drained&);
+  slots_answer tell_slots() const;
+  slot_line line_of(std::size_t) const;
+  slot_answer drain_slot(const drain_one_slot&);
+  slot_answer resize(const set_slot_count&);
+  void drain(slot&);
+  void undrain(std::size_t);
+  std::uint32_t slot_count() const; ///< slots that the pod shall have
+
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
   void broadcast();
@@ -105,10 +130,18 @@ class supervisor : public supervisor_actor::base {
   struct slot {
     std::unique_ptr<child_keeper> keeper;
     gpu_worker_actor worker;
-    std::uint64_t incarnation = 0;
+    std::uint64_t incarnation = 0; ///< only grows, also when the slot is removed and added again
     engine_state state = engine_state::NOT_STARTED;
-    bool given_up = false;
-    bool stopped = false;
+    std::uint32_t keepers = 0;             ///< made so far: a timer is for one of them
+    slot_news news;                        ///< of this incarnation
+    std::uint64_t completed = 0, lost = 0; ///< of earlier ones
+    bool given_up = false;                 ///< while LAUNCHING
+    bool quarantined = false;
+    bool draining = false; ///< an operator's wish; holds until undrained
+    bool removed = false;  ///< the pod shall not have it any more
+    bool stopped = false;  ///< no engine, and none to come
+    bool leaving() const { return draining || removed; }
+    bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
   };
 
   pod_context ctx_;
@@ -117,7 +150,7 @@ class supervisor : public supervisor_actor::base {
   moment since_;
   crew crew_;
   std::unique_ptr<child_keeper> core_;
-  std::vector<slot> slots_;
+  std::vector<slot> slots_; ///< never shrinks: a removed one keeps its incarnation
   std::optional<fitness_report> fitness_;
   std::optional<std::size_t> models_;
   pod_exit exit_;

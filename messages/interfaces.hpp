@@ -186,6 +186,31 @@ struct change_worker_model {
   std::string model;
 };
 
+// ---- slots: supervisor <-> gpu_worker
+// ------------------------------------------------------------
+/// `on`: take nothing more; worker_drained follows once nothing runs. Off again: be offered again.
+struct drain_engine {
+  worker_ref worker;
+  bool on = true;
+};
+struct worker_drained {
+  worker_ref worker;
+};
+/// What people see of a slot. Sent when the engine moved on, and with its heartbeats.
+struct slot_news {
+  worker_ref worker;
+  std::string engine, device;
+  std::string model;      ///< loaded, or being loaded
+  std::string next_model; ///< for the next engine of this slot to load; empty = the default
+  std::string pinned;     ///< CPUs, "0-3"; empty = any
+  std::uint32_t running = 0;
+  std::uint64_t completed = 0, lost = 0; ///< attempts of this incarnation
+};
+/// To health: the slot has no engine and shall have none.
+struct slot_left {
+  slot_id slot;
+};
+
 // ---- models: gpu_worker <-> model_loader -------------------------------------------------------
 struct want_model {
   worker_ref worker;
@@ -241,7 +266,7 @@ using ingress_actor =
 using gpu_worker_actor =
     caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
                      caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
-                     caf::reacts_to<change_worker_model>,
+                     caf::reacts_to<change_worker_model>, caf::reacts_to<drain_engine>,
                      caf::reacts_to<crew>, // the queue was restarted: what runs here is void
                      caf::reacts_to<timer>>;
 
@@ -260,15 +285,16 @@ struct health_answer {
 
 using health_actor =
     caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
-                     caf::reacts_to<pod_moved>, caf::reacts_to<crew>, caf::reacts_to<timer>,
-                     caf::replies_to<ask_health>::with<health_answer>>;
+                     caf::reacts_to<slot_left>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
+                     caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>>;
 
 using supervisor_actor = caf::typed_actor<
     caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
     caf::reacts_to<http_closed>, caf::reacts_to<machine_checked>, caf::reacts_to<catalogue_checked>,
     caf::reacts_to<engine_moved>, caf::reacts_to<load_changed>, caf::reacts_to<queue_drained>,
     caf::reacts_to<part_stuck>, caf::reacts_to<store_opened>, caf::reacts_to<store_closed>,
-    caf::reacts_to<store_failed>, caf::replies_to<ask_slots>::with<slots_answer>,
+    caf::reacts_to<store_failed>, caf::reacts_to<slot_news>, caf::reacts_to<worker_drained>,
+    caf::replies_to<ask_slots>::with<slots_answer>,
     caf::replies_to<drain_one_slot>::with<slot_answer>,
     caf::replies_to<set_slot_count>::with<slot_answer>, caf::reacts_to<timer>>;
 
@@ -346,3 +372,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::detail_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_worker)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::change_worker_model)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::models_known)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_engine)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_left)

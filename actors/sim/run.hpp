@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -66,6 +67,8 @@ class run {
   std::optional<moment> born_again_; ///< when the next process is started
   std::optional<moment> disk_due_;   ///< when the store's next operation is done
   std::uint32_t restarts_ = 0;
+  std::uint64_t disk_steps_ = 0;
+  std::set<std::uint64_t> crash_at_; ///< operations of the store, by number
   bool work_begun_ = false;
   std::vector<caf::actor> others_;
   std::shared_ptr<history> seen_ = std::make_shared<history>();

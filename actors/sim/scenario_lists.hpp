@@ -10,5 +10,6 @@ namespace tayfa::sim {
 void add_crashes(std::vector<scenario>&);
 void add_disk_faults(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
+void add_slots(std::vector<scenario>&);
 
 } // namespace tayfa::sim

@@ -43,9 +43,17 @@ void add_crashes(std::vector<scenario>& list) {
   auto weather = busy("random_crashes", "the process is killed and power is lost, by the seed");
   weather.slots = 3;
   weather.random_crashes = true;
+  weather.disk_latency_max = 30ms;
   weather.random_faults = true;
   weather.work->mix.crash = 1;
   list.push_back(std::move(weather));
+
+  auto commits = busy("crashes_in_commits", "the process dies in, before and after disk calls");
+  commits.random_crashes = true;
+  commits.disk_latency_max = 30ms;
+  commits.work->gap_max = 100ms;
+  commits.work->jobs = 60;
+  list.push_back(std::move(commits));
 
   auto again = busy("stop_and_start", "SIGTERM with jobs waiting: the next process ends them");
   again.incidents = {incident{"pod", "RUNNING", 300ms, what::sigterm, 0}};

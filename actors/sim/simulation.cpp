@@ -108,7 +108,9 @@ void run::crash(bool power) {
   result_.commits += pod_->disk_store().transactions();
   pod_->kill();
   if (power) {
-    disk_.power_loss();
+    if (disk_.has_power()) {
+      disk_.power_loss();
+    }
     disk_.power_on();
   }
   disk_due_.reset();
@@ -144,13 +146,19 @@ void run::start_work() {
   }));
 }
 
+/// Some at moments, some in the very call of the disk: before it, in it, and after it, when the
+/// store has answered and nobody has heard it yet.
 void run::draw_crashes() {
   const auto count = 1 + random_.next() % 6;
   for (std::uint64_t i = 0; i < count; ++i) {
     incident x;
     x.act = random_.unit() < 0.5 ? incident::what::kill_runtime : incident::what::lose_power;
     const auto at = std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * 30'000)};
-    incidents_.emplace(begin_ + at, x);
+    switch (random_.next() % 3) {
+    case 0: incidents_.emplace(begin_ + at, x); break;
+    case 1: crash_at_.insert(1 + random_.next() % 60); break;
+    case 2: disk_.lose_power_at(1 + random_.next() % 600); break;
+    }
   }
 }
 
@@ -216,6 +224,11 @@ void run::carry_out(const incident& x) {
   case what::fill_disk: disk_.set_limit(disk_.bytes_used()); break;
   case what::free_disk: disk_.set_limit(std::nullopt); break;
   case what::break_flush: disk_.plan_fault(store::disk_call::sync, 1, EIO); break;
+  case what::drain_slot:
+  case what::undrain_slot:
+    caf::anon_send(pod_->root(), drain_one_slot{slot_id{x.slot}, x.act == what::drain_slot});
+    break;
+  case what::resize: caf::anon_send(pod_->root(), set_slot_count{x.slot}); break;
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
   case what::babble_engine: hit(sim_engine_host::babble); break;
@@ -274,7 +287,17 @@ bool run::disk_step() {
   }
   disk_due_.reset();
   ++result_.steps;
-  return pod_->disk_store().step();
+  const bool crashes = crash_at_.contains(++disk_steps_);
+  const bool before = random_.unit() < 0.5;
+  if (crashes && before) {
+    crash(random_.unit() < 0.5);
+    return true;
+  }
+  pod_->disk_store().step();
+  if (crashes || !disk_.has_power()) {
+    crash(!disk_.has_power() || random_.unit() < 0.5);
+  }
+  return true;
 }
 
 /// Nothing can run: time passes until the next timer or incident.

@@ -37,6 +37,9 @@ struct incident {
     fill_disk,     ///< no byte more fits
     free_disk,
     break_flush, ///< the next flush of the disk fails
+    drain_slot,  ///< by an operator
+    undrain_slot,
+    resize, ///< to `slot` slots
   };
   std::string machine;
   std::string state;
@@ -66,6 +69,7 @@ struct scenario {
   /// Starts by the platform after the first one, when the runtime ended and there is work left.
   std::uint32_t restarts = 0;
   std::chrono::nanoseconds disk_latency_max{2'000'000};
+  std::vector<std::string> events; ///< that the log must name
   std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
   std::function<void(config&)> knobs{};
 };

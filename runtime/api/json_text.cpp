@@ -104,21 +104,20 @@ class walker {
 
   void skip_nested() {
     std::size_t depth = 0;
-    do {
-      position_ = text_.find_first_of("\"{}[]", position_);
-      if (position_ >= text_.size()) {
-        position_ = text_.size();
+    while (position_ < text_.size()) {
+      switch (text_[position_]) {
+      case '"': skip_string(); continue;
+      case '{':
+      case '[': ++depth; break;
+      case '}':
+      case ']': --depth; break;
+      default: break;
+      }
+      ++position_;
+      if (depth == 0) {
         return;
       }
-      const char c = text_[position_];
-      if (c == '"') {
-        skip_string();
-        continue;
-      }
-      depth += c == '{' || c == '[' ? 1 : 0;
-      depth -= c == '}' || c == ']' ? 1 : 0;
-      ++position_;
-    } while (depth > 0);
+    }
   }
 
   std::string_view text_;

@@ -119,6 +119,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.input_bytes = r.request.input.size();
   r.watch = watch;
   r.submitted = now;
+  r.life_began = now;
   r.not_before = now + r.request.policy.delay;
   by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (keyed) {
@@ -169,10 +170,13 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     return fail(errc::job_not_found);
   }
   effects out;
-  if (!ended(*r)) {
-    end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  if (ended(*r)) {
+    return view_and_effects{view_of(*r), std::move(out)};
   }
-  return view_and_effects{view_of(*r), std::move(out)};
+  end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  auto view = view_of(*r);
+  assign(now, out); // its tenant may run another, or a worker was kept free for it
+  return view_and_effects{std::move(view), std::move(out)};
 }
 
 result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
@@ -188,6 +192,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
+  drop_chunks(*r); // of the life that failed
   past& p = past_of(*r);
   (r->dead ? dead_list_ : ended_).erase(p.place);
   p.failure.reset();
@@ -203,7 +208,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   r->hook_out = false;
   r->hook_tries = 0;
   r->began.reset();
-  r->submitted = now;
+  r->life_began = now;
   r->not_before = now;
   if (limits_.tenant_max > 0) {
     ++live_of_tenant_[r->request.policy.tenant];
@@ -241,6 +246,7 @@ std::pair<std::size_t, effects> job_table::purge(moment now) {
     end(now, *by_order_.at(order), job_state::CANCELLED, cause::cancel_requested, std::nullopt,
         out);
   }
+  assign(now, out);
   return {waiting.size(), std::move(out)};
 }
 

@@ -182,7 +182,8 @@ class job_table {
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
-  /// suspects and run alone from then on.
+  /// suspects and run alone from then on; one that was alone runs in another slot next, when one
+  /// has room.
   effects worker_lost(moment now, slot_id slot, const error& why);
   /// The same for every worker there is (a restarted queue knows none of them).
   effects lose_all_workers(moment now, const error& why);
@@ -236,7 +237,8 @@ class job_table {
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
   bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
-  /// Nothing of this job is on its way to the store; also true of one that does not exist.
+  /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
+  /// nothing of any job is.
   bool durable(const job_id&) const;
   /// The batch in flight is durable.
   void committed();
@@ -358,8 +360,9 @@ class job_table {
   void account(record&);
   void note(record&, unsigned parts);
   void forget(record&);
-  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last.
-  void trim();
+  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
+  /// the caller may still refer.
+  void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
   void move(record&, job_state to, cause why, effects&);
@@ -367,7 +370,7 @@ class job_table {
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
-  void count(job_state to);
+  void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
   void drop_chunks(record&);
@@ -387,6 +390,7 @@ class job_table {
   void assign(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   void fill_options(moment now, const record&);
+  void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
   double free_in(moment now, const worker&) const;
   placement::demand demand_of(moment now, const record&, const group_key&) const;
@@ -402,6 +406,7 @@ class job_table {
 
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
+  void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;

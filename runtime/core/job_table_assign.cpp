@@ -139,6 +139,26 @@ void job_table::fill_options(moment now, const record& r) {
     options_.push_back(o);
     option_workers_.push_back(&w);
   }
+  leave_out_last_slot(r);
+}
+
+/// A job that was alone in an engine that ended goes to another slot, if one has room: it shows
+/// whether the job or the slot is at fault.
+void job_table::leave_out_last_slot(const record& r) {
+  if (r.lone_kills == 0) {
+    return;
+  }
+  const auto last = std::find_if(option_workers_.begin(), option_workers_.end(),
+                                 [&r](const worker* w) { return w->ref.slot == r.holder.slot; });
+  const auto i = last - option_workers_.begin();
+  const auto others = std::count_if(options_.begin(), options_.end(),
+                                    [](const auto& o) { return o.has_room && o.loaded && o.fits; });
+  if (last == option_workers_.end() ||
+      others < (options_[static_cast<std::size_t>(i)].has_room ? 2 : 1)) {
+    return;
+  }
+  options_.erase(options_.begin() + i);
+  option_workers_.erase(last);
 }
 
 void job_table::assign(moment now, effects& out) {
@@ -191,7 +211,7 @@ wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, 
   }
   const auto size = batch_size(r, w);
   if (size > 1 && limits_.batch_delay.count() > 0) {
-    const auto patience_ends = std::max(r.submitted, r.not_before) + limits_.batch_delay;
+    const auto patience_ends = std::max(r.life_began, r.not_before) + limits_.batch_delay;
     if (now < patience_ends && lines_.waiting_in(place_of(r).group) < size) {
       look_again_at(patience_ends);
       return wait_reason::batch_filling;
@@ -211,7 +231,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
     return wait_reason::worker_reserved;
   }
   const auto patience_ends =
-      after(std::max(r.submitted, r.not_before),
+      after(std::max(r.life_began, r.not_before),
             o.evicted_ms > 0 ? change_patience * (o.load_ms + o.evicted_ms) : 0);
   if (o.evicted_ms > 0 && now < patience_ends) {
     reserved_ms_.erase(w.ref.slot); // the others may go on using it

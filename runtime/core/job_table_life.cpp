@@ -31,7 +31,7 @@ milliseconds backoff(const job_limits& limits, std::uint32_t attempts) {
 // ---- times --------------------------------------------------------------------------------------
 
 moment job_table::ttl_end(const record& r) const {
-  return r.submitted + r.request.policy.ttl.value_or(limits_.ttl);
+  return r.life_began + r.request.policy.ttl.value_or(limits_.ttl);
 }
 
 moment job_table::run_end(const record& r) const {
@@ -42,7 +42,7 @@ moment job_table::run_end(const record& r) const {
 moment job_table::urgency_of(const record& r) const {
   const auto& p = r.request.policy;
   const auto patience = limits_.priority_step * (job_policy::priority_max - p.priority);
-  return r.submitted + std::min(p.deadline.value_or(patience), patience);
+  return r.life_began + std::min(p.deadline.value_or(patience), patience);
 }
 
 moment job_table::forget_at(const record& r) const {
@@ -182,17 +182,21 @@ void job_table::remove(record& r) {
   jobs_.erase(jobs_.find(*r.id));
 }
 
-void job_table::trim() {
+void job_table::trim(const record* newest) {
   while (dead_list_.size() > std::max<std::size_t>(limits_.dead_max, 1)) {
     forget(*dead_list_.front());
   }
-  while (ended_.size() + dead_list_.size() > 1 &&
-         (kept_bytes_ > limits_.kept_bytes_max || ended_.size() > limits_.kept_jobs_max)) {
-    // The one that ended last is at the back of its list.
-    const bool only_newest =
-        ended_.empty() || (ended_.size() == 1 && !dead_list_.empty() &&
-                           ended_.back()->past_->ended >= dead_list_.back()->past_->ended);
-    forget(only_newest ? *dead_list_.front() : *ended_.front());
+  while (ended_.size() > std::max<std::size_t>(limits_.kept_jobs_max, 1)) {
+    forget(*ended_.front());
+  }
+  while (kept_bytes_ > limits_.kept_bytes_max) {
+    if (!ended_.empty() && ended_.front() != newest) {
+      forget(*ended_.front());
+    } else if (!dead_list_.empty() && dead_list_.front() != newest) {
+      forget(*dead_list_.front());
+    } else {
+      return;
+    }
   }
 }
 
@@ -258,12 +262,13 @@ void job_table::settle_attempt(moment now, record& r, std::optional<error> why) 
   history.push_back(attempt_of(now, r, std::move(why)));
 }
 
-void job_table::count(job_state to) {
+void job_table::count(job_state to, int by) {
+  const auto more = static_cast<std::uint64_t>(by);
   switch (to) {
-  case job_state::COMPLETED: ++counts_.completed; break;
-  case job_state::FAILED: ++counts_.failed; break;
-  case job_state::CANCELLED: ++counts_.cancelled; break;
-  case job_state::TIMED_OUT: ++counts_.timed_out; break;
+  case job_state::COMPLETED: counts_.completed += more; break;
+  case job_state::FAILED: counts_.failed += more; break;
+  case job_state::CANCELLED: counts_.cancelled += more; break;
+  case job_state::TIMED_OUT: counts_.timed_out += more; break;
   case job_state::IN_QUEUE:
   case job_state::IN_PROGRESS: break;
   }
@@ -281,7 +286,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
       reason = error{errc::cancelled, {}};
     }
     settle_attempt(now, r, std::move(reason));
-    p.delay = p.delay.value_or(duration_cast<milliseconds>(r.assigned - r.submitted));
+    p.delay = p.delay.value_or(duration_cast<milliseconds>(r.assigned - r.life_began));
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);
@@ -316,7 +321,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   if (ran) {
     revoke_current(r, out);
   }
-  trim();
+  trim(&r);
 }
 
 void job_table::leave_tenant(const record& r) {

@@ -66,6 +66,9 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   row.suspect = r.suspect;
   row.dead = r.dead;
   row.not_before = r.not_before;
+  if (r.lives > 1) {
+    row.retried = r.life_began;
+  }
   row.hook_tries = r.hook_tries;
   row.hook_open = r.hook_open;
   row.input_bytes = r.input_bytes;
@@ -92,6 +95,9 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
 }
 
 bool job_table::durable(const job_id& id) const {
+  if (id.empty()) {
+    return !has_changes() && flying_.empty() && flying_erased_.empty();
+  }
   const auto entry = jobs_.find(id);
   return entry == jobs_.end() ? erased_.empty() && flying_erased_.empty()
                               : entry->second.changed == 0 && entry->second.flying == 0;
@@ -186,18 +192,23 @@ effects job_table::withdraw(moment now, const job_id& id) {
     --running_;
     leave_tenant(r);
     lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
-    if (worker* w = present(r.holder)) {
-      w->holds.erase(attempt_ref{id, r.attempts});
-      if (w->holds.empty()) {
-        w->alone = false;
-        w->batch_size = 0;
-      }
-    }
     break;
   case job_state::COMPLETED:
   case job_state::FAILED:
   case job_state::CANCELLED:
-  case job_state::TIMED_OUT: (r.dead ? dead_list_ : ended_).erase(r.past_->place); break;
+  case job_state::TIMED_OUT:
+    count(r.state.state(), -1);
+    (r.dead ? dead_list_ : ended_).erase(r.past_->place);
+    break;
+  }
+  // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
+  // one, nor of one that was revoked.
+  for (auto& [slot, w] : workers_) {
+    const bool held = std::erase_if(w.holds, [&id](const auto& a) { return a.job == id; }) > 0;
+    if (held && w.holds.empty()) {
+      w.alone = false;
+      w.batch_size = 0;
+    }
   }
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   remove(r);
@@ -211,8 +222,41 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
     restore_one(now, std::move(row), out);
   }
   orders_ = std::max(orders_, last_order);
-  trim();
+  const record* newest = ended_.empty() ? nullptr : ended_.back();
+  if (!dead_list_.empty() &&
+      (newest == nullptr || newest->past_->ended < dead_list_.back()->past_->ended)) {
+    newest = dead_list_.back();
+  }
+  trim(newest);
   return out;
+}
+
+void job_table::restore_past(moment now, store::job_row& row, record& r) {
+  if (row.failure || row.delay || !row.history.empty() || ended(r)) {
+    past& p = past_of(r);
+    p.failure = std::move(row.failure);
+    p.delay = row.delay;
+    p.execution = row.execution;
+    p.history = std::move(row.history);
+    for (auto& c : row.chunks) {
+      p.chunk_bytes += c.size();
+      p.chunks.push_back(std::move(c));
+    }
+  }
+  if (!ended(r)) {
+    return;
+  }
+  past& p = *r.past_;
+  p.ended = row.ended.value_or(now);
+  auto& list = r.dead ? dead_list_ : ended_;
+  // Rows come by submission; the lists are by end.
+  auto place = list.end();
+  while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
+    --place;
+  }
+  p.place = list.insert(place, &r);
+  r.output = std::move(row.output);
+  r.output_bytes = row.output_bytes;
 }
 
 void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
@@ -225,12 +269,15 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.fingerprint = row.fingerprint;
   r.input_bytes = row.input_bytes;
   r.submitted = row.submitted;
+  r.life_began = row.retried.value_or(row.submitted);
   r.not_before = row.not_before;
   r.suspect = row.suspect;
   r.dead = row.dead;
   r.stored = true;
   r.hook_open = row.hook_open;
-  r.hook_tries = static_cast<std::uint8_t>(row.hook_tries);
+  // How the last try went is not known, so it may be made once more, but there are no more of them.
+  r.hook_tries = static_cast<std::uint8_t>(
+      std::min(row.hook_tries, std::max<std::uint32_t>(limits_.hook_tries, 1) - 1));
   r.attempts = row.attempts;
   r.free_attempts = row.attempts_before;
   r.lives = row.lives;
@@ -241,34 +288,10 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   if (!r.request.policy.idempotency_key.empty()) {
     by_key_[key_of(r.request)] = &r;
   }
-  const bool over = ended(r);
-  if (limits_.tenant_max > 0 && !over) {
+  if (limits_.tenant_max > 0 && !ended(r)) {
     ++live_of_tenant_[r.request.policy.tenant];
   }
-  if (row.failure || row.delay || !row.history.empty() || over) {
-    past& p = past_of(r);
-    p.failure = std::move(row.failure);
-    p.delay = row.delay;
-    p.execution = row.execution;
-    p.history = std::move(row.history);
-    for (auto& c : row.chunks) {
-      p.chunk_bytes += c.size();
-      p.chunks.push_back(std::move(c));
-    }
-  }
-  if (over) {
-    past& p = *r.past_;
-    p.ended = row.ended.value_or(now);
-    auto& list = r.dead ? dead_list_ : ended_;
-    // Rows come by submission; the lists are by end.
-    auto place = list.end();
-    while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
-      --place;
-    }
-    p.place = list.insert(place, &r);
-    r.output = std::move(row.output);
-    r.output_bytes = row.output_bytes;
-  }
+  restore_past(now, row, r);
   r.due = now;
   deadlines_.emplace(deadline{r.due, r.order}, &r);
   account(r);
@@ -276,7 +299,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::IN_QUEUE: queue_up(now, r); break;
   case job_state::IN_PROGRESS:
     ++running_;
-    r.assigned = r.submitted;
+    r.assigned = now; // when it was given out is not known; its tenant is charged nothing
     lines_.started(r.request.policy.tenant, milliseconds{0});
     lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
     break;

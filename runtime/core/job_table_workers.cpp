@@ -139,7 +139,7 @@ job_table::report_result job_table::started(moment now, worker_ref ref,
   if (!r->began) { // said twice, it must not win time
     r->began = now;
     auto& delay = past_of(*r).delay;
-    delay = delay.value_or(duration_cast<milliseconds>(now - r->submitted));
+    delay = delay.value_or(duration_cast<milliseconds>(now - r->life_began));
     renew(now, *r);
   }
   return {true, {}};

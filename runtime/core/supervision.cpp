@@ -5,12 +5,21 @@
 
 namespace tayfa::supervision {
 
-milliseconds backoff(const policy& p, std::uint32_t attempt, random_source& random) {
-  auto delay = p.backoff_base;
-  for (std::uint32_t i = 0; i < attempt && delay < p.backoff_max && delay.count() > 0; ++i) {
-    delay = std::min(delay * 2, p.backoff_max);
+namespace {
+
+/// base * 2^times, at most `most`.
+milliseconds doubled(milliseconds base, std::uint32_t times, milliseconds most) {
+  auto delay = base;
+  for (std::uint32_t i = 0; i < times && delay < most && delay.count() > 0; ++i) {
+    delay = std::min(delay * 2, most);
   }
-  delay = std::clamp(delay, milliseconds{0}, std::max(p.backoff_max, milliseconds{0}));
+  return std::clamp(delay, milliseconds{0}, std::max(most, milliseconds{0}));
+}
+
+} // namespace
+
+milliseconds backoff(const policy& p, std::uint32_t attempt, random_source& random) {
+  const auto delay = doubled(p.backoff_base, attempt, p.backoff_max);
   const double spread = 1.0 + p.jitter * (2.0 * random.unit() - 1.0);
   return milliseconds{
       static_cast<milliseconds::rep>(static_cast<double>(delay.count()) * std::max(spread, 0.0))};
@@ -96,9 +105,7 @@ orders group::excused(moment now, std::size_t index) {
     return ended(now, index, false);
   }
   child& c = children_[index];
-  if (now - c.started >= policy_.healthy_after) {
-    c.past.failures = 0;
-  }
+  note_life(now, c, c.past);
   c.state = child_state::backing_off;
   restart_one(index, c.past, out);
   return out;
@@ -106,8 +113,9 @@ orders group::excused(moment now, std::size_t index) {
 
 orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
   orders out;
-  if (index >= children_.size() || children_[index].state != child_state::backing_off ||
-      children_[index].ticket != ticket) {
+  if (index >= children_.size() || children_[index].ticket != ticket ||
+      (children_[index].state != child_state::backing_off &&
+       children_[index].state != child_state::quarantined)) {
     return out;
   }
   if (alone() && phase_ == phase::up) {
@@ -136,7 +144,8 @@ orders group::stop(moment) {
   }
   phase_ = phase::stopping;
   for (auto& c : children_) {
-    if (c.state == child_state::backing_off || c.state == child_state::waiting) {
+    if (c.state == child_state::backing_off || c.state == child_state::waiting ||
+        c.state == child_state::quarantined) {
       c.state = child_state::stopped;
     }
   }
@@ -176,10 +185,9 @@ error group::why_given_up(std::size_t index) const {
 void group::fail(moment now, std::size_t index, orders& out) {
   child& c = children_[index];
   history& past = alone() ? c.past : past_;
-  if (now - c.started >= policy_.healthy_after) {
-    past.failures = 0;
-  }
-  if (within_intensity(now, past)) {
+  note_life(now, c, past);
+  // After a quarantine there is one try.
+  if (past.quarantines == 0 && within_intensity(now, past)) {
     c.state = child_state::backing_off;
     if (alone()) {
       restart_one(index, past, out);
@@ -189,6 +197,10 @@ void group::fail(moment now, std::size_t index, orders& out) {
     first_ = policy_.how == strategy::one_for_all ? 0 : index;
     phase_ = phase::clearing;
     clear_next(out);
+    return;
+  }
+  if (alone() && policy_.quarantine_base.count() > 0) {
+    quarantine(index, past, out);
     return;
   }
   c.state = child_state::given_up;
@@ -206,10 +218,28 @@ void group::fail(moment now, std::size_t index, orders& out) {
   stop_next(out);
 }
 
+/// A child that lived healthy has shown that what was held against it is over.
+void group::note_life(moment now, const child& c, history& past) const {
+  if (now - c.started >= policy_.healthy_after) {
+    past.failures = 0;
+    past.quarantines = 0;
+  }
+}
+
+void group::later(std::size_t index, milliseconds after, orders& out) {
+  children_[index].ticket = ++tickets_;
+  out.emplace_back(start_later{index, after, tickets_});
+}
+
 void group::restart_one(std::size_t index, history& past, orders& out) {
-  child& c = children_[index];
-  c.ticket = ++tickets_;
-  out.emplace_back(start_later{index, backoff(policy_, past.failures++, random_), c.ticket});
+  later(index, backoff(policy_, past.failures++, random_), out);
+}
+
+void group::quarantine(std::size_t index, history& past, orders& out) {
+  const auto time = doubled(policy_.quarantine_base, past.quarantines++, policy_.quarantine_max);
+  children_[index].state = child_state::quarantined;
+  out.emplace_back(quarantined{index, why_given_up(index), time});
+  later(index, time, out);
 }
 
 void group::run(moment now, std::size_t index, orders& out) {

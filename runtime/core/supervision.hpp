@@ -4,7 +4,9 @@
 //
 // Children are data, in start order. Stops go in reverse order. A child's failure is answered by
 // the strategy; too many restarts within the period are answered by giving up, which the owner
-// escalates, in the end into the exit code.
+// escalates, in the end into the exit code, or by a quarantine: the child is left alone for a time
+// that doubles with each quarantine in a row, and then has one try. Failing before it has lived
+// healthy sends it straight back; a healthy life wipes the slate clean.
 #pragma once
 
 #include "messages/error.hpp"
@@ -51,6 +53,9 @@ struct policy {
   milliseconds backoff_max{10'000};
   double jitter = 0.2;                ///< delays are spread by ± this share
   milliseconds healthy_after{30'000}; ///< a child that lived this long starts its backoff anew
+  /// Instead of giving up, one_for_one only; 0 = give up.
+  milliseconds quarantine_base{0};
+  milliseconds quarantine_max{3'600'000};
 };
 
 enum class child_state : std::uint8_t {
@@ -59,7 +64,8 @@ enum class child_state : std::uint8_t {
   backing_off,
   stopping,
   stopped,
-  given_up
+  given_up,
+  quarantined
 };
 
 // ---- orders to the owner ------------------------------------------------------------------------
@@ -85,10 +91,16 @@ struct gave_up {
   std::size_t index;
   error why;
 };
+/// The same, but it is tried again; the start_later for it follows.
+struct quarantined {
+  std::size_t index;
+  error why;
+  milliseconds time;
+};
 /// stop() is complete.
 struct all_stopped {};
 
-using order = std::variant<start_child, start_later, stop_child, gave_up, all_stopped>;
+using order = std::variant<start_child, start_later, stop_child, gave_up, quarantined, all_stopped>;
 using orders = std::vector<order>;
 
 /// One group of children under one policy. Not thread safe; owned by one actor.
@@ -141,8 +153,9 @@ class group {
 
   /// What intensity and backoff are counted by: a child, or the group.
   struct history {
-    std::deque<moment> restarts; ///< within the period
-    std::uint32_t failures = 0;  ///< in a row, since the last healthy life
+    std::deque<moment> restarts;   ///< within the period
+    std::uint32_t failures = 0;    ///< in a row, since the last healthy life
+    std::uint32_t quarantines = 0; ///< likewise
   };
 
   struct child {
@@ -157,6 +170,9 @@ class group {
   bool within_intensity(moment now, history&);
   void fail(moment now, std::size_t index, orders&);
   void restart_one(std::size_t index, history&, orders&);
+  void later(std::size_t index, milliseconds after, orders&);
+  void quarantine(std::size_t index, history&, orders&);
+  void note_life(moment now, const child&, history&) const;
   void clear_next(orders&);
   void stop_next(orders&);
   bool awaits_end() const;

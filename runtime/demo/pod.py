@@ -13,10 +13,12 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -116,6 +118,31 @@ def wait_gone(pid, timeout):
         os.close(descriptor)
 
 
+def mentioned_by(text, name="tayfa-engine"):
+    """The live processes of this program whose command line holds the text."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and is_program(int(entry), name):
+            with contextlib.suppress(OSError):
+                line = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes()
+                if text.encode() in line:
+                    found.append(int(entry))
+    return found
+
+
+def steady_address():
+    """An address for a pod that is killed and started again: a port that the system gives to nobody
+    by itself, neither to port 0 nor to a connection (which could even connect to itself).
+    """
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = list(range(max(1024, first - 12_000), first))
+    random.shuffle(ports)
+    for port in ports:
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return f"127.0.0.1:{port}"
+    raise PodError("no port is free")
+
+
 def how_it_ended(code):
     if code is None:
         return "its output did"
@@ -123,7 +150,9 @@ def how_it_ended(code):
 
 
 class Pod:
-    """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one)."""
+    """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one);
+    a wrapper is the words of a program that replaces itself by it.
+    """
 
     def __init__(
         self,
@@ -133,10 +162,14 @@ class Pod:
         engine="scripted",
         environment=None,
         listen="127.0.0.1:0",
+        wrapper=(),
     ):
         self._own_data = data is None
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="tayfa-") if data is None else data)
-        self.command = [program(build), "serve", "--listen", listen, "--data", str(self.data)]
+        self.arguments, self.engine = arguments, engine
+        self.environment, self.listen = environment, listen
+        self.command = [*wrapper, program(build), "serve", "--listen", listen]
+        self.command += ["--data", str(self.data)]
         if engine:
             self.command += ["--engine", engine]
         self.command += [str(argument) for argument in arguments]
@@ -252,6 +285,13 @@ class Pod:
         self.signal(signal.SIGTERM)
         return self.wait_exit(timeout)
 
+    def kill(self, timeout=40.0):
+        """SIGKILL, as a machine that is out of memory does it; the engines it had."""
+        engines = self.engines()
+        self.signal(signal.SIGKILL)
+        self.wait_exit(timeout)
+        return engines
+
     def close(self):
         self.engines()
         if self.process.poll() is None:
@@ -293,12 +333,12 @@ class Pod:
     def connect(self, timeout=60.0):
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
-    def request(self, method, path, body=None, timeout=60.0, connection=None):
+    def request(self, method, path, body=None, timeout=60.0, connection=None, headers=None):
         """One exchange; `body` is JSON unless it is bytes. Answer.body is JSON when the answer says so."""
         own = connection is None
         connection = self.connect(timeout) if own else connection
         try:
-            headers = {}
+            headers = dict(headers or {})
             if body is not None:
                 headers["Content-Type"] = "application/json"
                 body = body if isinstance(body, bytes) else json.dumps(body).encode()
@@ -318,15 +358,20 @@ class Pod:
     def post(self, path, body=None, **options):
         return self.request("POST", path, body, **options)
 
-    def run(self, job_input, **more):
-        """POST /run; the job's id."""
-        answer = self.post("/v2/tayfa/run", {"input": job_input, **more})
+    def run(self, job_input, key=None, **more):
+        """POST /run (under this idempotency key); the job's id."""
+        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
+        answer = self.post("/v2/tayfa/run", {"input": job_input, **more}, headers=headers)
         if answer.status != 200:
             raise PodError(f"/run answered {answer.status} {answer.body}")
         return answer.body["id"]
 
     def status(self, job):
         return self.get(f"/v2/tayfa/status/{job}").body
+
+    def detail(self, job):
+        """GET /jobs/ID: everything about it, with its history."""
+        return self.get(f"/jobs/{job}").body
 
     def wait_job(self, job, state, timeout=30.0):
         """Until the log says that the job came to the state."""

@@ -33,6 +33,7 @@ struct job_row {
   bool suspect = false;              ///< an engine ended while it ran in company
   bool dead = false;                 ///< on the dead list
   moment not_before;                 ///< delayed start, or backoff
+  std::optional<moment> retried;     ///< the latest retry by a client: this life began then
   std::optional<moment> ended;
   std::string worker; ///< of the latest attempt, for people
   std::optional<error> failure;
@@ -45,7 +46,8 @@ struct job_row {
 
   shared_text output;        ///< JSON text
   std::vector<chunk> chunks; ///< unread stream chunks of an ended job
-  // Read back: what is larger than job_store::inline_max stays in the store until fetch().
+  // Read back: what is larger than job_store::inline_max stays in the store until fetch(). Both 0
+  // when there is none, or it was released. input_bytes is not written.
   std::size_t input_bytes = 0;
   std::size_t output_bytes = 0;
 };
@@ -59,7 +61,9 @@ enum parts : std::uint8_t {
   part_input_released = 16, ///< the input is no longer needed
 };
 
-/// The row shall be so. Idempotent: putting the same row twice changes nothing.
+/// The row shall be so. Idempotent: putting the same row twice changes nothing. Without
+/// part_request it changes nothing either when the row is gone. An output that is empty while
+/// output_bytes is not 0 is one that only the store has: it stays.
 struct put {
   job_row row;
   std::uint8_t which = part_state;

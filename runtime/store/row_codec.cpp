@@ -23,14 +23,14 @@ ON CONFLICT(job) DO UPDATE SET id=excluded.id, fingerprint=excluded.fingerprint,
 
 const char* const insert_state_sql = R"(
 INSERT OR REPLACE INTO states(state, attempts, lives, attempts_before, lone_kills, suspect, dead,
-  not_before, ended, worker, failure, failure_text, delay, execution, history, hook_tries,
+  not_before, retried, ended, worker, failure, failure_text, delay, execution, history, hook_tries,
   hook_open, input_released, job)
-VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
+VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
 
 const char* const update_state_sql = R"(
 UPDATE states SET state=?, attempts=?, lives=?, attempts_before=?, lone_kills=?, suspect=?, dead=?,
-  not_before=?, ended=?, worker=?, failure=?, failure_text=?, delay=?, execution=?, history=?,
-  hook_tries=?, hook_open=?, input_released=max(input_released, ?) WHERE job=?)";
+  not_before=?, retried=?, ended=?, worker=?, failure=?, failure_text=?, delay=?, execution=?,
+  history=?, hook_tries=?, hook_open=?, input_released=max(input_released, ?) WHERE job=?)";
 
 const char* const put_output_sql = R"(
 INSERT INTO results(job, output, output_bytes, output_file) VALUES(?,?,?,?)
@@ -47,7 +47,7 @@ SELECT r.job, r.id, r.fingerprint, r.submitted, r.endpoint, r.model, r.shape, r.
   s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_bytes,
   r.input_file,
   s.state, s.attempts, s.lives, s.attempts_before, s.lone_kills, s.suspect, s.dead, s.not_before,
-  s.ended, s.worker, s.failure, s.failure_text, s.delay, s.execution, s.history, s.hook_tries,
+  s.retried, s.ended, s.worker, s.failure, s.failure_text, s.delay, s.execution, s.history, s.hook_tries,
   s.hook_open, o.output, o.output_bytes, o.output_file, o.chunks
 FROM requests AS r JOIN states AS s ON s.job = r.job LEFT JOIN results AS o ON o.job = r.job
 ORDER BY r.job)";
@@ -144,6 +144,8 @@ void read_state(statement& from, checked& numbers, const store_clock& clock, job
   row.dead = numbers.flag();
   const auto not_before = from.maybe_number();
   row.not_before = not_before ? clock.from_store(*not_before) : moment{};
+  const auto retried = from.maybe_number();
+  row.retried = retried ? std::optional{clock.from_store(*retried)} : std::nullopt;
   const auto ended = from.maybe_number();
   row.ended = ended ? std::optional{clock.from_store(*ended)} : std::nullopt;
   row.worker = from.text();
@@ -302,6 +304,7 @@ void bind_state(statement& to, const job_row& row, const store_clock& clock,
   to.bind(std::int64_t{row.dead});
   // The default moment means "at once" and must mean so in every process.
   row.not_before == moment{} ? to.bind_null() : to.bind(clock.to_store(row.not_before));
+  row.retried ? to.bind(clock.to_store(*row.retried)) : to.bind_null();
   row.ended ? to.bind(clock.to_store(*row.ended)) : to.bind_null();
   to.bind_or_null(row.worker);
   if (row.failure) {

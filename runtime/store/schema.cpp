@@ -7,9 +7,12 @@ namespace tayfa::store {
 
 namespace {
 
+/// No index of ids: the job table finds jobs by id in memory, and an index of random texts costs
+/// half of the processor time of a job's life and a page of the log for each job. That ids are
+/// unique is checked when the rows are read.
 constexpr const char* version_1 = R"(
 CREATE TABLE requests(
-  job INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, fingerprint INTEGER NOT NULL,
+  job INTEGER PRIMARY KEY, id TEXT NOT NULL, fingerprint INTEGER NOT NULL,
   submitted INTEGER NOT NULL, endpoint TEXT NOT NULL, model TEXT NOT NULL, shape TEXT NOT NULL,
   tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, priority INTEGER NOT NULL,
   execution_timeout INTEGER, ttl INTEGER, deadline INTEGER, delay INTEGER NOT NULL,
@@ -18,7 +21,7 @@ CREATE TABLE requests(
 CREATE TABLE states(
   job INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
   lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, lone_kills INTEGER NOT NULL,
-  suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, ended INTEGER,
+  suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, retried INTEGER, ended INTEGER,
   worker TEXT, failure INTEGER, failure_text TEXT, delay INTEGER, execution INTEGER,
   history TEXT, hook_tries INTEGER NOT NULL, hook_open INTEGER NOT NULL,
   input_released INTEGER NOT NULL) STRICT;

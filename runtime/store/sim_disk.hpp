@@ -48,7 +48,12 @@ class sim_disk {
     std::size_t sector = 4096; ///< what is written as a whole, but for the one torn sector
     std::optional<std::size_t> limit = {}; ///< bytes of all files together
   };
-  struct file; ///< what a name stands for
+  struct file {                  ///< what a name stands for
+    std::string now;             ///< what a reader sees
+    std::string flushed;         ///< what is on the disk for sure
+    std::set<std::size_t> dirty; ///< sectors that differ, as far as a flush knows
+    std::map<const void*, int> locks;
+  };
 
   explicit sim_disk(options);
   ~sim_disk();

@@ -39,7 +39,8 @@ class job_store {
   /// kept as it is), bad_config (a network file system, a folder that cannot be used), io_error.
   virtual void open(std::function<void(result<recovered>)> done) = 0;
   virtual void commit(store::batch, std::function<void(result<void>)> done) = 0;
-  /// The text of a row that was committed. errc::job_not_found when the row is gone.
+  /// The text of a row that was committed. errc::job_not_found when the row is gone, its input was
+  /// released, or the store keeps no texts; store_corrupt when it is not what was stored; io_error.
   virtual void fetch(std::uint64_t order, column,
                      std::function<void(result<shared_text>)> done) = 0;
   /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.

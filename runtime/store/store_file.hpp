@@ -54,6 +54,10 @@ class store_file {
   result<void> create(const std::string& path, const schema_options&);
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
+  result<void> attempt(std::span<const batch* const>);
+  /// When the disk is full: moves the log into the file, so that the next transaction overwrites
+  /// the log's space instead of asking for more. True: trying again makes sense.
+  bool make_room();
   result<void> transact(std::span<const batch* const>);
   result<void> apply(const change&);
   result<void> apply_put(const put&);

@@ -2,11 +2,16 @@
 to say "skipped".
 """
 
+import contextlib
 import os
 import pathlib
+import re
+import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -62,6 +67,48 @@ class Case(unittest.TestCase):
 
     def assert_exit(self, pod, code):
         self.assertEqual(pod.wait_exit(), code, f"the log's tail:\n{pod.tail()}")
+
+    def again(self, pod, *arguments):
+        """The next runtime on a pod's data folder and address, when it has ended; with the pod's own
+        arguments and these.
+        """
+        fresh = pods.Pod(
+            BUILD,
+            *pod.arguments,
+            *arguments,
+            data=pod.data,
+            engine=pod.engine,
+            environment=pod.environment,
+            listen=pod.listen,
+        )
+        self.addCleanup(fresh.close)
+        return fresh
+
+    def assert_sound_store(self, data):
+        """The store's file, of which a copy is looked at, is sound, and nothing unfinished lies
+        beside it. The pod has ended.
+        """
+        store = pathlib.Path(data) / "store"
+        with tempfile.TemporaryDirectory(prefix="tayfa-copy-") as copy:
+            for file in store.glob("jobs.sqlite*"):
+                shutil.copy(file, copy)
+            with contextlib.closing(sqlite3.connect(pathlib.Path(copy) / "jobs.sqlite")) as found:
+                self.assertEqual(found.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
+        rest = [path.name for path in store.rglob("*") if path.is_file()]
+        unfinished = [x for x in rest if not re.fullmatch(r"jobs\.sqlite(-wal|-shm)?|[0-9a-f]+", x)]
+        self.assertEqual(unfinished, [])
+
+    def eventually(self, true, what, timeout=60.0):
+        """For facts outside of the pod that no line of its log tells of."""
+        deadline = time.monotonic() + timeout
+        while not true():
+            self.assertLess(time.monotonic(), deadline, f"{what}: not within {timeout:g} s")
+            time.sleep(0.02)
+
+    def blobs(self, data):
+        """The names of the files in which the store keeps large texts."""
+        folder = pathlib.Path(data) / "store/blobs"
+        return sorted(str(x.relative_to(folder)) for x in folder.rglob("*") if x.is_file())
 
     def assert_stops(self, pod):
         """SIGTERM ends it with 0, and nothing of it stays."""

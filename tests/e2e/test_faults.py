@@ -60,7 +60,7 @@ class scripted_jobs(Case):
         pod.wait_job(job, "FAILED", timeout=60)
         status = pod.status(job)
         self.assertEqual(status["status"], "FAILED")
-        self.assertIn("max_attempts", json.dumps(status["error"]))
+        self.assertIn("poison", json.dumps(status["error"]))
         tries = [x for x in pod.moves("job") if x["job"] == job and x["to"] == "IN_PROGRESS"]
         self.assertEqual(len(tries), 3)
         self.assertEqual(

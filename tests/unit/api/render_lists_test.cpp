@@ -96,6 +96,24 @@ TEST(render_lists, why_a_job_waits_is_said_only_while_it_does) {
   EXPECT_EQ(job(view).body, R"({"id":"a","status":"IN_PROGRESS"})");
 }
 
+TEST(render_lists, events) {
+  EXPECT_EQ(
+      lifecycle_event("engine", "1#2", "READY", "LOADING_MODEL", cause::warmed_up, milliseconds{7}),
+      R"({"machine":"engine","worker":"1#2","status":"READY","from":"LOADING_MODEL","cause":"warmed_up","ms":7})");
+  EXPECT_EQ(
+      lifecycle_event("pod", "", "READY", "LAUNCHING", cause::engines_ready, milliseconds{0}),
+      R"({"machine":"pod","status":"READY","from":"LAUNCHING","cause":"engines_ready","ms":0})");
+  job_view view;
+  view.id = job_id{"a"};
+  view.state = job_state::FAILED;
+  view.attempts = 2;
+  view.worker = "slot-1";
+  view.failure = error{errc::gpu_oom, "a long text"};
+  EXPECT_EQ(
+      job_event(view, job_state::IN_PROGRESS, cause::attempts_exhausted),
+      R"({"id":"a","status":"FAILED","from":"IN_PROGRESS","cause":"attempts_exhausted","attempt":2,"workerId":"slot-1","error":"gpu_oom"})");
+}
+
 TEST(render_lists, are_bounded) {
   job_list list;
   for (std::size_t i = 0; i < job_filter::limit_max; ++i) {

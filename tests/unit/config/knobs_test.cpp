@@ -83,7 +83,7 @@ TEST(knobs, names) {
   EXPECT_EQ(flag_name(listen), "--listen");
   EXPECT_EQ(flag_name(*find_knob("queue.max")), "--queue.max");
   EXPECT_EQ(environment_name(*find_knob("pod.stopping_budget")), "TAYFA_POD_STOPPING_BUDGET");
-  EXPECT_EQ(section_names().size(), 6U);
+  EXPECT_EQ(section_names().size(), 7U);
   EXPECT_EQ(knob_keys().size(), knobs().size());
 }
 

@@ -188,11 +188,10 @@ TEST(load_config, every_error_of_every_source_is_reported) {
 TEST(load_config, unknown_names_in_the_file) {
   EXPECT_THAT(file_errors("[htpp]\nlisten = \"a:1\"\n"),
               ElementsAre("htpp: no such section; did you mean http? (from file F:1)"));
-  EXPECT_THAT(
-      file_errors("[database]\n"),
-      ElementsAre(
-          "database: no such section; there are pod, http, queue, webhook, engine, log (from "
-          "file F:1)"));
+  EXPECT_THAT(file_errors("[database]\n"),
+              ElementsAre("database: no such section; there are pod, http, queue, store, webhook, "
+                          "engine, log (from "
+                          "file F:1)"));
   EXPECT_THAT(
       file_errors("\n[http]\nlistne = \"127.0.0.1:1\"\n"),
       ElementsAre("http.listne: no such setting; did you mean http.listen? (from file F:3)"));

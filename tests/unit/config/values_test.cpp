@@ -135,6 +135,17 @@ TEST(parse_value, lists) {
   EXPECT_EQ(exact.str(), "a,b,c");
 }
 
+TEST(parse_value, shares_of_tenants) {
+  const knob shares = text_row(text_form::share);
+  EXPECT_THAT(value_of<string_list>(shares, "alice=3, bob=0.5:2").items(),
+              ElementsAre("alice=3", "bob=0.5:2"));
+  EXPECT_THAT(value_of<string_list>(shares, "").items(), IsEmpty());
+  for (const char* bad : {"alice", "=3", "alice=", "alice=0", "alice=-1", "alice=1001", "alice=nan",
+                          "alice=inf", "alice=1:", "alice=1:x", "alice=1:-2", "alice=1 2"}) {
+    EXPECT_FALSE(complaint_of<string_list>(shares, bad).empty()) << bad;
+  }
+}
+
 TEST(parse_value, lists_of_networks) {
   const knob networks = text_row(text_form::network);
   EXPECT_THAT(value_of<string_list>(networks, "10.0.0.0/8, fd00::/8,192.168.1.5").items(),

@@ -4,6 +4,8 @@
 
 namespace tayfa::testing {
 
+using std::chrono::duration_cast;
+
 // ---- words --------------------------------------------------------------------------------------
 
 void job_model::say(const std::string& words) {
@@ -13,10 +15,44 @@ void job_model::say(const std::string& words) {
 void job_model::say_moved(const job& j, cause why) {
   say(j.id + " " + std::string{to_string(j.state)} + " (" + std::string{to_string(why)} + ")" +
       (j.watch && is_final(j.state) ? " watched" : ""));
+  if (why == cause::assigned || why == cause::ttl_expired) {
+    const auto known = std::find(hinted_.begin(), hinted_.end(), j.id);
+    if (known != hinted_.end()) {
+      hinted_.erase(known);
+    }
+  }
+}
+
+void job_model::say_revoke(const job& j) {
+  const attempt_ref a{job_id{j.id}, j.attempts};
+  const auto* w = holder_of(j.holder);
+  if (w != nullptr && std::count(w->holds.begin(), w->holds.end(), a) == 1) {
+    say("revoke " + to_string(a) + " from " + to_string(j.holder));
+  }
+}
+
+void job_model::tell_hook(job& j) {
+  j.hook_out = true;
+  say("notify " + j.request.webhook + " of " + j.id + " " + std::string{to_string(j.state)} +
+      " try " + std::to_string(++j.hook_tries));
 }
 
 std::string job_model::take() {
+  hinted_.clear();
+  hinted_sizes_.clear();
   return std::exchange(words_, {});
+}
+
+void job_model::hint(const effects& done) {
+  for (const auto& e : done) {
+    if (const auto* m = std::get_if<moved>(&e)) {
+      if (m->why == cause::assigned || m->why == cause::ttl_expired) {
+        hinted_.push_back(m->view.id.str());
+      }
+    } else if (const auto* g = std::get_if<give>(&e)) {
+      hinted_sizes_.emplace_back(g->message.attempt.job.str(), g->message.batch_size);
+    }
+  }
 }
 
 // ---- looking up ---------------------------------------------------------------------------------
@@ -26,7 +62,10 @@ job_model::job* job_model::find(const std::string& id) {
       std::find_if(jobs_.begin(), jobs_.end(), [&](const job& j) { return j.id == id; });
   return at == jobs_.end() ? nullptr : &*at;
 }
-
+job_model::job* job_model::find_kept(moment now, const std::string& id) {
+  job* j = find(id);
+  return j != nullptr && kept(now, *j) ? j : nullptr;
+}
 job_model::worker* job_model::holder_of(worker_ref ref) {
   for (auto& w : workers_) {
     if (w.present && w.ref == ref) {
@@ -35,34 +74,29 @@ job_model::worker* job_model::holder_of(worker_ref ref) {
   }
   return nullptr;
 }
-
 job_model::job* job_model::current(worker_ref ref, const attempt_ref& a) {
   job* j = find(a.job.str());
   const bool is_current = j != nullptr && j->state == job_state::IN_PROGRESS && j->holder == ref &&
                           j->attempts == a.number && holder_of(ref) != nullptr;
   return is_current ? j : nullptr;
 }
-
-moment job_model::ttl_end(const job& j) const {
-  return j.submitted + j.request.policy.ttl.value_or(limits_.ttl);
-}
-moment job_model::run_end(const job& j) const {
-  return j.began.value_or(j.assigned) +
-         j.request.policy.execution_timeout.value_or(limits_.execution_timeout);
-}
-moment job_model::due(const job& j) const {
-  if (is_final(j.state)) {
-    return j.ended + (j.request.sync ? limits_.keep_sync : limits_.keep_async);
+std::size_t job_model::held(slot_id slot) const {
+  for (const auto& w : workers_) {
+    if (w.ref.slot == slot) {
+      return w.holds.size();
+    }
   }
-  return j.state == job_state::IN_QUEUE ? ttl_end(j) : std::min(ttl_end(j), run_end(j));
+  return 0;
 }
-
-std::optional<moment> job_model::next_deadline() const {
-  std::optional<moment> first;
-  for (const auto& j : jobs_) {
-    first = std::min(first.value_or(moment::max()), due(j));
+std::string job_model::key_of(const job_request& r) const {
+  return r.endpoint + "\n" + r.policy.tenant + "\n" + r.policy.idempotency_key;
+}
+std::size_t job_model::bytes_of(const job& j) const {
+  std::size_t bytes = j.input_bytes + j.output.size();
+  for (const auto& c : j.chunks) {
+    bytes += c.size();
   }
-  return first;
+  return bytes;
 }
 
 job_counts job_model::counts() const {
@@ -70,150 +104,168 @@ job_counts job_model::counts() const {
   for (const auto& j : jobs_) {
     out.in_queue += j.state == job_state::IN_QUEUE;
     out.in_progress += j.state == job_state::IN_PROGRESS;
+    out.dead += j.dead;
+    out.kept += is_final(j.state);
   }
   return out;
 }
 
-// ---- what happens to a job ----------------------------------------------------------------------
-
-void job_model::end(moment now, job& j, job_state to, cause why, std::optional<errc> failure) {
-  const bool ran = j.state == job_state::IN_PROGRESS;
-  std::erase(line_, j.id);
-  j.state = to;
-  j.ended = now;
-  j.failure = failure;
-  if (to != job_state::COMPLETED) {
-    j.output.clear();
+wait_reason job_model::why_waits(const job& j) const {
+  if (j.state != job_state::IN_QUEUE) {
+    return wait_reason::none;
   }
-  counts_.completed += to == job_state::COMPLETED;
-  counts_.failed += to == job_state::FAILED;
-  counts_.cancelled += to == job_state::CANCELLED;
-  counts_.timed_out += to == job_state::TIMED_OUT;
-  say_moved(j, why);
-  const attempt_ref a{job_id{j.id}, j.attempts};
-  const auto* w = holder_of(j.holder);
-  if (ran && w != nullptr && std::count(w->holds.begin(), w->holds.end(), a) == 1) {
-    say("revoke " + to_string(a) + " from " + to_string(j.holder));
+  if (stopping_) {
+    return wait_reason::stopping;
   }
+  if (j.sleeping) {
+    return j.attempts > j.free_attempts ? wait_reason::backoff : wait_reason::delayed;
+  }
+  if (at_quota(j.request.policy.tenant)) {
+    return wait_reason::quota;
+  }
+  if (std::count(filling_.begin(), filling_.end(), group_of(j)) != 0) {
+    return wait_reason::batch_filling;
+  }
+  if (std::none_of(workers_.begin(), workers_.end(),
+                   [](const worker& w) { return w.present && !w.draining; })) {
+    return wait_reason::no_worker;
+  }
+  return j.suspect ? wait_reason::isolation : wait_reason::workers_busy;
 }
 
-void job_model::requeue(job& j) {
-  j.state = job_state::IN_QUEUE;
-  j.output.clear();
-  j.chunks.clear();
-  line_.insert(line_.begin(), j.id);
-  say_moved(j, cause::attempt_lost);
-}
+// ---- clients ------------------------------------------------------------------------------------
 
-void job_model::lose(moment now, job& j) {
-  if (j.attempts >= limits_.max_attempts) {
-    j.chunks.clear();
-    end(now, j, job_state::FAILED, cause::attempts_exhausted, errc::max_attempts);
-  } else {
-    requeue(j);
+std::optional<errc> job_model::no_room(const job_request& request, std::size_t bytes) const {
+  std::size_t waiting = 0;
+  std::size_t here = 0;
+  std::size_t mine = 0;
+  for (const auto& j : jobs_) {
+    waiting += j.state == job_state::IN_QUEUE;
+    here += is_final(j.state) ? 0 : bytes_of(j);
+    mine += !is_final(j.state) && j.request.policy.tenant == request.policy.tenant;
   }
-}
-
-void job_model::lose_all_of(moment now, worker& w) {
-  w.present = false;
-  w.holds.clear();
-  for (auto j = jobs_.rbegin(); j != jobs_.rend(); ++j) { // latest first
-    if (j->state == job_state::IN_PROGRESS && j->holder == w.ref) {
-      lose(now, *j);
-    }
+  if (stopping_) {
+    return errc::stopping;
   }
-}
-
-job_model::worker* job_model::best_worker() {
-  worker* best = nullptr;
-  for (auto& w : workers_) {
-    if (!w.present || w.draining || w.holds.size() >= w.capacity) {
-      continue;
-    }
-    if (best == nullptr || w.holds.size() < best->holds.size() ||
-        (w.holds.size() == best->holds.size() && w.since < best->since)) {
-      best = &w;
-    }
+  if (waiting >= limits_.queue_max || here + bytes > limits_.live_bytes_max) {
+    return errc::queue_full;
   }
-  return best;
-}
-
-job_model::job* job_model::head() {
-  for (const bool low : {false, true}) {
-    for (const auto& id : line_) {
-      if (find(id)->request.policy.low_priority == low) {
-        return find(id);
-      }
-    }
+  if (limits_.tenant_max > 0 && mine >= limits_.tenant_max) {
+    return errc::quota_exceeded;
   }
-  return nullptr;
+  return std::nullopt;
 }
-
-void job_model::assign(moment now) {
-  while (!stopping_) {
-    worker* w = best_worker();
-    job* j = head();
-    if (w == nullptr || j == nullptr) {
-      return;
-    }
-    if (ttl_end(*j) <= now) {
-      end(now, *j, job_state::TIMED_OUT, cause::ttl_expired, errc::ttl_expired);
-      continue;
-    }
-    std::erase(line_, j->id);
-    j->state = job_state::IN_PROGRESS;
-    counts_.retried += ++j->attempts > 1;
-    j->holder = w->ref;
-    j->assigned = now;
-    j->began.reset();
-    j->progress_seen = j->chunk_seen = 0;
-    w->since = ++ticks_;
-    w->holds.push_back({job_id{j->id}, j->attempts});
-    say_moved(*j, cause::assigned);
-    say("give " + to_string(w->holds.back()) + " to " + to_string(w->ref));
-  }
-}
-
-// ---- commands -----------------------------------------------------------------------------------
 
 std::string job_model::submit(moment now, const std::string& id, const job_request& request,
                               bool watch) {
-  if (stopping_) {
-    return "stopping";
+  if (!request.policy.idempotency_key.empty()) {
+    for (auto j = jobs_.rbegin(); j != jobs_.rend(); ++j) {
+      if (key_of(j->request) != key_of(request) || !kept(now, *j)) {
+        continue;
+      }
+      const auto& a = j->request;
+      const bool same = j->asked_model == request.model && a.shape == request.shape &&
+                        a.policy == request.policy && a.webhook == request.webhook &&
+                        a.sync == request.sync && a.input == request.input;
+      j->watch = j->watch || (same && watch);
+      return same ? "again " + j->id : "idempotency_mismatch";
+    }
+  }
+  if (const auto why = no_room(request, request.input.size())) {
+    return std::string{to_string(*why)};
   }
   if (find(id) != nullptr) {
     return "bad_request";
   }
-  if (line_.size() >= limits_.queue_max) {
-    return "queue_full";
+  if (!request.model.empty() && !models_.empty() &&
+      std::count(models_.begin(), models_.end(), request.model) == 0) {
+    return "model_not_found";
   }
   job j;
   j.id = id;
   j.order = ++orders_;
   j.request = request;
+  j.asked_model = request.model;
+  if (j.request.model.empty() && !models_.empty()) {
+    j.request.model = models_.front();
+  }
+  j.input_bytes = request.input.size();
   j.watch = watch;
-  j.submitted = now;
+  j.submitted = j.life_began = now;
+  j.not_before = now + request.policy.delay;
+  wait(now, j);
   jobs_.push_back(j);
-  line_.push_back(id);
-  assign(now);
+  if (!j.sleeping) {
+    assign(now);
+  }
   return take();
 }
 
 std::string job_model::cancel(moment now, const std::string& id) {
-  job* j = find(id);
-  if (j == nullptr || !kept(now, *j)) {
+  job* j = find_kept(now, id);
+  if (j == nullptr) {
     return "job_not_found";
   }
   if (!is_final(j->state)) {
-    j->chunks.clear();
     end(now, *j, job_state::CANCELLED, cause::cancel_requested, std::nullopt);
+    assign(now);
   }
   return take();
 }
 
+std::string job_model::retry(moment now, const std::string& id) {
+  job* j = find_kept(now, id);
+  if (j == nullptr) {
+    return "job_not_found";
+  }
+  if (j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) {
+    return "wrong_state";
+  }
+  if (const auto why = no_room(j->request, j->input_bytes)) {
+    return std::string{to_string(*why)};
+  }
+  ++j->lives;
+  j->free_attempts = j->attempts;
+  j->suspect = j->suspect || j->lone_kills > 0;
+  j->lone_kills = 0;
+  j->dead = j->hook_open = j->hook_out = false;
+  j->life_began = j->not_before = now;
+  j->chunks.clear();
+  j->failure.reset();
+  j->delay.reset();
+  j->delay_unsure = false;
+  j->execution.reset();
+  wait(now, *j);
+  assign(now);
+  return take();
+}
+
+std::string job_model::drop(moment now, const std::string& id) {
+  job* j = find_kept(now, id);
+  if (j == nullptr || !is_final(j->state)) {
+    return j == nullptr ? "job_not_found" : "wrong_state";
+  }
+  forget(id);
+  return {};
+}
+
+std::string job_model::purge(moment now) {
+  std::vector<std::string> waiting;
+  for (const auto& j : jobs_) {
+    if (j.state == job_state::IN_QUEUE) {
+      waiting.push_back(j.id);
+    }
+  }
+  for (const auto& id : waiting) {
+    end(now, *find(id), job_state::CANCELLED, cause::cancel_requested, std::nullopt);
+  }
+  assign(now);
+  return take();
+}
+
 std::string job_model::read_stream(moment now, const std::string& id) {
-  job* j = find(id);
-  if (j == nullptr || !kept(now, *j)) {
+  job* j = find_kept(now, id);
+  if (j == nullptr) {
     return "job_not_found";
   }
   std::string out;
@@ -223,128 +275,115 @@ std::string job_model::read_stream(moment now, const std::string& id) {
   return out;
 }
 
-std::string job_model::joined(moment now, worker_ref ref, std::uint32_t capacity) {
-  worker* w = nullptr;
-  for (auto& known : workers_) {
-    w = known.ref.slot == ref.slot ? &known : w;
-  }
-  if (w == nullptr) {
-    w = &workers_.emplace_back();
-  } else if (ref.incarnation < w->ref.incarnation) {
-    ++counts_.stale;
-    return {};
-  } else if (w->present && w->ref == ref) {
-    return {};
-  }
-  if (w->present) {
-    lose_all_of(now, *w);
-  }
-  *w = worker{ref, capacity, true, false, ++ticks_, {}};
-  assign(now);
-  return take();
-}
-
-std::string job_model::lost(moment now, slot_id slot) {
-  for (auto& w : workers_) {
-    if (w.present && w.ref.slot == slot) {
-      lose_all_of(now, w);
-      assign(now);
-    }
-  }
-  return take();
-}
-
-void job_model::draining(worker_ref ref) {
-  if (auto* w = holder_of(ref)) {
-    w->draining = true;
+void job_model::notified(moment now, const std::string& id, bool delivered) {
+  job* j = find(id);
+  if (j != nullptr && j->hook_out) {
+    j->hook_out = false;
+    j->hook_open = !delivered && j->hook_tries < limits_.hook_tries;
+    j->not_before = now + limits_.hook_pause;
   }
 }
 
-std::string job_model::started(moment now, worker_ref ref, const attempt_ref& a) {
-  job* j = current(ref, a);
-  if (j == nullptr) {
-    ++counts_.stale;
-    return "stale";
-  }
-  j->began = j->began.value_or(now);
-  return {};
-}
+// ---- the pod ------------------------------------------------------------------------------------
 
-std::string job_model::progressed(worker_ref ref, const protocol::progress& p) {
-  job* j = current(ref, p.attempt);
-  if (j == nullptr || p.sequence <= j->progress_seen) {
-    ++counts_.stale;
-    return "stale";
-  }
-  j->progress_seen = p.sequence;
-  j->output = p.payload.view();
-  return {};
-}
-
-std::string job_model::streamed(worker_ref ref, const protocol::partial& p) {
-  job* j = current(ref, p.attempt);
-  if (j == nullptr || p.sequence <= j->chunk_seen) {
-    ++counts_.stale;
-    return "stale";
-  }
-  j->chunk_seen = p.sequence;
-  j->chunks.emplace_back(p.payload.view());
-  if (j->chunks.size() > limits_.chunks_max) {
-    j->chunks.erase(j->chunks.begin());
-  }
-  return {};
-}
-
-std::string job_model::finished(moment now, worker_ref ref, const protocol::finished& f) {
-  worker* w = holder_of(ref);
-  if (w == nullptr || std::erase(w->holds, f.attempt) == 0) {
-    ++counts_.stale;
-    return "stale";
-  }
-  w->since = ++ticks_;
-  job* j = current(ref, f.attempt);
-  if (j == nullptr) {
-    counts_.stale += f.how != protocol::outcome::cancelled;
-  } else if (f.how == protocol::outcome::completed) {
-    j->output = f.output.view();
-    end(now, *j, job_state::COMPLETED, cause::finished, std::nullopt);
-  } else if (f.how == protocol::outcome::failed) {
-    end(now, *j, job_state::FAILED, cause::job_error, errc_from(f.code).value_or(errc::job_failed));
-  } else {
-    lose(now, *j);
-  }
-  assign(now);
-  const auto orders = take();
-  return j != nullptr ? orders : "stale" + (orders.empty() ? "" : "; " + orders);
-}
-
-std::string job_model::hand_back() {
+std::string job_model::hand_back(moment now) {
   stopping_ = true;
-  for (auto j = jobs_.rbegin(); j != jobs_.rend(); ++j) {
-    if (j->state == job_state::IN_PROGRESS) {
-      requeue(*j);
-      say("revoke " + to_string(attempt_ref{job_id{j->id}, j->attempts}) + " from " +
-          to_string(j->holder));
+  for (auto& j : jobs_) {
+    if (j.state == job_state::IN_PROGRESS) {
+      lose(now, j, errc::stopping, true);
+      say_revoke(j);
     }
   }
   return take();
 }
 
 std::string job_model::expire(moment now) {
-  while (!jobs_.empty()) {
-    const auto first = std::min_element(
-        jobs_.begin(), jobs_.end(), [this](const job& a, const job& b) { return due(a) < due(b); });
-    if (due(*first) > now) {
+  for (;;) {
+    const auto first =
+        std::min_element(jobs_.begin(), jobs_.end(), [this](const job& a, const job& b) {
+          return std::pair{due(a), a.order} < std::pair{due(b), b.order};
+        });
+    if (first == jobs_.end() || due(*first) > now) {
       break;
     }
-    if (is_final(first->state)) {
-      jobs_.erase(first);
-    } else if (first->state == job_state::IN_PROGRESS && run_end(*first) <= ttl_end(*first)) {
-      end(now, *first, job_state::TIMED_OUT, cause::execution_timeout, errc::execution_timeout);
+    job& j = *first;
+    const bool live = !is_final(j.state);
+    if (j.state == job_state::IN_PROGRESS && run_end(j) <= std::min(now, ttl_end(j))) {
+      end(now, j, job_state::TIMED_OUT, cause::execution_timeout, errc::execution_timeout);
+    } else if (live && ttl_end(j) <= now) {
+      end(now, j, job_state::TIMED_OUT, cause::ttl_expired, errc::ttl_expired);
+    } else if (j.state == job_state::IN_PROGRESS) {
+      const auto id = j.id;
+      lose(now, j, errc::lease_expired, false);
+      if (!is_final(find(id)->state)) {
+        say_revoke(*find(id));
+      }
+    } else if (live) {
+      wait(now, j);
+    } else if (j.hook_open) {
+      tell_hook(j);
     } else {
-      end(now, *first, job_state::TIMED_OUT, cause::ttl_expired, errc::ttl_expired);
+      forget(std::string{j.id});
     }
   }
+  assign(now);
+  return take();
+}
+
+void job_model::stored(std::uint64_t order) {
+  for (auto& j : jobs_) {
+    j.stored = j.stored || j.order == order;
+  }
+}
+
+std::string job_model::withdraw(moment now, const std::string& id) {
+  const job* j = find(id);
+  if (j == nullptr || j->stored) {
+    return {};
+  }
+  counts_.failed -= j->state == job_state::FAILED;
+  counts_.cancelled -= j->state == job_state::CANCELLED;
+  counts_.timed_out -= j->state == job_state::TIMED_OUT;
+  forget(id);
+  for (auto& w : workers_) {
+    std::erase_if(w.holds, [&](const attempt_ref& a) { return a.job.str() == id; });
+    w.alone = w.alone && !w.holds.empty();
+  }
+  assign(now);
+  return take();
+}
+
+std::string job_model::restart(moment now) {
+  workers_.clear();
+  counts_ = {};
+  stopping_ = out_of_memory_ = false;
+  batch_due_.reset();
+  filling_.clear();
+  ticks_ = 0;
+  for (auto& j : std::exchange(jobs_, {})) {
+    jobs_.push_back(j);
+    job& back = jobs_.back();
+    back.watch = back.hook_out = false;
+    back.ended_as = is_final(back.state) ? ++ends_ : 0;
+    back.hook_tries = std::min(back.hook_tries, std::max(limits_.hook_tries, 1u) - 1);
+    if (back.state == job_state::IN_QUEUE) {
+      wait(now, back);
+    } else if (back.state == job_state::IN_PROGRESS) {
+      back.assigned = now;
+      back.delay_unsure = back.delay_unsure || back.began.has_value();
+      back.began.reset();
+      lose(now, back, errc::unavailable, false);
+    }
+  }
+  const job* newest = nullptr;
+  for (const auto& j : jobs_) {
+    if (is_final(j.state) &&
+        (newest == nullptr || std::tuple{j.ended, !j.dead, j.ended_as} >
+                                  std::tuple{newest->ended, !newest->dead, newest->ended_as})) {
+      newest = &j;
+    }
+  }
+  trim(newest != nullptr ? std::string{newest->id} : std::string{});
   return take();
 }
 

@@ -1,8 +1,11 @@
-// A second, naive job table: vectors, linear scans, every rule written out once more from the
-// header's words.
+// A second, naive job table: vectors, linear scans, every rule written out once more from the words
+// of runtime/core/job_table.hpp.
 //
 // It says in the words of job_script.hpp which effects the real one must give;
-// job_table_model_test.cpp compares.
+// job_table_model_test.cpp compares. It knows workers that take one attempt or one batch at a time,
+// all of one kind of device, so that the choice of a worker is: the one idle longest. What it
+// leaves open is told to it (`hint`): which tenant has its turn when several could be served, and
+// how large a batch is once one ran out of memory.
 #pragma once
 
 #include "runtime/core/job_table.hpp"
@@ -14,81 +17,137 @@ namespace tayfa::testing {
 
 class job_model {
  public:
-  explicit job_model(job_limits limits) : limits_(limits) {}
+  job_model(job_limits limits, std::vector<std::string> models)
+      : limits_(std::move(limits)), models_(std::move(models)) {}
 
   struct job {
     std::string id;
     std::uint64_t order = 0;
     job_request request;
+    std::string asked_model; ///< before the default one was put in
+    std::size_t input_bytes = 0;
     bool watch = false;
+    bool stored = false;
     job_state state = job_state::IN_QUEUE;
-    moment submitted, assigned, ended;
+    moment submitted, life_began, not_before, assigned, lease_end, ended;
+    std::uint64_t ended_as = 0; ///< orders those that ended in the same moment
     std::optional<moment> began;
-    std::uint32_t attempts = 0;
+    bool sleeping = false, suspect = false, in_batch = false, dead = false;
+    std::uint32_t attempts = 0, free_attempts = 0, lives = 1, lone_kills = 0;
     worker_ref holder;
-    std::uint32_t progress_seen = 0;
-    std::uint32_t chunk_seen = 0;
+    std::uint32_t progress_seen = 0, chunk_seen = 0;
     std::string output;
     std::vector<std::string> chunks;
     std::optional<errc> failure;
+    std::optional<milliseconds> delay, execution;
+    bool delay_unsure = false; ///< whether `started` reached the store before the restart
+    std::vector<std::pair<std::uint32_t, std::optional<errc>>> history;
+    bool hook_open = false, hook_out = false;
+    std::uint32_t hook_tries = 0;
   };
+
+  /// What the real table did, as far as the model leaves it open.
+  void hint(const effects&);
 
   // Each answers with the expected orders in words (an error's name for a refusal, "stale" for a
   // stale report).
   std::string submit(moment now, const std::string& id, const job_request&, bool watch);
   std::string cancel(moment now, const std::string& id);
+  std::string retry(moment now, const std::string& id);
+  std::string drop(moment now, const std::string& id);
+  std::string purge(moment now);
   std::string read_stream(moment now, const std::string& id);
-  std::string joined(moment now, worker_ref, std::uint32_t capacity);
-  std::string lost(moment now, slot_id);
+  std::string joined(moment now, worker_ref, worker_facts);
+  std::string lost(moment now, slot_id, errc why);
+  std::string lost_all(moment now, errc why);
   void draining(worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
-  std::string progressed(worker_ref, const protocol::progress&);
-  std::string streamed(worker_ref, const protocol::partial&);
+  std::string renewed(moment now, worker_ref, const attempt_ref&);
+  std::string progressed(moment now, worker_ref, const protocol::progress&);
+  std::string streamed(moment now, worker_ref, const protocol::partial&);
   std::string finished(moment now, worker_ref, const protocol::finished&);
+  void notified(moment now, const std::string& id, bool delivered);
   void stop_taking() { stopping_ = true; }
-  std::string hand_back();
+  std::string hand_back(moment now);
   std::string expire(moment now);
+  void stored(std::uint64_t order);
+  std::string withdraw(moment now, const std::string& id);
+  /// A new process that finds everything stored.
+  std::string restart(moment now);
 
+  /// The earliest of the jobs' own deadlines, and of a batch that fills.
   std::optional<moment> next_deadline() const;
   const std::vector<job>& jobs() const { return jobs_; }
-  bool kept(moment now, const job& j) const { return !is_final(j.state) || now < due(j); }
+  bool kept(moment now, const job& j) const { return !is_final(j.state) || now < forget_at(j); }
   job_counts counts() const;
+  std::size_t held(slot_id) const;
+  wait_reason why_waits(const job&) const;
+  bool stopping() const { return stopping_; }
 
  private:
   struct worker {
     worker_ref ref;
-    std::uint32_t capacity = 0;
+    worker_facts facts;
     bool present = false;
     bool draining = false;
+    bool alone = false; ///< it runs a suspect
     std::uint64_t since = 0;
     std::vector<attempt_ref> holds;
   };
 
   job* find(const std::string& id);
+  job* find_kept(moment now, const std::string& id);
   worker* holder_of(worker_ref);
   job* current(worker_ref, const attempt_ref&);
+
   moment due(const job&) const;
-  moment ttl_end(const job& j) const;
-  moment run_end(const job& j) const;
+  moment ttl_end(const job&) const;
+  moment run_end(const job&) const;
+  moment forget_at(const job&) const;
+  moment urgency(const job&) const;
+  std::string key_of(const job_request&) const;
+  std::size_t bytes_of(const job&) const;
+
   void say(const std::string& words);
   void say_moved(const job&, cause);
-  void end(moment now, job&, job_state, cause, std::optional<errc>);
-  void requeue(job&);
-  void lose(moment now, job&);
-  void lose_all_of(moment now, worker&);
-  void assign(moment now);
-  worker* best_worker();
-  job* head();
+  void say_revoke(const job&);
+  void tell_hook(job&);
   std::string take();
 
+  std::optional<errc> no_room(const job_request&, std::size_t bytes) const;
+  void wait(moment now, job&);
+  void end(moment now, job&, job_state, cause, std::optional<errc>,
+           std::optional<errc> of_attempt = std::nullopt);
+  void remember_attempt(job&, std::optional<errc>);
+  void trim(const std::string& newest);
+  void forget(const std::string& id);
+  void lose(moment now, job&, errc why, bool free_of_charge);
+  void lose_all_of(moment now, worker&, errc why);
+
+  void assign(moment now);
+  worker* free_worker(const job*);
+  bool at_quota(const std::string& tenant) const;
+  std::vector<job*> heads(const std::vector<group_key>& passed, const group_key* only);
+  job* next(const std::vector<group_key>& passed, const group_key* only = nullptr);
+  static group_key group_of(const job&);
+  std::uint32_t batch_size(const job&, const worker&);
+  void give_run(moment now, job& first, worker&, std::uint32_t size);
+  void give_one(moment now, job&, worker&);
+
   job_limits limits_;
+  std::vector<std::string> models_;
   bool stopping_ = false;
+  bool out_of_memory_ = false; ///< sizes of batches are no longer known
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
+  std::uint64_t ends_ = 0;
   job_counts counts_;
   std::vector<job> jobs_;
-  std::vector<std::string> line_; ///< ids that wait, both classes mixed
   std::vector<worker> workers_;
+  std::optional<moment> batch_due_;
+  std::vector<group_key> filling_;  ///< groups that the last decision left waiting for company
+  std::vector<std::string> hinted_; ///< jobs that left the line, in order
+  std::vector<std::pair<std::string, std::uint32_t>> hinted_sizes_; ///< of the batch it is in
   std::string words_;
 };
 

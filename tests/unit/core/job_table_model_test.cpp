@@ -1,8 +1,16 @@
 // Random commands against the naive model: every order, every view, every count and the next
-// deadline must agree, and the table's own audit must be clean, after each of 100 000 steps. A
-// failure prints its seed.
+// deadline must agree, and the table's own audit must be clean, after each of 100 000 steps; with a
+// store below that now and then refuses, and restarts of the runtime. A failure prints its seed.
+//
+// TAYFA_MODEL_SEEDS and TAYFA_MODEL_STEPS set how many seeds, and how many steps of each.
 #include "tests/unit/core/job_model.hpp"
 #include "tests/unit/core/job_script.hpp"
+#include "tests/unit/core/model_size.hpp"
+#include "tests/unit/core/perfect_store.hpp"
+
+#include <functional>
+#include <memory>
+#include <set>
 
 namespace tayfa::testing {
 namespace {
@@ -10,39 +18,85 @@ namespace {
 using std::chrono::seconds;
 
 /// What the random commands must have led to at least once, or they test less than they seem to.
-constexpr std::string_view words_to_see[] = {"assigned",           "attempt_lost",
-                                             "finished",           "job_error",
-                                             "attempts_exhausted", "cancel_requested",
-                                             "ttl_expired",        "revoke",
-                                             "execution_timeout",  "queue_full",
-                                             "stopping",           "bad_request",
-                                             "job_not_found",      "stale;"};
+constexpr std::string_view words_to_see[] = {
+    "assigned",
+    "attempt_lost",
+    "finished",
+    "job_error",
+    "poisoned",
+    "attempts_exhausted",
+    "ttl_expired",
+    "cancel_requested",
+    "revoke",
+    "execution_timeout",
+    "queue_full",
+    "stopping",
+    "bad_request",
+    "job_not_found",
+    "stale;",
+    "quota_exceeded",
+    "wrong_state",
+    "idempotency_mismatch",
+    "model_not_found",
+    "again j",
+    "notify",
+    "try 2",
+    "of 2",
+    "of 3",
+    "withdrawn",
+    "restarted",
+    "retried",
+    "by lease_expired",
+    "by gpu_oom",
+    "as backoff",
+    "as delayed",
+    "as quota",
+    "as isolation",
+    "as no_worker",
+    "as workers_busy",
+    "as stopping",
+};
 
 class pair_of_tables {
  public:
   std::set<std::string_view> seen;
 
   explicit pair_of_tables(std::uint64_t seed)
-      : random_(seed), limits_(make_limits()), real_(limits_), model_(limits_) {}
+      : random_(seed), batches_(seed % 3 == 0), limits_(make_limits()),
+        models_(chance(2) ? std::vector<std::string>{"m0", "m1"} : std::vector<std::string>{}),
+        real_(std::make_unique<job_table>(limits_)), model_(limits_, models_) {
+    know_models();
+  }
 
   void step() {
-    switch (below(16)) {
+    switch (below(24)) {
     case 0:
     case 1:
-    case 2: submit(); break;
-    case 3: cancel(); break;
-    case 4: read(); break;
-    case 5: join(); break;
-    case 6: lose(); break;
-    case 7:
-    case 8: report(); break;
+    case 2:
+    case 3: submit(); break;
+    case 4: cancel(); break;
+    case 5: read(); break;
+    case 6: retry(); break;
+    case 7: join(); break;
+    case 8: chance(2) ? lose() : join(); break;
     case 9:
-    case 10:
-    case 11: finish(); break;
-    case 12: chance(8) ? drain() : start(); break;
-    case 13: now_ += milliseconds{below(8'000)}; break;
-    case 14: same(text_of(real_.expire(now_)), model_.expire(now_), "expire"); break;
-    case 15: rarely(); break;
+    case 10: report(); break;
+    case 11:
+    case 12:
+    case 13:
+    case 14: finish(); break;
+    case 15: chance(8) ? drain() : start(); break;
+    case 16: now_ += milliseconds{below(chance(4) ? 8'000 : 300)}; break;
+    case 17:
+    case 18:
+      same(
+          real_->expire(now_), [&] { return model_.expire(now_); }, "expire");
+      break;
+    case 19: notified(); break;
+    case 20: drop(); break;
+    case 21:
+    case 22: store(); break;
+    case 23: rarely(); break;
     }
     compare();
   }
@@ -50,22 +104,56 @@ class pair_of_tables {
  private:
   std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
   bool chance(std::uint64_t one_in) { return below(one_in) == 0; }
+  template <class T>
+  T one_of(std::initializer_list<T> all) {
+    return *(all.begin() + below(all.size()));
+  }
 
   job_limits make_limits() {
     job_limits limits;
+    limits.durable = true;
     limits.queue_max = 1 + below(12);
+    limits.tenant_max = chance(2) ? 0 : 1 + below(8);
+    limits.tenants["t1"] = {.weight = 2, .running_max = static_cast<std::uint32_t>(below(3))};
+    limits.other_tenants.running_max = static_cast<std::uint32_t>(chance(2) ? 0 : 1 + below(3));
     limits.max_attempts = static_cast<std::uint32_t>(1 + below(4));
+    limits.lone_kills_max = static_cast<std::uint32_t>(1 + below(3));
     limits.execution_timeout = seconds{5 + below(30)};
     limits.ttl = seconds{10 + below(60)};
+    limits.lease = milliseconds{500 + below(8'000)};
+    limits.retry_base = milliseconds{below(3) * 100};
+    limits.retry_max = milliseconds{300};
+    limits.priority_step = milliseconds{below(4) * 1'000};
+    limits.batch_max = static_cast<std::uint32_t>(1 + below(4));
+    limits.batch_delay = milliseconds{batches_ && chance(2) ? below(2'000) : 0};
     limits.keep_async = seconds{1 + below(60)};
     limits.keep_sync = seconds{below(20)};
+    limits.keep_dead = seconds{20 + below(100)};
+    limits.dead_max = 1 + below(6);
+    limits.history_max = below(5);
+    limits.hook_tries = static_cast<std::uint32_t>(below(4));
+    limits.hook_pause = milliseconds{below(3'000)};
     limits.chunks_max = 1 + below(4);
+    limits.live_bytes_max = 20 + below(200);
+    limits.kept_bytes_max = 10 + below(100);
+    limits.kept_jobs_max = 1 + below(20);
     return limits;
+  }
+  void know_models() {
+    std::vector<model_facts> facts;
+    for (const auto& m : models_) {
+      facts.push_back({m, 0, 0});
+    }
+    real_->models_known(now_, facts);
   }
 
   /// One of the latest ids, which may have been forgotten, or one not used yet.
   std::string any_id() {
     return "j" + std::to_string(ids_ - std::min<std::uint64_t>(ids_, below(20)));
+  }
+  std::string known_id() {
+    const auto& jobs = model_.jobs();
+    return jobs.empty() || chance(8) ? any_id() : jobs[below(jobs.size())].id;
   }
   /// A new id, or one that is known; never a forgotten one, as the table's contract asks.
   std::string id_to_submit() {
@@ -77,56 +165,116 @@ class pair_of_tables {
     const auto latest = incarnations_[slot];
     return {slot_id{slot}, chance(10) ? below(latest + 2) : latest};
   }
-  /// Mostly an attempt that runs, and its holder; sometimes a near miss of it, or nonsense.
+  /// Mostly an attempt that runs, and its holder; sometimes a near miss of it, or nonsense. Nobody
+  /// reports of a job that is not durable: its attempt has not been sent.
   std::pair<worker_ref, attempt_ref> any_attempt() {
-    const auto& jobs = model_.jobs();
-    if (jobs.empty() || chance(20)) {
-      return {any_worker(), {job_id{any_id()}, static_cast<std::uint32_t>(below(4))}};
+    std::vector<const job_model::job*> jobs;
+    for (const auto& j : model_.jobs()) {
+      if (j.stored) {
+        jobs.push_back(&j);
+      }
     }
-    const auto* pick = &jobs[below(jobs.size())];
+    if (jobs.empty() || chance(20)) {
+      return {any_worker(), {job_id{"nobody"}, static_cast<std::uint32_t>(below(4))}};
+    }
+    const auto* pick = jobs[below(jobs.size())];
     for (int i = 0; i < 4 && pick->state != job_state::IN_PROGRESS; ++i) {
-      pick = &jobs[below(jobs.size())];
+      pick = jobs[below(jobs.size())];
     }
     attempt_ref a{job_id{pick->id}, pick->attempts};
-    auto w = pick->holder;
+    const auto w = pick->holder;
     a.number += chance(12) ? 1 : 0;
     a.number -= chance(12) && a.number > 0 ? 1 : 0;
     return {chance(12) ? any_worker() : w, a};
   }
 
-  void submit() {
+  job_request any_request() {
     job_request r;
-    r.input = shared_text{"{}"};
+    r.endpoint = chance(4) ? "e2" : "e1";
+    r.input = shared_text{std::string(1 + below(12), '1')};
     r.sync = chance(3);
-    r.policy.low_priority = chance(3);
+    r.shape = chance(3) ? "s" : "";
+    r.model = chance(3) ? one_of<const char*>({"m0", "m1", "m2"}) : "";
+    r.webhook = chance(4) ? "https://h/" : "";
+    r.policy.tenant = batches_ ? "" : one_of<const char*>({"", "t1", "t2"});
+    r.policy.priority = static_cast<std::uint8_t>(below(10));
+    if (chance(4)) {
+      r.policy.deadline = milliseconds{below(20'000)};
+    }
+    if (chance(6)) {
+      r.policy.delay = milliseconds{below(5'000)};
+    }
     if (chance(3)) {
       r.policy.ttl = seconds{10 + below(30)};
     }
     if (chance(3)) {
       r.policy.execution_timeout = seconds{5 + below(20)};
     }
+    if (chance(4)) {
+      r.policy.idempotency_key = "k" + std::to_string(below(5));
+    }
+    return r;
+  }
+
+  void submit() {
+    auto r = any_request();
+    if (!asked_.empty() && chance(6)) { // the same again, as a client does that saw no answer
+      r = asked_[below(asked_.size())];
+    } else if (!r.policy.idempotency_key.empty()) {
+      asked_.push_back(r);
+    }
     const auto id = id_to_submit();
     const bool watch = chance(2);
-    const auto done = real_.submit(now_, job_id{id}, r, watch);
-    same(done ? text_of(*done) : std::string{to_string(done.error().code)},
-         model_.submit(now_, id, r, watch), "submit");
+    const auto done = real_->submit(now_, job_id{id}, r, watch);
+    const auto words = !done         ? std::string{to_string(done.error().code)}
+                       : done->fresh ? text_of(done->then)
+                                     : "again " + done->view.id.str();
+    same(
+        words, done ? done->then : effects{}, [&] { return model_.submit(now_, id, r, watch); },
+        "submit");
+  }
+  template <class Done>
+  void same_answer(const Done& done, const std::function<std::string()>& model,
+                   const char* command) {
+    same(done ? text_of(done->second) : std::string{to_string(done.error().code)},
+         done ? done->second : effects{}, model, command);
   }
   void cancel() {
-    const auto id = any_id();
-    const auto done = real_.cancel(now_, job_id{id});
-    same(done ? text_of(done->second) : std::string{to_string(done.error().code)},
-         model_.cancel(now_, id), "cancel");
+    const auto id = known_id();
+    same_answer(
+        real_->cancel(now_, job_id{id}), [&] { return model_.cancel(now_, id); }, "cancel");
+  }
+  void retry() {
+    const auto id = known_id();
+    const auto done = real_->retry(now_, job_id{id});
+    see(done ? "retried" : "");
+    same_answer(
+        done, [&] { return model_.retry(now_, id); }, "retry");
+  }
+  void drop() {
+    const auto id = known_id();
+    const auto done = real_->drop(now_, job_id{id});
+    same(
+        done ? "" : std::string{to_string(done.error().code)}, {},
+        [&] { return model_.drop(now_, id); }, "drop");
+  }
+  void notified() {
+    const auto id = known_id();
+    const bool delivered = chance(3);
+    EXPECT_TRUE(real_->notified(now_, job_id{id}, delivered).empty());
+    model_.notified(now_, id, delivered);
   }
   void read() {
-    const auto id = any_id();
-    const auto done = real_.read_stream(now_, job_id{id});
+    const auto id = known_id();
+    const auto done = real_->read_stream(now_, job_id{id});
     std::string text = done ? "" : std::string{to_string(done.error().code)};
     if (done) {
       for (const auto& c : done->second) {
         text += c.view();
       }
     }
-    same(text, model_.read_stream(now_, id), "read_stream");
+    same(
+        text, {}, [&] { return model_.read_stream(now_, id); }, "read_stream");
   }
   void join() {
     auto w = any_worker();
@@ -134,114 +282,236 @@ class pair_of_tables {
       w.incarnation = ++incarnations_[w.slot.value];
     }
     incarnations_[w.slot.value] = std::max(incarnations_[w.slot.value], w.incarnation);
-    const auto capacity = static_cast<std::uint32_t>(below(4));
-    same(text_of(real_.worker_joined(now_, w, capacity)), model_.joined(now_, w, capacity), "join");
+    worker_facts f;
+    f.capacity = batches_ ? static_cast<std::uint32_t>(below(5)) : 1;
+    f.batch_max = batches_ ? f.capacity : 1;
+    f.steps = chance(2);
+    f.device = "one kind";
+    same(
+        real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }
   void lose() {
     const slot_id slot{static_cast<std::uint32_t>(below(5))};
-    same(text_of(real_.worker_lost(now_, slot, error{errc::engine_crash, {}})),
-         model_.lost(now_, slot), "lost");
+    const auto why = one_of({errc::engine_crash, errc::engine_hang, errc::engine_protocol,
+                             errc::not_ready, errc::unavailable, errc::stopping});
+    if (chance(20)) {
+      same(
+          real_->lose_all_workers(now_, error{why, {}}), [&] { return model_.lost_all(now_, why); },
+          "lost all");
+    } else {
+      same(
+          real_->worker_lost(now_, slot, error{why, {}}),
+          [&] { return model_.lost(now_, slot, why); }, "lost");
+    }
   }
   void drain() {
     const auto w = any_worker();
-    same(text_of(real_.worker_draining(now_, w)), "", "drain");
+    same(
+        real_->worker_draining(now_, w), [] { return std::string{}; }, "drain");
     model_.draining(w);
   }
   void start() {
     const auto [w, a] = any_attempt();
-    same(text_of(real_.started(now_, w, protocol::started{a})), model_.started(now_, w, a),
-         "started");
+    same(
+        real_->started(now_, w, protocol::started{a}),
+        [&, w = w, a = a] { return model_.started(now_, w, a); }, "started");
   }
   void report() {
     const auto [w, a] = any_attempt();
     const auto sequence = static_cast<std::uint32_t>(below(12));
     const shared_text payload{std::to_string(random_.next() % 1000)};
-    if (chance(2)) {
+    if (chance(3)) {
+      same(
+          real_->renewed(now_, w, a), [&, w = w, a = a] { return model_.renewed(now_, w, a); },
+          "renewed");
+    } else if (chance(2)) {
       const protocol::progress p{a, sequence, payload};
-      same(text_of(real_.progressed(now_, w, p)), model_.progressed(w, p), "progress");
+      same(
+          real_->progressed(now_, w, p), [&, w = w] { return model_.progressed(now_, w, p); },
+          "progress");
     } else {
       const protocol::partial p{a, sequence, payload};
-      same(text_of(real_.streamed(now_, w, p)), model_.streamed(w, p), "partial");
+      same(
+          real_->streamed(now_, w, p), [&, w = w] { return model_.streamed(now_, w, p); },
+          "partial");
     }
   }
   void finish() {
     const auto [w, a] = any_attempt();
     protocol::finished f;
     f.attempt = a;
-    f.how = static_cast<protocol::outcome>(below(3));
-    f.code = static_cast<std::uint16_t>(below(80));
+    f.how = chance(3) ? protocol::outcome::completed : static_cast<protocol::outcome>(below(3));
+    if (f.how == protocol::outcome::failed) {
+      f.code = chance(2) ? static_cast<std::uint16_t>(one_of({errc::gpu_oom, errc::not_ready}))
+                         : static_cast<std::uint16_t>(below(80));
+    }
     f.output = shared_text{std::to_string(below(1000))};
-    same(text_of(real_.finished(now_, w, f)), model_.finished(now_, w, f), "finished");
+    same(
+        real_->finished(now_, w, f), [&, w = w] { return model_.finished(now_, w, f); },
+        "finished");
+  }
+
+  // ---- the store below
+  void store() {
+    if (!in_flight_) {
+      in_flight_ = real_->take_changes();
+      return;
+    }
+    const auto batch = *std::exchange(in_flight_, std::nullopt);
+    if (chance(6)) {
+      refuse();
+      return;
+    }
+    disk_.apply(batch);
+    real_->committed();
+    for (const auto& [order, row] : disk_.by_order()) {
+      model_.stored(order);
+    }
+  }
+  void refuse() {
+    for (const auto& id : real_->not_committed()) {
+      see("withdrawn");
+      same(
+          real_->withdraw(now_, id), [&] { return model_.withdraw(now_, id.str()); }, "withdraw");
+    }
+  }
+  void restart() {
+    while (in_flight_ || real_->has_changes()) {
+      store();
+    }
+    see("restarted");
+    const auto before = std::exchange(real_, std::make_unique<job_table>(limits_));
+    know_models();
+    same(
+        real_->restore(now_, disk_.rows(), disk_.last_order()),
+        [&] { return model_.restart(now_); }, "restore");
   }
   void rarely() {
-    if (chance(80)) {
-      real_.stop_taking();
+    if (chance(60)) {
+      real_->stop_taking();
       model_.stop_taking();
-    } else if (chance(80)) {
-      same(text_of(real_.hand_back(now_)), model_.hand_back(), "hand_back");
+    } else if (chance(60)) {
+      same(
+          real_->hand_back(now_), [&] { return model_.hand_back(now_); }, "hand_back");
+    } else if (chance(20)) {
+      same(
+          real_->purge(now_).second, [&] { return model_.purge(now_); }, "purge");
+    } else if (chance(20) || (model_.stopping() && chance(5))) {
+      restart();
     }
   }
 
-  static std::string text_of(const effects& e) { return testing::text_of(e); }
-  static std::string text_of(const job_table::report_result& r) {
-    const auto orders = testing::text_of(r.consequences);
-    return r.current ? orders : "stale" + (orders.empty() ? "" : "; " + orders);
-  }
-  void same(const std::string& real, const std::string& model, const char* command) {
-    EXPECT_EQ(real, model) << "after " << command;
+  // ---- comparing
+  void see(std::string_view text) {
     for (const auto word : words_to_see) {
-      if (real.find(word) != std::string::npos) {
+      if (text.find(word) != std::string::npos) {
         seen.insert(word);
       }
     }
   }
+  void same(const std::string& real, const effects& done, const std::function<std::string()>& model,
+            const char* command) {
+    model_.hint(done);
+    EXPECT_EQ(real, model()) << "after " << command;
+    see(real);
+  }
+  void same(const effects& done, const std::function<std::string()>& model, const char* command) {
+    same(text_of(done), done, model, command);
+  }
+  void same(const job_table::report_result& r, const std::function<std::string()>& model,
+            const char* command) {
+    const auto orders = text_of(r.consequences);
+    same(r.current ? orders : "stale" + (orders.empty() ? "" : "; " + orders), r.consequences,
+         model, command);
+  }
 
   void compare() {
-    for (const auto& rule : real_.audit()) {
+    for (const auto& rule : real_->audit()) {
       ADD_FAILURE() << rule;
     }
-    EXPECT_EQ(real_.next_deadline(), model_.next_deadline());
-    const auto a = real_.counts();
+    const auto next = real_->next_deadline();
+    const auto expected = model_.next_deadline();
+    // A batch engine that is reserved for a job makes the table look again at a learned time.
+    EXPECT_TRUE(batches_ ? !expected || (next && *next <= *expected) : next == expected);
+    const auto a = real_->counts();
     const auto b = model_.counts();
-    EXPECT_EQ(std::tie(a.completed, a.failed, a.cancelled, a.timed_out),
-              std::tie(b.completed, b.failed, b.cancelled, b.timed_out));
+    EXPECT_EQ(std::tie(a.completed, a.failed, a.cancelled, a.timed_out, a.dead, a.kept),
+              std::tie(b.completed, b.failed, b.cancelled, b.timed_out, b.dead, b.kept));
     EXPECT_EQ(std::tie(a.retried, a.stale, a.in_queue, a.in_progress),
               std::tie(b.retried, b.stale, b.in_queue, b.in_progress));
-    EXPECT_EQ(real_.running(), a.in_progress);
+    EXPECT_EQ(real_->running(), a.in_progress);
+    for (std::uint32_t slot = 0; slot < 4; ++slot) {
+      EXPECT_EQ(real_->held(slot_id{slot}), model_.held(slot_id{slot}));
+    }
+    const auto listed = real_->list(now_, {});
+    auto line = listed.jobs.rbegin();
     for (const auto& j : model_.jobs()) {
-      const auto found = real_.find(now_, job_id{j.id});
+      const auto found = real_->inspect(now_, job_id{j.id});
       ASSERT_EQ(found.has_value(), model_.kept(now_, j)) << j.id;
-      if (found) {
-        EXPECT_EQ(found->state, j.state) << j.id;
-        EXPECT_EQ(found->attempts, j.attempts) << j.id;
-        EXPECT_EQ(found->output.view(), j.output) << j.id;
-        EXPECT_EQ(found->failure.has_value(), j.failure.has_value()) << j.id;
-        EXPECT_EQ(found->failure.value_or(error{}).code, j.failure.value_or(errc::internal))
-            << j.id;
+      if (!found) {
+        continue;
       }
+      ASSERT_TRUE(line != listed.jobs.rend());
+      EXPECT_EQ((line++)->id.str(), j.id);
+      compare(*found, j);
+    }
+    EXPECT_TRUE(line == listed.jobs.rend());
+  }
+  void compare(const job_detail& found, const job_model::job& j) {
+    const auto& v = found.view;
+    EXPECT_EQ(v.state, j.state) << j.id;
+    EXPECT_EQ(v.attempts, j.attempts) << j.id;
+    EXPECT_EQ(v.output.view(), j.output) << j.id;
+    EXPECT_EQ(v.failure.has_value(), j.failure.has_value()) << j.id;
+    EXPECT_EQ(v.failure.value_or(error{}).code, j.failure.value_or(errc::internal)) << j.id;
+    EXPECT_TRUE(j.delay_unsure || v.delay == j.delay) << j.id;
+    EXPECT_EQ(v.execution, j.execution) << j.id;
+    if (!batches_) {
+      EXPECT_EQ(v.why, model_.why_waits(j)) << j.id;
+    }
+    see("as " + std::string{to_string(v.why)});
+    EXPECT_EQ(found.input_bytes, j.input_bytes) << j.id;
+    EXPECT_EQ(found.dead, j.dead) << j.id;
+    EXPECT_EQ(found.lives, j.lives) << j.id;
+    EXPECT_EQ(found.age, std::chrono::duration_cast<milliseconds>(now_ - j.submitted)) << j.id;
+    ASSERT_EQ(found.history.size(), j.history.size()) << j.id;
+    for (std::size_t i = 0; i < j.history.size(); ++i) {
+      const auto& h = found.history[i];
+      EXPECT_EQ(h.number, j.history[i].first) << j.id;
+      EXPECT_EQ(h.failure ? std::optional{h.failure->code} : std::nullopt, j.history[i].second)
+          << j.id;
+      see(h.failure ? "by " + std::string{to_string(h.failure->code)} : "");
     }
   }
 
   seeded_random random_;
+  bool batches_;
   job_limits limits_;
-  job_table real_;
+  std::vector<std::string> models_;
+  std::unique_ptr<job_table> real_;
   job_model model_;
+  perfect_store disk_;
+  std::optional<store::batch> in_flight_;
   moment now_{std::chrono::hours{1}};
   std::uint64_t ids_ = 0;
   std::uint64_t incarnations_[4] = {1, 1, 1, 1};
+  std::vector<job_request> asked_;
 };
 
 TEST(job_table_model, agrees_with_the_naive_table) {
   std::set<std::string_view> seen;
-  for (std::uint64_t seed = 1; seed <= 200 && !HasFailure(); ++seed) {
+  const auto size = model_size(200, 500);
+  for (std::uint64_t seed = 1; seed <= size.seeds && !HasFailure(); ++seed) {
     pair_of_tables both{seed};
-    for (int i = 0; i < 500 && !HasFailure(); ++i) {
+    for (std::uint64_t i = 0; i < size.steps && !HasFailure(); ++i) {
       SCOPED_TRACE("seed=" + std::to_string(seed) + " step=" + std::to_string(i));
       both.step();
     }
     seen.merge(both.seen);
   }
-  EXPECT_EQ(seen.size(), std::size(words_to_see));
+  for (const auto word : words_to_see) {
+    EXPECT_TRUE(seen.contains(word)) << "never saw " << word;
+  }
 }
 
 } // namespace

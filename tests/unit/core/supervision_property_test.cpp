@@ -8,6 +8,7 @@
 #include "tests/support/property.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tayfa::supervision {
 namespace {
@@ -20,6 +21,7 @@ policy make_policy(std::uint32_t bits) {
   p.intensity = bits / 3 % 6;
   p.period = milliseconds{1'000 * (1 + bits / 18 % 60)};
   p.healthy_after = milliseconds{500};
+  p.quarantine_base = bits / 1'080 % 2 == 0 ? milliseconds{0} : p.period;
   return p;
 }
 
@@ -156,10 +158,17 @@ class owner {
         RC_ASSERT(!stop_called_);
         RC_ASSERT(later->after.count() >= 0);
         timers_.push_back(*later);
-        if (!excuse_) {
+        if (!excuse_ && !std::exchange(quarantined_, false)) {
           restarts_[alone() ? later->index : 0].push_back(now_);
         }
+      } else if (const auto* alone_now = std::get_if<quarantined>(&o)) {
+        RC_ASSERT(!stop_called_);
+        RC_ASSERT((alone() && policy_.quarantine_base.count() > 0));
+        RC_ASSERT(!alive_[alone_now->index]);
+        RC_ASSERT(alone_now->time >= policy_.quarantine_base);
+        quarantined_ = true; // the start_later that follows is not one of the counted restarts
       } else if (const auto* up = std::get_if<gave_up>(&o)) {
+        RC_ASSERT((!alone() || policy_.quarantine_base.count() == 0));
         RC_ASSERT(!given_up_[up->index]);
         RC_ASSERT((alone() || std::count(alive_.begin(), alive_.end(), true) == 0));
         given_up_[up->index] = true;
@@ -210,6 +219,7 @@ class owner {
   seeded_random random_;
   group group_;
   moment now_{std::chrono::hours{1}};
+  bool quarantined_ = false;
   std::vector<bool> alive_;
   std::vector<bool> asked_;
   std::vector<std::vector<moment>> restarts_;

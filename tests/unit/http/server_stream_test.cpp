@@ -12,8 +12,8 @@ using namespace test;
 /// A source that the test feeds, and that says when the server has let go of it.
 class fed_source final : public api::body_source {
  public:
-  explicit fed_source(std::promise<void>& gone) : gone_(gone) {}
-  ~fed_source() override { gone_.set_value(); }
+  explicit fed_source(std::shared_ptr<std::promise<void>> gone) : gone_(std::move(gone)) {}
+  ~fed_source() override { gone_->set_value(); }
 
   void on_more(std::function<void()> wake) override {
     const std::lock_guard lock{mutex_};
@@ -42,7 +42,7 @@ class fed_source final : public api::body_source {
   }
 
  private:
-  std::promise<void>& gone_;
+  std::shared_ptr<std::promise<void>> gone_; // shared: the server may hold the source longest
   std::mutex mutex_;
   std::function<void()> wake_;
   std::string text_;
@@ -50,7 +50,7 @@ class fed_source final : public api::body_source {
 };
 
 struct stream_of_mine {
-  std::promise<void> gone;
+  std::shared_ptr<std::promise<void>> gone = std::make_shared<std::promise<void>>();
   std::shared_ptr<fed_source> source = std::make_shared<fed_source>(gone);
 
   api::response answer() {
@@ -63,7 +63,7 @@ struct stream_of_mine {
   /// The server holds it no more.
   bool let_go() {
     source.reset();
-    return gone.get_future().wait_for(10s) == std::future_status::ready;
+    return gone->get_future().wait_for(10s) == std::future_status::ready;
   }
 };
 

@@ -36,10 +36,25 @@ TEST(serve_plan, the_scripted_engine_runs_no_model) {
   EXPECT_EQ(plan_serve(c, here).error().code, errc::bad_config);
 }
 
-TEST(serve_plan, several_models_are_refused_not_ignored) {
-  ASSERT_FALSE(plan_serve(with_models("a.pt,b.pt"), here));
-  EXPECT_NE(plan_serve(with_models("a.pt,b.pt"), here).error().text.find("one model"),
-            std::string::npos);
+TEST(serve_plan, several_models_are_for_the_queue_to_place) {
+  const auto plan = plan_serve(with_models("a.pt,b.pt"), here);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->engine, "torch");
+}
+
+TEST(serve_plan, shares_of_tenants_reach_the_queue) {
+  config c;
+  c.queue_tenants = string_list{"alice=3,bob=0.5:2"};
+  c.queue_tenant_running_max = 7;
+  const auto plan = plan_serve(c, here);
+  ASSERT_TRUE(plan);
+  EXPECT_EQ(plan->limits.tenants.at("alice").weight, 3);
+  EXPECT_EQ(plan->limits.tenants.at("alice").running_max, 7U);
+  EXPECT_EQ(plan->limits.tenants.at("bob").weight, 0.5);
+  EXPECT_EQ(plan->limits.tenants.at("bob").running_max, 2U);
+  EXPECT_TRUE(plan->limits.durable);
+  c.store_kind = "memory";
+  EXPECT_FALSE(plan_serve(c, here)->limits.durable);
 }
 
 TEST(serve_plan, the_engine_is_beside_the_program_unless_said_otherwise) {

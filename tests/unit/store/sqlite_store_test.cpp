@@ -47,6 +47,7 @@ job_row row_with_everything() {
   row.suspect = true;
   row.dead = true;
   row.not_before = row.submitted + milliseconds{11};
+  row.retried = row.submitted + milliseconds{10};
   row.ended = row.submitted + milliseconds{99};
   row.worker = "slot-3";
   row.failure = error{errc::max_attempts, "three crashes \xff"};

@@ -29,11 +29,11 @@ std::string words_of(const job_row& row) {
       << '|' << policy.tenant << '|' << policy.idempotency_key << " state " << to_string(row.state)
       << ' ' << row.attempts << ' ' << row.lives << ' ' << row.attempts_before << ' '
       << row.lone_kills << ' ' << row.suspect << row.dead << ' ' << at(row.not_before) << ' '
-      << (row.ended ? at(*row.ended) : "-") << ' ' << row.worker << ' '
-      << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay) << ' '
-      << ms(row.execution) << " history " << history_text(row.history) << " hook " << row.hook_tries
-      << row.hook_open << " output " << row.output_bytes << ' ' << row.output.view() << " chunks "
-      << chunks_text(row.chunks);
+      << (row.retried ? at(*row.retried) : "-") << ' ' << (row.ended ? at(*row.ended) : "-") << ' '
+      << row.worker << ' ' << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay)
+      << ' ' << ms(row.execution) << " history " << history_text(row.history) << " hook "
+      << row.hook_tries << row.hook_open << " output " << row.output_bytes << ' '
+      << row.output.view() << " chunks " << chunks_text(row.chunks);
   return out.str();
 }
 

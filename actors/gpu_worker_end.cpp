@@ -1,0 +1,88 @@
+// How a gpu_worker ends: asked politely, by signals, or by force, and what it tells of its end.
+#include "actors/gpu_worker.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+namespace tayfa {
+
+caf::error to_reason(worker_end e) {
+  return e == worker_end::as_asked
+             ? caf::error{caf::exit_reason::user_shutdown}
+             : caf::make_error(caf::sec::runtime_error, static_cast<std::int32_t>(e));
+}
+
+worker_end worker_end_from(const caf::error& e) {
+  if (!e || e == caf::exit_reason::user_shutdown || e == caf::exit_reason::normal) {
+    return worker_end::as_asked;
+  }
+  const auto& context = e.context();
+  for (const auto end : {worker_end::refresh, worker_end::in_job}) {
+    if (context.match_elements<std::int32_t>() &&
+        context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(end)) {
+      return end;
+    }
+  }
+  return worker_end::failed;
+}
+
+void gpu_worker::shut_down(cause why, error reason) {
+  if (!alive()) {
+    return;
+  }
+  const bool connected = state_.state() >= engine_state::LOADING_MODEL;
+  leave(why, std::move(reason));
+  if (connected) {
+    ctx_.outside.engines.send(terms_.worker, protocol::shutdown{});
+    arm(ctx_.knobs.engine_stop_grace, stop_step);
+  } else {
+    step_down(); // it cannot hear us yet: SIGTERM at once
+  }
+}
+
+void gpu_worker::kill(cause why, error reason) {
+  if (!alive()) {
+    return;
+  }
+  leave(why, std::move(reason));
+  ctx_.outside.meters.add(meter::engine_kills);
+  stop_step_ = 1;
+  step_down();
+}
+
+void gpu_worker::step_down() {
+  if (stop_step_ == 0) {
+    ctx_.outside.engines.kill(terms_.worker, SIGTERM);
+  } else if (stop_step_ == 1) {
+    ctx_.outside.engines.kill(terms_.worker, SIGKILL);
+  } else {
+    // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
+    ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
+    exited_ = true;
+    quit(to_reason(how_it_ended()));
+    return;
+  }
+  ++stop_step_;
+  arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
+}
+
+worker_end gpu_worker::how_it_ended() const {
+  if (asked_) {
+    return worker_end::as_asked;
+  }
+  return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
+}
+
+void gpu_worker::leave(cause why, error reason) {
+  reason_ = std::move(reason);
+  in_job_ = !running_.empty();
+  news_.lost += running_.size();
+  move_to(engine_state::SHUTDOWN, why);
+  running_.clear();
+  revoked_.clear();
+  tell_news();
+  send(terms_.mates.queue, worker_gone{terms_.worker, reason_});
+  become(ending());
+}
+
+} // namespace tayfa

@@ -1,0 +1,285 @@
+// The supervisor's slots: how each is started and kept, what becomes of one that keeps failing, and
+// how an operator drains, adds and removes them.
+//
+// A slot that fails too often is quarantined: left alone for a time that doubles, then tried again.
+// While LAUNCHING it counts as given up, so that the others can begin; when that befalls all of
+// them, the pod ends.
+#include "actors/supervisor.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+namespace {
+
+child_keeper::end judge_worker(const caf::error& reason) {
+  switch (worker_end_from(reason)) {
+  case worker_end::as_asked: return child_keeper::end::normal;
+  case worker_end::refresh: return child_keeper::end::refresh;
+  case worker_end::in_job: return child_keeper::end::excused;
+  case worker_end::failed: return child_keeper::end::failed;
+  }
+  return child_keeper::end::failed;
+}
+
+error no_such_slot() {
+  return {errc::not_found, "no slot of this number"};
+}
+
+} // namespace
+
+// ---- each slot's engine ------------------------------------------------------------------------
+
+void supervisor::make_slot(std::size_t i) {
+  const auto& k = ctx_.knobs;
+  supervision::policy policy;
+  policy.intensity = k.engine_restart_intensity;
+  policy.period = k.engine_restart_period;
+  policy.backoff_base = k.engine_backoff_base;
+  policy.backoff_max = k.engine_backoff_max;
+  policy.healthy_after = k.engine_healthy_after;
+  policy.quarantine_base = k.engine_quarantine_base;
+  policy.quarantine_max = k.engine_quarantine_max;
+  // Room for shutdown, SIGTERM and SIGKILL, each with its grace, before the keeper itself is
+  // killed.
+  const auto patience = k.engine_stop_grace * 3 + std::chrono::milliseconds{1'000};
+  child_keeper::hooks hooks;
+  hooks.start = [this, i](std::size_t) { return start_worker(i); };
+  const auto keeper = std::uint64_t{++slots_[i].keepers} << 32;
+  hooks.later = [this, i, keeper](std::chrono::milliseconds after, std::uint64_t ticket) {
+    send_timer(this, after, keeper | ticket, slot_alarm | static_cast<std::uint32_t>(i << 8));
+  };
+  hooks.started = [] {};
+  hooks.gave_up = [](std::size_t, const error&) {}; // a quarantine takes its place
+  hooks.quarantined = [this, i](std::size_t, const error& why, std::chrono::milliseconds time) {
+    slot_quarantined(i, why, time);
+  };
+  hooks.all_stopped = [this, i] { slot_stopped(i); };
+  slots_[i].keeper = std::make_unique<child_keeper>(
+      this, ctx_, policy,
+      std::vector<supervision::child_spec>{
+          {"gpu_worker/" + std::to_string(i), supervision::restart::permanent, patience}},
+      std::move(hooks), judge_worker);
+}
+
+void supervisor::start_slot(std::size_t i) {
+  slots_[i].stopped = false;
+  make_slot(i);
+  slots_[i].keeper->start();
+}
+
+caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
+  auto& s = slots_[i];
+  if (++s.incarnation > 1) {
+    ctx_.outside.meters.add(meter::engine_restarts);
+  }
+  s.state = engine_state::NOT_STARTED;
+  s.quarantined = false;
+  s.completed += s.news.completed;
+  s.lost += s.news.lost;
+  const worker_ref who{slot_id{static_cast<std::uint32_t>(i)}, s.incarnation};
+  slot_news fresh;
+  fresh.worker = who;
+  fresh.engine = terms_.engine;
+  fresh.next_model = s.news.next_model;
+  s.news = std::move(fresh);
+  s.worker = spawn<gpu_worker>(
+      ctx_, worker_terms{who, terms_.engine, crew_, s.news.next_model, slot_count()});
+  const auto child = caf::actor_cast<caf::strong_actor_ptr>(s.worker);
+  announce(child);
+  return child;
+}
+
+void supervisor::worker_down(const caf::down_msg& m) {
+  for (auto& s : slots_) {
+    if (s.worker && s.worker.address() == m.source) {
+      s.state = engine_state::SHUTDOWN;
+      if (s.leaving()) {
+        s.keeper->stop(); // it must not be started again
+      }
+    }
+    if (s.keeper && s.keeper->down(m)) {
+      return;
+    }
+  }
+}
+
+void supervisor::slot_timed(const timer& m) {
+  const auto i = std::size_t{m.topic >> 8};
+  auto& s = slots_.at(i);
+  if ((m.topic & 0xff) == slot_again) {
+    if (s.stopped && !s.leaving() && !workers_stopping_) {
+      start_slot(i);
+    }
+  } else if (m.ticket >> 32 == s.keepers) {
+    s.keeper->timed(m.ticket & 0xffff'ffff);
+  }
+}
+
+void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::milliseconds time) {
+  auto& s = slots_[i];
+  s.quarantined = true;
+  ctx_.outside.log.error("slot_quarantined",
+                         {{"slot", i}, {"for_ms", time.count()}, {"text", why.text}});
+  const bool launching_now = state_.state() == pod_state::LAUNCHING;
+  if (launching_now) {
+    s.given_up = true;
+    ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
+  }
+  const auto lost = [](const slot& x) { return x.removed || x.given_up || x.quarantined; };
+  if (std::all_of(slots_.begin(), slots_.end(), lost)) {
+    fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
+  } else if (launching_now) {
+    maybe_ready();
+  }
+}
+
+/// Its keeper was told to stop, and nothing of the slot is left.
+void supervisor::slot_stopped(std::size_t i) {
+  auto& s = slots_[i];
+  s.stopped = true;
+  s.worker = nullptr;
+  s.state = engine_state::SHUTDOWN;
+  s.news.running = 0;
+  if (workers_stopping_) {
+    workers_stopped();
+    return;
+  }
+  if (!s.leaving()) {
+    // The wish has changed meanwhile. Not from here: the keeper that says so would be replaced.
+    send_timer(this, std::chrono::milliseconds{0}, 0,
+               slot_again | static_cast<std::uint32_t>(i << 8));
+    return;
+  }
+  ctx_.outside.log.info(s.removed ? "slot_removed" : "slot_drained", {{"slot", i}});
+  send(crew_.health, slot_left{slot_id{static_cast<std::uint32_t>(i)}});
+  refresh_ready();
+}
+
+void supervisor::heard(const slot_news& m) {
+  auto& s = slots_.at(m.worker.slot.value);
+  if (m.worker.incarnation == s.incarnation) {
+    s.news = m;
+  }
+}
+
+// ---- for people --------------------------------------------------------------------------------
+
+slots_answer supervisor::tell_slots() const {
+  slots_answer answer;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (!slots_[i].removed || !slots_[i].stopped) {
+      answer.value.push_back(line_of(i));
+    }
+  }
+  return answer;
+}
+
+slot_line supervisor::line_of(std::size_t i) const {
+  const auto& s = slots_[i];
+  slot_line line;
+  line.slot = slot_id{static_cast<std::uint32_t>(i)};
+  line.incarnation = s.incarnation;
+  line.state = s.state;
+  line.engine = terms_.engine;
+  line.device = s.news.device;
+  line.model = s.news.model;
+  line.running = s.news.running;
+  line.completed = s.completed + s.news.completed;
+  line.lost = s.lost + s.news.lost;
+  line.draining = s.leaving();
+  line.quarantined = s.quarantined;
+  line.given_up = s.given_up;
+  line.pinned = s.news.pinned;
+  return line;
+}
+
+slot_answer supervisor::drain_slot(const drain_one_slot& m) {
+  const auto i = std::size_t{m.slot.value};
+  if (i >= slots_.size() || slots_[i].removed) {
+    return {tayfa::fail(no_such_slot())};
+  }
+  auto& s = slots_[i];
+  if (s.draining == m.on) {
+    return {};
+  }
+  ctx_.outside.log.info("slot_drain", {{"slot", i}, {"on", m.on}});
+  s.draining = m.on;
+  if (m.on) {
+    drain(s);
+  } else {
+    undrain(i);
+  }
+  refresh_ready();
+  return {};
+}
+
+slot_answer supervisor::resize(const set_slot_count& m) {
+  if (m.count > slots_most) {
+    return {tayfa::fail(errc::bad_request, "a pod has at most 1024 slots")};
+  }
+  ctx_.outside.log.info("slots_resized", {{"from", slot_count()}, {"to", m.count}});
+  const auto known = slots_.size();
+  slots_.resize(std::max<std::size_t>(known, m.count));
+  for (std::size_t i = known; i < slots_.size(); ++i) {
+    slots_[i].removed = true;
+    slots_[i].stopped = true;
+  }
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    auto& s = slots_[i];
+    const bool wanted = i < m.count;
+    if (wanted == !s.removed) {
+      continue;
+    }
+    s.removed = !wanted;
+    if (!wanted) {
+      s.draining = false;
+      drain(s);
+    } else {
+      undrain(i);
+    }
+  }
+  ctx_.outside.meters.set(meter::slots, slot_count());
+  refresh_ready();
+  return {};
+}
+
+/// The worker lets its attempts end and says so; where none can run, its slot is stopped at once.
+void supervisor::drain(slot& s) {
+  if (s.stopped) {
+    return;
+  }
+  if (s.worker && s.works()) {
+    send(s.worker, drain_engine{s.news.worker, true});
+  } else {
+    s.keeper->stop();
+  }
+}
+
+void supervisor::heard(const worker_drained& m) {
+  auto& s = slots_.at(m.worker.slot.value);
+  if (s.leaving() && m.worker.incarnation == s.incarnation) {
+    s.keeper->stop();
+  }
+}
+
+void supervisor::undrain(std::size_t i) {
+  auto& s = slots_[i];
+  if (s.leaving()) {
+    return;
+  }
+  if (s.stopped) {
+    s.given_up = false;
+    s.quarantined = false;
+    start_slot(i);
+  } else if (s.worker) {
+    send(s.worker, drain_engine{s.news.worker, false}); // one that is ending ignores it
+  }
+}
+
+std::uint32_t supervisor::slot_count() const {
+  return static_cast<std::uint32_t>(
+      std::count_if(slots_.begin(), slots_.end(), [](const slot& s) { return !s.removed; }));
+}
+
+} // namespace tayfa

@@ -1,0 +1,272 @@
+// What durability costs: accept + claim + complete of zero-work jobs, each waited for, by as many
+// clients as share a flush; on the machine's disk and with no durability at all, in one run.
+//
+//   bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <fcntl.h>
+#include <filesystem>
+#include <future>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+namespace tayfa::store {
+namespace {
+
+using clock = std::chrono::steady_clock;
+
+job_row fresh_row(std::uint64_t order, moment now) {
+  job_row row;
+  row.order = order;
+  char id[40];
+  // As random as a UUID for the index of ids.
+  std::snprintf(id, sizeof id, "%016llx-%016llx",
+                static_cast<unsigned long long>(order * 0x9e3779b97f4a7c15ULL),
+                static_cast<unsigned long long>(order));
+  row.id = job_id{id};
+  row.request.endpoint = "tayfa";
+  row.request.input = shared_text{R"({"prompt":")" + std::string(1'000, 'p') + "\"}"};
+  row.submitted = now;
+  return row;
+}
+
+/// Clients that each take a job through its life, one commit after the other.
+class crowd {
+ public:
+  crowd(job_store& store, std::size_t clients, double seconds)
+      : store_(store), left_(clients),
+        end_(clock::now() +
+             std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds))) {}
+
+  /// Cycles per second.
+  double run() {
+    const auto begin = clock::now();
+    const auto clients = left_.load();
+    for (std::size_t i = 0; i < clients; ++i) {
+      accept();
+    }
+    all_done_.get_future().wait();
+    const std::chrono::duration<double> took = clock::now() - begin;
+    return static_cast<double>(cycles_) / took.count();
+  }
+
+ private:
+  void next(const result<void>& done, void (crowd::*stage)(job_row), job_row row) {
+    if (!done) {
+      std::fprintf(stderr, "bench_store: %s\n", done.error().str().c_str());
+      std::exit(1);
+    }
+    (this->*stage)(std::move(row));
+  }
+  void commit(put what, void (crowd::*then)(job_row)) {
+    auto row = what.row;
+    batch changes;
+    changes.emplace_back(std::move(what));
+    store_.commit(std::move(changes), [this, then, row = std::move(row)](const auto& done) mutable {
+      next(done, then, std::move(row));
+    });
+  }
+  void accept() {
+    if (clock::now() >= end_) {
+      if (--left_ == 0) {
+        all_done_.set_value();
+      }
+      return;
+    }
+    commit({fresh_row(++order_, clock::now()), part_request | part_state}, &crowd::claim);
+  }
+  void claim(job_row row) {
+    row.state = job_state::IN_PROGRESS;
+    row.attempts = 1;
+    row.worker = "slot-0";
+    commit({std::move(row), part_state}, &crowd::complete);
+  }
+  void complete(job_row row) {
+    row.state = job_state::COMPLETED;
+    row.ended = clock::now();
+    row.delay = milliseconds{1};
+    row.execution = milliseconds{1};
+    row.history.push_back({.number = 1,
+                           .worker = "slot-0",
+                           .given = milliseconds{1},
+                           .began = milliseconds{1},
+                           .ended = milliseconds{2},
+                           .failure = {}});
+    row.output = shared_text{R"({"image":"none"})"};
+    commit({std::move(row), part_state | part_output | part_input_released}, &crowd::finish);
+  }
+  void finish(job_row) {
+    ++cycles_;
+    accept();
+  }
+
+  job_store& store_;
+  std::atomic<std::size_t> left_;
+  std::atomic<std::uint64_t> order_{0}, cycles_{0};
+  const clock::time_point end_;
+  std::promise<void> all_done_;
+};
+
+job_store::recovered open(job_store& store) {
+  std::promise<result<job_store::recovered>> answer;
+  store.open([&](auto found) { answer.set_value(std::move(found)); });
+  auto found = answer.get_future().get();
+  if (!found) {
+    std::fprintf(stderr, "bench_store: %s\n", found.error().str().c_str());
+    std::exit(1);
+  }
+  return std::move(*found);
+}
+void close(job_store& store) {
+  std::promise<void> answer;
+  store.close([&] { answer.set_value(); });
+  answer.get_future().wait();
+}
+
+/// Answers from another thread, as a real store does: without it a cycle would be a recursion.
+class posting_thread {
+ public:
+  posting_thread() : thread_{[this] { run(); }} {}
+  ~posting_thread() {
+    post({});
+    thread_.join();
+  }
+  void post(std::function<void()> call) {
+    {
+      const std::lock_guard guard{mutex_};
+      calls_.push_back(std::move(call));
+    }
+    wake_.notify_one();
+  }
+
+ private:
+  void run() {
+    for (;;) {
+      std::unique_lock lock{mutex_};
+      wake_.wait(lock, [&] { return !calls_.empty(); });
+      auto calls = std::move(calls_);
+      calls_.clear();
+      lock.unlock();
+      for (auto& call : calls) {
+        if (!call) {
+          return;
+        }
+        call();
+      }
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::vector<std::function<void()>> calls_;
+  std::thread thread_;
+};
+
+void measure_recovery(const time_source& time, const std::string& folder, std::uint64_t rows) {
+  {
+    sqlite_store store{time, {.folder = folder, .changes_per_commit = 10'000}};
+    open(store);
+    for (std::uint64_t order = 1; order <= rows; ++order) {
+      store.commit({put{fresh_row(order, clock::now()), part_request | part_state}}, [](auto) {});
+    }
+    close(store);
+  }
+  sqlite_store store{time, {.folder = folder}};
+  const auto begin = clock::now();
+  const auto found = open(store);
+  const std::chrono::duration<double> took = clock::now() - begin;
+  std::printf("recovery of %zu rows of 1 KiB: %.3f s\n", found.rows.size(), took.count());
+  close(store);
+}
+
+/// What the disk gives to anybody: 4 KiB written in place and flushed, per second.
+double bare_flushes(const std::string& base, double seconds) {
+  const std::string path = base + "/bare";
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  const std::string page(4096, 'p');
+  std::uint64_t count = 0;
+  const auto begin = clock::now();
+  std::chrono::duration<double> took{};
+  for (; took.count() < seconds; took = clock::now() - begin) {
+    const auto at = static_cast<off_t>(count % 1024) * 4096;
+    if (::pwrite(file, page.data(), page.size(), at) != 4096 || ::fdatasync(file) != 0) {
+      std::perror("bench_store");
+      std::exit(1);
+    }
+    ++count;
+  }
+  ::close(file);
+  return static_cast<double>(count) / took.count();
+}
+
+int run(double seconds, const std::string& base, std::uint64_t rows) {
+  const system_time time;
+  std::printf("cycles (accept + claim + complete) per second, each step flushed; `of bare` is the "
+              "store's flushes to bare 4 KiB writes + fdatasync of the same second\n");
+  std::printf("%-8s %10s %10s %14s %10s %10s %10s\n", "clients", "sqlite/s", "memory/s",
+              "sqlite/memory", "flushes/s", "of bare", "CPU us");
+  for (const std::size_t clients : {1U, 8U, 64U, 512U}) {
+    const auto folder = base + "/clients-" + std::to_string(clients);
+    sqlite_store durable{time, {.folder = folder, .changes_per_commit = 512}};
+    open(durable);
+    const double bare = bare_flushes(base, seconds / 4);
+    crowd durable_crowd{durable, clients, seconds};
+    const auto cpu_before = std::clock();
+    const double sqlite = durable_crowd.run();
+    const double cpu = static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC;
+    const double flushes = static_cast<double>(durable.transactions()) / seconds;
+    close(durable);
+    posting_thread thread;
+    memory_store none{[&](std::function<void()> call) { thread.post(std::move(call)); }};
+    open(none);
+    crowd memory_crowd{none, clients, seconds / 4};
+    const double memory = memory_crowd.run();
+    std::printf("%-8zu %10.0f %10.0f %14.4f %10.0f %10.2f %10.1f\n", clients, sqlite, memory,
+                sqlite / memory, flushes, flushes / bare, cpu / (sqlite * seconds) * 1e6);
+  }
+  measure_recovery(time, base + "/recovery", rows);
+  return 0;
+}
+
+} // namespace
+} // namespace tayfa::store
+
+int main(int argc, char** argv) {
+  double seconds = 3;
+  std::uint64_t rows = 100'000;
+  std::string base = std::filesystem::temp_directory_path();
+  for (int i = 1; i < argc; ++i) {
+    const std::string flag = argv[i];
+    if (flag == "--smoke") {
+      seconds = 0.1;
+      rows = 1'000;
+    } else if (i + 1 < argc && flag == "--seconds") {
+      seconds = std::strtod(argv[++i], nullptr);
+    } else if (i + 1 < argc && flag == "--rows") {
+      rows = std::strtoull(argv[++i], nullptr, 10);
+    } else if (i + 1 < argc && flag == "--folder") {
+      base = argv[++i];
+    } else {
+      std::fprintf(stderr, "bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]\n");
+      return 64;
+    }
+  }
+  base += "/tayfa-bench-store-XXXXXX";
+  if (::mkdtemp(base.data()) == nullptr) {
+    std::perror("bench_store");
+    return 1;
+  }
+  const int code = tayfa::store::run(seconds, base, rows);
+  std::filesystem::remove_all(base);
+  return code;
+}

@@ -1,0 +1,144 @@
+// The model's workers and what they report.
+#include "tests/unit/core/job_model.hpp"
+
+#include <algorithm>
+
+namespace tayfa::testing {
+
+using std::chrono::duration_cast;
+
+std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
+  worker* w = nullptr;
+  for (auto& known : workers_) {
+    w = known.ref.slot == ref.slot ? &known : w;
+  }
+  if (w == nullptr) {
+    w = &workers_.emplace_back();
+  } else if (ref.incarnation < w->ref.incarnation) {
+    ++counts_.stale;
+    return {};
+  } else if (w->present && w->ref == ref) {
+    w->draining = false;
+    assign(now);
+    return take();
+  }
+  if (w->present) {
+    lose_all_of(now, *w, errc::engine_crash);
+  }
+  facts.capacity = std::max(facts.capacity, 1u);
+  facts.batch_max = std::clamp(facts.batch_max, 1u, facts.capacity);
+  *w = worker{ref, facts, true, false, false, ++ticks_, {}};
+  assign(now);
+  return take();
+}
+
+std::string job_model::lost(moment now, slot_id slot, errc why) {
+  for (auto& w : workers_) {
+    if (w.present && w.ref.slot == slot) {
+      lose_all_of(now, w, why);
+      assign(now);
+    }
+  }
+  return take();
+}
+
+std::string job_model::lost_all(moment now, errc why) {
+  std::sort(workers_.begin(), workers_.end(),
+            [](const worker& a, const worker& b) { return a.ref.slot < b.ref.slot; });
+  for (auto& w : workers_) {
+    if (w.present) {
+      lose_all_of(now, w, why);
+    }
+  }
+  return take();
+}
+
+void job_model::draining(worker_ref ref) {
+  if (auto* w = holder_of(ref)) {
+    w->draining = true;
+  }
+}
+
+std::string job_model::started(moment now, worker_ref ref, const attempt_ref& a) {
+  job* j = current(ref, a);
+  if (j == nullptr) {
+    ++counts_.stale;
+    return "stale";
+  }
+  if (!j->began) {
+    j->began = now;
+    j->delay = j->delay.value_or(duration_cast<milliseconds>(now - j->life_began));
+    renewed(now, ref, a);
+  }
+  return {};
+}
+
+std::string job_model::renewed(moment now, worker_ref ref, const attempt_ref& a) {
+  job* j = current(ref, a);
+  if (j == nullptr) {
+    ++counts_.stale;
+    return "stale";
+  }
+  j->lease_end = j->lease_end == moment::max() ? j->lease_end : now + limits_.lease;
+  return {};
+}
+
+std::string job_model::progressed(moment now, worker_ref ref, const protocol::progress& p) {
+  job* j = current(ref, p.attempt);
+  if (j == nullptr || p.sequence <= j->progress_seen) {
+    ++counts_.stale;
+    return "stale";
+  }
+  j->progress_seen = p.sequence;
+  j->output = p.payload.view();
+  return renewed(now, ref, p.attempt);
+}
+
+std::string job_model::streamed(moment now, worker_ref ref, const protocol::partial& p) {
+  job* j = current(ref, p.attempt);
+  if (j == nullptr || p.sequence <= j->chunk_seen) {
+    ++counts_.stale;
+    return "stale";
+  }
+  j->chunk_seen = p.sequence;
+  j->chunks.emplace_back(p.payload.view());
+  if (j->chunks.size() > limits_.chunks_max) {
+    j->chunks.erase(j->chunks.begin());
+  }
+  return renewed(now, ref, p.attempt);
+}
+
+std::string job_model::finished(moment now, worker_ref ref, const protocol::finished& f) {
+  worker* w = holder_of(ref);
+  if (w == nullptr || std::erase(w->holds, f.attempt) == 0) {
+    ++counts_.stale;
+    return "stale";
+  }
+  w->since = ++ticks_;
+  w->alone = w->alone && !w->holds.empty();
+  job* j = current(ref, f.attempt);
+  const auto code = errc_from(f.code).value_or(errc::job_failed);
+  const bool not_taken =
+      code == errc::stopping || code == errc::not_ready || code == errc::engine_protocol;
+  if (j == nullptr) {
+    counts_.stale += f.how != protocol::outcome::cancelled;
+  } else if (f.how == protocol::outcome::completed) {
+    j->output = f.output.view();
+    end(now, *j, job_state::COMPLETED, cause::finished, std::nullopt);
+  } else if (f.how == protocol::outcome::cancelled) {
+    lose(now, *j, errc::cancelled, false);
+  } else if (code == errc::gpu_oom && j->in_batch) {
+    out_of_memory_ = true;
+    j->suspect = true;
+    lose(now, *j, code, true);
+  } else if (not_taken) {
+    lose(now, *j, code, false);
+  } else {
+    end(now, *j, job_state::FAILED, cause::job_error, code);
+  }
+  assign(now);
+  const auto orders = take();
+  return j != nullptr ? orders : "stale" + (orders.empty() ? "" : "; " + orders);
+}
+
+} // namespace tayfa::testing
