@@ -130,9 +130,7 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
-  for (const auto& id : fresh) {
-    decided(table_.withdraw(now(), id));
-  }
+  decided(table_.withdraw(now(), fresh));
   send_timer(this, storage_pause, ++storage_ticket_, storage_again);
 }
 

@@ -245,8 +245,8 @@ class job_table {
   /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
   /// new in it are named, so that they can be withdrawn.
   std::vector<job_id> not_committed();
-  /// A submission that could not be made durable: as if it never was. Nothing of it has left.
-  effects withdraw(moment now, const job_id&);
+  /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
+  effects withdraw(moment now, const std::vector<job_id>&);
   /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
   /// again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
@@ -404,6 +404,7 @@ class job_table {
   void look_again_at(moment);
   std::uint64_t order_of(const job_id&) const;
 
+  void withdraw_one(const job_id&);
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);

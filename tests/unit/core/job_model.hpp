@@ -71,7 +71,7 @@ class job_model {
   std::string hand_back(moment now);
   std::string expire(moment now);
   void stored(std::uint64_t order);
-  std::string withdraw(moment now, const std::string& id);
+  std::string withdraw(moment now, const std::vector<job_id>&);
   /// A new process that finds everything stored.
   std::string restart(moment now);
 
