@@ -231,8 +231,6 @@ def many_at_a_time(run, ports):
 def durability(run):
     with pod_with(run, "sqlite").started() as one, pod_with(run, "memory").started() as other:
         ports = {"sqlite": one.port, "memory": other.port}
-        for port in ports.values():
-            exchanges.wait_ready(port)
         text = [one_at_a_time(run, ports), many_at_a_time(run, ports)]
     said = peers.said_by(
         run.program("bench_store"), "--recovery", "--rows", RECOVERED, "--folder", run.data

@@ -25,8 +25,7 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.buffer = b""
 
-    def ask(self, request):
-        """Status line and body of the answer to one request."""
+    def exchange(self, request):
         self.socket.sendall(request)
         while HEADER_END not in self.buffer:
             self._more()
@@ -38,11 +37,7 @@ class Connection:
         self.buffer = rest
         while len(self.buffer) < length:
             self._more()
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
-        return status, body
-
-    def exchange(self, request):
-        status, _ = self.ask(request)
+        self.buffer = self.buffer[length:]
         if b" 200 " not in status:
             raise BenchError(f"the pod answered {status.decode(errors='replace')}")
 
@@ -66,17 +61,6 @@ def post(path, value):
 
 PING = b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
 JOB = post("/v2/tayfa/runsync", {"input": {"mock_return": 1}})
-
-
-def wait_ready(port, seconds=30.0):
-    """Until /ping answers 200; nothing tells a client when that will be."""
-    deadline = time.monotonic() + seconds
-    connection = Connection(port)
-    while b" 200 " not in connection.ask(PING)[0]:
-        if time.monotonic() > deadline:
-            raise BenchError("the pod does not become ready")
-        time.sleep(0.02)
-    connection.close()
 
 
 class Echo:
