@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAYLOAD_LEAST = 64  # bytes, of which a job's input consists of at least
 WIDE = 64  # attempts that the engines of the wide pod take together
 SLOTS = 2
+READY = "machine=pod from=LAUNCHING to=READY"
 
 
 class Program:
@@ -62,14 +63,14 @@ class Pod:
 
     @contextlib.contextmanager
     def started(self):
-        """The instance, with its port; it is ready when its /ping says so (bench_peers waits)."""
+        """The instance, with its port."""
         with peers.own_folder(self.name, self._data) as folder:
             port = peers.free_port()
             command = [self._program, "serve", "--listen", f"127.0.0.1:{port}"]
             command += ["--data", folder / "data", "--engine", "scripted", "--slots", SLOTS]
             command += ["--queue.keep_sync", "1000", *self._arguments]
             with peers.Instance(
-                command, folder, port, user={}, environment=self._environment
+                command, folder, port, ready=READY, user={}, environment=self._environment
             ) as instance:
                 yield instance
 
