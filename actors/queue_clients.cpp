@@ -1,14 +1,15 @@
 // What clients ask of the queue. Every answer tells of the table as it is durable.
 #include "actors/queue.hpp"
 
+#include "runtime/api/call.hpp"
+
 namespace tayfa {
 
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
 /// it is on its way.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  const bool all = about.empty();
-  if (all ? !committing_ && !table_.has_changes() : table_.durable(about)) {
+  if (table_.durable(about)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -41,6 +42,11 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
+                    if (auto& feed = ctx_.outside.feed; !feed.idle()) {
+                      job_view waits;
+                      waits.id = view.id; // what became of it since is told next
+                      feed.publish("job", view.id.str(), api::job_event(waits));
+                    }
                   }
                   later.deliver(submit_answer{std::move(view)});
                 },

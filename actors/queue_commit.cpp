@@ -57,12 +57,14 @@ void queue::commit(bool again) {
   if (committing_ || broken_) {
     return;
   }
-  if (!table_.has_changes()) {
+  while (!table_.has_changes()) {
     if (again) {
       full_.reset(); // the next submission tries
     }
-    release(std::exchange(gathering_, {}));
-    return;
+    if (gathering_.empty()) {
+      return;
+    }
+    release(std::exchange(gathering_, {})); // which may decide more
   }
   if (full_ && !again) {
     return; // when the pause is over
@@ -128,9 +130,7 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
-  for (const auto& id : fresh) {
-    decided(table_.withdraw(now(), id));
-  }
+  decided(table_.withdraw(now(), fresh));
   send_timer(this, storage_pause, ++storage_ticket_, storage_again);
 }
 

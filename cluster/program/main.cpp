@@ -1,6 +1,6 @@
 // The tayfa program: one command line for the runtime and for those who talk to it. The one place
 // that sees every room.
-#include "cluster/program/client_commands.hpp"
+#include "cluster/program/client/commands.hpp"
 #include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"

@@ -7,6 +7,7 @@
 #include "runtime/host/signals.hpp"
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/http/url_guard.hpp"
 #include "runtime/model/file_source.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -62,6 +63,11 @@ std::uint64_t event_base(const time_source& time) {
       std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
 }
 
+address_guard guard_from(const config& c) {
+  auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
+  return blocks ? address_guard{std::move(*blocks)} : address_guard{};
+}
+
 http_options http_from(const config& c, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
@@ -69,6 +75,10 @@ http_options http_from(const config& c, metrics& meters, event_log& log) {
   o.api.runsync_body_bytes = c.http_runsync_body_max;
   o.api.runsync_wait = c.http_runsync_wait;
   o.api.endpoints = c.http_endpoints.items();
+  o.api.webhook_allowed = [guard = guard_from(c)](const std::string& url) -> result<void> {
+    const auto judged = guarded_url(url, guard);
+    return judged ? result<void>{} : fail(judged.error());
+  };
   o.connections_max = c.http_connections_max;
   o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
@@ -116,9 +126,7 @@ std::unique_ptr<job_store> make_store(const config& c, const time_source& time) 
 
 poster_options poster_from(const config& c) {
   poster_options o;
-  if (auto blocks = parse_blocks(c.webhook_allow_private.items())) { // checked with the rest
-    o.guard = address_guard{std::move(*blocks)};
-  }
+  o.guard = guard_from(c);
   return o;
 }
 

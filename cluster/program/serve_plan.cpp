@@ -25,8 +25,7 @@ log_options log_from(const config& c, bool on_runpod) {
 } // namespace
 
 result<serve_plan> plan_serve(const config& c, const serve_surroundings& here) {
-  serve_plan plan{c, limits_from(c), log_from(c, here.on_runpod), c.engine_kind,
-                  c.engine_program};
+  serve_plan plan{c, limits_from(c), log_from(c, here.on_runpod), c.engine_kind, c.engine_program};
   const auto& models = c.engine_models.items();
   if (plan.engine == "auto") {
     plan.engine = models.empty() ? "scripted" : "torch";

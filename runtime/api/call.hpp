@@ -67,6 +67,9 @@ struct limits {
   std::size_t runsync_body_bytes = std::size_t{20} << 20; ///< RunPod: 20 MB
   std::chrono::milliseconds runsync_wait{90'000};         ///< default of ?wait=
   std::vector<std::string> endpoints{"tayfa"};
+  /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
+  /// one.
+  std::function<result<void>(const std::string&)> webhook_allowed{};
 };
 
 struct submit {
@@ -150,7 +153,8 @@ response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","str
 response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
 response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
 response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
-/// One change of a job, for the event feed: JSON object.
+/// One change of a job, for the event feed: JSON object. The first one has no `from`.
+std::string job_event(const job_view&);
 std::string job_event(const job_view&, job_state from, cause why);
 /// Of a pod's, an engine's or the ingress's move: {"machine","status","from","cause","ms"}; an
 /// engine's has its "worker".

@@ -32,7 +32,7 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   }
   switch (at->kind) {
   case route_kind::run:
-  case route_kind::runsync: return parse_submit(std::move(asked), std::move(*at));
+  case route_kind::runsync: return parse_submit(std::move(asked), std::move(*at), bounds);
   case route_kind::status: return status{std::move(at->id)};
   case route_kind::stream: return stream{std::move(at->id)};
   case route_kind::cancel: return cancel{std::move(at->id)};

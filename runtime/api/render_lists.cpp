@@ -104,13 +104,10 @@ response jobs(const job_list& list) {
       out.raw("next", list.next == 0 ? std::string{"null"} : std::to_string(list.next)).done());
 }
 
-std::string job_event(const job_view& view, job_state from, cause why) {
-  object_writer out{256};
-  out.text("id", view.id.str())
-      .text("status", to_string(view.state))
-      .text("from", to_string(from))
-      .text("cause", to_string(why))
-      .number("attempt", view.attempts);
+namespace {
+
+object_writer& describe_change(object_writer& out, const job_view& view) {
+  out.number("attempt", view.attempts);
   if (!view.worker.empty()) {
     out.text("workerId", view.worker);
   }
@@ -120,7 +117,24 @@ std::string job_event(const job_view& view, job_state from, cause why) {
   if (view.failure) {
     out.text("error", to_string(view.failure->code));
   }
-  return out.time("delayTime", view.delay).time("executionTime", view.execution).done();
+  return out.time("delayTime", view.delay).time("executionTime", view.execution);
+}
+
+} // namespace
+
+std::string job_event(const job_view& view) {
+  object_writer out{256};
+  out.text("id", view.id.str()).text("status", to_string(view.state));
+  return describe_change(out, view).done();
+}
+
+std::string job_event(const job_view& view, job_state from, cause why) {
+  object_writer out{256};
+  out.text("id", view.id.str())
+      .text("status", to_string(view.state))
+      .text("from", to_string(from))
+      .text("cause", to_string(why));
+  return describe_change(out, view).done();
 }
 
 std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,

@@ -127,7 +127,7 @@ result<void> take_key(std::string_view header, job_policy& policy) {
 
 } // namespace
 
-tl::expected<call, response> parse_submit(request&& asked, route&& at) {
+tl::expected<call, response> parse_submit(request&& asked, route&& at, const limits& bounds) {
   if (!is_json(asked.content_type)) {
     return tl::unexpected(
         refuse({errc::unsupported_media, "send the header Content-Type: application/json"}));
@@ -135,6 +135,11 @@ tl::expected<call, response> parse_submit(request&& asked, route&& at) {
   auto job = job_of(std::move(asked.body));
   if (!job) {
     return tl::unexpected(refuse(job.error()));
+  }
+  if (!job->webhook.empty() && bounds.webhook_allowed) {
+    if (const auto allowed = bounds.webhook_allowed(job->webhook); !allowed) {
+      return tl::unexpected(refuse(allowed.error()));
+    }
   }
   if (const auto key = take_key(asked.idempotency_key, job->policy); !key) {
     return tl::unexpected(refuse(key.error()));

@@ -5,6 +5,6 @@
 
 namespace tayfa::api {
 
-tl::expected<call, response> parse_submit(request&&, route&&);
+tl::expected<call, response> parse_submit(request&&, route&&, const limits&);
 
 } // namespace tayfa::api

@@ -31,6 +31,7 @@
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/batch_sizes.hpp"
 #include "runtime/core/fair_lines.hpp"
+#include "runtime/core/job_limits.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/store/row.hpp"
@@ -52,49 +53,6 @@
 #include <vector>
 
 namespace tayfa {
-
-struct job_limits {
-  std::size_t queue_max = 10'000; ///< waiting jobs; beyond it errc::queue_full
-  std::size_t tenant_max =
-      0; ///< of one tenant, not ended; beyond it errc::quota_exceeded; 0 = none
-  std::map<std::string, tenant_terms> tenants;
-  tenant_terms other_tenants;
-  std::uint32_t max_attempts = 3;
-  /// Engines that end while the job runs alone in them, until it FAILS as poison.
-  std::uint32_t lone_kills_max = 3;
-  milliseconds execution_timeout{600'000}; ///< default of policy.executionTimeout
-  milliseconds ttl{86'400'000};            ///< default of policy.ttl
-  /// From assignment, or from the last step of progress, to the loss of the attempt; for workers
-  /// that report steps. The execution timeout bounds the others.
-  milliseconds lease{120'000};
-  milliseconds retry_base{100}; ///< pause before the second attempt; doubles for each further one
-  milliseconds retry_max{10'000};
-  /// One step of priority is worth this much waiting: a job of priority p is served as if it were
-  /// to be finished (9 - p) steps after its submission.
-  milliseconds priority_step{60'000};
-  std::uint32_t batch_max = 0; ///< members of one run; 0 = learned, up to what the engine takes
-  milliseconds batch_delay{0}; ///< how long the oldest member waits for a batch to fill
-  milliseconds keep_async{30 * 60'000}; ///< RunPod: a /run result is kept 30 min
-  milliseconds keep_sync{60'000};       ///< RunPod: a /runsync result is kept 1 min
-  milliseconds keep_dead{7 * 86'400'000LL};
-  std::size_t dead_max = 1'000; ///< jobs on the dead list; the oldest are forgotten beyond it
-  std::size_t history_max = 32; ///< ended attempts remembered per job
-  std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart
-  milliseconds hook_pause{10'000};
-  std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
-  std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
-  /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
-  /// running jobs add is not refused, only counted: their number is bounded by the workers.
-  std::size_t live_bytes_max = std::size_t{1} << 30;
-  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are
-  /// forgotten before their time.
-  std::size_t kept_bytes_max = std::size_t{1} << 30;
-  std::size_t kept_jobs_max = 100'000;
-  /// Changes are noted for take_changes(). Without a store nobody would take them.
-  bool durable = false;
-  /// Texts larger than this leave memory once they are durable; 0 = never.
-  std::size_t spill_above = 0;
-};
 
 // ---- effects: what the caller must do now -------------------------------------------------------
 
@@ -237,15 +195,16 @@ class job_table {
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
   bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
-  /// Nothing of this job is on its way to the store; also true of one that does not exist.
+  /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
+  /// nothing of any job is.
   bool durable(const job_id&) const;
   /// The batch in flight is durable.
   void committed();
   /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
   /// new in it are named, so that they can be withdrawn.
   std::vector<job_id> not_committed();
-  /// A submission that could not be made durable: as if it never was. Nothing of it has left.
-  effects withdraw(moment now, const job_id&);
+  /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
+  effects withdraw(moment now, const std::vector<job_id>&);
   /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
   /// again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
@@ -403,6 +362,7 @@ class job_table {
   void look_again_at(moment);
   std::uint64_t order_of(const job_id&) const;
 
+  void withdraw_one(const job_id&);
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);

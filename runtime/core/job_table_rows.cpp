@@ -95,6 +95,9 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
 }
 
 bool job_table::durable(const job_id& id) const {
+  if (id.empty()) {
+    return !has_changes() && flying_.empty() && flying_erased_.empty();
+  }
   const auto entry = jobs_.find(id);
   return entry == jobs_.end() ? erased_.empty() && flying_erased_.empty()
                               : entry->second.changed == 0 && entry->second.flying == 0;
@@ -173,11 +176,19 @@ std::vector<job_id> job_table::not_committed() {
   return fresh;
 }
 
-effects job_table::withdraw(moment now, const job_id& id) {
+effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
+  for (const auto& id : ids) {
+    withdraw_one(id);
+  }
   effects out;
+  assign(now, out); // only now: none of them may have the place of another
+  return out;
+}
+
+void job_table::withdraw_one(const job_id& id) {
   const auto entry = jobs_.find(id);
   if (entry == jobs_.end() || entry->second.stored) {
-    return out;
+    return;
   }
   record& r = entry->second;
   switch (r.state.state()) {
@@ -209,8 +220,6 @@ effects job_table::withdraw(moment now, const job_id& id) {
   }
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   remove(r);
-  assign(now, out);
-  return out;
 }
 
 effects job_table::restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order) {

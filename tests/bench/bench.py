@@ -1,246 +1,262 @@
 #!/usr/bin/env python3
-"""`make bench`: what a pod costs, measured from outside with real processes, beside bare baselines
-of the same run.
+"""`make bench`: what Tayfa costs on this machine, beside bare baselines and other queues of the
+same run.
 
-    bench.py [--build DIR] [--seconds S] [--write docs/benchmarks.md]
+    bench.py [--build DIR] [--seconds S] [--data DIR] [--only PART,…] [--write docs/benchmarks.md]
 
-Prints Markdown tables. Numbers of two runs are not comparable, rows of one run are: the baseline of
-the latency table is a raw TCP echo and the server's own /ping, measured in turns with the jobs, so
-that load from outside hits all alike. The client is Python on the same cores; its own cost is in
-every row, the echo row shows how much it is.
+Prints Markdown tables; --write puts them into the parts of the file that are marked as theirs.
+Numbers of two runs are not comparable, rows of one table are: they are measured in turns, in short
+rounds, so that load from outside and the moods of the disk hit all alike. Nothing here judges.
 """
 
 import argparse
 import json
 import os
 import pathlib
-import platform
-import socket
-import subprocess
+import signal
 import sys
+import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "runtime/demo"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parents[1] / "runtime/demo")]
+import exchanges  # noqa: E402
+import peers  # noqa: E402
 import pod as pods  # noqa: E402
+import queues  # noqa: E402
+from report import load, machine, middle, percentile, table, written  # noqa: E402
 
-ROUNDS = 20
+ROUNDS = 3
+TURNS = 20  # of the exchanges one at a time
 WARM_UP = 50
 STARTS = 5
 IDLE_SECONDS = 5.0
-HEADER_END = b"\r\n\r\n"
+CONNECTIONS = (1, 4, 16)
+QUEUE_CLIENTS = (1, 4, 16, 64, 512)
+QUEUE_WORKERS = (1, 2, 4, 8, 16, 32, 64)
+WORKERS_OF_CLIENTS = 64  # beside QUEUE_CLIENTS
+CLIENTS_OF_WORKERS = 64  # beside QUEUE_WORKERS
+RECOVERED = 100_000
 
 
-# ---- a client that costs little ----------------------------------------------------------------------------------
+def say(words):
+    print(f"bench: {words}", file=sys.stderr, flush=True)
 
 
-class Connection:
-    """One keep-alive connection that sends prepared bytes; http.client alone would cost more than the pod."""
+class Run:
+    """What all parts are given."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.buffer = b""
+    def __init__(self, options):
+        self.build = options.build
+        self.seconds = options.seconds
+        self.data = options.data or tempfile.gettempdir()
 
-    def exchange(self, request):
-        """The body of the answer to one request."""
-        self.socket.sendall(request)
-        while HEADER_END not in self.buffer:
-            self._more()
-        header, _, rest = self.buffer.partition(HEADER_END)
-        status, *lines = header.split(b"\r\n")
-        if b" 200 " not in status:
-            raise pods.PodError(f"the pod answered {status.decode(errors='replace')}")
-        length = next(
-            int(x.split(b":")[1]) for x in lines if x.lower().startswith(b"content-length:")
-        )
-        self.buffer = rest
-        while len(self.buffer) < length:
-            self._more()
-        body, self.buffer = self.buffer[:length], self.buffer[length:]
-        return body
-
-    def _more(self):
-        chunk = self.socket.recv(65536)
-        if not chunk:
-            raise pods.PodError("the pod closed the connection")
-        self.buffer += chunk
-
-    def close(self):
-        self.socket.close()
+    def program(self, name):
+        return peers.built(self.build, f"tests/{name}")
 
 
-def post(path, value):
-    body = json.dumps(value).encode()
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"Content-Length: {len(body)}\r\n\r\n"
-    ).encode() + body
+# ---- beside other queues -------------------------------------------------------------------------
 
 
-PING = b"GET /ping HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
-JOB = post("/v2/tayfa/runsync", {"input": {"mock_return": 1}})
+def beside_others(run):
+    measured = peers.measure(
+        queues.contenders(run.build, run.data),
+        run.seconds,
+        rounds=ROUNDS,
+        data=run.data,
+        report=say,
+    )
+    return peers.table(measured)
 
 
-class Helper:
-    """This script again, in another role and process: it says one line when it is ready."""
-
-    def __init__(self, *role):
-        self.process = subprocess.Popen(
-            [sys.executable, "-B", __file__, *map(str, role)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.said = self.process.stdout.readline().strip()
-
-    def go(self):
-        self.process.stdin.write("go\n")
-        self.process.stdin.flush()
-
-    def result(self):
-        """What else it says; it has ended then."""
-        text, _ = self.process.communicate()
-        if self.process.returncode != 0:
-            raise pods.PodError("a helper process of the benchmark failed")
-        return text
+# ---- the queue alone -----------------------------------------------------------------------------
 
 
-class Echo:
-    """A raw TCP echo server in a process of its own, and one connection to it."""
-
-    def __init__(self):
-        self.helper = Helper("--role", "echo")
-        self.socket = socket.create_connection(("127.0.0.1", int(self.helper.said)), timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-    def exchange(self, request):
-        self.socket.sendall(request)
-        left = len(request)
-        while left:
-            left -= len(self.socket.recv(65536))
-
-    def close(self):
-        self.socket.close()
-        self.helper.result()
-
-
-def be_echo():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1], flush=True)
-        peer, _ = listener.accept()
-    peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    while data := peer.recv(65536):
-        peer.sendall(data)
-
-
-def be_client(port, seconds):
-    connection = Connection(port)
-    timed(connection.exchange, JOB, WARM_UP)
-    print("ready", flush=True)
-    sys.stdin.readline()
-    end = time.perf_counter() + seconds
-    spent = []
-    while time.perf_counter() < end:
-        spent += timed(connection.exchange, JOB, 1)
-    json.dump(spent, sys.stdout)
-
-
-# ---- what is measured --------------------------------------------------------------------------------------------
-
-
-def percentile(sorted_values, share):
-    return sorted_values[min(len(sorted_values) - 1, int(len(sorted_values) * share))]
-
-
-def timed(exchange, request, count):
-    spent = []
-    for _ in range(count):
-        begin = time.perf_counter_ns()
-        exchange(request)
-        spent.append((time.perf_counter_ns() - begin) / 1e6)
-    return spent
-
-
-def table(title, head, rows, note=""):
-    text = [f"### {title}", "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    text += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
-    if note:
-        text += ["", note]
-    return "\n".join(text) + "\n"
-
-
-def latency(build, seconds):
-    with pods.Pod(build) as pod:
-        pod.wait_ready()
-        echo, ping, job = Echo(), Connection(pod.port), Connection(pod.port)
-        contenders = [
-            ("raw TCP echo of the same bytes", echo.exchange, JOB),
-            ("GET /ping", ping.exchange, PING),
-            ("POST /runsync, zero-work job", job.exchange, JOB),
+def job_table(run):
+    said = peers.said_by(run.program("bench_queue"), "table", "--seconds", run.seconds / 10)
+    rows = [
+        [
+            f"{x['waiting']:,}",
+            x["workers"],
+            f"{x['bytes']:.0f}" if x["bytes"] else "-",
+            *(f"{x[key]:.0f}" for key in ("submit_ns", "decision_ns", "cancel_ns", "row_ns")),
         ]
-        spent = {name: [] for name, _, _ in contenders}
-        for _, exchange, request in contenders:
-            timed(exchange, request, WARM_UP)
-        one = max(0.0001, sum(timed(job.exchange, JOB, WARM_UP)) / WARM_UP / 1000)
-        count = max(10, int(seconds / ROUNDS / one))
-        for _ in range(ROUNDS):
-            for name, exchange, request in contenders:
-                spent[name] += timed(exchange, request, count)
-        for contender in (echo, ping, job):
-            contender.close()
-    rows = []
+        for x in map(json.loads, said.splitlines())
+    ]
+    return table(
+        "",
+        [
+            "waiting jobs",
+            "workers",
+            "bytes per waiting job",
+            "submit ns",
+            "decision ns",
+            "cancel ns",
+            "row ns",
+        ],
+        rows,
+    )
+
+
+def through_actors(run, clients, workers):
+    """The middle round of each store, measured in turns."""
+    rounds = {"sqlite": [], "memory": []}
+    for _ in range(ROUNDS):
+        for store, got in rounds.items():
+            command = [run.program("bench_queue"), "actors", "--store", store]
+            command += ["--folder", run.data, "--clients", clients, "--workers", workers]
+            said = peers.said_by(*command, "--seconds", run.seconds / 8)
+            got.append(json.loads(said))
+    say(f"queue, {clients} clients, {workers} workers")
+    return {
+        store: sorted(got, key=lambda x: x["cycles_per_second"])[ROUNDS // 2]
+        for store, got in rounds.items()
+    }
+
+
+def cells_of(stores):
+    """For both stores of one row."""
+    disk, none = stores["sqlite"], stores["memory"]
+    return [
+        f"{disk['cycles_per_second']:.0f}",
+        f"{disk['p50_ms']:.2f}",
+        f"{disk['p99_ms']:.2f}",
+        f"{disk.get('flushes_per_second', 0):.0f}",
+        f"{none['cycles_per_second']:.0f}",
+        f"{none['p50_ms']:.3f}",
+        f"{none['p99_ms']:.3f}",
+        f"{none.get('cpu_us', 0):.1f}",
+    ]
+
+
+def actors(run):
+    heads = ["jobs/s, flushed", "p50 ms", "p99 ms", "flushes/s"]
+    heads += ["jobs/s, memory", "p50 ms", "p99 ms", "CPU µs per job"]
+    by_clients = [
+        [n, *cells_of(through_actors(run, n, WORKERS_OF_CLIENTS))] for n in QUEUE_CLIENTS
+    ]
+    by_workers = [
+        [n, *cells_of(through_actors(run, CLIENTS_OF_WORKERS, n))] for n in QUEUE_WORKERS
+    ]
+    return "\n".join(
+        [
+            table(
+                f"More clients, {WORKERS_OF_CLIENTS} workers", ["clients", *heads], by_clients
+            ),
+            table(
+                f"More workers, {CLIENTS_OF_WORKERS} clients", ["workers", *heads], by_workers
+            ),
+        ]
+    )
+
+
+# ---- a whole pod: the price of durability --------------------------------------------------------
+
+
+def pod_with(run, store):
+    return queues.Pod(f"bench-{store}", "", "", run.data, run.build, ["--store", store])
+
+
+def one_at_a_time(run, ports):
+    echo, flush = exchanges.Echo(), exchanges.Flush(run.data)
+    ping = exchanges.Connection(ports["sqlite"])
+    jobs = {store: exchanges.Connection(port) for store, port in ports.items()}
+    durable, volatile = "POST /runsync, zero-work job, durable", "the same, --store memory"
+    contenders = [
+        ("raw TCP echo of the same bytes", echo.exchange, exchanges.JOB),
+        ("GET /ping", ping.exchange, exchanges.PING),
+        ("4 KiB to the disk, flushed", flush.exchange, b""),
+        (volatile, jobs["memory"].exchange, exchanges.JOB),
+        (durable, jobs["sqlite"].exchange, exchanges.JOB),
+    ]
+    spent = {name: [] for name, _, _ in contenders}
+    for name, exchange, request in contenders:
+        exchanges.timed(exchange, request, WARM_UP)
+    end = time.monotonic() + run.seconds * len(contenders)
+    for _ in range(TURNS):
+        for name, exchange, request in contenders:
+            share = (end - time.monotonic()) / TURNS / len(contenders)
+            one = sum(exchanges.timed(exchange, request, 5)) / 5 / 1000
+            count = max(10, int(min(share, run.seconds / TURNS) / max(one, 1e-5)))
+            spent[name] += exchanges.timed(exchange, request, count)
+    for each in (echo, flush, ping, *jobs.values()):
+        each.close()
+    shares = (0.5, 0.9, 0.99, 0.999)
+    rows, found = [], {}
     for name, _, _ in contenders:
         values = sorted(spent[name])
-        rows.append(
-            [name, len(values)]
-            + [f"{percentile(values, share):.3f}" for share in (0.5, 0.9, 0.99, 0.999)]
-        )
+        found[name] = [percentile(values, share) for share in shares]
+        rows.append([name, len(values), *(f"{x:.3f}" for x in found[name])])
+    price = [a - b for a, b in zip(found[durable], found[volatile])]
+    rows.append(["**price of durability**", "", *(f"{x:.3f}" for x in price)])
     return table(
         "One at a time: HTTP in to HTTP out (ms)",
         ["exchange", "n", "p50", "p90", "p99", "p99.9"],
         rows,
-        "One keep-alive connection each, in turns. A job crosses HTTP, the queue, the engine's process and back.",
     )
 
 
-def throughput(build, seconds):
+def many_at_a_time(run, ports):
     rows = []
-    with pods.Pod(build, "--slots", "2") as pod:
-        pod.wait_ready()
-        for clients in (1, 4, 16):
-            helpers = [
-                Helper("--role", "client", "--port", pod.port, "--seconds", seconds)
-                for _ in range(clients)
-            ]
-            for helper in helpers:
-                helper.go()
-            values = sorted(x for helper in helpers for x in json.loads(helper.result()))
-            rows.append(
-                [
-                    clients,
-                    len(values),
-                    f"{len(values) / seconds:.0f}",
-                    f"{percentile(values, 0.5):.2f}",
-                    f"{percentile(values, 0.99):.2f}",
-                ]
-            )
+    for clients in CONNECTIONS:
+        rounds = {store: [] for store in ports}
+        for _ in range(ROUNDS):
+            for store, port in ports.items():
+                client = peers.measured_by(
+                    run.program("bench_peers"), "--peer", "tayfa", "--port", port
+                )
+                rounds[store].append(client(clients, run.seconds / ROUNDS, 1024))
+        say(f"pod, {clients} connections")
+        row = [clients]
+        for store in ("sqlite", "memory"):
+            got = sorted(rounds[store], key=lambda x: x["cycles_per_second"])[ROUNDS // 2]
+            row += [f"{got['cycles_per_second']:.0f}"]
+            row += [f"{got[key]:.2f}" for key in ("p50_ms", "p99_ms")]
+        rows.append(row)
     return table(
-        "Many at a time: zero-work jobs, 2 engine processes",
-        ["connections", "jobs", "jobs/s", "p50 ms", "p99 ms"],
+        f"Many at a time: zero-work jobs of 1 KiB, {queues.SLOTS} engine processes",
+        [
+            "connections",
+            "jobs/s, durable",
+            "p50 ms",
+            "p99 ms",
+            "jobs/s, memory",
+            "p50 ms",
+            "p99 ms",
+        ],
         rows,
-        "Each connection is a Python process of its own on the same cores.",
     )
+
+
+def durability(run):
+    with pod_with(run, "sqlite").started() as one, pod_with(run, "memory").started() as other:
+        ports = {"sqlite": one.port, "memory": other.port}
+        text = [one_at_a_time(run, ports), many_at_a_time(run, ports)]
+    said = peers.said_by(
+        run.program("bench_store"), "--recovery", "--rows", RECOVERED, "--folder", run.data
+    )
+    found = json.loads(said)
+    text.append(
+        f"A store of {found['rows']:,} waiting jobs of 1 KiB is opened, checked and read in "
+        f"{found['seconds']:.2f} s.\n"
+    )
+    return "\n".join(text)
+
+
+# ---- processes -----------------------------------------------------------------------------------
+
+
+def kinds_of_pods(build):
+    kinds = [("scripted engine", {"engine": "scripted"}, [])]
+    if pods.has_torch(build):
+        model = pods.demo_model(build)
+        kinds.append(("torch engine, the demo's model", {"engine": ""}, ["--model", model]))
+    return kinds
 
 
 def starts(build):
-    kinds = [("scripted engine", {"engine": "scripted"}, [])]
-    if pods.has_torch(build):
-        kinds.append(
-            ("torch engine, the demo's model", {"engine": ""}, ["--model", pods.demo_model(build)])
-        )
     rows = []
-    for name, options, arguments in kinds:
+    for name, options, arguments in kinds_of_pods(build):
         whole, check, launch, stop = [], [], [], []
         for _ in range(STARTS):
             with pods.Pod(build, *arguments, **options) as pod:
@@ -255,8 +271,8 @@ def starts(build):
                         f"the pod did not stop in good order. The log's tail:\n{pod.tail()}"
                     )
                 stop.append((time.monotonic() - begin) * 1000)
-        middle = [f"{sorted(x)[len(x) // 2]:.0f}" for x in (whole, check, launch, stop)]
-        rows.append([name, f"{min(whole):.0f}", *middle])
+        middles = [f"{middle(x):.0f}" for x in (whole, check, launch, stop)]
+        rows.append([name, f"{min(whole):.0f}", *middles])
     return table(
         f"Start and stop (ms, {STARTS} times)",
         [
@@ -282,94 +298,78 @@ def resident_mib(pid):
 
 
 def idle(build):
-    kinds = [("scripted", {"engine": "scripted"}, [])]
-    if pods.has_torch(build):
-        kinds.append(("torch", {"engine": ""}, ["--model", pods.demo_model(build)]))
     rows = []
     per_second = os.sysconf("SC_CLK_TCK")
-    for name, options, arguments in kinds:
+    for name, options, arguments in kinds_of_pods(build):
         with pods.Pod(build, *arguments, **options) as pod:
             pod.wait_ready()
-            watched = [("runtime", pod.pid)] + [(f"{name} engine", pid) for pid in pod.engines()]
+            watched = [("runtime", pod.pid)] + [("engine", pid) for pid in pod.engines()]
             before = {pid: cpu_ticks(pid) for _, pid in watched}
             if pods.wait_gone(pod.pid, IDLE_SECONDS):
                 raise pods.PodError(f"the pod ended by itself. The log's tail:\n{pod.tail()}")
             for what, pid in watched:
                 share = (cpu_ticks(pid) - before[pid]) / per_second / IDLE_SECONDS * 100
-                rows.append(
-                    [
-                        f"{what} ({name})" if what == "runtime" else what,
-                        f"{share:.2f}",
-                        f"{resident_mib(pid):.1f}",
-                    ]
-                )
+                rows.append([f"{what} ({name})", f"{share:.2f}", f"{resident_mib(pid):.1f}"])
     return table(f"Idle for {IDLE_SECONDS:g} s", ["process", "% of one core", "resident MiB"], rows)
 
 
-# ---- all of it ---------------------------------------------------------------------------------------------------
+def processes(run):
+    return starts(run.build) + "\n" + idle(run.build)
 
 
-def machine():
-    cpu = next(
-        (
-            x.split(":", 1)[1].strip()
-            for x in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-            if x.startswith("model name")
-        ),
-        platform.machine(),
+# ---- all of it -----------------------------------------------------------------------------------
+
+PARTS = {
+    "queues": ("Beside other queues", beside_others),
+    "table": ("The job table alone", job_table),
+    "actors": ("Through the actors", actors),
+    "durability": ("A whole pod", durability),
+    "processes": ("Processes", processes),
+}
+
+
+def measured_part(run, name):
+    title, part = PARTS[name]
+    print(f"## {title}\n", flush=True)
+    before, begin = load(), time.monotonic()
+    text = part(run)
+    took = time.monotonic() - begin
+    text += (
+        f"\nMeasured on {machine()}, {peers.filesystem(run.data)}, in {took:.0f} s; load of the "
+        f"machine before {before}, after {load()}.\n"
     )
-    return f"{len(os.sched_getaffinity(0))} cores of {cpu}, Linux {platform.release()}, load before {os.getloadavg()[0]:.2f}"
-
-
-def written(path, text):
-    """Replaces what stands between the marks of the file, or the end of a file without marks."""
-    begin, end = "<!-- bench.py: begin -->", "<!-- bench.py: end -->"
-    old = path.read_text() if path.is_file() else "# Benchmarks\n"
-    if begin in old and end in old:
-        head, _, rest = old.partition(begin)
-        tail = rest.partition(end)[2]
-    else:
-        head, tail = old.rstrip("\n") + "\n\n", "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(f"{head}{begin}\n{text.rstrip()}\n{end}{tail}")
+    print(text, flush=True)
+    return text
 
 
 def main():
-    arguments = argparse.ArgumentParser(description="what a pod costs, beside bare baselines")
+    arguments = argparse.ArgumentParser(description="what Tayfa costs, beside bare baselines")
     arguments.add_argument("--build", default="build", help="the build folder")
-    arguments.add_argument(
-        "--seconds", type=float, default=5.0, help="for each latency and throughput row"
-    )
+    arguments.add_argument("--seconds", type=float, default=3.0, help="for each row, about")
+    arguments.add_argument("--data", help="where what is durable is kept; a disk")
+    arguments.add_argument("--only", default=",".join(PARTS), help="parts: " + ",".join(PARTS))
     arguments.add_argument(
         "--write", type=pathlib.Path, help="put the tables into this Markdown file as well"
     )
-    arguments.add_argument("--role", choices=["echo", "client"], help=argparse.SUPPRESS)
-    arguments.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = arguments.parse_args()
-    if options.role == "echo":
-        be_echo()
-        return 0
-    if options.role == "client":
-        be_client(options.port, options.seconds)
-        return 0
-    parts = [f"## Processes\n\n`make bench` on {machine()}.\n"]
-    print(parts[0], flush=True)
-    try:
-        for part in (
-            lambda: latency(options.build, options.seconds),
-            lambda: throughput(options.build, options.seconds),
-            lambda: starts(options.build),
-            lambda: idle(options.build),
-        ):
-            parts.append(part())
-            print(parts[-1], flush=True)
-    except (pods.PodError, OSError) as problem:
-        print(f"bench: error: {problem}", file=sys.stderr)
-        return 1
-    if options.write:
-        written(options.write, "\n".join(parts))
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # instances end with their blocks
+    chosen = [x for x in options.only.split(",") if x]
+    if unknown := set(chosen) - set(PARTS):
+        arguments.error(f"no such part: {', '.join(sorted(unknown))}")
+    run = Run(options)
+    if peers.filesystem(run.data) in ("tmpfs", "ramfs"):
+        say(f"{run.data} is in memory: nothing is flushed to a disk; see --data")
+    texts, code = {}, 0
+    for name in chosen:
+        try:
+            texts[name] = measured_part(run, name)
+        except (pods.PodError, peers.PeerError, exchanges.BenchError, OSError) as problem:
+            print(f"bench: error: {name}: {problem}", file=sys.stderr)
+            code = 1
+    if options.write and texts:
+        written(options.write, texts)
         print(f"bench: written to {options.write}")
-    return 0
+    return code
 
 
 if __name__ == "__main__":

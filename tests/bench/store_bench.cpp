@@ -1,16 +1,22 @@
 // What durability costs: accept + claim + complete of zero-work jobs, each waited for, by as many
 // clients as share a flush; on the machine's disk and with no durability at all, in one run.
 //
-//   bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]
+//   bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]   a table for people
+//   bench_store --clients N [--seconds S] [--folder DIR] [--payload BYTES]
+//                                   one line of JSON: so many clients, SQLite as `tayfa serve` has
+//                                   it
+//   bench_store --recovery [--rows N] [--folder DIR]                likewise, of opening that many
+//   rows
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
+#include "tests/bench/measured.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
+#include <deque>
 #include <fcntl.h>
 #include <filesystem>
 #include <future>
@@ -26,7 +32,16 @@ namespace {
 
 using clock = std::chrono::steady_clock;
 
-job_row fresh_row(std::uint64_t order, moment now) {
+constexpr std::size_t payload_usual = 1024;
+constexpr std::size_t ended_kept = 1'000; ///< from then on each job that ends erases another
+
+shared_text input_of(std::size_t bytes) {
+  const std::string head = R"({"prompt":")";
+  return shared_text{head + std::string(std::max(bytes, head.size() + 2) - head.size() - 2, 'p') +
+                     "\"}"};
+}
+
+job_row fresh_row(std::uint64_t order, moment now, const shared_text& input) {
   job_row row;
   row.order = order;
   char id[40];
@@ -36,7 +51,7 @@ job_row fresh_row(std::uint64_t order, moment now) {
                 static_cast<unsigned long long>(order));
   row.id = job_id{id};
   row.request.endpoint = "tayfa";
-  row.request.input = shared_text{R"({"prompt":")" + std::string(1'000, 'p') + "\"}"};
+  row.request.input = input;
   row.submitted = now;
   return row;
 }
@@ -44,21 +59,26 @@ job_row fresh_row(std::uint64_t order, moment now) {
 /// Clients that each take a job through its life, one commit after the other.
 class crowd {
  public:
-  crowd(job_store& store, std::size_t clients, double seconds)
-      : store_(store), left_(clients),
-        end_(clock::now() +
-             std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds))) {}
+  explicit crowd(job_store& store, std::size_t payload = payload_usual)
+      : store_(store), input_(input_of(payload)) {}
 
-  /// Cycles per second.
-  double run() {
+  bench::measured run(std::size_t clients, double seconds) {
+    cycles_.clear();
+    all_done_ = {};
+    left_ = clients;
+    end_ = clock::now() +
+           std::chrono::duration_cast<clock::duration>(std::chrono::duration<double>(seconds));
     const auto begin = clock::now();
-    const auto clients = left_.load();
+    const double cpu = bench::cpu_seconds();
     for (std::size_t i = 0; i < clients; ++i) {
       accept();
     }
     all_done_.get_future().wait();
-    const std::chrono::duration<double> took = clock::now() - begin;
-    return static_cast<double>(cycles_) / took.count();
+    bench::measured out;
+    out.seconds = std::chrono::duration<double>(clock::now() - begin).count();
+    out.cpu_seconds = bench::cpu_seconds() - cpu;
+    out.cycles = std::move(cycles_);
+    return out;
   }
 
  private:
@@ -69,9 +89,8 @@ class crowd {
     }
     (this->*stage)(std::move(row));
   }
-  void commit(put what, void (crowd::*then)(job_row)) {
+  void commit(put what, void (crowd::*then)(job_row), batch changes = {}) {
     auto row = what.row;
-    batch changes;
     changes.emplace_back(std::move(what));
     store_.commit(std::move(changes), [this, then, row = std::move(row)](const auto& done) mutable {
       next(done, then, std::move(row));
@@ -84,7 +103,7 @@ class crowd {
       }
       return;
     }
-    commit({fresh_row(++order_, clock::now()), part_request | part_state}, &crowd::claim);
+    commit({fresh_row(++order_, clock::now(), input_), part_request | part_state}, &crowd::claim);
   }
   void claim(job_row row) {
     row.state = job_state::IN_PROGRESS;
@@ -104,17 +123,27 @@ class crowd {
                            .ended = milliseconds{2},
                            .failure = {}});
     row.output = shared_text{R"({"image":"none"})"};
-    commit({std::move(row), part_state | part_output | part_input_released}, &crowd::finish);
+    batch forgotten;
+    if (ended_.size() > ended_kept) {
+      forgotten.emplace_back(erase{ended_.front()});
+      ended_.pop_front();
+    }
+    commit({std::move(row), part_state | part_output | part_input_released}, &crowd::finish,
+           std::move(forgotten));
   }
-  void finish(job_row) {
-    ++cycles_;
+  void finish(job_row row) {
+    cycles_.push_back(std::chrono::duration<double>(clock::now() - row.submitted).count());
+    ended_.push_back(row.order);
     accept();
   }
 
   job_store& store_;
-  std::atomic<std::size_t> left_;
-  std::atomic<std::uint64_t> order_{0}, cycles_{0};
-  const clock::time_point end_;
+  const shared_text input_;
+  std::atomic<std::size_t> left_{0};
+  std::atomic<std::uint64_t> order_{0};
+  std::vector<double> cycles_; ///< this and what follows: only on the store's thread
+  std::deque<std::uint64_t> ended_;
+  clock::time_point end_;
   std::promise<void> all_done_;
 };
 
@@ -172,12 +201,15 @@ class posting_thread {
   std::thread thread_;
 };
 
-void measure_recovery(const time_source& time, const std::string& folder, std::uint64_t rows) {
+/// Seconds to open a store of so many waiting jobs.
+double recovery(const time_source& time, const std::string& folder, std::uint64_t rows) {
   {
+    const auto input = input_of(payload_usual);
     sqlite_store store{time, {.folder = folder, .changes_per_commit = 10'000}};
     open(store);
     for (std::uint64_t order = 1; order <= rows; ++order) {
-      store.commit({put{fresh_row(order, clock::now()), part_request | part_state}}, [](auto) {});
+      store.commit({put{fresh_row(order, clock::now(), input), part_request | part_state}},
+                   [](auto) {});
     }
     close(store);
   }
@@ -185,8 +217,12 @@ void measure_recovery(const time_source& time, const std::string& folder, std::u
   const auto begin = clock::now();
   const auto found = open(store);
   const std::chrono::duration<double> took = clock::now() - begin;
-  std::printf("recovery of %zu rows of 1 KiB: %.3f s\n", found.rows.size(), took.count());
+  if (found.rows.size() != rows) {
+    std::fprintf(stderr, "bench_store: %zu rows were found\n", found.rows.size());
+    std::exit(1);
+  }
   close(store);
+  return took.count();
 }
 
 /// What the disk gives to anybody: 4 KiB written in place and flushed, per second.
@@ -209,7 +245,7 @@ double bare_flushes(const std::string& base, double seconds) {
   return static_cast<double>(count) / took.count();
 }
 
-int run(double seconds, const std::string& base, std::uint64_t rows) {
+void run(double seconds, const std::string& base, std::uint64_t rows) {
   const system_time time;
   std::printf("cycles (accept + claim + complete) per second, each step flushed; `of bare` is the "
               "store's flushes to bare 4 KiB writes + fdatasync of the same second\n");
@@ -220,22 +256,34 @@ int run(double seconds, const std::string& base, std::uint64_t rows) {
     sqlite_store durable{time, {.folder = folder, .changes_per_commit = 512}};
     open(durable);
     const double bare = bare_flushes(base, seconds / 4);
-    crowd durable_crowd{durable, clients, seconds};
-    const auto cpu_before = std::clock();
-    const double sqlite = durable_crowd.run();
-    const double cpu = static_cast<double>(std::clock() - cpu_before) / CLOCKS_PER_SEC;
+    const auto measured = crowd{durable}.run(clients, seconds);
+    const auto cycles = static_cast<double>(measured.cycles.size());
+    const double sqlite = cycles / measured.seconds;
     const double flushes = static_cast<double>(durable.transactions()) / seconds;
     close(durable);
     posting_thread thread;
     memory_store none{[&](std::function<void()> call) { thread.post(std::move(call)); }};
     open(none);
-    crowd memory_crowd{none, clients, seconds / 4};
-    const double memory = memory_crowd.run();
+    const auto without = crowd{none}.run(clients, seconds / 4);
+    const double memory = static_cast<double>(without.cycles.size()) / without.seconds;
     std::printf("%-8zu %10.0f %10.0f %14.4f %10.0f %10.2f %10.1f\n", clients, sqlite, memory,
-                sqlite / memory, flushes, flushes / bare, cpu / (sqlite * seconds) * 1e6);
+                sqlite / memory, flushes, flushes / bare, measured.cpu_seconds / cycles * 1e6);
   }
-  measure_recovery(time, base + "/recovery", rows);
-  return 0;
+  std::printf("recovery of %llu rows of 1 KiB: %.3f s\n", static_cast<unsigned long long>(rows),
+              recovery(time, base + "/recovery", rows));
+}
+
+void run_one(double seconds, const std::string& base, unsigned clients, std::size_t payload) {
+  const system_time time;
+  sqlite_store store{time, {.folder = base + "/store"}};
+  open(store);
+  crowd jobs{store, payload};
+  jobs.run(clients, bench::warm_up_seconds);
+  const auto before = store.transactions();
+  auto out = jobs.run(clients, seconds);
+  out.flushes = static_cast<double>(store.transactions() - before);
+  close(store);
+  bench::print(clients, std::move(out));
 }
 
 } // namespace
@@ -244,20 +292,32 @@ int run(double seconds, const std::string& base, std::uint64_t rows) {
 int main(int argc, char** argv) {
   double seconds = 3;
   std::uint64_t rows = 100'000;
+  unsigned clients = 0;
+  std::size_t payload = tayfa::store::payload_usual;
+  bool only_recovery = false;
   std::string base = std::filesystem::temp_directory_path();
   for (int i = 1; i < argc; ++i) {
     const std::string flag = argv[i];
     if (flag == "--smoke") {
       seconds = 0.1;
       rows = 1'000;
+    } else if (flag == "--recovery") {
+      only_recovery = true;
     } else if (i + 1 < argc && flag == "--seconds") {
       seconds = std::strtod(argv[++i], nullptr);
     } else if (i + 1 < argc && flag == "--rows") {
       rows = std::strtoull(argv[++i], nullptr, 10);
+    } else if (i + 1 < argc && flag == "--clients") {
+      clients = static_cast<unsigned>(std::strtoul(argv[++i], nullptr, 10));
+    } else if (i + 1 < argc && flag == "--payload") {
+      payload = std::strtoull(argv[++i], nullptr, 10);
     } else if (i + 1 < argc && flag == "--folder") {
       base = argv[++i];
     } else {
-      std::fprintf(stderr, "bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]\n");
+      std::fprintf(stderr,
+                   "bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]\n"
+                   "bench_store --clients N [--seconds S] [--folder DIR] [--payload BYTES]\n"
+                   "bench_store --recovery [--rows N] [--folder DIR]\n");
       return 64;
     }
   }
@@ -266,7 +326,15 @@ int main(int argc, char** argv) {
     std::perror("bench_store");
     return 1;
   }
-  const int code = tayfa::store::run(seconds, base, rows);
+  if (clients > 0) {
+    tayfa::store::run_one(seconds, base, clients, payload);
+  } else if (only_recovery) {
+    const tayfa::system_time time;
+    std::printf("{\"rows\": %llu, \"seconds\": %.3f}\n", static_cast<unsigned long long>(rows),
+                tayfa::store::recovery(time, base + "/recovery", rows));
+  } else {
+    tayfa::store::run(seconds, base, rows);
+  }
   std::filesystem::remove_all(base);
-  return code;
+  return 0;
 }

@@ -6,7 +6,7 @@ namespace tayfa::bench {
 
 namespace {
 
-class client final : public peer_client {
+class client final : public stepwise_client {
  public:
   explicit client(std::uint16_t port) : wire_(port) {}
 

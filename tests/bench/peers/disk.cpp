@@ -11,7 +11,7 @@ namespace tayfa::bench {
 
 namespace {
 
-class client final : public peer_client {
+class client final : public stepwise_client {
  public:
   client(const std::string& folder, unsigned number) {
     const std::string path = folder + "/bare-" + std::to_string(number);

@@ -1,5 +1,6 @@
 // bench_peers --peer NAME (--port P | --folder F) --clients N --seconds S [--payload BYTES]
 // Prints one line of JSON: how many whole cycles the clients did together, and how long one took.
+#include "tests/bench/measured.hpp"
 #include "tests/bench/peers/peer.hpp"
 
 #include <algorithm>
@@ -19,8 +20,6 @@ namespace {
 using steady = std::chrono::steady_clock;
 using seconds = std::chrono::duration<double>;
 
-constexpr int warm_up_cycles = 20;
-
 struct plan {
   const peer* queue = nullptr;
   peer_address at;
@@ -39,19 +38,6 @@ std::string payload_of(unsigned client, std::size_t size) {
   return out;
 }
 
-void cycle(peer_client& with, const std::string& payload) {
-  with.accept(payload);
-  if (with.claim().size() != payload.size()) {
-    throw peer_error{"a job lost its payload"};
-  }
-  with.complete();
-}
-
-struct measured {
-  std::vector<double> cycles; ///< of every client, seconds each
-  double seconds = 0;
-};
-
 measured measure(const plan& p) {
   p.queue->prepare(p.at);
   std::vector<std::unique_ptr<peer_client>> clients;
@@ -64,14 +50,16 @@ measured measure(const plan& p) {
   const auto begin_to_end = [&](unsigned n) {
     std::vector<double> mine;
     const std::string payload = payload_of(n, p.payload);
-    for (int i = 0; i < warm_up_cycles; ++i) {
-      cycle(*clients[n], payload);
+    const auto warm =
+        steady::now() + std::chrono::duration_cast<steady::duration>(seconds{warm_up_seconds});
+    for (unsigned i = 0; i < warm_up_cycles && steady::now() < warm; ++i) {
+      clients[n]->cycle(payload);
     }
     ready.arrive_and_wait();
     const auto start = steady::now();
     auto now = start;
     while (now - start < seconds{p.seconds}) {
-      cycle(*clients[n], payload);
+      clients[n]->cycle(payload);
       const auto after = steady::now();
       mine.push_back(seconds{after - now}.count());
       now = after;
@@ -95,13 +83,7 @@ measured measure(const plan& p) {
   for (auto& thread : threads) {
     thread.join();
   }
-  std::sort(out.cycles.begin(), out.cycles.end());
   return out;
-}
-
-double percentile(const std::vector<double>& sorted, double share) {
-  const auto at = static_cast<std::size_t>(static_cast<double>(sorted.size()) * share);
-  return sorted[std::min(at, sorted.size() - 1)];
 }
 
 plan read(int argc, char** argv) {
@@ -110,7 +92,7 @@ plan read(int argc, char** argv) {
     given[argv[i]] = argv[i + 1];
   }
   plan out;
-  for (const peer* each : {&beanstalkd, &postgresql, &redis, &disk}) {
+  for (const peer* each : {&beanstalkd, &postgresql, &redis, &disk, &tayfa}) {
     if (each->name == given["--peer"]) {
       out.queue = each;
     }
@@ -126,7 +108,7 @@ plan read(int argc, char** argv) {
   const bool complete = out.queue != nullptr && argc % 2 == 1 && out.clients >= 1 &&
                         out.clients <= 1024 && out.seconds > 0 && out.payload >= 1;
   if (!complete) {
-    throw peer_error{"usage: bench_peers --peer beanstalkd|postgresql|redis|disk"
+    throw peer_error{"usage: bench_peers --peer beanstalkd|postgresql|redis|disk|tayfa"
                      " (--port P | --folder F) --clients N --seconds S [--payload BYTES]"};
   }
   return out;
@@ -139,14 +121,7 @@ plan read(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     const auto plan = tayfa::bench::read(argc, argv);
-    const auto got = tayfa::bench::measure(plan);
-    std::printf(
-        "{\"clients\": %u, \"cycles\": %zu, \"seconds\": %.3f, \"cycles_per_second\": %.1f, "
-        "\"p50_ms\": %.4f, \"p99_ms\": %.4f}\n",
-        plan.clients, got.cycles.size(), got.seconds,
-        static_cast<double>(got.cycles.size()) / got.seconds,
-        tayfa::bench::percentile(got.cycles, 0.5) * 1e3,
-        tayfa::bench::percentile(got.cycles, 0.99) * 1e3);
+    tayfa::bench::print(plan.clients, tayfa::bench::measure(plan));
     return 0;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "bench_peers: error: %s\n", e.what());

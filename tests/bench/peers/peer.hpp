@@ -2,7 +2,8 @@
 // in all of them, so that the clients are equal and the queues are what differs.
 //
 // One cycle is accept, claim, complete: three requests, each of which the queue answers before the
-// next is sent. A client may be given another client's job; it completes what it was given.
+// next is sent. A client may be given another client's job; it completes what it was given. Tayfa
+// runs its jobs itself, so one request stands for all three.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +22,22 @@ struct peer_error : std::runtime_error {
 class peer_client {
  public:
   virtual ~peer_client() = default;
+  /// One job from its acceptance to its end.
+  virtual void cycle(const std::string& payload) = 0;
+};
+
+/// A queue whose clients are its workers as well.
+class stepwise_client : public peer_client {
+ public:
+  void cycle(const std::string& payload) final {
+    accept(payload);
+    if (claim().size() != payload.size()) {
+      throw peer_error{"a job lost its payload"};
+    }
+    complete();
+  }
+
+ protected:
   virtual void accept(const std::string& payload) = 0;
   /// The payload of a job that is now this client's.
   virtual std::string claim() = 0;
@@ -43,5 +60,6 @@ extern const peer beanstalkd;
 extern const peer postgresql;
 extern const peer redis;
 extern const peer disk;
+extern const peer tayfa;
 
 } // namespace tayfa::bench

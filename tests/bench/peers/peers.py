@@ -1,18 +1,13 @@
-#!/usr/bin/env python3
 """What other queues do on this machine: beanstalkd, PostgreSQL and Redis, each flushing every
 acknowledged step to the disk, driven by equal clients (bench_peers, C++, plain sockets).
 
-    peers.py [--build DIR] [--seconds S] [--rounds N] [--clients 1,4,16,64] [--payload 1024]
-             [--only NAME,…] [--data DIR] [--json OUT]
-
-Starts private instances on free loopback ports in a folder of its own and removes both again; what
+Starts private instances on free loopback ports in folders of their own and removes both again; what
 runs on the machine already is not touched. As root, the instances run as `postgres` or `nobody`
 (PostgreSQL refuses root). One cycle is accept + claim + complete. A queue that is not installed has
-a row that says so. Needs nothing but the standard library; bench.py may import `contenders`,
-`measure` and `table`, and put more contenders beside these.
+a row that says so. Needs nothing but the standard library. queues.py puts Tayfa beside them and is
+the program to start.
 """
 
-import argparse
 import contextlib
 import json
 import os
@@ -23,11 +18,9 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[3]
 CLIENTS = (1, 4, 16, 64)
 START_SECONDS = 30.0
 STOP_SECONDS = 20.0
@@ -64,10 +57,11 @@ def free_port():
         return found.getsockname()[1]
 
 
-def environment():
-    """Without what would point a server at another instance."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "REDIS", "LISTEN_"))}
-    return {**kept, "LC_ALL": "C"}
+def clean_environment(more=None):
+    """Without what would point a server at another instance, or configure it from outside."""
+    foreign = ("PG", "REDIS", "LISTEN_", "TAYFA_", "RUNPOD_")
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
+    return {**kept, "LC_ALL": "C", **(more or {})}
 
 
 class Instance:
@@ -75,7 +69,16 @@ class Instance:
     holds the words.
     """
 
-    def __init__(self, command, folder, port, stop_signal=signal.SIGTERM, ready=""):
+    def __init__(
+        self,
+        command,
+        folder,
+        port,
+        stop_signal=signal.SIGTERM,
+        ready="",
+        user=None,
+        environment=None,
+    ):
         self.port = port
         self.folder = folder
         self._stop_signal = stop_signal
@@ -88,9 +91,9 @@ class Instance:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 cwd=folder,
-                env=environment(),
+                env=clean_environment(environment),
                 start_new_session=True,
-                **unprivileged(),
+                **(unprivileged() if user is None else user),
             )
 
     def __enter__(self):
@@ -137,7 +140,7 @@ def said_by(*command, **options):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=environment(),
+        env=clean_environment(),
         timeout=120,
         **options,
     )
@@ -269,7 +272,8 @@ def filesystem(path):
 
 class Contender:
     """What is measured: anything with these names. `open` is a context that gives a function
-    run(clients, seconds, payload), whose dictionary has cycles and seconds at least.
+    run(clients, seconds, payload), whose dictionary has cycles and seconds at least. This one is a
+    server that bench_peers is the client of, or the bare disk.
     """
 
     def __init__(self, row, bench, data):
@@ -281,32 +285,46 @@ class Contender:
     @contextlib.contextmanager
     def open(self):
         self.version = number_in(self._version()) if self._version else ""
-        folder = pathlib.Path(tempfile.mkdtemp(prefix=f"tayfa-{self.name}-", dir=self._data))
-        try:
+        with own_folder(self.name, self._data) as folder:
             give(folder)
             with self._start(folder) as instance:
                 where = ["--port", instance.port] if instance else ["--folder", folder]
-                command = [self._bench, "--peer", self.name, *where]
-                yield lambda clients, seconds, payload: self._run(
-                    command, folder, clients, seconds, payload
-                )
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
+                yield measured_by(self._bench, "--peer", self.name, *where)
 
-    def _run(self, command, folder, clients, seconds, payload):
+
+@contextlib.contextmanager
+def own_folder(name, data):
+    folder = pathlib.Path(tempfile.mkdtemp(prefix=f"tayfa-{name}-", dir=data))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def measured_by(*command):
+    """run() of a program that takes these flags and prints one line of JSON."""
+
+    def run(clients, seconds, payload):
         load = ["--clients", clients, "--seconds", seconds, "--payload", payload]
         try:
-            return json.loads(said_by(*command, *load, cwd=folder))
+            return json.loads(said_by(*command, *load))
         except subprocess.TimeoutExpired:
             raise PeerError(f"it did not end with {clients} clients") from None
 
+    return run
 
-def contenders(build, data=None, only=()):
-    bench = pathlib.Path(build).resolve() / "tests/bench_peers"
-    if not bench.is_file():
-        raise PeerError(f"{bench} is missing: build it (ninja -C {build} bench_peers)")
-    data = data or tempfile.gettempdir()
-    return [Contender(row, bench, data) for row in PEERS if not only or row[0] in only]
+
+def built(build, name):
+    path = pathlib.Path(build).resolve() / name
+    if not path.is_file():
+        raise PeerError(f"{path} is missing: build it (ninja -C {build} {path.name})")
+    return path
+
+
+def others(build, data):
+    """What is measured beside Tayfa."""
+    bench = built(build, "tests/bench_peers")
+    return [Contender(row, bench, data) for row in PEERS]
 
 
 def summary(clients, rounds):
@@ -323,7 +341,9 @@ def summary(clients, rounds):
     }
 
 
-def measure(those, seconds=5.0, clients=CLIENTS, payload=1024, rounds=3, data=None, report=lambda _: None):
+def measure(
+    those, seconds=5.0, clients=CLIENTS, payload=1024, rounds=3, data=None, report=lambda _: None
+):
     """All of them are started, and take turns in short rounds, so that load from outside hits all
     alike. One dictionary; each contender has `rows`, one per number of clients, or says why there
     are none (`missing`).
@@ -402,42 +422,3 @@ def table(measured):
         f"{measured['load_after']:.1f}.",
     ]
     return "\n".join(lines) + "\n"
-
-
-def main():
-    arguments = argparse.ArgumentParser(description="other queues, on this machine")
-    arguments.add_argument("--build", default=str(ROOT / "build"), help="the build folder")
-    arguments.add_argument("--seconds", type=float, default=5.0, help="for each number of clients")
-    arguments.add_argument("--clients", default=",".join(map(str, CLIENTS)))
-    arguments.add_argument("--rounds", type=int, default=3, help="into which they are cut")
-    arguments.add_argument("--payload", type=int, default=1024, help="bytes of a job's input")
-    arguments.add_argument("--only", default="", help="names: " + ",".join(x[0] for x in PEERS))
-    arguments.add_argument("--data", help="where the instances keep their files; a disk")
-    arguments.add_argument("--json", type=pathlib.Path, help="write the numbers there as well")
-    options = arguments.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # instances end with their blocks
-    try:
-        clients = [int(x) for x in options.clients.split(",")]
-        only = [x for x in options.only.split(",") if x]
-        if unknown := set(only) - {x[0] for x in PEERS}:
-            raise PeerError(f"no such queue: {', '.join(sorted(unknown))}")
-        measured = measure(
-            contenders(options.build, options.data, only),
-            options.seconds,
-            clients,
-            options.payload,
-            options.rounds,
-            options.data,
-            lambda words: print(f"peers: {words}", file=sys.stderr, flush=True),
-        )
-    except (PeerError, ValueError) as problem:
-        print(f"peers: error: {problem}", file=sys.stderr)
-        return 1
-    print(table(measured))
-    if options.json:
-        options.json.write_text(json.dumps(measured, indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

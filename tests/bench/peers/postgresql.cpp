@@ -143,7 +143,7 @@ class session {
   wire wire_;
 };
 
-class client final : public peer_client {
+class client final : public stepwise_client {
  public:
   explicit client(std::uint16_t port) : session_(port) {
     session_.prepare("accept", accept_sql);

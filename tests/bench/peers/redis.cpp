@@ -47,7 +47,7 @@ std::vector<std::string> answer(wire& from) {
   return out;
 }
 
-class client final : public peer_client {
+class client final : public stepwise_client {
  public:
   client(std::uint16_t port, unsigned number) : wire_(port), name_("c" + std::to_string(number)) {}
 

@@ -1,5 +1,5 @@
 // The commands against a real server whose sink plays a pod.
-#include "cluster/program/client_commands.hpp"
+#include "cluster/program/client/commands.hpp"
 
 #include "runtime/model/base64.hpp"
 #include "tests/unit/http/served.hpp"
@@ -72,6 +72,17 @@ class pod_of_one_job : public ::testing::Test {
       }
       now.id = s->id;
       return api::job(now);
+    }
+    if (const auto* i = std::get_if<api::inspect>(&call)) {
+      if (i->id != job_id{"job-1"}) {
+        return api::refuse({errc::job_not_found, {}});
+      }
+      job_detail detail;
+      detail.view = end_;
+      detail.view.id = i->id;
+      detail.tenant = "acme";
+      detail.history = {{1, "slot-0", 1ms, 2ms, 3ms, error{errc::engine_crash, {}}}};
+      return api::detail(detail);
     }
     if (const auto* c = std::get_if<api::cancel>(&call)) {
       job_view now = end_;
@@ -171,7 +182,7 @@ TEST_F(pod_of_one_job, refusals_have_their_codes) {
   EXPECT_EQ(bad.code, 1);
   EXPECT_THAT(bad.err, HasSubstr("answered 400: the job's input does not fit the model: steps"));
   refusal_ = error{errc::queue_full, {}};
-  EXPECT_EQ(run(at({"submit"})).code, 69);
+  EXPECT_EQ(run(at({"submit"})).code, 75);
   EXPECT_EQ(run(at({"submit", "--endpoint", "other"})).code, 1); // 404
 }
 
@@ -211,6 +222,11 @@ TEST_F(pod_of_one_job, status_of_a_job) {
   EXPECT_THAT(o.out, HasSubstr("delay time      12 ms\n"));
   EXPECT_THAT(o.out, HasSubstr("output          [1,2]\n"));
   EXPECT_THAT(o.out, HasSubstr("status          COMPLETED\n"));
+  EXPECT_THAT(o.out, HasSubstr("tenant          acme\n"));
+  EXPECT_THAT(o.out, HasSubstr("1  slot-0   1 ms   2 ms   3 ms  engine_crash: engine_crash: the"));
+  const auto as_json = boost::json::parse(run(at({"status", "job-1", "--json"})).out).as_object();
+  EXPECT_EQ(as_json.at("output"), boost::json::parse("[1,2]"));
+  EXPECT_EQ(as_json.at("history").as_array().size(), 1U);
   const auto none = run(at({"status", "job-2"}));
   EXPECT_EQ(none.code, 1);
   EXPECT_THAT(none.err, HasSubstr("no job with this id"));

@@ -1,4 +1,4 @@
-#include "cluster/program/job_output.hpp"
+#include "cluster/program/client/job_output.hpp"
 
 #include "runtime/model/base64.hpp"
 
@@ -53,10 +53,6 @@ TEST(take_pictures, leaves_everything_else) {
   const json::value before = output;
   EXPECT_TRUE(take_pictures(job_id{"j"}, output).empty());
   EXPECT_EQ(output, before);
-}
-
-TEST(printable, hides_what_a_terminal_obeys) {
-  EXPECT_EQ(printable("a\x1b[31mb\r\n\tc\x7f"), "a?[31mb?\n\tc?");
 }
 
 } // namespace

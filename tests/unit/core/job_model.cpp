@@ -336,18 +336,20 @@ void job_model::stored(std::uint64_t order) {
   }
 }
 
-std::string job_model::withdraw(moment now, const std::string& id) {
-  const job* j = find(id);
-  if (j == nullptr || j->stored) {
-    return {};
-  }
-  counts_.failed -= j->state == job_state::FAILED;
-  counts_.cancelled -= j->state == job_state::CANCELLED;
-  counts_.timed_out -= j->state == job_state::TIMED_OUT;
-  forget(id);
-  for (auto& w : workers_) {
-    std::erase_if(w.holds, [&](const attempt_ref& a) { return a.job.str() == id; });
-    w.alone = w.alone && !w.holds.empty();
+std::string job_model::withdraw(moment now, const std::vector<job_id>& ids) {
+  for (const auto& id : ids) {
+    const job* j = find(id.str());
+    if (j == nullptr || j->stored) {
+      continue;
+    }
+    counts_.failed -= j->state == job_state::FAILED;
+    counts_.cancelled -= j->state == job_state::CANCELLED;
+    counts_.timed_out -= j->state == job_state::TIMED_OUT;
+    forget(id.str());
+    for (auto& w : workers_) {
+      std::erase_if(w.holds, [&](const attempt_ref& a) { return a.job == id; });
+      w.alone = w.alone && !w.holds.empty();
+    }
   }
   assign(now);
   return take();

@@ -71,7 +71,7 @@ class job_model {
   std::string hand_back(moment now);
   std::string expire(moment now);
   void stored(std::uint64_t order);
-  std::string withdraw(moment now, const std::string& id);
+  std::string withdraw(moment now, const std::vector<job_id>&);
   /// A new process that finds everything stored.
   std::string restart(moment now);
 
@@ -125,7 +125,7 @@ class job_model {
   void lose_all_of(moment now, worker&, errc why);
 
   void assign(moment now);
-  worker* free_worker();
+  worker* free_worker(const job*);
   bool at_quota(const std::string& tenant) const;
   std::vector<job*> heads(const std::vector<group_key>& passed, const group_key* only);
   job* next(const std::vector<group_key>& passed, const group_key* only = nullptr);

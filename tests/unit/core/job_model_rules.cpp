@@ -240,15 +240,22 @@ job_model::job* job_model::next(const std::vector<group_key>& passed, const grou
   return all.empty() ? nullptr : all.front();
 }
 
-/// The one idle longest: those that have something have it all.
-job_model::worker* job_model::free_worker() {
+/// The one idle longest: those that have something have it all. A job that was alone in an engine
+/// that ended goes elsewhere, if it can.
+job_model::worker* job_model::free_worker(const job* j) {
   worker* best = nullptr;
+  worker* last = nullptr;
   for (auto& w : workers_) {
-    if (w.present && !w.draining && w.holds.empty() && (best == nullptr || w.since < best->since)) {
+    if (!w.present || w.draining || !w.holds.empty()) {
+      continue;
+    }
+    if (j != nullptr && j->lone_kills > 0 && w.ref.slot == j->holder.slot) {
+      last = &w;
+    } else if (best == nullptr || w.since < best->since) {
       best = &w;
     }
   }
-  return best;
+  return best != nullptr ? best : last;
 }
 
 std::uint32_t job_model::batch_size(const job& j, const worker& w) {
@@ -272,12 +279,12 @@ void job_model::assign(moment now) {
   filling_.clear();
   auto passed = filling_;
   while (!stopping_) {
-    worker* w = free_worker();
     // One that is at a batch smaller than it takes has no room either, but is asked.
     const bool asked = std::any_of(workers_.begin(), workers_.end(), [](const worker& one) {
       return one.present && !one.draining && !one.alone && one.holds.size() < one.facts.capacity;
     });
     job* j = next(passed);
+    worker* w = free_worker(j);
     if (!asked || j == nullptr) {
       return;
     }

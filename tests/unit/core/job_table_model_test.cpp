@@ -369,11 +369,10 @@ class pair_of_tables {
     }
   }
   void refuse() {
-    for (const auto& id : real_->not_committed()) {
-      see("withdrawn");
-      same(
-          real_->withdraw(now_, id), [&] { return model_.withdraw(now_, id.str()); }, "withdraw");
-    }
+    const auto fresh = real_->not_committed();
+    see(fresh.empty() ? "" : "withdrawn");
+    same(
+        real_->withdraw(now_, fresh), [&] { return model_.withdraw(now_, fresh); }, "withdraw");
   }
   void restart() {
     while (in_flight_ || real_->has_changes()) {

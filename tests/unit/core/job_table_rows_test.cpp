@@ -48,8 +48,8 @@ struct durable_script : job_script {
     }
     return fresh;
   }
-  std::string withdraw(const char* id) {
-    const auto then = table.withdraw(now, job_id{id});
+  std::string withdraw(std::initializer_list<const char*> ids) {
+    const auto then = table.withdraw(now, std::vector<job_id>(ids.begin(), ids.end()));
     EXPECT_THAT(table.audit(), IsEmpty());
     return text_of(then);
   }
@@ -161,8 +161,7 @@ TEST(job_table_rows, what_could_not_be_stored_never_was) {
   EXPECT_THAT(s.submit("c", r), HasSubstr("give c#1 to 0#1"));
   EXPECT_EQ(s.submit("d"), "");
   EXPECT_EQ(s.refuse(), (std::vector<std::string>{"c", "d"}));
-  EXPECT_EQ(s.withdraw("d"), "");
-  EXPECT_EQ(s.withdraw("c"), "");
+  EXPECT_EQ(s.withdraw({"c", "d"}), "") << "d does not get the worker that c had";
   EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "nobody was told to run it";
   EXPECT_EQ(s.state("c"), "job_not_found");
   EXPECT_THAT(s.table.take_changes(), IsEmpty());
@@ -179,7 +178,7 @@ TEST(job_table_rows, a_withdrawn_job_gives_its_worker_to_the_next) {
   s.submit("a", urgent);
   s.join(0);
   EXPECT_EQ(s.refuse(), std::vector<std::string>{"a"});
-  EXPECT_EQ(s.withdraw("a"), "stored IN_PROGRESS (assigned); give stored#1 to 0#1");
+  EXPECT_EQ(s.withdraw({"a"}), "stored IN_PROGRESS (assigned); give stored#1 to 0#1");
 }
 
 TEST(job_table_rows, a_job_cancelled_before_it_was_stored_leaves_no_attempt_behind) {
@@ -188,7 +187,7 @@ TEST(job_table_rows, a_job_cancelled_before_it_was_stored_leaves_no_attempt_behi
   s.submit("a");
   EXPECT_EQ(s.cancel("a"), "a CANCELLED (cancel_requested); revoke a#1 from 0#1");
   EXPECT_EQ(s.refuse(), std::vector<std::string>{"a"});
-  s.withdraw("a");
+  s.withdraw({"a"});
   EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "neither give nor revoke ever left";
   EXPECT_EQ(s.table.counts().cancelled, 0u);
   EXPECT_THAT(s.submit("b"), HasSubstr("give b#1 to 0#1"));
@@ -201,7 +200,7 @@ TEST(job_table_rows, what_was_stored_before_is_not_withdrawn_but_put_again) {
   s.commit();
   s.complete(w0, attempt("a", 1), "7");
   EXPECT_THAT(s.refuse(), IsEmpty());
-  EXPECT_EQ(s.withdraw("a"), "");
+  EXPECT_EQ(s.withdraw({"a"}), "");
   EXPECT_EQ(s.state("a"), "COMPLETED");
   s.commit();
   EXPECT_EQ(s.disk.by_order().at(1).output.view(), "7");

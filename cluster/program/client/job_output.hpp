@@ -5,7 +5,6 @@
 
 #include <boost/json/value.hpp>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace tayfa {
@@ -19,9 +18,5 @@ struct picture_file {
 /// it) and leaves the file's name in its place. The output comes from a server: names are built
 /// from letters, digits, '_' and '-' only.
 std::vector<picture_file> take_pictures(const job_id& job, boost::json::value& output);
-
-/// Text from elsewhere without what a terminal would obey: control characters but newline and tab
-/// become '?'.
-std::string printable(std::string_view text);
 
 } // namespace tayfa

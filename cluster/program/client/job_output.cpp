@@ -1,4 +1,4 @@
-#include "cluster/program/job_output.hpp"
+#include "cluster/program/client/job_output.hpp"
 
 #include "runtime/model/base64.hpp"
 
@@ -99,17 +99,6 @@ std::vector<picture_file> take_pictures(const job_id& job, json::value& output) 
   taker t{job};
   t.visit(output, "");
   return t.done();
-}
-
-std::string printable(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7F) {
-      c = '?';
-    }
-  }
-  return out;
 }
 
 } // namespace tayfa

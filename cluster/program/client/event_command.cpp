@@ -1,0 +1,153 @@
+// tayfa events.
+#include "cluster/program/client/command_line.hpp"
+#include "cluster/program/client/event_line.hpp"
+#include "cluster/program/client/facts.hpp"
+#include "cluster/program/client/job_views.hpp"
+#include "cluster/program/client/terminal.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <CLI/CLI.hpp>
+#include <memory>
+
+namespace tayfa {
+
+namespace json = boost::json;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr milliseconds come_back{1'000};
+/// A pod that restarts is back within this.
+constexpr milliseconds away_longest{15'000};
+
+struct event_options {
+  target_options at;
+  std::string job;
+  std::optional<std::uint64_t> after;
+};
+
+class event_printer {
+ public:
+  event_printer(const event_options& o, job_id job)
+      : options_(o), pod_(o.at.client()), job_(std::move(job)), after_(o.after) {}
+
+  int run() {
+    interrupts signals{interrupts::second::leaves};
+    for (;;) {
+      const int code = follow(signals);
+      if (code >= 0) {
+        return code;
+      }
+      const int fds[] = {signals.fd()};
+      wait_for(come_back, fds);
+      if (signals.count() > 0) {
+        return exit_interrupted;
+      }
+    }
+  }
+
+ private:
+  /// Until the line breaks (-1: come back), or the exit code.
+  int follow(interrupts& signals) {
+    event_line line{pod_.events_url(job_, after_)};
+    const int fds[] = {signals.fd()};
+    bool asked = job_.empty();
+    for (;;) {
+      while (const auto event = line.next()) {
+        show(*event);
+        after_ = line.last();
+      }
+      if (signals.count() > 0) {
+        return exit_interrupted;
+      }
+      if (line.open()) {
+        seen_ = clock_.now();
+        after_ = after_ || line.last() != 0 ? std::optional{line.last()} : after_;
+        if (!std::exchange(asked, true) && !ended_) {
+          learn_state(); // it may have ended before the line was open
+        }
+      }
+      if (ended_) {
+        return exit_ok;
+      }
+      if (line.dead()) {
+        return judge(line);
+      }
+      line.wait(milliseconds{60'000}, fds);
+    }
+  }
+
+  int judge(const event_line& line) {
+    if (line.status() != 0 && line.status() != 200) {
+      const bool later = line.status() == 429 || line.status() == 503;
+      if (!later) {
+        return complain({exit_failed, pod_.events_url(job_, after_) + " answered " +
+                                          std::to_string(line.status())});
+      }
+    }
+    if (clock_.now() - seen_ >= away_longest || !was_open()) {
+      return complain(
+          {line.status() == 0 || line.status() == 200 ? exit_unavailable : exit_try_again,
+           pod_.events_url(job_, {}) + ": nobody answers"});
+    }
+    return -1;
+  }
+  bool was_open() const { return seen_ != begin_; }
+
+  void learn_state() {
+    const auto status = pod_.status(job_);
+    ended_ = status && has_ended(text_of(status->body, "status"));
+  }
+
+  void show(const server_event& event) {
+    if (options_.at.json) {
+      json::error_code ec;
+      json::value data = json::parse(event.data, ec);
+      json::object line{{"number", event.number}, {"kind", event.kind}};
+      line["data"] = ec ? json::value{event.data} : std::move(data);
+      print_json(json::serialize(line));
+    } else {
+      print(event_line_text(event.number, event.kind, event.data, output_width()));
+    }
+    json::error_code ec;
+    const json::value data = json::parse(event.data, ec);
+    ended_ = ended_ || (!job_.empty() && !ec && data.is_object() && event.kind == "job" &&
+                        has_ended(text_of(data.get_object(), "status")));
+  }
+
+  const event_options& options_;
+  pod_client pod_;
+  job_id job_;
+  std::optional<std::uint64_t> after_;
+  system_time clock_;
+  moment begin_ = clock_.now();
+  moment seen_ = begin_;
+  bool ended_ = false;
+};
+
+int run_events(const event_options& o) {
+  job_id job;
+  if (!o.job.empty()) {
+    auto id = parsed_id(o.job);
+    if (!id) {
+      return complain(id.error());
+    }
+    job = std::move(*id);
+  }
+  return event_printer{o, std::move(job)}.run();
+}
+
+} // namespace
+
+void add_event_command(CLI::App& app, int& exit_code) {
+  auto o = std::make_shared<event_options>();
+  auto* const cmd = app.add_subcommand("events", "what happens in the pod, as it happens");
+  add_target(*cmd, o->at);
+  cmd->add_option("--job", o->job, "of this job only, until it has ended");
+  cmd->add_option("--after", o->after, "begin behind the event of this number");
+  cmd->callback([o, &exit_code] { exit_code = run_events(*o); });
+}
+
+} // namespace tayfa

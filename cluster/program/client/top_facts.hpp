@@ -1,0 +1,45 @@
+// What `tayfa top` shows, gathered from a pod again and again.
+#pragma once
+
+#include "cluster/program/client/event_text.hpp"
+#include "cluster/program/client/pod_client.hpp"
+#include "cluster/program/client/top_view.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <deque>
+
+namespace tayfa {
+
+class top_gatherer {
+ public:
+  top_gatherer(const pod_client& pod, const time_source& clock, std::string url)
+      : pod_(pod), clock_(clock) {
+    facts_.url = std::move(url);
+  }
+
+  /// Asks the pod; the facts stay as they were when it does not answer.
+  command_result<void> refresh();
+  /// A job's end comes first here, before any list tells it.
+  void learn(const server_event&);
+  const top_facts& facts() const { return facts_; }
+  void set_paused(bool on) { facts_.paused = on; }
+  void set_trouble(std::string text) { facts_.trouble = std::move(text); }
+
+ private:
+  struct sample {
+    moment at;
+    double accepted;
+    double ended;
+  };
+  command_result<void> ask_lists();
+  void merge_ended(const boost::json::array& newest);
+  void measure();
+
+  const pod_client& pod_;
+  const time_source& clock_;
+  top_facts facts_;
+  std::deque<sample> samples_;
+  std::deque<boost::json::object> ends_; ///< from events, the latest first
+};
+
+} // namespace tayfa

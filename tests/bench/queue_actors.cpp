@@ -1,0 +1,244 @@
+#include "tests/bench/queue_actors.hpp"
+
+#include "actors/gpu_worker.hpp"
+#include "actors/ingress.hpp"
+#include "actors/model_loader.hpp"
+#include "actors/queue.hpp"
+#include "actors/queue_limits.hpp"
+#include "actors/supervisor.hpp"
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
+#include "tests/bench/queue_clients.hpp"
+
+#include <cstdio>
+#include <future>
+#include <stdexcept>
+
+namespace tayfa::bench {
+
+namespace {
+
+constexpr std::size_t threads = 2; ///< as pod.threads
+
+// ---- the parts of the world that nobody asks for anything ---------------------------------------
+
+class no_engines final : public engine_host {
+  void start(engine_spec, engine_sink) override {}
+  void send(const worker_ref&, protocol::downstream) override {}
+  void kill(const worker_ref&, int) override {}
+};
+class no_http final : public http_gateway {
+  void open(call_sink, std::function<void(result<std::string>)>) override {}
+  void redirect(call_sink) override {}
+  void close(std::function<void()>) override {}
+};
+class no_probe final : public machine_probe {
+  void run(const std::string&, std::function<void(fitness_report)>) override {}
+};
+class no_models final : public model_source {
+  void inspect(std::vector<std::string>,
+               std::function<void(result<std::vector<model_entry>>)>) override {}
+};
+class no_poster final : public http_poster {
+  void send(outgoing_call, std::function<void(result<outgoing_answer>)>) override {}
+};
+/// As `--log.level warn`.
+class warnings final : public event_log {
+ public:
+  bool enabled(log_level level) const override { return level >= log_level::warn; }
+  void write(log_level level, std::string_view event, std::span<const log_field> fields) override {
+    const auto line = format_line(log_format::text, {{}, level, event, fields});
+    std::fprintf(stderr, "bench_queue: %s\n", line.c_str());
+  }
+};
+
+// ---- the crew
+// ------------------------------------------------------------------------------------
+
+/// Takes one attempt at a time and says at once what an engine says of a job without any work.
+class instant_worker final : public gpu_worker_actor::base {
+ public:
+  instant_worker(caf::actor_config& c, worker_ref me, queue_actor jobs)
+      : gpu_worker_actor::base(c), me_(me), queue_(std::move(jobs)) {}
+
+  behavior_type make_behavior() override {
+    worker_facts facts;
+    facts.device = "cpu";
+    send(queue_, worker_ready{me_, std::move(facts)});
+    return {ignore<engine_news>(),
+            ignore<model_granted>(),
+            [this](const assign_attempt& m) { assigned(m); },
+            ignore<revoke_attempt>(),
+            ignore<change_worker_model>(),
+            ignore<drain_engine>(),
+            ignore<crew>(),
+            ignore<timer>()};
+  }
+  void on_exit() override { queue_ = nullptr; }
+
+ private:
+  void assigned(const assign_attempt& m) {
+    send(queue_, worker_said{me_, protocol::started{m.body.attempt}});
+    protocol::finished said;
+    said.attempt = m.body.attempt;
+    said.output = output_;
+    send(queue_, worker_said{me_, std::move(said)});
+  }
+
+  const worker_ref me_;
+  queue_actor queue_;
+  const shared_text output_{"1"};
+};
+
+/// Hears what the supervisor hears of the queue, and does nothing.
+class idle_supervisor final : public supervisor_actor::base {
+ public:
+  using supervisor_actor::base::base;
+  behavior_type make_behavior() override {
+    return {ignore<start_pod>(),
+            ignore<stop_pod>(),
+            ignore<http_bound>(),
+            ignore<http_closed>(),
+            ignore<machine_checked>(),
+            ignore<catalogue_checked>(),
+            ignore<engine_moved>(),
+            ignore<load_changed>(),
+            ignore<queue_drained>(),
+            ignore<part_stuck>(),
+            ignore<store_opened>(),
+            ignore<store_closed>(),
+            [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
+            ignore<slot_news>(),
+            ignore<worker_drained>(),
+            [](const ask_slots&) { return slots_answer{}; },
+            [](const drain_one_slot&) { return slot_answer{}; },
+            [](const set_slot_count&) { return slot_answer{}; },
+            ignore<timer>()};
+  }
+};
+
+// ---- the store
+// -----------------------------------------------------------------------------------
+
+/// Open while it lives.
+class opened_store {
+ public:
+  explicit opened_store(std::unique_ptr<job_store> store) : store_(std::move(store)) {
+    std::promise<result<job_store::recovered>> answer;
+    store_->open([&answer](auto found) { answer.set_value(std::move(found)); });
+    if (const auto found = answer.get_future().get(); !found) {
+      throw std::runtime_error{found.error().str()};
+    }
+  }
+  ~opened_store() {
+    std::promise<void> answer;
+    store_->close([&answer] { answer.set_value(); });
+    answer.get_future().wait();
+  }
+  opened_store(const opened_store&) = delete;
+  opened_store& operator=(const opened_store&) = delete;
+  job_store& operator*() { return *store_; }
+
+ private:
+  std::unique_ptr<job_store> store_;
+};
+
+config knobs_for(const actors_plan& plan) {
+  config c;
+  c.store_kind = plan.durable ? "sqlite" : "memory";
+  // Ended jobs are forgotten while it is measured, as they are in the long run.
+  c.queue_keep_sync = std::chrono::milliseconds{1000};
+  return c;
+}
+
+/// The pod's crew, as far as jobs meet it.
+class pod {
+ public:
+  pod(world& outside, const config& knobs, const actors_plan& plan)
+      : context_{outside, knobs}, system_(scheduled(system_config_)) {
+    auto books = std::make_shared<queue_books>(limits_from(knobs));
+    crew_.queue = system_.spawn<queue>(context_, std::move(books));
+    crew_.ingress = system_.spawn<runpod_ingress>(context_);
+    crew_.supervisor = system_.spawn<idle_supervisor>();
+    caf::anon_send(crew_.queue, crew_);
+    caf::anon_send(crew_.ingress, crew_);
+    for (std::uint32_t i = 0; i < plan.workers; ++i) {
+      workers_.push_back(system_.spawn<instant_worker>(worker_ref{slot_id{i}, 1}, crew_.queue));
+    }
+    caf::anon_send(crew_.queue, pod_moved{pod_state::READY, true});
+    caf::anon_send(crew_.ingress, pod_moved{pod_state::READY, true});
+  }
+  ~pod() {
+    for (const auto& worker : workers_) {
+      end(worker);
+    }
+    end(crew_.ingress);
+    end(crew_.queue);
+    end(crew_.supervisor);
+    crew_ = crew{};
+    workers_.clear();
+    system_.await_all_actors_done();
+  }
+  pod(const pod&) = delete;
+  pod& operator=(const pod&) = delete;
+
+  caf::actor_system& system() { return system_; }
+  const ingress_actor& ingress() const { return crew_.ingress; }
+
+ private:
+  template <class Actor>
+  static void end(const Actor& who) {
+    caf::anon_send_exit(who, caf::exit_reason::user_shutdown);
+  }
+  /// As serve.cpp does it.
+  static caf::actor_system_config& scheduled(caf::actor_system_config& c) {
+    c.set("scheduler.policy", caf::atom("sharing"));
+    c.set("scheduler.max-threads", threads);
+    c.set("scheduler.max-throughput", std::size_t{50});
+    return c;
+  }
+
+  pod_context context_;
+  caf::actor_system_config system_config_;
+  caf::actor_system system_;
+  crew crew_;
+  std::vector<gpu_worker_actor> workers_;
+};
+
+} // namespace
+
+measured measure_actors(const actors_plan& plan) {
+  system_time time;
+  seeded_random random;
+  warnings log;
+  metrics meters;
+  no_engines engines;
+  no_http http;
+  no_probe probe;
+  no_models models;
+  no_poster post;
+  event_feed feed;
+  store::sqlite_store* disk = nullptr;
+  std::unique_ptr<job_store> chosen = std::make_unique<store::memory_store>();
+  if (plan.durable) {
+    store::sqlite_store_options options;
+    options.folder = plan.folder;
+    auto file = std::make_unique<store::sqlite_store>(time, std::move(options));
+    disk = file.get();
+    chosen = std::move(file);
+  }
+  opened_store jobs{std::move(chosen)};
+  world outside{time, random, log, meters, engines, http, probe, models, *jobs, post, feed};
+  const auto knobs = knobs_for(plan);
+  pod running{outside, knobs, plan};
+  client_crowd clients{running.system(), running.ingress(), plan.clients, plan.payload};
+  clients.warm_up();
+  const auto flushes = disk != nullptr ? disk->transactions() : 0;
+  const double cpu = cpu_seconds();
+  auto out = clients.run(plan.seconds);
+  out.cpu_seconds = cpu_seconds() - cpu;
+  out.flushes = disk != nullptr ? static_cast<double>(disk->transactions() - flushes) : 0;
+  return out;
+}
+
+} // namespace tayfa::bench

@@ -1,0 +1,32 @@
+// Clients as actors: each submits a job, waits for its end and submits the next.
+#pragma once
+
+#include "messages/interfaces.hpp"
+#include "tests/bench/measured.hpp"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+namespace tayfa::bench {
+
+/// Nothing of this run is worth keeping: the program ends with exit code 1.
+[[noreturn]] void give_up(const std::string& why);
+
+class client_crowd {
+ public:
+  client_crowd(caf::actor_system&, ingress_actor, unsigned clients, std::size_t payload);
+  ~client_crowd();
+  client_crowd(const client_crowd&) = delete;
+  client_crowd& operator=(const client_crowd&) = delete;
+
+  void warm_up();
+  /// All of them for so long; what they measured.
+  measured run(double seconds);
+
+ private:
+  struct members;
+  std::unique_ptr<members> members_;
+};
+
+} // namespace tayfa::bench
