@@ -17,7 +17,7 @@ PYTHON := $(TAYFA_DEPS)/venv/bin/python
 FORMATTED = git ls-files '*.cpp' '*.hpp'
 SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: help setup build model run test sim bench fuzz sanitize format lint clean
+.PHONY: help setup build model run test storm sim bench fuzz sanitize format lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -38,6 +38,9 @@ model:
 
 test: build model ## build everything and run every test
 	@ctest --test-dir $(BUILD_DIR) --output-on-failure --no-tests=error -j$(TEST_JOBS)
+
+storm: build ## kill runtime and engines at random under 2,000 jobs; STORM_SEED chooses the seed
+	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_kill_storm.py slow_kill_storm
 
 sim: build ## simulate whole pods from SEEDS seeds (default 1000)
 	@$(BUILD_DIR)/tayfa sim --seeds $(SEEDS)
