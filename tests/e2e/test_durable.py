@@ -112,7 +112,7 @@ class ends_of_the_process(Case):
         pod = self.ready()
         running, waiting = pod.run({"mock_delay": 60}), pod.run({"mock_return": 1})
         pod.wait_job(running, "IN_PROGRESS")
-        for job in (running, waiting):
+        for job in (waiting, running):
             self.assertEqual(pod.post(f"/cancel/{job}").body["status"], "CANCELLED")
         pod.kill()
         pod = self.again(pod).wait_ready()
