@@ -41,6 +41,7 @@ crash_world::tally& crash_world::tally::operator+=(const tally& o) {
   cancelled += o.cancelled;
   bounded += o.bounded;
   dropped += o.dropped;
+  changed += o.changed;
   hooks += o.hooks;
   leases += o.leases;
   compared += o.compared;
@@ -52,7 +53,12 @@ crash_world::tally& crash_world::tally::operator+=(const tally& o) {
 
 crash_world::crash_world(std::uint64_t seed, const make_keeper& make)
     : random_(seed), disk_(make([this](std::uint64_t n) { return below(n); }, time_)),
-      limits_(make_limits()), table_(std::make_unique<job_table>(limits_)) {}
+      limits_(make_limits()), table_(std::make_unique<job_table>(limits_)) {
+  if (chance(2)) {
+    models_ = {{"m0", 1'000, 10}, {"m1", 2'000, 100}};
+    gather(table_->models_known(now(), models_));
+  }
+}
 
 job_limits crash_world::make_limits() {
   job_limits l;
@@ -114,7 +120,12 @@ void crash_world::step() {
       gather(table_->notified(now(), job_id{id}, chance(2)));
     }
     break;
-  case 18: pass(milliseconds{1 + below(chance(10) ? 4'000 : 300)}); break;
+  case 18:
+    if (chance(2)) {
+      change_a_model();
+    }
+    pass(milliseconds{1 + below(chance(10) ? 4'000 : 300)});
+    break;
   case 19: gather(table_->expire(now())); break;
   case 20:
   case 21:
@@ -263,7 +274,12 @@ void crash_world::told(const give& g) {
     EXPECT_LE(a.number - e.first_of_life - excused, limits_.max_attempts) << a.job.str() << " (I7)";
   }
   const auto w = workers_.find(g.worker.slot.value);
-  if (w != workers_.end() && w->second == g.worker) {
+  if (w != workers_.end() && w->second.ref == g.worker) {
+    const auto& f = w->second.facts;
+    const auto wanted = e.request.model.empty() && !models_.empty() ? "m0" : e.request.model;
+    EXPECT_TRUE(f.model.empty() || wanted.empty() || f.model == wanted)
+        << a.job.str() << " wants " << wanted << " of a worker that has " << f.model;
+    EXPECT_FALSE(wanted == "m1" && f.memory_bytes == 50) << a.job.str() << " does not fit";
     out_.push_back({g.worker, a, std::nullopt, false});
   }
 }
@@ -289,6 +305,10 @@ void crash_world::told(const moved& m) {
   if (d && d->lives == e.lives && is_final(d->view.state)) {
     EXPECT_EQ(d->dead, m.why == cause::attempts_exhausted || m.why == cause::poisoned);
   }
+}
+
+void crash_world::told(const change_model& c) {
+  changes_.push_back(c);
 }
 
 void crash_world::told(const notify& n) {

@@ -49,7 +49,8 @@ class crash_world {
   struct tally {
     std::size_t accepted = 0, withdrawn = 0, crashes = 0, given = 0, completed = 0, dead = 0;
     std::size_t retried = 0, late = 0, again = 0, cancelled = 0, bounded = 0, dropped = 0;
-    std::size_t hooks = 0, leases = 0, compared = 0, poisoned = 0, fetched = 0, forgotten = 0;
+    std::size_t changed = 0, hooks = 0, leases = 0, compared = 0, poisoned = 0, fetched = 0,
+                forgotten = 0;
     tally& operator+=(const tally&);
   };
   const tally& seen() const { return tally_; }
@@ -69,6 +70,10 @@ class crash_world {
     std::optional<job_view> final;      ///< as it was told
     std::optional<moment> ended;        ///< as the table has it
     std::optional<moment> ended_before; ///< the life before the retry that is asked for
+  };
+  struct crew_member {
+    worker_ref ref;
+    worker_facts facts;
   };
   struct attempt {
     worker_ref worker;
@@ -108,6 +113,8 @@ class crash_world {
   void finish(std::size_t which, bool well);
   void speak_late();
   void leave(slot_id);
+  void come(worker_ref, const worker_facts&);
+  void change_a_model();
   // what leaves the queue
   void gather(effects);
   void gather(answer);
@@ -117,7 +124,7 @@ class crash_world {
   void told(const revoke&);
   void told(const moved&);
   void told(const notify&);
-  void told(const change_model&) {}
+  void told(const change_model&);
   // the process
   void begin_commit();
   void end_commit();
@@ -136,7 +143,9 @@ class crash_world {
   std::map<std::string, std::string> keys_; ///< idempotency key -> job
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
-  std::map<std::uint32_t, worker_ref> workers_;
+  std::map<std::uint32_t, crew_member> workers_;
+  std::vector<change_model> changes_; ///< asked for and not made
+  std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
   std::vector<std::string> hooks_; ///< webhooks being called
   std::vector<item> gathering_;

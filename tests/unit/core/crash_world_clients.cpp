@@ -37,6 +37,7 @@ job_request crash_world::any_request() {
     r.input = shared_text{std::string(job_store::inline_max + 1 + below(100), '7')};
   }
   r.shape = chance(2) ? "s" : "";
+  r.model = models_.empty() || chance(2) ? "" : models_[below(2)].name;
   r.sync = chance(3);
   r.webhook = chance(5) ? "https://h/" : "";
   r.policy.tenant = chance(2) ? "" : "t" + std::to_string(below(3));
@@ -212,19 +213,50 @@ void crash_world::check_view(const std::string& id, entry& e, const job_view& v)
 // ---- workers ------------------------------------------------------------------------------------
 
 void crash_world::join(std::uint32_t slot) {
-  const bool again = workers_.contains(slot) && chance(2);
-  const worker_ref ref = again ? workers_.at(slot) : worker_ref{slot_id{slot}, ++incarnations_};
+  const auto here = workers_.find(slot);
+  if (here != workers_.end() && chance(2)) {
+    gather(table_->worker_joined(now(), here->second.ref, here->second.facts)); // says it again
+    return;
+  }
   worker_facts f;
   f.capacity = slot == 0 ? 1 : static_cast<std::uint32_t>(1 + below(4));
   f.batch_max = slot == 1 ? f.capacity : 1;
   f.continuous = slot == 2;
   f.steps = chance(2);
   f.device = slot < 2 ? "fast" : "slow";
-  if (!again && workers_.contains(slot)) {
-    leave(slot_id{slot});
+  if (!models_.empty()) {
+    f.memory_bytes = 50 * below(3);
+    f.model = f.memory_bytes == 50 ? "m0" : (chance(3) ? "" : models_[below(2)].name);
+    f.can_change = chance(2);
   }
-  workers_[slot] = ref;
+  come({slot_id{slot}, ++incarnations_}, f);
+}
+
+/// A new process in this slot.
+void crash_world::come(worker_ref ref, const worker_facts& f) {
+  leave(ref.slot);
+  workers_[ref.slot.value] = {ref, f};
   gather(table_->worker_joined(now(), ref, f));
+}
+
+/// The keeper of the slot replaces the engine.
+void crash_world::change_a_model() {
+  if (changes_.empty()) {
+    return;
+  }
+  const auto c = changes_.back();
+  changes_.pop_back();
+  const auto w = workers_.find(c.worker.slot.value);
+  if (w == workers_.end() || w->second.ref != c.worker) {
+    return;
+  }
+  ++tally_.changed;
+  auto f = w->second.facts;
+  EXPECT_TRUE(f.can_change);
+  f.model = c.model;
+  gather(table_->worker_lost(now(), c.worker.slot, error{errc::stopping, "its model changes"}));
+  leave(c.worker.slot);
+  come({c.worker.slot, ++incarnations_}, f);
 }
 
 /// The engine is gone; what it was told to do may still speak later.

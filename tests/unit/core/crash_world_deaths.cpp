@@ -37,6 +37,7 @@ void crash_world::crash(bool in_flight_too) {
   gathering_.clear();
   in_flight_.clear();
   hooks_.clear();
+  changes_.clear();
   while (!workers_.empty()) {
     leave(slot_id{workers_.begin()->first});
   }
@@ -45,6 +46,7 @@ void crash_world::crash(bool in_flight_too) {
 
 void crash_world::restored(job_store::recovered found) {
   table_ = std::make_unique<job_table>(limits_);
+  gather(table_->models_known(now(), models_));
   gather(table_->restore(now(), std::move(found.rows), found.last_order));
   for (const auto& rule : table_->audit()) {
     ADD_FAILURE() << rule << " after a restart";
@@ -114,9 +116,10 @@ void crash_world::heal_and_drain() {
     return c.in_queue + c.in_progress;
   };
   for (int round = 0; round < 5'000 && live() > 0 && !::testing::Test::HasFailure(); ++round) {
+    change_a_model();
     for (std::uint32_t slot = 0; slot < 3; ++slot) {
-      if (!workers_.contains(slot)) {
-        join(slot);
+      if (round == 0 || !workers_.contains(slot)) {
+        come({slot_id{slot}, ++incarnations_}, worker_facts{}); // takes any model
       }
     }
     begin_commit();

@@ -43,7 +43,8 @@ void expect_all_seen(const crash_world::tally& t) {
       {"completed", t.completed}, {"dead", t.dead},       {"poisoned", t.poisoned},
       {"retried", t.retried},     {"late", t.late},       {"again", t.again},
       {"cancelled", t.cancelled}, {"bounded", t.bounded}, {"dropped", t.dropped},
-      {"hooks", t.hooks},         {"leases", t.leases},   {"compared", t.compared},
+      {"hooks", t.hooks},         {"changed", t.changed}, {"leases", t.leases},
+      {"compared", t.compared},
   };
   for (const auto& [what, n] : all) {
     EXPECT_GT(n, 0u) << what;
