@@ -186,6 +186,12 @@ void queue::met(const crew& m) {
 }
 
 void queue::deadline(const timer& m) {
+  if (m.topic == commit_now) {
+    commit_soon_ = false;
+    commit();
+    after();
+    return;
+  }
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
@@ -204,10 +210,10 @@ void queue::deadline(const timer& m) {
 // ---- after every command -----------------------------------------------------------------------
 
 void queue::after() {
-  commit();
+  commit_soon();
   tell_load();
   arm();
-  const bool settled = !committing_ && gathering_.empty() && fetches_.empty();
+  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
       ((table_.running() == 0 && settled) || broken_)) {
     drained_told_ = true;

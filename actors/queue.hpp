@@ -8,8 +8,9 @@
 //
 // Durability: nothing that the table decided is heard of outside (an answer, an attempt, a log
 // line, an event) before the rows that it changed are committed. One batch of rows is in flight at
-// a time; what is decided meanwhile goes with the next one, so a busy queue commits in groups and
-// an idle one at once, without a timer.
+// a time; what is decided meanwhile goes with the next one, and so does what waits in the mailbox
+// when that one may begin. So a busy queue commits in groups and an idle one at once, without a
+// timer.
 //   * the disk is full: submissions of that batch are withdrawn from the table and refused, the
 //   rest
 //     is tried again until there is space;
@@ -62,7 +63,7 @@ class queue : public queue_actor::base {
  private:
   template <class T>
   using promise = caf::typed_response_promise<T>;
-  enum topic : std::uint32_t { table_deadline, storage_again };
+  enum topic : std::uint32_t { table_deadline, storage_again, commit_now };
 
   behavior_type waiting();
   behavior_type serving();
@@ -102,6 +103,8 @@ class queue : public queue_actor::base {
   void promised(deed);
   /// Begins the next commit, unless one is under way. `again`: although the disk was full.
   void commit(bool again = false);
+  /// Begins it when the messages that are here already have been served: they share its flush.
+  void commit_soon();
   void news(const store_news&);
   void on(const store_news::committed&);
   void on(const store_news::fetched&);
@@ -152,6 +155,7 @@ class queue : public queue_actor::base {
   std::vector<std::variant<effects, deed>> gathering_; ///< waits for the next commit
   std::vector<std::variant<effects, deed>> in_flight_; ///< waits for the one that is under way
   bool committing_ = false;
+  bool commit_soon_ = false;    ///< a message to oneself is on its way
   std::optional<error> full_;   ///< the disk is, as far as we know
   std::optional<error> broken_; ///< the store is, for good
   std::uint64_t storage_ticket_ = 0;

@@ -53,6 +53,14 @@ void queue::promised(deed d) {
   gathering_.emplace_back(std::move(d));
 }
 
+void queue::commit_soon() {
+  if (committing_ || broken_ || full_ || !table_.has_changes()) {
+    commit();
+  } else if (!std::exchange(commit_soon_, true)) {
+    send(this, timer{0, commit_now});
+  }
+}
+
 void queue::commit(bool again) {
   if (committing_ || broken_) {
     return;

@@ -5,6 +5,12 @@
 
 namespace tayfa {
 
+namespace {
+
+constexpr milliseconds forget_step{100};
+
+} // namespace
+
 job_limits limits_from(const config& c) {
   job_limits l;
   l.queue_max = c.queue_max;
@@ -32,6 +38,7 @@ job_limits limits_from(const config& c) {
   l.keep_async = c.queue_keep_async;
   l.keep_sync = c.queue_keep_sync;
   l.keep_dead = c.queue_keep_dead;
+  l.forget_step = forget_step;
   l.dead_max = c.queue_dead_max;
   l.history_max = c.queue_history;
   l.hook_tries = c.webhook_tries;

@@ -35,6 +35,9 @@ struct job_limits {
   milliseconds keep_async{30 * 60'000}; ///< RunPod: a /run result is kept 30 min
   milliseconds keep_sync{60'000};       ///< RunPod: a /runsync result is kept 1 min
   milliseconds keep_dead{7 * 86'400'000LL};
+  /// Ended jobs are forgotten together, at multiples of this, so that they share a commit; nobody
+  /// sees one after its time. 0 = each at its time.
+  milliseconds forget_step{0};
   std::size_t dead_max = 1'000; ///< jobs on the dead list; the oldest are forgotten beyond it
   std::size_t history_max = 32; ///< ended attempts remembered per job
   std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart

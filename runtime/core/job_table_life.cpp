@@ -63,7 +63,12 @@ moment job_table::next_due(const record& r) const {
   if (r.hook_open && r.hook_out) {
     return never; // notified() comes
   }
-  return r.hook_open ? r.not_before : forget_at(r);
+  if (r.hook_open) {
+    return r.not_before;
+  }
+  const auto step = duration_cast<moment::duration>(limits_.forget_step);
+  const auto at = forget_at(r);
+  return step.count() > 0 ? at + step - at.time_since_epoch() % step : at;
 }
 
 void job_table::schedule(record& r) {

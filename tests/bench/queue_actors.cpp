@@ -146,8 +146,8 @@ class opened_store {
 config knobs_for(const actors_plan& plan) {
   config c;
   c.store_kind = plan.durable ? "sqlite" : "memory";
-  // Ended jobs are forgotten while it is measured, as they are in the long run.
-  c.queue_keep_sync = std::chrono::milliseconds{1000};
+  // Soon each job that ends makes another forgotten, as in the long run.
+  c.queue_keep_jobs = 1'000;
   return c;
 }
 

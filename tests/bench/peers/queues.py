@@ -24,6 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[3]
 PAYLOAD_LEAST = 64  # bytes, of which a job's input consists of at least
 WIDE = 64  # attempts that the engines of the wide pod take together
 SLOTS = 2
+KEPT_JOBS = 1000
 READY = "machine=pod from=LAUNCHING to=READY"
 
 
@@ -46,8 +47,8 @@ class Program:
 
 
 class Pod:
-    """`tayfa serve` as it is delivered; its log goes to a file. What has ended is forgotten after a
-    second, so that erasing is part of what is measured, as it is in the long run.
+    """`tayfa serve` as it is delivered, with its log in a file; but it keeps few ended jobs, so that
+    soon each that ends makes another forgotten and erased, as in the long run.
     """
 
     version = ""
@@ -68,7 +69,7 @@ class Pod:
             port = peers.free_port()
             command = [self._program, "serve", "--listen", f"127.0.0.1:{port}"]
             command += ["--data", folder / "data", "--engine", "scripted", "--slots", SLOTS]
-            command += ["--queue.keep_sync", "1000", *self._arguments]
+            command += ["--queue.keep_jobs", KEPT_JOBS, *self._arguments]
             with peers.Instance(
                 command, folder, port, ready=READY, user={}, environment=self._environment
             ) as instance:

@@ -47,6 +47,7 @@ class job_draws {
     limits.keep_async = seconds{1 + below(60)};
     limits.keep_sync = seconds{below(20)};
     limits.keep_dead = seconds{20 + below(100)};
+    limits.forget_step = milliseconds{below(2) * 700};
     limits.dead_max = 1 + below(6);
     limits.history_max = below(5);
     limits.hook_tries = static_cast<std::uint32_t>(below(4));

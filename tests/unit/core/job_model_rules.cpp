@@ -38,7 +38,12 @@ moment job_model::due(const job& j) const {
   if (j.hook_open) {
     return j.hook_out ? moment::max() : j.not_before;
   }
-  return forget_at(j);
+  if (limits_.forget_step.count() == 0) {
+    return forget_at(j);
+  }
+  moment tick{}; // the first one after it
+  const auto whole = (forget_at(j) - tick) / limits_.forget_step;
+  return tick + limits_.forget_step * (whole + 1);
 }
 std::optional<moment> job_model::next_deadline() const {
   auto first = batch_due_;

@@ -150,6 +150,29 @@ TEST(job_table, results_are_kept_for_their_time_and_then_forgotten) {
   EXPECT_EQ(s.table.counts().completed, 2u) << "counted for ever";
 }
 
+TEST(job_table, what_is_to_be_forgotten_soon_is_forgotten_together) {
+  job_limits limits;
+  limits.forget_step = milliseconds{100};
+  job_script s{limits};
+  s.join(w0, 2);
+  auto sync = job_script::request();
+  sync.sync = true;
+  s.submit("a", sync);
+  s.submit("b", sync);
+  s.pass(milliseconds{10});
+  s.complete(w0, attempt("a", 1));
+  s.pass(milliseconds{30});
+  s.complete(w0, attempt("b", 1));
+  EXPECT_EQ(s.next(), seconds{60} + milliseconds{60});
+  s.pass(seconds{60} - milliseconds{30});
+  EXPECT_EQ(s.state("a"), "job_not_found") << "nobody sees it after its time";
+  EXPECT_EQ(s.state("b"), "COMPLETED");
+  s.pass(milliseconds{90});
+  s.expire();
+  EXPECT_EQ(s.table.counts().kept, 0u);
+  EXPECT_FALSE(s.table.next_deadline());
+}
+
 TEST(job_table, the_end_of_a_forgotten_job_still_frees_its_worker) {
   job_script s;
   s.join(0);
