@@ -169,7 +169,7 @@ void job_table::assign(moment now, effects& out) {
     return;
   }
   std::vector<fair_lines::group_id> passed;
-  const auto may_serve = [this](const auto& entry) {
+  const auto may_serve = [](const auto& entry) {
     const worker& w = entry.second;
     return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
            w.holds.size() < w.facts.capacity;

@@ -56,7 +56,7 @@ class best_option {
 double served_by(const option& o, double until) {
   const double time = until - start_of(o) - change_of(o);
   const double run = sane(o.run_ms);
-  if (time <= 0 || time < run) {
+  if (time < run) {
     return 0;
   }
   constexpr double many = 1e9;

@@ -1,11 +1,12 @@
-// Any bytes as commands to a job table whose process may end at any time: its audit must stay
-// clean, what ended must stay as it is (until a client asks for a retry), an attempt is given once,
-// and what was committed is there after a restart.
+// Any bytes as commands to a job table with a store below it: its audit must stay clean, what ended
+// must stay as it is, a worker must never be given more than it can hold, and a restart must find
+// everything that was committed.
 #include "runtime/core/job_table.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
+#include "tests/unit/core/perfect_store.hpp"
 
-#include <map>
+#include <array>
 #include <memory>
 #include <set>
 
@@ -13,40 +14,19 @@ using namespace tayfa;
 
 namespace {
 
+constexpr std::size_t slots = 3;
+
 class session {
  public:
   explicit session(fuzz::choices& in)
       : in_(in), limits_(limits(in)), table_(std::make_unique<job_table>(limits_)) {}
 
   void step() {
-    switch (in_.below(17)) {
-    case 0: {
-      job_request r;
-      r.input = shared_text{"1"};
-      r.sync = in_.below(2) == 0;
-      r.policy.priority = static_cast<std::uint8_t>(in_.below(10));
-      r.policy.tenant = in_.below(3) == 0 ? "t" : "";
-      r.policy.delay = milliseconds{in_.below(3) == 0 ? in_.byte() * 50 : 0};
-      r.policy.idempotency_key =
-          in_.below(4) == 0 ? std::string(1, static_cast<char>('a' + in_.below(3))) : "";
-      r.webhook = in_.below(5) == 0 ? "https://a.example/" : "";
-      if (auto done = table_->submit(now_, job_id{"j" + std::to_string(++ids_)}, r, false)) {
-        obey(done->then);
-      }
-      break;
-    }
-    case 1:
-      if (auto done = table_->cancel(now_, job())) {
-        obey(done->second);
-      }
-      break;
+    switch (in_.below(20)) {
+    case 0: submit(); break;
+    case 1: obey_if(table_->cancel(now_, job())); break;
     case 2: join(); break;
-    case 3: {
-      const slot_id slot{static_cast<std::uint32_t>(in_.below(3))};
-      std::erase_if(given_, [&](const auto& g) { return g.first.slot == slot; });
-      obey(table_->worker_lost(now_, slot, error{errc::engine_crash, {}}));
-      break;
-    }
+    case 3: lose(); break;
     case 4: obey(table_->worker_draining(now_, worker())); break;
     case 5: table_->started(now_, worker(), {attempt()}); break;
     case 6:
@@ -62,26 +42,18 @@ class session {
         obey(table_->hand_back(now_));
       }
       break;
-    case 12:
-      if (auto done = table_->retry(now_, job())) {
-        ended_.erase(done->first.id.str());
-        obey(done->second);
+    case 12: retry(); break;
+    case 13:
+      if (const auto dropped = job(); table_->drop(now_, dropped)) {
+        ended_.erase(dropped.str());
       }
       break;
-    case 13: {
-      const auto id = job();
-      if (table_->drop(now_, id)) {
-        ended_.erase(id.str());
-      }
-      break;
-    }
-    case 14:
-      if (in_.below(8) == 0) {
-        obey(table_->purge(now_).second);
-      }
-      break;
-    case 15: obey(table_->notified(now_, job(), in_.below(2) == 0)); break;
-    case 16: in_.below(6) == 0 ? restart() : commit(); break;
+    case 14: obey(table_->notified(now_, job(), in_.below(2) == 0)); break;
+    case 15: table_->renewed(now_, worker(), attempt()); break;
+    case 16: static_cast<void>(table_->read_stream(now_, job())); break;
+    case 17: commit(); break;
+    case 18: refuse(); break;
+    case 19: rarely(); break;
     }
     check();
   }
@@ -89,6 +61,7 @@ class session {
  private:
   static job_limits limits(fuzz::choices& in) {
     job_limits out;
+    out.durable = true;
     out.queue_max = 1 + in.below(8);
     out.max_attempts = static_cast<std::uint32_t>(in.below(4));
     out.execution_timeout = milliseconds{1 + in.byte() * 100};
@@ -96,74 +69,85 @@ class session {
     out.keep_async = milliseconds{in.byte() * 100};
     out.keep_sync = milliseconds{in.byte() * 10};
     out.chunks_max = in.below(4);
-    out.tenant_max = in.below(4);
-    out.batch_delay = milliseconds{in.below(3) * 100};
+    out.tenant_max = in.below(5);
+    out.other_tenants.running_max = static_cast<std::uint32_t>(in.below(3));
+    out.lone_kills_max = static_cast<std::uint32_t>(in.below(4));
     out.lease = milliseconds{1 + in.byte() * 50};
-    out.durable = true;
+    out.retry_base = milliseconds{in.byte()};
+    out.batch_max = static_cast<std::uint32_t>(in.below(4));
+    out.batch_delay = milliseconds{in.below(2) * 500};
+    out.kept_bytes_max = in.byte();
+    out.kept_jobs_max = in.below(6);
+    out.dead_max = in.below(4);
+    out.history_max = in.below(4);
+    out.hook_tries = static_cast<std::uint32_t>(in.below(3));
     return out;
   }
 
   job_id job() { return job_id{"j" + std::to_string(ids_ - std::min(ids_, in_.below(6)))}; }
-  worker_ref worker() { return {slot_id{static_cast<std::uint32_t>(in_.below(3))}, in_.below(4)}; }
+  worker_ref worker() {
+    return {slot_id{static_cast<std::uint32_t>(in_.below(slots))}, in_.below(4)};
+  }
   attempt_ref attempt() { return {job(), static_cast<std::uint32_t>(in_.below(4))}; }
+
+  void submit() {
+    job_request r;
+    r.input = shared_text{"1"};
+    const auto kind = in_.byte();
+    r.sync = kind % 2 == 0;
+    r.shape = kind % 3 == 0 ? "s" : "";
+    r.webhook = kind % 5 == 0 ? "https://h/" : "";
+    r.policy.priority = static_cast<std::uint8_t>(kind % 10);
+    r.policy.tenant = kind % 7 == 0 ? "t" : "";
+    r.policy.delay = milliseconds{kind % 11 == 0 ? 700 : 0};
+    r.policy.idempotency_key = kind % 13 == 0 ? "k" : "";
+    auto done = table_->submit(now_, job_id{"j" + std::to_string(++ids_)}, r, false);
+    if (done) {
+      fuzz::require(done->fresh || done->then.empty(), "a known key orders nothing");
+      obey(done->then);
+    }
+  }
+  void obey_if(const result<job_table::view_and_effects>& done) {
+    if (done) {
+      obey(done->second);
+    }
+  }
+  void retry() {
+    const auto id = job();
+    const auto before = table_->find(now_, id);
+    const auto done = table_->retry(now_, id);
+    if (done) {
+      fuzz::require(before->state == job_state::FAILED || before->state == job_state::TIMED_OUT,
+                    "only what failed runs again");
+      ended_.erase(id.str());
+      obey(done->second);
+    }
+  }
 
   void join() {
     const auto w = worker();
-    worker_facts facts;
-    facts.capacity = static_cast<std::uint32_t>(in_.below(4));
-    facts.batch_max = static_cast<std::uint32_t>(in_.below(4));
-    facts.steps = in_.below(2) == 0;
+    const auto kind = in_.byte();
+    worker_facts f;
+    f.capacity = kind % 4;
+    f.batch_max = kind % 3;
+    f.continuous = kind % 5 == 0;
+    f.steps = kind % 2 == 0;
+    f.device = kind % 7 == 0 ? "slow" : "fast";
     auto& latest = latest_[w.slot.value];
-    if (w.incarnation > latest.ref.incarnation) {
-      std::erase_if(given_, [&](const auto& g) { return g.first.slot == w.slot; });
+    if (w.incarnation > latest.incarnation) {
+      forget_given(w.slot);
     }
-    obey(table_->worker_joined(now_, w, facts));
-    if (w.incarnation >= latest.ref.incarnation) {
-      latest.ref = w;
-    }
+    obey(table_->worker_joined(now_, w, f));
+    latest.incarnation = std::max(latest.incarnation, w.incarnation);
   }
-
-  /// A perfect store.
-  void commit() {
-    for (auto& change : table_->take_changes()) {
-      if (auto* put = std::get_if<store::put>(&change)) {
-        auto& row = rows_[put->row.order];
-        const auto old = row;
-        row = put->row;
-        if ((put->which & store::part_request) == 0) {
-          row.request = old.request;
-          row.fingerprint = old.fingerprint;
-        }
-        if ((put->which & store::part_input_released) != 0) {
-          row.request.input = {};
-        }
-        if ((put->which & store::part_output) == 0) {
-          row.output = old.output;
-        }
-        if ((put->which & store::part_chunks) == 0) {
-          row.chunks = old.chunks;
-        }
-      } else {
-        rows_.erase(std::get<store::erase>(change).order);
-      }
-    }
-    table_->committed();
+  void lose() {
+    const slot_id slot{static_cast<std::uint32_t>(in_.below(slots))};
+    forget_given(slot);
+    constexpr errc why[] = {errc::engine_crash, errc::unavailable, errc::stopping};
+    obey(table_->worker_lost(now_, slot, error{why[in_.below(3)], {}}));
   }
-
-  /// The process ends, and the next one begins with what was committed; what the clients of the
-  /// first one heard of was.
-  void restart() {
-    commit();
-    std::vector<store::job_row> rows;
-    for (const auto& [order, row] : rows_) {
-      rows.push_back(row);
-    }
-    table_ = std::make_unique<job_table>(limits_);
-    given_.clear();
-    for (auto& latest : latest_) {
-      latest = {};
-    }
-    obey(table_->restore(now_, std::move(rows), 0));
+  void forget_given(slot_id slot) {
+    std::erase_if(given_, [slot](const auto& g) { return g.first.slot == slot; });
   }
 
   void finish() {
@@ -183,6 +167,56 @@ class session {
     obey(table_->finished(now_, w, f).consequences);
   }
 
+  // ---- the store
+  void commit() {
+    disk_.apply(table_->take_changes());
+    table_->committed();
+    fuzz::require(!table_->has_changes(), "what was committed has not changed");
+  }
+  void refuse() {
+    table_->take_changes();
+    const auto fresh = table_->not_committed();
+    for (const auto& id : fresh) {
+      ended_.erase(id.str());
+      std::erase_if(given_, [&id](const auto& g) { return g.second.job == id; });
+      std::erase_if(ever_, [&id](const auto& a) { return a.job == id; });
+    }
+    obey(table_->withdraw(now_, fresh));
+    for (const auto& id : fresh) {
+      fuzz::require(!table_->find(now_, id), "what was withdrawn is gone");
+    }
+  }
+  void rarely() {
+    switch (in_.below(4)) {
+    case 0: obey(table_->purge(now_).second); break;
+    case 1: static_cast<void>(table_->list(now_, {})); break;
+    case 2:
+      obey(table_->lose_all_workers(now_, error{errc::unavailable, {}}));
+      given_.clear();
+      break;
+    case 3: restart(); break;
+    }
+  }
+  void restart() {
+    commit();
+    std::set<std::string> live;
+    for (std::size_t i = 1; i <= ids_; ++i) {
+      const auto view = table_->find(now_, job_id{"j" + std::to_string(i)});
+      if (view && !is_final(view->state)) {
+        live.insert(view->id.str());
+      }
+    }
+    table_ = std::make_unique<job_table>(limits_);
+    given_.clear();
+    latest_ = {};
+    obey(table_->restore(now_, disk_.rows(), disk_.last_order()));
+    for (const auto& id : live) {
+      const auto view = table_->find(now_, job_id{id});
+      const bool forgotten = !view && ended_.contains(id); // no room for ended ones
+      fuzz::require(view || forgotten, "an accepted job is there after a restart");
+    }
+  }
+
   void obey(const effects& consequences) {
     for (const auto& e : consequences) {
       if (const auto* g = std::get_if<give>(&e)) {
@@ -193,6 +227,9 @@ class session {
                       "no attempt starts after the end");
       } else if (const auto* m = std::get_if<moved>(&e); m != nullptr && is_final(m->view.state)) {
         fuzz::require(ended_.insert({m->view.id.str(), m->view}).second, "a job ends once");
+      } else if (const auto* n = std::get_if<notify>(&e)) {
+        fuzz::require(n->number >= 1 && n->number <= limits_.hook_tries,
+                      "a webhook is tried no more often than allowed");
       }
     }
   }
@@ -211,16 +248,13 @@ class session {
     }
   }
 
-  struct known {
-    worker_ref ref;
-  };
   fuzz::choices& in_;
   job_limits limits_;
   std::unique_ptr<job_table> table_;
-  std::map<std::uint64_t, store::job_row> rows_;
+  testing::perfect_store disk_;
   moment now_{std::chrono::hours{1}};
   std::size_t ids_ = 0;
-  known latest_[3] = {};
+  std::array<worker_ref, slots> latest_ = {};
   std::set<std::pair<worker_ref, attempt_ref>> given_;
   std::set<attempt_ref> ever_;
   std::map<std::string, job_view> ended_;

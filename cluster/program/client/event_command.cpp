@@ -64,7 +64,9 @@ class event_printer {
       }
       if (line.open()) {
         seen_ = clock_.now();
-        after_ = after_ || line.last() != 0 ? std::optional{line.last()} : after_;
+        if (line.last() != 0) {
+          after_ = line.last();
+        }
         if (!std::exchange(asked, true) && !ended_) {
           learn_state(); // it may have ended before the line was open
         }
@@ -79,20 +81,18 @@ class event_printer {
     }
   }
 
+  /// A line that never was open, or a pod that stays away, is an error; a broken one is not.
   int judge(const event_line& line) {
-    if (line.status() != 0 && line.status() != 200) {
-      const bool later = line.status() == 429 || line.status() == 503;
-      if (!later) {
-        return complain({exit_failed, pod_.events_url(job_, after_) + " answered " +
-                                          std::to_string(line.status())});
-      }
+    const unsigned status = line.status();
+    const bool answered = status != 0 && status != 200;
+    const bool later = status == 429 || status == 503;
+    if ((!answered || later) && was_open() && clock_.now() - seen_ < away_longest) {
+      return -1;
     }
-    if (clock_.now() - seen_ >= away_longest || !was_open()) {
-      return complain(
-          {line.status() == 0 || line.status() == 200 ? exit_unavailable : exit_try_again,
-           pod_.events_url(job_, {}) + ": nobody answers"});
-    }
-    return -1;
+    const std::string url = pod_.events_url(job_, {});
+    return answered ? complain({later ? exit_try_again : exit_failed,
+                                url + " answered " + std::to_string(status)})
+                    : complain({exit_unavailable, url + ": nobody answers"});
   }
   bool was_open() const { return seen_ != begin_; }
 

@@ -22,7 +22,7 @@ constexpr std::array columns_of_jobs{
     table_column{"AGE", true, 0, 6},    table_column{"PRI", true, 0, 2},
     table_column{"TRIES", true, 0, 3},  table_column{"WORKER", false, 0, 5},
     table_column{"MODEL", false, 8, 4}, table_column{"TENANT", false, 6, 4},
-    table_column{"WHY", false, 12, 7},
+    table_column{"WHY", false, 20, 7},
 };
 
 constexpr std::array columns_of_attempts{
@@ -51,6 +51,16 @@ std::string why_cell(const json::object& job) {
   return reason.empty() ? text_cell(job, "error") : wait_text(reason);
 }
 
+/// What befell an attempt begins with its code already; what the job itself said does not.
+std::string result_cell(const json::object& attempt) {
+  const std::string failure = text_cell(attempt, "error");
+  if (failure.empty()) {
+    return "brought the result";
+  }
+  const std::string code = text_cell(attempt, "errorCode");
+  return code.empty() || failure.starts_with(code) ? failure : code + ": " + failure;
+}
+
 std::string attempts_text(const json::array& history, std::size_t width) {
   table_rows rows;
   for (const auto& each : history) {
@@ -58,12 +68,9 @@ std::string attempts_text(const json::array& history, std::size_t width) {
       continue;
     }
     const auto& attempt = each.get_object();
-    const std::string failure = text_cell(attempt, "error");
     rows.push_back({number_cell(attempt, "attempt"), text_cell(attempt, "workerId"),
                     time_cell(attempt, "given"), time_cell(attempt, "began"),
-                    time_cell(attempt, "ended"),
-                    failure.empty() ? "brought the result"
-                                    : text_cell(attempt, "errorCode") + ": " + failure});
+                    time_cell(attempt, "ended"), result_cell(attempt)});
   }
   return rows.empty() ? "" : "\n" + render_table(columns_of_attempts, rows, width);
 }
@@ -92,6 +99,16 @@ class fact_lines {
 std::string milliseconds_text(const json::object& job, std::string_view name) {
   const auto number = number_of(job, name);
   return number ? std::to_string(*number) + " ms" : std::string{};
+}
+
+/// Of a change: the job, or the part of the pod, by its name where it has one.
+std::string subject_of(const json::object& change) {
+  for (const std::string_view name : {"id", "worker", "machine"}) {
+    if (auto text = text_cell(change, name); !text.empty()) {
+      return text;
+    }
+  }
+  return "?";
 }
 
 } // namespace
@@ -164,7 +181,8 @@ std::string event_line_text(std::uint64_t number, std::string_view kind, std::st
   std::string out = std::to_string(number) + "  " + fit_to(clean_line(kind), 6) + "  ";
   if (!ec && value.is_object() && value.get_object().contains("status")) {
     const auto& job = value.get_object();
-    out += text_cell(job, "id") + "  " + text_cell(job, "from") + " → " + text_cell(job, "status");
+    const std::string from = text_cell(job, "from");
+    out += subject_of(job) + "  " + (from.empty() ? "" : from + " → ") + text_cell(job, "status");
     for (const std::string_view name : {"cause", "workerId", "waitReason", "error"}) {
       const std::string text = text_cell(job, name);
       out += text.empty() ? "" : "  " + text;

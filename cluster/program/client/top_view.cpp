@@ -194,17 +194,28 @@ std::vector<std::string> top_lines(const top_facts& facts, const top_shape& shap
   if (!facts.trouble.empty()) {
     out.add("not up to date: " + clean_line(facts.trouble), red);
   }
-  // Each table has an empty line, a title and a header.
-  const std::size_t around = (facts.trouble.empty() ? 3U : 4U) + 9U + (shape.keys ? 2U : 0U);
-  const std::array wanted{facts.slots.size(), facts.waiting.size(), facts.ended.size()};
+  // The lines around the rows: the head, the keys, and an empty line, a title and a header for each
+  // table. A terminal that is too low for all of them gets fewer tables.
+  const std::size_t head = (facts.trouble.empty() ? 3U : 4U) + (shape.keys ? 1U : 0U);
+  std::size_t tables = shape.height == 0 ? 3 : 1;
+  while (tables < 3 && head + 4 * (tables + 1) <= shape.height) {
+    ++tables;
+  }
+  std::array wanted{facts.slots.size(), facts.waiting.size(), facts.ended.size()};
+  std::fill(wanted.begin() + static_cast<std::ptrdiff_t>(tables), wanted.end(), 0U);
+  const std::size_t around = head + 3 * tables;
   const std::size_t room = shape.height > around ? shape.height - around : 0;
   const auto rows = shape.height == 0 ? wanted : shares(wanted, room);
   out.add_table("SLOTS", facts.slots.size(), slot_columns(), slot_rows(facts.slots), rows[0], 1);
-  const auto in_queue = static_cast<std::size_t>(meter_of(facts, "tayfa_jobs_in_queue"));
-  out.add_table("WAITING", std::max(in_queue, facts.waiting.size()), job_columns(),
-                job_rows(facts.waiting), rows[1], 1);
-  out.add_table("LATEST ENDED", facts.ended.size(), job_columns(), job_rows(facts.ended), rows[2],
-                1);
+  if (tables > 1) {
+    const auto in_queue = static_cast<std::size_t>(meter_of(facts, "tayfa_jobs_in_queue"));
+    out.add_table("WAITING", std::max(in_queue, facts.waiting.size()), job_columns(),
+                  job_rows(facts.waiting), rows[1], 1);
+  }
+  if (tables > 2) {
+    out.add_table("LATEST ENDED", facts.ended.size(), job_columns(), job_rows(facts.ended), rows[2],
+                  1);
+  }
   auto lines = out.done();
   if (shape.keys && shape.height > 2) {
     lines.resize(std::min(lines.size(), shape.height - 1));

@@ -223,7 +223,7 @@ TEST_F(pod_of_one_job, status_of_a_job) {
   EXPECT_THAT(o.out, HasSubstr("output          [1,2]\n"));
   EXPECT_THAT(o.out, HasSubstr("status          COMPLETED\n"));
   EXPECT_THAT(o.out, HasSubstr("tenant          acme\n"));
-  EXPECT_THAT(o.out, HasSubstr("1  slot-0   1 ms   2 ms   3 ms  engine_crash: engine_crash: the"));
+  EXPECT_THAT(o.out, HasSubstr("1  slot-0   1 ms   2 ms   3 ms  engine_crash: the"));
   const auto as_json = boost::json::parse(run(at({"status", "job-1", "--json"})).out).as_object();
   EXPECT_EQ(as_json.at("output"), boost::json::parse("[1,2]"));
   EXPECT_EQ(as_json.at("history").as_array().size(), 1U);

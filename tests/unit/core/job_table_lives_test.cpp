@@ -1,5 +1,5 @@
 // What may happen to a job beyond one good attempt: retries by a client, the dead list, poison,
-// delays, leases.
+// leases.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -105,6 +105,124 @@ TEST(job_table_lives, chunks_of_the_failed_life_are_gone_with_it) {
   s.drain(0);
   EXPECT_EQ(s.retry("a"), "");
   EXPECT_EQ(s.stream("a"), "");
+}
+
+// ---- poison and suspects ------------------------------------------------------------------------
+
+TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
+  job_limits limits;
+  limits.max_attempts = 9;
+  limits.lone_kills_max = 2;
+  job_script s{limits};
+  s.submit("a", job_script::request(), true);
+  s.join(0);
+  EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost)");
+  s.join(job_script::worker(0, 2));
+  s.pass(milliseconds{100});
+  EXPECT_THAT(s.expire(), HasSubstr("give a#2"));
+  EXPECT_EQ(s.lose(0), "a FAILED (poisoned) watched");
+  EXPECT_EQ(s.view("a").failure->code, errc::poison);
+  EXPECT_THAT(s.view("a").failure->text, HasSubstr("attempt 2"));
+  EXPECT_TRUE(s.detail("a").dead);
+}
+
+TEST(job_table_lives, an_engine_that_was_told_to_end_blames_nobody) {
+  job_limits limits;
+  limits.lone_kills_max = 1;
+  job_script s{limits};
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.lose(0, {errc::stopping, "drained"}), "a IN_QUEUE (attempt_lost)");
+  s.submit("b");
+  EXPECT_THAT(s.join(w1, 2), HasSubstr("give b#1"));
+  s.pass(milliseconds{100});
+  EXPECT_THAT(s.expire(), HasSubstr("give a#2 to 1#1")) << "in company";
+}
+
+TEST(job_table_lives, jobs_that_were_together_when_their_engine_ended_run_alone_from_then_on) {
+  job_script s;
+  s.join(w0, 2);
+  s.submit("a");
+  s.submit("b");
+  s.lose(0);
+  s.pass(milliseconds{100});
+  s.expire();
+  EXPECT_EQ(s.join(w1, 4), "a IN_PROGRESS (assigned); give a#2 to 1#1");
+  EXPECT_EQ(s.why("b"), "isolation");
+  EXPECT_EQ(s.submit("c"), "") << "nobody joins a suspect";
+  EXPECT_EQ(s.complete(w1, attempt("a", 2)),
+            "a COMPLETED (finished); b IN_PROGRESS (assigned); give b#2 to 1#1");
+  EXPECT_EQ(s.lose(1), "b IN_QUEUE (attempt_lost)") << "its first lone kill";
+  EXPECT_EQ(s.detail("b").history.size(), 2u);
+}
+
+TEST(job_table_lives, a_suspect_gets_its_worker_although_others_come_all_the_time) {
+  job_limits limits;
+  limits.retry_base = milliseconds{0};
+  job_script s{limits};
+  s.join(w0, 2);
+  s.submit("x");
+  s.submit("suspect");
+  s.lose(0);
+  s.submit("o0");
+  s.join(w1, 3);
+  // Somebody else always waits, and one ends while the others still run.
+  job_filter running;
+  running.state = job_state::IN_PROGRESS;
+  int round = 0;
+  for (; round < 20 && s.state("suspect") != "IN_PROGRESS"; ++round) {
+    s.submit(("o" + std::to_string(2 * round + 1)).c_str());
+    s.submit(("o" + std::to_string(2 * round + 2)).c_str());
+    s.pass(milliseconds{500});
+    s.expire();
+    const auto runs = s.table.list(s.now, running).jobs;
+    ASSERT_FALSE(runs.empty());
+    s.complete(w1, {runs.back().id, runs.back().attempts});
+  }
+  EXPECT_EQ(s.state("suspect"), "IN_PROGRESS") << "after " << round << " ends of others";
+}
+
+// ---- leases -------------------------------------------------------------------------------------
+
+TEST(job_table_lives, an_attempt_without_progress_loses_its_lease) {
+  job_script s;
+  s.join(w0, job_script::facts(1, true));
+  s.submit("a");
+  EXPECT_EQ(s.next(), seconds{120});
+  s.pass(seconds{100});
+  EXPECT_EQ(s.renewed(w0, attempt("a", 1)), "");
+  s.pass(seconds{100});
+  EXPECT_EQ(s.progress(w0, attempt("a", 1), 1, "1"), "");
+  s.pass(seconds{100});
+  EXPECT_EQ(s.partial(w0, attempt("a", 1), 1, "1"), "");
+  s.pass(seconds{119});
+  EXPECT_EQ(s.expire(), "");
+  s.pass(seconds{1});
+  EXPECT_EQ(s.expire(), "a IN_QUEUE (attempt_lost); revoke a#1 from 0#1");
+  EXPECT_EQ(s.detail("a").history.at(0).failure->code, errc::lease_expired);
+  s.pass(milliseconds{100});
+  EXPECT_EQ(s.expire(), "") << "the engine is still at the revoked one";
+  EXPECT_EQ(s.renewed(w0, attempt("a", 1)), "stale");
+  EXPECT_EQ(s.complete(w0, attempt("a", 1)), "stale; a IN_PROGRESS (assigned); give a#2 to 0#1");
+}
+
+TEST(job_table_lives, a_worker_that_reports_no_steps_has_no_lease) {
+  job_script s;
+  s.join(0);
+  s.submit("a");
+  EXPECT_EQ(s.next(), seconds{600}) << "the execution timeout";
+}
+
+TEST(job_table_lives, the_last_attempt_that_loses_its_lease_puts_the_job_on_the_dead_list) {
+  job_limits limits;
+  limits.max_attempts = 1;
+  job_script s{limits};
+  s.join(w0, job_script::facts(1, true));
+  s.submit("a");
+  s.pass(seconds{120});
+  EXPECT_EQ(s.expire(), "a FAILED (attempts_exhausted); revoke a#1 from 0#1");
+  EXPECT_TRUE(s.detail("a").dead);
+  EXPECT_EQ(s.next(), hours{7 * 24}) << "kept longer than others";
 }
 
 } // namespace

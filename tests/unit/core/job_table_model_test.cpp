@@ -3,7 +3,7 @@
 // store below that now and then refuses, and restarts of the runtime. A failure prints its seed.
 //
 // TAYFA_MODEL_SEEDS and TAYFA_MODEL_STEPS set how many seeds, and how many steps of each.
-#include "tests/unit/core/job_model.hpp"
+#include "tests/unit/core/job_draws.hpp"
 #include "tests/unit/core/job_script.hpp"
 #include "tests/unit/core/model_size.hpp"
 #include "tests/unit/core/perfect_store.hpp"
@@ -14,8 +14,6 @@
 
 namespace tayfa::testing {
 namespace {
-
-using std::chrono::seconds;
 
 /// What the random commands must have led to at least once, or they test less than they seem to.
 constexpr std::string_view words_to_see[] = {
@@ -57,14 +55,12 @@ constexpr std::string_view words_to_see[] = {
     "as stopping",
 };
 
-class pair_of_tables {
+class pair_of_tables : job_draws {
  public:
   std::set<std::string_view> seen;
 
   explicit pair_of_tables(std::uint64_t seed)
-      : random_(seed), batches_(seed % 3 == 0), limits_(make_limits()),
-        models_(chance(2) ? std::vector<std::string>{"m0", "m1"} : std::vector<std::string>{}),
-        real_(std::make_unique<job_table>(limits_)), model_(limits_, models_) {
+      : job_draws(seed), real_(std::make_unique<job_table>(limits_)) {
     know_models();
   }
 
@@ -102,118 +98,12 @@ class pair_of_tables {
   }
 
  private:
-  std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
-  bool chance(std::uint64_t one_in) { return below(one_in) == 0; }
-  template <class T>
-  T one_of(std::initializer_list<T> all) {
-    return *(all.begin() + below(all.size()));
-  }
-
-  job_limits make_limits() {
-    job_limits limits;
-    limits.durable = true;
-    limits.queue_max = 1 + below(12);
-    limits.tenant_max = chance(2) ? 0 : 1 + below(8);
-    limits.tenants["t1"] = {.weight = 2, .running_max = static_cast<std::uint32_t>(below(3))};
-    limits.other_tenants.running_max = static_cast<std::uint32_t>(chance(2) ? 0 : 1 + below(3));
-    limits.max_attempts = static_cast<std::uint32_t>(1 + below(4));
-    limits.lone_kills_max = static_cast<std::uint32_t>(1 + below(3));
-    limits.execution_timeout = seconds{5 + below(30)};
-    limits.ttl = seconds{10 + below(60)};
-    limits.lease = milliseconds{500 + below(8'000)};
-    limits.retry_base = milliseconds{below(3) * 100};
-    limits.retry_max = milliseconds{300};
-    limits.priority_step = milliseconds{below(4) * 1'000};
-    limits.batch_max = static_cast<std::uint32_t>(1 + below(4));
-    limits.batch_delay = milliseconds{batches_ && chance(2) ? below(2'000) : 0};
-    limits.keep_async = seconds{1 + below(60)};
-    limits.keep_sync = seconds{below(20)};
-    limits.keep_dead = seconds{20 + below(100)};
-    limits.dead_max = 1 + below(6);
-    limits.history_max = below(5);
-    limits.hook_tries = static_cast<std::uint32_t>(below(4));
-    limits.hook_pause = milliseconds{below(3'000)};
-    limits.chunks_max = 1 + below(4);
-    limits.live_bytes_max = 20 + below(200);
-    limits.kept_bytes_max = 10 + below(100);
-    limits.kept_jobs_max = 1 + below(20);
-    return limits;
-  }
   void know_models() {
     std::vector<model_facts> facts;
     for (const auto& m : models_) {
       facts.push_back({m, 0, 0});
     }
     real_->models_known(now_, facts);
-  }
-
-  /// One of the latest ids, which may have been forgotten, or one not used yet.
-  std::string any_id() {
-    return "j" + std::to_string(ids_ - std::min<std::uint64_t>(ids_, below(20)));
-  }
-  std::string known_id() {
-    const auto& jobs = model_.jobs();
-    return jobs.empty() || chance(8) ? any_id() : jobs[below(jobs.size())].id;
-  }
-  /// A new id, or one that is known; never a forgotten one, as the table's contract asks.
-  std::string id_to_submit() {
-    const auto& jobs = model_.jobs();
-    return jobs.empty() || !chance(10) ? "j" + std::to_string(++ids_) : jobs[below(jobs.size())].id;
-  }
-  worker_ref any_worker() {
-    const auto slot = static_cast<std::uint32_t>(below(4));
-    const auto latest = incarnations_[slot];
-    return {slot_id{slot}, chance(10) ? below(latest + 2) : latest};
-  }
-  /// Mostly an attempt that runs, and its holder; sometimes a near miss of it, or nonsense. Nobody
-  /// reports of a job that is not durable: its attempt has not been sent.
-  std::pair<worker_ref, attempt_ref> any_attempt() {
-    std::vector<const job_model::job*> jobs;
-    for (const auto& j : model_.jobs()) {
-      if (j.stored) {
-        jobs.push_back(&j);
-      }
-    }
-    if (jobs.empty() || chance(20)) {
-      return {any_worker(), {job_id{"nobody"}, static_cast<std::uint32_t>(below(4))}};
-    }
-    const auto* pick = jobs[below(jobs.size())];
-    for (int i = 0; i < 4 && pick->state != job_state::IN_PROGRESS; ++i) {
-      pick = jobs[below(jobs.size())];
-    }
-    attempt_ref a{job_id{pick->id}, pick->attempts};
-    const auto w = pick->holder;
-    a.number += chance(12) ? 1 : 0;
-    a.number -= chance(12) && a.number > 0 ? 1 : 0;
-    return {chance(12) ? any_worker() : w, a};
-  }
-
-  job_request any_request() {
-    job_request r;
-    r.endpoint = chance(4) ? "e2" : "e1";
-    r.input = shared_text{std::string(1 + below(12), '1')};
-    r.sync = chance(3);
-    r.shape = chance(3) ? "s" : "";
-    r.model = chance(3) ? one_of<const char*>({"m0", "m1", "m2"}) : "";
-    r.webhook = chance(4) ? "https://h/" : "";
-    r.policy.tenant = batches_ ? "" : one_of<const char*>({"", "t1", "t2"});
-    r.policy.priority = static_cast<std::uint8_t>(below(10));
-    if (chance(4)) {
-      r.policy.deadline = milliseconds{below(20'000)};
-    }
-    if (chance(6)) {
-      r.policy.delay = milliseconds{below(5'000)};
-    }
-    if (chance(3)) {
-      r.policy.ttl = seconds{10 + below(30)};
-    }
-    if (chance(3)) {
-      r.policy.execution_timeout = seconds{5 + below(20)};
-    }
-    if (chance(4)) {
-      r.policy.idempotency_key = "k" + std::to_string(below(5));
-    }
-    return r;
   }
 
   void submit() {
@@ -483,17 +373,9 @@ class pair_of_tables {
     }
   }
 
-  seeded_random random_;
-  bool batches_;
-  job_limits limits_;
-  std::vector<std::string> models_;
   std::unique_ptr<job_table> real_;
-  job_model model_;
   perfect_store disk_;
   std::optional<store::batch> in_flight_;
-  moment now_{std::chrono::hours{1}};
-  std::uint64_t ids_ = 0;
-  std::uint64_t incarnations_[4] = {1, 1, 1, 1};
   std::vector<job_request> asked_;
 };
 

@@ -1,6 +1,9 @@
 // What a waiting job costs in memory, and that no command looks at all of them.
 #include "runtime/core/job_table.hpp"
 
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <gtest/gtest.h>
 #include <malloc.h>
 
@@ -31,6 +34,7 @@ TEST(job_table_size, a_waiting_job_costs_at_most_a_kibibyte_beside_its_input) {
   }
   const auto each = (mallinfo2().uordblks - before) / jobs;
   RecordProperty("bytes_per_waiting_job", static_cast<int>(each));
+  std::printf("%zu bytes per waiting job\n", each);
   EXPECT_LE(each, 1024u);
 }
 
@@ -60,6 +64,43 @@ TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) 
   EXPECT_EQ(done, jobs);
   EXPECT_EQ(table.counts().completed, jobs);
   EXPECT_EQ(table.audit(), std::vector<std::string>{});
+}
+
+/// No bound: a machine's speed is not what a test may judge. TAYFA_SIZE_MOST=1000000 goes on to
+/// a million.
+TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
+  const char* const wanted = std::getenv("TAYFA_SIZE_MOST");
+  const std::size_t most = wanted == nullptr ? 100'000 : std::stoull(wanted);
+  constexpr std::size_t decisions = 2'000;
+  const shared_text input{"{}"};
+  const moment now{};
+  for (std::size_t jobs = 1'000; jobs <= most; jobs *= 10) {
+    job_limits limits;
+    limits.queue_max = jobs + decisions;
+    job_table table{limits};
+    for (std::size_t i = 0; i < jobs + decisions; ++i) {
+      auto r = request(input);
+      r.policy.tenant = "t" + std::to_string(i % 16);
+      r.policy.priority = static_cast<std::uint8_t>(i % 10);
+      r.shape = i % 3 == 0 ? "large" : "";
+      ASSERT_TRUE(table.submit(now, job_id{std::to_string(i)}, std::move(r), false));
+    }
+    const worker_ref worker{slot_id{0}, 1};
+    auto done = table.worker_joined(now, worker, worker_facts{});
+    const auto began = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < decisions; ++i) {
+      ASSERT_FALSE(done.empty());
+      const auto* g = std::get_if<give>(&done.back());
+      ASSERT_NE(g, nullptr);
+      protocol::finished f;
+      f.attempt = g->message.attempt;
+      done = table.finished(now, worker, f).consequences;
+    }
+    const std::chrono::duration<double, std::micro> took = std::chrono::steady_clock::now() - began;
+    std::printf("%8zu jobs wait: %.2f us to end one and give out the next\n", jobs,
+                took.count() / decisions);
+    EXPECT_EQ(table.counts().completed, decisions);
+  }
 }
 
 } // namespace

@@ -1,0 +1,160 @@
+// A queue, its clients, its workers and its store, each as the real ones behave towards a job
+// table, for the durability property: what was promised to somebody holds whenever the process
+// dies.
+//
+// Like the queue actor, it lets an answer or an order out only after the commit that holds what it
+// says. The ledger remembers what was let out, and every later answer is held against it:
+//   I1  an accepted job is there until it has ended and was kept its time, and ends when served;
+//   I2  what was said of an ended job stays so;
+//   I3  only accepted jobs are given out, with their own input;
+//   I4  nothing is given out of a job after its cancel was answered;
+//   I5  attempts' numbers grow, also over restarts; late reports change nothing;
+//   I6  an attempt that reports within its lease does not lose it;
+//   I7  attempts are bounded, and a job that had all of them is on the dead list;
+//   I12 a refused submission leaves nothing; the queue is bounded;
+//   I13 a known idempotency key gives the same job;
+//   I14 (by construction) nothing is answered before the commit.
+#pragma once
+
+#include "tests/unit/core/row_keepers.hpp"
+
+#include "runtime/core/job_table.hpp"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace tayfa::testing {
+
+struct world_time final : time_source {
+  moment mono{std::chrono::hours{1}};
+  std::chrono::system_clock::time_point wall_now{std::chrono::hours{24 * 365 * 50}};
+  moment now() const override { return mono; }
+  std::chrono::system_clock::time_point wall() const override { return wall_now; }
+};
+
+class crash_world {
+ public:
+  using make_keeper = std::function<std::unique_ptr<row_keeper>(dice, const time_source&)>;
+  crash_world(std::uint64_t seed, const make_keeper&);
+
+  void step();
+  /// No more faults: everything accepted must end.
+  void heal_and_drain();
+
+  struct tally {
+    std::size_t accepted = 0, withdrawn = 0, crashes = 0, given = 0, completed = 0, dead = 0;
+    std::size_t retried = 0, late = 0, again = 0, cancelled = 0, bounded = 0, dropped = 0;
+    std::size_t changed = 0, hooks = 0, leases = 0, compared = 0, poisoned = 0, fetched = 0,
+                forgotten = 0;
+    tally& operator+=(const tally&);
+  };
+  const tally& seen() const { return tally_; }
+
+ private:
+  /// What was promised of one job, and what was asked for since.
+  struct entry {
+    job_request request;
+    bool accepted = false;  ///< its submission was answered
+    bool cancelled = false; ///< so was its cancel
+    bool dropping = false;  ///< asked for, and perhaps answered
+    int retrying = 0;       ///< asked for and not answered
+    bool hook_told = false;
+    std::uint32_t lives = 1;
+    std::uint32_t last_number = 0;      ///< of the attempts that left
+    std::uint32_t first_of_life = 0;    ///< the last number of the lives before
+    std::optional<job_view> final;      ///< as it was told
+    std::optional<moment> ended;        ///< as the table has it
+    std::optional<moment> ended_before; ///< the life before the retry that is asked for
+  };
+  struct crew_member {
+    worker_ref ref;
+    worker_facts facts;
+  };
+  struct attempt {
+    worker_ref worker;
+    attempt_ref ref;
+    std::optional<moment> heard; ///< its last report
+    bool revoked = false;
+  };
+  /// An answer that waits for its commit; refused when the job was new and could not be stored.
+  struct answer {
+    job_id about;
+    std::function<void()> given;
+    std::function<void()> refused;
+  };
+  using item = std::variant<effects, answer>;
+
+  std::uint64_t below(std::uint64_t n) { return random_.next() % n; }
+  bool chance(std::uint64_t one_in) { return below(one_in) == 0; }
+  moment now() const { return time_.mono; }
+  void pass(milliseconds);
+  job_limits make_limits();
+  std::string any_job();
+  job_request any_request();
+
+  // clients (crash_world_clients.cpp)
+  void submit();
+  void submit_again(const std::string& of);
+  void cancel(const std::string& id);
+  void retry(const std::string& id);
+  void drop(const std::string& id);
+  void check(const std::string& id);
+  void check_gone(const std::string& id, const entry&);
+  void check_view(const std::string& id, entry&, const job_view&);
+  // workers
+  void join(std::uint32_t slot);
+  void lose(std::uint32_t slot);
+  void report(attempt&);
+  void finish(std::size_t which, bool well);
+  void speak_late();
+  void leave(slot_id);
+  void come(worker_ref, const worker_facts&);
+  void change_a_model();
+  // what leaves the queue
+  void gather(effects);
+  void gather(answer);
+  void noticed(const moved&);
+  void release(std::vector<item>);
+  void told(const give&);
+  void told(const revoke&);
+  void told(const moved&);
+  void told(const notify&);
+  void told(const change_model&);
+  // the process
+  void begin_commit();
+  void end_commit();
+  void full();
+  void crash(bool in_flight_too);
+  void crash_and_compare();
+  void restored(job_store::recovered);
+
+  seeded_random random_;
+  world_time time_;
+  std::unique_ptr<row_keeper> disk_;
+  job_limits limits_;
+  std::unique_ptr<job_table> table_;
+  std::map<std::string, entry> ledger_;
+  std::vector<std::string> ids_;            ///< the latest ones
+  std::map<std::string, std::string> keys_; ///< idempotency key -> job
+  std::vector<attempt> out_;                ///< attempts that workers are at
+  std::vector<attempt> late_;               ///< of workers that are gone; may still speak
+  std::map<std::uint32_t, crew_member> workers_;
+  std::vector<change_model> changes_; ///< asked for and not made
+  std::vector<model_facts> models_;
+  std::uint64_t incarnations_ = 0;
+  std::vector<std::string> hooks_; ///< webhooks being called
+  std::vector<item> gathering_;
+  std::vector<item> in_flight_;
+  std::optional<store::batch> batch_;
+  std::uint64_t made_ = 0;
+  std::uint64_t steps_ = 0;
+  bool faults_ = true;
+  tally tally_;
+};
+
+} // namespace tayfa::testing
