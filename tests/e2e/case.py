@@ -20,6 +20,7 @@ import pod as pods  # noqa: E402
 
 BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))
 SKIPPED = 77
+FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 
 # Exit codes of `tayfa serve` (sysexits.h).
 OK, BAD_USAGE, BAD_CONFIG, UNFIT, INTERNAL, BUSY = 0, 64, 65, 69, 70, 75
@@ -33,6 +34,21 @@ QUICK = [
     "--engine.cancel_grace",
     "300ms",
 ]
+
+
+class EndedJobs:
+    """The jobs that have ended, from a log that grows."""
+
+    def __init__(self):
+        self.at = 0
+        self.jobs = set()
+
+    def read(self, lines):
+        for line in lines[self.at :]:
+            if line.event == "state" and line["machine"] == "job" and line["to"] in FINAL:
+                self.jobs.add(line["job"])
+        self.at = len(lines)
+        return self.jobs
 
 
 class Case(unittest.TestCase):

@@ -8,10 +8,12 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import sqlite3
 import subprocess
+import threading
 import unittest
 
 import case
@@ -131,6 +133,20 @@ class ends_of_the_process(Case):
         self.assertEqual(pod.wait_for("store_opened")["waiting"], "0")
         pod.wait_listening()
         self.assertEqual({pod.status(x)["status"] for x in jobs}, {"CANCELLED"})
+
+    def test_kills_while_the_store_is_made(self):
+        chance, never = random.Random(20261121), threading.Event()
+        for number in range(10):
+            folder = self.folder()
+            for _ in range(2):
+                pod = self.start("--slots", "0", data=folder)
+                never.wait(chance.uniform(0, 0.04))
+                pod.kill()
+            pod = self.start("--slots", "0", data=folder)
+            pod.wait_listening()
+            self.assertEqual(pod.status(pod.run({"n": number}))["status"], "IN_QUEUE")
+            pod.kill()
+            self.assert_sound_store(folder)
 
     def test_a_key_names_its_job_for_ever(self):
         pod = self.ready()

@@ -22,7 +22,6 @@ from case import Case, pods
 
 SEED = int(os.environ.get("STORM_SEED", "20261121"))
 FULL = os.environ.get("TAYFA_E2E_SLOW") == "1"
-FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 LONG = "x" * 100_000  # more than the store keeps in a row
 KINDS = {
     "plain": 36,
@@ -183,23 +182,8 @@ class Sea:
 
     def wait_ends(self, count):
         """Until so many jobs have ended in this incarnation."""
-        seen = EndedJobs()
+        seen = case.EndedJobs()
         self.pod.wait_until(lambda lines: len(seen.read(lines)) >= count, f"{count} ends", 90)
-
-
-class EndedJobs:
-    """The jobs that have ended, from a log that grows."""
-
-    def __init__(self):
-        self.at = 0
-        self.jobs = set()
-
-    def read(self, lines):
-        for line in lines[self.at :]:
-            if line.event == "state" and line["machine"] == "job" and line["to"] in FINAL:
-                self.jobs.add(line["job"])
-        self.at = len(lines)
-        return self.jobs
 
 
 class Ledger:
@@ -238,17 +222,17 @@ class Ledger:
         """`before` is what was known when this answer was asked for; the state of the answer."""
         state = body["status"]
         whole = None
-        if where in ("status", "runsync") and state in FINAL:
+        if where in ("status", "runsync") and state in case.FINAL:
             whole = {k: body.get(k) for k in ("status", "output", "error", "executionTime")}
         with self.lock:
             known = self.finals.get(identity)
             if before and before[0] != state:
                 self.faults.append(f"{identity} was {before[0]} and is {state} ({where})")
-            elif known and state in FINAL and known[0] != state:
+            elif known and state in case.FINAL and known[0] != state:
                 self.faults.append(f"{identity} is {known[0]} and {state} ({where})")
             elif known and whole and known[1] and known[1] != whole:
                 self.faults.append(f"{identity} was {known[1]!s:.300} and is {whole!s:.300}")
-            if state in FINAL and (not known or not known[1]):
+            if state in case.FINAL and (not known or not known[1]):
                 self.finals[identity] = (state, whole)
         return state
 
@@ -430,9 +414,9 @@ class StormCase(Case):
         this incarnation, whose log tells.
         """
         open_ids = {
-            x for x in self.ledger.open_ids() if (self.read(x) or {}).get("status") not in FINAL
+            x for x in self.ledger.open_ids() if (self.read(x) or {}).get("status") not in case.FINAL
         }
-        ended = EndedJobs()
+        ended = case.EndedJobs()
         self.sea.pod.wait_until(
             lambda lines: open_ids <= ended.read(lines), f"{len(open_ids)} open jobs to end", 120
         )

@@ -12,8 +12,6 @@ import signal
 import case
 from case import Case
 
-FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-
 
 def began(pod):
     """The jobs in the order in which they were given out."""
@@ -199,6 +197,16 @@ class keys(QueueCase):
             ids = set(pool.map(lambda _: pod.run({"mock_return": 1}, key="k"), range(64)))
         self.assertEqual(len(ids), 1)
         self.assertEqual(self.known(pod), ids | {self.holder})
+
+    def test_a_key_is_free_when_its_job_is_forgotten(self):
+        pod = self.ready()
+        first = pod.run({"mock_return": 1}, key="k")
+        pod.wait_job(first, "COMPLETED")
+        pod.post(f"/drop/{first}")
+        second = pod.run({"mock_return": 2}, key="k")
+        pod.wait_job(second, "COMPLETED")
+        self.assertEqual(pod.status(second)["output"], 2)
+        self.assertNotEqual(first, second)
 
     def test_a_key_in_the_body_is_like_one_in_the_header(self):
         pod = self.held()

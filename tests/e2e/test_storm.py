@@ -14,20 +14,6 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP)
 
 
 class storm(Case):
-    def finished(self, count):
-        """Is true once so many jobs have come to an end."""
-
-        def found(lines):
-            ends = sum(
-                x.event == "state"
-                and x["machine"] == "job"
-                and x["to"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-                for x in lines
-            )
-            return ends >= count
-
-        return found
-
     def test_every_job_has_one_result_of_its_own(self):
         chance = random.Random(20261121)
         pod = self.ready(
@@ -35,10 +21,14 @@ class storm(Case):
         )
         jobs = {}
         for i in range(JOBS):
-            script = {"mock_return": f"result {i}", "mock_delay": chance.uniform(0, 0.02)}
+            script = {"mock_return": f"result {i}", "mock_delay": chance.uniform(0, 0.06)}
             jobs[pod.run(script)] = f"result {i}"
+        ended = case.EndedJobs()
         for batch in range(STORMS):
-            pod.wait_until(self.finished(batch * JOBS // (STORMS + 5)), "jobs go on ending", 60)
+            wanted = batch * JOBS // (STORMS + 5)
+            pod.wait_until(
+                lambda lines, least=wanted: len(ended.read(lines)) >= least, f"{wanted} ends", 60
+            )
             engines = pod.engines()
             if engines:
                 victim = chance.choice(engines)
@@ -46,7 +36,7 @@ class storm(Case):
                     case.os.kill(victim, chance.choice(SIGNALS))
                 except ProcessLookupError:
                     pass  # it has just been replaced
-        pod.wait_until(self.finished(JOBS), "every job ends", 120)
+        pod.wait_until(lambda lines: len(ended.read(lines)) == JOBS, "every job ends", 120)
         for job, expected in jobs.items():
             status = pod.status(job)
             self.assertEqual((status["status"], status.get("output")), ("COMPLETED", expected))
