@@ -93,7 +93,7 @@ struct retry {
 struct drop {
   job_id id;
 };
-/// POST /purge-queue: what waits is cancelled and forgotten; what runs is left alone.
+/// POST /purge-queue: what waits is cancelled; what runs is left alone.
 struct purge {};
 /// GET /jobs?state=&tenant=&model=&limit=&after=, GET /dead.
 struct list_jobs {
