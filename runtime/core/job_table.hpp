@@ -143,7 +143,8 @@ class job_table {
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
   /// has room.
   effects worker_lost(moment now, slot_id slot, const error& why);
-  /// The same for every worker there is (a restarted queue knows none of them).
+  /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
+  /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
   /// No new attempt for this worker; running ones go on.
   effects worker_draining(moment now, worker_ref worker);
@@ -335,6 +336,7 @@ class job_table {
   void remove(record&);
   static std::string key_of(const job_request&);
   void tell_hook(record&, effects&);
+  std::uint8_t tries_known(std::uint32_t begun) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
   void lose_worker(moment now, worker&, const error& why, effects&);

@@ -406,6 +406,13 @@ void job_table::tell_hook(record& r, effects& out) {
   schedule(r);
 }
 
+/// How the last try of a webhook went is not known, so it may be made once more, but there are no
+/// more of them than allowed.
+std::uint8_t job_table::tries_known(std::uint32_t begun) const {
+  return static_cast<std::uint8_t>(
+      std::min(begun, std::max<std::uint32_t>(limits_.hook_tries, 1) - 1));
+}
+
 bool job_table::owes_webhook(const job_id& id) const {
   const auto entry = jobs_.find(id);
   return entry != jobs_.end() && entry->second.hook_open;

@@ -281,9 +281,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.dead = row.dead;
   r.stored = true;
   r.hook_open = row.hook_open;
-  // How the last try went is not known, so it may be made once more, but there are no more of them.
-  r.hook_tries = static_cast<std::uint8_t>(
-      std::min(row.hook_tries, std::max<std::uint32_t>(limits_.hook_tries, 1) - 1));
+  r.hook_tries = tries_known(row.hook_tries);
   r.attempts = row.attempts;
   r.free_attempts = row.attempts_before;
   r.lives = row.lives;

@@ -79,6 +79,13 @@ effects job_table::lose_all_workers(moment now, const error& why) {
       lose_worker(now, w, why, out);
     }
   }
+  for (const auto& [order, r] : by_order_) {
+    if (r->hook_out) {
+      r->hook_out = false;
+      r->hook_tries = tries_known(r->hook_tries);
+      schedule(*r);
+    }
+  }
   return out;
 }
 

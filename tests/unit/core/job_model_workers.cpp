@@ -50,6 +50,11 @@ std::string job_model::lost_all(moment now, errc why) {
       lose_all_of(now, w, why);
     }
   }
+  for (auto& j : jobs_) {
+    j.hook_tries =
+        j.hook_out ? std::min(j.hook_tries, std::max(limits_.hook_tries, 1u) - 1) : j.hook_tries;
+    j.hook_out = false;
+  }
   return take();
 }
 

@@ -111,6 +111,22 @@ TEST(job_table_lives, a_webhook_is_tried_until_it_is_delivered_or_its_tries_are_
   EXPECT_EQ(s.state("a"), "job_not_found") << "its time was over long ago";
 }
 
+TEST(job_table_lives, a_webhook_that_a_dead_queue_was_calling_is_called_again) {
+  job_limits limits;
+  limits.hook_tries = 1;
+  job_script s{limits};
+  auto r = job_script::request();
+  r.webhook = "https://h/";
+  s.submit("a", r);
+  s.cancel("a");
+  s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
+  EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 1") << "nobody told how it went";
+  s.notified("a", false);
+  s.pass(hours{1});
+  EXPECT_EQ(s.expire(), "");
+  EXPECT_EQ(s.state("a"), "job_not_found") << "and it is not kept for ever";
+}
+
 // ---- lists --------------------------------------------------------------------------------------
 
 TEST(job_table_lives, lists_are_newest_first_in_pages_and_by_what_is_asked) {

@@ -156,6 +156,20 @@ TEST(job_table_lives, jobs_that_were_together_when_their_engine_ended_run_alone_
   EXPECT_EQ(s.detail("b").history.size(), 2u);
 }
 
+TEST(job_table_lives, a_suspect_joins_nobody_although_there_is_room) {
+  job_script s;
+  s.join(0);
+  s.submit("suspect");
+  s.lose(0);
+  s.join(w1, 2);
+  s.submit("other");
+  s.pass(milliseconds{100});
+  EXPECT_EQ(s.expire(), "") << "its worker runs another job";
+  EXPECT_EQ(s.submit("third"), "") << "the worker is kept for it";
+  EXPECT_EQ(s.complete(w1, attempt("other", 1)),
+            "other COMPLETED (finished); suspect IN_PROGRESS (assigned); give suspect#2 to 1#1");
+}
+
 TEST(job_table_lives, a_suspect_gets_its_worker_although_others_come_all_the_time) {
   job_limits limits;
   limits.retry_base = milliseconds{0};
