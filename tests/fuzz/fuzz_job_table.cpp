@@ -48,7 +48,11 @@ class session {
         ended_.erase(dropped.str());
       }
       break;
-    case 14: obey(table_->notified(now_, job(), in_.below(2) == 0)); break;
+    case 14: {
+      const auto id = job();
+      obey(table_->notified(now_, id, in_.below(2) == 0));
+      break;
+    }
     case 15: table_->renewed(now_, worker(), attempt()); break;
     case 16: static_cast<void>(table_->read_stream(now_, job())); break;
     case 17: commit(); break;
