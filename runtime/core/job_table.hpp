@@ -288,8 +288,9 @@ class job_table {
     moment run_began;
     run_estimate expected;   ///< of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
-    moment back_at;          ///< expected
-    moment change_until;     ///< not counted on any more
+    moment change_asked;
+    moment back_at;      ///< expected
+    moment change_until; ///< not counted on any more
   };
 
   bool ended(const record& r) const { return is_final(r.state.state()); }

@@ -168,6 +168,15 @@ void job_table::assign(moment now, effects& out) {
   if (stopping_) {
     return;
   }
+  for (auto& [slot, w] : workers_) {
+    if (w.present && !w.changing_to.empty()) {
+      if (now >= w.change_until) {
+        w.changing_to.clear(); // it did not change: it serves what it has
+      } else {
+        look_again_at(w.change_until);
+      }
+    }
+  }
   std::vector<fair_lines::group_id> passed;
   const auto may_serve = [](const auto& entry) {
     const worker& w = entry.second;
@@ -239,10 +248,12 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
     return wait_reason::workers_busy;
   }
   w.changing_to = r.request.model;
+  w.change_asked = now;
   w.back_at = after(now, o.load_ms);
   w.change_until =
       now + std::max(change_floor,
                      std::chrono::ceil<milliseconds>(ms_double{change_overdue * o.load_ms}));
+  look_again_at(w.change_until);
   out.emplace_back(change_model{w.ref, w.changing_to});
   return wait_reason::model_loading;
 }

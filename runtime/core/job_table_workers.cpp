@@ -52,6 +52,9 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   }
   facts.capacity = std::max<std::uint32_t>(facts.capacity, 1);
   facts.batch_max = std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
+  if (!w.changing_to.empty() && facts.model == w.changing_to) {
+    times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
+  }
   w = worker{};
   w.ref = ref;
   w.facts = std::move(facts);
