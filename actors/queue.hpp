@@ -12,9 +12,8 @@
 // when that one may begin. So a busy queue commits in groups and an idle one at once, without a
 // timer.
 //   * the disk is full: submissions of that batch are withdrawn from the table and refused, the
-//   rest
-//     is tried again until there is space;
-//   * any other failure: nothing more is acknowledged, and the pod ends (exit 70) and recovers.
+//     rest is tried again until there is space;
+//   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
 #pragma once
 
 #include "actors/common.hpp"
