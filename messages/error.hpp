@@ -31,6 +31,8 @@ namespace tayfa {
   X(idempotency_mismatch, 13, 422, "this idempotency key belongs to a different request")          \
   X(wrong_state, 14, 409, "the job's state does not allow this")                                   \
   X(webhook_refused, 15, 400, "this address may not be called from here")                          \
+  X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
+  X(forbidden, 17, 403, "this API key is not for that")                                            \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \
@@ -39,6 +41,7 @@ namespace tayfa {
   X(unavailable, 24, 503, "a part of the pod is restarting; try again")                            \
   X(storage_full, 25, 503, "the disk is full; nothing was accepted")                               \
   X(quota_exceeded, 26, 429, "this tenant has as many jobs here as it may")                        \
+  X(rate_limited, 27, 429, "too many requests; try again later")                                   \
   /* why an attempt or a job ended */                                                              \
   X(job_failed, 40, 200, "the job reported an error")                                              \
   X(engine_crash, 41, 500, "the engine process died")                                              \

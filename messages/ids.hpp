@@ -41,6 +41,10 @@ struct slot_id {
   auto operator<=>(const slot_id&) const = default;
 };
 
+/// Slots from here on are remote workers that pull their jobs (actors/remote_workers), not engine
+/// processes of this pod.
+inline constexpr std::uint32_t first_remote_slot = 1U << 20;
+
 /// One life of one slot's engine process. `incarnation` only grows, so what a dead process said
 /// late is recognised and dropped.
 struct worker_ref {

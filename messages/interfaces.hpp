@@ -31,6 +31,9 @@ struct catalogue_news;  ///< actors/model_loader.hpp: the model files are checke
 struct machine_checked; ///< actors/supervisor.hpp: the compatibility test is done
 struct store_news;      ///< actors/queue.hpp: what the store or a webhook's receiver answered
 struct store_opened;    ///< actors/supervisor.hpp: what the store still had
+struct worker_call;     ///< actors/remote_workers.hpp: a remote worker's HTTP call and its reply
+struct remote_news;     ///< actors/remote_workers.hpp: how an answer to a remote worker fared
+struct platform_news;   ///< actors/runpod_worker.hpp: what RunPod's platform answered
 struct model_granted;   ///< actors/model_loader.hpp: what a worker shall load
 
 // ---- lifecycle ---------------------------------------------------------------------------------
@@ -109,6 +112,7 @@ struct find_job {
 };
 struct cancel_job {
   job_id id;
+  bool by_origin = false; ///< the platform that owns the job stops it: it wants no result any more
 };
 struct job_answer {
   result<job_view> value;
@@ -152,6 +156,39 @@ struct job_ended {
 struct drain_queue {};
 /// The drain budget is over: put the running jobs back.
 struct hand_back_jobs {};
+
+// ---- jobs of RunPod's platform: queue <-> runpod_worker ----------------------------------------
+/// Such a job reported progress, or a chunk of its stream.
+struct origin_said {
+  job_id id;
+  std::string origin;
+  bool is_chunk = false;
+  shared_text payload; ///< JSON text
+};
+/// Such a job has ended, and that is durable: bring its result to the platform. result_posted
+/// follows, always; until then, and until it says so, the result is owed.
+struct deliver_result {
+  job_view view;
+  std::string origin;
+  std::vector<chunk> chunks; ///< of its stream, as far as they are still here
+  bool refresh = false;      ///< the job asked for a fresh worker
+  std::uint32_t number = 0;  ///< of the try, from 1
+  milliseconds left{0};      ///< of the job's time to live; nobody wants the result after it
+};
+enum class delivery : std::uint8_t {
+  delivered, ///< the platform has it
+  again,     ///< it has not; try again after a pause
+  given_up,  ///< it refuses it for good
+};
+struct result_posted {
+  job_id id;
+  delivery how = delivery::delivered;
+  std::string text; ///< for the log
+};
+/// The pod stops: take nothing more from the platform. origin_drained follows when every job that
+/// was taken has ended and its result is delivered.
+struct drain_origin {};
+struct origin_drained {};
 
 // ---- attempts: queue <-> gpu_worker ------------------------------------------------------------
 struct worker_ready {
@@ -241,6 +278,11 @@ struct engine_beat {
 
 struct crew;
 
+/// Whoever takes attempts: a gpu_worker, or remote_workers for all remote ones.
+using attempt_taker =
+    caf::typed_actor<caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+                     caf::reacts_to<change_worker_model>>;
+
 using queue_actor = caf::typed_actor<
     caf::replies_to<submit_job>::with<submit_answer>, caf::replies_to<find_job>::with<job_answer>,
     caf::replies_to<cancel_job>::with<job_answer>,
@@ -253,6 +295,7 @@ using queue_actor = caf::typed_actor<
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
     caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
+    caf::reacts_to<result_posted>,
     caf::reacts_to<timer>, // the job table's next deadline
     caf::replies_to<are_you_there>::with<here_i_am>>;
 
@@ -283,18 +326,43 @@ struct health_answer {
   std::uint32_t initializing = 0, idle = 0, running = 0, unhealthy = 0;
 };
 
+/// The remote workers, one line each (GET /workers).
+struct ask_workers {};
+struct workers_answer {
+  std::vector<remote_line> value;
+};
+/// From the queue: how many attempts this pod's own engines take at the same time, together.
+struct slots_ready {
+  std::uint32_t capacity = 0;
+};
+
 using health_actor =
     caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
                      caf::reacts_to<slot_left>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
                      caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>>;
 
+/// The other workers of the queue: they pull their jobs by RunPod's worker protocol.
+using remote_workers_actor =
+    caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempt>,
+                     caf::reacts_to<revoke_attempt>, caf::reacts_to<change_worker_model>,
+                     caf::reacts_to<remote_news>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
+                     caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>,
+                     caf::replies_to<ask_workers>::with<workers_answer>,
+                     caf::replies_to<are_you_there>::with<here_i_am>>;
+
+/// This pod as a worker of RunPod's platform.
+using runpod_worker_actor = caf::typed_actor<
+    caf::reacts_to<deliver_result>, caf::reacts_to<origin_said>, caf::reacts_to<platform_news>,
+    caf::reacts_to<pod_moved>, caf::reacts_to<slots_ready>, caf::reacts_to<drain_origin>,
+    caf::reacts_to<crew>, caf::reacts_to<timer>, caf::replies_to<are_you_there>::with<here_i_am>>;
+
 using supervisor_actor = caf::typed_actor<
     caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
     caf::reacts_to<http_closed>, caf::reacts_to<machine_checked>, caf::reacts_to<catalogue_checked>,
     caf::reacts_to<engine_moved>, caf::reacts_to<load_changed>, caf::reacts_to<queue_drained>,
-    caf::reacts_to<part_stuck>, caf::reacts_to<store_opened>, caf::reacts_to<store_closed>,
-    caf::reacts_to<store_failed>, caf::reacts_to<slot_news>, caf::reacts_to<worker_drained>,
-    caf::replies_to<ask_slots>::with<slots_answer>,
+    caf::reacts_to<origin_drained>, caf::reacts_to<part_stuck>, caf::reacts_to<store_opened>,
+    caf::reacts_to<store_closed>, caf::reacts_to<store_failed>, caf::reacts_to<slot_news>,
+    caf::reacts_to<worker_drained>, caf::replies_to<ask_slots>::with<slots_answer>,
     caf::replies_to<drain_one_slot>::with<slot_answer>,
     caf::replies_to<set_slot_count>::with<slot_answer>, caf::reacts_to<timer>>;
 
@@ -305,6 +373,8 @@ struct crew {
   model_loader_actor loader;
   health_actor health;
   supervisor_actor supervisor;
+  remote_workers_actor remote;
+  runpod_worker_actor runpod; ///< null where the pod is no worker of RunPod's platform
 };
 
 } // namespace tayfa
@@ -376,3 +446,14 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_engine)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_news)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_left)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_call)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::remote_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::platform_news)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_said)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::deliver_result)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::result_posted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_origin)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_drained)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_workers)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::workers_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slots_ready)

@@ -55,7 +55,13 @@ struct job_request {
   shared_text input;    ///< JSON text of the `input` member, valid and within the depth limit
   job_policy policy;
   std::string webhook; ///< called when the job has ended; empty = none
-  bool sync = false;   ///< ids of sync jobs begin with "sync-", as RunPod's do
+  /// RunPod's `s3Config` object, as JSON text: where the handler may put large outputs. Holds a
+  /// secret; passed on to who runs the job, never shown. Empty = none.
+  std::string s3_config;
+  /// The platform's own id of a job that was taken from RunPod's platform; its result is owed to
+  /// it. Empty = the job was submitted here.
+  std::string origin;
+  bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
 // Why a job waits, as far as the queue knows; shown to people, decides nothing.
@@ -160,6 +166,18 @@ struct slot_line {
   bool quarantined = false;              ///< it kept failing; it is tried again after a while
   bool given_up = false;
   std::string pinned; ///< CPUs, as a list: "0-3"; empty = not pinned
+};
+
+/// One remote worker, for people (GET /workers).
+struct remote_line {
+  std::string name, endpoint;
+  std::string version;                   ///< of its SDK, as it says
+  std::string device;                    ///< as its URLs say
+  bool healthy = true;                   ///< false: it reported itself unfit
+  std::vector<job_id> jobs;              ///< that it holds
+  std::uint32_t wanted = 0;              ///< jobs that it waits for
+  milliseconds silent{0};                ///< since it was last heard of
+  std::uint64_t completed = 0, lost = 0; ///< attempts
 };
 
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.

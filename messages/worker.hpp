@@ -1,6 +1,7 @@
 // Workers and models as the queue sees them. Plain values.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -23,6 +24,11 @@ struct worker_facts {
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
   std::string model;              ///< loaded; empty = whatever is asked for (scripted)
   bool can_change = false;        ///< change_model may be asked of it
+  std::string name{};             ///< for people; empty = "slot-N"
+  std::string endpoint{};         ///< it runs jobs of this endpoint only; empty = of every one
+  /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
+  /// steps.
+  std::chrono::milliseconds lease{0};
 };
 
 } // namespace tayfa

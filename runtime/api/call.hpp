@@ -7,6 +7,7 @@
 #pragma once
 
 #include "messages/job.hpp"
+#include "runtime/api/gate.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -29,6 +30,7 @@ struct request {
   std::string body;
   std::string idempotency_key{}; ///< the header Idempotency-Key, as it was sent
   std::string last_event_id{};   ///< the header Last-Event-ID
+  principal who{};               ///< as the gate said
 };
 
 /// A body that goes on after its head has left. Whoever sends it pulls it piece by piece, from one
@@ -70,14 +72,19 @@ struct limits {
   /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
   /// one.
   std::function<result<void>(const std::string&)> webhook_allowed{};
+  /// Who may do what; none lets everybody do everything. Outlives the server.
+  gate* door = nullptr;
+  std::string health_path = "/ping"; ///< answered like /ping, beside it (HEALTH_CHECK_PATH)
 };
 
 struct submit {
   job_request job;
   std::chrono::milliseconds wait{0}; ///< 0 for /run
 };
+/// ?ttl= keeps an ended job's result for so long from now, up to the longest time to live.
 struct status {
   job_id id;
+  std::optional<std::chrono::milliseconds> keep{};
 };
 struct stream {
   job_id id;
@@ -120,12 +127,69 @@ inline constexpr std::uint32_t slots_max = 1024;
 struct resize_slots {
   std::uint32_t count = 0;
 };
+/// GET /requests?state=&limit=&after=: the jobs of this endpoint, newest first (RunPod documents
+/// the route, not its shape).
+struct list_requests {
+  std::string endpoint;
+  job_filter filter;
+};
+/// GET /workers: the remote workers.
+struct list_workers {};
+/// GET /openapi.json.
+struct describe {};
+
+// What RunPod's platform serves to its workers (job-take, job-take-batch, job-stop, ping, job-done,
+// job-stream), served to any such worker. `worker` is the name the worker gave itself in the path,
+// of the form of an id.
+struct worker_place {
+  std::string endpoint;
+  std::string worker;
+  std::string device; ///< ?gpu=, as it says; may be empty
+};
+/// A long poll: answered with jobs, or 204 when it was held long enough.
+struct take_jobs {
+  worker_place from;
+  std::uint32_t wanted = 1;
+  bool batch = false;       ///< answered with an array
+  bool in_progress = false; ///< it says that it is at some job
+};
+/// A long poll: answered with the ids of jobs that the worker shall stop.
+struct poll_stops {
+  worker_place from;
+};
+struct worker_ping {
+  worker_place from;
+  std::vector<std::string> jobs; ///< that it holds, as it was given them
+  std::string version;           ///< of its SDK
+  std::string unfit;             ///< "check: reason" when it reports itself unhealthy
+};
+/// A progress report, or the end of an attempt: RunPod's job-done body, read.
+struct worker_result {
+  worker_place from;
+  std::string job; ///< as the worker was given it
+  enum class what : std::uint8_t { progress, completed, failed } kind = what::completed;
+  shared_text output; ///< JSON text, of progress and completed
+  std::string error;  ///< of failed, as the worker wrote it
+  bool is_stream = false;
+  bool stop_pod = false;
+};
+struct worker_chunk {
+  worker_place from;
+  std::string job;
+  shared_text output; ///< JSON text
+};
+
 struct health {};
 struct ping {};
 struct scrape {}; ///< /metrics
 
 using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
-                          events, list_slots, drain_slot, resize_slots, health, ping, scrape>;
+                          events, list_slots, drain_slot, resize_slots, list_requests, list_workers,
+                          describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk,
+                          health, ping, scrape>;
+/// Those of remote workers.
+using worker_request =
+    std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
 
 /// The largest body that `target` may carry (0 for routes without one). Used before the body is
 /// read.

@@ -25,6 +25,13 @@ class reply {
   reply& operator=(const reply&) = delete;
 
   void send(api::response);
+  /// Likewise; `left` is told, from any thread and exactly once, whether the whole answer went to a
+  /// client that was still there, as far as this machine can know. False when it was not the first
+  /// answer.
+  void send(api::response, std::function<void(bool)> left);
+  /// `gone` is called once, from any thread, when the client leaves (or closes its sending side)
+  /// before an answer was sent; at once when it has left already. Never after send().
+  void when_gone(std::function<void()> gone);
 
  private:
   transport transport_;

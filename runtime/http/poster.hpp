@@ -9,6 +9,7 @@
 #include "messages/error.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -24,6 +25,9 @@ struct outgoing_call {
   std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
   bool guarded = true;
+  /// The server may compress its answer (gzip, deflate); answer_bytes_max bounds the plain text.
+  bool compressed = false;
+  std::string user_agent{"tayfa"};
 };
 struct outgoing_answer {
   unsigned status = 0;
@@ -31,13 +35,22 @@ struct outgoing_answer {
   std::vector<std::pair<std::string, std::string>> headers; ///< names in lower case
 };
 
+/// Names a call that was sent; never used twice by one poster.
+using call_ticket = std::uint64_t;
+
 class http_poster {
  public:
   virtual ~http_poster() = default;
   /// errc::webhook_refused: the guard says no; bad_request: the method or a field is malformed;
   /// request_timeout, unavailable (refused, not found, too many calls wait), payload_too_large,
-  /// stopping, io_error otherwise. Any HTTP status is a success here.
-  virtual void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
+  /// stopping, cancelled (dropped), io_error otherwise. Any HTTP status is a success here.
+  virtual call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
+  /// The caller wants no answer any more. A call that has not begun ends errc::cancelled at once.
+  /// One that runs tells the server so (it closes its sending side) and takes what had been sent
+  /// already: an answer that comes within `linger` is given to `done` as usual, else `done` gets
+  /// errc::cancelled. So what a server has answered is never lost between the two. Unknown and
+  /// ended tickets are ignored.
+  virtual void drop(call_ticket, std::chrono::milliseconds linger) = 0;
 };
 
 } // namespace tayfa

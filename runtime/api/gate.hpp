@@ -1,0 +1,54 @@
+// Who may ask for what, and how often: asked once per request, when its head is read and before any
+// of its body is. An interface: runtime/access has the one with keys and rates; without one
+// everything is open.
+#pragma once
+
+#include "messages/error.hpp"
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace tayfa::api {
+
+struct response;
+
+/// What a key is for. Every route names one (the table of routes); an operator's key opens all.
+enum class scope : std::uint8_t {
+  open,     ///< no key: /ping, /openapi.json
+  client,   ///< jobs: run, status, stream, cancel …
+  worker,   ///< pull jobs and bring results
+  operator_ ///< slots, events, metrics, everybody's jobs
+};
+
+/// Who asks, after the gate.
+struct principal {
+  std::string name;   ///< of the key; empty = nobody asked for one
+  std::string tenant; ///< its jobs are this tenant's; empty = as the job says
+  bool is_operator = true;
+};
+
+/// What of a request the gate looks at.
+struct visit {
+  scope needs = scope::open;
+  std::string_view route;         ///< the row's path: "run", "status/{id}"
+  std::string_view endpoint;      ///< resolved
+  std::string_view authorization; ///< the header's value: "Bearer <key>" or the bare key
+  std::string_view address;       ///< of the client, without its port
+};
+
+class gate {
+ public:
+  virtual ~gate() = default;
+  /// errc::unauthorized (no key, or an unknown one), forbidden (a key for other things),
+  /// rate_limited with the time to wait. Called on the server's thread only; must not block.
+  struct refusal {
+    error why;
+    std::uint32_t retry_after_s = 0; ///< 0 = says nothing about when
+  };
+  virtual tl::expected<principal, refusal> admit(const visit&) = 0;
+  /// The request that was admitted has been answered (limits of requests at the same time).
+  virtual void done(const visit&, const principal&) = 0;
+};
+
+} // namespace tayfa::api
