@@ -64,7 +64,7 @@ job_list job_table::list(moment now, const job_filter& filter) const {
     line.why = line.state == job_state::IN_QUEUE ? why_waits(r) : wait_reason::none;
     line.model = r.request.model;
     line.tenant = r.request.policy.tenant;
-    line.worker = r.attempts > 0 ? "slot-" + std::to_string(r.holder.slot.value) : "";
+    line.worker = r.attempts > 0 ? worker_name(r) : "";
     line.priority = r.request.policy.priority;
     line.attempts = r.attempts;
     line.age = duration_cast<milliseconds>(now - r.submitted);
