@@ -18,7 +18,7 @@ std::string failure_text(const error& e) {
 }
 
 response refuse(const error& e) {
-  std::string message{describe(e.code)};
+  std::string message{tayfa::describe(e.code)};
   if (!e.text.empty()) {
     message += ": " + e.text;
   }

@@ -155,7 +155,7 @@ response detail(const job_detail& job) {
   out.text("id", view.id.str()).text("status", to_string(view.state));
   add_wait(out, view.state, view.why);
   if (view.state == job_state::IN_QUEUE && view.why != wait_reason::none) {
-    out.text("waitText", describe(view.why));
+    out.text("waitText", tayfa::describe(view.why));
   }
   out.flag("dead", job.dead)
       .name("endpoint", job.endpoint)
