@@ -178,6 +178,16 @@ std::optional<double> json_number(std::string_view value) {
   return number;
 }
 
+std::string cut_out(std::string&& body, std::string_view part) {
+  const auto begin = static_cast<std::size_t>(part.data() - body.data());
+  body.resize(begin + part.size());
+  body.erase(0, begin);
+  if (body.size() < body.capacity() / 2) {
+    body.shrink_to_fit(); // a small part must not hold the memory of a large body while it waits
+  }
+  return std::move(body);
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   std::size_t plain = 0; // where the run of bytes that go out as they are begins

@@ -32,6 +32,18 @@ response refuse(const error& e) {
   return answer;
 }
 
+response turned_away(const gate::refusal& refused) {
+  response answer = refuse(refused.why);
+  if (answer.status == 401) {
+    answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tayfa\"");
+  }
+  if (refused.retry_after_s > 0) {
+    std::erase_if(answer.headers, [](const auto& each) { return each.first == "Retry-After"; });
+    answer.headers.emplace_back("Retry-After", std::to_string(refused.retry_after_s));
+  }
+  return answer;
+}
+
 response accepted(const job_id& id) {
   return ok(
       object_writer{}.text("id", id.str()).text("status", to_string(job_state::IN_QUEUE)).done());
