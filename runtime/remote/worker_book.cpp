@@ -57,40 +57,38 @@ std::size_t worker_book::wanted(const worker& w) {
 
 // ---- what the queue hears -----------------------------------------------------------------------
 
-/// To be called after every change of what the worker holds or wants, and before the end of an
-/// attempt is said: the room that the queue sees must never be larger than what is wanted.
-void worker_book::adjust(worker& w, effects& out) {
-  const bool open = serving_ && !stopping_ && w.fit;
-  const std::size_t more = open ? wanted(w) : 0;
-  if (!w.spares.empty() && !w.takes.empty()) {
-    ready_.insert(w.ref.slot.value);
-  } else {
-    ready_.erase(w.ref.slot.value);
-  }
-  if (more == 0) {
-    if (w.joined && std::exchange(w.offered, 0) != 0) {
-      out.emplace_back(pause{w.ref});
-    }
-    return;
-  }
-  if (!w.joined) {
-    w.joined = true;
-    w.offered = 0;
-    w.ref.incarnation = ++incarnations_;
-  }
-  const auto capacity = static_cast<std::uint32_t>(w.jobs.size() + more);
-  if (std::exchange(w.offered, capacity) == capacity) {
-    return;
-  }
+offer worker_book::offer_of(const worker& w) const {
   offer o{w.ref, {}};
-  o.facts.capacity = capacity;
+  o.facts.capacity = w.offered;
   o.facts.continuous = true; // its attempts know nothing of each other
   o.facts.steps = true;      // its pings renew them
   o.facts.device = w.device;
   o.facts.name = w.who.second;
   o.facts.endpoint = w.who.first;
   o.facts.lease = silence();
-  out.emplace_back(std::move(o));
+  return o;
+}
+
+/// To be called after every change of what the worker holds or wants, and before the end of an
+/// attempt is said: the room that the queue sees must never be larger than what is wanted.
+void worker_book::adjust(worker& w, effects& out) {
+  if (!w.spares.empty() && !w.takes.empty()) {
+    ready_.insert(w.ref.slot.value);
+  } else {
+    ready_.erase(w.ref.slot.value);
+  }
+  const bool open = serving_ && !stopping_ && w.fit;
+  const std::size_t more = open ? wanted(w) : 0;
+  if (more > 0 && !w.joined) {
+    w.joined = true;
+    w.offered = 0;
+    w.ref.incarnation = ++incarnations_;
+  }
+  // 0 and not what it holds: that would be room as soon as an attempt has ended.
+  const auto capacity = static_cast<std::uint32_t>(more == 0 ? 0 : w.jobs.size() + more);
+  if (std::exchange(w.offered, capacity) != capacity) {
+    out.emplace_back(offer_of(w));
+  }
 }
 
 void worker_book::schedule(worker& w) {
@@ -144,6 +142,7 @@ void worker_book::arrived(moment now, worker& w, job& j, effects& out) {
   j.at = job::place::there;
   j.since = now;
   j.input = {};
+  j.s3_config.clear();
   if (!j.revoked) {
     out.emplace_back(say{w.ref, protocol::started{j.attempt}});
   }
@@ -229,6 +228,7 @@ effects worker_book::assigned(moment now, worker_ref ref, const protocol::assign
   job j;
   j.attempt = m.attempt;
   j.input = m.input;
+  j.s3_config = m.s3_config;
   j.since = now;
   const auto entry = w->jobs.emplace(id, std::move(j)).first;
   w->spares.push_back(id);

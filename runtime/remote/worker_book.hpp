@@ -55,14 +55,11 @@ using poll_id = std::uint64_t;
 
 // ---- effects: towards the queue -----------------------------------------------------------------
 
-/// The worker takes up to facts.capacity attempts at the same time, those that it holds included.
+/// The worker takes up to facts.capacity attempts at the same time, those that it holds included; 0
+/// when it asks for nothing now.
 struct offer {
   worker_ref worker;
   worker_facts facts;
-};
-/// It takes nothing more for now.
-struct pause {
-  worker_ref worker;
 };
 struct say {
   worker_ref worker;
@@ -76,16 +73,11 @@ struct leave {
 
 // ---- effects: towards the worker ----------------------------------------------------------------
 
-/// A job as a worker is given it.
-struct handed_job {
-  std::string id;
-  shared_text input;
-};
 /// Answer this take; left() must be said then.
 struct hand_out {
   poll_id poll = 0;
   bool batch = false;
-  std::vector<handed_job> jobs;
+  std::vector<api::job_handout> jobs;
 };
 /// Answer this stop poll; left() must be said then.
 struct tell_stops {
@@ -107,8 +99,7 @@ struct noted {
   std::string name, endpoint, text;
 };
 
-using effect =
-    std::variant<offer, pause, say, leave, hand_out, tell_stops, nothing_yet, turn_away, noted>;
+using effect = std::variant<offer, say, leave, hand_out, tell_stops, nothing_yet, turn_away, noted>;
 using effects = std::vector<effect>;
 
 class worker_book {
@@ -197,7 +188,8 @@ class worker_book {
       there    ///< the worker has it
     };
     attempt_ref attempt;
-    shared_text input; ///< until it has left
+    shared_text input; ///< it and the next one: until it has left
+    std::string s3_config;
     place at = place::here;
     poll_id with = 0;      ///< the answer it leaves with
     bool revoked = false;  ///< the queue wants no result of it any more
@@ -210,7 +202,7 @@ class worker_book {
     key who;
     worker_ref ref; ///< its slot is its own from its coming on
     bool joined = false;
-    std::uint32_t offered = 0; ///< capacity that the queue was told; 0 = paused
+    std::uint32_t offered = 0; ///< capacity that the queue was told
     bool fit = true;
     std::string device, version;
     moment heard;
@@ -231,6 +223,7 @@ class worker_book {
   static std::string handed_id(const worker&, const attempt_ref&);
   static std::size_t wanted(const worker&);
 
+  offer offer_of(const worker&) const;
   void adjust(worker&, effects&);
   void schedule(worker&);
   milliseconds silence() const { return limits_.ping_interval * limits_.missed; }

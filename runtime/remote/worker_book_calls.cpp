@@ -112,7 +112,7 @@ void worker_book::serve_takes(moment now, worker& w, effects& out) {
       j.at = job::place::leaving;
       j.with = t.poll;
       j.since = now;
-      answer.jobs.push_back({id, j.input});
+      answer.jobs.push_back({id, j.input, j.s3_config, {}});
     }
     open_.erase(t.poll);
     flying_[t.poll] = &w;

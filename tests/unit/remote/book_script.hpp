@@ -50,10 +50,8 @@ inline std::string text_of(const protocol::upstream& m) {
 
 inline std::string text_of(const effect& e) {
   if (const auto* o = std::get_if<offer>(&e)) {
-    return "offer " + name_of(o->worker) + " x" + std::to_string(o->facts.capacity);
-  }
-  if (const auto* p = std::get_if<pause>(&e)) {
-    return "pause " + name_of(p->worker);
+    return (o->facts.capacity == 0 ? "pause " : "offer ") + name_of(o->worker) +
+           (o->facts.capacity == 0 ? "" : " x" + std::to_string(o->facts.capacity));
   }
   if (const auto* s = std::get_if<say>(&e)) {
     return name_of(s->worker) + " " + text_of(s->body);

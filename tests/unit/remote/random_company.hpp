@@ -34,7 +34,6 @@ class random_company {
   struct seat {
     worker_ref ref;
     std::uint32_t capacity = 0;
-    bool paused = true;
     std::set<attempt_ref> holds;
   };
   struct order {

@@ -10,7 +10,7 @@ void random_company::give_or_revoke() {
   std::vector<seat*> with_room;
   std::vector<std::pair<seat*, attempt_ref>> held;
   for (auto& [slot, s] : seats_) {
-    if (!s.paused && s.holds.size() < s.capacity) {
+    if (s.holds.size() < s.capacity) {
       with_room.push_back(&s);
     }
     for (const auto& a : s.holds) {
@@ -78,17 +78,10 @@ void random_company::hear(const effect& e) {
     hear(*s);
   } else if (const auto* l = std::get_if<leave>(&e)) {
     hear(*l);
-  } else if (const auto* p = std::get_if<pause>(&e)) {
-    const auto entry = seats_.find(p->worker.slot.value);
-    demand(entry != seats_.end() && entry->second.ref == p->worker, "a stranger pauses");
-    if (entry != seats_.end()) {
-      entry->second.paused = true;
-    }
   }
 }
 
 void random_company::hear(const offer& o) {
-  demand(o.facts.capacity >= 1, "an offer of nothing");
   const auto entry = seats_.find(o.worker.slot.value);
   if (entry == seats_.end()) {
     demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
@@ -99,7 +92,6 @@ void random_company::hear(const offer& o) {
   }
   auto& s = seats_[o.worker.slot.value];
   s.capacity = o.facts.capacity;
-  s.paused = false;
 }
 
 void random_company::hear(const leave& l) {

@@ -30,6 +30,17 @@ TEST(worker_book, what_the_queue_is_told_of_a_worker) {
   EXPECT_TRUE(facts.continuous);
 }
 
+TEST(worker_book, where_large_outputs_may_go_is_passed_on) {
+  book_script s;
+  s.take(1, "a");
+  protocol::assign m;
+  m.attempt = s.attempt("j");
+  m.s3_config = "{}";
+  s.book.assigned(s.now, s.ref(0, 1), m);
+  const auto then = s.book.settle(s.now);
+  EXPECT_EQ(std::get<hand_out>(then.front()).jobs.front().s3_config, "{}");
+}
+
 TEST(worker_book, one_name_in_two_endpoints_is_two_workers) {
   book_script s;
   s.take(1, "a");
