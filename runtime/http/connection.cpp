@@ -63,12 +63,17 @@ void http_connection::close() {
     return;
   }
   phase_ = phase::closed;
+  const auto client = std::move(client_);
+  const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
   release_body();
   release_stream();
   disarm();
   error_code ignored;
   socket_.close(ignored);
   core_.forget(*this);
+  if (client) {
+    client->left();
+  }
 }
 
 // ---- reading -----------------------------------------------------------------------------------
@@ -120,12 +125,17 @@ void http_connection::on_end_of_stream() {
   case phase::idle:
   case phase::head:
   case phase::body:
-  case phase::streaming: // who still watches keeps its side open
   case phase::lingering: close(); break;
+  case phase::streaming:
+    if (stream_) {
+      close(); // who still watches keeps its side open
+    }          // else the last piece is leaving, and may have been read already
+    break;
   case phase::answering:
     // Gone for good and "I have said all" look alike; who only shut its sending side gets what
     // comes soon.
     arm(core_.options.linger);
+    client_->left();
     break;
   case phase::writing: keep_alive_ = false; break;
   case phase::closed: break;

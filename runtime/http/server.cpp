@@ -127,6 +127,11 @@ void http_core::report(errc code, std::string text) const {
   }
 }
 
+void http_core::retire() {
+  const std::lock_guard lock{posting_};
+  retired_ = true;
+}
+
 void http_core::close(std::function<void()> done) {
   when_closed_.push_back(std::move(done));
   if (closing) {
@@ -207,6 +212,8 @@ http_server::~http_server() {
   core_->io.restart();
   core_->io.poll();
   core_->close_now();
+  core_->retire();
+  core_->io.poll();
   core_->sink = nullptr; // replies that are still out there keep the core, but not what it called
 }
 
