@@ -14,6 +14,7 @@
 #pragma once
 
 #include "runtime/http/head.hpp"
+#include "runtime/http/listener.hpp"
 #include "runtime/http/server.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -38,7 +39,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   using socket = boost::asio::ip::tcp::socket;
   using error_code = boost::system::error_code;
 
-  http_connection(http_core& core, socket s);
+  http_connection(http_core& core, socket s, bool only_health);
 
   /// Serves requests until the client or the server is done.
   void serve();
@@ -50,6 +51,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void answer(std::uint64_t number, api::response response, receipt left);
 
   bool admitted() const { return admitted_; }
+  bool only_health() const { return only_health_; }
 
  private:
   enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
@@ -63,6 +65,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void scan_head();
   void read_head();
   void admit();
+  tl::expected<api::heading, api::response> read_target(std::string_view method,
+                                                        std::string_view target) const;
   void begin_body(std::size_t limit);
   bool send_continue();
   void feed_body();
@@ -90,6 +94,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void on_deadline();
 
   http_core& core_;
+  const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
   std::uint64_t timer_number_ =
@@ -146,17 +151,20 @@ class http_core : public std::enable_shared_from_this<http_core> {
   call_sink sink;
   bool closing = false;
   std::size_t streams = 0; ///< connections that are being streamed to
+  std::string health_address;
 
  private:
+  http_listener listener(bool only_health);
   result<std::string> listen();
-  void accept();
-  void on_accept(boost::system::error_code ec, http_connection::socket s);
+  void stop_listening();
+  void take(http_connection::socket s, bool only_health);
   void closed();
 
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;
   std::size_t admitted_ = 0;
+  std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
   std::vector<std::function<void()>> when_closed_;
 
@@ -166,8 +174,8 @@ class http_core : public std::enable_shared_from_this<http_core> {
   boost::asio::io_context io{1};
 
  private:
-  boost::asio::ip::tcp::acceptor acceptor_{io};
-  boost::asio::steady_timer pause_{io}; ///< between accepts when descriptors ran out
+  http_listener door_ = listener(false);
+  http_listener health_door_ = listener(true);
   boost::asio::steady_timer close_deadline_{io};
 };
 
