@@ -246,4 +246,11 @@ result<milliseconds> machine_facts::connect(const net_target& target, millisecon
   return dialler{timeout, stop}.dial(target);
 }
 
+std::function<void(fitness_report&, int stop)> system_checks(system_limits limits) {
+  return [limits = std::move(limits)](fitness_report& report, int stop) {
+    machine_facts facts;
+    add_system_rows(report, limits, facts, stop);
+  };
+}
+
 } // namespace tayfa

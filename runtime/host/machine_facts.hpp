@@ -3,6 +3,7 @@
 
 #include "runtime/host/system_fitness.hpp"
 
+#include <functional>
 #include <string>
 
 namespace tayfa {
@@ -24,5 +25,8 @@ class machine_facts final : public system_facts {
   std::string proc_;
   std::string cgroups_;
 };
+
+/// The checks on this machine, for probe_options::extra.
+std::function<void(fitness_report&, int stop)> system_checks(system_limits);
 
 } // namespace tayfa

@@ -127,5 +127,18 @@ TEST_F(machine_facts_test, nobody_waits_for_a_connection_when_the_runtime_stops)
   EXPECT_EQ(ended.error().code, errc::stopping);
 }
 
+TEST(system_checks, judge_this_machine) {
+  system_limits limits;
+  limits.memory_gb = 0;
+  limits.disk_percent = 0;
+  limits.data_folder = "/";
+  fitness_report report;
+  system_checks(limits)(report, -1);
+  ASSERT_EQ(report.rows.size(), 2U);
+  EXPECT_EQ(report.rows[0].name, "runpod:_memory_check");
+  EXPECT_EQ(report.rows[1].name, "runpod:_disk_check");
+  EXPECT_EQ(report.verdict, fitness::fit) << report.rows[0].value << report.rows[1].value;
+}
+
 } // namespace
 } // namespace tayfa

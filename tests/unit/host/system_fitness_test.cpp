@@ -4,6 +4,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <span>
 
 namespace tayfa {
 namespace {
@@ -198,7 +199,21 @@ struct reason_row {
   const char* check;
   const char* reason;
 };
-TEST(system_rows, what_the_platform_is_told) {
+void expect_told(std::span<const reason_row> rows) {
+  for (const reason_row& row : rows) {
+    invented_machine machine;
+    fitness_report report = cpu_report();
+    row.spoil(machine, report);
+    const fitness_report after = judged(report, limits_of(row.environment), machine);
+    EXPECT_EQ(after.verdict, fitness::unfit) << row.name;
+    const auto told = unhealthy_of(after);
+    ASSERT_TRUE(told.has_value()) << row.name;
+    EXPECT_EQ(told->check, row.check) << row.name;
+    EXPECT_EQ(told->reason, row.reason) << row.name;
+  }
+}
+
+TEST(system_rows, what_the_platform_is_told_of_the_machine) {
   const reason_row rows[] = {
       {"memory",
        {},
@@ -239,6 +254,12 @@ TEST(system_rows, what_the_platform_is_told) {
        [](auto& m, auto&) { m.answer = fail(errc::unavailable, "Connection refused"); },
        "_network_check",
        "RuntimeError: Network connectivity check failed: h:443: Connection refused"},
+  };
+  expect_told(rows);
+}
+
+TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
+  const reason_row rows[] = {
       {"old CUDA",
        {},
        [](auto&, auto& r) { r = gpu_report("11.4"); },
@@ -280,17 +301,7 @@ TEST(system_rows, what_the_platform_is_told) {
        "_gpu_health_check",
        "RuntimeError: GPU health check failed. check: signal 11"},
   };
-  for (const reason_row& row : rows) {
-    invented_machine machine;
-    fitness_report report = cpu_report();
-    row.spoil(machine, report);
-    const fitness_report after = judged(report, limits_of(row.environment), machine);
-    EXPECT_EQ(after.verdict, fitness::unfit) << row.name;
-    const auto told = unhealthy_of(after);
-    ASSERT_TRUE(told.has_value()) << row.name;
-    EXPECT_EQ(told->check, row.check) << row.name;
-    EXPECT_EQ(told->reason, row.reason) << row.name;
-  }
+  expect_told(rows);
 }
 
 TEST(system_rows, the_first_in_the_sdks_order_is_told) {
