@@ -117,9 +117,9 @@ class runpod_worker : public runpod_worker_actor::base {
   std::uint32_t free_places() const;
 
   // posts (runpod_posts.cpp)
-  enum class post_kind : std::uint8_t { chunk, progress, last_chunk, result, refusal };
+  enum class post_kind : std::uint8_t { piece, progress, last_piece, result, refusal };
   struct post {
-    post_kind kind = post_kind::chunk;
+    post_kind kind = post_kind::piece;
     std::string body;
     std::uint32_t tries = 0;
   };

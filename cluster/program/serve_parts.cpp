@@ -62,8 +62,9 @@ poster_options platform_poster_from(const serve_plan& plan) {
           ? plan.knobs.runpod_concurrency
           : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
   poster_options o;
-  o.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
-  o.in_flight_max = o.per_target_max * 2; // results may go to another host than takes
+  auto& bounds = o.unguarded;
+  bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
+  bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes
   return o;
 }
 
