@@ -49,6 +49,8 @@ queue::behavior_type queue::waiting() {
           [this](const drain_queue&) { drain(); },
           ignore<hand_back_jobs>(),
           [this](const crew& m) { met(m); },
+          [this](const result_posted& m) { posted(m); },
+          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           [this](const timer& m) { deadline(m); },
           present()};
 }
@@ -80,6 +82,8 @@ queue::behavior_type queue::serving() {
           [this](const drain_queue&) { drain(); },
           ignore<hand_back_jobs>(),
           [this](const crew& m) { met(m); },
+          [this](const result_posted& m) { posted(m); },
+          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           [this](const timer& m) { deadline(m); },
           present()};
 }
@@ -108,6 +112,8 @@ queue::behavior_type queue::draining() {
             after();
           },
           [this](const crew& m) { met(m); },
+          [this](const result_posted& m) { posted(m); },
+          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           [this](const timer& m) { deadline(m); },
           present()};
 }
@@ -147,7 +153,27 @@ void queue::said(const worker_said& m) {
     ctx_.outside.log.debug("report_fenced", {{"worker", m.worker}});
   }
   decided(std::move(report.consequences));
+  if (report.current) {
+    tell_origin(m);
+  }
   after();
+}
+
+/// The platform hears of what is on its way at once: it is not durable here either.
+void queue::tell_origin(const worker_said& m) {
+  const auto tell = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
+    if (const auto* origin = table_.origin_of(id)) {
+      send(crew_.runpod, origin_said{id, *origin, is_chunk, payload});
+    }
+  };
+  if (!crew_.runpod) {
+    return;
+  }
+  if (const auto* p = std::get_if<protocol::progress>(&m.body)) {
+    tell(p->attempt.job, p->payload, false);
+  } else if (const auto* c = std::get_if<protocol::partial>(&m.body)) {
+    tell(c->attempt.job, c->payload, true);
+  }
 }
 
 void queue::gone(const worker_gone& m) {
@@ -177,7 +203,13 @@ void queue::drain() {
 }
 
 void queue::met(const crew& m) {
+  const bool new_runpod = m.runpod != crew_.runpod;
   crew_ = m;
+  if (new_runpod) {
+    decided(table_.posts_lost(now()));
+    capacity_told_ = 0;
+    after();
+  }
   load_told_ = false; // whoever is new must hear it once
   tell_load();
   if (broken_ && crew_.supervisor) {
@@ -225,8 +257,13 @@ void queue::tell_load() {
   const auto counts = table_.counts();
   ctx_.outside.meters.set(meter::jobs_in_queue, static_cast<double>(counts.in_queue));
   ctx_.outside.meters.set(meter::jobs_in_progress, static_cast<double>(counts.in_progress));
-  const load_changed next{counts.in_queue > 0, table_.running() > 0};
-  const bool same = next.waiting == load_.waiting && next.running == load_.running;
+  const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
+  const bool same =
+      next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;
+  if (const auto capacity = table_.local_capacity(); crew_.runpod && capacity != capacity_told_) {
+    capacity_told_ = capacity;
+    send(crew_.runpod, slots_ready{capacity});
+  }
   if (!crew_.supervisor || (load_told_ && same)) {
     return;
   }

@@ -84,6 +84,7 @@ class queue : public queue_actor::base {
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
   void said(const worker_said&);
+  void tell_origin(const worker_said&);
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
@@ -105,6 +106,7 @@ class queue : public queue_actor::base {
   /// Begins it when the messages that are here already have been served: they share its flush.
   void commit_soon();
   void news(const store_news&);
+  void posted(const result_posted&);
   void on(const store_news::committed&);
   void on(const store_news::fetched&);
   void on(const store_news::hook_answered&);
@@ -123,6 +125,7 @@ class queue : public queue_actor::base {
   void carry_out(const revoke&);
   void carry_out(const change_model&);
   void carry_out(const notify&);
+  void carry_out(const owe&);
   void give_run(std::vector<give>);
   void send_run(run&);
   void call_hook(const notify&, shared_text output);
@@ -135,7 +138,7 @@ class queue : public queue_actor::base {
 
   struct seat {
     std::uint64_t incarnation = 0;
-    gpu_worker_actor handle;
+    attempt_taker handle;
   };
 
   pod_context ctx_;
@@ -147,6 +150,7 @@ class queue : public queue_actor::base {
   bool serves_ = false;
   bool is_draining_ = false;
   load_changed load_;
+  std::uint32_t capacity_told_ = 0;
   bool load_told_ = false;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;

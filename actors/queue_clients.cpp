@@ -66,6 +66,10 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 }
 
 caf::result<job_answer> queue::find(const find_job& m) {
+  if (m.keep) {
+    table_.keep(now(), m.id, *m.keep);
+    after();
+  }
   auto found = table_.find(now(), m.id);
   if (!found || found->stored_output == 0) {
     return after_commit(m.id, job_answer{std::move(found)});
@@ -84,7 +88,7 @@ caf::result<job_answer> queue::find(const find_job& m) {
 }
 
 caf::result<job_answer> queue::cancel(const cancel_job& m) {
-  auto answer = table_.cancel(now(), m.id);
+  auto answer = table_.cancel(now(), m.id, m.by_origin);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }

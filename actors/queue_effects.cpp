@@ -177,4 +177,44 @@ void queue::call_hook(const notify& n, shared_text output) {
   });
 }
 
+// ---- jobs of RunPod's platform -----------------------------------------------------------------
+
+void queue::carry_out(const owe& o) {
+  const auto deliver = [this](const owe& what, shared_text output) {
+    if (!crew_.runpod) { // this pod is no worker of the platform (any more)
+      decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
+      return;
+    }
+    deliver_result d{what.view, what.origin, what.chunks, what.refresh, what.number, what.left};
+    d.view.output = std::move(output);
+    send(crew_.runpod, std::move(d));
+  };
+  if (o.view.stored_output == 0) {
+    deliver(o, o.view.output);
+    return;
+  }
+  fetch(o.view.stored_output, job_store::column::output, [o, deliver](result<shared_text> text) {
+    owe told = o;
+    if (!text) { // the file that held it is gone: its client must not wait for ever
+      told.view.state = job_state::FAILED;
+      told.view.failure = error{text.error().code, "its output cannot be read back"};
+    }
+    deliver(told, text ? std::move(*text) : shared_text{});
+  });
+}
+
+void queue::posted(const result_posted& m) {
+  const bool settled = m.how != delivery::again;
+  auto& w = ctx_.outside;
+  w.meters.add(m.how == delivery::delivered ? meter::results_posted : meter::results_unposted);
+  const log_field fields[] = {{"job", m.id},
+                              {"delivered", m.how == delivery::delivered},
+                              {"settled", settled},
+                              {"text", m.text}};
+  w.log.write(m.how == delivery::delivered ? log_level::debug : log_level::warn, "result_posted",
+              fields);
+  decided(table_.posted(now(), m.id, settled, m.pause));
+  after();
+}
+
 } // namespace tayfa

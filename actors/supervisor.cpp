@@ -61,6 +61,7 @@ supervisor::behavior_type supervisor::created() {
           postpone<engine_moved>(),
           postpone<load_changed>(),
           ignore<queue_drained>(),
+          ignore<origin_drained>(),
           ignore<part_stuck>(),
           postpone<store_opened>(),
           ignore<store_closed>(),
@@ -83,6 +84,7 @@ supervisor::behavior_type supervisor::starting() {
           postpone<engine_moved>(),
           postpone<load_changed>(),
           ignore<queue_drained>(),
+          ignore<origin_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
           [this](const store_opened& m) { opened(m); },
           ignore<store_closed>(),
@@ -105,6 +107,7 @@ supervisor::behavior_type supervisor::configuring() {
           postpone<engine_moved>(),
           postpone<load_changed>(),
           ignore<queue_drained>(),
+          ignore<origin_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
           ignore<store_opened>(),
           ignore<store_closed>(),
@@ -127,6 +130,7 @@ supervisor::behavior_type supervisor::launching() {
           [this](const engine_moved& m) { engine(m); },
           postpone<load_changed>(),
           ignore<queue_drained>(),
+          ignore<origin_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
           ignore<store_opened>(),
           ignore<store_closed>(),
@@ -149,6 +153,7 @@ supervisor::behavior_type supervisor::ready() {
           [this](const engine_moved& m) { engine(m); },
           [this](const load_changed& m) { load(m); },
           ignore<queue_drained>(),
+          ignore<origin_drained>(),
           [this](const part_stuck& m) { core_->replace(m.name); },
           ignore<store_opened>(),
           ignore<store_closed>(),
@@ -169,8 +174,12 @@ supervisor::behavior_type supervisor::stopping() {
           ignore<machine_checked>(),
           ignore<catalogue_checked>(),
           [this](const engine_moved& m) { engine(m); },
-          ignore<load_changed>(),
-          [this](const queue_drained&) { stop_workers(); },
+          [this](const load_changed& m) { load(m); },
+          [this](const queue_drained&) { end_drain(); },
+          [this](const origin_drained&) {
+            origin_drained_ = true;
+            drain_queue_when_owed_is_done();
+          },
           [this](const part_stuck& m) {
             if (core_ && !core_stopping_) {
               core_->replace(m.name);
@@ -341,6 +350,14 @@ void supervisor::refresh_ready() {
 }
 
 void supervisor::load(const load_changed& m) {
+  owed_ = m.owed;
+  if (state_.state() == pod_state::STOPPING) {
+    drain_queue_when_owed_is_done();
+    if (waits_for_posts_ && !owed_) {
+      stop_workers();
+    }
+    return;
+  }
   if (m.running && state_.state() == pod_state::READY) {
     move_to(pod_state::RUNNING, cause::jobs_started);
   } else if (!m.running && state_.state() == pod_state::RUNNING) {
@@ -363,11 +380,15 @@ void supervisor::timed(const timer& m) {
     break;
   case drain_budget:
     if (!workers_stopping_ && crew_.queue) {
+      if (!std::exchange(queue_draining_, true)) {
+        send(crew_.queue, drain_queue{});
+      }
       send(crew_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
-      send_timer(this, drain_patience, 0, drain_end);
+      send_timer(this, owed_ ? owed_patience : drain_patience, 0, drain_end);
     }
     break;
-  case drain_end: stop_workers(); break;
+  case drain_end:
+  case owed_end: stop_workers(); break;
   case core_alarm:
     if (core_) {
       core_->timed(m.ticket);
@@ -385,6 +406,9 @@ void supervisor::introduce() {
   send(crew_.loader, crew_);
   send(crew_.health, crew_);
   send(crew_.ingress, crew_);
+  if (crew_.runpod) {
+    send(crew_.runpod, crew_);
+  }
   for (const auto& s : slots_) {
     if (s.worker) {
       send(s.worker, crew_);
@@ -398,7 +422,13 @@ void supervisor::introduce() {
   }
   broadcast();
   if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
-    send(crew_.queue, drain_queue{}); // the queue that was asked is gone
+    // Those that were asked may be gone.
+    if (crew_.runpod) {
+      send(crew_.runpod, drain_origin{});
+    }
+    if (queue_draining_) {
+      send(crew_.queue, drain_queue{});
+    }
   }
 }
 
@@ -408,6 +438,9 @@ void supervisor::broadcast() {
     send(crew_.queue, fact);
     send(crew_.health, fact);
     send(crew_.ingress, fact);
+    if (crew_.runpod) {
+      send(crew_.runpod, fact);
+    }
   }
 }
 

@@ -12,6 +12,7 @@
 #include "actors/gpu_worker.hpp"
 #include "actors/ingress.hpp"
 #include "actors/queue.hpp"
+#include "actors/runpod_worker.hpp"
 
 #include <functional>
 #include <memory>
@@ -42,6 +43,7 @@ struct pod_terms {
   std::string engine; ///< resolved kind: "scripted" or "torch"
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
+  std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
   /// Told of every child that is started; the simulation needs to know whom a kill -9 takes.
   std::function<void(const caf::strong_actor_ptr&)> born{};
 };
@@ -59,6 +61,7 @@ class supervisor : public supervisor_actor::base {
     state_budget,
     drain_budget,
     drain_end,
+    owed_end,
     core_alarm,
     slot_alarm,
     slot_again
@@ -66,6 +69,9 @@ class supervisor : public supervisor_actor::base {
   static constexpr std::uint32_t slots_most = 1'024; ///< as engine.slots
   /// From "hand back" to going on without the queue's answer.
   static constexpr std::chrono::milliseconds drain_patience{500};
+  /// How long results may take to reach RunPod's platform when nothing runs any more; what does not
+  /// is in the store.
+  static constexpr std::chrono::milliseconds owed_patience{5'000};
 
   // behaviours, one per pod state that differs
   behavior_type created();
@@ -91,6 +97,8 @@ class supervisor : public supervisor_actor::base {
   void stop(const stop_pod&);
   void fail(cause, error);
   void begin_stopping(cause);
+  void drain_queue_when_owed_is_done();
+  void end_drain();
   void stop_workers();
   void workers_stopped();
   void close_store();
@@ -157,6 +165,10 @@ class supervisor : public supervisor_actor::base {
   bool ready_ = false;
   bool http_open_ = false;
   bool store_open_ = false;
+  bool origin_drained_ = false;  ///< the platform gives nothing more
+  bool owed_ = false;            ///< and it is owed something
+  bool queue_draining_ = false;
+  bool waits_for_posts_ = false;
   bool workers_stopping_ = false;
   bool core_stopping_ = false;
   bool core_lost_ = false; ///< given up: nobody is left to drain

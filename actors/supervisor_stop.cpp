@@ -57,8 +57,31 @@ void supervisor::begin_stopping(cause why) {
     stop_workers();
     return;
   }
-  send(crew_.queue, drain_queue{});
   send_timer(this, ctx_.knobs.pod_drain_budget, 0, drain_budget);
+  if (crew_.runpod) {
+    send(crew_.runpod, drain_origin{}); // what the platform gave runs to its end first
+  } else {
+    origin_drained_ = true;
+    owed_ = false;
+    drain_queue_when_owed_is_done();
+  }
+}
+
+void supervisor::drain_queue_when_owed_is_done() {
+  if (origin_drained_ && !owed_ && crew_.queue && !std::exchange(queue_draining_, true)) {
+    send(crew_.queue, drain_queue{});
+  }
+}
+
+/// Nothing runs any more. Results that are on their way to the platform get a moment.
+void supervisor::end_drain() {
+  if (!owed_ || !crew_.runpod) {
+    stop_workers();
+    return;
+  }
+  if (!std::exchange(waits_for_posts_, true)) {
+    send_timer(this, owed_patience, 0, owed_end);
+  }
 }
 
 void supervisor::stop_workers() {

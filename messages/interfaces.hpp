@@ -18,6 +18,7 @@
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -62,6 +63,7 @@ struct engine_moved {
 struct load_changed {
   bool waiting = false; ///< at least one job waits
   bool running = false; ///< at least one attempt runs
+  bool owed = false;    ///< a job of a platform has not ended, or its result is not delivered
 };
 struct queue_drained {};
 /// A timer of the actor itself; `ticket` tells an old one from the current one.
@@ -109,6 +111,7 @@ struct submit_answer {
 };
 struct find_job {
   job_id id;
+  std::optional<milliseconds> keep{}; ///< its result shall stay for so long from now
 };
 struct cancel_job {
   job_id id;
@@ -183,10 +186,16 @@ enum class delivery : std::uint8_t {
 struct result_posted {
   job_id id;
   delivery how = delivery::delivered;
-  std::string text; ///< for the log
+  milliseconds pause{0}; ///< with `again`: the platform asked for it
+  std::string text;      ///< for the log
 };
-/// The pod stops: take nothing more from the platform. origin_drained follows when every job that
-/// was taken has ended and its result is delivered.
+/// The jobs of the platform that have not ended; asked by one who is new.
+struct ask_origin_jobs {};
+struct origin_jobs {
+  std::vector<std::pair<job_id, std::string>> live; ///< with the platform's own id
+};
+/// The pod stops: take nothing more from the platform. origin_drained follows when all that
+/// was taken is in the queue; load_changed::owed then says when everything is delivered.
 struct drain_origin {};
 struct origin_drained {};
 
@@ -295,7 +304,7 @@ using queue_actor = caf::typed_actor<
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
     caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
-    caf::reacts_to<result_posted>,
+    caf::reacts_to<result_posted>, caf::replies_to<ask_origin_jobs>::with<origin_jobs>,
     caf::reacts_to<timer>, // the job table's next deadline
     caf::replies_to<are_you_there>::with<here_i_am>>;
 
@@ -452,6 +461,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::platform_news)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_said)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::deliver_result)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::result_posted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_origin_jobs)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_origin)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_workers)

@@ -57,10 +57,10 @@ struct job_request {
   std::string webhook; ///< called when the job has ended; empty = none
   /// RunPod's `s3Config` object, as JSON text: where the handler may put large outputs. Holds a
   /// secret; passed on to who runs the job, never shown. Empty = none.
-  std::string s3_config;
+  std::string s3_config{};
   /// The platform's own id of a job that was taken from RunPod's platform; its result is owed to
   /// it. Empty = the job was submitted here.
-  std::string origin;
+  std::string origin{};
   bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
@@ -145,6 +145,7 @@ struct job_filter {
   std::optional<job_state> state;
   std::optional<std::string> tenant;
   std::optional<std::string> model;
+  std::optional<std::string> endpoint;
   bool dead = false;       ///< only the dead list
   std::size_t limit = 100; ///< 1 .. limit_max
   std::uint64_t after = 0; ///< of an earlier list's `next`

@@ -8,8 +8,8 @@
 //               \_______________\________________\____________\___________\--> SHUTDOWN
 //   ingress  NOT_STARTED -> WAITING -> READY <-> PROCESSING
 //               \____________\__________\___________\--> SHUTDOWN
-//   job      IN_QUEUE <-> IN_PROGRESS --> COMPLETED | FAILED
-//               \____________\----------> CANCELLED | TIMED_OUT
+//   job      IN_QUEUE <-> IN_PROGRESS --> COMPLETED
+//               \____________\----------> FAILED | CANCELLED | TIMED_OUT
 //
 // A machine never runs backward: a restart is a new machine with a higher incarnation. An edge not
 // in the table does not exist: moving along it is an error that names both ends.

@@ -24,7 +24,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
     : around_(around), store_(around.time, on(around.disk)),
       books_(std::make_shared<queue_books>(limits_from(knobs))),
       world_{around.time,  around.random, around.log, around.meters, around.engines, around.http,
-             around.probe, around.models, store_,     around.post,   around.feed} {
+             around.probe, around.models, store_,     around.post,   around.feed, around.post} {
   pod_terms terms;
   terms.engine = "scripted";
   terms.books = books_;

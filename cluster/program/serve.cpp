@@ -205,7 +205,7 @@ int run_serve(const serve_plan& plan) {
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
-  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed};
+  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed, post};
   return live(plan, outside, button).code;
 }
 

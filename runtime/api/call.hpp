@@ -67,7 +67,10 @@ struct response {
 struct limits {
   std::size_t run_body_bytes = std::size_t{10} << 20;     ///< RunPod: 10 MB
   std::size_t runsync_body_bytes = std::size_t{20} << 20; ///< RunPod: 20 MB
-  std::chrono::milliseconds runsync_wait{90'000};         ///< default of ?wait=
+  /// RunPod: 20 MB of a worker's result and 1 MB of a chunk, and room for what is around them.
+  std::size_t result_body_bytes = (std::size_t{20} << 20) + (std::size_t{64} << 10);
+  std::size_t chunk_body_bytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
+  std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=
   std::vector<std::string> endpoints{"tayfa"};
   /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
   /// one.
@@ -191,15 +194,17 @@ using call = std::variant<submit, status, stream, cancel, retry, drop, purge, li
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
 
-/// The largest body that `target` may carry (0 for routes without one). Used before the body is
-/// read.
-std::size_t body_limit(std::string_view method, std::string_view target, const limits&);
-
-/// The refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), or
-/// nothing. Used before the body is read, so that nobody uploads 10 MB to learn about a typing
-/// error.
-std::optional<response> refuse_head(std::string_view method, std::string_view target,
-                                    const limits&);
+/// What the head of a request says: all there is to decide before its body is read.
+struct heading {
+  scope needs = scope::open;
+  std::string_view route;     ///< the row's path; static
+  std::string endpoint;       ///< resolved
+  std::size_t body_bytes = 0; ///< the largest body it may carry; 0 for routes without one
+};
+/// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
+/// that nobody uploads 10 MB to learn about a typing error.
+tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
+                                          const limits&);
 
 /// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON
 /// or fields 400 … Takes the request by value: the body that is moved in becomes the job's input
@@ -211,6 +216,8 @@ tl::expected<call, response> parse(request, const limits&);
 /// {"error": {"code": "...", "message": "..."}} with the status of the code. 429 and 503 carry
 /// Retry-After: a disk takes longer to be emptied (5 s) than a queue (1 s).
 response refuse(const error&);
+/// Likewise; 401 carries WWW-Authenticate, and Retry-After is the gate's own.
+response turned_away(const gate::refusal&);
 response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
 response job(const job_view&);                               ///< /status, /runsync
 response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","stream":[{"output":…}]}
@@ -226,6 +233,24 @@ std::string lifecycle_event(std::string_view machine, std::string_view worker, s
                             std::string_view from, cause why, milliseconds stayed);
 response detail(const job_detail&);            ///< GET /jobs/{id}
 response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
+
+response requests(const job_list&);                ///< {"requests":[…],"next":…}
+response workers(const std::vector<remote_line>&); ///< {"workers":[…]}
+response described();                              ///< GET /openapi.json
+
+// To remote workers, as RunPod's platform answers its own.
+
+/// A job as a worker is given it.
+struct job_handout {
+  std::string id;
+  shared_text input;     ///< JSON text
+  std::string s3_config; ///< JSON text; empty = none
+  std::string webhook;   ///< empty = none
+};
+/// An array for a batch, else one object: the first. 204 for none.
+response handed_out(const std::vector<job_handout>&, bool batch);
+response stops(const std::vector<std::string>& ids); ///< {"jobsToStop":[…]}; 204 for none
+response noted();                                    ///< {"status":"ok"}
 
 struct worker_counts {
   std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;

@@ -1,5 +1,7 @@
 #include "runtime/api/json_text.hpp"
 
+#include "runtime/api/json_walk.hpp"
+
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
@@ -49,79 +51,6 @@ struct verdict_handler {
   bool on_null(error_code&) { return true; }
   bool on_comment_part(text, error_code&) { return true; }
   bool on_comment(text, error_code&) { return true; }
-};
-
-bool is_space(char c) {
-  return c == ' ' || c == '\t' || c == '\n' || c == '\r';
-}
-
-/// Walks over valid JSON, value by value. Without the precondition it would still stay inside the
-/// text.
-class walker {
- public:
-  explicit walker(std::string_view text) : text_(text) {}
-
-  bool at(char c) const { return position_ < text_.size() && text_[position_] == c; }
-  void step() { position_ = std::min(position_ + 1, text_.size()); }
-  void skip_space() {
-    while (position_ < text_.size() && is_space(text_[position_])) {
-      ++position_;
-    }
-  }
-  std::string_view value() {
-    const std::size_t begin = position_;
-    if (at('"')) {
-      skip_string();
-    } else if (at('{') || at('[')) {
-      skip_nested();
-    } else {
-      position_ = std::min(text_.find_first_of(",]} \t\r\n", position_), text_.size());
-    }
-    return text_.substr(begin, position_ - begin);
-  }
-
- private:
-  /// From quote to quote, because that is what memchr is fast at: a quote ends the string unless
-  /// an odd number of backslashes stands before it. No run of backslashes is counted twice.
-  void skip_string() {
-    const std::size_t begin = ++position_;
-    for (;;) {
-      const std::size_t quote = text_.find('"', position_);
-      if (quote == std::string_view::npos) {
-        position_ = text_.size();
-        return;
-      }
-      position_ = quote + 1;
-      std::size_t first = quote;
-      while (first > begin && text_[first - 1] == '\\') {
-        --first;
-      }
-      if ((quote - first) % 2 == 0) {
-        return;
-      }
-    }
-  }
-
-  void skip_nested() {
-    std::size_t depth = 0;
-    while (position_ < text_.size()) {
-      switch (text_[position_]) {
-      case '"': skip_string(); continue;
-      case '{':
-      case '[': ++depth; break;
-      case '}':
-      case ']': --depth; break;
-      default: break;
-      }
-      ++position_;
-      if (depth == 0) {
-        return;
-      }
-    }
-  }
-
-  std::string_view text_;
-  std::size_t position_ = 0;
 };
 
 /// The text of a JSON string literal, without quotes and escapes.
@@ -196,7 +125,7 @@ result<void> check_json(std::string_view text) {
 }
 
 result<std::vector<json_member>> json_members(std::string_view text) {
-  walker walk{text};
+  json_walker walk{text};
   walk.skip_space();
   if (!walk.at('{')) {
     return fail(errc::bad_json, "an object is needed");
@@ -247,6 +176,16 @@ std::optional<double> json_number(std::string_view value) {
     return std::nullopt;
   }
   return number;
+}
+
+std::string cut_out(std::string&& body, std::string_view part) {
+  const auto begin = static_cast<std::size_t>(part.data() - body.data());
+  body.resize(begin + part.size());
+  body.erase(0, begin);
+  if (body.size() < body.capacity() / 2) {
+    body.shrink_to_fit(); // a small part must not hold the memory of a large body while it waits
+  }
+  return std::move(body);
 }
 
 void append_json_string(std::string& out, std::string_view text) {

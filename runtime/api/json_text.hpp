@@ -39,6 +39,10 @@ result<std::vector<json_member>> json_members(std::string_view text);
 std::optional<std::string> json_string(std::string_view value, std::size_t longest);
 std::optional<double> json_number(std::string_view value);
 
+/// `part`, which lies within `body`, in the body's own storage: ten megabytes of base64 are moved,
+/// not copied.
+std::string cut_out(std::string&& body, std::string_view part);
+
 /// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so the outcome is
 /// always valid JSON.
 void append_json_string(std::string& out, std::string_view text);

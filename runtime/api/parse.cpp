@@ -2,6 +2,7 @@
 #include "runtime/api/query.hpp"
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
+#include "runtime/api/worker_body.hpp"
 
 #include <limits>
 
@@ -23,6 +24,43 @@ tl::expected<call, response> parse_events(const request& asked, route&& at) {
   return found;
 }
 
+/// A tenant's key sees that tenant's jobs.
+list_requests requests_of(const request& asked, route&& at) {
+  list_requests found{std::move(at.endpoint), std::move(at.filter)};
+  if (!asked.who.is_operator && !asked.who.tenant.empty()) {
+    found.filter.tenant = asked.who.tenant;
+  }
+  return found;
+}
+
+call parse_worker(request&& asked, route&& at) {
+  worker_words& said = at.words;
+  worker_place from{std::move(at.endpoint), std::move(at.worker), std::move(said.device)};
+  switch (at.body) {
+  case body_rule::result:
+    return read_result(std::move(asked.body), {.from = std::move(from),
+                                               .job = std::move(at.job),
+                                               .output = {},
+                                               .error = {},
+                                               .is_stream = said.is_stream});
+  case body_rule::chunk:
+    return read_chunk(std::move(asked.body), std::move(from), std::move(at.job));
+  case body_rule::none:
+  case body_rule::ignored:
+  case body_rule::run:
+  case body_rule::runsync: break;
+  }
+  if (at.kind == route_kind::poll_stops) {
+    return poll_stops{std::move(from)};
+  }
+  if (at.kind == route_kind::worker_ping) {
+    return worker_ping{std::move(from), std::move(said.jobs), std::move(said.version),
+                       std::move(said.unfit)};
+  }
+  return take_jobs{std::move(from), said.wanted, at.kind == route_kind::take_batch,
+                   said.in_progress};
+}
+
 } // namespace
 
 tl::expected<call, response> parse(request asked, const limits& bounds) {
@@ -33,7 +71,7 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   switch (at->kind) {
   case route_kind::run:
   case route_kind::runsync: return parse_submit(std::move(asked), std::move(*at), bounds);
-  case route_kind::status: return status{std::move(at->id)};
+  case route_kind::status: return status{std::move(at->id), at->keep};
   case route_kind::stream: return stream{std::move(at->id)};
   case route_kind::cancel: return cancel{std::move(at->id)};
   case route_kind::retry: return retry{std::move(at->id)};
@@ -50,6 +88,15 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::health: return health{};
   case route_kind::ping: return ping{};
   case route_kind::metrics: return scrape{};
+  case route_kind::requests: return requests_of(asked, std::move(*at));
+  case route_kind::workers: return list_workers{};
+  case route_kind::describe: return describe{};
+  case route_kind::take:
+  case route_kind::take_batch:
+  case route_kind::poll_stops:
+  case route_kind::worker_ping:
+  case route_kind::worker_done:
+  case route_kind::worker_chunk: return parse_worker(std::move(asked), std::move(*at));
   }
   return tl::unexpected(refuse({errc::internal, {}}));
 }

@@ -121,6 +121,29 @@ result<std::vector<query_item>> query_items(std::string_view query, std::string_
   return items;
 }
 
+result<std::vector<query_item>> named_items(std::string_view query,
+                                            std::initializer_list<std::string_view> names) {
+  std::vector<query_item> items;
+  while (!query.empty()) {
+    const std::size_t end = std::min(query.find('&'), query.size());
+    const std::string_view text = query.substr(0, end);
+    query.remove_prefix(std::min(end + 1, query.size()));
+    const std::size_t mark = std::min(text.find('='), text.size());
+    const auto* const name = std::find(names.begin(), names.end(), text.substr(0, mark));
+    if (name == names.end()) {
+      continue;
+    }
+    std::string raw{text.substr(std::min(mark + 1, text.size()))};
+    std::replace(raw.begin(), raw.end(), '+', ' ');
+    auto value = percent_decoded(raw);
+    if (!value) {
+      return fail(errc::bad_request, "a broken percent escape in " + std::string{*name});
+    }
+    items.push_back({std::string{*name}, std::move(*value)});
+  }
+  return items;
+}
+
 std::optional<std::uint64_t> whole_number(std::string_view text, std::uint64_t highest) {
   std::uint64_t number = 0;
   const char* const last = text.data() + text.size();
@@ -147,6 +170,42 @@ result<job_filter> filter_of(const std::vector<query_item>& items) {
     }
   }
   return filter;
+}
+
+std::string plain_text(std::string_view text, std::size_t longest) {
+  std::string plain;
+  for (const char c : text.substr(0, longest + 1)) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7F) {
+      plain += c;
+    }
+  }
+  if (plain.size() > longest) {
+    std::size_t cut = longest;
+    while (cut > 0 && (static_cast<unsigned char>(plain[cut]) & 0xC0U) == 0x80U) {
+      --cut;
+    }
+    plain.resize(cut);
+  }
+  return plain;
+}
+
+result<std::optional<milliseconds>> keep_of(std::string_view query) {
+  const auto items = named_items(query, {"ttl"});
+  if (!items) {
+    return fail(items.error());
+  }
+  if (items->empty()) {
+    return std::optional<milliseconds>{};
+  }
+  constexpr auto lowest = job_policy::ttl_min.count();
+  constexpr auto highest = job_policy::ttl_max.count();
+  const auto number = whole_number(items->front().value, std::uint64_t{highest});
+  if (items->size() > 1 || !number || *number < std::uint64_t{lowest}) {
+    return fail(errc::bad_request, "ttl must be given once, from " + std::to_string(lowest) +
+                                       " to " + std::to_string(highest) + " milliseconds");
+  }
+  return std::optional{milliseconds{static_cast<std::int64_t>(*number)}};
 }
 
 result<milliseconds> wait_of(const std::vector<query_item>& items, milliseconds otherwise) {

@@ -6,6 +6,7 @@
 #include "messages/job.hpp"
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -24,6 +25,11 @@ struct query_item {
 /// once; "*" takes anything.
 result<std::vector<query_item>> query_items(std::string_view query, std::string_view allowed);
 
+/// The items that are named, decoded as a form is (`+` is a blank), in order. Whatever else stands
+/// in the query is not looked at, broken escapes included.
+result<std::vector<query_item>> named_items(std::string_view query,
+                                            std::initializer_list<std::string_view> names);
+
 /// Digits and nothing else, `highest` at most.
 std::optional<std::uint64_t> whole_number(std::string_view text, std::uint64_t highest);
 
@@ -33,6 +39,12 @@ bool is_name(std::string_view text);
 /// ?state=&tenant=&model=&limit=&after= of a list of jobs. An empty tenant or model is the one of
 /// jobs that name none.
 result<job_filter> filter_of(const std::vector<query_item>&);
+
+/// `text` without control characters, `longest` bytes at most, cut between two characters.
+std::string plain_text(std::string_view text, std::size_t longest);
+
+/// ?ttl= of status, within the bounds of policy.ttl.
+result<std::optional<milliseconds>> keep_of(std::string_view query);
 
 /// ?wait= of runsync; 1 s to 5 min, as RunPod takes it.
 result<milliseconds> wait_of(const std::vector<query_item>&, milliseconds otherwise);

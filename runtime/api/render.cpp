@@ -18,7 +18,7 @@ std::string failure_text(const error& e) {
 }
 
 response refuse(const error& e) {
-  std::string message{describe(e.code)};
+  std::string message{tayfa::describe(e.code)};
   if (!e.text.empty()) {
     message += ": " + e.text;
   }
@@ -28,6 +28,18 @@ response refuse(const error& e) {
   answer.status = http_status(e.code);
   if (answer.status == 429 || answer.status == 503) {
     answer.headers.emplace_back("Retry-After", e.code == errc::storage_full ? "5" : "1");
+  }
+  return answer;
+}
+
+response turned_away(const gate::refusal& refused) {
+  response answer = refuse(refused.why);
+  if (answer.status == 401) {
+    answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tayfa\"");
+  }
+  if (refused.retry_after_s > 0) {
+    std::erase_if(answer.headers, [](const auto& each) { return each.first == "Retry-After"; });
+    answer.headers.emplace_back("Retry-After", std::to_string(refused.retry_after_s));
   }
   return answer;
 }

@@ -97,11 +97,23 @@ std::string slot_text(const slot_line& line) {
 
 } // namespace
 
-response jobs(const job_list& list) {
+namespace {
+
+response listed(std::string_view name, const job_list& list) {
   object_writer out{list.jobs.size() * 256 + 64};
-  out.raw("jobs", list_of(list.jobs, line_text));
+  out.raw(name, list_of(list.jobs, line_text));
   return ok(
       out.raw("next", list.next == 0 ? std::string{"null"} : std::to_string(list.next)).done());
+}
+
+} // namespace
+
+response jobs(const job_list& list) {
+  return listed("jobs", list);
+}
+
+response requests(const job_list& list) {
+  return listed("requests", list);
 }
 
 namespace {
@@ -155,7 +167,7 @@ response detail(const job_detail& job) {
   out.text("id", view.id.str()).text("status", to_string(view.state));
   add_wait(out, view.state, view.why);
   if (view.state == job_state::IN_QUEUE && view.why != wait_reason::none) {
-    out.text("waitText", describe(view.why));
+    out.text("waitText", tayfa::describe(view.why));
   }
   out.flag("dead", job.dead)
       .name("endpoint", job.endpoint)

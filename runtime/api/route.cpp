@@ -1,6 +1,7 @@
 #include "runtime/api/route.hpp"
 
 #include "runtime/api/query.hpp"
+#include "runtime/api/worker_query.hpp"
 
 #include <algorithm>
 #include <array>
@@ -14,26 +15,47 @@ constexpr std::size_t ignored_body_bytes = 4096;
 
 constexpr std::string_view list_query = "state tenant model limit after";
 
+// Named here once: rows of a table are easier to compare when they are short.
+using kind = route_kind;
+using rule = body_rule;
+
 constexpr std::array shapes{
-    route_shape{"run", route_kind::run, true, "POST", body_rule::run, "*"},
-    route_shape{"runsync", route_kind::runsync, true, "POST", body_rule::runsync, "*"},
-    route_shape{"status/{id}", route_kind::status, true, "GET, POST", body_rule::ignored, "*"},
-    route_shape{"stream/{id}", route_kind::stream, true, "GET, POST", body_rule::ignored, "*"},
-    route_shape{"cancel/{id}", route_kind::cancel, true, "POST", body_rule::ignored, "*"},
-    route_shape{"retry/{id}", route_kind::retry, true, "POST", body_rule::ignored, "*"},
-    route_shape{"purge-queue", route_kind::purge, true, "POST", body_rule::ignored, "*"},
-    route_shape{"health", route_kind::health, true, "GET", body_rule::none, "*"},
-    route_shape{"drop/{id}", route_kind::drop, true, "POST", body_rule::ignored, ""},
-    route_shape{"jobs", route_kind::jobs, true, "GET", body_rule::none, list_query},
-    route_shape{"jobs/{id}", route_kind::inspect, true, "GET", body_rule::none, ""},
-    route_shape{"dead", route_kind::dead, true, "GET", body_rule::none, list_query},
-    route_shape{"events", route_kind::events, true, "GET, HEAD", body_rule::none, "job after"},
-    route_shape{"slots", route_kind::slots, false, "GET", body_rule::none, ""},
-    route_shape{"slots/{slot}/drain", route_kind::drain, false, "POST", body_rule::ignored, ""},
-    route_shape{"slots/{slot}/undrain", route_kind::undrain, false, "POST", body_rule::ignored, ""},
-    route_shape{"slots/count/{count}", route_kind::resize, false, "POST", body_rule::ignored, ""},
-    route_shape{"ping", route_kind::ping, false, "GET, HEAD", body_rule::none, "*"},
-    route_shape{"metrics", route_kind::metrics, false, "GET", body_rule::none, "*"},
+    route_shape{"run", kind::run, scope::client, true, "POST", rule::run, "*"},
+    route_shape{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"},
+    route_shape{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"},
+    route_shape{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"},
+    route_shape{"cancel/{id}", kind::cancel, scope::client, true, "POST", rule::ignored, "*"},
+    route_shape{"retry/{id}", kind::retry, scope::client, true, "POST", rule::ignored, "*"},
+    route_shape{"requests", kind::requests, scope::client, true, "GET", rule::none,
+                "state limit after"},
+    route_shape{"health", kind::health, scope::client, true, "GET", rule::none, "*"},
+    route_shape{"purge-queue", kind::purge, scope::operator_, true, "POST", rule::ignored, "*"},
+    route_shape{"drop/{id}", kind::drop, scope::operator_, true, "POST", rule::ignored, ""},
+    route_shape{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query},
+    route_shape{"jobs/{id}", kind::inspect, scope::operator_, true, "GET", rule::none, ""},
+    route_shape{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query},
+    route_shape{"events", kind::events, scope::operator_, true, "GET, HEAD", rule::none,
+                "job after"},
+    route_shape{"slots", kind::slots, scope::operator_, false, "GET", rule::none, ""},
+    route_shape{"slots/{slot}/drain", kind::drain, scope::operator_, false, "POST", rule::ignored,
+                ""},
+    route_shape{"slots/{slot}/undrain", kind::undrain, scope::operator_, false, "POST",
+                rule::ignored, ""},
+    route_shape{"slots/count/{count}", kind::resize, scope::operator_, false, "POST", rule::ignored,
+                ""},
+    route_shape{"workers", kind::workers, scope::operator_, false, "GET", rule::none, ""},
+    route_shape{"metrics", kind::metrics, scope::operator_, false, "GET", rule::none, "*"},
+    route_shape{"ping", kind::ping, scope::open, false, "GET, HEAD", rule::none, "*"},
+    route_shape{"openapi.json", kind::describe, scope::open, false, "GET", rule::none, "*"},
+    route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"},
+    route_shape{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
+                "*"},
+    route_shape{"job-stop/{worker}", kind::poll_stops, scope::worker, true, "GET", rule::none, "*"},
+    route_shape{"ping/{worker}", kind::worker_ping, scope::worker, true, "GET", rule::none, "*"},
+    route_shape{"job-done/{worker}/{job}", kind::worker_done, scope::worker, true, "POST",
+                rule::result, "*"},
+    route_shape{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
+                rule::chunk, "*"},
 };
 
 struct target_parts {
@@ -54,7 +76,7 @@ std::optional<target_parts> split_target(std::string_view target) {
     parts.query = target.substr(mark + 1);
   }
   constexpr std::size_t segments_max =
-      5; // one more than the longest route, so that longer ones are seen
+      6; // one more than the longest route, so that longer ones are seen
   while (parts.segments.size() < segments_max) {
     const std::size_t slash = path.find('/');
     auto segment = percent_decoded(path.substr(0, slash));
@@ -131,6 +153,17 @@ result<void> take_parameters(std::string_view path, std::span<const std::string>
                     "the number of slots must be from 0 to " + std::to_string(slots_max));
       }
       found.count = static_cast<std::uint32_t>(*count);
+    } else if (part == "{worker}") {
+      if (!is_worker_name(name)) {
+        // Not 400, which RunPod's SDK takes for "no job" and says nothing about.
+        return fail(errc::not_found, "a worker's name is 1 to 128 characters of [A-Za-z0-9._-]");
+      }
+      found.worker = name;
+    } else if (part == "{job}") {
+      if (!is_worker_job(name)) {
+        return fail(errc::job_not_found);
+      }
+      found.job = name;
     }
   }
   return {};
@@ -156,6 +189,14 @@ result<void> take_event_items(const std::vector<query_item>& items, route& found
 
 result<void> take_query(const route_shape& shape, std::string_view query, const limits& bounds,
                         route& found) {
+  if (shape.needs == scope::worker) {
+    auto words = worker_words_of(query);
+    return words ? (found.words = std::move(*words), result<void>{}) : fail(words.error());
+  }
+  if (shape.kind == route_kind::status) {
+    const auto keep = keep_of(query);
+    return keep ? (found.keep = *keep, result<void>{}) : fail(keep.error());
+  }
   // RunPod's clients may add what they like, broken escapes included, where nobody reads it.
   if (shape.query == "*" && shape.kind != route_kind::runsync) {
     return {};
@@ -171,7 +212,8 @@ result<void> take_query(const route_shape& shape, std::string_view query, const 
   if (shape.kind == route_kind::events) {
     return take_event_items(*items, found);
   }
-  if (shape.kind == route_kind::jobs || shape.kind == route_kind::dead) {
+  if (shape.kind == route_kind::jobs || shape.kind == route_kind::dead ||
+      shape.kind == route_kind::requests) {
     auto filter = filter_of(*items);
     if (!filter) {
       return fail(filter.error());
@@ -180,6 +222,32 @@ result<void> take_query(const route_shape& shape, std::string_view query, const 
     found.filter.dead = shape.kind == route_kind::dead;
   }
   return {};
+}
+
+/// HEALTH_CHECK_PATH may be any path; where it is one of ours, whoever set it means /ping.
+bool is_health_path(std::string_view method, std::string_view target, const limits& bounds) {
+  return (method == "GET" || method == "HEAD") &&
+         target.substr(0, target.find('?')) == bounds.health_path;
+}
+
+const route_shape* row_of(std::span<const std::string> names, bool prefixed) {
+  const auto* const shape =
+      std::find_if(shapes.begin(), shapes.end(), [names, prefixed](const route_shape& each) {
+        return matches(each.path, names) && (each.prefixed || !prefixed);
+      });
+  return shape == shapes.end() ? nullptr : shape;
+}
+
+std::size_t body_bytes(body_rule body, const limits& bounds) {
+  switch (body) {
+  case body_rule::run: return bounds.run_body_bytes;
+  case body_rule::runsync: return bounds.runsync_body_bytes;
+  case body_rule::result: return bounds.result_body_bytes;
+  case body_rule::chunk: return bounds.chunk_body_bytes;
+  case body_rule::ignored: return ignored_body_bytes;
+  case body_rule::none: return 0;
+  }
+  return 0;
 }
 
 } // namespace
@@ -194,9 +262,14 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   if (!parts) {
     return tl::unexpected(refuse({errc::bad_request, "the request target is not well formed"}));
   }
+  route found;
+  found.endpoint = bounds.endpoints.empty() ? std::string{} : bounds.endpoints.front();
+  if (is_health_path(method, target, bounds)) {
+    found.shape = row_of(std::array{std::string{"ping"}}, false);
+    return found;
+  }
   std::span<const std::string> names{parts->segments};
   const bool prefixed = names.size() >= 3 && names[0] == "v2";
-  route found;
   if (prefixed) {
     found.endpoint = names[1];
     names = names.subspan(2);
@@ -204,14 +277,9 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
         bounds.endpoints.end()) {
       return tl::unexpected(not_found("no such endpoint"));
     }
-  } else if (!bounds.endpoints.empty()) {
-    found.endpoint = bounds.endpoints.front();
   }
-  const auto* const shape =
-      std::find_if(shapes.begin(), shapes.end(), [names, prefixed](const route_shape& each) {
-        return matches(each.path, names) && (each.prefixed || !prefixed);
-      });
-  if (shape == shapes.end()) {
+  const route_shape* const shape = row_of(names, prefixed);
+  if (shape == nullptr) {
     return tl::unexpected(not_found("no such route"));
   }
   if (!takes(*shape, method)) {
@@ -219,6 +287,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
     refusal.headers.emplace_back("Allow", shape->methods);
     return tl::unexpected(std::move(refusal));
   }
+  found.shape = shape;
   found.kind = shape->kind;
   found.body = method == "POST" ? shape->body : body_rule::none;
   if (const auto taken = take_parameters(shape->path, names, found); !taken) {
@@ -230,24 +299,14 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   return found;
 }
 
-std::size_t body_limit(std::string_view method, std::string_view target, const limits& bounds) {
-  const auto found = find_route(method, target, bounds);
-  if (!found) {
-    return 0;
-  }
-  switch (found->body) {
-  case body_rule::run: return bounds.run_body_bytes;
-  case body_rule::runsync: return bounds.runsync_body_bytes;
-  case body_rule::ignored: return ignored_body_bytes;
-  case body_rule::none: return 0;
-  }
-  return 0;
-}
-
-std::optional<response> refuse_head(std::string_view method, std::string_view target,
-                                    const limits& bounds) {
+tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
+                                          const limits& bounds) {
   auto found = find_route(method, target, bounds);
-  return found ? std::nullopt : std::optional{std::move(found.error())};
+  if (!found) {
+    return tl::unexpected(std::move(found.error()));
+  }
+  return heading{found->shape->needs, found->shape->path, std::move(found->endpoint),
+                 body_bytes(found->body, bounds)};
 }
 
 } // namespace tayfa::api

@@ -29,7 +29,16 @@ enum class route_kind : std::uint8_t {
   resize,
   health,
   ping,
-  metrics
+  metrics,
+  requests,
+  workers,
+  describe,
+  take,
+  take_batch,
+  poll_stops,
+  worker_ping,
+  worker_done,
+  worker_chunk
 };
 
 /// What a route's body may be.
@@ -37,13 +46,16 @@ enum class body_rule : std::uint8_t {
   none,
   ignored, ///< some clients send `{}` where nothing is wanted; it is taken and not read
   run,
-  runsync
+  runsync,
+  result, ///< of a worker, whatever content type it says
+  chunk
 };
 
 /// One row of the table of routes: everything there is to know before the body.
 struct route_shape {
-  std::string_view path; ///< "status/{id}"; {id}, {slot} and {count} take one segment
+  std::string_view path; ///< "status/{id}"; each {…} takes one segment
   route_kind kind;
+  scope needs;
   bool prefixed;            ///< also lives under /v2/{endpoint}
   std::string_view methods; ///< as the header Allow says them
   body_rule body;           ///< of a POST
@@ -51,7 +63,19 @@ struct route_shape {
 };
 std::span<const route_shape> routes();
 
+/// What the query of a worker's route may say; each route reads what is its own.
+struct worker_words {
+  std::string device;            ///< ?gpu=
+  std::uint32_t wanted = 1;      ///< ?batch_size=
+  bool in_progress = false;      ///< ?job_in_progress=1
+  std::vector<std::string> jobs; ///< ?job_id=a,b
+  std::string version;           ///< ?runpod_version=
+  std::string unfit;             ///< ?status=unhealthy&check=&reason=
+  bool is_stream = false;        ///< ?isStream=true
+};
+
 struct route {
+  const route_shape* shape = nullptr; ///< its row
   route_kind kind = route_kind::ping;
   body_rule body = body_rule::none;
   std::string endpoint; ///< of the prefix; without one the first endpoint
@@ -59,8 +83,12 @@ struct route {
   slot_id slot;
   std::uint32_t count = 0;
   milliseconds wait{0};               ///< runsync
-  job_filter filter;                  ///< jobs, dead
+  job_filter filter;                  ///< jobs, dead, requests
   std::optional<std::uint64_t> after; ///< events
+  std::optional<milliseconds> keep;   ///< status
+  std::string worker;                 ///< {worker}
+  std::string job;                    ///< {job}
+  worker_words words;                 ///< of a worker's route
 };
 
 /// The route, or its refusal: 400 for a target that is not well formed, 404, 405 + Allow.

@@ -18,6 +18,7 @@ namespace json = boost::json;
 namespace {
 
 constexpr std::size_t webhook_length_max = 2048;
+constexpr std::size_t s3_config_bytes_max = 4096;
 
 bool same_word(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -53,6 +54,27 @@ result<std::string> webhook_of(std::string_view text) {
   return url;
 }
 
+/// RunPod's {accessId, accessSecret, bucketName, endpointUrl}, kept as it was written: only whoever
+/// runs the job reads it.
+result<std::string> s3_config_of(std::string_view text) {
+  const auto refused = [](std::string_view why) {
+    return fail(errc::bad_request, "s3Config must be " + std::string{why});
+  };
+  if (text.size() > s3_config_bytes_max) {
+    return refused("no larger than 4096 bytes");
+  }
+  const auto members = json_members(text);
+  if (!members) {
+    return text.starts_with('{') ? fail(members.error()) : refused("an object");
+  }
+  for (const auto& member : *members) {
+    if (!member.value.starts_with('"')) {
+      return refused("an object of texts");
+    }
+  }
+  return members->empty() ? std::string{} : std::string{text};
+}
+
 result<void> take_member(const json_member& member, job_request& job) {
   if (member.value == "null") {
     return {};
@@ -65,6 +87,10 @@ result<void> take_member(const json_member& member, job_request& job) {
     auto policy = policy_of(member.value);
     return policy ? (job.policy = std::move(*policy), result<void>{}) : fail(policy.error());
   }
+  if (member.key == "s3Config") {
+    auto config = s3_config_of(member.value);
+    return config ? (job.s3_config = std::move(*config), result<void>{}) : fail(config.error());
+  }
   if (member.key == "model") {
     auto model = json_string(member.value, job_policy::name_max);
     if (!model || !is_name(*model)) {
@@ -75,8 +101,7 @@ result<void> take_member(const json_member& member, job_request& job) {
   return {};
 }
 
-/// As RunPod's servers do, members that are not named here (`s3Config`, `id`, …) are taken and not
-/// read.
+/// As RunPod's servers do, members that are not named here (`id`, …) are taken and not read.
 result<job_request> job_of(std::string body) {
   if (const auto valid = check_json(body); !valid) {
     return fail(valid.error());
@@ -98,14 +123,7 @@ result<job_request> job_of(std::string body) {
     return fail(errc::bad_request, "the member input is needed");
   }
   job.shape = shape_of(*input);
-  // The body's own storage becomes the input: ten megabytes of base64 are moved, not copied.
-  const auto begin = static_cast<std::size_t>(input->data() - body.data());
-  body.resize(begin + input->size());
-  body.erase(0, begin);
-  if (body.size() < body.capacity() / 2) {
-    body.shrink_to_fit(); // a small input must not hold the memory of a large body while it waits
-  }
-  job.input = shared_text{std::move(body)};
+  job.input = shared_text{cut_out(std::move(body), *input)};
   return job;
 }
 
@@ -123,6 +141,18 @@ result<void> take_key(std::string_view header, job_policy& policy) {
   }
   policy.idempotency_key = std::move(*key);
   return {};
+}
+
+/// Who asks with a tenant's key asks for that tenant.
+result<void> take_tenant(const principal& who, job_policy& policy) {
+  if (who.tenant.empty() || policy.tenant == who.tenant) {
+    return {};
+  }
+  if (policy.tenant.empty()) {
+    policy.tenant = who.tenant;
+    return {};
+  }
+  return who.is_operator ? result<void>{} : fail(errc::forbidden, "policy.tenant is another's");
 }
 
 } // namespace
@@ -143,6 +173,9 @@ tl::expected<call, response> parse_submit(request&& asked, route&& at, const lim
   }
   if (const auto key = take_key(asked.idempotency_key, job->policy); !key) {
     return tl::unexpected(refuse(key.error()));
+  }
+  if (const auto tenant = take_tenant(asked.who, job->policy); !tenant) {
+    return tl::unexpected(refuse(tenant.error()));
   }
   job->endpoint = std::move(at.endpoint);
   job->sync = at.kind == route_kind::runsync;

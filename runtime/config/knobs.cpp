@@ -28,6 +28,8 @@ struct text_rule {
 constexpr text_rule text_rules[] = {
     {"pod.data", text_form::required_path},
     {"http.listen", text_form::address},
+    {"http.health_listen", text_form::optional_address},
+    {"http.health_path", text_form::url_path},
     {"http.endpoints", text_form::name},
     {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_kinds},
@@ -180,6 +182,10 @@ std::string allowed_values(const knob& row) {
   switch (row.form) {
   case text_form::choice: return "one of " + joined(row.choices);
   case text_form::address: return "host:port or [v6]:port, port 0 to 65535";
+  case text_form::optional_address: return "host:port or [v6]:port, port 0 to 65535; or empty";
+  case text_form::url_path:
+    return "a path such as /ping: names of A-Z a-z 0-9 . _ -, each after a slash, 256 characters "
+           "at most";
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";

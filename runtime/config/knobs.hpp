@@ -18,14 +18,16 @@ enum class knob_type : std::uint8_t { text, boolean, whole, real, duration, list
 /// What a text, or each item of a list, must look like; beyond that every text is clean UTF-8 and
 /// bounded.
 enum class text_form : std::uint8_t {
-  choice,        ///< one of `choices`
-  address,       ///< host:port or [v6]:port
-  path,          ///< may be empty
-  required_path, ///< not empty
-  name,          ///< 1..64 of [A-Za-z0-9._-]; of a list: at least one
-  share,         ///< a tenant's: name=weight or name=weight:jobs
-  network,       ///< an address or a block: 10.0.0.0/8, fd00::1
-  unused,        ///< of knobs that are not text
+  choice,           ///< one of `choices`
+  address,          ///< host:port or [v6]:port
+  optional_address, ///< likewise, or empty
+  url_path,         ///< /a/b-c: no query, no percent
+  path,             ///< may be empty
+  required_path,    ///< not empty
+  name,             ///< 1..64 of [A-Za-z0-9._-]; of a list: at least one
+  share,            ///< a tenant's: name=weight or name=weight:jobs
+  network,          ///< an address or a block: 10.0.0.0/8, fd00::1
+  unused,           ///< of knobs that are not text
 };
 
 /// A value as a source has it: text, or the items of an array.

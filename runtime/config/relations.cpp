@@ -13,6 +13,13 @@ bool listens_as_allowed(const config& c) {
   return !address || address->loopback || c.http_allow_public;
 }
 
+/// Port 0 takes a free one each time.
+bool listens_on_two(const config& c) {
+  const auto main = parse_listen_address(c.http_listen);
+  const auto health = parse_listen_address(c.http_health_listen);
+  return !main || !health || *main != *health || main->port == 0;
+}
+
 } // namespace
 
 std::span<const relation> relations() {
@@ -46,6 +53,9 @@ std::span<const relation> relations() {
        "(--allow-public), as there are no API keys yet",
        {"http.listen", "http.allow_public"},
        listens_as_allowed},
+      {"http.health_listen must be another address than http.listen, or empty",
+       {"http.health_listen", "http.listen"},
+       listens_on_two},
   };
   return table;
 }

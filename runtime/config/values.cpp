@@ -79,6 +79,22 @@ bool is_name(std::string_view s) {
          });
 }
 
+/// Absolute, of characters that need no encoding, without empty or dot segments.
+bool is_url_path(std::string_view s) {
+  if (s.size() > 256 || !s.starts_with('/')) {
+    return false;
+  }
+  while (!s.empty()) {
+    s.remove_prefix(1);
+    const std::string_view segment = s.substr(0, s.find('/'));
+    if (!is_name(segment)) {
+      return false;
+    }
+    s.remove_prefix(segment.size());
+  }
+  return true;
+}
+
 complaint check_choice(const knob& row, const std::string& s) {
   if (std::find(row.choices.begin(), row.choices.end(), s) != row.choices.end()) {
     return std::nullopt;
@@ -95,9 +111,19 @@ complaint check_text(const knob& row, const std::string& s) {
   }
   switch (row.form) {
   case text_form::choice: return check_choice(row, s);
+  case text_form::optional_address:
+    if (s.empty()) {
+      return std::nullopt;
+    }
+    [[fallthrough]];
   case text_form::address:
     if (const auto address = parse_listen_address(s); !address) {
       return text::quoted(s, 100) + " " + address.error().text;
+    }
+    return std::nullopt;
+  case text_form::url_path:
+    if (!is_url_path(s)) {
+      return text::quoted(s, 100) + " is not " + allowed_values(row);
     }
     return std::nullopt;
   case text_form::required_path: return s.empty() ? complaint{"must not be empty"} : std::nullopt;

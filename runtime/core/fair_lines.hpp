@@ -13,8 +13,8 @@
 //   * Within a tenant: earliest urgency first, ties by order. Urgency is a moment fixed at
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
-//   * A group is what may run together and is placed alike: model, shape, and `alone` for a job
-//     that must not share an engine (its own order; 0 = may share).
+//   * A group is what may run together and is placed alike: endpoint, model, shape, and `alone` for
+//     a job that must not share an engine (its own order; 0 = may share).
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
 // in the groups that were passed over, never in jobs nor in tenants. Two rare exceptions: looking
@@ -46,6 +46,7 @@ struct group_key {
   std::string model;
   std::string shape;
   std::uint64_t alone = 0;
+  std::string endpoint{}; ///< remote workers run jobs of one
   auto operator<=>(const group_key&) const = default;
 };
 

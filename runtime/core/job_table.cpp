@@ -38,6 +38,7 @@ std::uint64_t fingerprint(const job_request& r) {
       .add(p.delay)
       .add(std::to_string(p.priority))
       .add(r.webhook)
+      .add(r.s3_config)
       .add(r.sync ? "sync" : "async")
       .value();
 }
@@ -97,6 +98,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
       return submitted{view_of(r), false, {}};
     }
   }
+  if (const auto same = jobs_.find(id); same != jobs_.end()) {
+    if (!request.origin.empty() && same->second.request.origin == request.origin) {
+      return given_again(now, same->second);
+    }
+  }
   if (const auto room = room_for(request, request.input.size()); !room) {
     return fail(room.error());
   }
@@ -128,6 +134,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   if (limits_.tenant_max > 0) {
     ++live_of_tenant_[r.request.policy.tenant];
   }
+  origins_live_ += r.request.origin.empty() ? 0 : 1;
   r.due = now;
   deadlines_.emplace(deadline{r.due, r.order}, &r);
   account(r);
@@ -136,6 +143,26 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {
+    assign(now, answer.then);
+  }
+  answer.view = view_of(r);
+  return answer;
+}
+
+/// The platform gives a job again that it has given before.
+result<job_table::submitted> job_table::given_again(moment now, record& r) {
+  submitted answer{{}, false, {}};
+  const auto state = r.state.state();
+  if (ended(r) && !r.owed && state == job_state::COMPLETED) {
+    open_delivery(now, r, answer.then); // it has not heard, or not kept, what it was told
+  } else if (ended(r) && !r.owed) {
+    if (const auto room = room_for(r.request, r.input_bytes); !room) {
+      return fail(room.error());
+    }
+    if (r.input_bytes == 0) {
+      return fail(errc::wrong_state, "its input is not here any more");
+    }
+    revive(now, r);
     assign(now, answer.then);
   }
   answer.view = view_of(r);
@@ -164,7 +191,19 @@ result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment no
   return std::pair{view_of(*r), std::move(unread)};
 }
 
-result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id) {
+void job_table::keep(moment now, const job_id& id, milliseconds time) {
+  record* r = find_kept(now, id);
+  const auto until = now + std::min(time, job_policy::ttl_max);
+  if (r == nullptr || until <= r->keep_until) {
+    return;
+  }
+  r->keep_until = until;
+  note(*r, store::part_state);
+  schedule(*r);
+}
+
+result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id,
+                                                      bool by_origin) {
   record* r = find_kept(now, id);
   if (r == nullptr) {
     return fail(errc::job_not_found);
@@ -174,6 +213,10 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     return view_and_effects{view_of(*r), std::move(out)};
   }
   end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  if (by_origin && r->owed) {
+    close_delivery(*r);
+    std::erase_if(out, [](const effect& e) { return std::holds_alternative<owe>(e); });
+  }
   auto view = view_of(*r);
   assign(now, out); // its tenant may run another, or a worker was kept free for it
   return view_and_effects{std::move(view), std::move(out)};
@@ -189,12 +232,24 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
     return fail(errc::wrong_state, "only FAILED and TIMED_OUT jobs run again; this one is " +
                                        std::string{to_string(state)});
   }
+  if (!r->request.origin.empty()) {
+    return fail(errc::wrong_state, "the platform that it was taken from decides that");
+  }
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
+  revive(now, *r);
+  effects out;
+  assign(now, out);
+  return view_and_effects{view_of(*r), std::move(out)};
+}
+
+/// A new life of an ended job.
+void job_table::revive(moment now, record& ended_job) {
+  record* const r = &ended_job;
   drop_chunks(*r); // of the life that failed
+  take_from_ended(*r);
   past& p = past_of(*r);
-  (r->dead ? dead_list_ : ended_).erase(p.place);
   p.failure.reset();
   p.delay.reset();
   p.execution.reset();
@@ -207,18 +262,17 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   r->hook_open = false;
   r->hook_out = false;
   r->hook_tries = 0;
+  r->refresh = false;
   r->began.reset();
   r->life_began = now;
   r->not_before = now;
   if (limits_.tenant_max > 0) {
     ++live_of_tenant_[r->request.policy.tenant];
   }
+  origins_live_ += r->request.origin.empty() ? 0 : 1;
   account(*r);
   note(*r, store::part_state | store::part_output);
   queue_up(now, *r);
-  effects out;
-  assign(now, out);
-  return view_and_effects{view_of(*r), std::move(out)};
 }
 
 result<job_view> job_table::drop(moment now, const job_id& id) {
@@ -228,6 +282,9 @@ result<job_view> job_table::drop(moment now, const job_id& id) {
   }
   if (!ended(*r)) {
     return fail(errc::wrong_state, "it has not ended; cancel it first");
+  }
+  if (r->owed) {
+    return fail(errc::wrong_state, "its result is still owed to the platform it was taken from");
   }
   auto view = view_of(*r);
   forget(*r);
@@ -267,7 +324,17 @@ effects job_table::hand_back(moment now) {
     }
   }
   effects out;
+  for (const auto& [order, r] : by_order_) { // nobody here will run what a platform gave
+    if (!r->request.origin.empty() && r->state.state() == job_state::IN_QUEUE) {
+      running.emplace(order, r);
+    }
+  }
   for (const auto& [order, r] : running) {
+    if (!r->request.origin.empty()) {
+      end(now, *r, job_state::FAILED, cause::stop_requested,
+          error{errc::stopping, "the worker stopped before the job ended"}, out);
+      continue;
+    }
     lose(now, *r, error{errc::stopping, "handed back"}, out, true);
     revoke_current(*r, out);
   }
@@ -314,7 +381,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
     if (r.hook_open && !r.hook_out) {
-      tell_hook(r, out);
+      tell_hook(now, r, out);
     } else {
       forget(r);
     }
@@ -336,7 +403,7 @@ job_counts job_table::counts() const {
   all.in_queue = lines_.size() + sleeping_;
   all.in_progress = running_;
   all.dead = dead_list_.size();
-  all.kept = ended_.size() + dead_list_.size();
+  all.kept = ended_.size() + dead_list_.size() + owed_list_.size();
   return all;
 }
 

@@ -88,8 +88,17 @@ struct notify {
   job_view view;
   std::uint32_t number; ///< of the try, from 1
 };
+/// Bring the job's result to the platform that it was taken from, and say posted() then.
+struct owe {
+  job_view view;
+  std::string origin;
+  std::vector<chunk> chunks;
+  bool refresh;         ///< the job asked for a fresh worker
+  std::uint32_t number; ///< of the try, from 1
+  milliseconds left;    ///< until nobody wants it any more
+};
 
-using effect = std::variant<give, revoke, change_model, moved, notify>;
+using effect = std::variant<give, revoke, change_model, moved, notify, owe>;
 using effects = std::vector<effect>;
 
 class job_table {
@@ -113,19 +122,27 @@ class job_table {
   /// again; keys are told apart by endpoint and tenant and live as long as the job is kept. An id
   /// is used once, even after its job has been forgotten (make_id sees to it): attempt numbers
   /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  ///
+  /// A job with an origin may be given again under its id: one that is live is left as it is; one
+  /// that COMPLETED, or whose result is still owed, has its result brought again; any other begins
+  /// a new life.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
   result<job_view> find(moment now, const job_id&) const;
+  /// Its result stays at least for so long from now (at most the longest time to live).
+  void keep(moment now, const job_id&, milliseconds);
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
   /// lost attempt are discarded (the next attempt makes them again), and so are those of a
   /// cancelled job.
   result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
   using view_and_effects = std::pair<job_view, effects>;
-  /// Ends the job CANCELLED unless it has ended already (then its view, unchanged).
-  result<view_and_effects> cancel(moment now, const job_id&);
+  /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
+  /// the platform that owns it wants no result.
+  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false);
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
-  /// to live. errc::wrong_state for others; the bounds of submit() hold.
+  /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
+  /// the bounds of submit() hold.
   result<view_and_effects> retry(moment now, const job_id&);
-  /// Forgets an ended job. errc::wrong_state for others.
+  /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
   result<job_view> drop(moment now, const job_id&);
   /// Cancels everything that waits. How many.
   std::pair<std::size_t, effects> purge(moment now);
@@ -136,7 +153,9 @@ class job_table {
   /// What the catalogue holds; the first is the default. Empty = models are not told apart.
   effects models_known(moment now, std::vector<model_facts>);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
-  /// old one; the same incarnation again only ends its draining; an older one is stale.
+  /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
+  /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
+  /// that is gone is forgotten: whoever numbers them never uses an incarnation again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
@@ -162,7 +181,8 @@ class job_table {
   /// A step of progress within the engine; like every other report it renews the lease.
   report_result renewed(moment now, worker_ref, const attempt_ref&);
   /// outcome::cancelled of an attempt that was not revoked is a lost attempt; so is gpu_oom of a
-  /// batch, whose members then run alone.
+  /// batch, whose members then run alone; so is errc::unavailable of a remote worker, which never
+  /// had the job and pays no attempt.
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
@@ -170,14 +190,28 @@ class job_table {
   /// to hook_tries times.
   effects notified(moment now, const job_id&, bool delivered);
 
-  /// Its webhook is still to be delivered.
+  /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
+  /// The latest owe of this job: the platform has the result, or refuses it for good, or it is
+  /// tried again after a growing pause (`pause` at least) until the job's time to live is over.
+  effects posted(moment now, const job_id&, bool settled, milliseconds pause);
+  /// Nobody will say posted() of what is being posted: it is posted again.
+  effects posts_lost(moment now);
+  /// The platform's own id of a job that was taken from it; null for others.
+  const std::string* origin_of(const job_id&) const;
+  /// The live ones, by submission, with the platform's own ids.
+  std::vector<std::pair<job_id, std::string>> origins() const;
+  /// Jobs of platforms that have not ended or whose result is still owed.
+  std::size_t owed() const { return origins_live_ + owed_list_.size(); }
+  /// What the pod's own workers take at the same time, together.
+  std::uint32_t local_capacity() const;
 
   // ---- the pod ---------------------------------------------------------------------------------
   /// From now on submit() refuses with errc::stopping and nothing is given out.
   void stop_taking();
   /// The jobs that run are put back to the queue (the stop deadline has come), at no cost of their
-  /// attempts; their attempts are revoked. Implies stop_taking().
+  /// attempts; their attempts are revoked. Those of platforms FAIL with errc::stopping, waiting
+  /// ones too: nobody here will run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
   /// what has been kept long enough, and looks again at who waits for what.
@@ -227,7 +261,7 @@ class job_table {
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
-    list_of::iterator place; ///< in ended_ or dead_list_
+    list_of::iterator place; ///< in list_of_ended()
   };
 
   struct record {
@@ -253,6 +287,8 @@ class job_table {
     bool stored = false;    ///< its row is durable
     bool hook_open = false; ///< the webhook is to be delivered
     bool hook_out = false;  ///< and is being tried now
+    bool owed = false;      ///< its result is owed to its platform: it is in owed_list_
+    bool refresh = false;   ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
     std::uint8_t changed = 0; ///< store::parts not yet taken
     std::uint8_t flying = 0;  ///< store::parts in flight
@@ -263,7 +299,9 @@ class job_table {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
-    worker_ref holder; ///< of the latest attempt
+    worker_ref holder;                              ///< of the latest attempt
+    std::shared_ptr<const std::string> holder_name; ///< of a remote one
+    moment keep_until;                              ///< somebody asked for its result to stay
     moment assigned;
     moment lease_end;
     std::optional<moment> began;
@@ -277,6 +315,7 @@ class job_table {
   struct worker {
     worker_ref ref;
     worker_facts facts;
+    std::shared_ptr<const std::string> name; ///< of a remote one
     bool present = false;
     bool draining = false;
     bool alone = false;           ///< runs a suspect
@@ -301,6 +340,10 @@ class job_table {
   moment forget_at(const record&) const;
   std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
   bool kept(moment now, const record&) const;
+  std::string worker_name(const record&) const;
+  list_of& list_of_ended(const record&);
+  void put_among_ended(record&);
+  void take_from_ended(record&);
   fair_lines::place place_of(const record&) const;
   work_kind work_of(const record&, const worker&) const;
   past& past_of(record&);
@@ -336,8 +379,14 @@ class job_table {
   void drop_chunks(record&);
   void remove(record&);
   static std::string key_of(const job_request&);
-  void tell_hook(record&, effects&);
-  std::uint8_t tries_known(std::uint32_t begun) const;
+  static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
+  void open_delivery(moment now, record&, effects&);
+  void tell_hook(moment now, record&, effects&);
+  void close_delivery(record&);
+  moment owed_until(const record&) const;
+  std::uint8_t tries_known(const record&, std::uint32_t begun) const;
+  void revive(moment now, record&);
+  result<submitted> given_again(moment now, record&);
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
   void lose_worker(moment now, worker&, const error& why, effects&);
@@ -350,6 +399,8 @@ class job_table {
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
+  static bool serves(const worker&, const record&);
+  wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
   void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
@@ -386,8 +437,10 @@ class job_table {
   std::map<std::uint64_t, record*> by_order_;
   std::map<std::string, record*> by_key_;             ///< endpoint, tenant and idempotency key
   std::map<std::string, std::size_t> live_of_tenant_; ///< kept only with tenant_max
-  list_of ended_;     ///< by the time of their end, without the dead
+  list_of ended_;     ///< by the time of their end, without the dead and the owed
   list_of dead_list_; ///< likewise
+  list_of owed_list_; ///< likewise: results that platforms have not accepted yet; never trimmed
+  std::size_t origins_live_ = 0; ///< jobs of platforms that have not ended
   std::size_t live_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
   std::map<deadline, record*> deadlines_; ///< one per job: next_due()

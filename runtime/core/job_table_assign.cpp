@@ -100,6 +100,10 @@ bool job_table::has_room(const worker& w, const record& r) const {
   return whole ? w.holds.empty() : w.holds.size() < w.facts.capacity;
 }
 
+bool job_table::serves(const worker& w, const record& r) {
+  return w.facts.endpoint.empty() || w.facts.endpoint == r.request.endpoint;
+}
+
 void job_table::fill_options(moment now, const record& r) {
   options_.clear();
   option_workers_.clear();
@@ -108,8 +112,11 @@ void job_table::fill_options(moment now, const record& r) {
   std::vector<std::pair<std::string_view, double>> runs; // there are few kinds of device
   for (auto& [slot, w] : workers_) {
     const bool returning = !w.present && !w.changing_to.empty() && now < w.change_until;
-    if ((!w.present && !returning) || w.draining) {
+    if ((!w.present && !returning) || w.draining || !serves(w, r)) {
       continue;
+    }
+    if (is_remote(w) && !has_room(w, r)) {
+      continue; // when it will ask again is not known
     }
     const auto& has = w.changing_to.empty() ? w.facts.model : w.changing_to;
     placement::option o;
@@ -201,12 +208,21 @@ void job_table::assign(moment now, effects& out) {
   }
 }
 
+/// Remote workers that are not asking now are busy, not absent.
+wait_reason job_table::without_options(const record& r) const {
+  const bool busy = std::any_of(workers_.begin(), workers_.end(), [&r](const auto& entry) {
+    const worker& w = entry.second;
+    return w.present && !w.draining && is_remote(w) && serves(w, r);
+  });
+  return busy ? wait_reason::workers_busy : wait_reason::no_worker;
+}
+
 /// Gives the job out, with others of its group; or says why it waits.
 wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, effects& out) {
   fill_options(now, r);
   const auto best = placement::choose(options_, demand_of(now, r, place_of(r).group));
   if (!best) {
-    return options_.empty() ? wait_reason::no_worker : wait_reason::no_memory;
+    return options_.empty() ? without_options(r) : wait_reason::no_memory;
   }
   const auto& option = options_[best->index];
   worker& w = *option_workers_[best->index];
@@ -311,7 +327,9 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
   counts_.retried += r.attempts > 1 ? 1 : 0;
   r.holder = w.ref;
   r.assigned = now;
-  r.lease_end = w.facts.steps ? now + limits_.lease : moment::max();
+  r.holder_name = w.name;
+  const auto lease = w.facts.lease.count() > 0 ? w.facts.lease : limits_.lease;
+  r.lease_end = w.facts.steps || w.facts.lease.count() > 0 ? now + lease : moment::max();
   r.expected_ms = static_cast<std::uint32_t>(std::clamp(expected_ms, 0.0, 4e9));
   r.began.reset();
   r.progress_seen = 0;
@@ -328,6 +346,7 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
   g.message.model = r.request.model;
   g.message.input = r.request.input;
   g.message.batch = batch;
+  g.message.s3_config = r.request.s3_config;
   if (r.request.input.empty() && r.input_bytes > 0) {
     g.stored_input = r.order;
   }

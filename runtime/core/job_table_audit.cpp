@@ -26,11 +26,17 @@ std::vector<std::string> job_table::audit() const {
   std::size_t kept_bytes = 0;
   std::size_t over = 0;
   std::size_t dead = 0;
+  std::size_t owed = 0;
+  std::size_t owed_bytes = 0;
+  std::size_t origins = 0;
   std::size_t changed = 0;
   for (const auto& [id, r] : jobs_) {
     audit_job(id, r, broken);
     over += ended(r) ? 1 : 0;
     dead += r.dead ? 1 : 0;
+    owed += r.owed ? 1 : 0;
+    owed_bytes += r.owed ? r.bytes : 0;
+    origins += ended(r) || r.request.origin.empty() ? 0 : 1;
     changed += r.changed != 0 ? 1 : 0;
     (ended(r) ? kept_bytes : live_bytes) +=
         r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
@@ -46,10 +52,12 @@ std::vector<std::string> job_table::audit() const {
   expect(fresh <= limits_.queue_max, "table", "more new jobs wait than queue_max", broken);
   expect(live_bytes == live_bytes_ && kept_bytes == kept_bytes_, "table", "bytes are miscounted",
          broken);
-  expect(over == ended_.size() + dead_list_.size() && dead == dead_list_.size(), "table",
-         "an ended job is not in its list, or twice", broken);
-  expect(over <= 1 || (kept_bytes <= limits_.kept_bytes_max &&
-                       ended_.size() <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),
+  expect(over == ended_.size() + dead_list_.size() + owed_list_.size() &&
+             dead == dead_list_.size() && owed == owed_list_.size(),
+         "table", "an ended job is not in its list, or twice", broken);
+  expect(origins == origins_live_, "table", "jobs of platforms are miscounted", broken);
+  expect(over - owed <= 1 || (kept_bytes - owed_bytes <= limits_.kept_bytes_max &&
+                              ended_.size() <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),
          "table", "more is kept of ended jobs than allowed", broken);
   expect(dead <= std::max<std::size_t>(limits_.dead_max, 1), "table", "too many dead jobs", broken);
   expect(in_progress == running_, "table", "running() is wrong", broken);
@@ -73,7 +81,7 @@ void job_table::audit_waiting(std::vector<std::string>& broken) const {
       const worker& w = entry.second;
       const bool loaded =
           w.facts.model.empty() || r.request.model.empty() || w.facts.model == r.request.model;
-      return loaded && has_room(w, r);
+      return loaded && serves(w, r) && has_room(w, r);
     });
     const bool excused =
         notes_.contains(place_of(r).group) || lines_.at_quota(r.request.policy.tenant);
@@ -113,6 +121,8 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
   expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
   expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
+  expect(!r.owed || (r.hook_open && !r.request.origin.empty()), name,
+         "owes a result that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
     const auto w = workers_.find(r.holder.slot);
     expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&
@@ -127,7 +137,8 @@ void job_table::audit_workers(std::vector<std::string>& broken) const {
     const auto name = to_string(w.ref);
     expect(slot == w.ref.slot, name, "is booked under another slot", broken);
     expect(w.present || w.holds.empty(), name, "is gone and holds attempts", broken);
-    expect(w.holds.size() <= w.facts.capacity, name, "holds more than its capacity", broken);
+    expect(is_remote(w) || w.holds.size() <= w.facts.capacity, name, "holds more than its capacity",
+           broken);
     expect(!w.alone || w.holds.size() == 1, name, "a suspect has company", broken);
     for (const auto& attempt : w.holds) {
       const auto entry = jobs_.find(attempt.job);

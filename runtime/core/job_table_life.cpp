@@ -48,7 +48,7 @@ moment job_table::urgency_of(const record& r) const {
 moment job_table::forget_at(const record& r) const {
   const auto keep =
       r.dead ? limits_.keep_dead : (r.request.sync ? limits_.keep_sync : limits_.keep_async);
-  return r.past_->ended + keep;
+  return std::max(r.past_->ended + keep, r.keep_until);
 }
 
 moment job_table::next_due(const record& r) const {
@@ -82,7 +82,7 @@ void job_table::schedule(record& r) {
 // ---- what is known of it ------------------------------------------------------------------------
 
 bool job_table::kept(moment now, const record& r) const {
-  return !ended(r) || now < forget_at(r);
+  return !ended(r) || r.owed || now < forget_at(r);
 }
 
 job_table::record* job_table::find_kept(moment now, const job_id& id) {
@@ -102,6 +102,11 @@ job_table::past& job_table::past_of(record& r) {
   return *r.past_;
 }
 
+/// Of the worker that has, or had, its latest attempt.
+std::string job_table::worker_name(const record& r) const {
+  return r.holder_name ? *r.holder_name : "slot-" + std::to_string(r.holder.slot.value);
+}
+
 job_view job_table::view_of(const record& r) const {
   job_view view;
   view.id = *r.id;
@@ -117,7 +122,7 @@ job_view job_table::view_of(const record& r) const {
     view.execution = r.past_->execution;
   }
   if (r.attempts > 0) {
-    view.worker = "slot-" + std::to_string(r.holder.slot.value);
+    view.worker = worker_name(r);
   }
   if (view.state == job_state::IN_QUEUE) {
     view.why = why_waits(r);
@@ -129,7 +134,7 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
   const auto since = [&r](moment m) { return duration_cast<milliseconds>(m - r.submitted); };
   attempt_view a;
   a.number = r.attempts;
-  a.worker = "slot-" + std::to_string(r.holder.slot.value);
+  a.worker = worker_name(r);
   a.given = since(r.assigned);
   if (r.began) {
     a.began = since(*r.began);
@@ -167,7 +172,7 @@ void job_table::drop_chunks(record& r) {
 
 void job_table::forget(record& r) {
   kept_bytes_ -= r.bytes;
-  (r.dead ? dead_list_ : ended_).erase(r.past_->place);
+  take_from_ended(r);
   if (limits_.durable && (r.stored || r.flying != 0)) {
     erased_.push_back(r.order);
   }
@@ -209,7 +214,7 @@ void job_table::trim(const record* newest) {
 
 fair_lines::place job_table::place_of(const record& r) const {
   return {r.request.policy.tenant,
-          {r.request.model, r.request.shape, r.suspect ? r.order : 0},
+          {r.request.model, r.request.shape, r.suspect ? r.order : 0, r.request.endpoint},
           urgency_of(r),
           r.order};
 }
@@ -310,18 +315,15 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   }
   p.failure = std::move(failure);
   p.ended = now;
-  r.dead = why == cause::attempts_exhausted || why == cause::poisoned;
-  auto& list = r.dead ? dead_list_ : ended_;
-  p.place = list.insert(list.end(), &r);
+  const bool from_here = r.request.origin.empty();
+  r.dead = from_here && (why == cause::attempts_exhausted || why == cause::poisoned);
+  origins_live_ -= from_here ? 0 : 1;
+  put_among_ended(r);
   leave_tenant(r);
   account(r);
   note(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
-  if (!r.request.webhook.empty() && limits_.hook_tries > 0) {
-    r.hook_open = true;
-    r.hook_tries = 0;
-    tell_hook(r, out);
-  }
+  open_delivery(now, r, out);
   schedule(r);
   if (ran) {
     revoke_current(r, out);
@@ -394,42 +396,6 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   for (const auto& [order, r] : mine) {
     lose(now, *r, why, out, free_of_charge);
   }
-}
-
-// ---- webhooks -----------------------------------------------------------------------------------
-
-void job_table::tell_hook(record& r, effects& out) {
-  r.hook_out = true;
-  ++r.hook_tries;
-  note(r, store::part_state);
-  out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries});
-  schedule(r);
-}
-
-/// How the last try of a webhook went is not known, so it may be made once more, but there are no
-/// more of them than allowed.
-std::uint8_t job_table::tries_known(std::uint32_t begun) const {
-  return static_cast<std::uint8_t>(
-      std::min(begun, std::max<std::uint32_t>(limits_.hook_tries, 1) - 1));
-}
-
-bool job_table::owes_webhook(const job_id& id) const {
-  const auto entry = jobs_.find(id);
-  return entry != jobs_.end() && entry->second.hook_open;
-}
-
-effects job_table::notified(moment now, const job_id& id, bool delivered) {
-  const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.hook_out) {
-    return {};
-  }
-  record& r = entry->second;
-  r.hook_out = false;
-  r.hook_open = !delivered && r.hook_tries < limits_.hook_tries;
-  r.not_before = now + limits_.hook_pause;
-  note(r, store::part_state);
-  schedule(r);
-  return {};
 }
 
 } // namespace tayfa

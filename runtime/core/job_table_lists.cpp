@@ -54,7 +54,8 @@ job_list job_table::list(moment now, const job_filter& filter) const {
     const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
-                        (!filter.model || *filter.model == r.request.model);
+                        (!filter.model || *filter.model == r.request.model) &&
+                        (!filter.endpoint || *filter.endpoint == r.request.endpoint);
     if (!wanted) {
       continue;
     }
@@ -64,7 +65,7 @@ job_list job_table::list(moment now, const job_filter& filter) const {
     line.why = line.state == job_state::IN_QUEUE ? why_waits(r) : wait_reason::none;
     line.model = r.request.model;
     line.tenant = r.request.policy.tenant;
-    line.worker = r.attempts > 0 ? "slot-" + std::to_string(r.holder.slot.value) : "";
+    line.worker = r.attempts > 0 ? worker_name(r) : "";
     line.priority = r.request.policy.priority;
     line.attempts = r.attempts;
     line.age = duration_cast<milliseconds>(now - r.submitted);

@@ -27,14 +27,16 @@ void replay(machine<job_state>& m, job_state to) {
   }
 }
 
-slot_id slot_of(std::string_view worker) {
+std::optional<slot_id> slot_of(std::string_view worker) {
   constexpr std::string_view prefix = "slot-";
   slot_id slot;
-  if (worker.starts_with(prefix)) {
-    worker.remove_prefix(prefix.size());
-    std::from_chars(worker.data(), worker.data() + worker.size(), slot.value);
+  if (!worker.starts_with(prefix)) {
+    return std::nullopt; // a remote worker's name
   }
-  return slot;
+  worker.remove_prefix(prefix.size());
+  const auto* const end = worker.data() + worker.size();
+  const auto read = std::from_chars(worker.data(), end, slot.value);
+  return read.ptr == end && read.ec == std::errc{} ? std::optional{slot} : std::nullopt;
 }
 
 } // namespace
@@ -71,10 +73,14 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   }
   row.hook_tries = r.hook_tries;
   row.hook_open = r.hook_open;
+  row.refresh = r.refresh;
+  if (r.keep_until != moment{}) {
+    row.keep_until = r.keep_until;
+  }
   row.input_bytes = r.input_bytes;
   row.output_bytes = r.output_bytes;
   if (r.attempts > 0) {
-    row.worker = "slot-" + std::to_string(r.holder.slot.value);
+    row.worker = worker_name(r);
   }
   if (r.past_) {
     row.failure = r.past_->failure;
@@ -206,7 +212,7 @@ void job_table::withdraw_one(const job_id& id) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
     count(r.state.state(), -1);
-    (r.dead ? dead_list_ : ended_).erase(r.past_->place);
+    take_from_ended(r);
     break;
   }
   // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
@@ -218,6 +224,7 @@ void job_table::withdraw_one(const job_id& id) {
       w.batch_size = 0;
     }
   }
+  origins_live_ -= r.request.origin.empty() || ended(r) ? 0 : 1;
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   remove(r);
 }
@@ -254,13 +261,8 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   }
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
-  auto& list = r.dead ? dead_list_ : ended_;
-  // Rows come by submission; the lists are by end.
-  auto place = list.end();
-  while (place != list.begin() && (*std::prev(place))->past_->ended > p.ended) {
-    --place;
-  }
-  p.place = list.insert(place, &r);
+  r.owed = r.hook_open && !r.request.origin.empty();
+  put_among_ended(r);
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;
 }
@@ -281,12 +283,19 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.dead = row.dead;
   r.stored = true;
   r.hook_open = row.hook_open;
-  r.hook_tries = tries_known(row.hook_tries);
+  r.hook_tries = tries_known(r, row.hook_tries);
+  r.refresh = row.refresh;
+  r.keep_until = row.keep_until.value_or(moment{});
   r.attempts = row.attempts;
   r.free_attempts = row.attempts_before;
   r.lives = row.lives;
   r.lone_kills = row.lone_kills;
-  r.holder.slot = slot_of(row.worker);
+  if (const auto slot = slot_of(row.worker)) {
+    r.holder.slot = *slot;
+  } else if (!row.worker.empty()) {
+    r.holder_name = std::make_shared<const std::string>(row.worker);
+  }
+  origins_live_ += r.request.origin.empty() || is_final(row.state) ? 0 : 1;
   replay(r.state, row.state);
   by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (!r.request.policy.idempotency_key.empty()) {

@@ -44,20 +44,29 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   }
   if (w.present && w.ref == ref) {
     w.draining = false;
+    if (is_remote(w)) {
+      w.facts.capacity = facts.capacity;
+    }
     assign(now, out);
     return out;
   }
   if (w.present) {
     lose_worker(now, w, error{errc::engine_crash, "its slot runs a newer process"}, out);
   }
-  facts.capacity = std::max<std::uint32_t>(facts.capacity, 1);
-  facts.batch_max = std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
+  if (ref.slot.value < first_remote_slot) {
+    facts.capacity = std::max<std::uint32_t>(facts.capacity, 1);
+  }
+  facts.batch_max =
+      std::clamp<std::uint32_t>(facts.batch_max, 1, std::max<std::uint32_t>(facts.capacity, 1));
   if (!w.changing_to.empty() && facts.model == w.changing_to) {
     times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
   }
   w = worker{};
   w.ref = ref;
   w.facts = std::move(facts);
+  if (!w.facts.name.empty()) {
+    w.name = std::make_shared<const std::string>(w.facts.name);
+  }
   w.present = true;
   w.since = ++ticks_;
   sizes_.engine_new(w.facts.device);
@@ -70,9 +79,20 @@ effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
   const auto entry = workers_.find(slot);
   if (entry != workers_.end() && entry->second.present) {
     lose_worker(now, entry->second, why, out);
+    if (slot.value >= first_remote_slot) {
+      workers_.erase(entry);
+    }
     assign(now, out);
   }
   return out;
+}
+
+std::uint32_t job_table::local_capacity() const {
+  std::uint32_t all = 0;
+  for (const auto& [slot, w] : workers_) {
+    all += w.present && !w.draining && !is_remote(w) ? w.facts.capacity : 0;
+  }
+  return all;
 }
 
 effects job_table::lose_all_workers(moment now, const error& why) {
@@ -82,10 +102,11 @@ effects job_table::lose_all_workers(moment now, const error& why) {
       lose_worker(now, w, why, out);
     }
   }
+  workers_.erase(workers_.lower_bound(slot_id{first_remote_slot}), workers_.end());
   for (const auto& [order, r] : by_order_) {
     if (r->hook_out) {
       r->hook_out = false;
-      r->hook_tries = tries_known(r->hook_tries);
+      r->hook_tries = tries_known(*r, r->hook_tries);
       schedule(*r);
     }
   }
@@ -134,7 +155,9 @@ job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt
 /// Progress renews the lease; being alive does not.
 void job_table::renew(moment now, record& r) {
   if (r.lease_end != moment::max()) {
-    r.lease_end = now + limits_.lease;
+    const worker* w = present(r.holder);
+    const bool own = w != nullptr && w->facts.lease.count() > 0;
+    r.lease_end = now + (own ? w->facts.lease : limits_.lease);
   }
   schedule(r);
 }
@@ -215,11 +238,14 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     w->alone = false;
     w->batch_size = 0;
   }
+  const bool never_had_it = is_remote(*w) && report.how == protocol::outcome::failed &&
+                            errc_from(report.code) == errc::unavailable;
   report_result answer;
   if (r == nullptr) {
     counts_.stale += report.how != protocol::outcome::cancelled ? 1 : 0;
   } else {
     answer.current = true;
+    r->refresh = report.refresh_worker;
     const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:
@@ -229,6 +255,8 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     case protocol::outcome::failed:
       if (code == errc::gpu_oom && r->in_batch) {
         r->suspect = true; // too large in company: alone it has the memory for itself
+        lose(now, *r, error{code, report.text}, answer.consequences, true);
+      } else if (never_had_it) {
         lose(now, *r, error{code, report.text}, answer.consequences, true);
       } else if (refused_by_engine(code)) {
         lose(now, *r, error{code, report.text}, answer.consequences);

@@ -202,15 +202,16 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
-  if (auto refused = api::refuse_head(method, target, core_.options.api)) {
-    respond(std::move(*refused), no_body ? after::go_on : after::close);
+  const auto asked = api::read_head(method, target, core_.options.api);
+  if (!asked) {
+    respond(asked.error(), no_body ? after::go_on : after::close);
     return;
   }
   if (no_body) {
     hand_over();
     return;
   }
-  begin_body(api::body_limit(method, target, core_.options.api));
+  begin_body(asked->body_bytes);
 }
 
 void http_connection::begin_body(std::size_t limit) {

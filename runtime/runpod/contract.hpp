@@ -56,6 +56,7 @@ outgoing_call take_call(const settings&, std::uint32_t wanted, bool job_in_progr
 std::optional<outgoing_call> stop_call(const settings&, milliseconds timeout);
 /// Ids beyond 65,536 bytes are left out, whole.
 outgoing_call ping_call(const settings&, std::span<const std::string> jobs);
+/// Precondition: `ping` is there.
 outgoing_call unhealthy_call(const settings&, std::string_view check, std::string_view reason);
 /// job-done, with the id percent-encoded where it needs to be.
 outgoing_call result_call(const settings&, const std::string& job, bool is_stream,
@@ -86,7 +87,8 @@ struct take_news {
   std::vector<std::string> remarks; ///< for the log: what was not understood
   milliseconds pause{0};            ///< asked for by Retry-After
 };
-take_news read_take(const result<outgoing_answer>&);
+/// Takes the answer by value: a single job keeps the memory of the body it came in.
+take_news read_take(result<outgoing_answer>);
 
 struct stop_news {
   take_news::what kind = take_news::what::none; ///< `jobs`: there are ids

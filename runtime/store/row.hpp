@@ -42,7 +42,9 @@ struct job_row {
   std::vector<attempt_view> history;
 
   std::uint32_t hook_tries = 0; ///< of the webhook; hook_open = still to be delivered
-  bool hook_open = false;
+  bool hook_open = false;   ///< of a job with an origin: its result is owed to its platform
+  bool refresh = false;     ///< it asked for a fresh worker
+  std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
 
   shared_text output;        ///< JSON text
   std::vector<chunk> chunks; ///< unread stream chunks of an ended job

@@ -12,25 +12,26 @@ namespace json = boost::json;
 const char* const put_request_sql = R"(
 INSERT INTO requests(job, id, fingerprint, submitted, endpoint, model, shape, tenant,
   idempotency_key, priority, execution_timeout, ttl, deadline, delay, webhook, sync,
-  input, input_bytes, input_file)
-VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
+  origin, s3_config, input, input_bytes, input_file)
+VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
 ON CONFLICT(job) DO UPDATE SET id=excluded.id, fingerprint=excluded.fingerprint,
   submitted=excluded.submitted, endpoint=excluded.endpoint, model=excluded.model,
   shape=excluded.shape, tenant=excluded.tenant, idempotency_key=excluded.idempotency_key,
   priority=excluded.priority, execution_timeout=excluded.execution_timeout, ttl=excluded.ttl,
   deadline=excluded.deadline, delay=excluded.delay, webhook=excluded.webhook, sync=excluded.sync,
-  input=excluded.input, input_bytes=excluded.input_bytes, input_file=excluded.input_file)";
+  origin=excluded.origin, s3_config=excluded.s3_config, input=excluded.input, input_bytes=excluded.input_bytes, input_file=excluded.input_file)";
 
 const char* const insert_state_sql = R"(
 INSERT OR REPLACE INTO states(state, attempts, lives, attempts_before, lone_kills, suspect, dead,
   not_before, retried, ended, worker, failure, failure_text, delay, execution, history, hook_tries,
-  hook_open, input_released, job)
-VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
+  hook_open, refresh, keep_until, input_released, job)
+VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
 
 const char* const update_state_sql = R"(
 UPDATE states SET state=?, attempts=?, lives=?, attempts_before=?, lone_kills=?, suspect=?, dead=?,
   not_before=?, retried=?, ended=?, worker=?, failure=?, failure_text=?, delay=?, execution=?,
-  history=?, hook_tries=?, hook_open=?, input_released=max(input_released, ?) WHERE job=?)";
+  history=?, hook_tries=?, hook_open=?, refresh=?, keep_until=?,
+  input_released=max(input_released, ?) WHERE job=?)";
 
 const char* const put_output_sql = R"(
 INSERT INTO results(job, output, output_bytes, output_file) VALUES(?,?,?,?)
@@ -44,11 +45,11 @@ ON CONFLICT(job) DO UPDATE SET chunks=excluded.chunks)";
 const char* const read_rows_sql = R"(
 SELECT r.job, r.id, r.fingerprint, r.submitted, r.endpoint, r.model, r.shape, r.tenant,
   r.idempotency_key, r.priority, r.execution_timeout, r.ttl, r.deadline, r.delay, r.webhook, r.sync,
-  s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_bytes,
+  r.origin, r.s3_config, s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_bytes,
   r.input_file,
   s.state, s.attempts, s.lives, s.attempts_before, s.lone_kills, s.suspect, s.dead, s.not_before,
   s.retried, s.ended, s.worker, s.failure, s.failure_text, s.delay, s.execution, s.history, s.hook_tries,
-  s.hook_open, o.output, o.output_bytes, o.output_file, o.chunks
+  s.hook_open, s.refresh, s.keep_until, o.output, o.output_bytes, o.output_file, o.chunks
 FROM requests AS r JOIN states AS s ON s.job = r.job LEFT JOIN results AS o ON o.job = r.job
 ORDER BY r.job)";
 
@@ -119,6 +120,8 @@ void read_request(statement& from, checked& numbers, const store_clock& clock, r
   policy.delay = milliseconds{from.number()};
   request.webhook = from.text();
   request.sync = numbers.flag();
+  request.origin = from.text();
+  request.s3_config = from.text();
   const bool released = numbers.flag();
   request.input = shared_text{from.text()};
   row.input_bytes = numbers.size();
@@ -155,6 +158,9 @@ void read_state(statement& from, checked& numbers, const store_clock& clock, job
   numbers.must(read_history(from.view(), row.history));
   row.hook_tries = numbers.number<std::uint32_t>();
   row.hook_open = numbers.flag();
+  row.refresh = numbers.flag();
+  const auto keep_until = from.maybe_number();
+  row.keep_until = keep_until ? std::optional{clock.from_store(*keep_until)} : std::nullopt;
 }
 
 void read_result(statement& from, checked& numbers, read_row& to) {
@@ -292,7 +298,7 @@ void bind_request(statement& to, const job_row& row, const store_clock& clock,
   to.bind(request.shape).bind(policy.tenant).bind(policy.idempotency_key);
   to.bind(std::int64_t{policy.priority}).bind(policy.execution_timeout).bind(policy.ttl);
   to.bind(policy.deadline).bind(std::int64_t{policy.delay.count()}).bind(request.webhook);
-  to.bind(std::int64_t{request.sync});
+  to.bind(std::int64_t{request.sync}).bind(request.origin).bind(request.s3_config);
   bind_text(to, input);
 }
 
@@ -314,6 +320,8 @@ void bind_state(statement& to, const job_row& row, const store_clock& clock,
   }
   to.bind(row.delay).bind(row.execution).bind_or_null(history);
   to.bind(std::int64_t{row.hook_tries}).bind(std::int64_t{row.hook_open});
+  to.bind(std::int64_t{row.refresh});
+  row.keep_until ? to.bind(clock.to_store(*row.keep_until)) : to.bind_null();
   to.bind(std::int64_t{input_released}).bind_number(row.order);
 }
 

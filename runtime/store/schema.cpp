@@ -33,8 +33,16 @@ CREATE TABLE meta(
   clock_offset INTEGER NOT NULL, clock INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT;
 )";
 
+/// Jobs that were taken from a platform, what they bring along, and results asked to stay.
+constexpr const char* version_2 = R"(
+ALTER TABLE requests ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+ALTER TABLE requests ADD COLUMN s3_config TEXT NOT NULL DEFAULT '';
+ALTER TABLE states ADD COLUMN refresh INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE states ADD COLUMN keep_until INTEGER;
+)";
+
 /// steps[v] makes a file of version v one of version v + 1.
-constexpr std::array<const char*, schema_version> steps = {version_1};
+constexpr std::array<const char*, schema_version> steps = {version_1, version_2};
 
 /// Reads only: nothing of a file that is not ours may be touched.
 result<std::int64_t> recognise(database& db) {

@@ -16,7 +16,7 @@
 
 namespace tayfa::store {
 
-inline constexpr std::int64_t schema_version = 1;
+inline constexpr std::int64_t schema_version = 2;
 inline constexpr std::int64_t application_mark = 0x54614a51; ///< "TaJQ", in the file's header
 
 struct schema_options {

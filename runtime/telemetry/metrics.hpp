@@ -30,6 +30,11 @@ namespace tayfa {
   X(commits, counter, "Batches of changes handed to the store")                                    \
   X(webhooks_delivered, counter, "Webhook calls answered with 2xx")                                \
   X(webhooks_failed, counter, "Webhook calls refused, failed or answered otherwise")               \
+  X(results_posted, counter, "Results that RunPod's platform has accepted")                        \
+  X(results_unposted, counter, "Tries to post a result that failed or were refused")               \
+  X(platform_takes, counter, "Takes that RunPod's platform answered with jobs")                    \
+  X(platform_troubles, counter, "Calls to RunPod's platform without a usable answer")              \
+  X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
   X(jobs_in_queue, gauge, "Jobs that wait")                                                        \

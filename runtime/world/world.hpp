@@ -34,6 +34,7 @@ struct world {
   job_store& store;
   http_poster& post;
   event_feed& feed;
+  http_poster& platform; ///< calls to RunPod's platform; apart from webhooks, so that neither waits
 };
 
 } // namespace tayfa

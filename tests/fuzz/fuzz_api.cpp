@@ -3,6 +3,8 @@
 #include "runtime/api/call.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/shape.hpp"
+#include "runtime/api/worker_body.hpp"
+#include "runtime/api/worker_query.hpp"
 
 #include "tests/fuzz/api_request.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -47,7 +49,58 @@ void check(const job_policy& policy) {
       "an idempotency key is short and printable");
 }
 
+void check(const job_filter& filter) {
+  fuzz::require(filter.limit >= 1 && filter.limit <= job_filter::limit_max &&
+                    nothing_or_name(filter.tenant.value_or("")) &&
+                    nothing_or_name(filter.model.value_or("")),
+                "a list is bounded");
+}
+
+void check(const api::worker_place& from) {
+  fuzz::require(api::is_worker_name(from.worker), "a worker's name is an id");
+  fuzz::require(from.device.size() <= api::device_bytes_max, "a device's name is short");
+}
+
+void check_worker(const api::call& call) {
+  if (const auto* take = std::get_if<api::take_jobs>(&call)) {
+    check(take->from);
+    fuzz::require(take->wanted >= 1 && take->wanted <= api::take_max, "a batch is bounded");
+  }
+  if (const auto* poll = std::get_if<api::poll_stops>(&call)) {
+    check(poll->from);
+  }
+  if (const auto* ping = std::get_if<api::worker_ping>(&call)) {
+    check(ping->from);
+    fuzz::require(std::all_of(ping->jobs.begin(), ping->jobs.end(),
+                              [](const auto& each) { return api::is_worker_job(each); }),
+                  "a worker holds jobs with names");
+    fuzz::require(ping->version.size() <= api::version_bytes_max &&
+                      ping->unfit.size() <= api::unfit_bytes_max,
+                  "what a worker says of itself is short");
+  }
+  if (const auto* brought = std::get_if<api::worker_result>(&call)) {
+    check(brought->from);
+    using what = api::worker_result::what;
+    fuzz::require(api::is_worker_job(brought->job), "a result is some job's");
+    if (brought->kind == what::failed) {
+      fuzz::require(!brought->error.empty() &&
+                        brought->error.size() <= api::worker_error_bytes + 8 &&
+                        brought->output.empty(),
+                    "a failure says why, at no great length");
+    } else {
+      fuzz::require(brought->error.empty() && is_valid(brought->output.view()),
+                    "an output is JSON by itself");
+    }
+  }
+  if (const auto* chunk = std::get_if<api::worker_chunk>(&call)) {
+    check(chunk->from);
+    fuzz::require(api::is_worker_job(chunk->job) && is_valid(chunk->output.view()),
+                  "a chunk is some job's, and JSON");
+  }
+}
+
 void check(const api::call& call) {
+  check_worker(call);
   if (const auto* submit = std::get_if<api::submit>(&call)) {
     const auto& job = submit->job;
     fuzz::require(is_valid(job.input.view()), "an accepted input is JSON by itself");
@@ -55,13 +108,18 @@ void check(const api::call& call) {
     fuzz::require(!job.shape.empty() && job.shape.size() <= api::shape_length_max,
                   "a shape is short");
     fuzz::require(job.shape == api::shape_of(job.input.view()), "a shape is the input's");
+    fuzz::require(job.s3_config.empty() || is_valid(job.s3_config), "an s3Config is JSON");
     check(job.policy);
   }
   if (const auto* list = std::get_if<api::list_jobs>(&call)) {
-    fuzz::require(list->filter.limit >= 1 && list->filter.limit <= job_filter::limit_max &&
-                      nothing_or_name(list->filter.tenant.value_or("")) &&
-                      nothing_or_name(list->filter.model.value_or("")),
-                  "a list is bounded");
+    check(list->filter);
+  }
+  if (const auto* list = std::get_if<api::list_requests>(&call)) {
+    check(list->filter);
+  }
+  if (const auto* status = std::get_if<api::status>(&call)) {
+    fuzz::require(within(status->keep, job_policy::ttl_min, job_policy::ttl_max),
+                  "a result is kept within bounds");
   }
   if (const auto* drain = std::get_if<api::drain_slot>(&call)) {
     fuzz::require(drain->slot.value < api::slots_max, "a slot has a small number");
@@ -76,7 +134,7 @@ void check(const api::call& call) {
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto request = fuzz::request_of({reinterpret_cast<const char*>(bytes), size});
   const auto call = api::parse(request, api::limits{});
-  fuzz::require(!call || !api::refuse_head(request.method, request.target, api::limits{}),
+  fuzz::require(!call || api::read_head(request.method, request.target, api::limits{}),
                 "what is taken was not refused by its head");
   if (call) {
     check(*call);

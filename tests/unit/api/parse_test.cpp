@@ -104,9 +104,9 @@ TEST(parse, refuses_by_route) {
     const auto parsed = parse({r.method, r.target, "", ""}, bounds);
     ASSERT_FALSE(parsed) << r.method << ' ' << r.target;
     EXPECT_EQ(parsed.error().status, r.expected) << r.method << ' ' << r.target;
-    const auto early = refuse_head(r.method, r.target, bounds);
-    ASSERT_TRUE(early);
-    EXPECT_EQ(early->status, r.expected);
+    const auto early = read_head(r.method, r.target, bounds);
+    ASSERT_FALSE(early);
+    EXPECT_EQ(early.error().status, r.expected);
     if (r.allow.empty()) {
       EXPECT_TRUE(parsed.error().headers.empty());
     } else {
@@ -114,7 +114,7 @@ TEST(parse, refuses_by_route) {
       EXPECT_EQ(parsed.error().headers[0], std::pair(std::string{"Allow"}, r.allow));
     }
   }
-  EXPECT_FALSE(refuse_head("POST", "/run", bounds));
+  EXPECT_TRUE(read_head("POST", "/run", bounds));
 }
 
 TEST(parse, percent_escapes_are_read_once_per_segment) {
@@ -267,15 +267,30 @@ TEST(parse, a_small_input_frees_a_large_body) {
   EXPECT_EQ(job.input.view(), "1");
 }
 
-TEST(body_limit, by_route) {
-  EXPECT_EQ(body_limit("POST", "/run", bounds), std::size_t{10} << 20);
-  EXPECT_EQ(body_limit("POST", "/v2/other/runsync?wait=1000", bounds), std::size_t{20} << 20);
-  EXPECT_EQ(body_limit("POST", "/cancel/a", bounds), 4096U);
-  EXPECT_EQ(body_limit("POST", "/status/a", bounds), 4096U);
-  EXPECT_EQ(body_limit("GET", "/status/a", bounds), 0U);
-  EXPECT_EQ(body_limit("GET", "/ping", bounds), 0U);
-  EXPECT_EQ(body_limit("GET", "/run", bounds), 0U);
-  EXPECT_EQ(body_limit("POST", "/v2/stranger/run", bounds), 0U);
+TEST(read_head, the_largest_body_by_route) {
+  const auto bytes = [](const std::string& method, const std::string& target) {
+    const auto head = read_head(method, target, bounds);
+    return head ? std::optional{head->body_bytes} : std::nullopt;
+  };
+  EXPECT_EQ(bytes("POST", "/run"), std::size_t{10} << 20);
+  EXPECT_EQ(bytes("POST", "/v2/other/runsync?wait=1000"), std::size_t{20} << 20);
+  EXPECT_EQ(bytes("POST", "/v2/other/job-done/w/j"), bounds.result_body_bytes);
+  EXPECT_EQ(bytes("POST", "/job-stream/w/j?isStream=false"), bounds.chunk_body_bytes);
+  EXPECT_EQ(bytes("POST", "/cancel/a"), 4096U);
+  EXPECT_EQ(bytes("POST", "/status/a"), 4096U);
+  EXPECT_EQ(bytes("GET", "/status/a"), 0U);
+  EXPECT_EQ(bytes("GET", "/ping"), 0U);
+  EXPECT_EQ(bytes("GET", "/run"), std::nullopt);
+  EXPECT_EQ(bytes("POST", "/v2/stranger/run"), std::nullopt);
+}
+
+TEST(read_head, what_the_gate_is_asked) {
+  const auto head = read_head("GET", "/v2/other/status/a-1?x", bounds);
+  ASSERT_TRUE(head);
+  EXPECT_EQ(head->needs, scope::client);
+  EXPECT_EQ(head->route, "status/{id}");
+  EXPECT_EQ(head->endpoint, "other");
+  EXPECT_EQ(read_head("POST", "/run", bounds)->endpoint, "tayfa");
 }
 
 } // namespace

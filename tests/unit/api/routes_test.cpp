@@ -24,8 +24,8 @@ Call taken(const std::string& method, const std::string& target, std::string las
   return std::get<Call>(*parsed);
 }
 unsigned refused(const std::string& method, const std::string& target) {
-  const auto early = refuse_head(method, target, bounds);
-  return early ? early->status : 0;
+  const auto early = read_head(method, target, bounds);
+  return early ? 0 : early.error().status;
 }
 
 TEST(routes, of_tayfa) {
@@ -159,11 +159,72 @@ TEST(routes, where_events_begin) {
   }
 }
 
+TEST(routes, of_runpod_that_came_later) {
+  for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
+    const auto all = taken<list_requests>("GET", prefix + "/requests");
+    EXPECT_EQ(all.endpoint, prefix.empty() ? "tayfa" : prefix.substr(4));
+    EXPECT_EQ(all.filter.limit, 100U);
+  }
+  const auto some = taken<list_requests>("GET", "/requests?state=FAILED&limit=7&after=9").filter;
+  EXPECT_EQ(some.state, job_state::FAILED);
+  EXPECT_EQ(some.limit, 7U);
+  EXPECT_EQ(some.after, 9U);
+  EXPECT_EQ(refused("GET", "/requests?tenant=a"), 400U);
+  EXPECT_EQ(refused("GET", "/requests?limit=0"), 400U);
+  taken<list_workers>("GET", "/workers");
+  taken<describe>("GET", "/openapi.json");
+  EXPECT_EQ(refused("GET", "/v2/tayfa/workers"), 404U);
+  EXPECT_EQ(refused("GET", "/workers?x=1"), 400U);
+  EXPECT_EQ(refused("POST", "/openapi.json"), 405U);
+}
+
+TEST(routes, how_long_a_result_is_kept) {
+  const auto keep = [](const std::string& query) {
+    return taken<status>("GET", "/status/a-1" + query).keep;
+  };
+  EXPECT_EQ(keep(""), std::nullopt);
+  EXPECT_EQ(keep("?x=%zz&ttls=1"), std::nullopt); // broken where nobody reads it
+  EXPECT_EQ(keep("?ttl=10000"), milliseconds{10'000});
+  EXPECT_EQ(keep("?a=b&ttl=604800000"), milliseconds{604'800'000});
+  for (const std::string query : {"ttl=", "ttl=9999", "ttl=604800001", "ttl=x", "ttl=-1", "ttl=%",
+                                  "ttl=60000&ttl=60000", "ttl=1e5", "ttl"}) {
+    EXPECT_EQ(refused("GET", "/status/a-1?" + query), 400U) << query;
+  }
+}
+
+TEST(routes, the_health_path_of_the_platform) {
+  limits ours;
+  const auto kind_of = [&ours](const std::string& method, const std::string& target) {
+    const auto found = find_route(method, target, ours);
+    return found ? std::optional{found->kind} : std::nullopt;
+  };
+  EXPECT_EQ(kind_of("GET", "/ping"), route_kind::ping);
+  EXPECT_EQ(kind_of("GET", "/healthz"), std::nullopt);
+  ours.health_path = "/healthz";
+  EXPECT_EQ(kind_of("GET", "/healthz"), route_kind::ping);
+  EXPECT_EQ(kind_of("HEAD", "/healthz?x=1"), route_kind::ping);
+  EXPECT_EQ(kind_of("POST", "/healthz"), std::nullopt);
+  EXPECT_EQ(kind_of("GET", "/healthz/a"), std::nullopt);
+  EXPECT_EQ(kind_of("GET", "/ping"), route_kind::ping); // as before
+  EXPECT_EQ(kind_of("GET", "/ping/w-1"), route_kind::worker_ping);
+  ours.health_path = "/deep/er/health/path/than/any/route";
+  EXPECT_EQ(kind_of("GET", "/deep/er/health/path/than/any/route"), route_kind::ping);
+  ours.health_path = "/health";
+  EXPECT_EQ(kind_of("GET", "/health"), route_kind::ping);
+  EXPECT_EQ(kind_of("GET", "/v2/tayfa/health"), route_kind::health);
+  ours.health_path = "";
+  EXPECT_EQ(kind_of("GET", "/"), std::nullopt);
+}
+
 /// A target for this row that is well formed.
 std::string target_of(const route_shape& shape) {
   std::string path{shape.path};
-  for (const auto& [part, value] : std::vector<std::pair<std::string, std::string>>{
-           {"{id}", "a-1"}, {"{slot}", "3"}, {"{count}", "4"}}) {
+  for (const auto& [part, value] :
+       std::vector<std::pair<std::string, std::string>>{{"{id}", "a-1"},
+                                                        {"{slot}", "3"},
+                                                        {"{count}", "4"},
+                                                        {"{worker}", "w-1"},
+                                                        {"{job}", "a-1"}}) {
     if (const auto at = path.find(part); at != std::string::npos) {
       path.replace(at, part.size(), value);
     }
@@ -194,9 +255,12 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
         continue;
       }
       EXPECT_EQ(found->kind, shape.kind) << target;
-      EXPECT_EQ(body_limit(method, target, bounds) > 0,
-                method == "POST" && shape.body != body_rule::none)
+      const auto head = read_head(method, target, bounds);
+      ASSERT_TRUE(head);
+      EXPECT_EQ(head->body_bytes > 0, method == "POST" && shape.body != body_rule::none)
           << method << ' ' << target;
+      EXPECT_EQ(head->needs, shape.needs);
+      EXPECT_EQ(head->route, shape.path);
       const bool prefixed = find_route(method, "/v2/other" + target, bounds).has_value();
       EXPECT_EQ(prefixed, shape.prefixed) << target;
       const auto call = parse({method, target, "application/json", R"({"input":1})"}, bounds);

@@ -123,6 +123,29 @@ TEST(submit, two_keys_must_agree) {
   EXPECT_TRUE(parse({"GET", "/health", "", "", "\"", {}}, limits{}));
 }
 
+TEST(submit, s3_config) {
+  const std::string config =
+      R"({ "accessId":"i", "accessSecret":"s", "bucketName":"b", "endpointUrl":"https://x" })";
+  const auto with = [](const std::string& text) {
+    return run(R"({"input":1,"s3Config":)" + text + "}");
+  };
+  EXPECT_EQ(taken(with(config)).s3_config, config);
+  EXPECT_EQ(taken(with(R"({"accessId":"i","other":"text"})")).s3_config,
+            R"({"accessId":"i","other":"text"})");
+  EXPECT_EQ(taken(with("null")).s3_config, "");
+  EXPECT_EQ(taken(with("{}")).s3_config, "");
+  for (const std::string text :
+       {"[]", "1", R"("text")", "true", R"({"accessId":1})", R"({"accessId":null})",
+        R"({"accessId":{"a":"b"}})", R"({"accessId":"a","accessId":"a"})"}) {
+    EXPECT_EQ(refusal(with(text)), 400U) << text;
+  }
+  const auto sized = [](std::size_t size) {
+    return R"({"accessId":")" + std::string(size - 15, 'a') + "\"}";
+  };
+  EXPECT_EQ(taken(with(sized(4096))).s3_config.size(), 4096U);
+  EXPECT_EQ(refusal(with(sized(4097))), 400U);
+}
+
 TEST(submit, the_shape_is_the_inputs) {
   EXPECT_EQ(
       taken(run(R"({"width":9,"input":{"width":512,"height":5.12e2,"x":{"steps":3}}})")).shape,

@@ -79,5 +79,18 @@ TEST(relations, a_public_address_needs_its_switch) {
   }
 }
 
+TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
+  EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = c.http_listen; }),
+              ElementsAre(HasSubstr("http.health_listen must be another address")));
+  EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = "127.0.0.1:8001"; }), IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = "0.0.0.0:8001"; }), IsEmpty())
+      << "whoever reaches it learns ready or not";
+  EXPECT_THAT(broken_after([](config& c) {
+                c.http_listen = "127.0.0.1:0";
+                c.http_health_listen = "127.0.0.1:0";
+              }),
+              IsEmpty());
+}
+
 } // namespace
 } // namespace tayfa

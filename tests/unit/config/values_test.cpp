@@ -113,6 +113,19 @@ TEST(parse_value, texts) {
 }
 
 TEST(parse_value, lists) {
+  EXPECT_EQ(value_of<std::string>(text_row(text_form::optional_address), ""), "");
+  EXPECT_EQ(value_of<std::string>(text_row(text_form::optional_address), "[::1]:80"), "[::1]:80");
+  EXPECT_THAT(complaint_of<std::string>(text_row(text_form::optional_address), "80"),
+              HasSubstr("is not an address"));
+  const knob paths_of_urls = text_row(text_form::url_path);
+  for (const char* good : {"/ping", "/a/b-c_d.e", "/health/v2"}) {
+    EXPECT_EQ(value_of<std::string>(paths_of_urls, good), good);
+  }
+  for (const char* bad : {"", "/", "ping", "//ping", "/ping/", "/../x", "/a?b", "/a%20b", "/a b"}) {
+    EXPECT_THAT(complaint_of<std::string>(paths_of_urls, bad), HasSubstr("is not a path")) << bad;
+  }
+  EXPECT_THAT(complaint_of<std::string>(paths_of_urls, "/" + std::string(300, 'x')),
+              HasSubstr("is not a path"));
   const knob names = text_row(text_form::name);
   EXPECT_THAT(value_of<string_list>(names, " a, b.c ,d-e_1").items(),
               ElementsAre("a", "b.c", "d-e_1"));

@@ -311,6 +311,10 @@ void crash_world::told(const change_model& c) {
   changes_.push_back(c);
 }
 
+void crash_world::told(const owe& o) {
+  ADD_FAILURE() << o.view.id.str() << " is owed to nobody";
+}
+
 void crash_world::told(const notify& n) {
   ++tally_.hooks;
   EXPECT_GE(n.number, 1u);

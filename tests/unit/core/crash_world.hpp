@@ -124,6 +124,7 @@ class crash_world {
   void told(const revoke&);
   void told(const moved&);
   void told(const notify&);
+  void told(const owe&);
   void told(const change_model&);
   // the process
   void begin_commit();

@@ -195,7 +195,7 @@ void job_model::lose_all_of(moment now, worker& w, errc why) {
 // ---- assignment ---------------------------------------------------------------------------------
 
 group_key job_model::group_of(const job& j) {
-  return {j.request.model, j.request.shape, j.suspect ? j.order : 0};
+  return {j.request.model, j.request.shape, j.suspect ? j.order : 0, j.request.endpoint};
 }
 
 bool job_model::at_quota(const std::string& tenant) const {

@@ -3,6 +3,7 @@
 #include "runtime/http/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"
+#include "tests/unit/http/full_backlog.hpp"
 
 #include <gmock/gmock.h>
 
@@ -133,29 +134,10 @@ TEST(poster, a_head_that_drips_times_out) {
 }
 
 TEST(poster, a_receiver_that_does_not_accept_times_out) {
-  // A full backlog: connections are neither taken nor refused.
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
-  ASSERT_EQ(::listen(listener, 0), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
-  std::vector<int> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    ::connect(fillers.back(), reinterpret_cast<sockaddr*>(&at), size);
-  }
+  const full_backlog nobody;
   auto options = local_options();
   options.connect_timeout = 100ms;
-  EXPECT_EQ(
-      code_of(ask(call_to("http://127.0.0.1:" + std::to_string(ntohs(at.sin_port))), options)),
-      errc::request_timeout);
-  for (const int fd : fillers) {
-    ::close(fd);
-  }
-  ::close(listener);
+  EXPECT_EQ(code_of(ask(call_to(nobody.url()), options)), errc::request_timeout);
 }
 
 TEST(poster, a_refused_connection_is_unavailable) {

@@ -1,0 +1,178 @@
+// What the end of a job owes to somebody outside: its webhook is called, the result of a job that
+// was taken from a platform is brought there.
+#include "runtime/core/job_table.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace tayfa {
+
+namespace {
+
+using std::chrono::duration_cast;
+using namespace std::chrono_literals;
+
+constexpr milliseconds owed_pause_first = 500ms;
+constexpr milliseconds owed_pause_most = 30s;
+/// A result is owed for so long even when the job's time to live ended with it.
+constexpr milliseconds owed_least = 10min;
+
+milliseconds owed_pause(std::uint32_t tries) {
+  auto pause = owed_pause_first;
+  for (std::uint32_t i = 1; i < tries && pause < owed_pause_most; ++i) {
+    pause *= 2;
+  }
+  return std::min(pause, owed_pause_most);
+}
+
+std::uint8_t one_more(std::uint8_t tries) {
+  return tries == std::numeric_limits<std::uint8_t>::max() ? tries
+                                                           : static_cast<std::uint8_t>(tries + 1);
+}
+
+} // namespace
+
+// ---- the lists of ended jobs --------------------------------------------------------------------
+
+job_table::list_of& job_table::list_of_ended(const record& r) {
+  return r.owed ? owed_list_ : (r.dead ? dead_list_ : ended_);
+}
+
+/// By the time of its end, which is nearly always the latest.
+void job_table::put_among_ended(record& r) {
+  auto& list = list_of_ended(r);
+  auto place = list.end();
+  while (place != list.begin() && (*std::prev(place))->past_->ended > r.past_->ended) {
+    --place;
+  }
+  r.past_->place = list.insert(place, &r);
+}
+
+void job_table::take_from_ended(record& r) {
+  list_of_ended(r).erase(r.past_->place);
+}
+
+// ---- deliveries ---------------------------------------------------------------------------------
+
+/// The job has ended, or its platform asks again for how it ended.
+void job_table::open_delivery(moment now, record& r, effects& out) {
+  if (!r.request.origin.empty()) {
+    take_from_ended(r);
+    r.owed = true;
+    put_among_ended(r);
+  } else if (r.request.webhook.empty() || limits_.hook_tries == 0) {
+    return;
+  }
+  r.hook_open = true;
+  r.hook_tries = 0;
+  tell_hook(now, r, out);
+}
+
+void job_table::tell_hook(moment now, record& r, effects& out) {
+  r.hook_out = true;
+  r.hook_tries = one_more(r.hook_tries);
+  note(r, store::part_state);
+  if (r.owed) {
+    owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}};
+    o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+    o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
+    out.emplace_back(std::move(o));
+  } else {
+    out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries});
+  }
+  schedule(r);
+}
+
+void job_table::close_delivery(record& r) {
+  r.hook_open = false;
+  r.hook_out = false;
+  if (r.owed) {
+    take_from_ended(r);
+    r.owed = false;
+    put_among_ended(r);
+  }
+  note(r, store::part_state);
+  schedule(r);
+}
+
+moment job_table::owed_until(const record& r) const {
+  return std::max(ttl_end(r), r.past_->ended + owed_least);
+}
+
+/// How the last try of a webhook went is not known, so it may be made once more, but there are no
+/// more of them than allowed.
+std::uint8_t job_table::tries_known(const record& r, std::uint32_t begun) const {
+  const auto most =
+      r.request.origin.empty() ? std::max<std::uint32_t>(limits_.hook_tries, 1) - 1 : 1;
+  return static_cast<std::uint8_t>(std::min(begun, most));
+}
+
+bool job_table::owes_webhook(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry != jobs_.end() && entry->second.hook_open;
+}
+
+effects job_table::notified(moment now, const job_id& id, bool delivered) {
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end() || !entry->second.hook_out || entry->second.owed) {
+    return {};
+  }
+  record& r = entry->second;
+  r.hook_out = false;
+  r.hook_open = !delivered && r.hook_tries < limits_.hook_tries;
+  r.not_before = now + limits_.hook_pause;
+  note(r, store::part_state);
+  schedule(r);
+  return {};
+}
+
+effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end() || !entry->second.hook_out || !entry->second.owed) {
+    return {};
+  }
+  record& r = entry->second;
+  const auto next = now + std::max(owed_pause(r.hook_tries), pause);
+  if (settled || next >= owed_until(r)) {
+    close_delivery(r);
+    trim(nullptr);
+    return {};
+  }
+  r.hook_out = false;
+  r.not_before = next;
+  note(r, store::part_state);
+  schedule(r);
+  return {};
+}
+
+effects job_table::posts_lost(moment now) {
+  for (record* r : owed_list_) {
+    if (std::exchange(r->hook_out, false)) {
+      r->not_before = now;
+      schedule(*r);
+    }
+  }
+  return {};
+}
+
+const std::string* job_table::origin_of(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry == jobs_.end() || entry->second.request.origin.empty()
+             ? nullptr
+             : &entry->second.request.origin;
+}
+
+std::vector<std::pair<job_id, std::string>> job_table::origins() const {
+  std::vector<std::pair<job_id, std::string>> out;
+  if (origins_live_ == 0) {
+    return out;
+  }
+  for (const auto& [order, r] : by_order_) {
+    if (!r->request.origin.empty() && !ended(*r)) {
+      out.emplace_back(*r->id, r->request.origin);
+    }
+  }
+  return out;
+}
+
+} // namespace tayfa
