@@ -10,6 +10,32 @@ import scenarios  # noqa: E402
 from case import Case, main  # noqa: E402, F401
 
 AT_ONCE = 16  # scenarios side by side: they wait most of their time
+TEST_MOST = 200  # seconds for one test
+
+
+def wanted(cls, tests):
+    """Those that the command line asks for: all, or the ones that it names."""
+    named = {x.partition(".")[2] for x in sys.argv[1:] if x.startswith(f"{cls.__name__}.")}
+    return [x for x in tests if x in named] if named else list(tests)
+
+
+def side_by_side(cls):
+    """A class whose tests begin together after setUpClass(), since they mostly wait: RunPod's client
+    sleeps for whole seconds. Each is still reported by its own name.
+    """
+    tests = {x: getattr(cls, x) for x in dir(cls) if x.startswith("test_")}
+    before = cls.setUpClass
+
+    def set_up():
+        before()
+        pool = concurrent.futures.ThreadPoolExecutor(len(tests))
+        cls.addClassCleanup(pool.shutdown)
+        cls.playing = {x: pool.submit(tests[x], cls(x)) for x in wanted(cls, tests)}
+
+    cls.setUpClass = set_up
+    for name in tests:
+        setattr(cls, name, lambda self, name=name: self.playing[name].result(TEST_MOST))
+    return cls
 
 
 class ScenarioCase(Case):
@@ -22,25 +48,23 @@ class ScenarioCase(Case):
         cls.pool = concurrent.futures.ThreadPoolExecutor(AT_ONCE)
         cls.seen = {}
         cls.playing = {
-            name: cls.pool.submit(scenarios.play, cls.worker, x)
-            for name, x in scenarios.SCENARIOS.items()
-            if cls.worker in x.workers and f"test_{name}" in cls.wanted()
+            name: cls.pool.submit(scenarios.play, cls.worker, scenarios.SCENARIOS[name])
+            for name in (x.removeprefix("test_") for x in wanted(cls, cls.tests()))
         }
 
     @classmethod
-    def wanted(cls):
-        """Only what was asked for on the command line is played."""
-        named = {x.partition(".")[2] for x in sys.argv[1:] if x.startswith(f"{cls.__name__}.")}
-        return named or {f"test_{x}" for x in scenarios.SCENARIOS}
+    def tests(cls):
+        return [f"test_{name}" for name, x in scenarios.SCENARIOS.items() if cls.worker in x.workers]
 
     @classmethod
     def tearDownClass(cls):
         cls.pool.shutdown()
-        scenarios.keep_wire(case.BUILD, cls.worker, cls.seen)
+        if len(cls.playing) == len(cls.tests()):
+            scenarios.keep_wire(case.BUILD, cls.worker, cls.seen)
 
     def check(self, name):
         chosen = scenarios.SCENARIOS[name]
-        facts, seen = self.playing[name].result(200)
+        facts, seen = self.playing[name].result(TEST_MOST)
         if chosen.wire:
             type(self).seen[name] = seen
         self.assertEqual(facts, scenarios.expected_of(self.worker, chosen))
@@ -48,7 +72,7 @@ class ScenarioCase(Case):
 
 def with_tests(cls):
     """Adds a test for each scenario of the class's worker."""
-    for name, chosen in scenarios.SCENARIOS.items():
-        if cls.worker in chosen.workers:
-            setattr(cls, f"test_{name}", lambda self, name=name: self.check(name))
+    for test in cls.tests():
+        name = test.removeprefix("test_")
+        setattr(cls, test, lambda self, name=name: self.check(name))
     return cls
