@@ -15,16 +15,20 @@ NO_JOBS = [
     Spell(status=502, body=b"<html>bad gateway</html>", content_type="text/html"),
     Spell(status=503),
 ]
-GARBAGE = [
+NO_JSON = [
     Spell(status=200, body=b""),
     Spell(status=200, body=b"<html>hello</html>", content_type="text/html"),
     Spell(status=200, body=b'{"id":"x","input":{}}', content_type="text/plain"),
     Spell(status=200, body=b"{"),
     Spell(status=200, body=b"\xff\xfe\x00"),
+]
+NO_JOBS_IN_IT = [
     Spell(status=200, body=b"7"),
     Spell(status=200, body=b"null"),
     Spell(status=200, body=b"[]"),
     Spell(status=200, body=b"{}"),
+]
+NO_END_OF_IT = [
     Spell(status=200, body=b'{"input":{}}'),
     Spell(status=200, body=b'{"id":null,"inputs":{}}'),
     Spell(status=200, body=b"[" * 10_000),
@@ -52,13 +56,18 @@ def takes_that_bring_nothing(g):
 
 
 @scenario(both=FINE, wire=False)
-def takes_that_bring_garbage(g):
-    return in_spite_of(g, "take", GARBAGE)
+def takes_that_bring_no_json(g):
+    return in_spite_of(g, "take", NO_JSON)
 
 
 @scenario(both=FINE, wire=False, concurrency=3)
-def batches_that_bring_garbage(g):
-    return in_spite_of(g, "take", GARBAGE)
+def takes_that_bring_no_jobs_in_it(g):
+    return in_spite_of(g, "take", NO_JOBS_IN_IT)
+
+
+@scenario(both=FINE, wire=False)
+def takes_that_bring_broken_jobs(g):
+    return in_spite_of(g, "take", NO_END_OF_IT)
 
 
 @scenario(both=FINE, wire=False)
@@ -126,6 +135,21 @@ def jobs_that_are_none(g):
     }
 
 
+@scenario(
+    sdk={"alive": False, "state": "LOST"},
+    tayfa={"alive": True, "state": "COMPLETED"},
+    why="an element that is no object ends the SDK's loop, and with it the worker",
+)
+def an_array_of_what_are_no_jobs(g):
+    g.platform.sky("take", Spell(status=200, body=b"[7,null]"))
+    job = g.platform.enqueue({"mock_return": 1})
+    g.start()
+    if g.kind == "tayfa":
+        g.platform.wait_result(job)
+    code = g.worker.wait_exit(20 if g.kind == "sdk" else 0)
+    return {"alive": code is None, "state": g.platform.job(job).state}
+
+
 @scenario(both=FINE, wire=False, platform={"hold": 2})
 def stops_that_bring_garbage(g):
     bodies = (b"{}", b"[]", b'{"jobsToStop":7}', b'{"jobsToStop":[7,null,{}]}', b"{", b"")
@@ -146,7 +170,8 @@ def posted(g, *spells, count=1):
     """What becomes of jobs whose results meet this; a last job gives every retry its time."""
     g.platform.sky("result", *spells)
     ids = g.platform.enqueue_all([{"mock_return": i} for i in range(count)])
-    g.start()
+    if g.worker is None:
+        g.start()
     for job in ids:
         g.platform.wait_taken(job)
     g.platform.wait(lambda: not g.platform.spells_left("result"), "the end of the storm")
@@ -183,10 +208,9 @@ def results_that_meet_429(g):
     sdk={"states": ["LOST", "LOST", "LOST"]},
     tayfa={"states": ["FAILED", "FAILED", "FAILED"]},
     why="a result that is refused for good becomes a small error, so that the job ends",
-    concurrency=3,
 )
 def results_that_are_refused(g):
-    return posted(g, Spell(status=400), Spell(status=413), Spell(status=422), count=3)
+    return {"states": sum((posted(g, Spell(status=x))["states"] for x in (400, 413, 422)), [])}
 
 
 @scenario(

@@ -117,9 +117,10 @@ def logs(g):
     def lines():
         told = [json.loads(x) for x in g.worker.log.splitlines() if x.startswith("{")]
         return [
-            [x["level"], x["message"]]
+            [x["level"], entry["message"]]
             for x in told
-            if x.get("requestId") == job.id and x["message"] in ("first ü", "second")
+            for entry in LOGS
+            if x.get("requestId") == job.id and entry["message"] in x["message"]
         ]
 
     g.eventually(lambda: len(lines()) >= 2, "log lines")
@@ -196,13 +197,14 @@ def thirty_at_once(g):
     }
 
 
-@scenario(both={"first": "batch_size=3", "states": ["COMPLETED"] * 3}, concurrency=3)
+@scenario(both={"batch": True, "states": ["COMPLETED"] * 3}, concurrency=3)
 def a_batch_is_asked_for(g):
+    g.start()
+    g.probe()  # all slots are there by now, and free
     jobs = g.run(*({"mock_return": i} for i in range(3)))
+    asked = [x.target.partition("batch_size=")[2] for x in g.platform.requests("take")]
     return {
-        "first": next(
-            x for x in g.platform.requests("take")[0].target.split("&") if "batch_size" in x
-        ),
+        "batch": max(int(x.partition("&")[0] or 1) for x in asked) > 1,
         "states": [x.state for x in jobs],
     }
 
@@ -376,6 +378,7 @@ def stop_a_handler_that_blocks(g):
     job = g.platform.enqueue({"mock_delay": 2.0})
     g.start()
     g.platform.wait_taken(job)
+    g.eventually(lambda: job in g.worker.log, "the job's start")
     g.platform.wait(lambda: g.platform.open_polls("stop"), "an open stop poll")
     g.platform.stop(job)
     g.probe()

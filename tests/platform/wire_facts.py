@@ -2,7 +2,9 @@
 of JSON are taken out, order and spelling of everything else stay.
 
 Each request becomes small facts, (kind, field) -> value, such as ("result", "query isStream"). What
-a worker said in a scenario is the set of values of each; of a job's posts also the sequence.
+a worker said is the set of values of each. Posts are compared scenario by scenario, with the
+sequence of each job's; questions (takes, stops, pings) over all scenarios together, since when one
+is asked, and for how many jobs, is a matter of the moment.
 """
 
 import collections
@@ -13,8 +15,8 @@ KINDS_OF_POSTS = ("progress", "stream", "result")
 ERROR_KEYS_THAT_DIFFER = ("error_type", "error_traceback")
 
 
-def header_names(headers):
-    return " ".join(name for name, _ in headers)
+QUESTIONS = ("take", "stop", "ping")
+OF_THE_MOMENT = {"job_id": "JOBS", "batch_size": "N"}
 
 
 def plain(text, job):
@@ -48,16 +50,17 @@ def body_facts(body):
 
 def facts_of(kind, job, method, target, headers, body):
     path, _, query = target.partition("?")
-    facts = {"method": method, "path": plain(path, job), "header names": header_names(headers)}
+    facts = {"method": method, "path": plain(path, job)}
+    facts["header names"] = " ".join(sorted(name for name, _ in headers))
+    facts["header order"] = " ".join(name for name, _ in headers)
     facts["query names"] = " ".join(x.partition("=")[0] for x in query.split("&"))
     for each in query.split("&"):
         name, _, value = each.partition("=")
-        if name == "job_id":  # of a set, in any order; which jobs, a scenario looks at itself
-            value = "JOBS"
-        facts[f"query {name}"] = plain(value, job)
+        facts[f"query {name}"] = OF_THE_MOMENT.get(name, plain(value, job))
     for name, value in headers:
         value = "N" if name.lower() == "content-length" else plain(value, job)
-        facts[f"header {name}"] = value
+        known = kind in QUESTIONS and name == "X-Request-ID"  # of some job
+        facts[f"header {name}"] = "JOB" if known else value
     if kind in KINDS_OF_POSTS:
         facts.update(body_facts(body))
     return facts
@@ -86,3 +89,19 @@ def differences(sdk, tayfa):
         if only_sdk or only_tayfa:
             found.append((*key, sorted(only_sdk), sorted(only_tayfa)))
     return found
+
+
+def all_differences(sdk, tayfa):
+    """(scenario, …) of two logs, each scenario -> what was said."""
+
+    def questions(log):
+        return [x for seen in log.values() for x in seen if x[0] in QUESTIONS]
+
+    def posts(seen):
+        return [x for x in seen if x[0] not in QUESTIONS]
+
+    for difference in differences(questions(sdk), questions(tayfa)):
+        yield ("all scenarios", *difference)
+    for name in sdk:
+        for difference in differences(posts(sdk[name]), posts(tayfa[name])):
+            yield (name, *difference)

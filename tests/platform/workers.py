@@ -127,7 +127,7 @@ class TayfaWorker:
         del handler  # an engine streams when a job says so
         more = ["--slots", str(concurrency), *self.words, *words]
         if aggregate:
-            more += ["--runpod.aggregate_stream", "true"]
+            more.append("--return-aggregate-stream")
         self.pod = pods.Pod(
             BUILD, *more, environment={**WITHOUT_CHECKS, **environment}, data=data
         )
