@@ -8,7 +8,7 @@ Commands are lines of JSON on stdin, answers lines of JSON on stdout:
     {"do": "calm"}                   no more jobs
     {"do": "taken"}                  waits for the first take; {"at": monotonic time}
     {"do": "idle"}                   waits until nothing is out and a take is held open
-    {"do": "measure", "seconds": S}  what came in this time: {"results", "seconds", "ms": sorted latencies}
+    {"do": "measure", "seconds": S}  what came in this time: {"results", "seconds", "ms": sorted}
 """
 
 import itertools

@@ -23,7 +23,12 @@ class ClientCase(Case):
         import runpod
 
         cls.runpod = runpod
-        options = ["--slots", str(cls.slots), "--queue.execution_timeout", f"{EXECUTION_TIMEOUT_MS}ms"]
+        options = [
+            "--slots",
+            str(cls.slots),
+            "--queue.execution_timeout",
+            f"{EXECUTION_TIMEOUT_MS}ms",
+        ]
         options += ["--http.runsync_wait", f"{RUNSYNC_WAIT_MS}ms"]
         cls.pod = pods.Pod(BUILD, *QUICK, *options, *cls.arguments)
         cls.addClassCleanup(cls.pod.close)

@@ -25,7 +25,9 @@ ALLOWED = [
     Allowed("take", "header names", "the same"),
     Allowed("ping", "header Connection", "keep-alive is what HTTP/1.1 does unless it is told"),
     Allowed("ping", "header names", "the same"),
-    Allowed("ping", "header Accept-Encoding", "Tayfa reads gzip and deflate, in pings as elsewhere"),
+    Allowed(
+        "ping", "header Accept-Encoding", "Tayfa reads gzip and deflate, in pings as elsewhere"
+    ),
     Allowed("result", "body error error_type", "a Python class there, an error code here"),
     Allowed("result", "body error error_traceback", "there are no Python frames to tell of"),
 ]

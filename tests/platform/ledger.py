@@ -103,7 +103,9 @@ class Ledger:
         ended = len(job.of("result")) >= job.lives
         if ended:
             verdict = "again" if kind == "result" else "late"
-        post = Post(kind, request.read_at, request.worker, value, is_stream, verdict, request.number)
+        post = Post(
+            kind, request.read_at, request.worker, value, is_stream, verdict, request.number
+        )
         job.posts.append(post)
         return post
 

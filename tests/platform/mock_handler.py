@@ -1,8 +1,9 @@
 """RunPod's mock-worker as a program on the real SDK: it does what a job's input says, as Tayfa's
 scripted engine does.
 
-    RUNPOD_WEBHOOK_GET_JOB=… python mock_handler.py [--handler plain|blocking|generator|async_generator]
-                                                    [--aggregate] [--refresh] [--concurrency N]
+    RUNPOD_WEBHOOK_GET_JOB=… python mock_handler.py
+        [--handler plain|blocking|generator|async_generator] [--aggregate] [--refresh]
+        [--concurrency N]
 
 Inputs: mock_return, mock_delay (s), mock_error, mock_crash, mock_hang, mock_progress {updates,
 wait_time}, mock_stream (chunks, mock_delay between), mock_refresh, mock_logs [{level, message}];

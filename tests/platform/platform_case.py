@@ -54,7 +54,9 @@ class ScenarioCase(Case):
 
     @classmethod
     def tests(cls):
-        return [f"test_{name}" for name, x in scenarios.SCENARIOS.items() if cls.worker in x.workers]
+        return [
+            f"test_{name}" for name, x in scenarios.SCENARIOS.items() if cls.worker in x.workers
+        ]
 
     @classmethod
     def tearDownClass(cls):

@@ -88,9 +88,7 @@ def unfit(g):
         }
     )
     code = g.worker.wait_exit(30)
-    pings = [
-        urllib.parse.parse_qs(x.target.partition("?")[2]) for x in g.platform.requests("ping")
-    ]
+    pings = [urllib.parse.parse_qs(x.target.partition("?")[2]) for x in g.platform.requests("ping")]
     told = next(x for x in pings if x.get("status") == ["unhealthy"])
     return {
         "code": code,

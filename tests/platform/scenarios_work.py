@@ -7,7 +7,7 @@ from scenarios import Either, scenario
 DONE = {"state": "COMPLETED"}
 VALUES = [
     ("text", "text"),
-    ("characters", "é \U0001f6a2 \u0000 \" \\ \n </script>"),
+    ("characters", 'é \U0001f6a2 \u0000 " \\ \n </script>'),
     ("numbers", [0, -1, 0.1, 1e22, 2**53 + 1, 2**63 - 1, -(2**63)]),
     ("null", None),
     ("empty object", {}),
@@ -155,9 +155,7 @@ def async_generator(g):
     return streamed(g)
 
 
-@scenario(
-    both={**STREAMED, "body": {"output": CHUNKS}}, handler="async_generator", aggregate=True
-)
+@scenario(both={**STREAMED, "body": {"output": CHUNKS}}, handler="async_generator", aggregate=True)
 def aggregate(g):
     return streamed(g)
 

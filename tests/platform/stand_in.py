@@ -12,7 +12,6 @@ It is believed because the worker of RunPod's own SDK passes the scenarios on it
 their own thread; the sockets live on a loop in another. Nothing sleeps: wait() is woken by news.
 """
 
-import asyncio
 import collections
 import itertools
 import json
@@ -21,7 +20,7 @@ import time
 import urllib.parse
 
 from ledger import Ledger, Take
-from wire import FAIR, Answer, Connection
+from wire import FAIR, Answer, Connection, Sea
 
 KEY = "rp_stand_in_key_0123456789abcdef"
 KINDS = {
@@ -36,25 +35,6 @@ EARLY = ("head", "body")
 NOTHING = Answer(204)
 
 
-class Sea:
-    """One event loop in a thread, for any number of stand-ins."""
-
-    _shared = None
-
-    def __init__(self):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
-        self.thread.start()
-
-    @classmethod
-    def shared(cls):
-        cls._shared = cls._shared or cls()
-        return cls._shared
-
-    def call(self, coroutine, timeout=20.0):
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
-
-
 class StandIn:
     def __init__(self, endpoint="ep1", hold=20.0, port=0, result_most=20 << 20):
         self.endpoint, self.hold, self.result_most = endpoint, hold, result_most
@@ -62,14 +42,18 @@ class StandIn:
         self.ledger = Ledger()
         self.log = []
         self.empty = NOTHING  # what a take that waited in vain is answered
-        self.as_array = None  # a single job as an array, a batch of one as an object: None = as asked
+        self.as_array = (
+            None  # a single job as an array, a batch of one as an object: None = as asked
+        )
         self.loop = Sea.shared().loop
         self._numbers = itertools.count()
         self._spells = collections.defaultdict(list)
         self._always = {}
         self._refused_dials = 0
         self._queue = collections.deque()
-        self._waiting = collections.OrderedDict()  # takes that are held: exchange id -> (exchange, …)
+        self._waiting = (
+            collections.OrderedDict()
+        )  # takes that are held: exchange id -> (exchange, …)
         self._stops = collections.deque()
         self._stop_polls = collections.OrderedDict()
         self._connections = set()
@@ -202,7 +186,9 @@ class StandIn:
 
     def wait_taken(self, *ids, timeout=30.0):
         jobs = [self.job(x) for x in ids]
-        self.wait(lambda: all(any(t.delivered for t in x.takes) for x in jobs), f"take {ids}", timeout)
+        self.wait(
+            lambda: all(any(t.delivered for t in x.takes) for x in jobs), f"take {ids}", timeout
+        )
 
     def wait_requests(self, count, kind, job=None, timeout=30.0):
         def enough():

@@ -147,7 +147,9 @@ class alone(ClientCase):
         try:
             with self.assertRaises(RuntimeError):
                 self.runpod.Endpoint("tayfa")
-            self.assertEqual(self.runpod.Endpoint("tayfa", api_key="own").run_sync({"mock_return": 1}), 1)
+            self.assertEqual(
+                self.runpod.Endpoint("tayfa", api_key="own").run_sync({"mock_return": 1}), 1
+            )
         finally:
             self.runpod.api_key = key
 

@@ -8,6 +8,7 @@ spelling of header fields), and would not reset a connection in the middle of an
 import asyncio
 import socket
 import struct
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -72,7 +73,9 @@ class Answer:
                 fields.append(f"Content-Type: {self.content_type}")
             fields.append(f"Content-Length: {len(self.body)}")
         fields += [f"{name}: {value}" for name, value in self.headers]
-        return "\r\n".join(fields).encode() + b"\r\n\r\n" + (b"" if self.status == 204 else self.body)
+        return (
+            "\r\n".join(fields).encode() + b"\r\n\r\n" + (b"" if self.status == 204 else self.body)
+        )
 
 
 FAIR = Spell()
@@ -161,7 +164,9 @@ class Connection(asyncio.Protocol):
         del self.buffer[: end + 4]
         try:
             method, target, _ = lines[0].split(" ")
-            headers = [tuple(x.split(": ", 1)) if ": " in x else (x.rstrip(":"), "") for x in lines[1:]]
+            headers = [
+                tuple(x.split(": ", 1)) if ": " in x else (x.rstrip(":"), "") for x in lines[1:]
+            ]
             length = next((int(v) for n, v in headers if n.lower() == "content-length"), 0)
         except ValueError:
             self.cut(FAIR)
@@ -277,3 +282,22 @@ class Connection(asyncio.Protocol):
             self.transport.close()
         elif self.buffer:
             self.read()
+
+
+class Sea:
+    """One event loop in a thread, for any number of stand-ins."""
+
+    _shared = None
+
+    def __init__(self):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+
+    @classmethod
+    def shared(cls):
+        cls._shared = cls._shared or cls()
+        return cls._shared
+
+    def call(self, coroutine, timeout=20.0):
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)

@@ -89,9 +89,7 @@ class SdkWorker:
         # HOME: a credentials file of whoever runs the tests would win over the key.
         whole = pods.clean_environment({**WITHOUT_CHECKS, **environment, "HOME": str(self.folder)})
         self.nursery = Nursery.shared()
-        self.pid = self.nursery.order(
-            arguments, whole, str(self.log_path), str(self.folder)
-        )
+        self.pid = self.nursery.order(arguments, whole, str(self.log_path), str(self.folder))
 
     @property
     def log(self):
@@ -108,10 +106,14 @@ class SdkWorker:
     def alive(self):
         return self.nursery.wait(self.pid, 0) is None
 
-    def close(self):
+    def kill_all(self):
+        """SIGKILL, to its ping process as well, as when a machine goes."""
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)  # with its ping process
+            os.killpg(self.pid, signal.SIGKILL)
         self.nursery.wait(self.pid, 10)
+
+    def close(self):
+        self.kill_all()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
@@ -128,9 +130,7 @@ class TayfaWorker:
         more = ["--slots", str(concurrency), *self.words, *words]
         if aggregate:
             more.append("--return-aggregate-stream")
-        self.pod = pods.Pod(
-            BUILD, *more, environment={**WITHOUT_CHECKS, **environment}, data=data
-        )
+        self.pod = pods.Pod(BUILD, *more, environment={**WITHOUT_CHECKS, **environment}, data=data)
         self.pid = self.pod.pid
 
     @property
