@@ -4,6 +4,7 @@
 #include "cluster/program/runpod/one_shot.hpp"
 #include "cluster/program/runpod/sdk_options.hpp"
 #include "cluster/program/serve_parts.hpp"
+#include "runtime/access/key_gate.hpp"
 #include "runtime/config/flags.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
@@ -173,9 +174,16 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   seeded_random random;
   metrics meters;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
+  const auto door = access::open_gate(plan.knobs, time, lines);
+  if (!door) {
+    return refuse_start(lines, door.error());
+  }
+  if (const auto allowed = access::may_listen(plan.knobs, (*door)->keys()); !allowed) {
+    return refuse_start(lines, allowed.error());
+  }
   std::optional<http_server> server;
   http_gateway& http =
-      only != nullptr ? *only : server.emplace(http_from(plan.knobs, meters, lines));
+      only != nullptr ? *only : server.emplace(http_from(plan.knobs, door->get(), meters, lines));
   process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
