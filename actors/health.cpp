@@ -47,6 +47,7 @@ void health::tick() {
   ask(crew_.queue, "queue");
   ask(crew_.ingress, "ingress");
   ask(crew_.loader, "model_loader");
+  ask(crew_.remote, "remote_workers");
   send_timer(this, round, 0);
 }
 

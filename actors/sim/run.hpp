@@ -77,6 +77,7 @@ class run {
   int works_ = 1; ///< clients' and platform's, not done yet
   std::vector<caf::actor> others_;
   std::shared_ptr<history> seen_ = std::make_shared<history>();
+  std::shared_ptr<remote_faults> remote_faults_ = std::make_shared<remote_faults>();
   std::multimap<moment, incident> incidents_;
   std::vector<incident> waiting_;
   std::map<std::string, std::string> engine_states_; ///< by worker

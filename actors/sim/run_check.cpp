@@ -36,6 +36,9 @@ void run::check() {
   if (platform_) {
     check_platform();
   }
+  for (const auto& fault : *remote_faults_) {
+    violated("a remote worker: " + fault);
+  }
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);
   }

@@ -12,5 +12,6 @@ void add_disk_faults(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
 void add_slots(std::vector<scenario>&);
 void add_platform(std::vector<scenario>&);
+void add_remote(std::vector<scenario>&);
 
 } // namespace tayfa::sim

@@ -145,6 +145,10 @@ void run::start_work() {
   works_ += plan_.platform ? 1 : 0;
   others_.push_back(
       spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] { all_done(); }));
+  if (plan_.remote) {
+    const auto crowd = spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
+    others_.insert(others_.end(), crowd.begin(), crowd.end());
+  }
 }
 
 /// The clients, or the platform, have all they wanted.
@@ -252,6 +256,7 @@ void run::carry_out(const incident& x) {
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;
   case what::kill_runpod_worker: end_actor("runpod_worker"); break;
+  case what::kill_remote_workers: end_actor("remote_workers"); break;
   }
 }
 

@@ -8,6 +8,7 @@
 // `violations`.
 #pragma once
 
+#include "actors/sim/remote_crowd.hpp"
 #include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
 #include "actors/supervisor.hpp"
@@ -33,10 +34,11 @@ struct incident {
     kill_ingress,
     kill_loader,
     kill_runpod_worker,
-    babble_engine, ///< it sends bytes that are no frame
-    kill_runtime,  ///< SIGKILL to the process; the platform starts the next one
-    lose_power,    ///< likewise, and what the disk had not flushed is lost or torn
-    fill_disk,     ///< no byte more fits
+    kill_remote_workers, ///< the desk, not the workers
+    babble_engine,       ///< it sends bytes that are no frame
+    kill_runtime,        ///< SIGKILL to the process; the platform starts the next one
+    lose_power,          ///< likewise, and what the disk had not flushed is lost or torn
+    fill_disk,           ///< no byte more fits
     free_disk,
     break_flush, ///< the next flush of the disk fails
     drain_slot,  ///< by an operator
@@ -57,6 +59,7 @@ struct scenario {
   std::uint32_t slots = 1;
   std::optional<workload_options> work;
   std::optional<platform_options> platform{}; ///< the pod is a worker of RunPod's platform
+  std::optional<remote_options> remote{};     ///< others' workers pull jobs from the pod
   std::map<std::uint32_t, engine::scripted_behavior> behaviors; ///< by slot
   std::vector<incident> incidents;
   sim_probe::mood probe = sim_probe::mood::fit;

@@ -1,0 +1,138 @@
+// Scenarios about remote workers: they pull jobs over HTTP, and everything between them and the pod
+// goes wrong.
+#include "actors/sim/scenario_lists.hpp"
+
+namespace tayfa::sim {
+
+namespace {
+
+using what = incident::what;
+using namespace std::chrono_literals;
+
+/// A pod without engines of its own, and workers that pull its jobs.
+scenario crowd(std::string name, std::string text) {
+  scenario s;
+  s.name = "remote_" + std::move(name);
+  s.text = std::move(text);
+  s.slots = 0;
+  s.work = workload_options{};
+  s.work->jobs = 60;
+  s.work->gap_max = 400ms;
+  s.remote = remote_options{};
+  s.remote->workers = 4;
+  s.events = {"remote_worker_came"};
+  return s;
+}
+
+remote_options bad_weather() {
+  remote_options o;
+  o.workers = 5;
+  o.unsent = 0.05;
+  o.lost = 0.03;
+  o.left_polls = 0.1;
+  o.lost_posts = 0.04;
+  o.twice = 0.1;
+  o.lost_pings = 0.2;
+  o.missed_stops = 0.3;
+  o.dies = 0.05;
+  o.freezes = 0.08;
+  o.unfit = 0.01;
+  return o;
+}
+
+void add_calm(std::vector<scenario>& list) {
+  list.push_back(crowd("crowd", "four workers, nothing goes wrong"));
+
+  auto mixed = crowd("and_local", "an engine of the pod and three workers share the queue");
+  mixed.slots = 1;
+  mixed.remote->workers = 3;
+  list.push_back(std::move(mixed));
+
+  // Nobody pays for these with an attempt, so every job must end as it should.
+  auto unsent = crowd("unsent_answers", "answers that do not leave, polls whose clients go away");
+  unsent.remote->unsent = 0.25;
+  unsent.remote->left_polls = 0.4;
+  unsent.remote->twice = 0.3;
+  list.push_back(std::move(unsent));
+
+  auto stops = crowd("stops", "many jobs are cancelled, some workers do not obey");
+  stops.work->mix.cancelled = 12;
+  stops.remote->missed_stops = 0.3;
+  list.push_back(std::move(stops));
+}
+
+void add_losses(std::vector<scenario>& list) {
+  auto lost = crowd("lost_answers", "answers and results are lost on their way");
+  lost.remote->lost = 0.1;
+  lost.remote->lost_posts = 0.1;
+  lost.faulty = true;
+  list.push_back(std::move(lost));
+
+  auto kills = crowd("kills", "workers are killed all the time");
+  kills.remote->dies = 0.3;
+  kills.work->mix.crash = 1;
+  kills.faulty = true;
+  kills.events.emplace_back("remote_worker_left");
+  list.push_back(std::move(kills));
+
+  auto late = crowd("late_results", "workers freeze, lose their jobs and bring results too late");
+  late.remote->freezes = 0.5;
+  late.work->mix.slow = 20;
+  late.faulty = true;
+  list.push_back(std::move(late));
+
+  auto weather = crowd("weather", "everything that can happen to a worker, and nasty jobs");
+  weather.remote = bad_weather();
+  weather.work->mix.crash = 1;
+  weather.work->mix.hang = 1;
+  weather.work->mix.garbage = 1;
+  weather.faulty = true;
+  list.push_back(std::move(weather));
+
+  auto mixed = crowd("weather_and_local", "the same with engines of the pod that are killed");
+  mixed.slots = 2;
+  mixed.remote = bad_weather();
+  mixed.work->mix.crash = 1;
+  mixed.random_faults = true;
+  mixed.faulty = true;
+  list.push_back(std::move(mixed));
+}
+
+void add_ends(std::vector<scenario>& list) {
+  const std::pair<const char*, what> actors[] = {{"desk_dies", what::kill_remote_workers},
+                                                 {"queue_dies", what::kill_queue},
+                                                 {"ingress_dies", what::kill_ingress}};
+  for (const auto& [name, act] : actors) {
+    auto s = crowd(name, "an actor of the core group dies while workers run jobs");
+    s.work->mix.slow = 20;
+    s.incidents = {incident{"pod", "RUNNING", 900ms, act, 0},
+                   incident{"pod", "RUNNING", 9s, act, 0}};
+    s.faulty = true;
+    list.push_back(std::move(s));
+  }
+
+  auto stop = crowd("sigterm", "SIGTERM while workers run jobs");
+  stop.work->mix.slow = 20;
+  stop.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
+  stop.faulty = true;
+  list.push_back(std::move(stop));
+
+  auto crash = crowd("crashes", "the pod's process is killed and started again under its workers");
+  crash.remote = bad_weather();
+  crash.work->persistent = true;
+  crash.random_crashes = true;
+  crash.restarts = 1'000;
+  crash.disk_latency_max = 30ms;
+  crash.faulty = true;
+  list.push_back(std::move(crash));
+}
+
+} // namespace
+
+void add_remote(std::vector<scenario>& list) {
+  add_calm(list);
+  add_losses(list);
+  add_ends(list);
+}
+
+} // namespace tayfa::sim
