@@ -266,7 +266,8 @@ class remote_worker : public caf::event_based_actor {
   void told_stops(const remote_answer& m) {
     polls_.erase(m.poll);
     if (m.response.status == 200) {
-      for (const auto& id : json::parse(m.response.body).at("jobsToStop").as_array()) {
+      const auto told = json::parse(m.response.body);
+      for (const auto& id : told.at("jobsToStop").as_array()) {
         const auto entry = jobs_.find(std::string{id.as_string()});
         const bool obeys = entry != jobs_.end() && !entry->second.posting_end &&
                            entry->second.plan.obeys_cancel && !happens(options_.missed_stops);

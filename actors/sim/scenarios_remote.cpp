@@ -72,7 +72,7 @@ void add_losses(std::vector<scenario>& list) {
   kills.remote->dies = 0.3;
   kills.work->mix.crash = 1;
   kills.faulty = true;
-  kills.events.emplace_back("remote_worker_left");
+  kills.work->jobs = 120;
   list.push_back(std::move(kills));
 
   auto late = crowd("late_results", "workers freeze, lose their jobs and bring results too late");
