@@ -122,7 +122,10 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   }
   auto end = future.get();
   button.disconnect();
-  end.code = exit_code_of(plan, end.code, 0); // a test is judged when the pod is gone
+  if (const int code = exit_code_of(plan, end.code, 0); code != end.code) {
+    outside.log.info("exit_code", {{"code", code}, {"instead_of", end.code}});
+    end.code = code; // a test is judged when the pod is gone
+  }
   outside.http.redirect(nullptr);
   if (!end.clean) {
     // The root of the tree is gone and its children are not watched any more: leave, and let the

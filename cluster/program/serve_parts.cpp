@@ -23,6 +23,7 @@ address_guard guard_from(const config& c) {
 http_options http_from(const config& c, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
+  o.health_listen = c.http_health_listen;
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;
   o.api.runsync_wait = c.http_runsync_wait;
