@@ -293,11 +293,6 @@ TEST(load_config, a_broken_relation_tells_values_and_sources) {
       ElementsAre("pod.drain_budget must be below pod.stopping_budget; here pod.drain_budget "
                   "= 40000 ms (from env TAYFA_POD_DRAIN_BUDGET), pod.stopping_budget = 30000 "
                   "ms (from default)"));
-  EXPECT_THAT(errors_of({"", {}, {{"http.listen", "0.0.0.0:80"}}}),
-              ElementsAre(HasSubstr("needs http.allow_public")));
-  EXPECT_EQ(loaded({"", {}, {{"http.listen", "0.0.0.0:80"}, {"http.allow_public", "true"}}})
-                .values.http_listen,
-            "0.0.0.0:80");
 }
 
 TEST(load_config, no_relation_is_judged_by_a_refused_value) {
