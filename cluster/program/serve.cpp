@@ -3,8 +3,11 @@
 #include "actors/supervisor.hpp"
 #include "cluster/program/runpod/one_shot.hpp"
 #include "cluster/program/runpod/sdk_options.hpp"
+#include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
+#include "runtime/access/key_gate.hpp"
 #include "runtime/config/flags.hpp"
+#include "runtime/host/machine_facts.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/signals.hpp"
@@ -149,6 +152,19 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
   }
 }
 
+/// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
+result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
+                                                       event_log& log) {
+  auto door = access::open_gate(c, time, log);
+  if (!door) {
+    return door;
+  }
+  if (auto allowed = access::may_listen(c, (*door)->keys()); !allowed) {
+    return fail(allowed.error());
+  }
+  return door;
+}
+
 /// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
 /// HTTP server.
 int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
@@ -176,10 +192,23 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   seeded_random random;
   metrics meters;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
+  std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
-  http_gateway& http =
-      only != nullptr ? *only : server.emplace(http_from(plan.knobs, meters, lines));
-  process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
+  if (only == nullptr) {
+    auto opened = guarded_door(plan.knobs, time, lines);
+    if (!opened) {
+      return refuse_start(lines, opened.error());
+    }
+    door = std::move(*opened);
+    server.emplace(http_from(plan.knobs, door.get(), meters, lines));
+  }
+  http_gateway& http = only != nullptr ? *only : *server;
+  const auto unfit = std::make_shared<unfit_note>();
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness), unfit);
+  }
+  process_probe probe{std::move(checks), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
@@ -189,7 +218,11 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   }
   world outside{time,  random, lines,  meters, **engines, http,
                 probe, models, *store, post,   feed,      platform ? *platform : post};
-  return live(plan, outside, button).code;
+  const int code = live(plan, outside, button).code;
+  if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
+    report_unhealthy(*plan.runpod, *why, *platform, lines);
+  }
+  return code;
 }
 
 /// One job through a whole pod that nobody else reaches.

@@ -20,10 +20,11 @@ address_guard guard_from(const config& c) {
 
 } // namespace
 
-http_options http_from(const config& c, metrics& meters, event_log& log) {
+http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
+  o.api.door = door;
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;
   o.api.runsync_wait = c.http_runsync_wait;

@@ -13,7 +13,7 @@
 
 namespace tayfa {
 
-http_options http_from(const config&, metrics&, event_log&);
+http_options http_from(const config&, api::gate*, metrics&, event_log&);
 /// Webhooks: guarded, a few to each receiver.
 poster_options poster_from(const config&);
 /// RunPod's platform: one host that is asked for everything, with two long questions open.

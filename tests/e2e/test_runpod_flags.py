@@ -184,7 +184,7 @@ class serve_api(FlagCase):
             (["--rp_api_port", "x"], BAD_USAGE, "--rp_api_port"),
             (["--rp_api_concurrency", "none"], BAD_CONFIG, "--rp_api_concurrency"),
             (["--rp_log_level", "LOUD"], BAD_USAGE, "--rp_log_level"),
-            (["--rp_api_host", "0.0.0.0"], BAD_CONFIG, "--rp_api_host"),
+            (["--rp_api_host", "0.0.0.0"], BAD_CONFIG, "0.0.0.0:8000"),
             (["--rp_api_port", "1", "--listen", "127.0.0.1:2"], BAD_CONFIG, "more than once"),
         ):
             done = self.command("serve", "--rp_serve_api", *words)
@@ -252,7 +252,7 @@ class load_balancer(FlagCase):
     def test_a_plain_pod_is_not_opened_to_all(self):
         done = self.command("serve", environment={"RUNPOD_POD_ID": "p1", "PORT": "8080"})
         self.assertEqual(done.returncode, BAD_CONFIG, done.stderr)
-        self.assertIn("from env PORT", done.stderr)
+        self.assertIn("0.0.0.0:8080", done.stderr)
 
 
 class worker_exit(FlagCase):
