@@ -182,22 +182,24 @@ void runpod_worker::read_takes() {
   if (!crew_.queue) {
     return; // they wait until it is known to whom to give them
   }
-  for (const auto& [number, answer] : terms_.inbox->take()) {
+  for (auto& [number, answer] : terms_.inbox->take()) {
     if (number == take_number_) {
       take_.reset();
     }
-    took(answer);
+    took(std::move(answer));
   }
   maybe_take();
   tell_drained();
 }
 
-void runpod_worker::took(const result<outgoing_answer>& answer) {
+void runpod_worker::took(result<outgoing_answer> answer) {
   using what = runpod::take_news::what;
   if (!answer && answer.error().code == errc::cancelled) {
     return; // held for its time, or the pod stops
   }
-  auto news = runpod::read_take(answer);
+  const std::string heard =
+      answer ? "status " + std::to_string(answer->status) : answer.error().str();
+  auto news = runpod::read_take(std::move(answer));
   for (const auto& remark : news.remarks) {
     ctx_.outside.log.warn("take_remark", {{"text", remark}});
   }
@@ -216,9 +218,7 @@ void runpod_worker::took(const result<outgoing_answer>& answer) {
     return;
   }
   if (troubled) {
-    ctx_.outside.log.warn(
-        "take_failed",
-        {{"text", answer ? "status " + std::to_string(answer->status) : answer.error().str()}});
+    ctx_.outside.log.warn("take_failed", {{"text", heard}});
   }
   pause_takes(std::max(runpod::take_pause(++take_failures_), news.pause));
 }

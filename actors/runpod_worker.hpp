@@ -104,7 +104,7 @@ class runpod_worker : public runpod_worker_actor::base {
   void drain();
   void maybe_take();
   void read_takes();
-  void took(const result<outgoing_answer>&);
+  void took(result<outgoing_answer>);
   void pause_takes(milliseconds);
   void accept(runpod::taken_job);
   void accepted(const job_id&, const std::string& origin, const submit_answer&);
