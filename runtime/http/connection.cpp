@@ -69,6 +69,7 @@ void http_connection::close() {
   const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
   release_body();
   release_stream();
+  pass_.reset();
   disarm();
   error_code ignored;
   socket_.close(ignored);
@@ -219,6 +220,10 @@ void http_connection::admit() {
     respond(asked.error(), no_body ? after::go_on : after::close);
     return;
   }
+  if (auto refused = ask_gate(*asked)) {
+    respond(std::move(*refused), no_body ? after::go_on : after::close);
+    return;
+  }
   if (no_body) {
     hand_over();
     return;
@@ -236,10 +241,30 @@ http_connection::read_target(std::string_view method, std::string_view target) c
   return found;
 }
 
+std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
+  api::gate* const door = core_.options.api.door;
+  if (door == nullptr) {
+    return std::nullopt;
+  }
+  error_code ec;
+  std::string address = socket_.remote_endpoint(ec).address().to_string();
+  const auto key = parser_->get()[http::field::authorization];
+  auto who = door->admit({.needs = asked.needs,
+                          .route = asked.route,
+                          .endpoint = asked.endpoint,
+                          .authorization = {key.data(), key.size()},
+                          .address = address});
+  if (!who) {
+    return api::turned_away(who.error());
+  }
+  pass_.emplace(*door, asked, std::move(address), std::move(*who));
+  return std::nullopt;
+}
+
 void http_connection::begin_body(std::size_t limit) {
   const auto length = parser_->content_length();
   if (limit == 0 || length.value_or(0) > limit) {
-    refuse({errc::payload_too_large, std::to_string(limit) + " bytes at most"});
+    refuse_large(std::to_string(limit) + " bytes at most");
     return;
   }
   const std::size_t expected = length ? static_cast<std::size_t>(*length) : limit;
@@ -282,7 +307,7 @@ void http_connection::feed_body() {
       break;
     }
     if (ec == http::error::body_limit) {
-      refuse({errc::payload_too_large, {}});
+      refuse_large({});
       return;
     }
     if (ec) {
@@ -294,6 +319,15 @@ void http_connection::feed_body() {
     hand_over();
   } else {
     pump();
+  }
+}
+
+/// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
+void http_connection::refuse_large(std::string text) {
+  auto lost = api::result_lost(text_of(parser_->get().target()), core_.options.api);
+  refuse({errc::payload_too_large, std::move(text)});
+  if (lost) {
+    pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));
   }
 }
 
@@ -311,7 +345,8 @@ void http_connection::hand_over() {
                      .content_type = text_of(head[http::field::content_type]),
                      .body = std::move(head.body()),
                      .idempotency_key = text_of(head["Idempotency-Key"]),
-                     .last_event_id = text_of(head["Last-Event-ID"])};
+                     .last_event_id = text_of(head["Last-Event-ID"]),
+                     .who = pass_ ? pass_->who() : api::principal{}};
   release_body();
   phase_ = phase::answering;
   disarm();
@@ -321,17 +356,20 @@ void http_connection::hand_over() {
     respond(std::move(parsed.error()), after::go_on);
     return;
   }
-  // Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
-  // comes back.
-  auto reply = make_reply();
+  pass_on(std::move(*parsed), make_reply());
+  pump();
+}
+
+/// Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
+/// comes back.
+void http_connection::pass_on(api::call call, reply_ptr reply) {
   if (core_.sink) {
     try {
-      core_.sink(std::move(*parsed), std::move(reply));
+      core_.sink(std::move(call), std::move(reply));
     } catch (...) {
       core_.report(errc::internal, "a call could not be handed over");
     }
   }
-  pump();
 }
 
 // ---- time --------------------------------------------------------------------------------------

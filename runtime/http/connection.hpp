@@ -13,6 +13,7 @@
 // there is none.
 #pragma once
 
+#include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/server.hpp"
@@ -67,12 +68,15 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void admit();
   tl::expected<api::heading, api::response> read_target(std::string_view method,
                                                         std::string_view target) const;
+  std::optional<api::response> ask_gate(const api::heading& asked);
   void begin_body(std::size_t limit);
   bool send_continue();
   void feed_body();
   void release_body();
   void hand_over();
+  void pass_on(api::call call, reply_ptr reply);
   reply_ptr make_reply();
+  void refuse_large(std::string text);
   void refuse(const error& why) { respond(api::refuse(why), after::close); }
   void respond(api::response response, after then);
   void on_written(error_code ec);
@@ -115,6 +119,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::optional<gate_pass> pass_; ///< of the request, until its answer is chosen
   std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
   std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
   std::string outgoing_;                     ///< of the stream: head or pieces, framed

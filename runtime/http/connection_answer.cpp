@@ -71,6 +71,7 @@ void http_connection::answer(std::uint64_t number, api::response response, recei
 }
 
 void http_connection::respond(api::response response, after then) {
+  pass_.reset();
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
   client_.reset();
   if (response.stream) {
