@@ -66,8 +66,7 @@ void runpod_worker::said(const origin_said& m) {
     l.streamed = true;
     auto bodies = runpod::chunk_bodies(m.payload);
     if (!bodies) {
-      ctx_.outside.log.warn("chunk_not_posted",
-                            {{"job", m.id}, {"text", bodies.error().str()}});
+      ctx_.outside.log.warn("chunk_not_posted", {{"job", m.id}, {"text", bodies.error().str()}});
       return;
     }
     for (auto& body : *bodies) {
@@ -105,8 +104,7 @@ void runpod_worker::deliver(const deliver_result& m) {
   l.streamed = l.streamed || !m.chunks.empty();
   auto body = result_body(m, l.streamed);
   if (!body) {
-    ctx_.outside.log.warn("result_replaced",
-                          {{"job", m.view.id}, {"text", body.error().str()}});
+    ctx_.outside.log.warn("result_replaced", {{"job", m.view.id}, {"text", body.error().str()}});
     l.posts.push_back({post_kind::refusal, runpod::error_body(platform_, body.error(), m.refresh)});
   } else {
     if (l.streamed && m.view.failure && !platform_.post_stream.empty()) {
@@ -144,9 +142,8 @@ void runpod_worker::post_next(std::uint64_t number) {
   l.posting = true;
   const bool to_stream = next.kind == post_kind::piece || next.kind == post_kind::last_piece;
   const bool is_end = next.kind == post_kind::result || next.kind == post_kind::refusal;
-  auto what = to_stream
-                  ? runpod::chunk_call(platform_, l.origin, next.body)
-                  : runpod::result_call(platform_, l.origin, is_end && l.streamed, next.body);
+  auto what = to_stream ? runpod::chunk_call(platform_, l.origin, next.body)
+                        : runpod::result_call(platform_, l.origin, is_end && l.streamed, next.body);
   call(std::move(what), [number](result<outgoing_answer> answer) {
     return platform_news{platform_news::posted{number, std::move(answer)}};
   });

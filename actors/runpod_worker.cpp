@@ -161,7 +161,8 @@ std::uint32_t runpod_worker::free_places() const {
 }
 
 void runpod_worker::maybe_take() {
-  const auto wanted = ctx_.knobs.runpod_refresh_worker ? std::min(free_places(), 1U) : free_places();
+  const auto wanted =
+      ctx_.knobs.runpod_refresh_worker ? std::min(free_places(), 1U) : free_places();
   if (!serving_ || draining_ || last_job_taken_ || take_ || take_pausing_ || wanted == 0 ||
       !crew_.queue) {
     return;
@@ -215,9 +216,9 @@ void runpod_worker::took(const result<outgoing_answer>& answer) {
     return;
   }
   if (troubled) {
-    ctx_.outside.log.warn("take_failed",
-                          {{"text", answer ? "status " + std::to_string(answer->status)
-                                           : answer.error().str()}});
+    ctx_.outside.log.warn(
+        "take_failed",
+        {{"text", answer ? "status " + std::to_string(answer->status) : answer.error().str()}});
   }
   pause_takes(std::max(runpod::take_pause(++take_failures_), news.pause));
 }

@@ -405,6 +405,7 @@ void supervisor::introduce() {
   send(crew_.queue, crew_);
   send(crew_.loader, crew_);
   send(crew_.health, crew_);
+  send(crew_.remote, crew_);
   send(crew_.ingress, crew_);
   if (crew_.runpod) {
     send(crew_.runpod, crew_);
@@ -437,6 +438,7 @@ void supervisor::broadcast() {
   if (crew_.queue && !core_stopping_) {
     send(crew_.queue, fact);
     send(crew_.health, fact);
+    send(crew_.remote, fact);
     send(crew_.ingress, fact);
     if (crew_.runpod) {
       send(crew_.runpod, fact);

@@ -10,6 +10,7 @@ enum core_child : std::size_t {
   queue_child,
   loader_child,
   health_child,
+  remote_child,
   ingress_child,
   runpod_child ///< only where the pod is a worker of RunPod's platform
 };
@@ -23,6 +24,7 @@ child_keeper::end judge_core(const caf::error& reason) {
 
 void supervisor::make_core() {
   crew_.supervisor = caf::actor_cast<supervisor_actor>(this);
+  remote_book_ = make_worker_book(ctx_.knobs);
   using supervision::child_spec;
   using supervision::restart;
   supervision::policy policy;
@@ -30,6 +32,7 @@ void supervisor::make_core() {
   std::vector<child_spec> children{{"queue", restart::permanent},
                                    {"model_loader", restart::permanent},
                                    {"health", restart::permanent},
+                                   {"remote_workers", restart::permanent},
                                    {"ingress", restart::permanent}};
   if (terms_.runpod) {
     children.push_back({"runpod_worker", restart::permanent});
@@ -58,12 +61,14 @@ caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   case queue_child: crew_.queue = spawn<queue>(ctx_, terms_.books); break;
   case loader_child: crew_.loader = spawn<model_loader>(ctx_); break;
   case health_child: crew_.health = spawn<health>(ctx_); break;
+  case remote_child: crew_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
   case ingress_child: crew_.ingress = spawn<runpod_ingress>(ctx_); break;
   case runpod_child: crew_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
   }
   const caf::strong_actor_ptr children[] = {caf::actor_cast<caf::strong_actor_ptr>(crew_.queue),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.loader),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.health),
+                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.remote),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.ingress),
                                             caf::actor_cast<caf::strong_actor_ptr>(crew_.runpod)};
   announce(children[i]);

@@ -100,7 +100,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   }
   if (const auto same = jobs_.find(id); same != jobs_.end()) {
     if (!request.origin.empty() && same->second.request.origin == request.origin) {
-      return given_again(now, same->second);
+      return given_again(now, same->second, watch);
     }
   }
   if (const auto room = room_for(request, request.input.size()); !room) {
@@ -127,6 +127,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.submitted = now;
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
+  r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : last_held_of(*r.id);
   by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (keyed) {
     by_key_[key_of(r.request)] = &r;
@@ -150,21 +151,22 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
 }
 
 /// The platform gives a job again that it has given before.
-result<job_table::submitted> job_table::given_again(moment now, record& r) {
+result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
-  const auto state = r.state.state();
-  if (ended(r) && !r.owed && state == job_state::COMPLETED) {
-    open_delivery(now, r, answer.then); // it has not heard, or not kept, what it was told
-  } else if (ended(r) && !r.owed) {
+  if (r.owed) {
+    if (!r.hook_out) {
+      tell_hook(now, r, answer.then); // it can be reached again
+    }
+  } else if (r.state.state() == job_state::COMPLETED) {
+    owe_again(now, r, answer.then);
+  } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
-    }
-    if (r.input_bytes == 0) {
-      return fail(errc::wrong_state, "its input is not here any more");
     }
     revive(now, r);
     assign(now, answer.then);
   }
+  r.watch = r.watch || watch;
   answer.view = view_of(r);
   return answer;
 }
@@ -209,16 +211,19 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     return fail(errc::job_not_found);
   }
   effects out;
-  if (ended(*r)) {
-    return view_and_effects{view_of(*r), std::move(out)};
+  const bool live = !ended(*r);
+  if (live) {
+    end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
   }
-  end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+  auto view = view_of(*r);
   if (by_origin && r->owed) {
     close_delivery(*r);
     std::erase_if(out, [](const effect& e) { return std::holds_alternative<owe>(e); });
+    trim(nullptr);
   }
-  auto view = view_of(*r);
-  assign(now, out); // its tenant may run another, or a worker was kept free for it
+  if (live) {
+    assign(now, out); // its tenant may run another, or a worker was kept free for it
+  }
   return view_and_effects{std::move(view), std::move(out)};
 }
 

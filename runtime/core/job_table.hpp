@@ -31,6 +31,7 @@
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/batch_sizes.hpp"
 #include "runtime/core/fair_lines.hpp"
+#include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
@@ -53,53 +54,6 @@
 #include <vector>
 
 namespace tayfa {
-
-// ---- effects: what the caller must do now -------------------------------------------------------
-
-/// Give this attempt to this worker. The members of a batch follow each other without anything in
-/// between.
-struct give {
-  worker_ref worker;
-  protocol::assign message;
-  std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
-};
-/// Tell this worker to stop this attempt; the table no longer waits for its result, only for its
-/// end.
-struct revoke {
-  worker_ref worker;
-  attempt_ref attempt;
-};
-/// Have this worker's engine replaced by one that loads this model.
-struct change_model {
-  worker_ref worker;
-  std::string model;
-};
-/// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
-/// `watched` says that the one who submitted it asked to be told.
-struct moved {
-  job_view view;
-  job_state from;
-  cause why;
-  bool watched;
-};
-/// Call the job's webhook with `view`, and say notified() then.
-struct notify {
-  std::string url;
-  job_view view;
-  std::uint32_t number; ///< of the try, from 1
-};
-/// Bring the job's result to the platform that it was taken from, and say posted() then.
-struct owe {
-  job_view view;
-  std::string origin;
-  std::vector<chunk> chunks;
-  bool refresh;         ///< the job asked for a fresh worker
-  std::uint32_t number; ///< of the try, from 1
-  milliseconds left;    ///< until nobody wants it any more
-};
-
-using effect = std::variant<give, revoke, change_model, moved, notify, owe>;
-using effects = std::vector<effect>;
 
 class job_table {
  public:
@@ -124,8 +78,9 @@ class job_table {
   /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
   /// A job with an origin may be given again under its id: one that is live is left as it is; one
-  /// that COMPLETED, or whose result is still owed, has its result brought again; any other begins
-  /// a new life.
+  /// that COMPLETED, or whose result is still owed, has its result brought again (at once, and for
+  /// a while from now); any other begins a new life. Once forgotten it is a new job, whose attempts
+  /// are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
   result<job_view> find(moment now, const job_id&) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
@@ -136,7 +91,7 @@ class job_table {
   result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
-  /// the platform that owns it wants no result.
+  /// the platform that owns it wants no result any more, nor that of one that has ended.
   result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false);
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
   /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
@@ -155,7 +110,8 @@ class job_table {
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
   /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
-  /// that is gone is forgotten: whoever numbers them never uses an incarnation again.
+  /// runs no batches; one that is gone is forgotten: whoever numbers them never uses an incarnation
+  /// again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
@@ -193,7 +149,9 @@ class job_table {
   /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
   /// The latest owe of this job: the platform has the result, or refuses it for good, or it is
-  /// tried again after a growing pause (`pause` at least) until the job's time to live is over.
+  /// tried again after a growing pause (`pause` at least, but there is a last try) until the job's
+  /// time to live is over, or somebody wants its result no longer (keep()), or some minutes after
+  /// its end, whichever comes last.
   effects posted(moment now, const job_id&, bool settled, milliseconds pause);
   /// Nobody will say posted() of what is being posted: it is posted again.
   effects posts_lost(moment now);
@@ -386,7 +344,9 @@ class job_table {
   moment owed_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
-  result<submitted> given_again(moment now, record&);
+  void owe_again(moment now, record&, effects&);
+  result<submitted> given_again(moment now, record&, bool watch);
+  std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
   void lose_worker(moment now, worker&, const error& why, effects&);

@@ -97,7 +97,7 @@ bool job_table::has_room(const worker& w, const record& r) const {
     return false;
   }
   const bool whole = r.suspect || batches(w.facts); // it wants, or takes, the worker for itself
-  return whole ? w.holds.empty() : w.holds.size() < w.facts.capacity;
+  return w.holds.size() < w.facts.capacity && (!whole || w.holds.empty());
 }
 
 bool job_table::serves(const worker& w, const record& r) {

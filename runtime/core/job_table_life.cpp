@@ -306,16 +306,18 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   if (to == job_state::CANCELLED) {
     drop_chunks(r);
   }
-  const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT;
+  const bool from_here = r.request.origin.empty();
+  // A client may retry what failed; a platform may give whatever it has no result of once more.
+  const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT ||
+                     (to == job_state::CANCELLED && !from_here);
   unsigned parts = store::part_state | store::part_output | store::part_chunks;
   if (!again) {
-    r.request.input = {}; // no retry will want it
+    r.request.input = {}; // nobody will want it
     r.input_bytes = 0;
     parts |= store::part_input_released;
   }
   p.failure = std::move(failure);
   p.ended = now;
-  const bool from_here = r.request.origin.empty();
   r.dead = from_here && (why == cause::attempts_exhausted || why == cause::poisoned);
   origins_live_ -= from_here ? 0 : 1;
   put_among_ended(r);

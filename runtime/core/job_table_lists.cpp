@@ -31,7 +31,7 @@ wait_reason job_table::why_waits(const record& r) const {
   bool any = false;
   bool loading = false;
   for (const auto& [slot, w] : workers_) {
-    any = any || (w.present && !w.draining);
+    any = any || (w.present && !w.draining && serves(w, r));
     loading = loading || (!w.changing_to.empty() && w.changing_to == r.request.model);
   }
   if (loading) {

@@ -68,6 +68,12 @@ void job_table::open_delivery(moment now, record& r, effects& out) {
   tell_hook(now, r, out);
 }
 
+/// The platform gives a job again that COMPLETED: it has not heard, or not kept, what it was told.
+void job_table::owe_again(moment now, record& r, effects& out) {
+  r.keep_until = std::max(r.keep_until, now + owed_least);
+  open_delivery(now, r, out);
+}
+
 void job_table::tell_hook(moment now, record& r, effects& out) {
   r.hook_out = true;
   r.hook_tries = one_more(r.hook_tries);
@@ -96,7 +102,7 @@ void job_table::close_delivery(record& r) {
 }
 
 moment job_table::owed_until(const record& r) const {
-  return std::max(ttl_end(r), r.past_->ended + owed_least);
+  return std::max({ttl_end(r), r.past_->ended + owed_least, r.keep_until});
 }
 
 /// How the last try of a webhook went is not known, so it may be made once more, but there are no
@@ -132,14 +138,15 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
     return {};
   }
   record& r = entry->second;
-  const auto next = now + std::max(owed_pause(r.hook_tries), pause);
-  if (settled || next >= owed_until(r)) {
+  const auto soonest = now + owed_pause(r.hook_tries);
+  const auto last = owed_until(r) - owed_pause_first; // however long a pause is asked for
+  if (settled || soonest > last) {
     close_delivery(r);
     trim(nullptr);
     return {};
   }
   r.hook_out = false;
-  r.not_before = next;
+  r.not_before = std::clamp(now + std::min(pause, job_policy::ttl_max), soonest, last);
   note(r, store::part_state);
   schedule(r);
   return {};

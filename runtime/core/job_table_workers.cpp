@@ -2,6 +2,8 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 namespace tayfa {
 
@@ -53,11 +55,10 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   if (w.present) {
     lose_worker(now, w, error{errc::engine_crash, "its slot runs a newer process"}, out);
   }
-  if (ref.slot.value < first_remote_slot) {
-    facts.capacity = std::max<std::uint32_t>(facts.capacity, 1);
-  }
-  facts.batch_max =
-      std::clamp<std::uint32_t>(facts.batch_max, 1, std::max<std::uint32_t>(facts.capacity, 1));
+  const bool remote = ref.slot.value >= first_remote_slot;
+  facts.capacity = remote ? facts.capacity : std::max<std::uint32_t>(facts.capacity, 1);
+  // A remote worker takes its jobs one by one, however many.
+  facts.batch_max = remote ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
   if (!w.changing_to.empty() && facts.model == w.changing_to) {
     times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
   }
@@ -69,7 +70,9 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   }
   w.present = true;
   w.since = ++ticks_;
-  sizes_.engine_new(w.facts.device);
+  if (!remote) {
+    sizes_.engine_new(w.facts.device);
+  }
   assign(now, out);
   return out;
 }
@@ -131,6 +134,18 @@ bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
   const auto entry = jobs_.find(attempt.job);
   return entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
          entry->second.holder == ref && entry->second.attempts == attempt.number;
+}
+
+/// The highest number among the attempts of this job that workers still hold.
+std::uint32_t job_table::last_held_of(const job_id& id) const {
+  std::uint32_t last = 0;
+  for (const auto& [slot, w] : workers_) {
+    const auto beyond = w.holds.upper_bound({id, std::numeric_limits<std::uint32_t>::max()});
+    if (beyond != w.holds.begin() && std::prev(beyond)->job == id) {
+      last = std::max(last, std::prev(beyond)->number);
+    }
+  }
+  return last;
 }
 
 std::size_t job_table::held(slot_id slot) const {

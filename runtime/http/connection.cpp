@@ -18,6 +18,8 @@ constexpr std::size_t pending_max = 64 * 1024;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
+/// The row of api's table that every health path leads to.
+constexpr std::string_view health_route = "ping";
 constexpr std::size_t discard_max = std::size_t{64} << 20;
 
 std::string text_of(boost::beast::string_view text) {
@@ -26,8 +28,8 @@ std::string text_of(boost::beast::string_view text) {
 
 } // namespace
 
-http_connection::http_connection(http_core& core, socket s)
-    : core_(core), socket_(std::move(s)), timer_(core.io) {
+http_connection::http_connection(http_core& core, socket s, bool only_health)
+    : core_(core), only_health_(only_health), socket_(std::move(s)), timer_(core.io) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
   socket_.non_blocking(true, ignored);
@@ -63,6 +65,8 @@ void http_connection::close() {
     return;
   }
   phase_ = phase::closed;
+  const auto client = std::move(client_);
+  const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
   release_body();
   release_stream();
   pass_.reset();
@@ -70,6 +74,9 @@ void http_connection::close() {
   error_code ignored;
   socket_.close(ignored);
   core_.forget(*this);
+  if (client) {
+    client->left();
+  }
 }
 
 // ---- reading -----------------------------------------------------------------------------------
@@ -121,12 +128,17 @@ void http_connection::on_end_of_stream() {
   case phase::idle:
   case phase::head:
   case phase::body:
-  case phase::streaming: // who still watches keeps its side open
   case phase::lingering: close(); break;
+  case phase::streaming:
+    if (stream_) {
+      close(); // who still watches keeps its side open
+    }          // else the last piece is leaving, and may have been read already
+    break;
   case phase::answering:
     // Gone for good and "I have said all" look alike; who only shut its sending side gets what
     // comes soon.
     arm(core_.options.linger);
+    client_->left();
     break;
   case phase::writing: keep_alive_ = false; break;
   case phase::closed: break;
@@ -203,7 +215,7 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
-  const auto asked = api::read_head(method, target, core_.options.api);
+  const auto asked = read_target(method, target);
   if (!asked) {
     respond(asked.error(), no_body ? after::go_on : after::close);
     return;
@@ -217,6 +229,16 @@ void http_connection::admit() {
     return;
   }
   begin_body(asked->body_bytes);
+}
+
+tl::expected<api::heading, api::response>
+http_connection::read_target(std::string_view method, std::string_view target) const {
+  auto found = api::read_head(method, target, core_.options.api);
+  if (found && only_health_ && found->route != health_route) {
+    return tl::unexpected(
+        api::refuse({errc::not_found, "this address answers health checks only"}));
+  }
+  return found;
 }
 
 std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {

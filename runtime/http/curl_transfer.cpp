@@ -89,7 +89,8 @@ result<void> curl_transfer::check(const poster_options& options) {
   if (!is_field_value(call_.user_agent) || call_.user_agent.size() > field_bytes_max) {
     return fail(errc::bad_request, "the user agent is malformed");
   }
-  auto url = call_.guarded ? guarded_url(call_.url, options.guard) : parse_url(call_.url);
+  auto url = call_.guarded ? guarded_url(call_.url, options.guard)
+                           : parse_url(call_.url, own_url_bytes_max);
   if (!url) {
     return fail(call_.guarded ? errc::webhook_refused : errc::bad_request, url.error().text);
   }

@@ -41,9 +41,9 @@ struct job_row {
   std::optional<milliseconds> execution;
   std::vector<attempt_view> history;
 
-  std::uint32_t hook_tries = 0; ///< of the webhook; hook_open = still to be delivered
-  bool hook_open = false;   ///< of a job with an origin: its result is owed to its platform
-  bool refresh = false;     ///< it asked for a fresh worker
+  std::uint32_t hook_tries = 0;     ///< of the webhook; hook_open = still to be delivered
+  bool hook_open = false;           ///< of a job with an origin: its result is owed to its platform
+  bool refresh = false;             ///< it asked for a fresh worker
   std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
 
   shared_text output;        ///< JSON text

@@ -107,6 +107,7 @@ class idle_supervisor final : public supervisor_actor::base {
             ignore<engine_moved>(),
             ignore<load_changed>(),
             ignore<queue_drained>(),
+            ignore<origin_drained>(),
             ignore<part_stuck>(),
             ignore<store_opened>(),
             ignore<store_closed>(),

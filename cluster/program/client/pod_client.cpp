@@ -102,6 +102,9 @@ pod_client::answer pod_client::health() const {
 pod_client::answer pod_client::slots() const {
   return call("GET", root_ + "/slots");
 }
+pod_client::answer pod_client::workers() const {
+  return call("GET", root_ + "/workers");
+}
 pod_client::answer pod_client::drain(std::uint32_t slot, bool on) const {
   return call("POST", root_ + "/slots/" + std::to_string(slot) + (on ? "/drain" : "/undrain"));
 }

@@ -62,6 +62,7 @@ class pod_client {
   answer dead(const std::string& query) const;
   answer health() const;
   answer slots() const;
+  answer workers() const; ///< the remote ones
   answer drain(std::uint32_t slot, bool on) const;
   answer resize(std::uint32_t count) const;
 

@@ -185,6 +185,34 @@ TEST(load_config, every_error_of_every_source_is_reported) {
           "engine.slot: no such setting; did you mean engine.slots? (from flag --engine.slot)"));
 }
 
+TEST(load_config, values_under_foreign_names_are_weaker_than_the_file_or_as_strong_as_flags) {
+  const scratch_file file{"[http]\nhealth_path = \"/file\"\n"};
+  config_sources sources{file.path(), {}, {}};
+  sources.assumed = {{"http.listen", "127.0.0.1:81", "env PORT"},
+                     {"http.health_path", "/assumed", "env HEALTH_CHECK_PATH"}};
+  sources.firm = {{"http.health_path", "/firm", "flag --path"}};
+  const auto c = loaded(sources);
+  EXPECT_EQ(c.values.http_listen, "127.0.0.1:81");
+  EXPECT_EQ(origin_of(c, "http.listen"), "env PORT");
+  EXPECT_EQ(c.values.http_health_path, "/firm");
+  EXPECT_EQ(origin_of(c, "http.health_path"), "flag --path");
+  sources.firm.clear();
+  EXPECT_EQ(loaded(sources).values.http_health_path, "/file");
+  EXPECT_EQ(origin_of(c, "pod.data"), "default");
+  EXPECT_EQ(origin_of(c, "no.such"), "default");
+}
+
+TEST(load_config, a_foreign_name_beside_the_flag_is_said_twice) {
+  config_sources sources{"", {}, {{"http.listen", "127.0.0.1:1"}}};
+  sources.firm = {{"http.listen", "127.0.0.1:2", "flag --rp_api_port"}};
+  EXPECT_THAT(errors_of(sources),
+              ElementsAre("http.listen: given more than once (from flag --listen and flag "
+                          "--rp_api_port)"));
+  sources = {};
+  sources.assumed = {{"log.level", "loud", "env RUNPOD_LOG_LEVEL"}};
+  EXPECT_THAT(errors_of(sources), ElementsAre(HasSubstr("(from env RUNPOD_LOG_LEVEL)")));
+}
+
 TEST(load_config, unknown_names_in_the_file) {
   EXPECT_THAT(file_errors("[htpp]\nlisten = \"a:1\"\n"),
               ElementsAre("htpp: no such section; did you mean http? (from file F:1)"));

@@ -26,6 +26,11 @@ inline std::string text_of(const effect& e) {
     return "notify " + n->url + " of " + n->view.id.str() + " " +
            std::string{to_string(n->view.state)} + " try " + std::to_string(n->number);
   }
+  if (const auto* o = std::get_if<owe>(&e)) {
+    return "owe " + o->origin + " of " + o->view.id.str() + " " +
+           std::string{to_string(o->view.state)} + " try " + std::to_string(o->number) +
+           (o->refresh ? " refresh" : "");
+  }
   const auto& m = std::get<moved>(e);
   return m.view.id.str() + " " + std::string{to_string(m.view.state)} + " (" +
          std::string{to_string(m.why)} + ")" + (m.watched ? " watched" : "");
@@ -53,8 +58,17 @@ struct job_script {
     r.input = shared_text{std::move(input)};
     return r;
   }
+  /// A job that was taken from a platform, which knows it as "p-<id>".
+  static job_request taken(const char* id, std::string input = "{}") {
+    auto r = request(std::move(input));
+    r.origin = std::string{"p-"} + id;
+    return r;
+  }
   static worker_ref worker(std::uint32_t slot, std::uint64_t incarnation = 1) {
     return {slot_id{slot}, incarnation};
+  }
+  static worker_ref remote(std::uint32_t number, std::uint64_t incarnation = 1) {
+    return worker(first_remote_slot + number, incarnation);
   }
   static attempt_ref attempt(const char* job, std::uint32_t number) {
     return {job_id{job}, number};
@@ -79,8 +93,10 @@ struct job_script {
     r.policy.idempotency_key = key;
     return r;
   }
-  std::string cancel(const char* id) {
-    auto done = table.cancel(now, job_id{id});
+  std::string take(const char* id, bool watch = false) { return submit(id, taken(id), watch); }
+  std::string stop(const char* id) { return cancel(id, true); } ///< by its platform
+  std::string cancel(const char* id, bool by_origin = false) {
+    auto done = table.cancel(now, job_id{id}, by_origin);
     audited();
     return done ? text_of(done->second) : std::string{to_string(done.error().code)};
   }
@@ -104,6 +120,9 @@ struct job_script {
   std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
   std::string notified(const char* id, bool delivered) {
     return audited(table.notified(now, job_id{id}, delivered));
+  }
+  std::string posted(const char* id, bool settled, milliseconds pause = milliseconds{0}) {
+    return audited(table.posted(now, job_id{id}, settled, pause));
   }
   job_view view(const char* id) const {
     auto found = table.find(now, job_id{id});
@@ -141,6 +160,13 @@ struct job_script {
   }
   std::string join(worker_ref w, const worker_facts& f) {
     return audited(table.worker_joined(now, w, f));
+  }
+  /// A remote worker says what it is ready for.
+  static worker_facts asking(std::uint32_t capacity, const char* endpoint = "tayfa") {
+    auto f = facts(capacity);
+    f.endpoint = endpoint;
+    f.name = "their worker";
+    return f;
   }
   std::string join(worker_ref w, std::uint32_t capacity = 1) { return join(w, facts(capacity)); }
   std::string join(std::uint32_t slot) { return join(worker(slot)); }
@@ -210,13 +236,15 @@ struct job_script {
     audited();
     return text_of(consequences);
   }
-  /// A job that was there already: "again", and its id.
+  /// A job that was there already: "again", its id, and what follows from it.
   std::string checked(const result<job_table::submitted>& done) {
     audited();
     if (!done) {
       return std::string{to_string(done.error().code)};
     }
-    return done->fresh ? text_of(done->then) : "again " + done->view.id.str();
+    const auto orders = text_of(done->then);
+    return done->fresh ? orders
+                       : "again " + done->view.id.str() + (orders.empty() ? "" : "; " + orders);
   }
   std::string reported(const job_table::report_result& r) {
     audited();

@@ -1,7 +1,6 @@
 // What the table asks the store to keep, what it does when the store cannot, and what it makes of
 // the rows after a restart.
-#include "tests/unit/core/job_script.hpp"
-#include "tests/unit/core/perfect_store.hpp"
+#include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>
 
@@ -16,44 +15,6 @@ using ::testing::SizeIs;
 const auto w0 = job_script::worker(0);
 const auto w1 = job_script::worker(1);
 const auto attempt = &job_script::attempt;
-
-job_limits durable(job_limits l = {}) {
-  l.durable = true;
-  return l;
-}
-
-/// A script whose changes go to a store, when told to.
-struct durable_script : job_script {
-  explicit durable_script(job_limits l = {}) : job_script(durable(l)) {}
-
-  perfect_store disk;
-
-  std::size_t commit() {
-    const auto batch = table.take_changes();
-    disk.apply(batch);
-    table.committed();
-    return batch.size();
-  }
-  /// The runtime dies and starts again on what was committed.
-  std::string restart(durable_script& next) const {
-    next.now = now;
-    next.disk = disk;
-    return text_of(next.table.restore(now, disk.rows(), disk.last_order()));
-  }
-  std::vector<std::string> refuse() {
-    table.take_changes();
-    std::vector<std::string> fresh;
-    for (const auto& id : table.not_committed()) {
-      fresh.push_back(id.str());
-    }
-    return fresh;
-  }
-  std::string withdraw(std::initializer_list<const char*> ids) {
-    const auto then = table.withdraw(now, std::vector<job_id>(ids.begin(), ids.end()));
-    EXPECT_THAT(table.audit(), IsEmpty());
-    return text_of(then);
-  }
-};
 
 // ---- what is noted ------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 // Calls to real receivers on loopback: what is sent, what comes back, and receivers that are
 // broken.
 #include "runtime/http/curl_poster.hpp"
+#include "runtime/http/url_guard.hpp"
 
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/full_backlog.hpp"
@@ -59,6 +60,24 @@ TEST(poster, methods_and_large_bodies) {
   EXPECT_EQ(got[2].body.size(), 3'000'000U);
   EXPECT_FALSE(got[2].has("Expect"));
   EXPECT_TRUE(got[5].has("Content-Length: 0"));
+}
+
+TEST(poster, urls_that_are_made_here_may_be_long) {
+  receiver there;
+  auto call = call_to(there.url("127.0.0.1", "/ping?job_id=" + std::string(150'000, 'a')));
+  call.method = "GET";
+  call.guarded = true;
+  const auto refused = ask(call);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::webhook_refused);
+  call.guarded = false;
+  const auto answer = ask(call);
+  ASSERT_TRUE(answer) << answer.error().str();
+  EXPECT_EQ(answer->status, 200U);
+  call.url += std::string(own_url_bytes_max, 'a');
+  const auto malformed = ask(call);
+  ASSERT_FALSE(malformed);
+  EXPECT_EQ(malformed.error().code, errc::bad_request);
 }
 
 TEST(poster, the_caller_names_the_content_type) {

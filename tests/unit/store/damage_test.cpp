@@ -112,7 +112,8 @@ TEST_F(damage, rows_that_cannot_be_are_found) {
         "UPDATE requests SET id='job-1' WHERE job=2", "UPDATE requests SET priority=10 WHERE job=2",
         "UPDATE requests SET input_bytes=1 WHERE job=2", "DELETE FROM states WHERE job=2",
         "DELETE FROM requests WHERE job=2", "UPDATE states SET attempts=-1 WHERE job=2",
-        "UPDATE states SET history='[{}]' WHERE job=2", "UPDATE states SET history='[' WHERE job=2",
+        "UPDATE states SET refresh=2 WHERE job=2", "UPDATE states SET history='[{}]' WHERE job=2",
+        "UPDATE states SET history='[' WHERE job=2",
         "INSERT INTO results VALUES(2,'xx',1,NULL,NULL)",
         "INSERT INTO results VALUES(2,NULL,0,NULL,'5:abc')"}) {
     std::filesystem::remove_all(folder.file());

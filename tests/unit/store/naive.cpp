@@ -86,6 +86,10 @@ change workload::accept_one() {
   row.fingerprint = draw(1'000'000);
   row.request.input = text();
   row.request.policy.priority = static_cast<std::uint8_t>(draw(10));
+  if (draw(3) == 0) {
+    row.request.origin = "p-" + std::to_string(order_);
+    row.request.s3_config = std::string(draw(200), 's');
+  }
   return accept(std::move(row));
 }
 
@@ -111,6 +115,9 @@ change workload::change_one(const naive_store& now) {
                            .began = {},
                            .ended = std::chrono::milliseconds{draw(999)},
                            .failure = {}});
+    row.hook_open = draw(2) == 0;
+    row.refresh = draw(2) == 0;
+    row.keep_until = row.submitted + std::chrono::milliseconds{draw(99)};
     more = part_output | part_chunks | (kind == 5 ? part_input_released : 0);
   }
   return state_of(std::move(row), more);

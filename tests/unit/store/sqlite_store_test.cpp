@@ -37,6 +37,8 @@ job_row row_with_everything() {
                             .tenant = "team",
                             .idempotency_key = "key 1"},
                  .webhook = "https://example.org/hook",
+                 .s3_config = R"({"bucketName":"b","accessSecret":"s"})",
+                 .origin = "the platform's/own id",
                  .sync = true};
   row.input_bytes = row.request.input.size();
   row.state = job_state::FAILED;
@@ -67,6 +69,8 @@ job_row row_with_everything() {
                   .failure = {}}};
   row.hook_tries = 2;
   row.hook_open = true;
+  row.refresh = true;
+  row.keep_until = row.submitted + milliseconds{500};
   row.output = shared_text{"[1,2]"};
   row.output_bytes = 5;
   row.chunks = {chunk{"\"one\""}, chunk{}, chunk{"3:x"}};

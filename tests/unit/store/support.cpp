@@ -34,8 +34,8 @@ std::string words_of(const job_row& row) {
       << ' ' << ms(row.execution) << " history " << history_text(row.history) << " hook "
       << row.hook_tries << row.hook_open << row.refresh
       << (row.keep_until ? at(*row.keep_until) : "-") << row.request.origin << '|'
-      << row.request.s3_config << " output " << row.output_bytes << ' '
-      << row.output.view() << " chunks " << chunks_text(row.chunks);
+      << row.request.s3_config << " output " << row.output_bytes << ' ' << row.output.view()
+      << " chunks " << chunks_text(row.chunks);
   return out.str();
 }
 
