@@ -134,8 +134,8 @@ effects job_table::notified(moment now, const job_id& id, bool delivered) {
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.hook_out || !entry->second.owed) {
-    return {};
+  if (entry == jobs_.end() || !entry->second.owed || (!entry->second.hook_out && !settled)) {
+    return {}; // that it is settled is good to know from whichever try
   }
   record& r = entry->second;
   const auto soonest = now + owed_pause(r.hook_tries);

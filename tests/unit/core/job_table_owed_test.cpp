@@ -221,6 +221,11 @@ TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
   EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "b was not on its way";
   s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
   EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "what became of the try is not known";
+  s.table.posts_lost(s.now);
+  s.posted("a", false);
+  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
+  s.posted("a", true);
+  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"})) << "one of them arrived after all";
 }
 
 // ---- what is owed stays -------------------------------------------------------------------------
