@@ -17,6 +17,10 @@ constexpr milliseconds held_at_least = 50ms;
 /// A take that was held for its time is dropped in good order; only a platform that does not even
 /// close its side is cut off.
 constexpr milliseconds cut_off_after = 30s;
+/// A stop may overtake the take that brings its job: they come over two connections. Kept for no
+/// longer than that explains, as the platform may give the job anew on purpose.
+constexpr milliseconds stop_overtakes = 2s;
+constexpr std::size_t early_stops_max = 1'000;
 
 } // namespace
 
@@ -235,6 +239,10 @@ void runpod_worker::accept(runpod::taken_job job) {
     ctx_.outside.log.warn("job_given_twice", {{"job", id}});
     return;
   }
+  if (const auto stop = early_stops_.extract(id); !stop.empty() && stop.mapped() >= now()) {
+    ctx_.outside.log.info("job_stopped", {{"job", id}});
+    return;
+  }
   last_job_taken_ = ctx_.knobs.runpod_refresh_worker;
   submit_job m;
   m.id = id;
@@ -311,7 +319,13 @@ void runpod_worker::heard_stops(const platform_news::stops& m) {
 void runpod_worker::stop_job(const std::string& origin) {
   const auto id = runpod::local_id(origin);
   if (!live_.contains(id) && !submitting_.contains(id)) {
-    return; // over, or never here
+    if (!line_numbers_.contains(id)) { // else it is over; else it is on its way, or never here
+      std::erase_if(early_stops_, [this](const auto& e) { return e.second < now(); });
+      if (early_stops_.size() < early_stops_max) {
+        early_stops_[id] = now() + stop_overtakes;
+      }
+    }
+    return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
   request(crew_.queue, caf::infinite, cancel_job{id, true})

@@ -2,6 +2,7 @@
 #include "cluster/program/runpod/unhealthy_report.hpp"
 
 #include "runtime/telemetry/memory_log.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -37,7 +38,8 @@ const unhealthy why{"_memory_check", "RuntimeError: Insufficient memory: 1.00GB 
 
 TEST(unhealthy_report, names_the_check_and_the_reason_once) {
   recorder post;
-  memory_log log;
+  const system_time time;
+  memory_log log{time};
   report_unhealthy(platform(), why, post, log);
   ASSERT_EQ(post.calls.size(), 1U);
   EXPECT_EQ(post.calls.front().method, "GET");
@@ -48,18 +50,22 @@ TEST(unhealthy_report, names_the_check_and_the_reason_once) {
 TEST(unhealthy_report, an_answer_that_does_not_come_holds_nobody_up) {
   recorder post;
   post.answer = fail(errc::request_timeout);
-  memory_log log;
+  const system_time time;
+  memory_log log{time};
   report_unhealthy(platform(), why, post, log);
   EXPECT_EQ(post.calls.size(), 1U);
+  EXPECT_EQ(log.count("unhealthy_told outcome=request_timeout"), 1U);
 }
 
 TEST(unhealthy_report, is_the_logs_alone_where_there_are_no_pings) {
   recorder post;
-  memory_log log;
+  const system_time time;
+  memory_log log{time};
   auto quiet = platform();
   quiet.pings = false;
   report_unhealthy(quiet, why, post, log);
   EXPECT_TRUE(post.calls.empty());
+  EXPECT_EQ(log.count("fitness_check_failed check=_memory_check"), 1U);
 }
 
 TEST(unfit_note, remembers_what_the_checks_found_last) {
