@@ -13,6 +13,7 @@ TEST_JOBS ?= 2
 
 SETUP := runtime/setup/setup.sh
 BUILD := runtime/setup/build.sh
+TEST_ENV := runtime/setup/test_env.sh
 PYTHON := $(TAYFA_DEPS)/venv/bin/python
 FORMATTED = git ls-files '*.cpp' '*.hpp'
 SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
@@ -21,7 +22,7 @@ SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=pr
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
-	@printf '\nTAYFA_DEPS=DIR  another place for what Debian does not package (default .deps)\nBUILD_DIR=DIR   another build folder (default build)      JOBS=N  compile jobs\n'
+	@printf '\nTAYFA_DEPS=DIR  another place for what Debian does not package (default .deps)\nBUILD_DIR=DIR   another build folder (default build)      JOBS=N  compile jobs\nTAYFA_NO_TEST_VENV=1   no tests against programs from PyPI (RunPod SDK)\n'
 
 setup: ## install the packages that Tayfa builds with (Debian 12), msgpack and libtorch
 	@$(SETUP) --retry
@@ -37,6 +38,7 @@ model:
 	@runtime/demo/run_demo.py --build $(BUILD_DIR) --model-only
 
 test: build model ## build everything and run every test
+	@$(TEST_ENV) $(BUILD_DIR)
 	@ctest --test-dir $(BUILD_DIR) --output-on-failure --no-tests=error -j$(TEST_JOBS)
 
 storm: build ## kill runtime and engines at random under 2,000 jobs; STORM_SEED chooses the seed
@@ -57,6 +59,7 @@ fuzz: ## clang's libFuzzer with ASan and UBSan, FUZZ_SECONDS each (default 10)
 sanitize: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer, in build-sanitize
 	@$(SETUP)
 	@$(BUILD) build-sanitize -DTAYFA_SANITIZE=address,undefined
+	@$(TEST_ENV) build-sanitize
 	@runtime/demo/run_demo.py --build build-sanitize --model-only
 	@$(SANITIZED) ctest --test-dir build-sanitize --output-on-failure --no-tests=error -j$(TEST_JOBS)
 

@@ -236,7 +236,7 @@ void gpu_worker::said(const protocol::load_finished& m) {
 void gpu_worker::said(const protocol::log& m) {
   const log_field fields[] = {{"worker", terms_.worker}, {"job", m.attempt.job}, {"text", m.text}};
   if (ctx_.outside.log.enabled(level_of(m.level))) {
-    ctx_.outside.log.write(level_of(m.level), "engine_says", fields);
+    ctx_.outside.log.write(level_of(m.level), engine_says, fields);
   }
 }
 

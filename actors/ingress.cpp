@@ -1,5 +1,6 @@
 #include "actors/ingress.hpp"
 
+#include "actors/worker_call.hpp"
 #include "runtime/core/job_table.hpp"
 #include "runtime/http/event_stream.hpp"
 
@@ -99,11 +100,12 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
-  answer_with_state(call.id, answer);
+  answer_with_state(call.id, answer, call.keep);
 }
 
-void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, find_job{id})
+void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer,
+                                       std::optional<milliseconds> keep) {
+  request(crew_.queue, caf::infinite, find_job{id, keep})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::job(*a.value) : api::refuse(a.value.error()));
@@ -162,6 +164,14 @@ void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
       .then([answer](const list_answer& a) { answer->send(api::jobs(a.value)); }, failed(answer));
 }
 
+void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
+  auto filter = call.filter;
+  filter.endpoint = call.endpoint;
+  request(crew_.queue, caf::infinite, list_of_jobs{std::move(filter)})
+      .then([answer](const list_answer& a) { answer->send(api::requests(a.value)); },
+            failed(answer));
+}
+
 void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, inspect_job{call.id})
       .then(
@@ -210,20 +220,44 @@ void runpod_ingress::answer_with_slots(const slot_answer& a, const reply_ptr& an
   }
 }
 
+void runpod_ingress::on(const api::list_workers&, const reply_ptr& answer) {
+  request(crew_.remote, caf::infinite, ask_workers{})
+      .then([answer](const workers_answer& a) { answer->send(api::workers(a.value)); },
+            failed(answer));
+}
+
+void runpod_ingress::on(const api::describe&, const reply_ptr& answer) {
+  answer->send(api::described());
+}
+
+void runpod_ingress::for_remote(api::worker_request call, const reply_ptr& answer) {
+  send(crew_.remote, worker_call{std::move(call), answer});
+}
+
+/// The engines of this pod and the remote workers, together.
 void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
+  const auto add = [](api::worker_counts& all, const health_answer& h) {
+    all.initializing += h.initializing;
+    all.idle += h.idle;
+    all.ready += h.idle;
+    all.running += h.running;
+    all.unhealthy += h.unhealthy;
+  };
   request(crew_.queue, caf::infinite, count_jobs{})
       .then(
-          [this, answer](const counts_answer& jobs) {
+          [this, answer, add](const counts_answer& jobs) {
             request(crew_.health, caf::infinite, ask_health{})
                 .then(
-                    [answer, jobs](const health_answer& h) {
-                      api::worker_counts workers;
-                      workers.initializing = h.initializing;
-                      workers.idle = h.idle;
-                      workers.ready = h.idle;
-                      workers.running = h.running;
-                      workers.unhealthy = h.unhealthy;
-                      answer->send(api::counts(jobs.value, workers));
+                    [this, answer, add, jobs](const health_answer& own) {
+                      request(crew_.remote, caf::infinite, ask_health{})
+                          .then(
+                              [answer, add, jobs, own](const health_answer& remote) {
+                                api::worker_counts workers;
+                                add(workers, own);
+                                add(workers, remote);
+                                answer->send(api::counts(jobs.value, workers));
+                              },
+                              failed(answer));
                     },
                     failed(answer));
           },

@@ -10,6 +10,7 @@
 
 #include "actors/common.hpp"
 
+#include <concepts>
 #include <map>
 
 namespace tayfa {
@@ -45,6 +46,15 @@ class runpod_ingress : public ingress_actor::base {
   void on(const api::list_slots&, const reply_ptr&);
   void on(const api::drain_slot&, const reply_ptr&);
   void on(const api::resize_slots&, const reply_ptr&);
+  void on(const api::list_requests&, const reply_ptr&);
+  void on(const api::list_workers&, const reply_ptr&);
+  void on(const api::describe&, const reply_ptr&);
+  template <class Call>
+    requires std::constructible_from<api::worker_request, Call>
+  void on(const Call& call, const reply_ptr& answer) {
+    for_remote(call, answer);
+  }
+  void for_remote(api::worker_request, const reply_ptr&);
   void on(const api::health&, const reply_ptr&);
   void on(const api::ping&, const reply_ptr&);
   void on(const api::scrape&, const reply_ptr&);
@@ -58,7 +68,8 @@ class runpod_ingress : public ingress_actor::base {
   void wait_for(const job_id&, const reply_ptr&, std::chrono::milliseconds);
   void wait_instead(const job_id& asked, const job_view& known);
   void answer_with_slots(const slot_answer&, const reply_ptr&);
-  void answer_with_state(const job_id&, const reply_ptr&);
+  void answer_with_state(const job_id&, const reply_ptr&,
+                         std::optional<milliseconds> keep = std::nullopt);
   /// The timer fires at the earliest wait; a wait that ended early costs one idle scan.
   void arm(moment until);
   void follow_load();

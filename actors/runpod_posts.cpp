@@ -66,8 +66,7 @@ void runpod_worker::said(const origin_said& m) {
     l.streamed = true;
     auto bodies = runpod::chunk_bodies(m.payload);
     if (!bodies) {
-      ctx_.outside.log.warn("chunk_not_posted",
-                            {{"job", m.id}, {"text", bodies.error().str()}});
+      ctx_.outside.log.warn("chunk_not_posted", {{"job", m.id}, {"text", bodies.error().str()}});
       return;
     }
     for (auto& body : *bodies) {
@@ -76,7 +75,7 @@ void runpod_worker::said(const origin_said& m) {
         return;
       }
       l.waiting_bytes += body.size();
-      l.posts.push_back({post_kind::chunk, std::move(body)});
+      l.posts.push_back({post_kind::piece, std::move(body)});
     }
   }
   post_next(number);
@@ -105,12 +104,11 @@ void runpod_worker::deliver(const deliver_result& m) {
   l.streamed = l.streamed || !m.chunks.empty();
   auto body = result_body(m, l.streamed);
   if (!body) {
-    ctx_.outside.log.warn("result_replaced",
-                          {{"job", m.view.id}, {"text", body.error().str()}});
+    ctx_.outside.log.warn("result_replaced", {{"job", m.view.id}, {"text", body.error().str()}});
     l.posts.push_back({post_kind::refusal, runpod::error_body(platform_, body.error(), m.refresh)});
   } else {
     if (l.streamed && m.view.failure && !platform_.post_stream.empty()) {
-      l.posts.push_back({post_kind::last_chunk, runpod::chunk_error_body(*m.view.failure)});
+      l.posts.push_back({post_kind::last_piece, runpod::chunk_error_body(*m.view.failure)});
     }
     l.posts.push_back({post_kind::result, std::move(*body)});
   }
@@ -142,11 +140,10 @@ void runpod_worker::post_next(std::uint64_t number) {
   post& next = l.posts.front();
   ++next.tries;
   l.posting = true;
-  const bool to_stream = next.kind == post_kind::chunk || next.kind == post_kind::last_chunk;
+  const bool to_stream = next.kind == post_kind::piece || next.kind == post_kind::last_piece;
   const bool is_end = next.kind == post_kind::result || next.kind == post_kind::refusal;
-  auto what = to_stream
-                  ? runpod::chunk_call(platform_, l.origin, next.body)
-                  : runpod::result_call(platform_, l.origin, is_end && l.streamed, next.body);
+  auto what = to_stream ? runpod::chunk_call(platform_, l.origin, next.body)
+                        : runpod::result_call(platform_, l.origin, is_end && l.streamed, next.body);
   call(std::move(what), [number](result<outgoing_answer> answer) {
     return platform_news{platform_news::posted{number, std::move(answer)}};
   });
@@ -159,36 +156,36 @@ void runpod_worker::posted(const platform_news::posted& m) {
   }
   line& l = it->second;
   l.posting = false;
-  auto& done = l.posts.front();
+  auto& sent = l.posts.front();
   const auto news = runpod::read_post(m.answer);
   using what = runpod::post_news::what;
-  const bool is_end = done.kind == post_kind::result || done.kind == post_kind::refusal;
-  if (is_end && news.kind == what::refused && done.kind == post_kind::result &&
+  const bool is_end = sent.kind == post_kind::result || sent.kind == post_kind::refusal;
+  if (is_end && news.kind == what::refused && sent.kind == post_kind::result &&
       !means_gone(m.answer)) {
     // The job must end: with a small error, when the platform does not want its result.
     ctx_.outside.log.warn("result_replaced", {{"job", l.id}, {"text", news.text}});
-    done = {post_kind::refusal,
+    sent = {post_kind::refusal,
             runpod::error_body(platform_, error{errc::job_failed,
                                                 "the platform refused the result: " + news.text})};
     post_next(m.line);
     return;
   }
   if (is_end) {
-    const auto how = news.kind == what::accepted && done.kind == post_kind::result
+    const auto how = news.kind == what::accepted && sent.kind == post_kind::result
                          ? delivery::delivered
                          : (news.kind == what::again ? delivery::again : delivery::given_up);
     result_settled(m.line, how, news.pause, news.text);
     return;
   }
-  if (news.kind == what::again && done.tries < side_tries_max) {
-    send_timer(this, std::max(runpod::post_pause(done.tries), news.pause), m.line, post_again);
+  if (news.kind == what::again && sent.tries < side_tries_max) {
+    send_timer(this, std::max(runpod::post_pause(sent.tries), news.pause), m.line, post_again);
     l.posting = false;
     return;
   }
   if (news.kind != what::accepted) {
     ctx_.outside.log.warn("post_given_up", {{"job", l.id}, {"text", news.text}});
   }
-  l.waiting_bytes -= std::min(l.waiting_bytes, done.body.size());
+  l.waiting_bytes -= std::min(l.waiting_bytes, sent.body.size());
   l.posts.pop_front();
   post_next(m.line);
 }

@@ -1,17 +1,19 @@
 // The supervisor: owns the pod's lifecycle and every other actor.
 //
-// It is the root of the tree: the core group (queue, model_loader, health, ingress; rest_for_one,
-// because each relies on those before it) and one group per slot (one gpu_worker each, so that one
-// slot's failures are counted and quarantined alone, and all slots stop at the same time). Slots
-// can be drained one by one, added and removed while the pod is READY or RUNNING. Pod states are
-// its behaviours; every state but READY and RUNNING has a budget. What it decides about restarts is
-// runtime/core/supervision; the pod's end carries an exit code that says why.
+// It is the root of the tree: the core group (queue, model_loader, health, remote_workers, ingress
+// and, on RunPod, runpod_worker; rest_for_one, because each relies on those before it) and one
+// group per slot (one gpu_worker each, so that one slot's failures are counted and quarantined
+// alone, and all slots stop at the same time). Slots can be drained one by one, added and removed
+// while the pod is READY or RUNNING. Pod states are its behaviours; every state but READY and
+// RUNNING has a budget. What it decides about restarts is runtime/core/supervision; the pod's end
+// carries an exit code that says why.
 #pragma once
 
 #include "actors/child_keeper.hpp"
 #include "actors/gpu_worker.hpp"
 #include "actors/ingress.hpp"
 #include "actors/queue.hpp"
+#include "actors/remote_workers.hpp"
 #include "actors/runpod_worker.hpp"
 
 #include <functional>
@@ -131,6 +133,7 @@ class supervisor : public supervisor_actor::base {
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
   void broadcast();
+  call_sink sink() const;
   void refresh_ready();
   bool serving() const;
   void move_to(pod_state, cause, std::chrono::milliseconds budget = {});
@@ -165,8 +168,9 @@ class supervisor : public supervisor_actor::base {
   bool ready_ = false;
   bool http_open_ = false;
   bool store_open_ = false;
-  bool origin_drained_ = false;  ///< the platform gives nothing more
-  bool owed_ = false;            ///< and it is owed something
+  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the desk that uses it
+  bool origin_drained_ = false;                      ///< the platform gives nothing more
+  bool owed_ = false;                                ///< and it is owed something
   bool queue_draining_ = false;
   bool waits_for_posts_ = false;
   bool workers_stopping_ = false;

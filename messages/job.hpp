@@ -145,6 +145,7 @@ struct job_filter {
   std::optional<job_state> state;
   std::optional<std::string> tenant;
   std::optional<std::string> model;
+  std::optional<std::string> endpoint;
   bool dead = false;       ///< only the dead list
   std::size_t limit = 100; ///< 1 .. limit_max
   std::uint64_t after = 0; ///< of an earlier list's `next`

@@ -243,7 +243,7 @@ struct assign {
   shared_text input;            ///< JSON text
   std::uint64_t batch = 0;      ///< never used twice in one incarnation; 0 = it runs alone
   std::uint32_t batch_size = 1; ///< members of the batch; means nothing when batch is 0
-  std::string s3_config;        ///< job_request::s3_config; holds a secret
+  std::string s3_config{};      ///< job_request::s3_config; holds a secret
   static constexpr std::size_t first_fields = 3;
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &assign::attempt}, field{"model", &assign::model},

@@ -28,6 +28,7 @@ class run {
   void reborn();
   bool disk_step();
   void start_work();
+  void all_done();
   void settle();
   void steps();
   bool step();
@@ -40,6 +41,8 @@ class run {
   void draw_crashes();
   void check();
   void check_job(std::size_t index, const job_history&);
+  void check_platform();
+  void check_platform_job(const platform_job&);
   void check_webhook(const std::string& who, const job_history&);
   void check_pod_states();
   void clean_up();
@@ -61,6 +64,7 @@ class run {
   sim_models models_;
   sim_poster post_;
   event_feed feed_;
+  std::unique_ptr<sim_platform> platform_;
   store::sim_disk disk_;
   config knobs_;
   std::unique_ptr<sim_pod> pod_;
@@ -70,6 +74,7 @@ class run {
   std::uint64_t disk_steps_ = 0;
   std::set<std::uint64_t> crash_at_; ///< operations of the store, by number
   bool work_begun_ = false;
+  int works_ = 1; ///< clients' and platform's, not done yet
   std::vector<caf::actor> others_;
   std::shared_ptr<history> seen_ = std::make_shared<history>();
   std::multimap<moment, incident> incidents_;

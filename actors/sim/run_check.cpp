@@ -33,6 +33,9 @@ void run::check() {
     }
   }
   check_pod_states();
+  if (platform_) {
+    check_platform();
+  }
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);
   }

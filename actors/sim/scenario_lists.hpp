@@ -11,5 +11,6 @@ void add_crashes(std::vector<scenario>&);
 void add_disk_faults(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
 void add_slots(std::vector<scenario>&);
+void add_platform(std::vector<scenario>&);
 
 } // namespace tayfa::sim

@@ -23,11 +23,25 @@ store::sqlite_store_options on(store::sim_disk& disk) {
 sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(pod_exit)> stopped)
     : around_(around), store_(around.time, on(around.disk)),
       books_(std::make_shared<queue_books>(limits_from(knobs))),
-      world_{around.time,  around.random, around.log, around.meters, around.engines, around.http,
-             around.probe, around.models, store_,     around.post,   around.feed} {
+      world_{around.time,
+             around.random,
+             around.log,
+             around.meters,
+             around.engines,
+             around.http,
+             around.probe,
+             around.models,
+             store_,
+             around.post,
+             around.feed,
+             around.platform != nullptr ? static_cast<http_poster&>(*around.platform)
+                                        : around.post} {
   pod_terms terms;
   terms.engine = "scripted";
   terms.books = books_;
+  if (around.platform != nullptr) {
+    terms.runpod = runpod_terms{sim_platform::settings()};
+  }
   terms.stopped = [over = over_, stopped = std::move(stopped)](pod_exit e) {
     if (!*over) {
       stopped(std::move(e));
@@ -55,6 +69,9 @@ void sim_pod::start() {
 void sim_pod::kill() {
   *over_ = true;
   around_.http.redirect(nullptr);
+  if (around_.platform != nullptr) {
+    around_.platform->callers_died();
+  }
   for (const auto& worker : around_.engines.alive()) {
     around_.engines.kill(worker, SIGKILL); // PR_SET_PDEATHSIG
   }

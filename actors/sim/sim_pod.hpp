@@ -6,6 +6,7 @@
 #pragma once
 
 #include "actors/sim/sim_engines.hpp"
+#include "actors/sim/sim_platform.hpp"
 #include "actors/sim/sim_world.hpp"
 #include "actors/supervisor.hpp"
 #include "runtime/store/sim_disk.hpp"
@@ -32,6 +33,7 @@ struct surroundings {
   sim_poster& post;
   event_feed& feed;
   store::sim_disk& disk;
+  sim_platform* platform = nullptr; ///< whose worker the pod is
 };
 
 class sim_pod {

@@ -57,16 +57,18 @@ void sim_probe::run(const std::string& engine, std::function<void(fitness_report
   done(std::move(report));
 }
 
-void sim_poster::send(outgoing_call call, std::function<void(result<outgoing_answer>)> done) {
+call_ticket sim_poster::send(outgoing_call call,
+                             std::function<void(result<outgoing_answer>)> done) {
   const auto number = ++calls[call.url];
   const bool fails =
       call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);
   if (fails) {
     done(outgoing_answer{500, {}, {}});
-    return;
+    return ++tickets_;
   }
   got[call.url].push_back(std::move(call.body));
   done(outgoing_answer{200, {}, {}});
+  return ++tickets_;
 }
 
 void sim_models::inspect(std::vector<std::string>,

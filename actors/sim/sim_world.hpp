@@ -74,7 +74,11 @@ class sim_poster final : public http_poster {
  public:
   std::map<std::string, std::uint32_t> calls;          ///< by URL
   std::map<std::string, std::vector<std::string>> got; ///< bodies answered with 200, by URL
-  void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+  call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+  void drop(call_ticket, std::chrono::milliseconds) override {} // every call has ended at once
+
+ private:
+  call_ticket tickets_ = 0;
 };
 
 class sim_models final : public model_source {

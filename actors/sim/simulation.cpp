@@ -76,6 +76,10 @@ void run::prepare() {
   for (const auto& i : plan_.incidents) {
     waiting_.push_back(i);
   }
+  if (plan_.platform) {
+    platform_ = std::make_unique<sim_platform>(system_, time_, random_, *plan_.platform,
+                                               [this] { all_done(); });
+  }
   if (plan_.random_faults) {
     draw_faults();
   }
@@ -87,14 +91,15 @@ void run::prepare() {
 
 void run::make_pod() {
   pod_ = std::make_unique<sim_pod>(surroundings{system_, time_, random_, log_, meters_, engines_,
-                                                http_, probe_, models_, post_, feed_, disk_},
+                                                http_, probe_, models_, post_, feed_, disk_,
+                                                platform_.get()},
                                    knobs_, [this](pod_exit e) { stopped(std::move(e)); });
 }
 
 /// The platform starts a pod that ended again, while there is work left and it was not asked to
 /// end.
 void run::stopped(pod_exit e) {
-  const bool work_left = plan_.work && !work_done_;
+  const bool work_left = (plan_.work || plan_.platform) && !work_done_;
   if (work_left && restarts_ < plan_.restarts) {
     ++restarts_;
     crash(false);
@@ -137,13 +142,21 @@ void run::reborn() {
 }
 
 void run::start_work() {
-  others_.push_back(spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] {
-    work_done_ = true;
-    asked_to_stop_ = true;
-    if (!born_again_) {
-      caf::anon_send(pod_->root(), stop_pod{"the work is done"});
-    }
-  }));
+  works_ += plan_.platform ? 1 : 0;
+  others_.push_back(
+      spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] { all_done(); }));
+}
+
+/// The clients, or the platform, have all they wanted.
+void run::all_done() {
+  if (--works_ > 0) {
+    return;
+  }
+  work_done_ = true;
+  asked_to_stop_ = true;
+  if (!born_again_) {
+    caf::anon_send(pod_->root(), stop_pod{"the work is done"});
+  }
 }
 
 /// Some at moments, some in the very call of the disk: before it, in it, and after it, when the
@@ -179,6 +192,9 @@ void run::moved(std::string_view machine, std::string_view to, std::string_view 
   }
   if (machine == "pod" && to == "READY") {
     check_honest();
+  }
+  if (machine == "pod" && platform_) {
+    platform_->stopping_since(to == "STOPPING" ? std::optional{time_.now()} : std::nullopt);
   }
   if (machine == "pod" && to != "CREATED") {
     result_.pod_states.emplace_back(to);
@@ -235,6 +251,7 @@ void run::carry_out(const incident& x) {
   case what::kill_queue: end_actor("queue"); break;
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;
+  case what::kill_runpod_worker: end_actor("runpod_worker"); break;
   }
 }
 
@@ -316,7 +333,7 @@ void run::next_moment() {
       next = next ? std::min(*next, *due) : *due;
     }
   }
-  const bool idle_pod = !plan_.work && !asked_to_stop_ && plan_.exit_code == 0;
+  const bool idle_pod = !plan_.work && !plan_.platform && !asked_to_stop_ && plan_.exit_code == 0;
   if (idle_pod && (!next || *next > begin_ + quiet_before_stop)) {
     asked_to_stop_ = true;
     caf::anon_send(pod_->root(), stop_pod{"nothing to do"});
@@ -380,6 +397,9 @@ void run::clean_up() {
   others_.clear();
   result_.commits += pod_->disk_store().transactions();
   pod_->kill();
+  if (platform_) {
+    platform_->forget();
+  }
   engines_.forget();
   scheduler_.run();
   scheduler_.clock().cancel_all(); // timers hold strong references

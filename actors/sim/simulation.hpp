@@ -8,6 +8,7 @@
 // `violations`.
 #pragma once
 
+#include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
 #include "actors/supervisor.hpp"
 #include "runtime/engine/scripted.hpp"
@@ -31,6 +32,7 @@ struct incident {
     kill_queue,    ///< the actor dies, as by a bug
     kill_ingress,
     kill_loader,
+    kill_runpod_worker,
     babble_engine, ///< it sends bytes that are no frame
     kill_runtime,  ///< SIGKILL to the process; the platform starts the next one
     lose_power,    ///< likewise, and what the disk had not flushed is lost or torn
@@ -54,6 +56,7 @@ struct scenario {
   std::string text; ///< one line for people
   std::uint32_t slots = 1;
   std::optional<workload_options> work;
+  std::optional<platform_options> platform{}; ///< the pod is a worker of RunPod's platform
   std::map<std::uint32_t, engine::scripted_behavior> behaviors; ///< by slot
   std::vector<incident> incidents;
   sim_probe::mood probe = sim_probe::mood::fit;

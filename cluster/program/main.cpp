@@ -1,9 +1,11 @@
 // The tayfa program: one command line for the runtime and for those who talk to it. The one place
 // that sees every room.
 #include "cluster/program/client/commands.hpp"
+#include "cluster/program/keys/commands.hpp"
 #include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
+#include "cluster/program/workers/commands.hpp"
 #include "runtime/host/process_probe.hpp"
 
 #include <CLI/CLI.hpp>
@@ -36,7 +38,9 @@ int run(int argc, char** argv) {
   int exit_code = 0;
   tayfa::add_serve_command(app, environment, exit_code);
   tayfa::add_client_commands(app, exit_code);
+  tayfa::add_workers_commands(app, exit_code);
   tayfa::add_check_command(app, make_probe, has_torch ? "torch" : "scripted", exit_code);
+  tayfa::add_key_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
   tayfa::add_sim_command(app, exit_code);
   try {

@@ -1,16 +1,17 @@
 #include "cluster/program/serve.hpp"
 
 #include "actors/supervisor.hpp"
+#include "cluster/program/runpod/one_shot.hpp"
+#include "cluster/program/runpod/sdk_options.hpp"
+#include "cluster/program/runpod/unhealthy_report.hpp"
+#include "cluster/program/serve_parts.hpp"
+#include "runtime/access/key_gate.hpp"
 #include "runtime/config/flags.hpp"
+#include "runtime/host/machine_facts.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/signals.hpp"
-#include "runtime/http/curl_poster.hpp"
-#include "runtime/http/server.hpp"
-#include "runtime/http/url_guard.hpp"
 #include "runtime/model/file_source.hpp"
-#include "runtime/store/memory_store.hpp"
-#include "runtime/store/sqlite_store.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -25,11 +26,15 @@ namespace tayfa {
 
 namespace {
 
+constexpr std::size_t test_file_max = std::size_t{64} << 20; // the API's own bound comes after
+
 /// Carries signals to the supervisor, also those that come before there is one.
 class stop_button {
  public:
   void press(int signal) {
-    const auto reason = signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGHUP";
+    press(signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGHUP");
+  }
+  void press(const char* reason) {
     const std::lock_guard guard{mutex_};
     if (target_) {
       caf::anon_send(target_, stop_pod{reason});
@@ -63,38 +68,6 @@ std::uint64_t event_base(const time_source& time) {
       std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
 }
 
-address_guard guard_from(const config& c) {
-  auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
-  return blocks ? address_guard{std::move(*blocks)} : address_guard{};
-}
-
-http_options http_from(const config& c, metrics& meters, event_log& log) {
-  http_options o;
-  o.listen = c.http_listen;
-  o.api.run_body_bytes = c.http_run_body_max;
-  o.api.runsync_body_bytes = c.http_runsync_body_max;
-  o.api.runsync_wait = c.http_runsync_wait;
-  o.api.endpoints = c.http_endpoints.items();
-  o.api.webhook_allowed = [guard = guard_from(c)](const std::string& url) -> result<void> {
-    const auto judged = guarded_url(url, guard);
-    return judged ? result<void>{} : fail(judged.error());
-  };
-  o.connections_max = c.http_connections_max;
-  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
-  o.header_timeout = c.http_header_timeout;
-  o.body_timeout = c.http_body_timeout;
-  o.idle_timeout = c.http_idle_timeout;
-  o.answered = [&meters](unsigned status) {
-    if (status >= 400) {
-      meters.add(meter::http_refused);
-    }
-  };
-  o.trouble = [&log](const error& e) {
-    log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
-  };
-  return o;
-}
-
 /// Reading the machine takes a moment, so it is done only when somebody may be pinned.
 slot_pinner pinner_from(const config& c) {
   const auto mode = pinning_from(c.engine_pin).value_or(pinning::off);
@@ -115,19 +88,20 @@ caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs)
   return c;
 }
 
-std::unique_ptr<job_store> make_store(const config& c, const time_source& time) {
-  if (c.store_kind == "memory") {
-    return std::make_unique<store::memory_store>();
+/// For the log's reader on RunPod, where standard output is what counts.
+void say(const std::string& line) {
+  if (!line.empty()) {
+    std::fprintf(stdout, "%s\n", line.c_str());
+    std::fflush(stdout);
   }
-  store::sqlite_store_options o;
-  o.folder = c.pod_data + "/store";
-  return std::make_unique<store::sqlite_store>(time, std::move(o));
 }
 
-poster_options poster_from(const config& c) {
-  poster_options o;
-  o.guard = guard_from(c);
-  return o;
+void say(const std::vector<sdk_line>& lines, const serve_plan& plan) {
+  for (const auto& line : lines) {
+    if (line.level >= plan.log.level) {
+      say(format_sdk_line(line, plan.on_endpoint));
+    }
+  }
 }
 
 int refuse_start(event_log& log, const error& e) {
@@ -144,12 +118,17 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
         pod_terms{plan.engine, std::make_shared<queue_books>(plan.limits),
-                  [stopped](pod_exit e) { stopped->set_value(std::move(e)); }});
+                  [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
+                  plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
     caf::anon_send(pod, start_pod{});
     button.connect(pod);
   }
   auto end = future.get();
   button.disconnect();
+  if (const int code = exit_code_of(plan, end.code, 0); code != end.code) {
+    outside.log.info("exit_code", {{"code", code}, {"instead_of", end.code}});
+    end.code = code; // a test is judged when the pod is gone
+  }
   outside.http.redirect(nullptr);
   if (!end.clean) {
     // The root of the tree is gone and its children are not watched any more: leave, and let the
@@ -160,16 +139,35 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   return end;
 }
 
-} // namespace
-
-std::string program_folder() {
-  std::error_code ignored;
-  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
+void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files) {
+  lines.info("created", {{"version", TAYFA_VERSION},
+                         {"pid", getpid()},
+                         {"engine", plan.engine},
+                         {"slots", plan.knobs.engine_slots},
+                         {"data", plan.knobs.pod_data},
+                         {"allocator", allocator_name()},
+                         {"open_files", open_files}});
+  for (const auto& remark : plan.remarks) {
+    lines.info("note", {{"text", remark}});
+  }
 }
 
-int run_serve(const serve_plan& plan) {
-  stop_button button;
-  const signal_watch signals{[&button](int signal) { button.press(signal); }}; // before any thread
+/// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
+result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
+                                                       event_log& log) {
+  auto door = access::open_gate(c, time, log);
+  if (!door) {
+    return door;
+  }
+  if (auto allowed = access::may_listen(c, (*door)->keys()); !allowed) {
+    return fail(allowed.error());
+  }
+  return door;
+}
+
+/// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
+/// HTTP server.
+int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   auto log = make_log(plan.log);
   if (!log) {
     std::fprintf(stderr, "tayfa: %s\n", log.error().str().c_str());
@@ -181,13 +179,7 @@ int run_serve(const serve_plan& plan) {
     return refuse_start(lines, lock.error());
   }
   const auto files = raise_limits();
-  lines.info("created", {{"version", TAYFA_VERSION},
-                         {"pid", getpid()},
-                         {"engine", plan.engine},
-                         {"slots", plan.knobs.engine_slots},
-                         {"data", plan.knobs.pod_data},
-                         {"allocator", allocator_name()},
-                         {"open_files", files ? files->now : 0}});
+  tell_created(plan, lines, files ? files->now : 0);
   process_host_options host;
   host.program = plan.program;
   host.run_folder = plan.knobs.pod_data + "/run";
@@ -200,34 +192,132 @@ int run_serve(const serve_plan& plan) {
   seeded_random random;
   metrics meters;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
-  http_server http{http_from(plan.knobs, meters, lines)};
-  process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
+  std::unique_ptr<access::key_gate> door;
+  std::optional<http_server> server;
+  if (only == nullptr) {
+    auto opened = guarded_door(plan.knobs, time, lines);
+    if (!opened) {
+      return refuse_start(lines, opened.error());
+    }
+    door = std::move(*opened);
+    server.emplace(http_from(plan.knobs, door.get(), meters, lines));
+  }
+  http_gateway& http = only != nullptr ? *only : *server;
+  const auto unfit = std::make_shared<unfit_note>();
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness), unfit);
+  }
+  process_probe probe{std::move(checks), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
-  world outside{time, random, lines, meters, **engines, http, probe, models, *store, post, feed};
-  return live(plan, outside, button).code;
+  std::optional<curl_poster> platform; // a thread that only a worker of RunPod's needs
+  if (plan.runpod) {
+    platform.emplace(platform_poster_from(plan));
+  }
+  world outside{time,  random, lines,  meters, **engines, http,
+                probe, models, *store, post,   feed,      platform ? *platform : post};
+  const int code = live(plan, outside, button).code;
+  if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
+    report_unhealthy(*plan.runpod, *why, *platform, lines);
+  }
+  return code;
+}
+
+/// One job through a whole pod that nobody else reaches.
+int run_test(serve_plan plan) {
+  const scratch_folder folder;
+  if (folder.path().empty()) {
+    std::fprintf(stderr, "tayfa: no folder for the test could be made in the place for temporary "
+                         "files\n");
+    return exit_code_for(errc::io_error);
+  }
+  plan.knobs.pod_data = folder.path();
+  api::limits bounds;
+  bounds.runsync_body_bytes = plan.knobs.http_runsync_body_max;
+  bounds.endpoints = plan.knobs.http_endpoints.items();
+  auto call = api::parse({"POST", "/runsync", "application/json", plan.test->body}, bounds);
+  auto end = std::make_shared<std::promise<test_end>>();
+  auto ended = end->get_future();
+  stop_button button;
+  const signal_watch signals{[&button](int signal) { button.press(signal); }};
+  if (!call) {
+    const auto judged = judge_test(*plan.test, call.error());
+    say(judged.lines, plan);
+    return judged.exit_code;
+  }
+  if (auto* submit = std::get_if<api::submit>(&*call)) {
+    submit->wait = job_policy::ttl_max; // its own bounds end it sooner
+  }
+  one_shot_gateway gateway{std::move(*call), [&button, end, &plan](const api::response& answer) {
+                             end->set_value(judge_test(*plan.test, answer));
+                             button.press("the test has ended");
+                           }};
+  const int code = run_pod(plan, button, &gateway);
+  std::optional<int> judged;
+  if (ended.wait_for(std::chrono::seconds{0}) == std::future_status::ready) {
+    const auto outcome = ended.get();
+    say(outcome.lines, plan);
+    judged = outcome.exit_code;
+  }
+  return exit_code_of(plan, code, judged);
+}
+
+} // namespace
+
+std::string program_folder() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path().string();
+}
+
+int run_serve(const serve_plan& plan) {
+  say(plan.start_line);
+  say(plan.test_lines, plan);
+  if (!plan.test) {
+    stop_button button;
+    const signal_watch signals{[&button](int signal) { button.press(signal); }};
+    return run_pod(plan, button, nullptr);
+  }
+  return run_test(plan);
+}
+
+int refuse_serve(const serve_refusal& refusal, const char* command) {
+  say(refusal.start_line);
+  for (const auto& line : refusal.lines) {
+    say(format_sdk_line(line, refusal.on_endpoint));
+  }
+  if (refusal.lines.empty()) {
+    std::fprintf(stderr, "tayfa %s: %s\n", command, refusal.why.text.c_str());
+  }
+  return refusal.exit_code.value_or(exit_code_for(refusal.why.code));
 }
 
 void add_serve_command(CLI::App& app, std::vector<std::string> environment, int& exit_code) {
-  auto sources = std::make_shared<config_sources>();
-  sources->environment = std::move(environment);
-  auto* cmd = app.add_subcommand("serve", "run a pod until it is told to stop");
-  add_config_flags(*cmd, sources->flags, sources->file);
-  cmd->callback([sources, &exit_code] {
-    const auto loaded = load_config(*sources);
-    const auto on_runpod = std::any_of(
-        sources->environment.begin(), sources->environment.end(),
-        [](const std::string& entry) { return entry.starts_with("RUNPOD_ENDPOINT_ID="); });
-    const auto plan = loaded ? plan_serve(loaded->values, {program_folder(), on_runpod})
-                             : result<serve_plan>{fail(loaded.error())};
-    if (!plan) {
-      std::fprintf(stderr, "tayfa serve: %s\n", plan.error().text.c_str());
-      exit_code = exit_code_for(plan.error().code);
-      return;
-    }
-    exit_code = run_serve(*plan);
-  });
+  struct command {
+    const char* name;
+    const char* text;
+  };
+  constexpr command commands[] = {
+      {"serve", "run a pod until it is told to stop"},
+      {"worker", "do what runpod.serverless.start() does: serve RunPod's platform where its "
+                 "variables are set, else run the job in ./test_input.json"}};
+  for (const auto& [name, text] : commands) {
+    auto request = std::make_shared<serve_request>();
+    request->as_worker = std::string_view{name} == "worker";
+    request->sources.environment = environment;
+    auto* cmd = app.add_subcommand(name, text);
+    add_config_flags(*cmd, request->sources.flags, request->sources.file);
+    add_sdk_flags(*cmd, request->sdk);
+    cmd->callback([request, &exit_code, name = name] {
+      seeded_random random;
+      const auto plan =
+          plan_serve(*request, {program_folder(), random.uuid(), [] {
+                                  return read_file_if_there("test_input.json", test_file_max);
+                                }});
+      exit_code = plan ? run_serve(*plan) : refuse_serve(plan.error(), name);
+    });
+  }
 }
 
 } // namespace tayfa

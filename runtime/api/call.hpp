@@ -211,6 +211,10 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
 /// without a second copy.
 tl::expected<call, response> parse(request, const limits&);
 
+/// What it means when a body that is larger than its route takes is refused: of a worker's result,
+/// the end of its job, FAILED; else nothing.
+std::optional<call> result_lost(std::string_view target, const limits&);
+
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
 
 /// {"error": {"code": "...", "message": "..."}} with the status of the code. 429 and 503 carry

@@ -101,4 +101,19 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   return tl::unexpected(refuse({errc::internal, {}}));
 }
 
+std::optional<call> result_lost(std::string_view target, const limits& bounds) {
+  auto at = find_route("POST", target, bounds);
+  if (!at || at->body != body_rule::result) {
+    return std::nullopt;
+  }
+  return worker_result{
+      .from = {std::move(at->endpoint), std::move(at->worker), std::move(at->words.device)},
+      .job = std::move(at->job),
+      .kind = worker_result::what::failed,
+      .output = {},
+      .error = "the worker sent a result that is larger than " +
+               std::to_string(bounds.result_body_bytes) + " bytes",
+      .is_stream = at->words.is_stream};
+}
+
 } // namespace tayfa::api

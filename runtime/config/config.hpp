@@ -1,9 +1,9 @@
 // Configuration: every knob is one row of runtime/config/knobs.inc; the struct, the TOML file, the
 // environment, the flags, --help, range checks and `tayfa config` derive from it.
 //
-// Precedence: default < file (TOML) < environment < flags. An unknown key or an out-of-range value
-// is an error that names the field, where it came from and what is allowed (errc::bad_config).
-// Nothing is silently ignored.
+// Precedence: default < assumed < file (TOML) < environment < flags. An unknown key or an
+// out-of-range value is an error that names the field, where it came from and what is allowed
+// (errc::bad_config). Nothing is silently ignored.
 #pragma once
 
 #include "messages/error.hpp"
@@ -59,17 +59,29 @@ struct loaded_config {
   std::vector<config_origin> origins; ///< in table order
 };
 
+/// A value under a name that is not ours: PORT, --rp_log_level.
+struct foreign_value {
+  std::string key; ///< "http.listen"
+  std::string text;
+  std::string from; ///< "env PORT", for messages and `tayfa config`
+};
+
 /// The command line after the command's name, the environment as "NAME=value", and the file's path
 /// ("" = none).
 struct config_sources {
   std::string file;
   std::vector<std::string> environment;
   std::vector<std::pair<std::string, std::string>>
-      flags; ///< key ("http.listen") and text; lists may repeat
+      flags;                            ///< key ("http.listen") and text; lists may repeat
+  std::vector<foreign_value> firm{};    ///< as strong as flags; not beside one of the same key
+  std::vector<foreign_value> assumed{}; ///< weaker than the file: hold where nobody says otherwise
 };
 
 /// Merges and checks. Every broken value is in the error's text, one line each, not only the first.
 result<loaded_config> load_config(const config_sources&);
+
+/// Where a key's value came from; "default" when nobody set it, or when there is no such key.
+std::string_view origin_of(const loaded_config&, std::string_view key);
 
 /// Relations between knobs that no single row can state (e.g. heartbeat x misses < load_timeout).
 std::vector<std::string> broken_relations(const config&);

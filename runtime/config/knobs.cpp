@@ -30,6 +30,8 @@ constexpr text_rule text_rules[] = {
     {"http.listen", text_form::address},
     {"http.health_listen", text_form::optional_address},
     {"http.health_path", text_form::url_path},
+    {"http.keys_file", text_form::path},
+    {"http.rate_limits", text_form::rate},
     {"http.endpoints", text_form::name},
     {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_kinds},
@@ -190,6 +192,8 @@ std::string allowed_values(const knob& row) {
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
   case text_form::share: return "name=weight or name=weight:jobs, weight from 0.001 to 1000";
+  case text_form::rate:
+    return "off, runpod, or route=requests/period:at once: 1 to 1000000 requests, 100ms to 1h";
   case text_form::network: return "addresses and blocks such as 10.0.0.0/8 or fd00::/8";
   case text_form::unused: break;
   }

@@ -40,6 +40,8 @@ class merger {
 
   void merge_environment(const std::vector<std::string>& environment);
   void merge_flags(const std::vector<std::pair<std::string, std::string>>& flags);
+  void merge_assumed(const std::vector<foreign_value>&);
+  void merge_firm(const config_sources&);
   void check_relations();
   result<loaded_config> finish();
 
@@ -136,6 +138,32 @@ void merger::merge_flags(const std::vector<std::pair<std::string, std::string>>&
   }
 }
 
+void merger::merge_assumed(const std::vector<foreign_value>& values) {
+  for (const auto& v : values) {
+    if (const knob* const row = find_knob(v.key)) {
+      assign(*row, {v.text, std::nullopt}, v.from);
+    }
+  }
+}
+
+void merger::merge_firm(const config_sources& sources) {
+  for (const auto& v : sources.firm) {
+    const knob* const row = find_knob(v.key);
+    if (row == nullptr) {
+      continue;
+    }
+    const bool twice = std::any_of(sources.flags.begin(), sources.flags.end(),
+                                   [&v](const auto& flag) { return flag.first == v.key; });
+    if (twice) {
+      complain(v.key + ": given more than once (from flag " + flag_name(*row) + " and " + v.from +
+               ")");
+      broken_.insert(row->key);
+      continue;
+    }
+    assign(*row, {v.text, std::nullopt}, v.from);
+  }
+}
+
 void merger::check_relations() {
   for (const auto& r : relations()) {
     const bool judged = std::none_of(r.keys.begin(), r.keys.end(), [this](std::string_view key) {
@@ -170,11 +198,19 @@ result<loaded_config> merger::finish() {
 
 } // namespace
 
+std::string_view origin_of(const loaded_config& loaded, std::string_view key) {
+  const auto row = std::find_if(loaded.origins.begin(), loaded.origins.end(),
+                                [key](const config_origin& o) { return o.key == key; });
+  return row == loaded.origins.end() ? "default" : std::string_view{row->from};
+}
+
 result<loaded_config> load_config(const config_sources& sources) {
   merger m;
+  m.merge_assumed(sources.assumed);
   m.merge_file(sources.file);
   m.merge_environment(sources.environment);
   m.merge_flags(sources.flags);
+  m.merge_firm(sources);
   m.check_relations();
   return m.finish();
 }

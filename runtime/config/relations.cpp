@@ -8,11 +8,6 @@ namespace tayfa {
 
 namespace {
 
-bool listens_as_allowed(const config& c) {
-  const auto address = parse_listen_address(c.http_listen);
-  return !address || address->loopback || c.http_allow_public;
-}
-
 /// Port 0 takes a free one each time.
 bool listens_on_two(const config& c) {
   const auto main = parse_listen_address(c.http_listen);
@@ -49,10 +44,6 @@ std::span<const relation> relations() {
        [](const config& c) {
          return c.engine_kind != "torch" || !c.engine_models.empty() || c.engine_slots == 0;
        }},
-      {"http.listen on an address that other machines can reach needs http.allow_public "
-       "(--allow-public), as there are no API keys yet",
-       {"http.listen", "http.allow_public"},
-       listens_as_allowed},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},
        listens_on_two},

@@ -1,5 +1,6 @@
 #include "runtime/config/values.hpp"
 
+#include "runtime/config/rate.hpp"
 #include "runtime/config/share.hpp"
 
 #include "runtime/config/address.hpp"
@@ -140,6 +141,11 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::share:
     if (const auto share = parse_share(s); !share) {
       return text::quoted(s, 100) + " " + share.error().text;
+    }
+    return std::nullopt;
+  case text_form::rate:
+    if (const auto rate = parse_rate(s); !rate) {
+      return text::quoted(s, 100) + " " + rate.error().text;
     }
     return std::nullopt;
   case text_form::path:

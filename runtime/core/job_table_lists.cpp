@@ -54,7 +54,8 @@ job_list job_table::list(moment now, const job_filter& filter) const {
     const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
-                        (!filter.model || *filter.model == r.request.model);
+                        (!filter.model || *filter.model == r.request.model) &&
+                        (!filter.endpoint || *filter.endpoint == r.request.endpoint);
     if (!wanted) {
       continue;
     }

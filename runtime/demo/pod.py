@@ -168,7 +168,9 @@ class Pod:
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="tayfa-") if data is None else data)
         self.arguments, self.engine = arguments, engine
         self.environment, self.listen = environment, listen
-        self.command = [*wrapper, program(build), "serve", "--listen", listen]
+        self.command = [*wrapper, program(build), "serve"]
+        if listen:  # else as its surroundings say
+            self.command += ["--listen", listen]
         self.command += ["--data", str(self.data)]
         if engine:
             self.command += ["--engine", engine]

@@ -122,7 +122,13 @@ process_probe::~process_probe() {
 
 void process_probe::run(const std::string& engine, std::function<void(fitness_report)> done) {
   const std::lock_guard guard{mutex_};
-  threads_.emplace_back([this, engine, done = std::move(done)] { done(check(engine)); });
+  threads_.emplace_back([this, engine, done = std::move(done)] {
+    fitness_report report = check(engine);
+    if (options_.extra) {
+      options_.extra(report, closing_.get());
+    }
+    done(std::move(report));
+  });
 }
 
 fitness_report process_probe::check(const std::string& engine) {

@@ -21,6 +21,9 @@ namespace tayfa {
 struct probe_options {
   std::string program; ///< path of tayfa-engine
   std::chrono::milliseconds budget{50'000};
+  /// Called behind each check, on its thread: appends rows of its own, such as add_system_rows.
+  /// The number is a descriptor that becomes readable when nobody waits any more.
+  std::function<void(fitness_report&, int stop)> extra = {};
 };
 
 class process_probe final : public machine_probe {

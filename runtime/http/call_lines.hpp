@@ -5,6 +5,7 @@
 // target with neither a waiting nor a running call is forgotten.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -57,6 +58,29 @@ class call_lines {
     } else if (was_full) {
       turns_.push_back(target);
     }
+  }
+
+  /// The first waiting call of the target that `is` knows as the wanted one; it is forgotten.
+  template <class Is>
+  std::optional<Call> take(const std::string& target, Is is) {
+    const auto at = lines_.find(target);
+    if (at == lines_.end()) {
+      return std::nullopt;
+    }
+    line& l = at->second;
+    const auto found = std::find_if(l.waiting.begin(), l.waiting.end(), is);
+    if (found == l.waiting.end()) {
+      return std::nullopt;
+    }
+    std::optional<Call> out{std::move(*found)};
+    l.waiting.erase(found);
+    if (l.waiting.empty()) {
+      std::erase(turns_, target);
+      if (l.running == 0) {
+        lines_.erase(at);
+      }
+    }
+    return out;
   }
 
   /// Everything that waits, and forgets it.

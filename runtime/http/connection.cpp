@@ -18,6 +18,8 @@ constexpr std::size_t pending_max = 64 * 1024;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
+/// The row of api's table that every health path leads to.
+constexpr std::string_view health_route = "ping";
 constexpr std::size_t discard_max = std::size_t{64} << 20;
 
 std::string text_of(boost::beast::string_view text) {
@@ -26,8 +28,8 @@ std::string text_of(boost::beast::string_view text) {
 
 } // namespace
 
-http_connection::http_connection(http_core& core, socket s)
-    : core_(core), socket_(std::move(s)), timer_(core.io) {
+http_connection::http_connection(http_core& core, socket s, bool only_health)
+    : core_(core), only_health_(only_health), socket_(std::move(s)), timer_(core.io) {
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
   socket_.non_blocking(true, ignored);
@@ -63,12 +65,18 @@ void http_connection::close() {
     return;
   }
   phase_ = phase::closed;
+  const auto client = std::move(client_);
+  const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
   release_body();
   release_stream();
+  pass_.reset();
   disarm();
   error_code ignored;
   socket_.close(ignored);
   core_.forget(*this);
+  if (client) {
+    client->left();
+  }
 }
 
 // ---- reading -----------------------------------------------------------------------------------
@@ -120,12 +128,17 @@ void http_connection::on_end_of_stream() {
   case phase::idle:
   case phase::head:
   case phase::body:
-  case phase::streaming: // who still watches keeps its side open
   case phase::lingering: close(); break;
+  case phase::streaming:
+    if (stream_) {
+      close(); // who still watches keeps its side open
+    }          // else the last piece is leaving, and may have been read already
+    break;
   case phase::answering:
     // Gone for good and "I have said all" look alike; who only shut its sending side gets what
     // comes soon.
     arm(core_.options.linger);
+    client_->left();
     break;
   case phase::writing: keep_alive_ = false; break;
   case phase::closed: break;
@@ -202,9 +215,13 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
-  const auto asked = api::read_head(method, target, core_.options.api);
+  const auto asked = read_target(method, target);
   if (!asked) {
     respond(asked.error(), no_body ? after::go_on : after::close);
+    return;
+  }
+  if (auto refused = ask_gate(*asked)) {
+    respond(std::move(*refused), no_body ? after::go_on : after::close);
     return;
   }
   if (no_body) {
@@ -214,10 +231,40 @@ void http_connection::admit() {
   begin_body(asked->body_bytes);
 }
 
+tl::expected<api::heading, api::response>
+http_connection::read_target(std::string_view method, std::string_view target) const {
+  auto found = api::read_head(method, target, core_.options.api);
+  if (found && only_health_ && found->route != health_route) {
+    return tl::unexpected(
+        api::refuse({errc::not_found, "this address answers health checks only"}));
+  }
+  return found;
+}
+
+std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
+  api::gate* const door = core_.options.api.door;
+  if (door == nullptr) {
+    return std::nullopt;
+  }
+  error_code ec;
+  std::string address = socket_.remote_endpoint(ec).address().to_string();
+  const auto key = parser_->get()[http::field::authorization];
+  auto who = door->admit({.needs = asked.needs,
+                          .route = asked.route,
+                          .endpoint = asked.endpoint,
+                          .authorization = {key.data(), key.size()},
+                          .address = address});
+  if (!who) {
+    return api::turned_away(who.error());
+  }
+  pass_.emplace(*door, asked, std::move(address), std::move(*who));
+  return std::nullopt;
+}
+
 void http_connection::begin_body(std::size_t limit) {
   const auto length = parser_->content_length();
   if (limit == 0 || length.value_or(0) > limit) {
-    refuse({errc::payload_too_large, std::to_string(limit) + " bytes at most"});
+    refuse_large(std::to_string(limit) + " bytes at most");
     return;
   }
   const std::size_t expected = length ? static_cast<std::size_t>(*length) : limit;
@@ -260,7 +307,7 @@ void http_connection::feed_body() {
       break;
     }
     if (ec == http::error::body_limit) {
-      refuse({errc::payload_too_large, {}});
+      refuse_large({});
       return;
     }
     if (ec) {
@@ -272,6 +319,15 @@ void http_connection::feed_body() {
     hand_over();
   } else {
     pump();
+  }
+}
+
+/// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
+void http_connection::refuse_large(std::string text) {
+  auto lost = api::result_lost(text_of(parser_->get().target()), core_.options.api);
+  refuse({errc::payload_too_large, std::move(text)});
+  if (lost) {
+    pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));
   }
 }
 
@@ -289,7 +345,8 @@ void http_connection::hand_over() {
                      .content_type = text_of(head[http::field::content_type]),
                      .body = std::move(head.body()),
                      .idempotency_key = text_of(head["Idempotency-Key"]),
-                     .last_event_id = text_of(head["Last-Event-ID"])};
+                     .last_event_id = text_of(head["Last-Event-ID"]),
+                     .who = pass_ ? pass_->who() : api::principal{}};
   release_body();
   phase_ = phase::answering;
   disarm();
@@ -299,17 +356,20 @@ void http_connection::hand_over() {
     respond(std::move(parsed.error()), after::go_on);
     return;
   }
-  // Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
-  // comes back.
-  auto reply = make_reply();
+  pass_on(std::move(*parsed), make_reply());
+  pump();
+}
+
+/// Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
+/// comes back.
+void http_connection::pass_on(api::call call, reply_ptr reply) {
   if (core_.sink) {
     try {
-      core_.sink(std::move(*parsed), std::move(reply));
+      core_.sink(std::move(call), std::move(reply));
     } catch (...) {
       core_.report(errc::internal, "a call could not be handed over");
     }
   }
-  pump();
 }
 
 // ---- time --------------------------------------------------------------------------------------

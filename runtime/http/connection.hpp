@@ -7,21 +7,26 @@
 //                            answering -> streaming -> lingering        an answer that goes on
 //
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
-// noticed at once, also while its answer is being worked on. One timer per connection bounds the
-// time in each phase but answering, which ends because a reply cannot be forgotten; in streaming it
-// bounds the time that one piece may take, and beats while there is none.
+// noticed at once, also while its answer is being worked on, and whoever works on it is told. One
+// timer per connection bounds the time in each phase but answering, which ends because a reply
+// cannot be forgotten; in streaming it bounds the time that one piece may take, and beats while
+// there is none.
 #pragma once
 
+#include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
+#include "runtime/http/listener.hpp"
 #include "runtime/http/server.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
+#include <mutex>
 #include <optional>
 #include <unordered_set>
 #include <vector>
@@ -35,7 +40,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   using socket = boost::asio::ip::tcp::socket;
   using error_code = boost::system::error_code;
 
-  http_connection(http_core& core, socket s);
+  http_connection(http_core& core, socket s, bool only_health);
 
   /// Serves requests until the client or the server is done.
   void serve();
@@ -44,9 +49,10 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   /// The server stops: closes now, or when the answer that is open has left.
   void finish();
   void close();
-  void answer(std::uint64_t number, api::response response);
+  void answer(std::uint64_t number, api::response response, receipt left);
 
   bool admitted() const { return admitted_; }
+  bool only_health() const { return only_health_; }
 
  private:
   enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
@@ -60,15 +66,23 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void scan_head();
   void read_head();
   void admit();
+  tl::expected<api::heading, api::response> read_target(std::string_view method,
+                                                        std::string_view target) const;
+  std::optional<api::response> ask_gate(const api::heading& asked);
   void begin_body(std::size_t limit);
   bool send_continue();
   void feed_body();
   void release_body();
   void hand_over();
+  void pass_on(api::call call, reply_ptr reply);
   reply_ptr make_reply();
+  void refuse_large(std::string text);
   void refuse(const error& why) { respond(api::refuse(why), after::close); }
   void respond(api::response response, after then);
   void on_written(error_code ec);
+  bool client_has_left();
+  bool answer_was_taken();
+  void give_receipt();
   void linger();
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
@@ -84,6 +98,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void on_deadline();
 
   http_core& core_;
+  const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
   std::uint64_t timer_number_ =
@@ -97,11 +112,14 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool only_head_wanted_ = false;
   bool admitted_ = false;
   unsigned version_ = 11;
-  std::uint64_t number_ = 0; ///< of the request that is being answered
-  std::size_t reserved_ = 0; ///< of core's receiving_bytes
+  std::uint64_t number_ = 0;         ///< of the request that is being answered
+  std::shared_ptr<presence> client_; ///< while it waits for its answer
+  receipt receipt_;                  ///< of the answer that is leaving
+  std::size_t reserved_ = 0;         ///< of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
+  std::optional<gate_pass> pass_; ///< of the request, until its answer is chosen
   std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
   std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
   std::string outgoing_;                     ///< of the stream: head or pieces, framed
@@ -123,20 +141,35 @@ class http_core : public std::enable_shared_from_this<http_core> {
   bool reserve(std::size_t bytes);
   void release(std::size_t bytes) { receiving_ -= bytes; }
   void report(errc code, std::string text) const;
+  /// To the server's thread, from any. Once nobody runs that any more, it is dropped here.
+  template <class Work>
+  void post(Work work) {
+    const std::lock_guard lock{posting_};
+    if (!retired_) {
+      boost::asio::post(io, std::move(work));
+    }
+  }
+  /// Nothing is posted from now on.
+  void retire();
 
   const http_options options;
   call_sink sink;
   bool closing = false;
   std::size_t streams = 0; ///< connections that are being streamed to
+  std::string health_address;
 
  private:
+  http_listener listener(bool only_health);
   result<std::string> listen();
-  void accept();
-  void on_accept(boost::system::error_code ec, http_connection::socket s);
+  void stop_listening();
+  void take(http_connection::socket s, bool only_health);
   void closed();
 
+  std::mutex posting_;
+  bool retired_ = false;
   std::size_t receiving_ = 0;
   std::size_t admitted_ = 0;
+  std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
   std::vector<std::function<void()>> when_closed_;
 
@@ -146,8 +179,8 @@ class http_core : public std::enable_shared_from_this<http_core> {
   boost::asio::io_context io{1};
 
  private:
-  boost::asio::ip::tcp::acceptor acceptor_{io};
-  boost::asio::steady_timer pause_{io}; ///< between accepts when descriptors ran out
+  http_listener door_ = listener(false);
+  http_listener health_door_ = listener(true);
   boost::asio::steady_timer close_deadline_{io};
 };
 

@@ -4,12 +4,14 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <charconv>
+#include <linux/sockios.h>
+#include <poll.h>
 #include <sstream>
+#include <sys/ioctl.h>
 
 namespace tayfa {
 
@@ -22,6 +24,11 @@ namespace {
 constexpr std::size_t piece_bytes = 16 * 1024;
 /// What the kernel may hold of a stream for a slow reader; left alone it takes megabytes.
 constexpr int stream_kernel_bytes = 64 * 1024;
+
+int what_poll_says(int socket) {
+  pollfd look{socket, POLLRDHUP, 0};
+  return ::poll(&look, 1, 0) > 0 ? look.revents : 0;
+}
 
 template <class Message>
 void fill_head(Message& message, const api::response& response, bool keep_alive) {
@@ -39,27 +46,38 @@ void fill_head(Message& message, const api::response& response, bool keep_alive)
 } // namespace
 
 reply_ptr http_connection::make_reply() {
-  return std::make_shared<tayfa::reply>([core = core_.shared_from_this(), client = weak_from_this(),
-                                         number = number_](api::response response) {
-    asio::post(core->io, [client, number, response = std::move(response)]() mutable {
-      if (const auto open = client.lock()) {
-        open->answer(number, std::move(response));
-      }
-    });
-  });
+  client_ = std::make_shared<presence>();
+  return std::make_shared<tayfa::reply>(
+      [core = core_.shared_from_this(), client = weak_from_this(),
+       number = number_](api::response response, receipt left) {
+        core->post(
+            [client, number, response = std::move(response), left = std::move(left)]() mutable {
+              if (const auto open = client.lock()) {
+                open->answer(number, std::move(response), std::move(left));
+              }
+            });
+      },
+      client_);
 }
 
-void http_connection::answer(std::uint64_t number, api::response response) {
+void http_connection::answer(std::uint64_t number, api::response response, receipt left) {
   if (phase_ == phase::answering && number == number_) {
+    receipt_ = std::move(left);
+    if (receipt_.wanted() && client_has_left()) {
+      receipt_.say(false);
+    }
     respond(std::move(response), after::go_on);
   }
 }
 
 void http_connection::respond(api::response response, after then) {
+  pass_.reset();
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
+  client_.reset();
   if (response.stream) {
     if (auto refused = refuse_stream()) {
       response = std::move(*refused);
+      receipt_.say(false);
     } else if (!only_head_wanted_) {
       start_stream(std::move(response));
       return;
@@ -93,10 +111,36 @@ void http_connection::on_written(error_code ec) {
   }
   if (ec) {
     close();
-  } else if (keep_alive_) {
+    return;
+  }
+  give_receipt();
+  if (keep_alive_) {
     next_request();
   } else {
     linger();
+  }
+}
+
+/// Asked when an answer begins to leave: a goodbye may wait behind bytes that were not read yet.
+bool http_connection::client_has_left() {
+  return peer_done_ || what_poll_says(socket_.native_handle()) != 0;
+}
+
+/// Asked when the whole answer is with the kernel. Who reads an answer and leaves at once has got
+/// it; who left before it was acknowledged, or with a reset, most likely has not.
+bool http_connection::answer_was_taken() {
+  const int news = what_poll_says(socket_.native_handle());
+  if ((news & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+    return false;
+  }
+  int unacknowledged = 0;
+  return (news == 0 && !peer_done_) ||
+         (::ioctl(socket_.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0);
+}
+
+void http_connection::give_receipt() {
+  if (receipt_.wanted()) {
+    receipt_.say(answer_was_taken());
   }
 }
 
@@ -155,7 +199,7 @@ void http_connection::start_stream(api::response response) {
     if (noted->exchange(true)) {
       return;
     }
-    asio::post(core->io, [client, noted] {
+    core->post([client, noted] {
       noted->store(false);
       if (const auto open = client.lock()) {
         open->send_next();
@@ -172,6 +216,9 @@ void http_connection::send_next() {
   }
   const auto piece = stream_->next(piece_bytes);
   append_piece(piece.text);
+  if (!piece.ended && core_.closing) {
+    receipt_.say(false);
+  }
   if (piece.ended || core_.closing) {
     outgoing_ += chunked_ ? "0\r\n\r\n" : "";
     release_stream();
@@ -224,6 +271,7 @@ void http_connection::on_piece_sent(error_code ec) {
   } else if (stream_) {
     send_next();
   } else {
+    give_receipt();
     linger();
   }
 }

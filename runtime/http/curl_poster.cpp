@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <mutex>
 #include <pthread.h>
 #include <stdexcept>
@@ -44,9 +45,25 @@ class curl_poster::worker {
   worker(const worker&) = delete;
   worker& operator=(const worker&) = delete;
 
-  void send(outgoing_call, done_function);
+  call_ticket send(outgoing_call, done_function);
+  void drop(call_ticket, std::chrono::milliseconds linger);
 
  private:
+  /// Guarded calls and the others do not meet here: each kind waits and runs within its bounds.
+  struct lane {
+    explicit lane(const poster_bounds& b)
+        : bounds(b), lines(std::max<std::size_t>(b.per_target_max, 1)) {}
+
+    const poster_bounds bounds;
+    call_lines<transfer_ptr> lines; // the thread's
+    std::size_t running = 0;        // the thread's
+    std::size_t open = 0;           // the mutex guards it
+    std::size_t open_bytes = 0;     // the mutex guards it
+  };
+  struct farewell {
+    call_ticket ticket;
+    std::chrono::milliseconds linger;
+  };
   struct multi_deleter {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
   };
@@ -57,31 +74,42 @@ class curl_poster::worker {
 
   void run();
   bool take_news();
-  void start_waiting();
+  void queue(transfer_ptr);
+  void begin_drop(const farewell&);
+  void start_waiting(lane&);
   bool reap();
+  bool end_goodbyes();
+  void rest();
   void give_up_all();
+  transfer_ptr stop_running(curl_transfer&);
   void settle(transfer_ptr, error);
   void let_go(const curl_transfer&);
+  lane& lane_of(bool guarded) { return guarded ? guarded_ : unguarded_; }
 
   const poster_options options_;
   curl_list pinned_;
+  socket_book sockets_; // before multi_, whose connections tell it of their end
   std::unique_ptr<CURLM, multi_deleter> multi_;
+  lane guarded_;
+  lane unguarded_;
 
   std::mutex mutex_; // guards what follows, up to the blank line
   std::vector<transfer_ptr> arrived_;
   std::vector<refusal> refused_;
-  std::size_t open_ = 0;
-  std::size_t open_bytes_ = 0;
+  std::vector<farewell> dropped_;
+  call_ticket last_ticket_ = 0;
   bool stopping_ = false;
 
-  call_lines<transfer_ptr> lines_;                           // the thread's
-  std::unordered_map<curl_transfer*, transfer_ptr> running_; // the thread's
+  // the thread's
+  std::unordered_map<call_ticket, curl_transfer*> known_; ///< waiting and running
+  std::unordered_map<curl_transfer*, transfer_ptr> running_;
+  std::vector<curl_transfer*> lingering_; ///< running, and dropped
   std::thread thread_;
 };
 
 curl_poster::worker::worker(poster_options options)
     : options_(std::move(options)), multi_(curl_is_ready() ? curl_multi_init() : nullptr),
-      lines_(std::max<std::size_t>(options_.per_target_max, 1)) {
+      guarded_(options_.guarded), unguarded_(options_.unguarded) {
   bool ready = multi_ != nullptr;
   for (const auto& pin : options_.pinned) {
     ready = append(pinned_, pin) && ready;
@@ -89,7 +117,9 @@ curl_poster::worker::worker(poster_options options)
   if (!ready) {
     throw std::runtime_error{"libcurl cannot be used"};
   }
-  curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, static_cast<long>(options_.in_flight_max));
+  curl_multi_setopt(
+      multi_.get(), CURLMOPT_MAXCONNECTS,
+      static_cast<long>(options_.guarded.in_flight_max + options_.unguarded.in_flight_max));
   // Signals are for the main thread: the new thread, and those in which libcurl resolves names,
   // inherit a mask that blocks them all.
   sigset_t all;
@@ -112,28 +142,44 @@ curl_poster::worker::~worker() {
   thread_.join();
 }
 
-void curl_poster::worker::send(outgoing_call call, done_function done) {
+call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
   const std::size_t bytes = bytes_of(call);
+  lane& to = lane_of(call.guarded);
+  call_ticket ticket = 0;
   {
     const std::lock_guard lock{mutex_};
-    if (stopping_ || open_ >= options_.open_max || bytes > options_.open_bytes_max - open_bytes_) {
+    ticket = ++last_ticket_;
+    if (stopping_ || to.open >= to.bounds.open_max ||
+        bytes > to.bounds.open_bytes_max - to.open_bytes) {
       refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::unavailable});
     } else {
-      arrived_.push_back(std::make_unique<curl_transfer>(std::move(call), std::move(done), bytes));
-      ++open_;
-      open_bytes_ += bytes;
+      arrived_.push_back(
+          std::make_unique<curl_transfer>(ticket, std::move(call), std::move(done), bytes));
+      ++to.open;
+      to.open_bytes += bytes;
     }
+  }
+  curl_multi_wakeup(multi_.get());
+  return ticket;
+}
+
+void curl_poster::worker::drop(call_ticket ticket, std::chrono::milliseconds linger) {
+  {
+    const std::lock_guard lock{mutex_};
+    dropped_.push_back({ticket, linger});
   }
   curl_multi_wakeup(multi_.get());
 }
 
 void curl_poster::worker::run() {
   while (take_news()) {
-    start_waiting();
+    start_waiting(guarded_);
+    start_waiting(unguarded_);
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
-    if (!reap()) {
-      curl_multi_poll(multi_.get(), nullptr, 0, longest_sleep_ms, nullptr);
+    const bool some_ended = reap();
+    if (!end_goodbyes() && !some_ended) {
+      rest();
     }
   }
   give_up_all();
@@ -143,11 +189,13 @@ void curl_poster::worker::run() {
 bool curl_poster::worker::take_news() {
   std::vector<transfer_ptr> arrived;
   std::vector<refusal> refused;
+  std::vector<farewell> dropped;
   bool stopping = false;
   {
     const std::lock_guard lock{mutex_};
     arrived.swap(arrived_);
     refused.swap(refused_);
+    dropped.swap(dropped_);
     stopping = stopping_;
   }
   for (auto& r : refused) {
@@ -159,28 +207,60 @@ bool curl_poster::worker::take_news() {
     } else if (const auto checked = transfer->check(options_); !checked) {
       settle(std::move(transfer), checked.error());
     } else {
-      const std::string target = transfer->target();
-      lines_.push(target, std::move(transfer));
+      queue(std::move(transfer));
     }
+  }
+  for (const auto& news : dropped) {
+    begin_drop(news);
   }
   return !stopping;
 }
 
-void curl_poster::worker::start_waiting() {
-  while (running_.size() < options_.in_flight_max) {
-    auto next = lines_.next();
+void curl_poster::worker::queue(transfer_ptr transfer) {
+  const std::string target = transfer->target();
+  known_.emplace(transfer->ticket(), transfer.get());
+  lane_of(transfer->guarded()).lines.push(target, std::move(transfer));
+}
+
+void curl_poster::worker::begin_drop(const farewell& news) {
+  const auto at = known_.find(news.ticket);
+  if (at == known_.end()) {
+    return;
+  }
+  curl_transfer& transfer = *at->second;
+  if (running_.contains(&transfer)) {
+    if (!transfer.say_goodbye(news.linger)) {
+      settle(stop_running(transfer), {errc::cancelled, {}});
+    } else if (std::find(lingering_.begin(), lingering_.end(), &transfer) == lingering_.end()) {
+      lingering_.push_back(&transfer);
+    }
+    return;
+  }
+  auto waiting = lane_of(transfer.guarded())
+                     .lines.take(transfer.target(), [&transfer](const transfer_ptr& one) {
+                       return one.get() == &transfer;
+                     });
+  if (waiting) {
+    settle(std::move(*waiting), {errc::cancelled, {}});
+  }
+}
+
+void curl_poster::worker::start_waiting(lane& from) {
+  while (from.running < from.bounds.in_flight_max) {
+    auto next = from.lines.next();
     if (!next) {
       return;
     }
     curl_transfer& transfer = **next;
-    auto opened = transfer.open(options_, pinned_.get());
+    auto opened = transfer.open(options_, pinned_.get(), sockets_);
     if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
       opened = fail(errc::unavailable, "libcurl took no more calls");
     }
     if (opened) {
+      ++from.running;
       running_.emplace(&transfer, std::move(*next));
     } else {
-      lines_.ended(transfer.target());
+      from.lines.ended(transfer.target());
       settle(std::move(*next), opened.error());
     }
   }
@@ -197,11 +277,7 @@ bool curl_poster::worker::reap() {
     const CURLcode code = news->data.result; // `news` ends with the handle
     void* owner = nullptr;
     curl_easy_getinfo(news->easy_handle, CURLINFO_PRIVATE, &owner);
-    curl_multi_remove_handle(multi_.get(), news->easy_handle);
-    const auto at = running_.find(static_cast<curl_transfer*>(owner));
-    const transfer_ptr transfer = std::move(at->second);
-    running_.erase(at);
-    lines_.ended(transfer->target());
+    const transfer_ptr transfer = stop_running(*static_cast<curl_transfer*>(owner));
     let_go(*transfer);
     transfer->finish(code);
     any = true;
@@ -209,14 +285,35 @@ bool curl_poster::worker::reap() {
   return any;
 }
 
-void curl_poster::worker::give_up_all() {
-  for (auto& [key, transfer] : running_) {
-    curl_multi_remove_handle(multi_.get(), transfer->handle());
-    settle(std::move(transfer), {errc::stopping, {}});
+/// After what had come was read: true when some call was given up.
+bool curl_poster::worker::end_goodbyes() {
+  std::vector<curl_transfer*> over;
+  std::copy_if(lingering_.begin(), lingering_.end(), std::back_inserter(over),
+               [](const curl_transfer* t) { return t->goodbye_is_over(); });
+  for (curl_transfer* const transfer : over) {
+    settle(stop_running(*transfer), {errc::cancelled, {}});
   }
-  running_.clear();
-  for (auto& transfer : lines_.take_all()) {
-    settle(std::move(transfer), {errc::stopping, {}});
+  return !over.empty();
+}
+
+void curl_poster::worker::rest() {
+  std::vector<curl_waitfd> timers;
+  timers.reserve(lingering_.size());
+  for (const curl_transfer* const transfer : lingering_) {
+    timers.push_back({transfer->goodbye_timer(), CURL_WAIT_POLLIN, 0});
+  }
+  curl_multi_poll(multi_.get(), timers.data(), static_cast<unsigned>(timers.size()),
+                  longest_sleep_ms, nullptr);
+}
+
+void curl_poster::worker::give_up_all() {
+  while (!running_.empty()) {
+    settle(stop_running(*running_.begin()->first), {errc::stopping, {}});
+  }
+  for (lane* const each : {&guarded_, &unguarded_}) {
+    for (auto& transfer : each->lines.take_all()) {
+      settle(std::move(transfer), {errc::stopping, {}});
+    }
   }
   // What was just told may have sent again.
   for (;;) {
@@ -230,6 +327,19 @@ void curl_poster::worker::give_up_all() {
   }
 }
 
+/// It runs no more, and another one may.
+curl_poster::worker::transfer_ptr curl_poster::worker::stop_running(curl_transfer& transfer) {
+  curl_multi_remove_handle(multi_.get(), transfer.handle());
+  const auto at = running_.find(&transfer);
+  transfer_ptr out = std::move(at->second);
+  running_.erase(at);
+  std::erase(lingering_, &transfer);
+  lane& in = lane_of(transfer.guarded());
+  in.lines.ended(transfer.target());
+  --in.running;
+  return out;
+}
+
 void curl_poster::worker::settle(transfer_ptr transfer, error why) {
   let_go(*transfer);
   transfer->end(std::move(why));
@@ -237,9 +347,11 @@ void curl_poster::worker::settle(transfer_ptr transfer, error why) {
 
 /// Its place is free before it is told, so that whom it tells may send again.
 void curl_poster::worker::let_go(const curl_transfer& transfer) {
+  known_.erase(transfer.ticket());
+  lane& in = lane_of(transfer.guarded());
   const std::lock_guard lock{mutex_};
-  --open_;
-  open_bytes_ -= transfer.bytes();
+  --in.open;
+  in.open_bytes -= transfer.bytes();
 }
 
 curl_poster::curl_poster(poster_options options)
@@ -247,8 +359,13 @@ curl_poster::curl_poster(poster_options options)
 
 curl_poster::~curl_poster() = default;
 
-void curl_poster::send(outgoing_call call, std::function<void(result<outgoing_answer>)> done) {
-  worker_->send(std::move(call), std::move(done));
+call_ticket curl_poster::send(outgoing_call call,
+                              std::function<void(result<outgoing_answer>)> done) {
+  return worker_->send(std::move(call), std::move(done));
+}
+
+void curl_poster::drop(call_ticket ticket, std::chrono::milliseconds linger) {
+  worker_->drop(ticket, linger);
 }
 
 } // namespace tayfa

@@ -3,8 +3,14 @@
 // What always holds: at most `in_flight_max` calls run and at most `per_target_max` of them to one
 // host and port, so that a receiver that hangs does not hold back the others; calls wait per
 // target, targets take turns. Beyond `open_max` calls or `open_bytes_max` bytes of them a call is
-// answered errc::unavailable at once. TLS peers are verified, redirects are answers, proxies of the
-// environment are used by unguarded calls only: behind a proxy no address could be judged.
+// answered errc::unavailable at once. Guarded calls (strangers' webhooks) and unguarded ones (the
+// operator's own) have bounds of their own, so that no webhook takes a place from the latter.
+// TLS peers are verified, redirects are answers, proxies of the environment are used by unguarded
+// calls only: behind a proxy no address could be judged.
+//
+// A dropped call's socket is closed for sending (TLS: without a word of farewell, which libcurl has
+// no way to say); its connection serves no other call, and libcurl may not ask again on another
+// one. A call whose request has not left whole when it is dropped ends at once.
 //
 // A guarded call is judged three times: its URL's text, each address before a socket to it is
 // made, and the address of the connection before anything is sent on it, so that neither a name
@@ -21,11 +27,20 @@
 
 namespace tayfa {
 
-struct poster_options {
+struct poster_bounds {
   std::size_t in_flight_max = 32;
   std::size_t per_target_max = 8;
   std::size_t open_max = 10'000; ///< waiting and running
   std::size_t open_bytes_max = std::size_t{256} << 20;
+};
+
+struct poster_options {
+  poster_bounds guarded;
+  /// Wide: a RunPod worker holds long polls and posts results, all to one host.
+  poster_bounds unguarded{.in_flight_max = 128,
+                          .per_target_max = 128,
+                          .open_max = 10'000,
+                          .open_bytes_max = std::size_t{512} << 20};
   std::chrono::milliseconds connect_timeout{5'000};
   address_guard guard;
   std::string ca_file; ///< whom to trust; empty: the system's list
@@ -42,7 +57,8 @@ class curl_poster final : public http_poster {
   curl_poster(const curl_poster&) = delete;
   curl_poster& operator=(const curl_poster&) = delete;
 
-  void send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+  call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
+  void drop(call_ticket, std::chrono::milliseconds linger) override;
 
  private:
   class worker;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 namespace tayfa {
 
@@ -13,6 +15,10 @@ constexpr std::size_t answer_head_max = 32 * 1024;
 constexpr std::size_t answer_fields_max = 100;
 constexpr std::size_t field_bytes_max = 8 * 1024;
 constexpr std::int64_t timeout_max_ms = 86'400'000;
+/// A line that has died in silence is noticed within about a minute and a half, and a way through a
+/// translator of addresses is not forgotten while an answer is waited for.
+constexpr long keepalive_idle_s = 30;
+constexpr long keepalive_interval_s = 15;
 
 constexpr std::string_view token_marks = "!#$%&'*+-.^_`|~";
 constexpr std::string_view methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
@@ -66,8 +72,9 @@ bool append(curl_list& list, const std::string& line) {
   return true;
 }
 
-curl_transfer::curl_transfer(outgoing_call call, done_function done, std::size_t bytes)
-    : call_(std::move(call)), done_(std::move(done)), bytes_(bytes) {}
+curl_transfer::curl_transfer(call_ticket ticket, outgoing_call call, done_function done,
+                             std::size_t bytes)
+    : ticket_(ticket), call_(std::move(call)), done_(std::move(done)), bytes_(bytes) {}
 
 result<void> curl_transfer::check(const poster_options& options) {
   if (!among(methods, call_.method)) {
@@ -79,7 +86,11 @@ result<void> curl_transfer::check(const poster_options& options) {
       return fail(errc::bad_request, "a header field is malformed, or not the caller's to set");
     }
   }
-  auto url = call_.guarded ? guarded_url(call_.url, options.guard) : parse_url(call_.url);
+  if (!is_field_value(call_.user_agent) || call_.user_agent.size() > field_bytes_max) {
+    return fail(errc::bad_request, "the user agent is malformed");
+  }
+  auto url = call_.guarded ? guarded_url(call_.url, options.guard)
+                           : parse_url(call_.url, own_url_bytes_max);
   if (!url) {
     return fail(call_.guarded ? errc::webhook_refused : errc::bad_request, url.error().text);
   }
@@ -112,7 +123,9 @@ bool curl_transfer::make_fields() {
   return made;
 }
 
-result<void> curl_transfer::open(const poster_options& options, curl_slist* pinned) {
+result<void> curl_transfer::open(const poster_options& options, curl_slist* pinned,
+                                 socket_book& book) {
+  book_ = &book;
   handle_.reset(curl_easy_init());
   if (!handle_ || !make_fields()) {
     return fail(errc::unavailable, "libcurl is out of memory");
@@ -140,7 +153,10 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
     set(CURLOPT_CAINFO, options.ca_file.c_str());
   }
   set(CURLOPT_RESOLVE, pinned);
-  set(CURLOPT_USERAGENT, "tayfa");
+  set(CURLOPT_USERAGENT, call_.user_agent.c_str());
+  if (call_.compressed) {
+    set(CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
+  }
   set(CURLOPT_HTTPHEADER, fields_.get());
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   if (sends_body()) {
@@ -159,6 +175,11 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   set(CURLOPT_HEADERDATA, this);
   set(CURLOPT_OPENSOCKETFUNCTION, &open_socket);
   set(CURLOPT_OPENSOCKETDATA, this);
+  set(CURLOPT_CLOSESOCKETFUNCTION, &close_socket);
+  set(CURLOPT_CLOSESOCKETDATA, &book);
+  set(CURLOPT_TCP_KEEPALIVE, 1L);
+  set(CURLOPT_TCP_KEEPIDLE, keepalive_idle_s);
+  set(CURLOPT_TCP_KEEPINTVL, keepalive_interval_s);
   set(CURLOPT_PREREQFUNCTION, &before_request);
   set(CURLOPT_PREREQDATA, this);
   // A proxy of the environment is meant for the world, not for this machine.
@@ -178,6 +199,10 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
 curl_socket_t curl_transfer::open_socket(void* self, curlsocktype purpose,
                                          curl_sockaddr* to) noexcept {
   auto& me = *static_cast<curl_transfer*>(self);
+  me.asked_on_.reset(); // of a connection that has died
+  if (me.dropped_) {
+    return CURL_SOCKET_BAD;
+  }
   if (me.guard_ != nullptr) {
     const auto address = address_of(to->addr);
     if (purpose != CURLSOCKTYPE_IPCXN || !address || !me.guard_->allows(*address)) {
@@ -185,26 +210,51 @@ curl_socket_t curl_transfer::open_socket(void* self, curlsocktype purpose,
       return CURL_SOCKET_BAD;
     }
   }
-  ++me.sockets_;
-  return ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
-}
-
-int curl_transfer::before_request(void* self, char* remote, char*, int, int) noexcept {
-  auto& me = *static_cast<curl_transfer*>(self);
-  if (me.guard_ == nullptr) {
-    return CURL_PREREQFUNC_OK;
+  const int fd = ::socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
+  if (fd < 0) {
+    return CURL_SOCKET_BAD;
   }
   try {
-    const auto address = parse_address(remote);
-    if (address && me.guard_->allows(*address)) {
-      return CURL_PREREQFUNC_OK;
-    }
+    me.book_->note(fd);
+  } catch (const std::exception&) {
+    ::close(fd);
+    return CURL_SOCKET_BAD;
+  }
+  ++me.sockets_;
+  return fd;
+}
+
+int curl_transfer::close_socket(void* book, curl_socket_t fd) noexcept {
+  return static_cast<socket_book*>(book)->forget(fd);
+}
+
+int curl_transfer::before_request(void* self, char* remote, char* local, int remote_port,
+                                  int local_port) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  try {
+    return me.may_ask(remote, local, remote_port, local_port) ? CURL_PREREQFUNC_OK
+                                                              : CURL_PREREQFUNC_ABORT;
   } catch (const std::exception&) {
     return CURL_PREREQFUNC_ABORT;
   }
-  me.refused_ = true;
-  me.sockets_ = 0;
-  return CURL_PREREQFUNC_ABORT;
+}
+
+bool curl_transfer::may_ask(const char* remote, const char* local, int remote_port,
+                            int local_port) {
+  if (dropped_) {
+    return false; // libcurl asks once more when a connection it had used before has died
+  }
+  const auto there = parse_address(remote);
+  if (guard_ != nullptr && (!there || !guard_->allows(*there))) {
+    refused_ = true;
+    sockets_ = 0;
+    return false;
+  }
+  asked_on_.reset();
+  if (const auto here = parse_address(local); here && there) {
+    asked_on_ = {*here, *there, local_port, remote_port};
+  }
+  return true;
 }
 
 std::size_t curl_transfer::take_body(char* bytes, std::size_t size, std::size_t count,
@@ -252,9 +302,36 @@ void curl_transfer::take_field(std::string_view line) {
   }
 }
 
+// ---- a call that is dropped --------------------------------------------------------------------
+
+bool curl_transfer::say_goodbye(std::chrono::milliseconds linger) {
+  if (!dropped_) {
+    const auto connection = asked_on_ ? book_->find(*asked_on_) : std::nullopt;
+    goodbye_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!connection || goodbye_.get() < 0) {
+      return false;
+    }
+    dropped_ = true;
+    curl_easy_setopt(handle_.get(), CURLOPT_FORBID_REUSE, 1L);
+    ::shutdown(*connection, SHUT_WR);
+  }
+  const std::int64_t ms = std::clamp<std::int64_t>(linger.count(), 0, timeout_max_ms);
+  itimerspec once{};
+  once.it_value = {ms / 1000, ms % 1000 * 1'000'000 + 1}; // all zero would mean never
+  return ::timerfd_settime(goodbye_.get(), 0, &once, nullptr) == 0;
+}
+
+bool curl_transfer::goodbye_is_over() const {
+  std::uint64_t times = 0;
+  return ::read(goodbye_.get(), &times, sizeof times) > 0;
+}
+
 // ---- the end -----------------------------------------------------------------------------------
 
 error curl_transfer::failure(CURLcode code) const {
+  if (dropped_) {
+    return {errc::cancelled, {}};
+  }
   if (refused_ && sockets_ == 0) {
     return {errc::webhook_refused, "the name has no public address"};
   }

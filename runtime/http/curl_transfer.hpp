@@ -5,10 +5,12 @@
 #pragma once
 
 #include "runtime/http/curl_poster.hpp"
+#include "runtime/http/socket_book.hpp"
 #include "runtime/http/url_guard.hpp"
 
 #include <curl/curl.h>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace tayfa {
@@ -24,17 +26,25 @@ class curl_transfer {
  public:
   using done_function = std::function<void(result<outgoing_answer>)>;
 
-  curl_transfer(outgoing_call call, done_function done, std::size_t bytes);
+  curl_transfer(call_ticket, outgoing_call, done_function, std::size_t bytes);
   curl_transfer(const curl_transfer&) = delete;
   curl_transfer& operator=(const curl_transfer&) = delete;
   ~curl_transfer() = default;
 
   /// Reads the URL and the fields; the guard is asked about what can be known already.
   result<void> check(const poster_options&);
-  /// Makes the handle. Only after check(). `pinned` outlives it.
-  result<void> open(const poster_options&, curl_slist* pinned);
+  /// Makes the handle. Only after check(). `pinned` outlives it, the book outlives its connection.
+  result<void> open(const poster_options&, curl_slist* pinned, socket_book&);
+  /// Tells the server that nothing more is wanted, and takes what comes within `linger`. False when
+  /// it was not asked anything yet, so that nothing can come. Said again, the time begins anew.
+  bool say_goodbye(std::chrono::milliseconds linger);
+  /// Readable when the time after a goodbye is over.
+  int goodbye_timer() const { return goodbye_.get(); }
+  bool goodbye_is_over() const;
 
-  CURL* handle() const { return handle_.get(); }
+  CURL* handle() const { return handle_.get(); } ///< only of one that was opened
+  call_ticket ticket() const { return ticket_; }
+  bool guarded() const { return call_.guarded; }
   /// Host and port, after check().
   const std::string& target() const { return target_; }
   std::size_t bytes() const { return bytes_; }
@@ -47,15 +57,18 @@ class curl_transfer {
     void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
   };
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr*) noexcept;
+  static int close_socket(void*, curl_socket_t) noexcept;
   static int before_request(void*, char* remote, char* local, int, int) noexcept;
   static std::size_t take_body(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t take_head(char*, std::size_t, std::size_t, void*) noexcept;
 
   bool sends_body() const;
   bool make_fields();
+  bool may_ask(const char* remote, const char* local, int remote_port, int local_port);
   error failure(CURLcode) const;
   void take_field(std::string_view line);
 
+  call_ticket ticket_;
   outgoing_call call_;
   done_function done_;
   std::size_t bytes_;
@@ -68,6 +81,10 @@ class curl_transfer {
   std::size_t sockets_ = 0; ///< made; when none was and some were refused, the guard ended the call
   bool refused_ = false;
   bool too_large_ = false;
+  socket_book* book_ = nullptr;
+  std::optional<socket_book::ends> asked_on_; ///< the connection that carries the request
+  bool dropped_ = false;
+  owned_fd goodbye_;                             ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };
 

@@ -8,18 +8,58 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
 namespace tayfa {
+
+/// Tells the one who waits for it, once, whether an answer left. Dropped unsaid, it says no.
+class receipt {
+ public:
+  receipt() = default;
+  explicit receipt(std::function<void(bool)> left) : left_(std::move(left)) {}
+  receipt(receipt&& other) noexcept : left_(std::exchange(other.left_, nullptr)) {}
+  receipt& operator=(receipt&& other) noexcept;
+  ~receipt() { say(false); }
+
+  bool wanted() const { return left_ != nullptr; }
+  void say(bool left);
+
+ private:
+  std::function<void(bool)> left_;
+};
+
+/// Whether the one who asked is still there: shared by a reply and by what carries its answer.
+/// Thread safe. `gone` is called by the one who brings the news, or the watcher, and keeps
+/// answered() waiting meanwhile.
+class presence {
+ public:
+  void watch(std::function<void()> gone);
+  void left();
+  /// From here on nobody is told anything.
+  void answered();
+
+ private:
+  std::recursive_mutex mutex_; // a `gone` may answer
+  bool left_ = false;
+  bool answered_ = false;
+  std::function<void()> gone_;
+};
 
 /// Somebody who wants an answer. Exactly one answer leaves: the first send() wins, and a reply that
 /// is destroyed unanswered sends errc::unavailable by itself, so a dying actor never leaves a
 /// client hanging. Thread safe.
 class reply {
  public:
+  /// What it has taken has left, and its client never leaves.
   using transport = std::function<void(api::response)>;
-  explicit reply(transport t) : transport_(std::move(t)) {}
+  /// Knows better: says so in the receipt, and tells the presence.
+  using line = std::function<void(api::response, receipt)>;
+
+  explicit reply(transport t);
+  reply(line l, std::shared_ptr<presence> client)
+      : line_(std::move(l)), client_(std::move(client)) {}
   ~reply();
   reply(const reply&) = delete;
   reply& operator=(const reply&) = delete;
@@ -30,11 +70,13 @@ class reply {
   /// answer.
   void send(api::response, std::function<void(bool)> left);
   /// `gone` is called once, from any thread, when the client leaves (or closes its sending side)
-  /// before an answer was sent; at once when it has left already. Never after send().
+  /// before an answer was sent; at once when it has left already. Never after send(), which waits
+  /// for a `gone` that runs: it should only take note.
   void when_gone(std::function<void()> gone);
 
  private:
-  transport transport_;
+  line line_;
+  std::shared_ptr<presence> client_; ///< none: it never leaves
   std::atomic<bool> sent_{false};
 };
 using reply_ptr = std::shared_ptr<reply>;

@@ -139,7 +139,7 @@ std::optional<error> refuse_fields(const http::request_header<>& head) {
   if (auto refused = refuse_page(head)) {
     return refused;
   }
-  for (const char* const once : {"Idempotency-Key", "Last-Event-ID"}) {
+  for (const char* const once : {"Authorization", "Idempotency-Key", "Last-Event-ID"}) {
     if (head.count(once) > 1) {
       return error{errc::bad_request, "more than one " + std::string{once}};
     }

@@ -17,7 +17,8 @@
 
 namespace tayfa {
 
-inline constexpr std::size_t request_line_bytes_max = 8 * 1024;
+/// A worker that holds hundreds of jobs names them all in the request line of each ping.
+inline constexpr std::size_t request_line_bytes_max = 28 * 1024;
 inline constexpr std::size_t head_bytes_max = 32 * 1024;
 inline constexpr std::size_t head_fields_max = 100;
 

@@ -2,6 +2,57 @@
 
 namespace tayfa {
 
+receipt& receipt::operator=(receipt&& other) noexcept {
+  if (this != &other) {
+    say(false);
+    left_ = std::exchange(other.left_, nullptr);
+  }
+  return *this;
+}
+
+void receipt::say(bool left) {
+  if (const auto told = std::exchange(left_, nullptr)) {
+    told(left);
+  }
+}
+
+void presence::watch(std::function<void()> gone) {
+  const std::lock_guard lock{mutex_};
+  if (answered_) {
+    return;
+  }
+  if (left_) {
+    gone();
+  } else {
+    gone_ = std::move(gone);
+  }
+}
+
+void presence::left() {
+  std::function<void()> gone; // what it holds is let go after the lock
+  const std::lock_guard lock{mutex_};
+  if (std::exchange(left_, true) || answered_) {
+    return;
+  }
+  gone.swap(gone_);
+  if (gone) {
+    gone();
+  }
+}
+
+void presence::answered() {
+  std::function<void()> gone;
+  const std::lock_guard lock{mutex_};
+  answered_ = true;
+  gone.swap(gone_);
+}
+
+reply::reply(transport t)
+    : line_([take = std::move(t)](api::response answer, receipt left) {
+        take(std::move(answer));
+        left.say(true);
+      }) {}
+
 reply::~reply() {
   if (!sent_.load()) {
     send(api::refuse({errc::unavailable, {}}));
@@ -9,8 +60,23 @@ reply::~reply() {
 }
 
 void reply::send(api::response answer) {
-  if (!sent_.exchange(true)) {
-    transport_(std::move(answer));
+  send(std::move(answer), nullptr);
+}
+
+void reply::send(api::response answer, std::function<void(bool)> left) {
+  receipt told{std::move(left)};
+  if (sent_.exchange(true)) {
+    return;
+  }
+  if (client_) {
+    client_->answered();
+  }
+  line_(std::move(answer), std::move(told));
+}
+
+void reply::when_gone(std::function<void()> gone) {
+  if (client_) {
+    client_->watch(std::move(gone));
   }
 }
 

@@ -1,12 +1,9 @@
 #include "runtime/http/server.hpp"
 
-#include "runtime/http/address.hpp"
 #include "runtime/http/connection.hpp"
 
-#include <boost/asio/error.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
-#include <fcntl.h>
 #include <pthread.h>
 
 namespace tayfa {
@@ -16,15 +13,11 @@ using tcp = asio::ip::tcp;
 
 namespace {
 
-constexpr milliseconds accept_pause{100};
 /// Connections beyond the limit that are being told so; more are dropped without a word.
 constexpr std::size_t turned_away_max = 64;
 
-bool out_of_resources(const boost::system::error_code& ec) {
-  return ec == asio::error::no_descriptors || ec == asio::error::no_memory ||
-         ec == asio::error::no_buffer_space ||
-         ec == boost::system::errc::too_many_files_open_in_system;
-}
+/// A probe comes, asks and goes; the bound is for those that stay.
+constexpr std::size_t health_connections_max = 64;
 
 } // namespace
 
@@ -32,81 +25,59 @@ bool out_of_resources(const boost::system::error_code& ec) {
 
 http_core::http_core(http_options o) : options(std::move(o)) {}
 
+http_listener http_core::listener(bool only_health) {
+  return {io, [this, only_health](tcp::socket s) { take(std::move(s), only_health); },
+          [this](std::string text) { report(errc::io_error, std::move(text)); }};
+}
+
 void http_core::open(std::function<void(result<std::string>)> done) {
-  if (acceptor_.is_open() || closing) {
+  if (door_.is_open() || closing) {
     done(fail(errc::internal, "the HTTP server is open already"));
     return;
   }
   auto bound = listen();
-  if (bound) {
-    accept();
-  } else {
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
+  if (!bound) {
+    stop_listening();
   }
   done(std::move(bound));
 }
 
 result<std::string> http_core::listen() {
-  const auto wanted = listen_endpoint(options.listen);
-  if (!wanted) {
-    return fail(wanted.error());
+  auto bound = door_.listen(options.listen);
+  if (!bound) {
+    return bound;
   }
-  boost::system::error_code ec;
-  acceptor_.open(wanted->protocol(), ec);
-  if (!ec) {
-    ::fcntl(acceptor_.native_handle(), F_SETFD, FD_CLOEXEC);
-    acceptor_.set_option(tcp::acceptor::reuse_address{true}, ec);
-  }
-  if (!ec) {
-    acceptor_.bind(*wanted, ec);
-  }
-  if (!ec) {
-    acceptor_.listen(asio::socket_base::max_listen_connections, ec);
-  }
-  if (ec == asio::error::address_in_use) {
-    return fail(errc::port_in_use, to_string(*wanted));
-  }
-  if (ec) {
-    return fail(errc::io_error, "cannot listen on " + to_string(*wanted) + ": " + ec.message());
-  }
-  return to_string(acceptor_.local_endpoint());
-}
-
-void http_core::accept() {
-  acceptor_.async_accept(
-      [this](boost::system::error_code ec, tcp::socket s) { on_accept(ec, std::move(s)); });
-}
-
-void http_core::on_accept(boost::system::error_code ec, tcp::socket s) {
-  if (!acceptor_.is_open()) {
-    return;
-  }
-  if (out_of_resources(ec)) {
-    // The connection still waits in the backlog: asking again at once would only spin.
-    report(errc::io_error, "cannot accept: " + ec.message());
-    pause_.expires_after(accept_pause);
-    pause_.async_wait([this](boost::system::error_code cancelled) {
-      if (!cancelled && acceptor_.is_open()) {
-        accept();
-      }
-    });
-    return;
-  }
-  if (!ec) {
-    const bool room = admitted_ < options.connections_max;
-    if (room || connections_.size() - admitted_ < turned_away_max) {
-      const auto client = std::make_shared<http_connection>(*this, std::move(s));
-      connections_.insert(client);
-      admitted_ += room ? 1 : 0;
-      room ? client->serve() : client->turn_away();
+  if (!options.health_listen.empty()) {
+    auto health = health_door_.listen(options.health_listen);
+    if (!health) {
+      return health;
     }
+    health_address = std::move(*health);
+    health_door_.start();
   }
-  accept();
+  door_.start();
+  return bound;
+}
+
+void http_core::stop_listening() {
+  door_.close();
+  health_door_.close();
+}
+
+void http_core::take(tcp::socket s, bool only_health) {
+  std::size_t& admitted = only_health ? health_admitted_ : admitted_;
+  const bool room = admitted < (only_health ? health_connections_max : options.connections_max);
+  if (!room && connections_.size() - admitted_ - health_admitted_ >= turned_away_max) {
+    return;
+  }
+  const auto client = std::make_shared<http_connection>(*this, std::move(s), only_health);
+  connections_.insert(client);
+  admitted += room ? 1 : 0;
+  room ? client->serve() : client->turn_away();
 }
 
 void http_core::forget(http_connection& client) {
-  admitted_ -= client.admitted() ? 1 : 0;
+  (client.only_health() ? health_admitted_ : admitted_) -= client.admitted() ? 1 : 0;
   connections_.erase(client.shared_from_this());
   if (closing && connections_.empty()) {
     closed();
@@ -127,15 +98,18 @@ void http_core::report(errc code, std::string text) const {
   }
 }
 
+void http_core::retire() {
+  const std::lock_guard lock{posting_};
+  retired_ = true;
+}
+
 void http_core::close(std::function<void()> done) {
   when_closed_.push_back(std::move(done));
   if (closing) {
     return;
   }
   closing = true;
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
-  pause_.cancel();
+  stop_listening();
   const std::vector<std::shared_ptr<http_connection>> all{connections_.begin(), connections_.end()};
   if (all.empty()) {
     closed();
@@ -153,8 +127,7 @@ void http_core::close(std::function<void()> done) {
 }
 
 void http_core::close_now() {
-  boost::system::error_code ignored;
-  acceptor_.close(ignored);
+  stop_listening();
   const std::vector<std::shared_ptr<http_connection>> all{connections_.begin(), connections_.end()};
   for (const auto& client : all) {
     client->close();
@@ -207,6 +180,8 @@ http_server::~http_server() {
   core_->io.restart();
   core_->io.poll();
   core_->close_now();
+  core_->retire();
+  core_->io.poll();
   core_->sink = nullptr; // replies that are still out there keep the core, but not what it called
 }
 
@@ -218,6 +193,10 @@ void http_server::open(call_sink sink, std::function<void(result<std::string>)> 
                }
                core->open(std::move(done));
              });
+}
+
+std::string http_server::health_address() const {
+  return core_->health_address;
 }
 
 void http_server::redirect(call_sink sink) {

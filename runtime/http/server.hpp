@@ -24,6 +24,9 @@ namespace tayfa {
 
 struct http_options {
   std::string listen = "127.0.0.1:8000"; ///< "host:port", "[v6]:port"; port 0 takes a free one
+  /// A second address that answers health checks only (api.health_path and /ping), with places of
+  /// its own, so that a full house is still told from a dead one. Empty: none.
+  std::string health_listen;
   api::limits api;
   std::size_t connections_max = 1'024;
   std::size_t streams_max = 512; ///< of the connections, how many may be streamed to (/events)
@@ -59,6 +62,8 @@ class http_server final : public http_gateway {
   void open(call_sink sink, std::function<void(result<std::string>)> done) override;
   void redirect(call_sink sink) override;
   void close(std::function<void()> done) override;
+  /// The bound one; only once open() has called back.
+  std::string health_address() const;
 
  private:
   std::shared_ptr<http_core> core_;

@@ -8,7 +8,6 @@ namespace tayfa {
 
 namespace {
 
-constexpr std::size_t url_bytes_max = 2048;
 constexpr std::size_t host_bytes_max = 253; // RFC 1035
 
 tl::unexpected<error> refused(std::string text) {
@@ -51,9 +50,9 @@ void url_deleter::operator()(CURLU* parts) const {
   curl_url_cleanup(parts);
 }
 
-result<parsed_url> parse_url(const std::string& url) {
-  if (url.size() > url_bytes_max) {
-    return refused("the URL is longer than " + std::to_string(url_bytes_max) + " bytes");
+result<parsed_url> parse_url(const std::string& url, std::size_t longest) {
+  if (url.size() > longest) {
+    return refused("the URL is longer than " + std::to_string(longest) + " bytes");
   }
   if (!is_visible_ascii(url) || url.find('\\') != std::string::npos) {
     return refused("the URL holds characters that no URL has");

@@ -10,9 +10,9 @@ set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
+. "$here/python.sh"
 deps=${TAYFA_DEPS:-$root/.deps}
 torch=${TAYFA_TORCH:-torch==2.13.0}
-python_least=3.10
 torch_free_gib=3
 
 say() { printf 'set-up: %s\n' "$*"; }
@@ -139,21 +139,6 @@ install_msgpack() {
   rm -rf "$deps/msgpack"
   mv "$work/tree" "$deps/msgpack"
   rm -rf "$work"
-}
-
-# The first python3 that is new enough and can make a virtual environment.
-find_python() {
-  local candidate
-  for candidate in python3 /usr/bin/python3; do
-    if "$candidate" - "$python_least" <<'PYTHON' >/dev/null 2>&1; then
-import ensurepip, sys, venv
-sys.exit(sys.version_info[:2] < tuple(int(part) for part in sys.argv[1].split(".")))
-PYTHON
-      command -v "$candidate"
-      return 0
-    fi
-  done
-  return 1
 }
 
 torch_is_there() {

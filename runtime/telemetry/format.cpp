@@ -74,17 +74,16 @@ std::string number_text(Number n) {
 }
 
 /// The plain text of a value, cut to its limit but not escaped.
-std::string plain(const log_value& value) {
-  return std::visit(
-      overloaded{
-          [](std::int64_t n) { return number_text(n); },
-          [](std::uint64_t n) { return number_text(n); },
-          [](double n) { return number_text(n); },
-          [](bool b) { return std::string{b ? "true" : "false"}; },
-          [](std::string_view s) { return text::cut_middle(s, log_limits::value_bytes); },
-          [](const std::string& s) { return text::cut_middle(s, log_limits::value_bytes); },
-      },
-      value.get());
+std::string plain(const log_value& value, std::size_t limit = log_limits::value_bytes) {
+  return std::visit(overloaded{
+                        [](std::int64_t n) { return number_text(n); },
+                        [](std::uint64_t n) { return number_text(n); },
+                        [](double n) { return number_text(n); },
+                        [](bool b) { return std::string{b ? "true" : "false"}; },
+                        [limit](std::string_view s) { return text::cut_middle(s, limit); },
+                        [limit](const std::string& s) { return text::cut_middle(s, limit); },
+                    },
+                    value.get());
 }
 
 /// JSON has no NaN and no infinity: those are written as text.
@@ -105,13 +104,14 @@ std::string_view bounded_event(std::string_view event) {
 }
 
 /// `event key=value key="two words"`.
-void append_words(std::string& out, const log_record& record) {
+void append_words(std::string& out, const log_record& record,
+                  std::size_t value_limit = log_limits::value_bytes) {
   text::append_word(out, bounded_event(record.event));
   for (const auto& [key, value] : keyed(record.fields)) {
     out += ' ';
     out += key;
     out += '=';
-    text::append_word(out, plain(*value));
+    text::append_word(out, plain(*value, value_limit));
   }
   if (record.fields.size() > log_limits::fields) {
     out += " fields_dropped=" + std::to_string(record.fields.size() - log_limits::fields);
@@ -157,6 +157,59 @@ std::string_view runpod_level(log_level level) {
   return "ERROR";
 }
 
+/// As json.dumps does it: everything beyond ASCII as \uXXXX.
+void append_ascii_json(std::string& out, std::string_view words) {
+  std::string quoted;
+  text::append_json(quoted, words);
+  const auto unit = [&out](std::uint32_t u) {
+    std::array<char, 8> escaped{};
+    std::snprintf(escaped.data(), escaped.size(), "\\u%04x", u & 0xffffU);
+    out += escaped.data();
+  };
+  for (std::string_view rest = quoted; !rest.empty();) {
+    const text::code_point c = text::first_code_point(rest);
+    if (c.value < 0x80) {
+      out += rest.front();
+    } else if (c.value > 0xffff) {
+      unit(0xd800 + ((c.value - 0x10000) >> 10U));
+      unit(0xdc00 + ((c.value - 0x10000) & 0x3ffU));
+    } else {
+      unit(c.value);
+    }
+    rest.remove_prefix(c.length);
+  }
+}
+
+/// As the SDK cuts: characters are counted, the note is not.
+std::string cut_as_runpod(std::string_view message) {
+  constexpr std::size_t most = log_limits::message_characters;
+  std::vector<std::size_t> begins; // where each character is
+  for (std::size_t i = 0; i < message.size();) {
+    begins.push_back(i);
+    i += text::first_code_point(message.substr(i)).length;
+  }
+  if (begins.size() <= most) {
+    return std::string{message};
+  }
+  std::string out{message.substr(0, begins[most / 2])};
+  out += "\n...TRUNCATED " + std::to_string(begins.size() - most) + " CHARACTERS...\n";
+  out += message.substr(begins[begins.size() - most / 2]);
+  return out;
+}
+
+/// What a job's own program says is the message itself, as with the SDK; other events are written
+/// out with their fields.
+std::string runpod_message(const log_record& record) {
+  for (const auto& field : record.fields) {
+    if (record.event == engine_says && field.key == "text") {
+      return plain(field.value, log_limits::runpod_value_bytes);
+    }
+  }
+  std::string message;
+  append_words(message, record, log_limits::runpod_value_bytes);
+  return message;
+}
+
 std::string runpod_line(const log_record& record) {
   std::string id;
   for (const auto& field : record.fields) {
@@ -169,12 +222,10 @@ std::string runpod_line(const log_record& record) {
   if (id.empty()) {
     out += "null";
   } else {
-    text::append_json(out, id);
+    append_ascii_json(out, id);
   }
-  std::string message;
-  append_words(message, record);
   out += R"(, "message": )";
-  text::append_json(out, text::cut_middle(message, log_limits::value_bytes));
+  append_ascii_json(out, cut_as_runpod(runpod_message(record)));
   out += R"(, "level": ")";
   out += runpod_level(record.level);
   out += "\"}";

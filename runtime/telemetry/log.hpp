@@ -67,6 +67,9 @@ class log_value {
   storage value_;
 };
 
+/// The event of a line that a job's own program wrote: fields `job` and `text`.
+inline constexpr std::string_view engine_says = "engine_says";
+
 struct log_field {
   std::string_view key;
   log_value value;
@@ -81,7 +84,11 @@ struct log_record {
 
 /// What one line may hold. A longer value is cut in the middle with a note of how much is missing.
 struct log_limits {
-  static constexpr std::size_t value_bytes = 4096; ///< also of RunPod's message as a whole
+  static constexpr std::size_t value_bytes = 4096;
+  /// Of RunPod's message as a whole, which is cut as the SDK cuts it; its values are not cut before
+  /// that unless they are huge.
+  static constexpr std::size_t message_characters = 4096;
+  static constexpr std::size_t runpod_value_bytes = std::size_t{64} << 10;
   static constexpr std::size_t event_bytes = 256;
   static constexpr std::size_t key_bytes = 64;
   static constexpr std::size_t fields = 64; ///< more are counted in a field `fields_dropped`

@@ -37,6 +37,7 @@ namespace tayfa {
   X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
+  X(remote_posts_refused, counter, "Posts of remote workers about jobs that they do not hold")     \
   X(jobs_in_queue, gauge, "Jobs that wait")                                                        \
   X(jobs_in_progress, gauge, "Jobs that run")                                                      \
   X(engines_ready, gauge, "Engines that are READY or PROCESSING")                                  \

@@ -24,6 +24,7 @@ import exchanges  # noqa: E402
 import peers  # noqa: E402
 import pod as pods  # noqa: E402
 import queues  # noqa: E402
+import runpod_bench  # noqa: E402
 from report import load, machine, middle, percentile, table, written  # noqa: E402
 
 ROUNDS = 3
@@ -325,6 +326,7 @@ PARTS = {
     "actors": ("Through the actors", actors),
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),
+    "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
 }
 
 

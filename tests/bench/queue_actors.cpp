@@ -40,7 +40,10 @@ class no_models final : public model_source {
                std::function<void(result<std::vector<model_entry>>)>) override {}
 };
 class no_poster final : public http_poster {
-  void send(outgoing_call, std::function<void(result<outgoing_answer>)>) override {}
+  call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)>) override {
+    return 0;
+  }
+  void drop(call_ticket, std::chrono::milliseconds) override {}
 };
 /// As `--log.level warn`.
 class warnings final : public event_log {
@@ -104,6 +107,7 @@ class idle_supervisor final : public supervisor_actor::base {
             ignore<engine_moved>(),
             ignore<load_changed>(),
             ignore<queue_drained>(),
+            ignore<origin_drained>(),
             ignore<part_stuck>(),
             ignore<store_opened>(),
             ignore<store_closed>(),
@@ -228,7 +232,7 @@ measured measure_actors(const actors_plan& plan) {
     chosen = std::move(file);
   }
   opened_store jobs{std::move(chosen)};
-  world outside{time, random, log, meters, engines, http, probe, models, *jobs, post, feed};
+  world outside{time, random, log, meters, engines, http, probe, models, *jobs, post, feed, post};
   const auto knobs = knobs_for(plan);
   pod running{outside, knobs, plan};
   client_crowd clients{running.system(), running.ingress(), plan.clients, plan.payload};

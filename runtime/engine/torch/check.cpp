@@ -117,8 +117,11 @@ class checker {
     const auto version = at::detail::getCUDAHooks().versionCUDART();
     const std::string made = "built for CUDA " + std::to_string(version / 1000) + "." +
                              std::to_string(version % 1000 / 10);
+    const std::string runs = "; the driver runs CUDA up to " +
+                             std::to_string(driver.cuda_version / 1000) + "." +
+                             std::to_string(driver.cuda_version % 1000 / 10) + "; ";
     if (at::hasCUDA()) {
-      return {"", fitness::fit, made + "; " + seen, "", 0};
+      return {"", fitness::fit, made + runs + seen, "", 0};
     }
     if (!driver.installed) {
       return {"", fitness::reduced, made + "; no NVIDIA driver",
@@ -129,9 +132,7 @@ class checker {
               made + "; the driver shows no GPU (error " + std::to_string(driver.failure) + ")",
               "models run on the CPU; check nvidia-smi, and CUDA_VISIBLE_DEVICES", 0};
     }
-    return {"", fitness::unfit,
-            made + "; the driver runs CUDA up to " + std::to_string(driver.cuda_version / 1000) +
-                "." + std::to_string(driver.cuda_version % 1000 / 10) + "; " + seen,
+    return {"", fitness::unfit, made + runs + seen,
             "the GPUs cannot be used: update the driver, or use a libtorch for an older CUDA", 0};
   }
 

@@ -185,12 +185,40 @@ TEST(load_config, every_error_of_every_source_is_reported) {
           "engine.slot: no such setting; did you mean engine.slots? (from flag --engine.slot)"));
 }
 
+TEST(load_config, values_under_foreign_names_are_weaker_than_the_file_or_as_strong_as_flags) {
+  const scratch_file file{"[http]\nhealth_path = \"/file\"\n"};
+  config_sources sources{file.path(), {}, {}};
+  sources.assumed = {{"http.listen", "127.0.0.1:81", "env PORT"},
+                     {"http.health_path", "/assumed", "env HEALTH_CHECK_PATH"}};
+  sources.firm = {{"http.health_path", "/firm", "flag --path"}};
+  const auto c = loaded(sources);
+  EXPECT_EQ(c.values.http_listen, "127.0.0.1:81");
+  EXPECT_EQ(origin_of(c, "http.listen"), "env PORT");
+  EXPECT_EQ(c.values.http_health_path, "/firm");
+  EXPECT_EQ(origin_of(c, "http.health_path"), "flag --path");
+  sources.firm.clear();
+  EXPECT_EQ(loaded(sources).values.http_health_path, "/file");
+  EXPECT_EQ(origin_of(c, "pod.data"), "default");
+  EXPECT_EQ(origin_of(c, "no.such"), "default");
+}
+
+TEST(load_config, a_foreign_name_beside_the_flag_is_said_twice) {
+  config_sources sources{"", {}, {{"http.listen", "127.0.0.1:1"}}};
+  sources.firm = {{"http.listen", "127.0.0.1:2", "flag --rp_api_port"}};
+  EXPECT_THAT(errors_of(sources),
+              ElementsAre("http.listen: given more than once (from flag --listen and flag "
+                          "--rp_api_port)"));
+  sources = {};
+  sources.assumed = {{"log.level", "loud", "env RUNPOD_LOG_LEVEL"}};
+  EXPECT_THAT(errors_of(sources), ElementsAre(HasSubstr("(from env RUNPOD_LOG_LEVEL)")));
+}
+
 TEST(load_config, unknown_names_in_the_file) {
   EXPECT_THAT(file_errors("[htpp]\nlisten = \"a:1\"\n"),
               ElementsAre("htpp: no such section; did you mean http? (from file F:1)"));
   EXPECT_THAT(file_errors("[database]\n"),
               ElementsAre("database: no such section; there are pod, http, queue, store, webhook, "
-                          "runpod, engine, log (from file F:1)"));
+                          "runpod, engine, workers, log (from file F:1)"));
   EXPECT_THAT(
       file_errors("\n[http]\nlistne = \"127.0.0.1:1\"\n"),
       ElementsAre("http.listne: no such setting; did you mean http.listen? (from file F:3)"));
@@ -265,11 +293,6 @@ TEST(load_config, a_broken_relation_tells_values_and_sources) {
       ElementsAre("pod.drain_budget must be below pod.stopping_budget; here pod.drain_budget "
                   "= 40000 ms (from env TAYFA_POD_DRAIN_BUDGET), pod.stopping_budget = 30000 "
                   "ms (from default)"));
-  EXPECT_THAT(errors_of({"", {}, {{"http.listen", "0.0.0.0:80"}}}),
-              ElementsAre(HasSubstr("needs http.allow_public")));
-  EXPECT_EQ(loaded({"", {}, {{"http.listen", "0.0.0.0:80"}, {"http.allow_public", "true"}}})
-                .values.http_listen,
-            "0.0.0.0:80");
 }
 
 TEST(load_config, no_relation_is_judged_by_a_refused_value) {

@@ -63,22 +63,6 @@ TEST(relations, each_is_broken_by_its_own_cause_and_holds_at_its_edge) {
               IsEmpty());
 }
 
-TEST(relations, a_public_address_needs_its_switch) {
-  for (const char* reachable : {"0.0.0.0:8000", "[::]:80", "10.0.0.1:0", "example.com:80"}) {
-    EXPECT_THAT(broken_after([reachable](config& c) { c.http_listen = reachable; }),
-                ElementsAre(HasSubstr("needs http.allow_public")))
-        << reachable;
-    EXPECT_THAT(broken_after([reachable](config& c) {
-                  c.http_listen = reachable;
-                  c.http_allow_public = true;
-                }),
-                IsEmpty());
-  }
-  for (const char* local : {"127.0.0.1:0", "[::1]:80", "localhost:80"}) {
-    EXPECT_THAT(broken_after([local](config& c) { c.http_listen = local; }), IsEmpty()) << local;
-  }
-}
-
 TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
   EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = c.http_listen; }),
               ElementsAre(HasSubstr("http.health_listen must be another address")));

@@ -148,6 +148,17 @@ TEST(parse_value, lists) {
   EXPECT_EQ(exact.str(), "a,b,c");
 }
 
+TEST(parse_value, rates_of_routes) {
+  const knob rates = text_row(text_form::rate);
+  EXPECT_THAT(value_of<string_list>(rates, "run=1000/10s:200, status=5/1m").items(),
+              ElementsAre("run=1000/10s:200", "status=5/1m"));
+  EXPECT_THAT(value_of<string_list>(rates, "runpod").items(), ElementsAre("runpod"));
+  EXPECT_THAT(value_of<string_list>(rates, "").items(), IsEmpty());
+  for (const char* bad : {"on", "run=", "run=0/1s", "run=1/1d", "run=1/1s:0"}) {
+    EXPECT_FALSE(complaint_of<string_list>(rates, bad).empty()) << bad;
+  }
+}
+
 TEST(parse_value, shares_of_tenants) {
   const knob shares = text_row(text_form::share);
   EXPECT_THAT(value_of<string_list>(shares, "alice=3, bob=0.5:2").items(),

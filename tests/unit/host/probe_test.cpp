@@ -52,6 +52,22 @@ TEST_F(probe_test, a_report_is_read) {
   EXPECT_EQ(report.rows[0].ms, 3U);
 }
 
+TEST_F(probe_test, rows_of_others_follow_the_checks_own) {
+  for (const std::string& body : {"echo '" + fit_report + "'", std::string{"exit 3"}}) {
+    probe_options options{tools.script("check", body), 60s};
+    options.extra = [](fitness_report& report, int stop) {
+      EXPECT_GE(stop, 0);
+      add_row(report, {"more", fitness::unfit, std::to_string(report.rows.size()), "", 0});
+    };
+    process_probe probe{options, log};
+    const auto report = begin(probe).get();
+    EXPECT_EQ(report.verdict, fitness::unfit);
+    ASSERT_EQ(report.rows.size(), 2U);
+    EXPECT_EQ(report.rows[1].name, "more");
+    EXPECT_EQ(report.rows[1].value, "1");
+  }
+}
+
 TEST_F(probe_test, whatever_goes_wrong_is_an_unfit_row) {
   expect_broken(check("/nonexistent"), "could not be started");
   expect_broken(check_script("kill -SEGV $$"), "signal 11");

@@ -24,9 +24,9 @@ class answers {
  public:
   using answer = result<outgoing_answer>;
 
-  void send(http_poster& poster, outgoing_call call) {
+  call_ticket send(http_poster& poster, outgoing_call call) {
     const std::size_t number = sent_++;
-    poster.send(std::move(call), [this, number](answer a) {
+    return poster.send(std::move(call), [this, number](answer a) {
       const std::lock_guard lock{mutex_};
       ++times_[number];
       all_.push_back(std::move(a));

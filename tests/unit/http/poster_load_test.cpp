@@ -18,7 +18,7 @@ using namespace test;
 TEST(poster, a_thousand_calls_share_a_few_connections) {
   receiver there;
   auto options = local_options();
-  options.per_target_max = 8;
+  options.guarded.per_target_max = 8;
   curl_poster poster{options};
   answers got;
   for (int i = 0; i < 1000; ++i) {
@@ -42,8 +42,8 @@ TEST(poster, a_receiver_that_hangs_does_not_hold_back_the_others) {
   receiver dead{[](const received&) { return told{"", told::then::hang}; }};
   receiver alive;
   auto options = local_options();
-  options.in_flight_max = 4;
-  options.per_target_max = 2;
+  options.guarded.in_flight_max = 4;
+  options.guarded.per_target_max = 2;
   answers of_dead;
   answers of_alive;
   {
@@ -67,9 +67,9 @@ TEST(poster, a_receiver_that_hangs_does_not_hold_back_the_others) {
 TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
   receiver dead{[](const received&) { return told{"", told::then::hang}; }};
   auto options = local_options();
-  options.in_flight_max = 1;
-  options.open_max = 3;
-  options.open_bytes_max = 100'000;
+  options.guarded.in_flight_max = 1;
+  options.guarded.open_max = 3;
+  options.guarded.open_bytes_max = 100'000;
   answers got;
   {
     curl_poster poster{options};

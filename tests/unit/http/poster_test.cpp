@@ -1,8 +1,10 @@
 // Calls to real receivers on loopback: what is sent, what comes back, and receivers that are
 // broken.
 #include "runtime/http/curl_poster.hpp"
+#include "runtime/http/url_guard.hpp"
 
 #include "tests/unit/http/asking.hpp"
+#include "tests/unit/http/full_backlog.hpp"
 
 #include <gmock/gmock.h>
 
@@ -58,6 +60,24 @@ TEST(poster, methods_and_large_bodies) {
   EXPECT_EQ(got[2].body.size(), 3'000'000U);
   EXPECT_FALSE(got[2].has("Expect"));
   EXPECT_TRUE(got[5].has("Content-Length: 0"));
+}
+
+TEST(poster, urls_that_are_made_here_may_be_long) {
+  receiver there;
+  auto call = call_to(there.url("127.0.0.1", "/ping?job_id=" + std::string(150'000, 'a')));
+  call.method = "GET";
+  call.guarded = true;
+  const auto refused = ask(call);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::webhook_refused);
+  call.guarded = false;
+  const auto answer = ask(call);
+  ASSERT_TRUE(answer) << answer.error().str();
+  EXPECT_EQ(answer->status, 200U);
+  call.url += std::string(own_url_bytes_max, 'a');
+  const auto malformed = ask(call);
+  ASSERT_FALSE(malformed);
+  EXPECT_EQ(malformed.error().code, errc::bad_request);
 }
 
 TEST(poster, the_caller_names_the_content_type) {
@@ -133,29 +153,10 @@ TEST(poster, a_head_that_drips_times_out) {
 }
 
 TEST(poster, a_receiver_that_does_not_accept_times_out) {
-  // A full backlog: connections are neither taken nor refused.
-  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&at), size), 0);
-  ASSERT_EQ(::listen(listener, 0), 0);
-  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&at), &size), 0);
-  std::vector<int> fillers;
-  for (int i = 0; i < 4; ++i) {
-    fillers.push_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    ::connect(fillers.back(), reinterpret_cast<sockaddr*>(&at), size);
-  }
+  const full_backlog nobody;
   auto options = local_options();
   options.connect_timeout = 100ms;
-  EXPECT_EQ(
-      code_of(ask(call_to("http://127.0.0.1:" + std::to_string(ntohs(at.sin_port))), options)),
-      errc::request_timeout);
-  for (const int fd : fillers) {
-    ::close(fd);
-  }
-  ::close(listener);
+  EXPECT_EQ(code_of(ask(call_to(nobody.url()), options)), errc::request_timeout);
 }
 
 TEST(poster, a_refused_connection_is_unavailable) {

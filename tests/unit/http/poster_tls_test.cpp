@@ -51,9 +51,12 @@ certificate_ptr certificate_for(const char* name, EVP_PKEY* key, long seconds) {
 /// Serves one request per connection, one connection at a time, over TLS on loopback.
 class secure_receiver {
  public:
-  explicit secure_receiver(const char* name, long seconds = 86'400)
-      : key_(EVP_EC_gen("P-256")), certificate_(certificate_for(name, key_.get(), seconds)),
+  /// With `holds` it answers when the caller has closed its sending side.
+  explicit secure_receiver(const char* name, long seconds = 86'400, bool holds = false)
+      : holds_(holds), key_(EVP_EC_gen("P-256")),
+        certificate_(certificate_for(name, key_.get(), seconds)),
         context_(SSL_CTX_new(TLS_server_method())) {
+    SSL_CTX_set_options(context_.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_use_certificate(context_.get(), certificate_.get());
     SSL_CTX_use_PrivateKey(context_.get(), key_.get());
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -78,6 +81,8 @@ class secure_receiver {
 
   std::string port() const { return std::to_string(port_); }
   int served() const { return served_; }
+  void wait_for_a_request() const { served_.wait(0); }
+  int goodbyes() const { return goodbyes_; }
   X509* certificate() const { return certificate_.get(); }
 
  private:
@@ -98,6 +103,10 @@ class secure_receiver {
       char bytes[4096];
       if (SSL_accept(session.get()) == 1 && SSL_read(session.get(), bytes, sizeof bytes) > 0) {
         ++served_;
+        served_.notify_all();
+        if (holds_ && SSL_read(session.get(), bytes, sizeof bytes) == 0) {
+          ++goodbyes_;
+        }
         const std::string answer = answered(200, "secret", "Connection: close\r\n").bytes;
         SSL_write(session.get(), answer.data(), static_cast<int>(answer.size()));
         SSL_shutdown(session.get());
@@ -106,12 +115,14 @@ class secure_receiver {
     }
   }
 
+  bool holds_;
   key_ptr key_;
   certificate_ptr certificate_;
   std::unique_ptr<SSL_CTX, freed<SSL_CTX_free>> context_;
   int listener_ = -1;
   std::uint16_t port_ = 0;
   std::atomic<int> served_{0};
+  std::atomic<int> goodbyes_{0};
   std::thread thread_;
 };
 
@@ -186,6 +197,24 @@ TEST(poster_tls, the_guard_judges_before_a_handshake) {
   options.guard = {};
   EXPECT_EQ(code_of(ask(call_to("https://hook.test:" + there.port() + "/x"), options)),
             errc::webhook_refused);
+}
+
+TEST(poster_tls, a_dropped_call_s_server_learns_of_it_and_its_last_word_is_taken) {
+  secure_receiver there{"hook.test", 86'400, true};
+  const trusted_file trusted{there.certificate()};
+  auto options = options_for(there);
+  options.ca_file = trusted.name();
+  auto call = call_to("https://hook.test:" + there.port() + "/x");
+  call.timeout = 60s;
+  answers got;
+  curl_poster poster{options};
+  const auto ticket = got.send(poster, call);
+  there.wait_for_a_request();
+  poster.drop(ticket, 60s);
+  const auto& answer = got.wait(1).front();
+  ASSERT_TRUE(answer) << answer.error().str();
+  EXPECT_EQ(answer->body, "secret");
+  EXPECT_EQ(there.goodbyes(), 1);
 }
 
 } // namespace

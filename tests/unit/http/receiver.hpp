@@ -31,7 +31,8 @@ struct received {
 /// What the receiver does with a request.
 struct told {
   std::string bytes; ///< the answer
-  enum class then { serve_on, close, hang, drip } after = then::serve_on;
+  /// at_goodbye: nothing until the caller closes its sending side; then the answer, then the end.
+  enum class then { serve_on, close, hang, drip, at_goodbye } after = then::serve_on;
 };
 
 inline told answered(unsigned status, std::string_view body = {}, std::string_view fields = {}) {
@@ -107,6 +108,15 @@ class receiver {
     const std::lock_guard lock{mutex_};
     return connections_.size();
   }
+  /// Callers that closed their sending side while they were held (told::then::at_goodbye).
+  bool wait_for_goodbyes(std::size_t count) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return goodbyes_ >= count; });
+  }
+  std::size_t goodbyes() {
+    const std::lock_guard lock{mutex_};
+    return goodbyes_;
+  }
   bool wait_for_requests(std::size_t count) {
     std::unique_lock lock{mutex_};
     return changed_.wait_for(lock, std::chrono::seconds{20},
@@ -140,9 +150,18 @@ class receiver {
         requests_.push_back(std::move(*request));
       }
       changed_.notify_all();
+      if (what.after == told::then::at_goodbye) {
+        char more = 0;
+        if (::recv(fd, &more, 1, 0) == 0) {
+          const std::lock_guard lock{mutex_};
+          ++goodbyes_;
+        }
+        changed_.notify_all();
+      }
       send(fd, what.bytes);
       switch (what.after) {
       case told::then::serve_on: continue;
+      case told::then::at_goodbye:
       case told::then::close: ::shutdown(fd, SHUT_RDWR); return;
       case told::then::hang: hang(std::chrono::hours{1}); return;
       case told::then::drip:
@@ -210,6 +229,7 @@ class receiver {
   std::condition_variable changed_;
   std::vector<received> requests_;
   std::vector<int> connections_; // open until the end, so that no number is used twice
+  std::size_t goodbyes_ = 0;
   std::vector<std::thread> servers_;
   bool ending_ = false;
   std::thread accepter_;

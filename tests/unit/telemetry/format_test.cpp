@@ -84,11 +84,14 @@ TEST(format_line, keys_are_bounded_cleaned_and_never_twice) {
 
 TEST(format_line, long_values_are_cut_in_the_middle_in_every_form) {
   const std::string huge(1'000'000, 'x');
-  for (const auto format : {log_format::text, log_format::json, log_format::runpod}) {
+  for (const auto format : {log_format::text, log_format::json}) {
     const std::string out = line(format, log_level::info, "e", {{"v", huge}});
     EXPECT_LT(out.size(), 4400U);
     EXPECT_NE(out.find("...CUT 99"), std::string::npos);
   }
+  const std::string out = line(log_format::runpod, log_level::info, "e", {{"v", huge}});
+  EXPECT_LT(out.size(), 4400U);
+  EXPECT_NE(out.find("\\n...TRUNCATED 61"), std::string::npos); // of the 64 KiB that are kept
   EXPECT_LT(line(log_format::text, log_level::info, huge, {}).size(), 300U);
 }
 
@@ -96,8 +99,50 @@ TEST(format_line, a_runpod_message_is_bounded_as_a_whole) {
   const std::string big(4000, 'x');
   const auto parsed = boost::json::parse(
       line(log_format::runpod, log_level::info, "e", {{"a", big}, {"b", big}, {"job", big}}));
-  EXPECT_LE(parsed.at("message").as_string().size(), 4096U);
+  const std::string whole = "e a=" + big + " b=" + big + " job=" + big;
+  EXPECT_EQ(parsed.at("message").as_string(),
+            whole.substr(0, 2048) + "\n...TRUNCATED " + std::to_string(whole.size() - 4096) +
+                " CHARACTERS...\n" + whole.substr(whole.size() - 2048));
   EXPECT_EQ(parsed.at("requestId").as_string().size(), 4000U);
+}
+
+// What print(json.dumps({"requestId": …, "message": …, "level": …})) writes, byte by byte.
+TEST(format_line, what_a_job_says_is_runpods_message) {
+  const job_id id{"sync-1-u1"};
+  const auto says = [&id](std::string_view words, log_level level = log_level::info) {
+    return line(log_format::runpod, level, engine_says,
+                {{"worker", worker_ref{{0}, 1}}, {"job", id}, {"text", words}});
+  };
+  EXPECT_EQ(says("Update 1/3"),
+            R"({"requestId": "sync-1-u1", "message": "Update 1/3", "level": "INFO"})");
+  EXPECT_EQ(says("a \"b\"\n\té 😀 \\", log_level::warn),
+            R"({"requestId": "sync-1-u1", "message": "a \"b\"\n\t\u00e9 \ud83d\ude00 \\", )"
+            R"("level": "WARN"})");
+  EXPECT_EQ(says("", log_level::error),
+            R"({"requestId": "sync-1-u1", "message": "", "level": "ERROR"})");
+  EXPECT_EQ(says("\xff", log_level::debug),
+            R"({"requestId": "sync-1-u1", "message": "\ufffd", "level": "DEBUG"})");
+  EXPECT_EQ(
+      line(log_format::runpod, log_level::info, engine_says, {{"job", id}}),
+      R"({"requestId": "sync-1-u1", "message": "engine_says job=sync-1-u1", "level": "INFO"})");
+}
+
+TEST(format_line, runpod_counts_characters_and_cuts_in_the_middle) {
+  const auto message = [](const std::string& words) {
+    return std::string{boost::json::parse(line(log_format::runpod, log_level::info, engine_says,
+                                               {{"text", words}}))
+                           .at("message")
+                           .as_string()};
+  };
+  std::string fits;
+  for (int i = 0; i < 4096; ++i) {
+    fits += "é";
+  }
+  EXPECT_EQ(message(fits), fits);
+  EXPECT_EQ(message(fits + "é"),
+            fits.substr(0, 4096) + "\n...TRUNCATED 1 CHARACTERS...\n" + fits.substr(4096));
+  EXPECT_EQ(message(std::string(2048, 'a') + std::string(777, 'b') + std::string(2048, 'c')),
+            std::string(2048, 'a') + "\n...TRUNCATED 777 CHARACTERS...\n" + std::string(2048, 'c'));
 }
 
 TEST(format_line, fields_beyond_the_limit_are_counted) {

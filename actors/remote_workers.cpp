@@ -1,0 +1,266 @@
+#include "actors/remote_workers.hpp"
+
+namespace tayfa {
+
+std::shared_ptr<remote::worker_book> make_worker_book(const config& knobs) {
+  remote::book_limits limits;
+  limits.ping_interval = knobs.workers_ping_interval;
+  limits.missed = knobs.workers_missed;
+  limits.hold = knobs.workers_hold;
+  limits.workers_max = knobs.workers_max;
+  return std::make_shared<remote::worker_book>(limits);
+}
+
+remote_workers::remote_workers(caf::actor_config& cfg, pod_context ctx,
+                               std::shared_ptr<remote::worker_book> book)
+    : remote_workers_actor::base(cfg), ctx_(ctx), book_(std::move(book)),
+      refused_told_(book_->refused()) {
+  guard(this, ctx_.outside.log);
+  set_exit_handler([this](caf::exit_msg& m) {
+    if (m.reason != caf::exit_reason::kill) {
+      obey(book_->close()); // nobody's poll ends with an error because the pod stops
+    }
+    quit(m.reason);
+  });
+}
+
+remote_workers::behavior_type remote_workers::make_behavior() {
+  left_over_ = book_->owner_restarted(now());
+  return alone();
+}
+
+void remote_workers::on_exit() {
+  replies_.clear();
+  crew_ = crew{};
+}
+
+remote_workers::behavior_type remote_workers::alone() {
+  return {postpone<worker_call>(),
+          ignore<assign_attempt>(),
+          ignore<revoke_attempt>(),
+          ignore<change_worker_model>(),
+          ignore<remote_news>(),
+          postpone<pod_moved>(),
+          [this](const crew& m) {
+            met(m);
+            become(open());
+          },
+          ignore<timer>(),
+          postpone_request<ask_health, health_answer>(),
+          postpone_request<ask_workers, workers_answer>(),
+          present()};
+}
+
+remote_workers::behavior_type remote_workers::open() {
+  return {[this](const worker_call& m) { serve(m); },
+          [this](const assign_attempt& m) {
+            obey(book_->assigned(now(), m.worker, m.body));
+            after();
+          },
+          [this](const revoke_attempt& m) {
+            obey(book_->revoked(now(), m.worker, m.attempt));
+            after();
+          },
+          ignore<change_worker_model>(), // what a remote worker has loaded is its own affair
+          [this](const remote_news& m) { news(m); },
+          [this](const pod_moved& m) { pod(m); },
+          [this](const crew& m) { met(m); },
+          [this](const timer& m) { timed(m); },
+          [this](const ask_health&) {
+            const auto n = book_->count();
+            return health_answer{0, n.idle, n.running, n.unhealthy};
+          },
+          [this](const ask_workers&) { return workers_answer{book_->lines(now())}; },
+          present()};
+}
+
+// ---- what the workers ask and say --------------------------------------------------------------
+
+void remote_workers::serve(const worker_call& m) {
+  std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
+  after();
+}
+
+void remote_workers::on(const api::take_jobs& call, const reply_ptr& answer) {
+  const auto poll = ++polls_;
+  replies_[poll] = answer;
+  obey(book_->take(now(), poll, call));
+  wait_for_answer(poll);
+}
+
+void remote_workers::on(const api::poll_stops& call, const reply_ptr& answer) {
+  const auto poll = ++polls_;
+  replies_[poll] = answer;
+  obey(book_->poll_stops(now(), poll, call));
+  wait_for_answer(poll);
+}
+
+/// A poll that is still open wants to be known when its client leaves.
+void remote_workers::wait_for_answer(remote::poll_id poll) {
+  const auto entry = replies_.find(poll);
+  if (entry == replies_.end()) {
+    return;
+  }
+  entry->second->when_gone([poll, me = caf::actor_cast<remote_workers_actor>(this)] {
+    caf::anon_send(me, remote_news{remote_news::gone{poll}});
+  });
+}
+
+void remote_workers::on(const api::worker_ping& call, const reply_ptr& answer) {
+  obey(book_->ping(now(), call));
+  answer->send(api::noted());
+}
+
+void remote_workers::on(const api::worker_result& call, const reply_ptr& answer) {
+  answer_post(call.from, call.job, book_->posted(now(), call), answer);
+}
+
+void remote_workers::on(const api::worker_chunk& call, const reply_ptr& answer) {
+  answer_post(call.from, call.job, book_->streamed(now(), call), answer);
+}
+
+void remote_workers::answer_post(const api::worker_place& from, const std::string& job,
+                                 remote::worker_book::verdict v, const reply_ptr& answer) {
+  obey(std::move(v.then));
+  if (v.answer) {
+    answer->send(api::noted());
+    return;
+  }
+  ctx_.outside.log.info("remote_post_refused", {{"endpoint", from.endpoint},
+                                                {"name", from.worker},
+                                                {"job", job},
+                                                {"text", v.answer.error().text}});
+  answer->send(api::refuse(v.answer.error()));
+}
+
+void remote_workers::news(const remote_news& m) {
+  if (const auto* left = std::get_if<remote_news::left>(&m.what)) {
+    obey(book_->left(now(), left->poll, left->whole));
+  } else {
+    const auto poll = std::get<remote_news::gone>(m.what).poll;
+    replies_.erase(poll);
+    obey(book_->gone(now(), poll));
+  }
+  after();
+}
+
+// ---- the pod -----------------------------------------------------------------------------------
+
+void remote_workers::pod(const pod_moved& m) {
+  if (m.state == pod_state::READY || m.state == pod_state::RUNNING) {
+    obey(book_->serve(now()));
+  } else if (m.state == pod_state::STOPPING) {
+    obey(book_->stop(now()));
+  }
+  after();
+}
+
+void remote_workers::met(const crew& m) {
+  const bool new_queue = crew_.queue && m.queue != crew_.queue;
+  crew_ = m;
+  obey(std::exchange(left_over_, {}));
+  if (new_queue) {
+    obey(book_->queue_restarted(now()));
+  }
+  after();
+}
+
+void remote_workers::timed(const timer& m) {
+  if (m.topic == settle_now) {
+    settling_ = false;
+    obey(book_->settle(now()));
+  } else if (m.ticket == ticket_) {
+    armed_for_.reset();
+    obey(book_->expire(now()));
+  }
+  after();
+}
+
+/// Answers leave when the messages that are here already have been served, so that jobs that were
+/// assigned together leave together.
+void remote_workers::after() {
+  if (book_->unsettled() && !std::exchange(settling_, true)) {
+    send(this, timer{0, settle_now});
+  }
+  auto& meters = ctx_.outside.meters;
+  meters.set(meter::remote_workers, static_cast<double>(book_->size()));
+  if (const auto refused = book_->refused(); refused != refused_told_) {
+    meters.add(meter::remote_posts_refused, static_cast<double>(refused - refused_told_));
+    refused_told_ = refused;
+  }
+  const auto next = book_->next_deadline();
+  if (next && (!armed_for_ || *next < *armed_for_)) {
+    armed_for_ = next;
+    send_timer_at(this, now(), *next, ++ticket_);
+  }
+}
+
+// ---- what the book decided ---------------------------------------------------------------------
+
+void remote_workers::obey(remote::effects all) {
+  for (auto& each : all) {
+    std::visit([this](auto& one) { obey(one); }, each);
+  }
+}
+
+void remote_workers::obey(remote::offer& o) {
+  send(crew_.queue, worker_ready{o.worker, std::move(o.facts)});
+}
+
+void remote_workers::obey(remote::say& s) {
+  send(crew_.queue, worker_said{s.worker, std::move(s.body)});
+}
+
+void remote_workers::obey(remote::leave& l) {
+  send(crew_.queue, worker_gone{l.worker, std::move(l.why)});
+}
+
+reply_ptr remote_workers::take_reply(remote::poll_id poll) {
+  auto node = replies_.extract(poll);
+  return node.empty() ? nullptr : std::move(node.mapped());
+}
+
+void remote_workers::send_watched(remote::poll_id poll, api::response answer) {
+  if (const auto reply = take_reply(poll)) {
+    reply->send(std::move(answer),
+                [poll, me = caf::actor_cast<remote_workers_actor>(this)](bool whole) {
+                  caf::anon_send(me, remote_news{remote_news::left{poll, whole}});
+                });
+  } else {
+    caf::anon_send(caf::actor_cast<remote_workers_actor>(this),
+                   remote_news{remote_news::left{poll, false}});
+  }
+}
+
+void remote_workers::obey(remote::hand_out& h) {
+  send_watched(h.poll, api::handed_out(h.jobs, h.batch));
+}
+
+void remote_workers::obey(remote::tell_stops& t) {
+  send_watched(t.poll, api::stops(t.jobs));
+}
+
+void remote_workers::obey(remote::nothing_yet& n) {
+  if (const auto reply = take_reply(n.poll)) {
+    reply->send(api::handed_out({}, false));
+  }
+}
+
+void remote_workers::obey(remote::turn_away& t) {
+  if (const auto reply = take_reply(t.poll)) {
+    reply->send(api::refuse(t.why));
+  }
+}
+
+void remote_workers::obey(remote::noted& n) {
+  auto& log = ctx_.outside.log;
+  const std::initializer_list<log_field> who{
+      {"endpoint", n.endpoint}, {"name", n.name}, {"text", n.text}};
+  switch (n.kind) {
+  case remote::noted::what::came: log.info("remote_worker_came", who); break;
+  case remote::noted::what::left: log.info("remote_worker_left", who); break;
+  case remote::noted::what::unfit: log.warn("remote_worker_unfit", who); break;
+  }
+}
+
+} // namespace tayfa

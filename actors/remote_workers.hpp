@@ -1,0 +1,96 @@
+// The desk of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's queue
+// over HTTP. Every decision is in runtime/remote (worker_book); this actor holds the open long
+// polls, turns messages into commands of the book and its effects into messages and answers.
+//
+// To the queue it is the taker of every attempt of a remote worker (slots from first_remote_slot
+// on). It holds no thread and no socket: a poll is a reply object that waits in a map.
+//
+// States: ALONE (calls are postponed until it has met the crew) -> OPEN; before the pod is READY
+// takes are held but offered to nobody, in STOPPING nothing is handed out. The book outlives the
+// actor: a new one begins with no polls, and what the last one had given out is void.
+#pragma once
+
+#include "actors/common.hpp"
+#include "actors/worker_call.hpp"
+#include "runtime/remote/worker_book.hpp"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <variant>
+
+namespace tayfa {
+
+/// How an answer to a remote worker fared, or that its client did not wait for it.
+struct remote_news {
+  struct left {
+    remote::poll_id poll = 0;
+    bool whole = false;
+  };
+  struct gone {
+    remote::poll_id poll = 0;
+  };
+  std::variant<left, gone> what;
+};
+
+/// As the knobs of section `workers` say.
+std::shared_ptr<remote::worker_book> make_worker_book(const config&);
+
+class remote_workers : public remote_workers_actor::base {
+ public:
+  remote_workers(caf::actor_config&, pod_context, std::shared_ptr<remote::worker_book>);
+
+  const char* name() const override { return "remote_workers"; }
+  behavior_type make_behavior() override;
+  void on_exit() override;
+
+ private:
+  enum topic : std::uint32_t { book_deadline, settle_now };
+
+  behavior_type alone();
+  behavior_type open();
+
+  void serve(const worker_call&);
+  void on(const api::take_jobs&, const reply_ptr&);
+  void on(const api::poll_stops&, const reply_ptr&);
+  void on(const api::worker_ping&, const reply_ptr&);
+  void on(const api::worker_result&, const reply_ptr&);
+  void on(const api::worker_chunk&, const reply_ptr&);
+  void answer_post(const api::worker_place&, const std::string& job, remote::worker_book::verdict,
+                   const reply_ptr&);
+  void wait_for_answer(remote::poll_id);
+
+  void pod(const pod_moved&);
+  void met(const crew&);
+  void news(const remote_news&);
+  void timed(const timer&);
+
+  void obey(remote::effects);
+  void obey(remote::offer&);
+  void obey(remote::say&);
+  void obey(remote::leave&);
+  void obey(remote::hand_out&);
+  void obey(remote::tell_stops&);
+  void obey(remote::nothing_yet&);
+  void obey(remote::turn_away&);
+  void obey(remote::noted&);
+  reply_ptr take_reply(remote::poll_id);
+  /// Answers, and tells the book whether the answer left.
+  void send_watched(remote::poll_id, api::response);
+  void after();
+
+  moment now() const { return ctx_.outside.time.now(); }
+
+  pod_context ctx_;
+  std::shared_ptr<remote::worker_book> book_;
+  crew crew_;
+  remote::effects left_over_; ///< of the last owner, for the queue that is not met yet
+  std::map<remote::poll_id, reply_ptr> replies_;
+  remote::poll_id polls_ = 0;
+  bool settling_ = false; ///< a message to oneself is on its way
+  std::uint64_t refused_told_ = 0;
+  std::optional<moment> armed_for_;
+  std::uint64_t ticket_ = 0;
+};
+
+} // namespace tayfa

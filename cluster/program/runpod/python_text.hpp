@@ -1,0 +1,13 @@
+// JSON as Python's repr() writes it: the SDK prints the result of a local test in this form, and
+// scripts look for it. Pure.
+#pragma once
+
+#include <boost/json/value.hpp>
+#include <string>
+
+namespace tayfa {
+
+/// "{'output': [1, 2.5, True, None, 'it\'s']}"
+std::string python_text(const boost::json::value&);
+
+} // namespace tayfa

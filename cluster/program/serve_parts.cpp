@@ -1,0 +1,124 @@
+#include "cluster/program/serve_parts.hpp"
+
+#include "runtime/http/url_guard.hpp"
+#include "runtime/store/memory_store.hpp"
+#include "runtime/store/sqlite_store.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace tayfa {
+
+namespace {
+
+address_guard guard_from(const config& c) {
+  auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
+  return blocks ? address_guard{std::move(*blocks)} : address_guard{};
+}
+
+} // namespace
+
+http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log) {
+  http_options o;
+  o.listen = c.http_listen;
+  o.health_listen = c.http_health_listen;
+  o.api.door = door;
+  o.api.run_body_bytes = c.http_run_body_max;
+  o.api.runsync_body_bytes = c.http_runsync_body_max;
+  o.api.runsync_wait = c.http_runsync_wait;
+  o.api.endpoints = c.http_endpoints.items();
+  o.api.health_path = c.http_health_path;
+  o.api.webhook_allowed = [guard = guard_from(c)](const std::string& url) -> result<void> {
+    const auto judged = guarded_url(url, guard);
+    return judged ? result<void>{} : fail(judged.error());
+  };
+  o.connections_max = c.http_connections_max;
+  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
+  o.header_timeout = c.http_header_timeout;
+  o.body_timeout = c.http_body_timeout;
+  o.idle_timeout = c.http_idle_timeout;
+  o.answered = [&meters](unsigned status) {
+    if (status >= 400) {
+      meters.add(meter::http_refused);
+    }
+  };
+  o.trouble = [&log](const error& e) {
+    log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
+  };
+  return o;
+}
+
+poster_options poster_from(const config& c) {
+  poster_options o;
+  o.guard = guard_from(c);
+  return o;
+}
+
+poster_options platform_poster_from(const serve_plan& plan) {
+  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
+  // result may wait behind a slow one of another job.
+  const std::size_t jobs =
+      plan.knobs.runpod_concurrency > 0
+          ? plan.knobs.runpod_concurrency
+          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+  poster_options o;
+  auto& bounds = o.unguarded;
+  bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
+  bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes
+  return o;
+}
+
+std::unique_ptr<job_store> make_store(const config& c, const time_source& time) {
+  if (c.store_kind == "memory") {
+    return std::make_unique<store::memory_store>();
+  }
+  store::sqlite_store_options o;
+  o.folder = c.pod_data + "/store";
+  return std::make_unique<store::sqlite_store>(time, std::move(o));
+}
+
+scratch_folder::scratch_folder() {
+  std::error_code wrong;
+  const auto place = std::filesystem::temp_directory_path(wrong);
+  if (wrong) {
+    return;
+  }
+  std::string name = (place / "tayfa-test-XXXXXX").string();
+  if (::mkdtemp(name.data()) != nullptr) {
+    path_ = std::move(name);
+  }
+}
+
+scratch_folder::~scratch_folder() {
+  if (!path_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+}
+
+result<std::optional<std::string>> read_file_if_there(const std::string& path, std::size_t most) {
+  std::error_code wrong;
+  const auto kind = std::filesystem::status(path, wrong).type();
+  if (kind == std::filesystem::file_type::not_found) {
+    return std::optional<std::string>{};
+  }
+  std::ifstream in{path, std::ios::binary};
+  if (kind != std::filesystem::file_type::regular || !in) {
+    return fail(errc::bad_input, path + " cannot be read");
+  }
+  std::string text;
+  char block[65536];
+  while (in.read(block, sizeof block) || in.gcount() > 0) {
+    text.append(block, static_cast<std::size_t>(in.gcount()));
+    if (text.size() > most) {
+      return fail(errc::bad_input, path + " is larger than " + std::to_string(most) + " bytes");
+    }
+  }
+  return in.bad()
+             ? result<std::optional<std::string>>{fail(errc::bad_input, path + " cannot be read")}
+             : std::optional{std::move(text)};
+}
+
+} // namespace tayfa

@@ -1,0 +1,163 @@
+#include "runtime/access/key_file.hpp"
+
+#include "runtime/access/keys.hpp"
+
+#include <cerrno>
+#include <cstdio>
+#include <fcntl.h>
+#include <filesystem>
+#include <system_error>
+
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+namespace tayfa::access {
+
+namespace {
+
+tl::unexpected<error> failed(std::string_view what, const std::string& path, int number) {
+  return fail(number == ENOENT ? errc::not_found : errc::io_error,
+              std::string{what} + " " + path + ": " +
+                  std::error_code(number, std::generic_category()).message());
+}
+
+/// Closes itself.
+class descriptor {
+ public:
+  descriptor(const std::string& path, int flags)
+      : value_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
+  ~descriptor() {
+    if (value_ >= 0) {
+      ::close(value_);
+    }
+  }
+  descriptor(const descriptor&) = delete;
+  descriptor& operator=(const descriptor&) = delete;
+  bool is_open() const { return value_ >= 0; }
+  int get() const { return value_; }
+
+ private:
+  int value_;
+};
+
+std::int64_t nanoseconds_of(const struct timespec& time) {
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
+
+file_stamp stamp_in(const struct stat& found) {
+  return {found.st_dev, found.st_ino, static_cast<std::uint64_t>(found.st_size),
+          nanoseconds_of(found.st_mtim), nanoseconds_of(found.st_ctim)};
+}
+
+/// Who can read the file can guess at leisure; who can write it has every key.
+result<void> judge(const struct stat& found, const std::string& path) {
+  if (!S_ISREG(found.st_mode)) {
+    return fail(errc::bad_config, path + " is no plain file");
+  }
+  if (found.st_uid != ::geteuid() && found.st_uid != 0) {
+    return fail(errc::bad_config, path + " belongs to another user");
+  }
+  if ((found.st_mode & 077U) != 0) {
+    return fail(errc::bad_config,
+                path + " may be read or written by others than its owner; chmod 600 " + path);
+  }
+  if (found.st_size > static_cast<off_t>(keys_bytes_max)) {
+    return fail(errc::bad_config,
+                path + " is larger than " + std::to_string(keys_bytes_max) + " bytes");
+  }
+  return {};
+}
+
+result<std::string> read_all(const descriptor& file, const std::string& path) {
+  std::string text(keys_bytes_max + 1, '\0');
+  std::size_t size = 0;
+  while (size < text.size()) {
+    const auto got = ::read(file.get(), text.data() + size, text.size() - size);
+    if (got < 0 && errno != EINTR) {
+      return failed("reading", path, errno);
+    }
+    if (got == 0) {
+      text.resize(size);
+      return text;
+    }
+    size += got > 0 ? static_cast<std::size_t>(got) : 0;
+  }
+  return fail(errc::bad_config, path + " grew while it was read");
+}
+
+result<void> write_new(const std::string& path, std::string_view text) {
+  const descriptor file{path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW};
+  // A file of this name that an earlier, interrupted change has left may have another mode.
+  if (!file.is_open() || ::fchmod(file.get(), 0600) != 0) {
+    return failed("making", path, errno);
+  }
+  while (!text.empty()) {
+    const auto wrote = ::write(file.get(), text.data(), text.size());
+    if (wrote < 0 && errno != EINTR) {
+      return failed("writing", path, errno);
+    }
+    text.remove_prefix(wrote > 0 ? static_cast<std::size_t>(wrote) : 0);
+  }
+  if (::fsync(file.get()) != 0) {
+    return failed("flushing", path, errno);
+  }
+  return {};
+}
+
+} // namespace
+
+std::optional<file_stamp> stamp_of(const std::string& path) {
+  struct stat found {};
+  return ::stat(path.c_str(), &found) == 0 ? std::optional{stamp_in(found)} : std::nullopt;
+}
+
+result<key_file> read_key_file(const std::string& path) {
+  const descriptor file{path, O_RDONLY | O_NONBLOCK}; // a pipe of this name must not hold us
+  struct stat found {};
+  if (!file.is_open() || ::fstat(file.get(), &found) != 0) {
+    return failed("opening", path, errno);
+  }
+  if (const auto good = judge(found, path); !good) {
+    return fail(good.error());
+  }
+  auto text = read_all(file, path);
+  if (!text) {
+    return fail(text.error());
+  }
+  return key_file{std::move(*text), stamp_in(found)};
+}
+
+result<void> change_key_file(const std::string& path,
+                             const std::function<result<std::string>(std::string)>& change) {
+  std::error_code wrong;
+  auto folder = std::filesystem::path{path}.parent_path();
+  folder = folder.empty() ? std::filesystem::path{"."} : folder;
+  if (!std::filesystem::exists(folder, wrong)) {
+    std::filesystem::create_directories(folder, wrong);
+    ::chmod(folder.c_str(), 0700);
+  }
+  const descriptor place{folder.string(), O_RDONLY | O_DIRECTORY};
+  if (!place.is_open() || ::flock(place.get(), LOCK_EX) != 0) {
+    return failed("opening", folder.string(), errno);
+  }
+  auto before = read_key_file(path);
+  if (!before && before.error().code != errc::not_found) {
+    return fail(before.error());
+  }
+  const auto text = change(before ? std::move(before->text) : std::string{});
+  if (!text) {
+    return fail(text.error());
+  }
+  const std::string fresh = path + ".new";
+  if (auto written = write_new(fresh, *text); !written) {
+    ::unlink(fresh.c_str());
+    return written;
+  }
+  if (::rename(fresh.c_str(), path.c_str()) != 0 || ::fsync(place.get()) != 0) {
+    return failed("replacing", path, errno);
+  }
+  return {};
+}
+
+} // namespace tayfa::access

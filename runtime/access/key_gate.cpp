@@ -1,0 +1,119 @@
+#include "runtime/access/key_gate.hpp"
+
+#include "runtime/config/address.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace tayfa::access {
+
+namespace {
+
+constexpr std::string_view blanks = " \t";
+
+std::string_view trimmed(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
+  return text.substr(0, text.find_last_not_of(blanks) + 1);
+}
+
+bool begins_with_bearer(std::string_view text) {
+  constexpr std::string_view word = "bearer";
+  return text.size() > word.size() && blanks.find(text[word.size()]) != std::string_view::npos &&
+         std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) {
+           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + 32) : b);
+         });
+}
+
+/// Whose bucket it is: the key's, else the address'.
+std::string asker(const api::visit& visit, const api::principal& who) {
+  return who.name.empty() ? "address " + network_of(visit.address) : "key " + who.name;
+}
+
+tl::unexpected<api::gate::refusal> refused(errc code, std::string text = {},
+                                           std::uint32_t wait_s = 0) {
+  return tl::unexpected<api::gate::refusal>(api::gate::refusal{{code, std::move(text)}, wait_s});
+}
+
+} // namespace
+
+std::string_view key_in(std::string_view authorization) {
+  const auto text = trimmed(authorization);
+  return begins_with_bearer(text) ? trimmed(text.substr(6)) : text;
+}
+
+key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)
+    : ring_(std::move(ring)), rates_(std::move(rules)), time_(time) {}
+
+tl::expected<api::principal, api::gate::refusal> key_gate::identify(const api::visit& visit) const {
+  if (visit.needs == api::scope::open) {
+    return api::principal{{}, {}, false};
+  }
+  if (!ring_.in_force()) {
+    return api::principal{};
+  }
+  const access_key* const key = ring_.find(key_in(visit.authorization));
+  if (key == nullptr) {
+    return refused(errc::unauthorized);
+  }
+  if (!opens(*key, visit.needs)) {
+    return refused(errc::forbidden, "it has the scope " + scopes_text(*key));
+  }
+  if (!reaches(*key, visit.endpoint)) {
+    return refused(errc::forbidden, "it is for other endpoints");
+  }
+  return api::principal{key->name, key->tenant, key->is_operator};
+}
+
+tl::expected<api::principal, api::gate::refusal> key_gate::admit(const api::visit& visit) {
+  ring_.refresh();
+  auto who = identify(visit);
+  if (!who) {
+    return who;
+  }
+  const auto wait_s = rates_.take(visit.route, asker(visit, *who), time_.now());
+  if (wait_s > 0) {
+    return refused(errc::rate_limited, {}, wait_s);
+  }
+  return who;
+}
+
+void key_gate::done(const api::visit& visit, const api::principal& who) {
+  rates_.done(visit.route, asker(visit, who));
+}
+
+std::string keys_path(const config& knobs) {
+  return knobs.http_keys_file.empty() ? knobs.pod_data + "/keys" : knobs.http_keys_file;
+}
+
+result<std::unique_ptr<key_gate>> open_gate(const config& knobs, const time_source& time,
+                                            event_log& log) {
+  auto rules = parse_rates(knobs.http_rate_limits.items());
+  if (!rules) {
+    return fail(rules.error());
+  }
+  auto ring = key_ring::open(keys_path(knobs), time, log);
+  if (!ring) {
+    return fail(errc::bad_config, "the keys file: " + ring.error().text);
+  }
+  if (!ring->in_force() && !knobs.http_keys_file.empty()) {
+    return fail(errc::bad_config, "http.keys_file: there is no file " + knobs.http_keys_file);
+  }
+  return std::make_unique<key_gate>(std::move(*ring), std::move(*rules), time);
+}
+
+result<void> may_listen(const config& knobs, std::size_t keys) {
+  const auto address = parse_listen_address(knobs.http_listen);
+  if (!address) {
+    return fail(address.error());
+  }
+  if (address->loopback || knobs.http_allow_public || keys > 0) {
+    return {};
+  }
+  return fail(errc::bad_config,
+              "http.listen is " + knobs.http_listen +
+                  ", which other machines can reach, and there is no API key: make one (tayfa key "
+                  "new --name NAME --data " +
+                  knobs.pod_data + "), or set http.allow_public (--allow-public)");
+}
+
+} // namespace tayfa::access

@@ -1,0 +1,256 @@
+#include "runtime/host/machine_facts.hpp"
+
+#include "runtime/host/spawn.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <memory>
+#include <netdb.h>
+#include <poll.h>
+#include <sstream>
+#include <sys/socket.h>
+#include <sys/statvfs.h>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace tayfa {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+/// A limit of this size is the kernel's way to say that there is none.
+constexpr std::uint64_t no_limit = std::uint64_t{1} << 60;
+
+std::optional<std::uint64_t> number_in(const std::string& path) {
+  std::ifstream file{path};
+  std::uint64_t value = 0;
+  return file >> value ? std::optional{value} : std::nullopt; // "max" is no number: no limit
+}
+
+std::uint64_t value_in(const std::string& path, std::string_view key) {
+  std::ifstream file{path};
+  std::string word;
+  std::uint64_t value = 0;
+  while (file >> word >> value) {
+    if (word == key) {
+      return value;
+    }
+  }
+  return 0;
+}
+
+/// What is left below one group's limit. Pages of files that nobody uses now are counted as used
+/// but given back at once, so they are free.
+std::optional<std::uint64_t> left_in(const std::string& group, bool second) {
+  const auto limit = number_in(group + (second ? "/memory.max" : "/memory.limit_in_bytes"));
+  const auto used = number_in(group + (second ? "/memory.current" : "/memory.usage_in_bytes"));
+  if (!limit || !used || *limit >= no_limit) {
+    return std::nullopt;
+  }
+  const std::uint64_t idle =
+      value_in(group + "/memory.stat", second ? "inactive_file" : "total_inactive_file");
+  const std::uint64_t busy = *used > idle ? *used - idle : 0;
+  return *limit > busy ? *limit - busy : 0;
+}
+
+struct addrinfo_deleter {
+  void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
+};
+using address_list = std::unique_ptr<addrinfo, addrinfo_deleter>;
+
+/// A question to the name service, which cannot be called back: its thread keeps what it needs
+/// alive, and may outlive who asked.
+struct name_question {
+  std::string host, port;
+  addrinfo* found = nullptr;
+  int failure = 0;
+  std::atomic<bool> ended{false};
+  unique_fd done = make_wakeup();
+  ~name_question() {
+    if (found != nullptr) {
+      ::freeaddrinfo(found);
+    }
+  }
+};
+
+class dialler {
+ public:
+  dialler(milliseconds timeout, int stop) : deadline_(time_.now() + timeout), stop_(stop) {}
+
+  result<milliseconds> dial(const net_target& target) {
+    const moment begun = time_.now();
+    const auto addresses = resolve(target);
+    if (!addresses) {
+      return fail(addresses.error());
+    }
+    error why{errc::unavailable, "no address"};
+    for (const addrinfo* a = addresses->get(); a != nullptr; a = a->ai_next) {
+      const auto connected = connect_to(*a);
+      if (connected) {
+        return std::chrono::duration_cast<milliseconds>(time_.now() - begun);
+      }
+      why = connected.error();
+      if (why.code != errc::unavailable) {
+        break; // out of time, or nobody waits
+      }
+    }
+    return fail(why);
+  }
+
+ private:
+  /// Until `fd` is ready or the time is over.
+  result<void> wait(int fd, short what) {
+    for (;;) {
+      const auto left = std::chrono::ceil<milliseconds>(deadline_ - time_.now()).count();
+      pollfd polled[] = {{fd, what, 0}, {stop_, POLLIN, 0}};
+      const int ready =
+          left <= 0 ? 0
+                    : ::poll(polled, 2, static_cast<int>(std::min<std::int64_t>(left, 600'000)));
+      if (ready < 0 && errno == EINTR) {
+        continue;
+      }
+      if (ready <= 0) {
+        return fail(errc::request_timeout, "no answer in time");
+      }
+      if (polled[1].revents != 0) {
+        return fail(errc::stopping, "the runtime is stopping");
+      }
+      return {};
+    }
+  }
+
+  result<address_list> resolve(const net_target& target) {
+    const auto question = std::make_shared<name_question>();
+    question->host = target.host;
+    question->port = std::to_string(target.port);
+    try {
+      std::thread{[question] {
+        addrinfo hints{};
+        hints.ai_socktype = SOCK_STREAM;
+        hints.ai_flags = AI_NUMERICSERV;
+        question->failure =
+            ::getaddrinfo(question->host.c_str(), question->port.c_str(), &hints, &question->found);
+        question->ended = true;
+        wake_up(question->done);
+      }}.detach();
+    } catch (const std::system_error& e) {
+      return fail(errc::unavailable, e.what());
+    }
+    if (const auto waited = wait(question->done.get(), POLLIN); !waited) {
+      return fail(waited.error());
+    }
+    if (!question->ended || question->failure != 0 || question->found == nullptr) {
+      return fail(errc::unavailable, ::gai_strerror(question->failure));
+    }
+    return address_list{std::exchange(question->found, nullptr)};
+  }
+
+  result<void> connect_to(const addrinfo& address) {
+    const unique_fd socket{
+        ::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+    if (!socket) {
+      return fail(errc::unavailable, std::strerror(errno));
+    }
+    if (::connect(socket.get(), address.ai_addr, address.ai_addrlen) == 0) {
+      return {};
+    }
+    if (errno != EINPROGRESS) {
+      return fail(errc::unavailable, std::strerror(errno));
+    }
+    if (auto waited = wait(socket.get(), POLLOUT); !waited) {
+      return waited;
+    }
+    int failure = 0;
+    socklen_t length = sizeof failure;
+    ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &failure, &length);
+    return failure == 0 ? result<void>{} : fail(errc::unavailable, std::strerror(failure));
+  }
+
+  system_time time_;
+  moment deadline_;
+  int stop_;
+};
+
+} // namespace
+
+std::optional<memory_facts> machine_facts::memory() {
+  const std::string path = proc_ + "/meminfo";
+  std::ifstream file{path};
+  std::string line;
+  memory_facts out;
+  bool known = false;
+  while (std::getline(file, line)) {
+    std::istringstream words{line};
+    std::string key;
+    std::uint64_t kib = 0;
+    if (words >> key >> kib) {
+      out.total = key == "MemTotal:" ? kib * 1024 : out.total;
+      out.available = key == "MemAvailable:" ? kib * 1024 : out.available;
+      known = known || key == "MemAvailable:";
+    }
+  }
+  out.container = container_memory();
+  return known ? std::optional{out} : std::nullopt;
+}
+
+/// The least of what the groups from this process's own up to the root leave.
+std::optional<std::uint64_t> machine_facts::container_memory() const {
+  std::optional<std::uint64_t> least;
+  const auto look = [&least](const std::string& group, bool second) {
+    if (const auto left = left_in(group, second)) {
+      least = std::min(least.value_or(*left), *left);
+    }
+  };
+  std::ifstream groups{proc_ + "/self/cgroup"};
+  std::string line;
+  while (std::getline(groups, line)) {
+    // "0::/path" of version 2, "9:memory:/path" of version 1
+    const std::size_t first = line.find(':');
+    const std::size_t second = line.find(':', first == std::string::npos ? first : first + 1);
+    if (second == std::string::npos) {
+      continue;
+    }
+    const std::string kinds = "," + line.substr(first + 1, second - first - 1) + ",";
+    const bool unified = kinds == ",,";
+    if (!unified && kinds.find(",memory,") == std::string::npos) {
+      continue;
+    }
+    const std::string root = cgroups_ + (unified ? "" : "/memory");
+    std::string path = line.substr(second + 1);
+    while (path.size() > 1) {
+      look(root + path, unified);
+      path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+    }
+    look(root, unified);
+  }
+  return least;
+}
+
+std::optional<disk_facts> machine_facts::disk(const std::string& folder) {
+  struct statvfs about {};
+  if (::statvfs(folder.c_str(), &about) != 0) {
+    return std::nullopt;
+  }
+  return disk_facts{std::uint64_t{about.f_bavail} * about.f_frsize,
+                    std::uint64_t{about.f_blocks} * about.f_frsize};
+}
+
+result<milliseconds> machine_facts::connect(const net_target& target, milliseconds timeout,
+                                            int stop) {
+  return dialler{timeout, stop}.dial(target);
+}
+
+std::function<void(fitness_report&, int stop)> system_checks(system_limits limits) {
+  return [limits = std::move(limits)](fitness_report& report, int stop) {
+    machine_facts facts;
+    add_system_rows(report, limits, facts, stop);
+  };
+}
+
+} // namespace tayfa

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Makes the environment of tests/platform: others' programs, with which Tayfa must get along.
+#
+#   runtime/setup/test_env.sh BUILD_DIR        BUILD_DIR/test-venv, from tests/platform/requirements.txt
+#
+# Nothing is done while the requirements and python stay the same. TAYFA_NO_TEST_VENV=1 switches it off: those tests are
+# then reported as skipped. Any other way of not having it is an error, so that no test is skipped by accident.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+. "$here/python.sh"
+build=${1:?usage: test_env.sh BUILD_DIR}
+[[ $build == /* ]] || build=$root/$build
+requirements=$root/tests/platform/requirements.txt
+venv=$build/test-venv
+stamp=$venv/.made-from
+
+say() { printf 'test environment: %s\n' "$*"; }
+die() { printf 'test environment: error: %s\n' "$*" >&2; exit 1; }
+
+if [[ ${TAYFA_NO_TEST_VENV:-} == 1 ]]; then
+  say "switched off (TAYFA_NO_TEST_VENV=1): tests/platform is skipped"
+  exit 0
+fi
+
+python=$(find_python) || die "no python3 >= $python_least with venv and ensurepip (Debian: python3-venv)." \
+  "Without RunPod's programs to test against: make test TAYFA_NO_TEST_VENV=1"
+key=$(cat "$requirements" "$here/test_env.sh" <("$python" -VV) | sha256sum | cut -c1-32)
+
+current() { [[ -f $stamp && $(<"$stamp") == "$key" && -x $venv/bin/python ]]; }
+
+! current || exit 0
+mkdir -p "$build"
+exec 9<"$build"
+flock 9
+! current || exit 0
+
+say "installing $(grep -cvE '^(#|$)' "$requirements") packages and what they need into $venv"
+log=$build/test-venv.log
+if ! { "$python" -m venv --clear "$venv" &&
+  "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 3 -r "$requirements"; } >"$log" 2>&1; then
+  tail -n 20 "$log" >&2
+  die "$requirements could not be installed (the whole log is $log)." \
+    "To test without RunPod's programs: make test TAYFA_NO_TEST_VENV=1"
+fi
+printf '%s' "$key" >"$stamp"

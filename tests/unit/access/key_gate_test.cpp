@@ -1,0 +1,165 @@
+#include "runtime/access/key_gate.hpp"
+
+#include "runtime/telemetry/memory_log.hpp"
+#include "tests/unit/access/support.hpp"
+
+#include <gtest/gtest.h>
+
+namespace tayfa::access {
+namespace {
+
+using api::scope;
+
+TEST(key_in, with_and_without_bearer) {
+  for (const std::string text :
+       {"Bearer k-1", "bearer k-1", "BEARER  k-1 ", "k-1", "  k-1\t", "Bearer\tk-1"}) {
+    EXPECT_EQ(key_in(text), "k-1") << text;
+  }
+  EXPECT_EQ(key_in(""), "");
+  EXPECT_EQ(key_in("Bearer "), "Bearer"); // a key of that name is nobody's
+  EXPECT_EQ(key_in("Bearerk"), "Bearerk");
+  EXPECT_EQ(key_in("Basic abc"), "Basic abc");
+}
+
+class gate_test : public testing::Test {
+ protected:
+  gate_test() {
+    write_private(here / "keys", line_of("name=alice scope=client tenant=a", "client-key") +
+                                     line_of("name=w scope=worker", "worker-key") +
+                                     line_of("name=sd scope=client endpoint=sd", "sd-key") +
+                                     line_of("name=root scope=operator", "root-key"));
+    knobs.pod_data = here.path().string();
+  }
+  std::unique_ptr<key_gate> open() {
+    auto gate = open_gate(knobs, time, log);
+    EXPECT_TRUE(gate) << gate.error().text;
+    return std::move(*gate);
+  }
+  errc refused(key_gate& gate, scope needs, std::string_view key,
+               std::string_view endpoint = "tayfa") {
+    const auto who = gate.admit({needs, "run", endpoint, key, "192.0.2.1"});
+    return who ? errc::internal : who.error().why.code;
+  }
+
+  static constexpr errc nothing = errc::internal;
+  scratch_folder here;
+  manual_time time;
+  memory_log log{time};
+  config knobs;
+};
+
+TEST_F(gate_test, who_may_do_what) {
+  const auto gate = open();
+  EXPECT_EQ(gate->keys(), 4U);
+  struct row {
+    std::string key;
+    errc client, worker, operators;
+  };
+  const std::vector<row> rows{
+      {"Bearer client-key", nothing, errc::forbidden, errc::forbidden},
+      {"client-key", nothing, errc::forbidden, errc::forbidden},
+      {"worker-key", errc::forbidden, nothing, errc::forbidden},
+      {"Bearer root-key", nothing, nothing, nothing},
+      {"", errc::unauthorized, errc::unauthorized, errc::unauthorized},
+      {"Bearer", errc::unauthorized, errc::unauthorized, errc::unauthorized},
+      {"Bearer guess", errc::unauthorized, errc::unauthorized, errc::unauthorized},
+  };
+  for (const auto& [key, client, worker, operators] : rows) {
+    EXPECT_EQ(refused(*gate, scope::open, key), nothing) << key;
+    EXPECT_EQ(refused(*gate, scope::client, key), client) << key;
+    EXPECT_EQ(refused(*gate, scope::worker, key), worker) << key;
+    EXPECT_EQ(refused(*gate, scope::operator_, key), operators) << key;
+  }
+  EXPECT_EQ(refused(*gate, scope::client, "sd-key", "sd"), nothing);
+  EXPECT_EQ(refused(*gate, scope::client, "sd-key", "tayfa"), errc::forbidden);
+}
+
+TEST_F(gate_test, the_principal) {
+  const auto gate = open();
+  const auto alice = gate->admit({scope::client, "run", "tayfa", "client-key", ""});
+  EXPECT_EQ(alice->name, "alice");
+  EXPECT_EQ(alice->tenant, "a");
+  EXPECT_FALSE(alice->is_operator);
+  EXPECT_TRUE(gate->admit({scope::client, "run", "tayfa", "root-key", ""})->is_operator);
+  const auto anybody = gate->admit({scope::open, "ping", "tayfa", "", ""});
+  EXPECT_FALSE(anybody->is_operator);
+  EXPECT_EQ(anybody->name, "");
+}
+
+TEST_F(gate_test, without_a_file_all_is_open_until_there_is_one) {
+  std::filesystem::rename(here / "keys", here / "aside");
+  const auto gate = open();
+  EXPECT_EQ(gate->keys(), 0U);
+  EXPECT_EQ(refused(*gate, scope::operator_, ""), nothing);
+  EXPECT_TRUE(gate->admit({scope::operator_, "slots", "tayfa", "", ""})->is_operator);
+  std::filesystem::rename(here / "aside", here / "keys");
+  time.pass(std::chrono::seconds{1});
+  EXPECT_EQ(refused(*gate, scope::operator_, ""), errc::unauthorized);
+  EXPECT_EQ(refused(*gate, scope::operator_, "root-key"), nothing);
+}
+
+TEST_F(gate_test, rates_of_a_key) {
+  knobs.http_rate_limits = string_list{"run=2/10s"};
+  const auto gate = open();
+  const auto ask = [&gate](std::string_view key, std::string_view address) {
+    const auto who = gate->admit({scope::client, "run", "tayfa", key, address});
+    return who ? 0U : who.error().retry_after_s;
+  };
+  EXPECT_EQ(ask("client-key", "192.0.2.1"), 0U);
+  EXPECT_EQ(ask("client-key", "192.0.2.2"), 0U);
+  EXPECT_EQ(ask("client-key", "192.0.2.3"), 5U); // wherever it asks from
+  EXPECT_EQ(ask("root-key", "192.0.2.1"), 0U);
+  const auto third = gate->admit({scope::client, "run", "tayfa", "client-key", ""});
+  EXPECT_EQ(third.error().why.code, errc::rate_limited);
+}
+
+TEST_F(gate_test, rates_of_an_address_where_there_are_no_keys) {
+  std::filesystem::remove(here / "keys");
+  knobs.http_rate_limits = string_list{"run=1000/1s:1"};
+  const auto gate = open();
+  const api::visit visit{scope::client, "run", "tayfa", "", "192.0.2.1"};
+  const auto first = gate->admit(visit);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(gate->admit(visit).error().why.code, errc::rate_limited);
+  EXPECT_TRUE(gate->admit({scope::client, "run", "tayfa", "any", "192.0.2.2"}));
+  gate->done(visit, *first);
+  EXPECT_TRUE(gate->admit(visit));
+}
+
+TEST_F(gate_test, broken_settings_name_themselves) {
+  knobs.http_rate_limits = string_list{"run=1"};
+  EXPECT_EQ(open_gate(knobs, time, log).error().text.rfind("http.rate_limits: run=1", 0), 0U);
+  knobs.http_rate_limits = string_list{"off"};
+  knobs.http_keys_file = here / "elsewhere";
+  EXPECT_EQ(open_gate(knobs, time, log).error().code, errc::bad_config);
+  write_private(here / "elsewhere", "x\n");
+  EXPECT_EQ(open_gate(knobs, time, log).error().text,
+            "the keys file: " + (here / "elsewhere") + ", line 1: a field is written name=value");
+  write_private(here / "elsewhere", "");
+  EXPECT_TRUE(open_gate(knobs, time, log));
+}
+
+TEST(may_listen, only_with_a_key_or_the_switch) {
+  config knobs;
+  for (const char* const reachable : {"0.0.0.0:8000", "[::]:80", "10.0.0.1:0", "example.com:80"}) {
+    knobs.http_listen = reachable;
+    knobs.http_allow_public = false;
+    const auto refused = may_listen(knobs, 0);
+    ASSERT_FALSE(refused) << reachable;
+    EXPECT_EQ(refused.error().code, errc::bad_config);
+    EXPECT_NE(refused.error().text.find("tayfa key new"), std::string::npos);
+    EXPECT_TRUE(may_listen(knobs, 1));
+    knobs.http_allow_public = true;
+    EXPECT_TRUE(may_listen(knobs, 0));
+  }
+  knobs.http_allow_public = false;
+  for (const char* const local : {"127.0.0.1:0", "[::1]:80", "localhost:80"}) {
+    knobs.http_listen = local;
+    EXPECT_TRUE(may_listen(knobs, 0)) << local;
+  }
+  knobs.http_listen = "nonsense";
+  EXPECT_FALSE(may_listen(knobs, 1));
+}
+
+} // namespace
+} // namespace tayfa::access

@@ -1,0 +1,144 @@
+// Real facts: invented /proc and control groups, real sockets.
+#include "runtime/host/machine_facts.hpp"
+
+#include "runtime/host/spawn.hpp"
+
+#include <arpa/inet.h>
+#include <filesystem>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+namespace tayfa {
+namespace {
+
+using std::chrono::milliseconds;
+namespace fs = std::filesystem;
+
+struct machine_facts_test : testing::Test {
+  fs::path root = fs::temp_directory_path() / ("tayfa-facts-" + std::to_string(::getpid()));
+  machine_facts facts{root / "proc", root / "cgroup"};
+
+  machine_facts_test() {
+    write("proc/meminfo",
+          "MemTotal:       8388608 kB\nMemFree: 1 kB\nMemAvailable:   4194304 kB\n");
+  }
+  ~machine_facts_test() override { fs::remove_all(root); }
+
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories((root / name).parent_path());
+    std::ofstream{root / name} << text;
+  }
+};
+
+TEST_F(machine_facts_test, memory_of_the_machine) {
+  const auto memory = facts.memory();
+  ASSERT_TRUE(memory.has_value());
+  EXPECT_EQ(memory->total, std::uint64_t{8} << 30);
+  EXPECT_EQ(memory->available, std::uint64_t{4} << 30);
+  EXPECT_FALSE(memory->container.has_value());
+  write("proc/meminfo", "nonsense\n");
+  EXPECT_FALSE(facts.memory().has_value());
+}
+
+TEST_F(machine_facts_test, what_a_container_leaves) {
+  write("proc/self/cgroup", "0::/pod/job\n");
+  write("cgroup/memory.max", "max\n");
+  write("cgroup/pod/memory.max", "1000000\n");
+  write("cgroup/pod/memory.current", "900000\n");
+  write("cgroup/pod/memory.stat", "anon 5\ninactive_file 300000\nactive_file 7\n");
+  EXPECT_EQ(facts.memory()->container, 400'000U); // pages of idle files are free
+  write("cgroup/pod/job/memory.max", "500000\n");
+  write("cgroup/pod/job/memory.current", "200000\n");
+  EXPECT_EQ(facts.memory()->container, 300'000U); // the tighter group counts
+  write("cgroup/pod/job/memory.current", "600000\n");
+  EXPECT_EQ(facts.memory()->container, 0U);
+}
+
+TEST_F(machine_facts_test, a_container_that_sees_its_own_group_as_the_root) {
+  write("proc/self/cgroup", "0::/\n");
+  write("cgroup/memory.max", "1000\n");
+  write("cgroup/memory.current", "400\n");
+  EXPECT_EQ(facts.memory()->container, 600U);
+}
+
+TEST_F(machine_facts_test, control_groups_of_version_1) {
+  write("proc/self/cgroup", "12:cpu,cpuacct:/x\n9:memory:/docker/abc\n0::/\n");
+  write("cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n"); // none
+  write("cgroup/memory/memory.usage_in_bytes", "77\n");
+  EXPECT_FALSE(facts.memory()->container.has_value());
+  write("cgroup/memory/docker/abc/memory.limit_in_bytes", "1000\n");
+  write("cgroup/memory/docker/abc/memory.usage_in_bytes", "900\n");
+  write("cgroup/memory/docker/abc/memory.stat", "total_inactive_file 100\n");
+  EXPECT_EQ(facts.memory()->container, 200U);
+}
+
+TEST_F(machine_facts_test, this_machine_says_something) {
+  machine_facts here;
+  const auto memory = here.memory();
+  ASSERT_TRUE(memory.has_value());
+  EXPECT_GT(memory->available, 0U);
+  EXPECT_GE(memory->total, memory->available);
+  const auto disk = here.disk("/");
+  ASSERT_TRUE(disk.has_value());
+  EXPECT_GT(disk->total, 0U);
+  EXPECT_GE(disk->total, disk->free);
+  EXPECT_FALSE(here.disk("/no/such/folder").has_value());
+}
+
+/// A listening socket on the loopback, which accepts nobody.
+struct door {
+  int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  std::uint16_t port = 0;
+  explicit door(bool listening) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t length = sizeof address;
+    EXPECT_EQ(::bind(fd, reinterpret_cast<sockaddr*>(&address), length), 0);
+    EXPECT_EQ(::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length), 0);
+    port = ntohs(address.sin_port);
+    if (listening) {
+      EXPECT_EQ(::listen(fd, 4), 0);
+    }
+  }
+  ~door() { ::close(fd); }
+};
+
+TEST_F(machine_facts_test, connections) {
+  const door open{true};
+  EXPECT_TRUE(facts.connect({"127.0.0.1", open.port}, milliseconds{5'000}, -1).has_value());
+  const door closed{false};
+  const auto refused = facts.connect({"127.0.0.1", closed.port}, milliseconds{5'000}, -1);
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().code, errc::unavailable);
+  const auto nameless = facts.connect({"no-such-name.invalid", 80}, milliseconds{20'000}, -1);
+  ASSERT_FALSE(nameless.has_value());
+}
+
+TEST_F(machine_facts_test, nobody_waits_for_a_connection_when_the_runtime_stops) {
+  const door open{true};
+  const unique_fd stop = make_wakeup();
+  wake_up(stop);
+  const auto ended = facts.connect({"127.0.0.1", open.port}, milliseconds{600'000}, stop.get());
+  ASSERT_FALSE(ended.has_value());
+  EXPECT_EQ(ended.error().code, errc::stopping);
+}
+
+TEST(system_checks, judge_this_machine) {
+  system_limits limits;
+  limits.memory_gb = 0;
+  limits.disk_percent = 0;
+  limits.data_folder = "/";
+  fitness_report report;
+  system_checks(limits)(report, -1);
+  ASSERT_EQ(report.rows.size(), 2U);
+  EXPECT_EQ(report.rows[0].name, "runpod:_memory_check");
+  EXPECT_EQ(report.rows[1].name, "runpod:_disk_check");
+  EXPECT_EQ(report.verdict, fitness::fit) << report.rows[0].value << report.rows[1].value;
+}
+
+} // namespace
+} // namespace tayfa
