@@ -125,6 +125,7 @@ class crash_world {
   void check(const std::string& id);
   void check_gone(const std::string& id, const entry&);
   void check_view(const std::string& id, entry&, const job_view&);
+  void step_outside();
   // platforms (crash_world_platform.cpp)
   bool is_promised(const std::string& id) const;
   void give_again(const std::string& id);
