@@ -10,6 +10,7 @@
 #include <boost/json.hpp>
 #include <gtest/gtest.h>
 #include <map>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -238,6 +239,8 @@ TEST(openapi, numbers_have_the_bounds_that_they_have) {
     expect_bounds(limit, head_taken("GET", "/" + list + "?limit="));
     EXPECT_EQ(limit.at("default").to_number<std::size_t>(), job_filter{}.limit);
   }
+  expect_bounds(query("/job-take-batch/{worker}", "get", "batch_size"),
+                head_taken("GET", "/job-take-batch/w?batch_size="));
   const auto& slot = document().at("components").at("parameters").at("slot").at("schema");
   EXPECT_EQ(slot.at("maximum").to_number<std::uint32_t>(), slots_max - 1);
   const auto& resize = document().at("paths").at("/slots/count/{count}").as_object();
@@ -267,6 +270,24 @@ TEST(openapi, texts_have_the_forms_that_they_have) {
             form(1, job_policy::name_max));
   EXPECT_EQ(schema("Policy").at("properties").at("idempotencyKey").at("maxLength"),
             json::value(job_policy::idempotency_max));
+}
+
+TEST(openapi, idempotency_keys_have_their_form) {
+  const auto& item = document().at("paths").at("/run").as_object();
+  const auto said = parameters(item, item.at("post").as_object(), "header").at("Idempotency-Key");
+  const std::regex form{text_of(said.at("pattern"))};
+  for (const std::string key :
+       {"a", "\"a\"", "\"a b\"", R"("a\"b\\c")", "a:b/c=d", "", "\"\"", "a b", "a,b", "a;b",
+        "\"a\\\"", "\"a\"b\"", "\"a", R"("a\b")", "\xC3\xA9", "[a]~!#+-<"}) {
+    EXPECT_EQ(std::regex_match(key, form), idempotency_key_of(key).has_value()) << key;
+  }
+  for (const std::size_t size : {255U, 256U}) {
+    const std::string key(size, 'k');
+    EXPECT_EQ(std::regex_match(key, form), idempotency_key_of(key).has_value()) << size;
+    EXPECT_EQ(std::regex_match('"' + key + '"', form),
+              idempotency_key_of('"' + key + '"').has_value())
+        << size;
+  }
 }
 
 TEST(openapi, lists_are_complete) {
