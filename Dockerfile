@@ -1,5 +1,5 @@
-# Tayfa as an image: a private endpoint with RunPod's HTTP API. The final stage holds our two programs, libtorch's libraries, one model and
-# Debian's run-time packages; no compiler, no Python.
+# Tayfa as an image: a private endpoint with RunPod's HTTP API, or a worker of RunPod's platform where its variables are set.
+# The final stage holds our two programs, libtorch's libraries, one model and Debian's run-time packages; no compiler, no Python.
 #
 #   docker build -t tayfa .                                                            the demo's model
 #   docker build -t tayfa --build-arg MODEL=models/x.pt --build-arg MODEL_SHA256=… .   your own (x.pt.manifest.json beside it)
@@ -68,10 +68,11 @@ RUN apt-get update \
 COPY LICENSE /opt/tayfa/LICENSE
 COPY --from=model /image/ /
 
-# The container's network is the boundary: what reaches port 8000 is decided by whoever publishes it.
+# The container's network is the boundary: what reaches PORT is decided by whoever publishes it. On a load-balancing endpoint RunPod sets PORT;
+# a worker of RunPod's queue (RUNPOD_WEBHOOK_GET_JOB) listens on the loopback only.
 ENV PATH=/opt/tayfa/bin:$PATH \
     LD_PRELOAD=libtcmalloc_minimal.so.4 \
-    TAYFA_HTTP_LISTEN=0.0.0.0:8000 \
+    PORT=8000 \
     TAYFA_HTTP_ALLOW_PUBLIC=true \
     TAYFA_POD_DATA=/var/lib/tayfa/data \
     NVIDIA_VISIBLE_DEVICES=all \
@@ -83,5 +84,5 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 # /ping answers 200 when the pod takes jobs and 204 while it starts; bash asks, so that no HTTP client need be here.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=120s --retries=3 \
-  CMD ["/bin/bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/${TAYFA_HTTP_LISTEN##*:} && printf 'GET /ping HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
+  CMD ["/bin/bash", "-c", "listen=${TAYFA_HTTP_LISTEN:-:$PORT}; exec 3<>/dev/tcp/127.0.0.1/${listen##*:} && printf 'GET /ping HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [[ $status == 200 ]]"]
 ENTRYPOINT ["/opt/tayfa/bin/tayfa", "serve", "--config", "/opt/tayfa/tayfa.toml"]

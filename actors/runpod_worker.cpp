@@ -17,6 +17,10 @@ constexpr milliseconds held_at_least = 50ms;
 /// A take that was held for its time is dropped in good order; only a platform that does not even
 /// close its side is cut off.
 constexpr milliseconds cut_off_after = 30s;
+/// A stop may overtake the take that brings its job: they come over two connections. Kept for no
+/// longer than that explains, as the platform may give the job anew on purpose.
+constexpr milliseconds stop_overtakes = 2s;
+constexpr std::size_t early_stops_max = 1'000;
 
 } // namespace
 
@@ -182,22 +186,24 @@ void runpod_worker::read_takes() {
   if (!crew_.queue) {
     return; // they wait until it is known to whom to give them
   }
-  for (const auto& [number, answer] : terms_.inbox->take()) {
+  for (auto& [number, answer] : terms_.inbox->take()) {
     if (number == take_number_) {
       take_.reset();
     }
-    took(answer);
+    took(std::move(answer));
   }
   maybe_take();
   tell_drained();
 }
 
-void runpod_worker::took(const result<outgoing_answer>& answer) {
+void runpod_worker::took(result<outgoing_answer> answer) {
   using what = runpod::take_news::what;
   if (!answer && answer.error().code == errc::cancelled) {
     return; // held for its time, or the pod stops
   }
-  auto news = runpod::read_take(answer);
+  const std::string heard =
+      answer ? "status " + std::to_string(answer->status) : answer.error().str();
+  auto news = runpod::read_take(std::move(answer));
   for (const auto& remark : news.remarks) {
     ctx_.outside.log.warn("take_remark", {{"text", remark}});
   }
@@ -216,9 +222,7 @@ void runpod_worker::took(const result<outgoing_answer>& answer) {
     return;
   }
   if (troubled) {
-    ctx_.outside.log.warn(
-        "take_failed",
-        {{"text", answer ? "status " + std::to_string(answer->status) : answer.error().str()}});
+    ctx_.outside.log.warn("take_failed", {{"text", heard}});
   }
   pause_takes(std::max(runpod::take_pause(++take_failures_), news.pause));
 }
@@ -233,6 +237,10 @@ void runpod_worker::accept(runpod::taken_job job) {
   ctx_.outside.log.info("job_taken", {{"job", id}, {"bytes", job.input.size()}});
   if (live_.contains(id) || submitting_.contains(id)) {
     ctx_.outside.log.warn("job_given_twice", {{"job", id}});
+    return;
+  }
+  if (const auto stop = early_stops_.extract(id); !stop.empty() && stop.mapped() >= now()) {
+    ctx_.outside.log.info("job_stopped", {{"job", id}});
     return;
   }
   last_job_taken_ = ctx_.knobs.runpod_refresh_worker;
@@ -311,7 +319,13 @@ void runpod_worker::heard_stops(const platform_news::stops& m) {
 void runpod_worker::stop_job(const std::string& origin) {
   const auto id = runpod::local_id(origin);
   if (!live_.contains(id) && !submitting_.contains(id)) {
-    return; // over, or never here
+    if (!line_numbers_.contains(id)) { // else it is over; else it is on its way, or never here
+      std::erase_if(early_stops_, [this](const auto& e) { return e.second < now(); });
+      if (early_stops_.size() < early_stops_max) {
+        early_stops_[id] = now() + stop_overtakes;
+      }
+    }
+    return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
   request(crew_.queue, caf::infinite, cancel_job{id, true})

@@ -104,7 +104,7 @@ class runpod_worker : public runpod_worker_actor::base {
   void drain();
   void maybe_take();
   void read_takes();
-  void took(const result<outgoing_answer>&);
+  void took(result<outgoing_answer>);
   void pause_takes(milliseconds);
   void accept(runpod::taken_job);
   void accepted(const job_id&, const std::string& origin, const submit_answer&);
@@ -170,8 +170,9 @@ class runpod_worker : public runpod_worker_actor::base {
   std::uint32_t stops_failures_ = 0;
   bool stops_pausing_ = false;
 
-  std::set<job_id> submitting_;        ///< the queue has not answered yet
-  std::map<job_id, std::string> live_; ///< jobs that have not ended, with the platform's ids
+  std::set<job_id> submitting_;          ///< the queue has not answered yet
+  std::map<job_id, std::string> live_;   ///< jobs that have not ended, with the platform's ids
+  std::map<job_id, moment> early_stops_; ///< of jobs that are not here (yet), and until when
   std::uint64_t next_line_ = 0;
   std::map<std::uint64_t, line> lines_;
   std::unordered_map<job_id, std::uint64_t> line_numbers_;

@@ -16,12 +16,6 @@ auto not_now() {
   return [](const Message&) { return slot_answer{fail(errc::not_ready)}; };
 }
 
-call_sink sink_to(const ingress_actor& ingress) {
-  return [ingress](api::call call, reply_ptr answer) {
-    caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});
-  };
-}
-
 } // namespace
 
 supervisor::supervisor(caf::actor_config& cfg, pod_context ctx, pod_terms terms)
@@ -224,10 +218,9 @@ void supervisor::opened(const store_opened& m) {
                                          {"dead", counts.dead}});
   make_core();
   core_->start();
-  ctx_.outside.http.open(sink_to(crew_.ingress),
-                         [me = crew_.supervisor](result<std::string> address) {
-                           caf::anon_send(me, http_bound{std::move(address)});
-                         });
+  ctx_.outside.http.open(sink(), [me = crew_.supervisor](result<std::string> address) {
+    caf::anon_send(me, http_bound{std::move(address)});
+  });
 }
 
 void supervisor::bound(const http_bound& m) {
@@ -397,65 +390,6 @@ void supervisor::timed(const timer& m) {
   case slot_alarm:
   case slot_again: slot_timed(m); break;
   }
-}
-
-// ---- who is who --------------------------------------------------------------------------------
-
-void supervisor::introduce() {
-  send(crew_.queue, crew_);
-  send(crew_.loader, crew_);
-  send(crew_.health, crew_);
-  send(crew_.remote, crew_);
-  send(crew_.ingress, crew_);
-  if (crew_.runpod) {
-    send(crew_.runpod, crew_);
-  }
-  for (const auto& s : slots_) {
-    if (s.worker) {
-      send(s.worker, crew_);
-    }
-  }
-  if (http_open_) {
-    ctx_.outside.http.redirect(sink_to(crew_.ingress));
-  }
-  if (models_) {
-    send(crew_.loader, check_catalogue{}); // a new loader must learn it again
-  }
-  broadcast();
-  if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
-    // Those that were asked may be gone.
-    if (crew_.runpod) {
-      send(crew_.runpod, drain_origin{});
-    }
-    if (queue_draining_) {
-      send(crew_.queue, drain_queue{});
-    }
-  }
-}
-
-void supervisor::broadcast() {
-  const pod_moved fact{state_.state(), ready_};
-  if (crew_.queue && !core_stopping_) {
-    send(crew_.queue, fact);
-    send(crew_.health, fact);
-    send(crew_.remote, fact);
-    send(crew_.ingress, fact);
-    if (crew_.runpod) {
-      send(crew_.runpod, fact);
-    }
-  }
-}
-
-void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budget) {
-  if (!move(state_, to, why, ctx_.outside, since_)) {
-    return;
-  }
-  ++budget_ticket_;
-  if (budget.count() > 0) {
-    send_timer(this, budget, budget_ticket_, state_budget);
-  }
-  ready_ = serving();
-  broadcast();
 }
 
 } // namespace tayfa

@@ -133,6 +133,7 @@ class supervisor : public supervisor_actor::base {
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
   void broadcast();
+  call_sink sink() const;
   void refresh_ready();
   bool serving() const;
   void move_to(pod_state, cause, std::chrono::milliseconds budget = {});

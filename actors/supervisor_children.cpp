@@ -1,4 +1,5 @@
-// The supervisor's children: which there are, under which policy, and how each is started.
+// The supervisor's children: which there are, under which policy, how each is started, and how they
+// come to know each other.
 #include "actors/health.hpp"
 #include "actors/supervisor.hpp"
 
@@ -79,6 +80,72 @@ void supervisor::announce(const caf::strong_actor_ptr& child) const {
   if (terms_.born) {
     terms_.born(child);
   }
+}
+
+// ---- who is who --------------------------------------------------------------------------------
+
+void supervisor::introduce() {
+  send(crew_.queue, crew_);
+  send(crew_.loader, crew_);
+  send(crew_.health, crew_);
+  send(crew_.remote, crew_);
+  send(crew_.ingress, crew_);
+  if (crew_.runpod) {
+    send(crew_.runpod, crew_);
+  }
+  for (const auto& s : slots_) {
+    if (s.worker) {
+      send(s.worker, crew_);
+    }
+  }
+  if (http_open_) {
+    ctx_.outside.http.redirect(sink());
+  }
+  if (models_) {
+    send(crew_.loader, check_catalogue{}); // a new loader must learn it again
+  }
+  broadcast();
+  if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
+    // Those that were asked may be gone.
+    if (crew_.runpod) {
+      send(crew_.runpod, drain_origin{});
+    }
+    if (queue_draining_) {
+      send(crew_.queue, drain_queue{});
+    }
+  }
+}
+
+void supervisor::broadcast() {
+  const pod_moved fact{state_.state(), ready_};
+  if (crew_.queue && !core_stopping_) {
+    send(crew_.queue, fact);
+    send(crew_.health, fact);
+    send(crew_.remote, fact);
+    send(crew_.ingress, fact);
+    if (crew_.runpod) {
+      send(crew_.runpod, fact);
+    }
+  }
+}
+
+void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budget) {
+  if (!move(state_, to, why, ctx_.outside, since_)) {
+    return;
+  }
+  ++budget_ticket_;
+  if (budget.count() > 0) {
+    send_timer(this, budget, budget_ticket_, state_budget);
+  }
+  ready_ = serving();
+  broadcast();
+}
+
+/// Where the HTTP server puts its calls.
+call_sink supervisor::sink() const {
+  return [ingress = crew_.ingress](api::call call, reply_ptr answer) {
+    caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});
+  };
 }
 
 } // namespace tayfa

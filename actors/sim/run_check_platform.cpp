@@ -37,6 +37,8 @@ void run::check_platform_job(const platform_job& job) {
   const bool stopped_early =
       std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
                   [](const auto& i) { return i.act == incident::what::sigterm; });
+  const bool undisturbed =
+      result_.lives == 1 && lines_.count("sim_incident") == 0 && !stopped_early;
   const bool fair =
       weather.lost_requests + weather.lost_answers + weather.nonsense + weather.twice == 0 &&
       result_.lives == 1 && lines_.count("sim_incident") == 0;
@@ -47,6 +49,9 @@ void run::check_platform_job(const platform_job& job) {
                std::to_string(job.arrived) + " times and has no result (lost)");
     }
     return;
+  }
+  if (undisturbed && job.forgotten) {
+    violated(who + " arrived, and neither a result nor a ping told of it any more");
   }
   if (fair && job.given > 1) {
     violated(who + " had to be given " + std::to_string(job.given) + " times");

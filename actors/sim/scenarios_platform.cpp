@@ -71,6 +71,16 @@ void add_ends(std::vector<scenario>& list) {
   hasty.knobs = [](config& c) { c.pod_drain_budget = 100ms; };
   hasty.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
   list.push_back(hasty);
+  auto crowded = worker("drain_too_short_for_a_line",
+                        "jobs that still wait at the end of the drain budget are reported failed");
+  crowded.slots = 1;
+  crowded.platform->gap_max = 20ms;
+  crowded.knobs = [](config& c) {
+    c.runpod_concurrency = 8;
+    c.pod_drain_budget = 100ms;
+  };
+  crowded.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
+  list.push_back(crowded);
 }
 
 void add_deaths(std::vector<scenario>& list) {

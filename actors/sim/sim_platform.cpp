@@ -155,11 +155,12 @@ class platform_actor final : public caf::event_based_actor {
 
   void came(const call_came& m) {
     const auto& url = m.call.url;
-    if (draw() < options().lost_requests) {
+    const bool is_ping = url.find("/ping/") != std::string::npos;
+    if (draw() < options().lost_requests && !is_ping) {
       around_.answer(m.ticket, fail(errc::io_error, "reset"));
       return;
     }
-    if (draw() < options().nonsense && url.find("/ping/") == std::string::npos) {
+    if (draw() < options().nonsense && !is_ping) {
       talk_nonsense(m);
       return;
     }
@@ -179,7 +180,7 @@ class platform_actor final : public caf::event_based_actor {
       stop_polls_.push_back({m.ticket, 0, false});
       delayed_send(this, caf::timespan{options().hold}, hold_over{m.ticket});
       answer_stops();
-    } else if (url.find("/ping/") != std::string::npos) {
+    } else if (is_ping) {
       pinged(url);
       reply(m.ticket, 200, "{}");
     } else {
@@ -187,14 +188,15 @@ class platform_actor final : public caf::event_based_actor {
     }
   }
 
+  /// A post that is answered 200 was accepted, whatever the body says.
   void talk_nonsense(const call_came& m) {
-    switch (random_.next() % 6) {
-    case 0: reply(m.ticket, 200, "<html>"); return;
-    case 1: reply(m.ticket, 200, ""); return;
-    case 2: reply(m.ticket, 500, "{}"); return;
-    case 3: reply(m.ticket, 429, "{}"); return;
-    case 4: reply(m.ticket, 200, "[{\"id\":3},7,null]"); return;
-    default: reply(m.ticket, 503, "oops"); return;
+    switch (random_.next() % (m.call.method == "POST" ? 3 : 6)) {
+    case 0: reply(m.ticket, 500, "{}"); return;
+    case 1: reply(m.ticket, 429, "{}"); return;
+    case 2: reply(m.ticket, 503, "oops"); return;
+    case 3: reply(m.ticket, 200, "<html>"); return;
+    case 4: reply(m.ticket, 200, ""); return;
+    default: reply(m.ticket, 200, "[{\"id\":3},7,null]"); return;
     }
   }
 
@@ -329,6 +331,7 @@ class platform_actor final : public caf::event_based_actor {
       if (job.given > 0 && !job.over() && !waits &&
           time_.now() - named_at_[i] > options().lost_after) {
         waiting_.push_back(i);
+        job.forgotten = job.forgotten || job.arrived > 0;
       }
     }
     answer_takes();

@@ -3,9 +3,11 @@
 #include "actors/supervisor.hpp"
 #include "cluster/program/runpod/one_shot.hpp"
 #include "cluster/program/runpod/sdk_options.hpp"
+#include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
 #include "runtime/access/key_gate.hpp"
 #include "runtime/config/flags.hpp"
+#include "runtime/host/machine_facts.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/signals.hpp"
@@ -123,7 +125,10 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   }
   auto end = future.get();
   button.disconnect();
-  end.code = exit_code_of(plan, end.code, 0); // a test is judged when the pod is gone
+  if (const int code = exit_code_of(plan, end.code, 0); code != end.code) {
+    outside.log.info("exit_code", {{"code", code}, {"instead_of", end.code}});
+    end.code = code; // a test is judged when the pod is gone
+  }
   outside.http.redirect(nullptr);
   if (!end.clean) {
     // The root of the tree is gone and its children are not watched any more: leave, and let the
@@ -145,6 +150,19 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
   for (const auto& remark : plan.remarks) {
     lines.info("note", {{"text", remark}});
   }
+}
+
+/// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
+result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
+                                                       event_log& log) {
+  auto door = access::open_gate(c, time, log);
+  if (!door) {
+    return door;
+  }
+  if (auto allowed = access::may_listen(c, (*door)->keys()); !allowed) {
+    return fail(allowed.error());
+  }
+  return door;
 }
 
 /// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
@@ -174,17 +192,23 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   seeded_random random;
   metrics meters;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
-  const auto door = access::open_gate(plan.knobs, time, lines);
-  if (!door) {
-    return refuse_start(lines, door.error());
-  }
-  if (const auto allowed = access::may_listen(plan.knobs, (*door)->keys()); !allowed) {
-    return refuse_start(lines, allowed.error());
-  }
+  std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
-  http_gateway& http =
-      only != nullptr ? *only : server.emplace(http_from(plan.knobs, door->get(), meters, lines));
-  process_probe probe{probe_options{plan.program, plan.knobs.engine_check_budget}, lines};
+  if (only == nullptr) {
+    auto opened = guarded_door(plan.knobs, time, lines);
+    if (!opened) {
+      return refuse_start(lines, opened.error());
+    }
+    door = std::move(*opened);
+    server.emplace(http_from(plan.knobs, door.get(), meters, lines));
+  }
+  http_gateway& http = only != nullptr ? *only : *server;
+  const auto unfit = std::make_shared<unfit_note>();
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness), unfit);
+  }
+  process_probe probe{std::move(checks), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs)};
@@ -194,7 +218,11 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   }
   world outside{time,  random, lines,  meters, **engines, http,
                 probe, models, *store, post,   feed,      platform ? *platform : post};
-  return live(plan, outside, button).code;
+  const int code = live(plan, outside, button).code;
+  if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
+    report_unhealthy(*plan.runpod, *why, *platform, lines);
+  }
+  return code;
 }
 
 /// One job through a whole pod that nobody else reaches.

@@ -92,6 +92,13 @@ result<serve_plan> plan_pod(const serve_request& asked, const serve_surroundings
       return fail(settings.error());
     }
     plan.runpod = std::move(*settings);
+    auto limits = system_limits_from(asked.sources.environment,
+                                     {plan.knobs.pod_data, plan.knobs.runpod_network_check,
+                                      plan.knobs.engine_on_unfit == "go_on"});
+    if (!limits) {
+      return fail(limits.error());
+    }
+    plan.fitness = std::move(*limits);
   }
   return plan;
 }

@@ -6,6 +6,7 @@
 #include "cluster/program/runpod/mode.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/core/job_table.hpp"
+#include "runtime/host/system_fitness.hpp"
 #include "runtime/runpod/contract.hpp"
 #include "runtime/telemetry/log.hpp"
 
@@ -26,6 +27,7 @@ struct serve_plan {
   std::string start_line;                 ///< for stdout, before anything else; may be empty
   std::vector<std::string> remarks;       ///< for the log
   std::optional<runpod::settings> runpod; ///< of mode worker
+  std::optional<system_limits> fitness;   ///< of mode worker: the SDK's checks
   std::optional<test_job> test;           ///< of the modes test_input and test_file
   std::vector<sdk_line> test_lines;       ///< for stdout, before the test
   bool on_endpoint = false;               ///< RUNPOD_ENDPOINT_ID is set

@@ -3,11 +3,12 @@
 #include "runtime/api/query.hpp"
 
 #include <algorithm>
-#include <limits>
 
 namespace tayfa::api {
 
 namespace {
+
+constexpr std::uint64_t batch_size_max = 1'000'000'000;
 
 bool of_id_letters(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
@@ -55,9 +56,10 @@ result<worker_words> worker_words_of(std::string_view query) {
     if (name == "gpu") {
       words.device = plain_text(value, device_bytes_max);
     } else if (name == "batch_size") {
-      const auto size = whole_number(value, std::numeric_limits<std::uint64_t>::max());
+      const auto size = whole_number(value, batch_size_max);
       if (!size || *size == 0) {
-        return fail(errc::bad_request, "batch_size must be a number above 0");
+        return fail(errc::bad_request,
+                    "batch_size must be from 1 to " + std::to_string(batch_size_max));
       }
       words.wanted = static_cast<std::uint32_t>(std::min<std::uint64_t>(*size, take_max));
     } else if (name == "job_in_progress") {

@@ -24,7 +24,7 @@ bool is_worker_name(std::string_view text);
 /// Likewise, up to worker_job_length_max.
 bool is_worker_job(std::string_view text);
 
-/// errc::bad_request for a broken escape and for a batch_size that is no number above 0.
+/// errc::bad_request for a broken escape and for a batch_size out of its bounds.
 result<worker_words> worker_words_of(std::string_view query);
 
 } // namespace tayfa::api

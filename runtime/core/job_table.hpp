@@ -148,7 +148,7 @@ class job_table {
 
   /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
-  /// The latest owe of this job: the platform has the result, or refuses it for good, or it is
+  /// An owe of this job: the platform has the result, or refuses it for good; the latest one: it is
   /// tried again after a growing pause (`pause` at least, but there is a last try) until the job's
   /// time to live is over, or somebody wants its result no longer (keep()), or some minutes after
   /// its end, whichever comes last.

@@ -77,6 +77,7 @@ void job_table::owe_again(moment now, record& r, effects& out) {
 void job_table::tell_hook(moment now, record& r, effects& out) {
   r.hook_out = true;
   r.hook_tries = one_more(r.hook_tries);
+  r.not_before = now; // should nobody say how it went
   note(r, store::part_state);
   if (r.owed) {
     owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}};
@@ -134,8 +135,8 @@ effects job_table::notified(moment now, const job_id& id, bool delivered) {
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.hook_out || !entry->second.owed) {
-    return {};
+  if (entry == jobs_.end() || !entry->second.owed || (!entry->second.hook_out && !settled)) {
+    return {}; // that it is settled is good to know from whichever try
   }
   record& r = entry->second;
   const auto soonest = now + owed_pause(r.hook_tries);
@@ -152,10 +153,9 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
   return {};
 }
 
-effects job_table::posts_lost(moment now) {
+effects job_table::posts_lost(moment) {
   for (record* r : owed_list_) {
     if (std::exchange(r->hook_out, false)) {
-      r->not_before = now;
       schedule(*r);
     }
   }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 namespace tayfa {
 
@@ -294,6 +295,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
     r.holder.slot = *slot;
   } else if (!row.worker.empty()) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
+    r.holder.slot.value = std::numeric_limits<std::uint32_t>::max(); // none that is known
   }
   origins_live_ += r.request.origin.empty() || is_final(row.state) ? 0 : 1;
   replay(r.state, row.state);

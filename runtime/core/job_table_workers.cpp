@@ -113,14 +113,17 @@ effects job_table::lose_all_workers(moment now, const error& why) {
       schedule(*r);
     }
   }
+  assign(now, out); // there is nobody to wait for
   return out;
 }
 
-effects job_table::worker_draining(moment, worker_ref ref) {
+effects job_table::worker_draining(moment now, worker_ref ref) {
+  effects out;
   if (worker* w = present(ref)) {
     w->draining = true;
+    assign(now, out); // nobody is to wait for it any more
   }
-  return {};
+  return out;
 }
 
 job_table::worker* job_table::present(worker_ref ref) {

@@ -1,5 +1,6 @@
 #include "runtime/http/client.hpp"
 
+#include <algorithm>
 #include <curl/curl.h>
 #include <memory>
 #include <string_view>
@@ -84,6 +85,11 @@ void describe_request(CURL* h, const client_request& asked, const curl_slist* fi
   curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
   curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, static_cast<long>(asked.total_timeout.count()));
   curl_easy_setopt(h, CURLOPT_HTTPHEADER, fields);
+  if (!asked.key.empty()) {
+    const std::string key{asked.key.reveal()}; // libcurl keeps a copy
+    curl_easy_setopt(h, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+    curl_easy_setopt(h, CURLOPT_XOAUTH2_BEARER, key.c_str());
+  }
   if (asked.method == "POST") {
     curl_easy_setopt(h, CURLOPT_POST, 1L);
     curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(asked.body.size()));
@@ -95,12 +101,19 @@ void describe_request(CURL* h, const client_request& asked, const curl_slist* fi
   }
 }
 
+bool is_key(std::string_view key) {
+  return std::all_of(key.begin(), key.end(), [](char c) { return c > 0x20 && c < 0x7F; });
+}
+
 } // namespace
 
 result<client_response> fetch(const client_request& asked) {
   const auto loopback = is_loopback(asked.url);
   if (!loopback) {
     return fail(loopback.error());
+  }
+  if (!is_key(asked.key.reveal())) {
+    return fail(errc::bad_usage, "the API key has characters that no header can carry");
   }
   const std::unique_ptr<CURL, easy_deleter> handle{curl_is_ready() ? curl_easy_init() : nullptr};
   const std::string type = "Content-Type: " + asked.content_type;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/telemetry/secret.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -15,6 +16,7 @@ struct client_request {
   std::string url; ///< http or https
   std::string body;
   std::string content_type = "application/json"; ///< of the body of a POST
+  secret_text key;                               ///< sent as a bearer's; empty = none
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds total_timeout{30'000};
   std::size_t response_bytes_max = std::size_t{64} << 20;
@@ -26,8 +28,8 @@ struct client_response {
 };
 
 /// errc::unavailable: nobody answers there; request_timeout: not in time; payload_too_large: the
-/// answer is larger than was allowed; bad_usage: the URL is none; io_error: the rest. Every text
-/// names the URL. Any HTTP status is a success here.
+/// answer is larger than was allowed; bad_usage: the URL or the key is none; io_error: the rest.
+/// Every text names the URL. Any HTTP status is a success here.
 result<client_response> fetch(const client_request&);
 
 } // namespace tayfa

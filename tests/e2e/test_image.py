@@ -34,6 +34,12 @@ class image(Case):
         self.assertEqual(pod.post("/runsync", {"input": {"mock_return": 1}}).body["output"], 1)
         self.assert_stops(pod)
 
+    def health_of(self, environment):
+        command = json.loads(re.search(r"HEALTHCHECK .*?CMD (\[.*?\])\n", FINAL, re.S).group(1))
+        return subprocess.run(
+            command, env=pods.clean_environment(environment), stderr=subprocess.DEVNULL
+        ).returncode
+
     def preloaded(self):
         return re.search(r"LD_PRELOAD=(\S+)", FINAL).group(1)
 
@@ -45,13 +51,11 @@ class image(Case):
         self.assertEqual(pod.wait_for("created")["allocator"], "tcmalloc")
 
     def test_its_health_check_tells_ready_from_starting_and_gone(self):
-        command = json.loads(re.search(r"HEALTHCHECK .*?CMD (\[.*?\])\n", FINAL, re.S).group(1))
         pod = self.start(environment={"TAYFA_SCRIPTED": json.dumps({"load_delay": 1})})
         pod.wait_listening()
 
         def check():
-            environment = pods.clean_environment({"TAYFA_HTTP_LISTEN": f"0.0.0.0:{pod.port}"})
-            return subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode
+            return self.health_of({"PORT": "1", "TAYFA_HTTP_LISTEN": f"0.0.0.0:{pod.port}"})
 
         pod.wait_for("state", machine="pod", to="LAUNCHING")
         self.assertEqual(check(), 1, "while it starts")
@@ -59,6 +63,13 @@ class image(Case):
         self.assertEqual(check(), 0, "when it is ready")
         pod.stop()
         self.assertEqual(check(), 1, "when it is gone")
+
+    def test_it_listens_where_its_port_says(self):
+        port = pods.steady_address().rpartition(":")[2]
+        self.assertRegex(FINAL, r"\bPORT=8000\b")
+        pod = self.ready(listen="", environment={**settings(), "PORT": port})
+        self.assertEqual(pod.wait_for("listening")["address"], f"0.0.0.0:{port}")
+        self.assertEqual(self.health_of({"PORT": port}), 0)
 
     def test_its_entry_point_is_a_command_of_ours(self):
         words = json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", FINAL, re.M).group(1))

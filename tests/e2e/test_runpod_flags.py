@@ -1,9 +1,11 @@
 """The modes of RunPod's SDK: its flags, its local test, its variables, and a load balancer's."""
 
+import http.server
 import json
 import pathlib
 import signal
 import subprocess
+import threading
 
 import case
 from case import BAD_CONFIG, BAD_USAGE, OK, Case, pods
@@ -184,7 +186,7 @@ class serve_api(FlagCase):
             (["--rp_api_port", "x"], BAD_USAGE, "--rp_api_port"),
             (["--rp_api_concurrency", "none"], BAD_CONFIG, "--rp_api_concurrency"),
             (["--rp_log_level", "LOUD"], BAD_USAGE, "--rp_log_level"),
-            (["--rp_api_host", "0.0.0.0"], BAD_CONFIG, "--rp_api_host"),
+            (["--rp_api_host", "0.0.0.0"], BAD_CONFIG, "0.0.0.0:8000"),
             (["--rp_api_port", "1", "--listen", "127.0.0.1:2"], BAD_CONFIG, "more than once"),
         ):
             done = self.command("serve", "--rp_serve_api", *words)
@@ -252,7 +254,7 @@ class load_balancer(FlagCase):
     def test_a_plain_pod_is_not_opened_to_all(self):
         done = self.command("serve", environment={"RUNPOD_POD_ID": "p1", "PORT": "8080"})
         self.assertEqual(done.returncode, BAD_CONFIG, done.stderr)
-        self.assertIn("from env PORT", done.stderr)
+        self.assertIn("0.0.0.0:8080", done.stderr)
 
 
 class worker_exit(FlagCase):
@@ -266,6 +268,40 @@ class worker_exit(FlagCase):
         alone = self.command(*words)
         self.assertEqual(alone.returncode, case.UNFIT, alone.stderr)
         self.assertEqual(alone.stdout, "")
+
+    def test_the_platform_is_told_which_check_failed(self):
+        told = []
+
+        class platform(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                told.append(self.path)
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), platform)
+        self.addCleanup(server.server_close)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.addCleanup(server.shutdown)
+        url = f"http://127.0.0.1:{server.server_port}/v2/ep"
+        environment = {
+            "RUNPOD_WEBHOOK_GET_JOB": f"{url}/job-take/$ID?gpu=x",
+            "RUNPOD_WEBHOOK_POST_OUTPUT": f"{url}/job-done/$RUNPOD_POD_ID/$ID?gpu=x",
+            "RUNPOD_WEBHOOK_PING": f"{url}/ping/$RUNPOD_POD_ID?gpu=x",
+            "RUNPOD_POD_ID": "p1",
+            "RUNPOD_AI_API_KEY": "k",
+            "RUNPOD_MIN_MEMORY_GB": "1000000",
+        }
+        words = ["worker", "--data", str(self.place / "data"), "--listen", "127.0.0.1:0"]
+        done = self.command(*words, environment=environment)
+        self.assertEqual(done.returncode, FAILED, done.stderr)
+        self.assertEqual(len(told), 1, "it is told once, and nothing is taken")
+        self.assertTrue(told[0].startswith("/v2/ep/ping/p1?gpu=x&"), told)
+        self.assertIn("status=unhealthy&check=_memory_check&reason=RuntimeError", told[0])
+        self.assertIn("fitness_check_failed check=_memory_check", done.stderr)
 
     def test_half_of_the_variables_is_a_refusal_that_names_the_other(self):
         done = self.command(

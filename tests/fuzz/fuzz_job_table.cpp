@@ -1,11 +1,13 @@
 // Any bytes as commands to a job table with a store below it: its audit must stay clean, what ended
-// must stay as it is, a worker must never be given more than it can hold, and a restart must find
-// everything that was committed.
+// must stay as it is, a worker must never be given more than it can hold, a remote one no more than
+// it asks for and of its endpoint only, what is owed to a platform must stay until it is settled,
+// and a restart must find everything that was committed.
 #include "runtime/core/job_table.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
 #include "tests/unit/core/perfect_store.hpp"
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <set>
@@ -15,6 +17,7 @@ using namespace tayfa;
 namespace {
 
 constexpr std::size_t slots = 3;
+constexpr std::size_t remotes = 2;
 
 class session {
  public:
@@ -22,7 +25,7 @@ class session {
       : in_(in), limits_(limits(in)), table_(std::make_unique<job_table>(limits_)) {}
 
   void step() {
-    switch (in_.below(20)) {
+    switch (in_.below(28)) {
     case 0: submit(); break;
     case 1: obey_if(table_->cancel(now_, job())); break;
     case 2: join(); break;
@@ -58,6 +61,14 @@ class session {
     case 17: commit(); break;
     case 18: refuse(); break;
     case 19: rarely(); break;
+    case 20: take(job_id{"j" + std::to_string(++ids_)}); break;
+    case 21: give_again(); break;
+    case 22: stop(); break;
+    case 23: posted(); break;
+    case 24: obey(table_->posts_lost(now_)); break;
+    case 25: join_remote(); break;
+    case 26: lose_remote(); break;
+    case 27: table_->keep(now_, job(), milliseconds{in_.byte() * 500}); break;
     }
     check();
   }
@@ -90,7 +101,13 @@ class session {
 
   job_id job() { return job_id{"j" + std::to_string(ids_ - std::min(ids_, in_.below(6)))}; }
   worker_ref worker() {
-    return {slot_id{static_cast<std::uint32_t>(in_.below(slots))}, in_.below(4)};
+    const auto which = in_.below(slots + remotes);
+    const auto incarnation = in_.below(4);
+    if (which < slots) {
+      return {slot_id{static_cast<std::uint32_t>(which)}, incarnation};
+    }
+    const auto number = static_cast<std::uint32_t>(which - slots);
+    return {slot_id{first_remote_slot + number}, asks_[number].incarnation};
   }
   attempt_ref attempt() { return {job(), static_cast<std::uint32_t>(in_.below(4))}; }
 
@@ -105,12 +122,71 @@ class session {
     r.policy.tenant = kind % 7 == 0 ? "t" : "";
     r.policy.delay = milliseconds{kind % 11 == 0 ? 700 : 0};
     r.policy.idempotency_key = kind % 13 == 0 ? "k" : "";
+    r.endpoint = kind % 4 == 0 ? "e1" : "e0";
     auto done = table_->submit(now_, job_id{"j" + std::to_string(++ids_)}, r, false);
     if (done) {
       fuzz::require(done->fresh || done->then.empty(), "a known key orders nothing");
       obey(done->then);
     }
   }
+
+  // ---- platforms
+  void take(const job_id& id) {
+    job_request r;
+    r.input = shared_text{"1"};
+    const auto kind = in_.byte();
+    r.endpoint = kind % 2 == 0 ? "e1" : "e0";
+    r.webhook = kind % 3 == 0 ? "https://h/" : "";
+    r.policy.tenant = kind % 7 == 0 ? "t" : "";
+    r.origin = "p-" + id.str();
+    const auto before = table_->inspect(now_, id);
+    auto done = table_->submit(now_, id, r, false);
+    if (!done) {
+      return;
+    }
+    stopped_.erase(id.str());
+    if (done->fresh) { // also one that was forgotten
+      fuzz::require(!before, "a job that is kept is not taken anew");
+      ended_.erase(id.str());
+      std::erase_if(ever_, [&](const auto& a) { return a.job == id && !is_out(a); });
+    } else if (!is_final(done->view.state)) {
+      fuzz::require(!owed_.contains(id.str()), "no new life while the last result is owed");
+      ended_.erase(id.str());
+    }
+    obey(done->then);
+  }
+  void give_again() {
+    const auto id = job();
+    if (const auto* origin = table_->origin_of(id); origin != nullptr || !table_->find(now_, id)) {
+      take(id);
+    }
+  }
+  bool is_out(const attempt_ref& a) const {
+    return std::any_of(given_.begin(), given_.end(), [&a](const auto& g) { return g.second == a; });
+  }
+  void stop() {
+    const auto id = job();
+    const auto* origin = table_->origin_of(id);
+    auto done = table_->cancel(now_, id, true);
+    if (done && origin != nullptr) {
+      fuzz::require(!table_->owes_webhook(id), "a stop lets go of the result");
+      owed_.erase(id.str());
+      stopped_.insert(id.str());
+    }
+    obey_if(done);
+  }
+  void posted() {
+    const auto id = job();
+    const bool settled = in_.below(2) == 0;
+    obey(table_->posted(now_, id, settled, milliseconds{in_.byte() * 100}));
+    if (settled && table_->origin_of(id) != nullptr) {
+      fuzz::require(!table_->owes_webhook(id), "what is settled is owed no more");
+    }
+    if (!table_->owes_webhook(id)) {
+      owed_.erase(id.str());
+    }
+  }
+
   void obey_if(const result<job_table::view_and_effects>& done) {
     if (done) {
       obey(done->second);
@@ -129,7 +205,7 @@ class session {
   }
 
   void join() {
-    const auto w = worker();
+    const worker_ref w{slot_id{static_cast<std::uint32_t>(in_.below(slots))}, in_.below(4)};
     const auto kind = in_.byte();
     worker_facts f;
     f.capacity = kind % 4;
@@ -143,6 +219,32 @@ class session {
     }
     obey(table_->worker_joined(now_, w, f));
     latest.incarnation = std::max(latest.incarnation, w.incarnation);
+  }
+  void join_remote() {
+    const auto number = static_cast<std::uint32_t>(in_.below(remotes));
+    const auto kind = in_.byte();
+    const slot_id slot{first_remote_slot + number};
+    auto& asks = asks_[number];
+    if (kind % 5 == 0 || asks.incarnation == 0) {
+      asks.incarnation = ++incarnations_;
+      forget_given(slot);
+    }
+    worker_facts f;
+    f.capacity = kind % 4;
+    f.batch_max = kind % 3;
+    f.endpoint = number == 0 ? "e0" : "e1";
+    f.name = "slot-9";
+    f.lease = milliseconds{kind % 2 == 0 ? 900 : 0};
+    asks.capacity = f.capacity;
+    obey(table_->worker_joined(now_, {slot, asks.incarnation}, f));
+  }
+  void lose_remote() {
+    const auto number = static_cast<std::uint32_t>(in_.below(remotes));
+    const slot_id slot{first_remote_slot + number};
+    forget_given(slot);
+    asks_[number] = {};
+    constexpr errc why[] = {errc::engine_crash, errc::unavailable, errc::lease_expired};
+    obey(table_->worker_lost(now_, slot, error{why[in_.below(3)], {}}));
   }
   void lose() {
     const slot_id slot{static_cast<std::uint32_t>(in_.below(slots))};
@@ -182,6 +284,7 @@ class session {
     const auto fresh = table_->not_committed();
     for (const auto& id : fresh) {
       ended_.erase(id.str());
+      owed_.erase(id.str());
       std::erase_if(given_, [&id](const auto& g) { return g.second.job == id; });
       std::erase_if(ever_, [&id](const auto& a) { return a.job == id; });
     }
@@ -197,6 +300,7 @@ class session {
     case 2:
       obey(table_->lose_all_workers(now_, error{errc::unavailable, {}}));
       given_.clear();
+      asks_ = {};
       break;
     case 3: restart(); break;
     }
@@ -213,6 +317,7 @@ class session {
     table_ = std::make_unique<job_table>(limits_);
     given_.clear();
     latest_ = {};
+    asks_ = {};
     obey(table_->restore(now_, disk_.rows(), disk_.last_order()));
     for (const auto& id : live) {
       const auto view = table_->find(now_, job_id{id});
@@ -229,16 +334,40 @@ class session {
         fuzz::require(ever_.insert(g->message.attempt).second, "an attempt's number only grows");
         fuzz::require(!ended_.contains(g->message.attempt.job.str()),
                       "no attempt starts after the end");
+        check_remote(*g);
       } else if (const auto* m = std::get_if<moved>(&e); m != nullptr && is_final(m->view.state)) {
         fuzz::require(ended_.insert({m->view.id.str(), m->view}).second, "a job ends once");
+      } else if (const auto* o = std::get_if<owe>(&e)) {
+        const auto& id = o->view.id.str();
+        fuzz::require(!o->origin.empty() && ended_.contains(id), "only what has ended is owed");
+        fuzz::require(!stopped_.contains(id), "what its platform stopped is not owed");
+        fuzz::require(o->number >= 1 && o->left.count() >= 0, "tries and times are counted");
+        owed_.insert(id);
       } else if (const auto* n = std::get_if<notify>(&e)) {
+        fuzz::require(table_->origin_of(n->view.id) == nullptr, "platforms have no webhooks");
         fuzz::require(n->number >= 1 && n->number <= limits_.hook_tries,
                       "a webhook is tried no more often than allowed");
       }
     }
   }
 
+  void check_remote(const give& g) {
+    if (g.worker.slot.value < first_remote_slot) {
+      return;
+    }
+    const auto number = g.worker.slot.value - first_remote_slot;
+    fuzz::require(table_->held(g.worker.slot) <= asks_[number].capacity,
+                  "a remote worker is given what it asks for");
+    const auto job = table_->inspect(now_, g.message.attempt.job);
+    fuzz::require(!job || job->endpoint == (number == 0 ? "e0" : "e1"),
+                  "a remote worker is given jobs of its endpoint");
+  }
+
   void check() {
+    for (const auto& id : owed_) {
+      fuzz::require(table_->find(now_, job_id{id}).has_value() && table_->owes_webhook(job_id{id}),
+                    "what is owed stays");
+    }
     const auto broken = table_->audit();
     for (const auto& words : broken) {
       std::fprintf(stderr, "%s\n", words.c_str());
@@ -262,6 +391,14 @@ class session {
   std::set<std::pair<worker_ref, attempt_ref>> given_;
   std::set<attempt_ref> ever_;
   std::map<std::string, job_view> ended_;
+  struct asking {
+    std::uint64_t incarnation = 0;
+    std::uint32_t capacity = 0;
+  };
+  std::array<asking, remotes> asks_ = {};
+  std::uint64_t incarnations_ = 0;
+  std::set<std::string> owed_;    ///< to platforms
+  std::set<std::string> stopped_; ///< by their platforms, and not given again since
 };
 
 } // namespace

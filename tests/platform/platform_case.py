@@ -26,11 +26,18 @@ def side_by_side(cls):
     tests = {x: getattr(cls, x) for x in dir(cls) if x.startswith("test_")}
     before = cls.setUpClass
 
+    def play(name):
+        alone = cls(name)
+        try:
+            tests[name](alone)
+        finally:
+            alone.doCleanups()
+
     def set_up():
         before()
         pool = concurrent.futures.ThreadPoolExecutor(len(tests))
         cls.addClassCleanup(pool.shutdown)
-        cls.playing = {x: pool.submit(tests[x], cls(x)) for x in wanted(cls, tests)}
+        cls.playing = {x: pool.submit(play, x) for x in wanted(cls, tests)}
 
     cls.setUpClass = set_up
     for name in tests:

@@ -59,7 +59,16 @@ def become_worker(order):
     os._exit(code)
 
 
-def reap():
+def end(alive):
+    """Whoever ordered the workers has gone; with their ping processes, so do they."""
+    for pid in alive:
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
+def reap(alive):
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
@@ -67,6 +76,7 @@ def reap():
             return
         if pid == 0:
             return
+        alive.discard(pid)
         print(json.dumps({"ended": pid, "code": os.waitstatus_to_exitcode(status)}), flush=True)
 
 
@@ -77,16 +87,16 @@ def main():
     os.set_blocking(writer, False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    waiting = b""
+    waiting, alive = b"", set()
     while True:
         ready, _, _ = select.select([0, reader], [], [])
         if reader in ready:
             os.read(reader, 4096)
-            reap()
+            reap(alive)
         if 0 in ready:
             news = os.read(0, 65536)
             if not news:
-                return
+                return end(alive)
             waiting += news
         while b"\n" in waiting:
             line, _, waiting = waiting.partition(b"\n")
@@ -94,6 +104,7 @@ def main():
             pid = os.fork()
             if pid == 0:
                 become_worker(order)
+            alive.add(pid)
             print(json.dumps({"pid": pid}), flush=True)
 
 

@@ -8,8 +8,7 @@ from platform_case import main, side_by_side
 FAR = 30  # seconds
 
 
-@side_by_side
-class asyncio_client(ClientCase):
+class AsyncioCase(ClientCase):
     """Its Endpoint.run puts "input" around whatever it is given."""
 
     def play(self, scene):
@@ -23,6 +22,9 @@ class asyncio_client(ClientCase):
 
         return asyncio.run(whole())
 
+
+@side_by_side
+class asyncio_client(AsyncioCase):
     def test_run_and_output(self):
         value = {"x": "é \U0001f6a2", "list": [1, None, 0.5]}
 
@@ -86,6 +88,16 @@ class asyncio_client(ClientCase):
         answer, state = self.play(scene)
         self.assertEqual((answer["status"], state), ("CANCELLED", "CANCELLED"))
 
+    def test_where_it_asks(self):
+        async def scene(endpoint):
+            return endpoint.endpoint_url
+
+        self.assertEqual(self.play(scene), f"{self.pod.url}/v2/tayfa/run")
+
+
+class asyncio_alone(AsyncioCase):
+    """A purge would take away the others' jobs."""
+
     def test_health_and_purge(self):
         async def scene(endpoint):
             return await endpoint.health(), await endpoint.purge_queue()
@@ -93,12 +105,6 @@ class asyncio_client(ClientCase):
         health, purge = self.play(scene)
         self.assertEqual(set(health), {"jobs", "workers"})
         self.assertEqual(purge, {"removed": 0, "status": "completed"})
-
-    def test_where_it_asks(self):
-        async def scene(endpoint):
-            return endpoint.endpoint_url
-
-        self.assertEqual(self.play(scene), f"{self.pod.url}/v2/tayfa/run")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,16 @@
 
 #include <charconv>
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <iostream>
 #include <unistd.h>
 
 namespace tayfa {
+
+secret_text key_of_environment() {
+  const char* const key = std::getenv("TAYFA_API_KEY");
+  return secret_text{key == nullptr ? std::string_view{} : std::string_view{key}};
+}
 
 void add_target(CLI::App& cmd, target_options& at) {
   cmd.add_option("--url", at.url, "where the pod listens")->capture_default_str();

@@ -15,12 +15,18 @@ class App;
 
 namespace tayfa {
 
+/// TAYFA_API_KEY of the environment; empty where there is none. No flag: a command line can be read
+/// by everybody on the machine.
+secret_text key_of_environment();
+
 struct target_options {
   std::string url = "http://127.0.0.1:8000";
   std::string endpoint = "tayfa";
   bool json = false;
 
-  pod_client client() const { return {url, endpoint}; }
+  pod_client client() const {
+    return {url, endpoint, std::chrono::minutes{5}, key_of_environment()};
+  }
 };
 /// --url, --endpoint, --json.
 void add_target(CLI::App&, target_options&);

@@ -51,7 +51,7 @@ class event_printer {
  private:
   /// Until the line breaks (-1: come back), or the exit code.
   int follow(interrupts& signals) {
-    event_line line{pod_.events_url(job_, after_)};
+    event_line line{pod_.events_url(job_, after_), pod_.key()};
     const int fds[] = {signals.fd()};
     bool asked = job_.empty();
     for (;;) {

@@ -54,7 +54,7 @@ struct event_line::impl {
     }
   }
 
-  void begin(const std::string& url) {
+  void begin(const std::string& url, const secret_text& key) {
     curl_global_init(CURL_GLOBAL_DEFAULT);
     multi.reset(curl_multi_init());
     easy.reset(curl_easy_init());
@@ -73,6 +73,11 @@ struct event_line::impl {
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, 120L);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, &take);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, this);
+    if (!key.empty()) {
+      const std::string text{key.reveal()}; // libcurl keeps a copy
+      curl_easy_setopt(h, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+      curl_easy_setopt(h, CURLOPT_XOAUTH2_BEARER, text.c_str());
+    }
     if (is_loopback(url)) {
       curl_easy_setopt(h, CURLOPT_PROXY, ""); // a proxy is meant for the world
     }
@@ -93,8 +98,9 @@ struct event_line::impl {
   }
 };
 
-event_line::event_line(const std::string& url) : impl_(std::make_unique<impl>()) {
-  impl_->begin(url);
+event_line::event_line(const std::string& url, const secret_text& key)
+    : impl_(std::make_unique<impl>()) {
+  impl_->begin(url, key);
 }
 event_line::~event_line() = default;
 

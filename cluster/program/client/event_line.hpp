@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cluster/program/client/event_text.hpp"
+#include "runtime/telemetry/secret.hpp"
 
 #include <chrono>
 #include <memory>
@@ -17,7 +18,7 @@ namespace tayfa {
 class event_line {
  public:
   /// Begins to connect; nothing is waited for.
-  explicit event_line(const std::string& url);
+  explicit event_line(const std::string& url, const secret_text& key = {});
   ~event_line();
   event_line(const event_line&) = delete;
   event_line& operator=(const event_line&) = delete;

@@ -31,7 +31,8 @@ std::string refusal_text(std::string_view body) {
 command_error refusal(const std::string& url, const client_response& answer) {
   const bool later = answer.status == 429 || answer.status == 503;
   return {later ? exit_try_again : exit_failed,
-          url + " answered " + std::to_string(answer.status) + ": " + refusal_text(answer.body),
+          url + " answered " + std::to_string(answer.status) + ": " + refusal_text(answer.body) +
+              (answer.status == 401 ? " (TAYFA_API_KEY)" : ""),
           answer.status};
 }
 
@@ -58,8 +59,8 @@ std::string query_text(std::initializer_list<std::pair<std::string_view, std::st
 }
 
 pod_client::pod_client(std::string url, const std::string& endpoint,
-                       std::chrono::milliseconds patience)
-    : root_(std::move(url)), patience_(patience) {
+                       std::chrono::milliseconds patience, secret_text key)
+    : root_(std::move(url)), patience_(patience), key_(std::move(key)) {
   while (root_.ends_with('/')) {
     root_.pop_back();
   }
@@ -151,6 +152,7 @@ command_result<client_response> pod_client::exchange(std::string method, std::st
   request.connect_timeout = std::min(request.connect_timeout, patience_);
   request.total_timeout = patience_;
   request.response_bytes_max = answer_bytes_max;
+  request.key = key_;
   auto got = fetch(request);
   if (!got) {
     const errc code = got.error().code;

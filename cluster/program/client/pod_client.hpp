@@ -48,7 +48,7 @@ class pod_client {
 
   /// An output may hold a hundred megabytes of pictures: five minutes by default.
   pod_client(std::string url, const std::string& endpoint,
-             std::chrono::milliseconds patience = std::chrono::minutes{5});
+             std::chrono::milliseconds patience = std::chrono::minutes{5}, secret_text key = {});
 
   answer run(std::string body) const; ///< the JSON text of {"input": …}
   answer status(const job_id&) const;
@@ -72,6 +72,7 @@ class pod_client {
 
   /// Where event_line listens: everything when `job` is empty, from now on without `after`.
   std::string events_url(const job_id& job, std::optional<std::uint64_t> after) const;
+  const secret_text& key() const { return key_; }
 
  private:
   command_result<client_response> exchange(std::string method, std::string url,
@@ -81,6 +82,7 @@ class pod_client {
   std::string root_; ///< "http://127.0.0.1:8000"
   std::string base_; ///< "http://127.0.0.1:8000/v2/tayfa"
   std::chrono::milliseconds patience_;
+  secret_text key_;
 };
 
 } // namespace tayfa

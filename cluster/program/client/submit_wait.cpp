@@ -72,7 +72,7 @@ class job_wait {
   job_wait(const pod_client& pod, const job_id& id, const wait_options& options,
            interrupts& signals)
       : pod_(pod), id_(id), options_(options), signals_(signals), display_(options.quiet),
-        events_(pod.events_url(id, {})) {}
+        events_(pod.events_url(id, {}), pod.key()) {}
 
   command_result<json::object> run() {
     for (;;) {

@@ -28,7 +28,8 @@ struct top_options {
 class live_view {
  public:
   explicit live_view(const top_options& o)
-      : options_(o), pod_(o.at.url, o.at.endpoint, patience), gatherer_(pod_, clock_, o.at.url) {}
+      : options_(o), pod_(o.at.url, o.at.endpoint, patience, key_of_environment()),
+        gatherer_(pod_, clock_, o.at.url) {}
 
   int run() {
     if (const auto first = gatherer_.refresh(); !first) {
@@ -49,7 +50,7 @@ class live_view {
 
  private:
   int loop(interrupts& signals) {
-    events_ = std::make_unique<event_line>(pod_.events_url({}, {}));
+    events_ = std::make_unique<event_line>(pod_.events_url({}, {}), pod_.key());
     draw();
     moment next = clock_.now() + between;
     for (;;) {
@@ -90,7 +91,7 @@ class live_view {
     }
     if (events_->dead() && clock_.now() - opened_ >= come_back) {
       opened_ = clock_.now();
-      events_ = std::make_unique<event_line>(pod_.events_url({}, {}));
+      events_ = std::make_unique<event_line>(pod_.events_url({}, {}), pod_.key());
     }
   }
 

@@ -46,6 +46,35 @@ TEST(fetch, ignores_the_proxy_of_the_environment_for_this_machine) {
   EXPECT_EQ(got->status, 200U);
 }
 
+/// Notes what it is asked with.
+struct noting_gate final : api::gate {
+  tl::expected<api::principal, refusal> admit(const api::visit& v) override {
+    const std::lock_guard lock{mutex};
+    authorization = v.authorization;
+    return api::principal{};
+  }
+  void done(const api::visit&, const api::principal&) override {}
+  std::mutex mutex;
+  std::string authorization;
+};
+
+TEST(fetch, brings_its_key) {
+  noting_gate gate;
+  auto options = quick_options();
+  options.api.door = &gate;
+  served s{options};
+  auto request = request_for(url_of(s, "/ping"));
+  EXPECT_EQ(fetch(request)->status, 200U);
+  EXPECT_EQ(gate.authorization, "");
+  request.key = secret_text{"tayfa_key-1"};
+  EXPECT_EQ(fetch(request)->status, 200U);
+  EXPECT_EQ(gate.authorization, "Bearer tayfa_key-1");
+  for (const char* const broken : {"a b", "a\r\nX: y", "a\x7F", "\xC3\xA9"}) {
+    request.key = secret_text{broken};
+    EXPECT_EQ(fetch(request).error().code, errc::bad_usage) << broken;
+  }
+}
+
 TEST(fetch, nobody_there) {
   std::uint16_t port = 0;
   {

@@ -22,6 +22,9 @@ const job_id& job_of(const effect& e) {
   if (const auto* m = std::get_if<moved>(&e)) {
     return m->view.id;
   }
+  if (const auto* o = std::get_if<owe>(&e)) {
+    return o->view.id;
+  }
   const auto* n = std::get_if<notify>(&e);
   return n != nullptr ? n->view.id : none;
 }
@@ -48,6 +51,22 @@ crash_world::tally& crash_world::tally::operator+=(const tally& o) {
   poisoned += o.poisoned;
   fetched += o.fetched;
   forgotten += o.forgotten;
+  taken += o.taken;
+  owed += o.owed;
+  posted += o.posted;
+  unposted += o.unposted;
+  refused += o.refused;
+  unheard += o.unheard;
+  given_up += o.given_up;
+  stopped += o.stopped;
+  told_again += o.told_again;
+  lived_again += o.lived_again;
+  new_again += o.new_again;
+  remote += o.remote;
+  resized += o.resized;
+  unreached += o.unreached;
+  stops += o.stops;
+  kept += o.kept;
   return *this;
 }
 
@@ -91,7 +110,7 @@ void crash_world::pass(milliseconds d) {
 
 void crash_world::step() {
   ++steps_;
-  switch (below(26)) {
+  switch (below(32)) {
   case 0:
   case 1:
   case 2:
@@ -132,6 +151,12 @@ void crash_world::step() {
   case 22: begin_commit(); break;
   case 23:
   case 24: end_commit(); break;
+  case 25:
+  case 26:
+  case 27:
+  case 28:
+  case 29:
+  case 30: step_outside(); break;
   default:
     if (chance(60)) {
       chance(2) ? crash(true) : crash_and_compare();
@@ -148,12 +173,40 @@ void crash_world::step() {
   }
 }
 
+/// Of platforms and of workers that are not this pod's.
+void crash_world::step_outside() {
+  switch (below(6)) {
+  case 0: give_again(chance(3) && !ids_.empty() ? ids_[below(ids_.size())] : any_job()); break;
+  case 1: join_remote(static_cast<std::uint32_t>(below(3))); break;
+  case 2:
+  case 3:
+    if (!posts_.empty()) {
+      answer_post(below(posts_.size()));
+    }
+    break;
+  case 4: chance(2) ? stop(any_job()) : keep(any_job()); break;
+  default:
+    if (chance(20)) {
+      platform_worker_dies();
+    } else if (chance(100)) {
+      stop_and_start();
+    }
+    break;
+  }
+}
+
 // ---- what leaves, and when ----------------------------------------------------------------------
 
 void crash_world::gather(effects done) {
   for (const auto& e : done) {
     if (const auto* m = std::get_if<moved>(&e)) {
       noticed(*m);
+    } else if (const auto* g = std::get_if<give>(&e)) {
+      const auto w = workers_.find(g->worker.slot.value);
+      if (w != workers_.end() && w->second.ref == g->worker) {
+        EXPECT_LE(table_->held(g->worker.slot), w->second.facts.capacity)
+            << to_string(g->worker) << " did not ask for so much (I9)";
+      }
     }
   }
   if (!done.empty()) {
@@ -177,7 +230,7 @@ void crash_world::noticed(const moved& m) {
     ++tally_.leases;
     for (const auto& a : out_) {
       if (a.ref == attempt_ref{m.view.id, last.number} && a.heard) {
-        EXPECT_GE(now() - *a.heard, limits_.lease) << a.ref.job.str() << " had reported (I6)";
+        EXPECT_GE(now() - *a.heard, a.lease) << a.ref.job.str() << " had reported (I6)";
       }
     }
   }
@@ -258,6 +311,7 @@ void crash_world::told(const give& g) {
   EXPECT_FALSE(e.final) << a.job.str() << " is given out after its end (I2)";
   EXPECT_GT(a.number, e.last_number) << a.job.str() << " (I5)";
   e.last_number = a.number;
+  EXPECT_TRUE(ever_given_.insert({g.worker, a}).second) << a.job.str() << " (I5)";
   if (g.stored_input == 0) {
     EXPECT_TRUE(g.message.input == e.request.input) << a.job.str() << " (I3)";
   } else if (table_->runs(g.worker, a)) { // else it was revoked, and its input released with it
@@ -269,7 +323,8 @@ void crash_world::told(const give& g) {
   if (const auto d = table_->inspect(now(), a.job)) {
     for (const auto& h : d->history) {
       excused += h.number > e.first_of_life && h.number < a.number && h.failure &&
-                 (h.failure->text == "excused" || h.failure->code == errc::gpu_oom);
+                 (h.failure->text == "excused" || h.failure->text == "handed back" ||
+                  h.failure->code == errc::gpu_oom);
     }
     EXPECT_LE(a.number - e.first_of_life - excused, limits_.max_attempts) << a.job.str() << " (I7)";
   }
@@ -280,7 +335,10 @@ void crash_world::told(const give& g) {
     EXPECT_TRUE(f.model.empty() || wanted.empty() || f.model == wanted)
         << a.job.str() << " wants " << wanted << " of a worker that has " << f.model;
     EXPECT_FALSE(wanted == "m1" && f.memory_bytes == 50) << a.job.str() << " does not fit";
-    out_.push_back({g.worker, a, std::nullopt, false});
+    EXPECT_TRUE(f.endpoint.empty() || f.endpoint == e.request.endpoint) << a.job.str() << " (I9)";
+    tally_.remote += g.worker.slot.value >= first_remote_slot;
+    const auto lease = f.lease.count() > 0 ? f.lease : limits_.lease;
+    out_.push_back({g.worker, a, std::nullopt, false, lease});
   }
 }
 
@@ -303,7 +361,8 @@ void crash_world::told(const moved& m) {
   check_view(m.view.id.str(), e, m.view);
   const auto d = table_->inspect(now(), m.view.id);
   if (d && d->lives == e.lives && is_final(d->view.state)) {
-    EXPECT_EQ(d->dead, m.why == cause::attempts_exhausted || m.why == cause::poisoned);
+    EXPECT_EQ(d->dead, e.request.origin.empty() &&
+                           (m.why == cause::attempts_exhausted || m.why == cause::poisoned));
   }
 }
 
@@ -311,15 +370,12 @@ void crash_world::told(const change_model& c) {
   changes_.push_back(c);
 }
 
-void crash_world::told(const owe& o) {
-  ADD_FAILURE() << o.view.id.str() << " is owed to nobody";
-}
-
 void crash_world::told(const notify& n) {
   ++tally_.hooks;
   EXPECT_GE(n.number, 1u);
   EXPECT_LE(n.number, limits_.hook_tries);
   EXPECT_TRUE(is_final(n.view.state));
+  EXPECT_TRUE(ledger_[n.view.id.str()].request.origin.empty());
   ledger_[n.view.id.str()].hook_told = true;
   hooks_.push_back(n.view.id.str());
 }

@@ -11,6 +11,10 @@
 //   I5  attempts' numbers grow, also over restarts; late reports change nothing;
 //   I6  an attempt that reports within its lease does not lose it;
 //   I7  attempts are bounded, and a job that had all of them is on the dead list;
+//   I8  a result is owed to its platform until that has accepted or refused it or its time is over,
+//       never before its end is durable, and not at all once the platform has stopped the job;
+//   I9  a remote worker is given what it asks for, of its endpoint, and no more;
+//   I10 a result stays as long as somebody was told that it would;
 //   I12 a refused submission leaves nothing; the queue is bounded;
 //   I13 a known idempotency key gives the same job;
 //   I14 (by construction) nothing is answered before the commit.
@@ -24,7 +28,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -51,6 +57,10 @@ class crash_world {
     std::size_t retried = 0, late = 0, again = 0, cancelled = 0, bounded = 0, dropped = 0;
     std::size_t changed = 0, hooks = 0, leases = 0, compared = 0, poisoned = 0, fetched = 0,
                 forgotten = 0;
+    // platforms and remote workers
+    std::size_t taken = 0, owed = 0, posted = 0, unposted = 0, refused = 0, unheard = 0,
+                given_up = 0, stopped = 0, told_again = 0, lived_again = 0, new_again = 0,
+                remote = 0, resized = 0, unreached = 0, stops = 0, kept = 0;
     tally& operator+=(const tally&);
   };
   const tally& seen() const { return tally_; }
@@ -65,11 +75,19 @@ class crash_world {
     int retrying = 0;       ///< asked for and not answered
     bool hook_told = false;
     std::uint32_t lives = 1;
+    std::uint32_t times_given = 1;      ///< by its platform
     std::uint32_t last_number = 0;      ///< of the attempts that left
     std::uint32_t first_of_life = 0;    ///< the last number of the lives before
     std::optional<job_view> final;      ///< as it was told
     std::optional<moment> ended;        ///< as the table has it
     std::optional<moment> ended_before; ///< the life before the retry that is asked for
+    std::optional<moment> keep_until;   ///< as somebody was told
+    bool stopped = false; ///< by its platform, which was answered; and not given again since
+    int stops_asked = 0;  ///< by its platform
+    int stops_over = 0;   ///< of them, before it was given again
+    bool owed = false;    ///< its platform was told, and the table still owes it
+    bool settled = false; ///< the platform has accepted or refused the result of this life
+    bool given_up = false;
   };
   struct crew_member {
     worker_ref ref;
@@ -80,6 +98,7 @@ class crash_world {
     attempt_ref ref;
     std::optional<moment> heard; ///< its last report
     bool revoked = false;
+    milliseconds lease{0};
   };
   /// An answer that waits for its commit; refused when the job was new and could not be stored.
   struct answer {
@@ -106,7 +125,19 @@ class crash_world {
   void check(const std::string& id);
   void check_gone(const std::string& id, const entry&);
   void check_view(const std::string& id, entry&, const job_view&);
+  void step_outside();
+  // platforms (crash_world_platform.cpp)
+  bool is_promised(const std::string& id) const;
+  void give_again(const std::string& id);
+  void lives_again(const std::string& id, std::uint32_t attempts);
+  void stop(const std::string& id);
+  void keep(const std::string& id);
+  void answer_post(std::size_t which);
+  void settle_everything_owed();
+  void platform_worker_dies();
+  void stop_and_start();
   // workers
+  void join_remote(std::uint32_t number);
   void join(std::uint32_t slot);
   void lose(std::uint32_t slot);
   void report(attempt&);
@@ -149,6 +180,8 @@ class crash_world {
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
   std::vector<std::string> hooks_; ///< webhooks being called
+  std::vector<std::string> posts_; ///< results on their way to the platform
+  std::set<std::pair<worker_ref, attempt_ref>> ever_given_;
   std::vector<item> gathering_;
   std::vector<item> in_flight_;
   std::optional<store::batch> batch_;

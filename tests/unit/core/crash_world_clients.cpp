@@ -31,7 +31,7 @@ std::string crash_world::any_job() {
 
 job_request crash_world::any_request() {
   job_request r;
-  r.endpoint = "e";
+  r.endpoint = chance(3) ? "e2" : "e";
   r.input = shared_text{"[" + std::to_string(random_.next()) + "]"};
   if (chance(60)) {
     r.input = shared_text{std::string(job_store::inline_max + 1 + below(100), '7')};
@@ -55,8 +55,12 @@ job_request crash_world::any_request() {
 }
 
 void crash_world::submit() {
-  const auto r = any_request();
+  auto r = any_request();
   const std::string id = "j" + std::to_string(++made_);
+  if (chance(3)) {
+    r.origin = "p-" + id;
+    r.policy.idempotency_key.clear();
+  }
   const bool had_changes = table_->has_changes();
   auto done = table_->submit(now(), job_id{id}, r, true);
   if (!done) {
@@ -77,6 +81,7 @@ void crash_world::submit() {
   gather({job_id{id},
           [this, id] {
             ++tally_.accepted;
+            tally_.taken += !ledger_.at(id).request.origin.empty();
             ledger_.at(id).accepted = true;
           },
           [] {}});
@@ -127,6 +132,7 @@ void crash_world::retry(const std::string& id) {
   }
   entry& e = ledger_.at(id);
   EXPECT_FALSE(e.cancelled) << id << " was cancelled for good (I4)";
+  EXPECT_TRUE(e.request.origin.empty()) << id << " is not this pod's to retry";
   EXPECT_TRUE(before->view.state == job_state::FAILED ||
               before->view.state == job_state::TIMED_OUT);
   e.ended_before = e.retrying == 0 ? e.ended : e.ended_before;
@@ -146,7 +152,11 @@ void crash_world::retry(const std::string& id) {
 }
 
 void crash_world::drop(const std::string& id) {
+  const auto known = ledger_.find(id);
+  const bool is_owed = known != ledger_.end() && !known->second.request.origin.empty() &&
+                       table_->owes_webhook(job_id{id});
   if (table_->drop(now(), job_id{id})) {
+    EXPECT_FALSE(is_owed) << id << " is owed (I8)";
     ledger_.at(id).dropping = true;
     tally_.dropped += 1;
   }
@@ -179,6 +189,9 @@ void crash_world::check_gone(const std::string& id, const entry& e) {
   const auto keep = std::min(limits_.keep_async, limits_.keep_dead);
   const bool kept_its_time = e.ended && now() - *e.ended >= keep;
   tally_.forgotten += kept_its_time;
+  EXPECT_FALSE(e.owed) << id << " was forgotten while its result was owed (I8)";
+  EXPECT_TRUE(e.dropping || !e.keep_until || now() >= *e.keep_until)
+      << id << " was to be kept longer (I10)";
   EXPECT_TRUE(!e.accepted || e.dropping || kept_its_time)
       << id << " was lost (I1): lives " << e.lives
       << (e.retrying > 0 ? ", a retry was asked for" : "")
@@ -310,8 +323,12 @@ void crash_world::finish(std::size_t which, bool well) {
     f.how = protocol::outcome::cancelled;
   } else if (!well && chance(3)) {
     f.how = protocol::outcome::failed;
-    const errc codes[] = {errc::job_failed, errc::gpu_oom, errc::not_ready};
-    f.code = static_cast<std::uint16_t>(codes[below(3)]);
+    const bool remote = a.worker.slot.value >= first_remote_slot;
+    const errc codes[] = {errc::job_failed, errc::gpu_oom, errc::not_ready, errc::unavailable};
+    const auto code = codes[below(remote ? 4 : 3)];
+    f.code = static_cast<std::uint16_t>(code);
+    f.text = code == errc::unavailable ? "excused" : "";
+    tally_.unreached += code == errc::unavailable;
   } else if (!well && chance(8)) {
     f.how = protocol::outcome::cancelled;
   }

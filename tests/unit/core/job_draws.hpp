@@ -72,10 +72,19 @@ class job_draws {
     const auto& jobs = model_.jobs();
     return jobs.empty() || !chance(10) ? "j" + std::to_string(++ids_) : jobs[below(jobs.size())].id;
   }
+  static constexpr std::size_t slots = 6;
+  /// The last two are remote workers'.
+  static slot_id slot_at(std::uint64_t which) {
+    const auto i = static_cast<std::uint32_t>(which);
+    return slot_id{i < 4 ? i : first_remote_slot + i - 4};
+  }
+  static std::size_t index_of(slot_id slot) {
+    return slot.value < first_remote_slot ? slot.value : slot.value - first_remote_slot + 4;
+  }
   worker_ref any_worker() {
-    const auto slot = static_cast<std::uint32_t>(below(4));
-    const auto latest = incarnations_[slot];
-    return {slot_id{slot}, chance(10) ? below(latest + 2) : latest};
+    const auto which = below(slots);
+    const auto latest = incarnations_[which];
+    return {slot_at(which), chance(10) ? below(latest + 2) : latest};
   }
   /// Mostly an attempt that runs, and its holder; sometimes a near miss of it, or nonsense. Nobody
   /// reports of a job that is not durable: its attempt has not been sent.
@@ -128,6 +137,23 @@ class job_draws {
     return r;
   }
 
+  worker_facts any_facts(slot_id slot) {
+    worker_facts f;
+    f.device = "one kind";
+    f.steps = chance(2);
+    if (slot.value >= first_remote_slot) {
+      f.capacity = static_cast<std::uint32_t>(below(4));
+      f.batch_max = 1 + f.capacity;
+      f.endpoint = slot.value == first_remote_slot ? "e1" : "e2";
+      f.name = "theirs";
+      f.lease = milliseconds{chance(2) ? 0 : 700 + below(5'000)};
+      return f;
+    }
+    f.capacity = batches_ ? static_cast<std::uint32_t>(below(5)) : 1;
+    f.batch_max = batches_ ? f.capacity : 1;
+    return f;
+  }
+
   seeded_random random_;
   bool batches_;
   job_limits limits_;
@@ -135,7 +161,7 @@ class job_draws {
   job_model model_;
   moment now_{std::chrono::hours{1}};
   std::uint64_t ids_ = 0;
-  std::uint64_t incarnations_[4] = {1, 1, 1, 1};
+  std::uint64_t incarnations_[slots] = {1, 1, 1, 1, 1, 1};
 };
 
 } // namespace tayfa::testing

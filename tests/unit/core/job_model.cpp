@@ -31,10 +31,14 @@ void job_model::say_revoke(const job& j) {
   }
 }
 
-void job_model::tell_hook(job& j) {
+void job_model::tell_hook(moment now, job& j) {
   j.hook_out = true;
-  say("notify " + j.request.webhook + " of " + j.id + " " + std::string{to_string(j.state)} +
-      " try " + std::to_string(++j.hook_tries));
+  j.not_before = now;
+  ++j.hook_tries;
+  const auto what = " of " + j.id + " " + std::string{to_string(j.state)} + " try " +
+                    std::to_string(j.hook_tries);
+  say(j.owed ? "owe " + j.request.origin + what + (j.refresh ? " refresh" : "")
+             : "notify " + j.request.webhook + what);
 }
 
 std::string job_model::take() {
@@ -110,29 +114,6 @@ job_counts job_model::counts() const {
   return out;
 }
 
-wait_reason job_model::why_waits(const job& j) const {
-  if (j.state != job_state::IN_QUEUE) {
-    return wait_reason::none;
-  }
-  if (stopping_) {
-    return wait_reason::stopping;
-  }
-  if (j.sleeping) {
-    return j.attempts > j.free_attempts ? wait_reason::backoff : wait_reason::delayed;
-  }
-  if (at_quota(j.request.policy.tenant)) {
-    return wait_reason::quota;
-  }
-  if (std::count(filling_.begin(), filling_.end(), group_of(j)) != 0) {
-    return wait_reason::batch_filling;
-  }
-  if (std::none_of(workers_.begin(), workers_.end(),
-                   [](const worker& w) { return w.present && !w.draining; })) {
-    return wait_reason::no_worker;
-  }
-  return j.suspect ? wait_reason::isolation : wait_reason::workers_busy;
-}
-
 // ---- clients ------------------------------------------------------------------------------------
 
 std::optional<errc> job_model::no_room(const job_request& request, std::size_t bytes) const {
@@ -171,6 +152,9 @@ std::string job_model::submit(moment now, const std::string& id, const job_reque
       return same ? "again " + j->id : "idempotency_mismatch";
     }
   }
+  if (job* j = find(id); j != nullptr && j->taken() && j->request.origin == request.origin) {
+    return given_again(now, *j, watch);
+  }
   if (const auto why = no_room(request, request.input.size())) {
     return std::string{to_string(*why)};
   }
@@ -193,6 +177,7 @@ std::string job_model::submit(moment now, const std::string& id, const job_reque
   j.watch = watch;
   j.submitted = j.life_began = now;
   j.not_before = now + request.policy.delay;
+  j.attempts = j.free_attempts = j.taken() ? last_held_of(id) : 0;
   wait(now, j);
   jobs_.push_back(j);
   if (!j.sleeping) {
@@ -201,13 +186,25 @@ std::string job_model::submit(moment now, const std::string& id, const job_reque
   return take();
 }
 
-std::string job_model::cancel(moment now, const std::string& id) {
+std::string job_model::cancel(moment now, const std::string& id, bool by_origin) {
   job* j = find_kept(now, id);
   if (j == nullptr) {
     return "job_not_found";
   }
-  if (!is_final(j->state)) {
+  const bool live = !is_final(j->state);
+  if (live) {
     end(now, *j, job_state::CANCELLED, cause::cancel_requested, std::nullopt);
+  }
+  j = find(id);
+  if (by_origin && j->owed) {
+    const auto owed = live ? words_.find("; owe ") : std::string::npos;
+    if (owed != std::string::npos) { // it is not said
+      words_.erase(owed, words_.find("; ", owed + 1) - owed);
+    }
+    close_delivery(*j);
+    trim({});
+  }
+  if (live) {
     assign(now);
   }
   return take();
@@ -218,31 +215,20 @@ std::string job_model::retry(moment now, const std::string& id) {
   if (j == nullptr) {
     return "job_not_found";
   }
-  if (j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) {
+  if ((j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) || j->taken()) {
     return "wrong_state";
   }
   if (const auto why = no_room(j->request, j->input_bytes)) {
     return std::string{to_string(*why)};
   }
-  ++j->lives;
-  j->free_attempts = j->attempts;
-  j->suspect = j->suspect || j->lone_kills > 0;
-  j->lone_kills = 0;
-  j->dead = j->hook_open = j->hook_out = false;
-  j->life_began = j->not_before = now;
-  j->chunks.clear();
-  j->failure.reset();
-  j->delay.reset();
-  j->delay_unsure = false;
-  j->execution.reset();
-  wait(now, *j);
+  revive(now, *j);
   assign(now);
   return take();
 }
 
 std::string job_model::drop(moment now, const std::string& id) {
   job* j = find_kept(now, id);
-  if (j == nullptr || !is_final(j->state)) {
+  if (j == nullptr || !is_final(j->state) || j->owed) {
     return j == nullptr ? "job_not_found" : "wrong_state";
   }
   forget(id);
@@ -277,7 +263,7 @@ std::string job_model::read_stream(moment now, const std::string& id) {
 
 void job_model::notified(moment now, const std::string& id, bool delivered) {
   job* j = find(id);
-  if (j != nullptr && j->hook_out) {
+  if (j != nullptr && j->hook_out && !j->owed) {
     j->hook_out = false;
     j->hook_open = !delivered && j->hook_tries < limits_.hook_tries;
     j->not_before = now + limits_.hook_pause;
@@ -288,8 +274,17 @@ void job_model::notified(moment now, const std::string& id, bool delivered) {
 
 std::string job_model::hand_back(moment now) {
   stopping_ = true;
-  for (auto& j : jobs_) {
-    if (j.state == job_state::IN_PROGRESS) {
+  std::vector<std::string> given_up;
+  for (const auto& j : jobs_) {
+    if (j.state == job_state::IN_PROGRESS || (j.taken() && j.state == job_state::IN_QUEUE)) {
+      given_up.push_back(j.id);
+    }
+  }
+  for (const auto& id : given_up) {
+    job& j = *find(id);
+    if (j.taken()) {
+      end(now, j, job_state::FAILED, cause::stop_requested, errc::stopping);
+    } else {
       lose(now, j, errc::stopping, true);
       say_revoke(j);
     }
@@ -321,7 +316,7 @@ std::string job_model::expire(moment now) {
     } else if (live) {
       wait(now, j);
     } else if (j.hook_open) {
-      tell_hook(j);
+      tell_hook(now, j);
     } else {
       forget(std::string{j.id});
     }
@@ -367,7 +362,12 @@ std::string job_model::restart(moment now) {
     job& back = jobs_.back();
     back.watch = back.hook_out = false;
     back.ended_as = is_final(back.state) ? ++ends_ : 0;
-    back.hook_tries = std::min(back.hook_tries, std::max(limits_.hook_tries, 1u) - 1);
+    back.hook_tries =
+        std::min(back.hook_tries, back.taken() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
+    if (back.holder.slot.value >= first_remote_slot) {
+      back.holder = {}; // only its name is known
+      back.holder.slot.value = ~0U;
+    }
     if (back.state == job_state::IN_QUEUE) {
       wait(now, back);
     } else if (back.state == job_state::IN_PROGRESS) {
@@ -379,7 +379,7 @@ std::string job_model::restart(moment now) {
   }
   const job* newest = nullptr;
   for (const auto& j : jobs_) {
-    if (is_final(j.state) &&
+    if (is_final(j.state) && !j.owed &&
         (newest == nullptr || std::tuple{j.ended, !j.dead, j.ended_as} >
                                   std::tuple{newest->ended, !newest->dead, newest->ended_as})) {
       newest = &j;

@@ -3,9 +3,10 @@
 //
 // It says in the words of job_script.hpp which effects the real one must give;
 // job_table_model_test.cpp compares. It knows workers that take one attempt or one batch at a time,
-// all of one kind of device, so that the choice of a worker is: the one idle longest. What it
-// leaves open is told to it (`hint`): which tenant has its turn when several could be served, and
-// how large a batch is once one ran out of memory.
+// and remote ones that take what they ask for, all of one kind of device, so that the choice of a
+// worker is: the one that holds least, then the one idle longest. What it leaves open is told to it
+// (`hint`): which tenant has its turn when several could be served, and how large a batch is once
+// one ran out of memory.
 #pragma once
 
 #include "runtime/core/job_table.hpp"
@@ -43,6 +44,10 @@ class job_model {
     bool delay_unsure = false; ///< whether `started` reached the store before the restart
     std::vector<std::pair<std::uint32_t, std::optional<errc>>> history;
     bool hook_open = false, hook_out = false;
+    bool owed = false; ///< to its platform
+    bool refresh = false;
+    moment keep_until;
+    bool taken() const { return !request.origin.empty(); }
     std::uint32_t hook_tries = 0;
   };
 
@@ -52,7 +57,14 @@ class job_model {
   // Each answers with the expected orders in words (an error's name for a refusal, "stale" for a
   // stale report).
   std::string submit(moment now, const std::string& id, const job_request&, bool watch);
-  std::string cancel(moment now, const std::string& id);
+  std::string cancel(moment now, const std::string& id, bool by_origin);
+  void keep(moment now, const std::string& id, milliseconds);
+  void posted(moment now, const std::string& id, bool settled, milliseconds pause);
+  void posts_lost();
+  std::size_t owed() const;
+  std::size_t live_of_platforms() const;
+  std::uint32_t local_capacity() const;
+  bool has_remote() const;
   std::string retry(moment now, const std::string& id);
   std::string drop(moment now, const std::string& id);
   std::string purge(moment now);
@@ -60,7 +72,7 @@ class job_model {
   std::string joined(moment now, worker_ref, worker_facts);
   std::string lost(moment now, slot_id, errc why);
   std::string lost_all(moment now, errc why);
-  void draining(worker_ref);
+  std::string draining(moment now, worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
   std::string renewed(moment now, worker_ref, const attempt_ref&);
   std::string progressed(moment now, worker_ref, const protocol::progress&);
@@ -78,10 +90,13 @@ class job_model {
   /// The earliest of the jobs' own deadlines, and of a batch that fills.
   std::optional<moment> next_deadline() const;
   const std::vector<job>& jobs() const { return jobs_; }
-  bool kept(moment now, const job& j) const { return !is_final(j.state) || now < forget_at(j); }
+  bool kept(moment now, const job& j) const {
+    return !is_final(j.state) || j.owed || now < forget_at(j);
+  }
   job_counts counts() const;
   std::size_t held(slot_id) const;
-  wait_reason why_waits(const job&) const;
+  /// Whether the job may be said to wait for this.
+  bool may_wait_for(const job&, wait_reason) const;
   bool stopping() const { return stopping_; }
 
  private:
@@ -93,6 +108,11 @@ class job_model {
     bool alone = false; ///< it runs a suspect
     std::uint64_t since = 0;
     std::vector<attempt_ref> holds;
+    bool remote() const { return ref.slot.value >= first_remote_slot; }
+    bool serves(const job& j) const {
+      return facts.endpoint.empty() || facts.endpoint == j.request.endpoint;
+    }
+    bool has_room_for(const job&) const;
   };
 
   job* find(const std::string& id);
@@ -111,7 +131,12 @@ class job_model {
   void say(const std::string& words);
   void say_moved(const job&, cause);
   void say_revoke(const job&);
-  void tell_hook(job&);
+  void tell_hook(moment now, job&);
+  std::string given_again(moment now, job&, bool watch);
+  void revive(moment now, job&);
+  void close_delivery(job&);
+  std::uint32_t last_held_of(const std::string& id) const;
+  wait_reason why_waits(const job&, bool looked_at) const;
   std::string take();
 
   std::optional<errc> no_room(const job_request&, std::size_t bytes) const;
@@ -128,7 +153,7 @@ class job_model {
   worker* free_worker(const job*);
   bool at_quota(const std::string& tenant) const;
   std::vector<job*> heads(const std::vector<group_key>& passed, const group_key* only);
-  job* next(const std::vector<group_key>& passed, const group_key* only = nullptr);
+  job* next(moment now, const std::vector<group_key>& passed, const group_key* only = nullptr);
   static group_key group_of(const job&);
   std::uint32_t batch_size(const job&, const worker&);
   void give_run(moment now, job& first, worker&, std::uint32_t size);

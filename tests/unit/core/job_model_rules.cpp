@@ -17,9 +17,10 @@ moment job_model::run_end(const job& j) const {
          j.request.policy.execution_timeout.value_or(limits_.execution_timeout);
 }
 moment job_model::forget_at(const job& j) const {
-  return j.ended + (j.dead           ? limits_.keep_dead
+  const auto keep = j.dead           ? limits_.keep_dead
                     : j.request.sync ? limits_.keep_sync
-                                     : limits_.keep_async);
+                                     : limits_.keep_async;
+  return std::max(j.ended + keep, j.keep_until);
 }
 moment job_model::urgency(const job& j) const {
   const auto by_priority =
@@ -70,7 +71,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   j.ended = now;
   j.ended_as = ++ends_;
   j.failure = failure;
-  j.dead = why == cause::attempts_exhausted || why == cause::poisoned;
+  j.dead = !j.taken() && (why == cause::attempts_exhausted || why == cause::poisoned);
   if (ran) {
     const auto reason = to == job_state::CANCELLED ? std::optional{errc::cancelled} : failure;
     remember_attempt(j, of_attempt ? of_attempt : reason);
@@ -83,7 +84,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   if (to == job_state::CANCELLED) {
     j.chunks.clear();
   }
-  if (to == job_state::COMPLETED || to == job_state::CANCELLED) {
+  if (to == job_state::COMPLETED || (to == job_state::CANCELLED && !j.taken())) {
     j.input_bytes = 0;
   }
   counts_.completed += to == job_state::COMPLETED;
@@ -91,10 +92,11 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   counts_.cancelled += to == job_state::CANCELLED;
   counts_.timed_out += to == job_state::TIMED_OUT;
   say_moved(j, why);
-  if (!j.request.webhook.empty() && limits_.hook_tries > 0) {
+  j.owed = j.taken();
+  if (j.owed || (!j.request.webhook.empty() && limits_.hook_tries > 0)) {
     j.hook_open = true;
     j.hook_tries = 0;
-    tell_hook(j);
+    tell_hook(now, j);
   }
   if (ran) {
     say_revoke(j);
@@ -107,7 +109,7 @@ void job_model::trim(const std::string& newest) {
     job* first = nullptr;
     std::size_t n = 0;
     for (auto& j : jobs_) {
-      if (!is_final(j.state) || j.dead != dead) {
+      if (!is_final(j.state) || j.owed || j.dead != dead) {
         continue;
       }
       ++n;
@@ -154,6 +156,7 @@ void job_model::wait(moment now, job& j) {
 void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   j.output.clear();
   j.chunks.clear();
+  j.refresh = false;
   j.free_attempts += free_of_charge ? 1 : 0;
   const auto cost = j.attempts - j.free_attempts;
   if (!free_of_charge && j.lone_kills >= limits_.lone_kills_max) {
@@ -232,9 +235,15 @@ std::vector<job_model::job*> job_model::heads(const std::vector<group_key>& pass
 }
 
 /// Whose turn it is among tenants is not the model's question: the real table's next one, when it
-/// is one of the heads.
-job_model::job* job_model::next(const std::vector<group_key>& passed, const group_key* only) {
+/// is one of the heads. It may be behind some that nobody can serve; they are passed over first.
+job_model::job* job_model::next(moment now, const std::vector<group_key>& passed,
+                                const group_key* only) {
   const auto all = heads(passed, only);
+  for (job* j : all) {
+    if (only == nullptr && ttl_end(*j) > now && free_worker(j) == nullptr) {
+      return j;
+    }
+  }
   for (const auto& id : hinted_) {
     for (job* j : all) {
       if (j->id == id) {
@@ -245,18 +254,25 @@ job_model::job* job_model::next(const std::vector<group_key>& passed, const grou
   return all.empty() ? nullptr : all.front();
 }
 
-/// The one idle longest: those that have something have it all. A job that was alone in an engine
-/// that ended goes elsewhere, if it can.
+bool job_model::worker::has_room_for(const job& j) const {
+  const bool whole = j.suspect || facts.batch_max > 1;
+  return present && !draining && !alone && serves(j) && holds.size() < facts.capacity &&
+         (!whole || holds.empty());
+}
+
+/// The one that holds least, then the one idle longest. A job that was alone in an engine that
+/// ended goes elsewhere, if it can.
 job_model::worker* job_model::free_worker(const job* j) {
   worker* best = nullptr;
   worker* last = nullptr;
   for (auto& w : workers_) {
-    if (!w.present || w.draining || !w.holds.empty()) {
+    if (j == nullptr || !w.has_room_for(*j)) {
       continue;
     }
-    if (j != nullptr && j->lone_kills > 0 && w.ref.slot == j->holder.slot) {
+    if (j->lone_kills > 0 && w.ref.slot == j->holder.slot) {
       last = &w;
-    } else if (best == nullptr || w.since < best->since) {
+    } else if (best == nullptr ||
+               std::pair{w.holds.size(), w.since} < std::pair{best->holds.size(), best->since}) {
       best = &w;
     }
   }
@@ -288,7 +304,7 @@ void job_model::assign(moment now) {
     const bool asked = std::any_of(workers_.begin(), workers_.end(), [](const worker& one) {
       return one.present && !one.draining && !one.alone && one.holds.size() < one.facts.capacity;
     });
-    job* j = next(passed);
+    job* j = next(now, passed);
     worker* w = free_worker(j);
     if (!asked || j == nullptr) {
       return;
@@ -324,7 +340,7 @@ void job_model::give_run(moment now, job& first, worker& w, std::uint32_t size) 
   w.alone = first.suspect;
   give_one(now, first, w);
   while (members.size() < size) {
-    job* j = next({}, &group);
+    job* j = next(now, {}, &group);
     if (j == nullptr) {
       break;
     }
@@ -353,7 +369,8 @@ void job_model::give_one(moment now, job& j, worker& w) {
   counts_.retried += j.attempts > 1;
   j.holder = w.ref;
   j.assigned = now;
-  j.lease_end = w.facts.steps ? now + limits_.lease : moment::max();
+  const auto lease = w.facts.lease.count() > 0 ? w.facts.lease : limits_.lease;
+  j.lease_end = w.facts.steps || w.facts.lease.count() > 0 ? now + lease : moment::max();
   j.began.reset();
   j.progress_seen = j.chunk_seen = 0;
   w.since = ++ticks_;

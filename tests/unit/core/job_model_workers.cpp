@@ -19,14 +19,16 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
     return {};
   } else if (w->present && w->ref == ref) {
     w->draining = false;
+    w->facts.capacity = w->remote() ? facts.capacity : w->facts.capacity;
     assign(now);
     return take();
   }
   if (w->present) {
     lose_all_of(now, *w, errc::engine_crash);
   }
-  facts.capacity = std::max(facts.capacity, 1u);
-  facts.batch_max = std::clamp(facts.batch_max, 1u, facts.capacity);
+  const bool remote = ref.slot.value >= first_remote_slot;
+  facts.capacity = remote ? facts.capacity : std::max(facts.capacity, 1u);
+  facts.batch_max = remote ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
   *w = worker{ref, facts, true, false, false, ++ticks_, {}};
   assign(now);
   return take();
@@ -36,7 +38,10 @@ std::string job_model::lost(moment now, slot_id slot, errc why) {
   for (auto& w : workers_) {
     if (w.present && w.ref.slot == slot) {
       lose_all_of(now, w, why);
+      std::erase_if(workers_,
+                    [slot](const worker& gone) { return gone.ref.slot == slot && gone.remote(); });
       assign(now);
+      break;
     }
   }
   return take();
@@ -50,18 +55,22 @@ std::string job_model::lost_all(moment now, errc why) {
       lose_all_of(now, w, why);
     }
   }
+  std::erase_if(workers_, [](const worker& w) { return w.remote(); });
   for (auto& j : jobs_) {
-    j.hook_tries =
-        j.hook_out ? std::min(j.hook_tries, std::max(limits_.hook_tries, 1u) - 1) : j.hook_tries;
+    const auto most = j.taken() ? 1 : std::max(limits_.hook_tries, 1u) - 1;
+    j.hook_tries = j.hook_out ? std::min(j.hook_tries, most) : j.hook_tries;
     j.hook_out = false;
   }
+  assign(now);
   return take();
 }
 
-void job_model::draining(worker_ref ref) {
+std::string job_model::draining(moment now, worker_ref ref) {
   if (auto* w = holder_of(ref)) {
     w->draining = true;
+    assign(now);
   }
+  return take();
 }
 
 std::string job_model::started(moment now, worker_ref ref, const attempt_ref& a) {
@@ -84,7 +93,9 @@ std::string job_model::renewed(moment now, worker_ref ref, const attempt_ref& a)
     ++counts_.stale;
     return "stale";
   }
-  j->lease_end = j->lease_end == moment::max() ? j->lease_end : now + limits_.lease;
+  const auto own = holder_of(ref)->facts.lease;
+  const auto lease = own.count() > 0 ? own : limits_.lease;
+  j->lease_end = j->lease_end == moment::max() ? j->lease_end : now + lease;
   return {};
 }
 
@@ -122,6 +133,9 @@ std::string job_model::finished(moment now, worker_ref ref, const protocol::fini
   w->since = ++ticks_;
   w->alone = w->alone && !w->holds.empty();
   job* j = current(ref, f.attempt);
+  if (j != nullptr) {
+    j->refresh = f.refresh_worker;
+  }
   const auto code = errc_from(f.code).value_or(errc::job_failed);
   const bool not_taken =
       code == errc::stopping || code == errc::not_ready || code == errc::engine_protocol;
@@ -135,6 +149,8 @@ std::string job_model::finished(moment now, worker_ref ref, const protocol::fini
   } else if (code == errc::gpu_oom && j->in_batch) {
     out_of_memory_ = true;
     j->suspect = true;
+    lose(now, *j, code, true);
+  } else if (w->remote() && errc_from(f.code) == errc::unavailable) {
     lose(now, *j, code, true);
   } else if (not_taken) {
     lose(now, *j, code, false);

@@ -33,18 +33,52 @@ crash_world::tally run(const crash_world::make_keeper& make, const model_size& s
       "poisoned, %zu retried, %zu late, %zu compared\n",
       all.accepted, all.given, all.crashes, all.withdrawn, all.completed, all.dead, all.poisoned,
       all.retried, all.late, all.compared);
+  std::printf(
+      "of platforms: %zu taken, %zu told, %zu posted, %zu not, %zu refused, %zu unheard, %zu given "
+      "up, %zu stopped, %zu told again, %zu lived again, %zu anew; %zu stops, %zu kept; remote: "
+      "%zu "
+      "given out, %zu resized, %zu unreached\n",
+      all.taken, all.owed, all.posted, all.unposted, all.refused, all.unheard, all.given_up,
+      all.stopped, all.told_again, all.lived_again, all.new_again, all.stops, all.kept, all.remote,
+      all.resized, all.unreached);
   return all;
 }
 
 /// The random steps must have led to all of it, or they test less than they seem to.
 void expect_all_seen(const crash_world::tally& t) {
   const std::pair<const char*, std::size_t> all[] = {
-      {"accepted", t.accepted},   {"crashes", t.crashes}, {"given", t.given},
-      {"completed", t.completed}, {"dead", t.dead},       {"poisoned", t.poisoned},
-      {"retried", t.retried},     {"late", t.late},       {"again", t.again},
-      {"cancelled", t.cancelled}, {"bounded", t.bounded}, {"dropped", t.dropped},
-      {"hooks", t.hooks},         {"changed", t.changed}, {"leases", t.leases},
+      {"accepted", t.accepted},
+      {"crashes", t.crashes},
+      {"given", t.given},
+      {"completed", t.completed},
+      {"dead", t.dead},
+      {"poisoned", t.poisoned},
+      {"retried", t.retried},
+      {"late", t.late},
+      {"again", t.again},
+      {"cancelled", t.cancelled},
+      {"bounded", t.bounded},
+      {"dropped", t.dropped},
+      {"hooks", t.hooks},
+      {"changed", t.changed},
+      {"leases", t.leases},
       {"compared", t.compared},
+      {"taken", t.taken},
+      {"owed", t.owed},
+      {"posted", t.posted},
+      {"unposted", t.unposted},
+      {"refused", t.refused},
+      {"unheard", t.unheard},
+      {"given up", t.given_up},
+      {"stopped", t.stopped},
+      {"told again", t.told_again},
+      {"lived again", t.lived_again},
+      {"given anew", t.new_again},
+      {"remote", t.remote},
+      {"resized", t.resized},
+      {"unreached", t.unreached},
+      {"stops", t.stops},
+      {"kept", t.kept},
   };
   for (const auto& [what, n] : all) {
     EXPECT_GT(n, 0u) << what;

@@ -4,6 +4,7 @@
 //
 // TAYFA_MODEL_SEEDS and TAYFA_MODEL_STEPS set how many seeds, and how many steps of each.
 #include "tests/unit/core/job_draws.hpp"
+#include "tests/unit/core/job_model_words.hpp"
 #include "tests/unit/core/job_script.hpp"
 #include "tests/unit/core/model_size.hpp"
 #include "tests/unit/core/perfect_store.hpp"
@@ -15,46 +16,6 @@
 namespace tayfa::testing {
 namespace {
 
-/// What the random commands must have led to at least once, or they test less than they seem to.
-constexpr std::string_view words_to_see[] = {
-    "assigned",
-    "attempt_lost",
-    "finished",
-    "job_error",
-    "poisoned",
-    "attempts_exhausted",
-    "ttl_expired",
-    "cancel_requested",
-    "revoke",
-    "execution_timeout",
-    "queue_full",
-    "stopping",
-    "bad_request",
-    "job_not_found",
-    "stale;",
-    "quota_exceeded",
-    "wrong_state",
-    "idempotency_mismatch",
-    "model_not_found",
-    "again j",
-    "notify",
-    "try 2",
-    "of 2",
-    "of 3",
-    "withdrawn",
-    "restarted",
-    "retried",
-    "by lease_expired",
-    "by gpu_oom",
-    "as backoff",
-    "as delayed",
-    "as quota",
-    "as isolation",
-    "as no_worker",
-    "as workers_busy",
-    "as stopping",
-};
-
 class pair_of_tables : job_draws {
  public:
   std::set<std::string_view> seen;
@@ -65,7 +26,7 @@ class pair_of_tables : job_draws {
   }
 
   void step() {
-    switch (below(24)) {
+    switch (below(28)) {
     case 0:
     case 1:
     case 2:
@@ -82,7 +43,7 @@ class pair_of_tables : job_draws {
     case 13:
     case 14: finish(); break;
     case 15: chance(8) ? drain() : start(); break;
-    case 16: now_ += milliseconds{below(chance(4) ? 8'000 : 300)}; break;
+    case 16: now_ += milliseconds{below(chance(60) ? 900'000 : (chance(4) ? 8'000 : 300))}; break;
     case 17:
     case 18:
       same(
@@ -93,6 +54,10 @@ class pair_of_tables : job_draws {
     case 21:
     case 22: store(); break;
     case 23: rarely(); break;
+    case 24: give_again(); break;
+    case 25:
+    case 26: posted(); break;
+    case 27: chance(3) ? keep() : lose_posts(); break;
     }
     compare();
   }
@@ -114,14 +79,64 @@ class pair_of_tables : job_draws {
       asked_.push_back(r);
     }
     const auto id = id_to_submit();
+    if (r.origin.empty() && chance(4)) {
+      r.origin = "p-" + id;
+    }
+    submit(id, r);
+  }
+  void submit(const std::string& id, const job_request& r) {
     const bool watch = chance(2);
     const auto done = real_->submit(now_, job_id{id}, r, watch);
-    const auto words = !done         ? std::string{to_string(done.error().code)}
-                       : done->fresh ? text_of(done->then)
-                                     : "again " + done->view.id.str();
+    const auto orders = done ? text_of(done->then) : "";
+    const auto words = !done ? std::string{to_string(done.error().code)}
+                       : done->fresh
+                           ? orders
+                           : "again " + done->view.id.str() + (orders.empty() ? "" : "; " + orders);
     same(
         words, done ? done->then : effects{}, [&] { return model_.submit(now_, id, r, watch); },
         "submit");
+  }
+  /// A job that is known to its platform, or was.
+  void give_again() {
+    const auto id = known_id();
+    auto r = any_request();
+    for (const auto& j : model_.jobs()) {
+      r = j.id == id ? j.request : r;
+    }
+    if (r.origin.empty()) {
+      r.origin = "p-" + id;
+    }
+    r.policy.idempotency_key.clear();
+    const auto before = real_->inspect(now_, job_id{id});
+    const bool was_owed = real_->owes_webhook(job_id{id});
+    submit(id, r);
+    const auto after = real_->inspect(now_, job_id{id});
+    see(before && after && after->lives > before->lives ? "lives again" : "");
+    see(before && !was_owed && real_->owes_webhook(job_id{id}) ? "told again" : "");
+  }
+  void posted() {
+    auto id = known_id();
+    for (const auto& j : model_.jobs()) {
+      id = j.owed && chance(2) ? j.id : id;
+    }
+    const bool settled = chance(4);
+    const auto pause = milliseconds{below(chance(6) ? 2'000'000 : 2'000)};
+    const bool before = real_->owes_webhook(job_id{id});
+    EXPECT_TRUE(real_->posted(now_, job_id{id}, settled, pause).empty());
+    model_.posted(now_, id, settled, pause);
+    see(before && !real_->owes_webhook(job_id{id}) ? (settled ? "settled" : "given up") : "");
+  }
+  void lose_posts() {
+    if (chance(3)) {
+      EXPECT_TRUE(real_->posts_lost(now_).empty());
+      model_.posts_lost();
+    }
+  }
+  void keep() {
+    const auto id = known_id();
+    const auto time = milliseconds{below(120'000)};
+    real_->keep(now_, job_id{id}, time);
+    model_.keep(now_, id, time);
   }
   template <class Done>
   void same_answer(const Done& done, const std::function<std::string()>& model,
@@ -131,8 +146,10 @@ class pair_of_tables : job_draws {
   }
   void cancel() {
     const auto id = known_id();
+    const bool by_origin = chance(2);
     same_answer(
-        real_->cancel(now_, job_id{id}), [&] { return model_.cancel(now_, id); }, "cancel");
+        real_->cancel(now_, job_id{id}, by_origin),
+        [&] { return model_.cancel(now_, id, by_origin); }, "cancel");
   }
   void retry() {
     const auto id = known_id();
@@ -169,19 +186,16 @@ class pair_of_tables : job_draws {
   void join() {
     auto w = any_worker();
     if (chance(2)) {
-      w.incarnation = ++incarnations_[w.slot.value];
+      w.incarnation = ++incarnations_[index_of(w.slot)];
     }
-    incarnations_[w.slot.value] = std::max(incarnations_[w.slot.value], w.incarnation);
-    worker_facts f;
-    f.capacity = batches_ ? static_cast<std::uint32_t>(below(5)) : 1;
-    f.batch_max = batches_ ? f.capacity : 1;
-    f.steps = chance(2);
-    f.device = "one kind";
+    auto& latest = incarnations_[index_of(w.slot)];
+    latest = std::max(latest, w.incarnation);
+    const auto f = any_facts(w.slot);
     same(
         real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }
   void lose() {
-    const slot_id slot{static_cast<std::uint32_t>(below(5))};
+    const auto slot = slot_at(below(slots + 1));
     const auto why = one_of({errc::engine_crash, errc::engine_hang, errc::engine_protocol,
                              errc::not_ready, errc::unavailable, errc::stopping});
     if (chance(20)) {
@@ -197,8 +211,7 @@ class pair_of_tables : job_draws {
   void drain() {
     const auto w = any_worker();
     same(
-        real_->worker_draining(now_, w), [] { return std::string{}; }, "drain");
-    model_.draining(w);
+        real_->worker_draining(now_, w), [&] { return model_.draining(now_, w); }, "drain");
   }
   void start() {
     const auto [w, a] = any_attempt();
@@ -232,10 +245,12 @@ class pair_of_tables : job_draws {
     f.attempt = a;
     f.how = chance(3) ? protocol::outcome::completed : static_cast<protocol::outcome>(below(3));
     if (f.how == protocol::outcome::failed) {
-      f.code = chance(2) ? static_cast<std::uint16_t>(one_of({errc::gpu_oom, errc::not_ready}))
+      f.code = chance(2) ? static_cast<std::uint16_t>(
+                               one_of({errc::gpu_oom, errc::not_ready, errc::unavailable}))
                          : static_cast<std::uint16_t>(below(80));
     }
     f.output = shared_text{std::to_string(below(1000))};
+    f.refresh_worker = chance(6);
     same(
         real_->finished(now_, w, f), [&, w = w] { return model_.finished(now_, w, f); },
         "finished");
@@ -321,7 +336,12 @@ class pair_of_tables : job_draws {
     const auto next = real_->next_deadline();
     const auto expected = model_.next_deadline();
     // A batch engine that is reserved for a job makes the table look again at a learned time.
-    EXPECT_TRUE(batches_ ? !expected || (next && *next <= *expected) : next == expected);
+    // So does a job that waits for an engine of this pod while a remote worker has room for others.
+    const bool learned = batches_ || model_.has_remote();
+    EXPECT_TRUE(learned ? !expected || (next && *next <= *expected) : next == expected);
+    EXPECT_EQ(real_->owed(), model_.owed());
+    EXPECT_EQ(real_->origins().size(), model_.live_of_platforms());
+    EXPECT_EQ(real_->local_capacity(), model_.local_capacity());
     const auto a = real_->counts();
     const auto b = model_.counts();
     EXPECT_EQ(std::tie(a.completed, a.failed, a.cancelled, a.timed_out, a.dead, a.kept),
@@ -329,8 +349,8 @@ class pair_of_tables : job_draws {
     EXPECT_EQ(std::tie(a.retried, a.stale, a.in_queue, a.in_progress),
               std::tie(b.retried, b.stale, b.in_queue, b.in_progress));
     EXPECT_EQ(real_->running(), a.in_progress);
-    for (std::uint32_t slot = 0; slot < 4; ++slot) {
-      EXPECT_EQ(real_->held(slot_id{slot}), model_.held(slot_id{slot}));
+    for (std::size_t i = 0; i < slots; ++i) {
+      EXPECT_EQ(real_->held(slot_at(i)), model_.held(slot_at(i)));
     }
     const auto listed = real_->list(now_, {});
     auto line = listed.jobs.rbegin();
@@ -356,11 +376,12 @@ class pair_of_tables : job_draws {
     EXPECT_TRUE(j.delay_unsure || v.delay == j.delay) << j.id;
     EXPECT_EQ(v.execution, j.execution) << j.id;
     if (!batches_) {
-      EXPECT_EQ(v.why, model_.why_waits(j)) << j.id;
+      EXPECT_TRUE(model_.may_wait_for(j, v.why)) << j.id << " " << to_string(v.why);
     }
     see("as " + std::string{to_string(v.why)});
     EXPECT_EQ(found.input_bytes, j.input_bytes) << j.id;
     EXPECT_EQ(found.dead, j.dead) << j.id;
+    EXPECT_EQ(real_->owes_webhook(job_id{j.id}), j.hook_open) << j.id;
     EXPECT_EQ(found.lives, j.lives) << j.id;
     EXPECT_EQ(found.age, std::chrono::duration_cast<milliseconds>(now_ - j.submitted)) << j.id;
     ASSERT_EQ(found.history.size(), j.history.size()) << j.id;

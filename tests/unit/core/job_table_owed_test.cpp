@@ -208,6 +208,18 @@ TEST(job_table_owed, a_webhooks_answer_is_no_post_and_the_other_way_round) {
   EXPECT_TRUE(s.table.owes_webhook(job_id{"there"}));
 }
 
+TEST(job_table_owed,
+     a_post_that_is_lost_is_made_again_at_once_also_when_it_was_made_during_a_pause) {
+  job_script s;
+  s.join(0);
+  s.take("a");
+  s.complete(w0, attempt("a", 1));
+  s.posted("a", false, hours{1});
+  s.take("a"); // told before the hour was over
+  s.table.posts_lost(s.now);
+  EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 3");
+}
+
 TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
   job_script s;
   s.join(0);
@@ -221,6 +233,11 @@ TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
   EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "b was not on its way";
   s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
   EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "what became of the try is not known";
+  s.table.posts_lost(s.now);
+  s.posted("a", false);
+  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
+  s.posted("a", true);
+  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"})) << "one of them arrived after all";
 }
 
 // ---- what is owed stays -------------------------------------------------------------------------

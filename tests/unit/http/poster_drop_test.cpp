@@ -2,7 +2,7 @@
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/full_backlog.hpp"
 
-#include <atomic>
+#include <cstdlib>
 #include <future>
 #include <set>
 
@@ -53,6 +53,28 @@ TEST(poster_drop, what_the_server_says_last_is_an_answer_like_any_other) {
   EXPECT_EQ(answer->body, R"({"id":"j1"})");
 }
 
+TEST(poster_drop, it_works_over_ipv6_and_through_a_proxy_as_well) {
+  receiver six{holding(answered(200, "six").bytes), "::1"};
+  receiver proxy{[](const received&) {
+    return told{answered(200, "proxied").bytes, told::then::at_goodbye};
+  }};
+  const std::string proxy_url = proxy.url("127.0.0.1", "");
+  answers got;
+  curl_poster poster{local_options()};
+  if (six.listening()) {
+    const auto ticket = got.send(poster, poll_of(six.url("[::1]", "/poll")));
+    ASSERT_TRUE(six.wait_for_requests(1));
+    poster.drop(ticket, long_time);
+    EXPECT_EQ(got.wait(1).back()->body, "six");
+  }
+  ::setenv("http_proxy", proxy_url.c_str(), 1);
+  const auto ticket = got.send(poster, poll_of("http://runpod.test/poll"));
+  EXPECT_TRUE(proxy.wait_for_requests(1));
+  ::unsetenv("http_proxy");
+  poster.drop(ticket, long_time);
+  EXPECT_EQ(got.wait(six.listening() ? 2 : 1).back()->body, "proxied");
+}
+
 TEST(poster_drop, a_server_that_does_not_care_is_left_when_the_time_is_over) {
   receiver there{[](const received&) { return told{"", told::then::hang}; }};
   answers got;
@@ -101,9 +123,10 @@ TEST(poster_drop, each_call_ends_once_whenever_it_is_dropped) {
   {
     curl_poster poster{local_options()};
     for (std::size_t i = 0; i < calls; ++i) {
+      const std::size_t before = there.requests().size();
       const auto ticket = got.send(poster, poll_of(there.url()));
       if (i % 3 == 0) {
-        there.wait_for_requests(there.requests().size() + (i % 2));
+        there.wait_for_requests(before + i % 2);
       }
       poster.drop(ticket, long_time);
     }

@@ -89,7 +89,9 @@ TEST(http_health, both_open_or_none) {
 }
 
 TEST(http_health, both_close) {
-  served s{with_health()};
+  auto options = with_health();
+  options.close_grace = 50ms;
+  served s{options};
   const auto port = port_of(s.server().health_address());
   raw_client idle{port};
   ASSERT_EQ(idle.ask(get("/ping"))->status, 200U);

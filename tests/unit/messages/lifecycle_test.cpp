@@ -212,7 +212,7 @@ TEST(lifecycle_tables, ingress) {
 TEST(lifecycle_tables, job) {
   EXPECT_EQ(arrows<job_state>(),
             (std::set<std::string>{"IN_QUEUE>IN_PROGRESS", "IN_PROGRESS>IN_QUEUE",
-                                   "IN_PROGRESS>COMPLETED", "IN_PROGRESS>FAILED",
+                                   "IN_PROGRESS>COMPLETED", "IN_PROGRESS>FAILED", "IN_QUEUE>FAILED",
                                    "IN_QUEUE>CANCELLED", "IN_PROGRESS>CANCELLED",
                                    "IN_QUEUE>TIMED_OUT", "IN_PROGRESS>TIMED_OUT"}));
 }

@@ -116,6 +116,18 @@ TEST(serve_plan, a_worker_has_the_platforms_settings_and_says_the_sdks_start_lin
   EXPECT_EQ(plan.knobs.http_listen, "127.0.0.1:8000");
 }
 
+TEST(serve_plan, a_workers_checks_are_the_environments) {
+  auto environment = worker_environment();
+  environment.emplace_back("RUNPOD_MIN_MEMORY_GB=16");
+  const auto plan = planned(asking({}, environment));
+  ASSERT_TRUE(plan.fitness);
+  EXPECT_EQ(plan.fitness->memory_gb, 16.0);
+  EXPECT_TRUE(plan.fitness->system);
+  EXPECT_FALSE(planned(asking({}, {"RUNPOD_MIN_MEMORY_GB=16"})).fitness) << "no worker";
+  environment.back() = "RUNPOD_MIN_MEMORY_GB=lots";
+  EXPECT_THAT(refused(asking({}, environment)).why.text, HasSubstr("RUNPOD_MIN_MEMORY_GB"));
+}
+
 TEST(serve_plan, a_worker_with_half_of_its_variables_is_refused) {
   const auto refusal =
       refused(asking({}, {"RUNPOD_WEBHOOK_GET_JOB=https://h.example/job-take/$ID?"}));
@@ -141,8 +153,7 @@ TEST(serve_plan, the_api_is_no_worker_even_where_the_platforms_variables_are) {
   EXPECT_THAT(refused(request).why.text, HasSubstr("from flag --rp_api_concurrency"));
   request.sdk.api_concurrency.reset();
   request.sdk.api_host = "0.0.0.0";
-  EXPECT_THAT(refused(request).why.text, HasSubstr("http.listen"))
-      << "reachable by all is still to be allowed";
+  EXPECT_FALSE(planned(request).knobs.http_allow_public) << "a flag's address opens no door";
 }
 
 TEST(serve_plan, a_load_balancing_endpoint_listens_where_the_platform_asks) {
@@ -156,8 +167,10 @@ TEST(serve_plan, a_load_balancing_endpoint_listens_where_the_platform_asks) {
   EXPECT_THAT(
       refused(asking({}, {"RUNPOD_ENDPOINT_ID=ep", "PORT=8080", "HEALTH_CHECK_PATH=no"})).why.text,
       HasSubstr("(from env HEALTH_CHECK_PATH)"));
-  EXPECT_THAT(refused(asking({}, {"RUNPOD_POD_ID=p", "PORT=8080"})).why.text,
-              HasSubstr("from env PORT"));
+  EXPECT_TRUE(plan.knobs.http_allow_public);
+  const auto plain = planned(asking({}, {"RUNPOD_POD_ID=p", "PORT=8080"}));
+  EXPECT_EQ(plain.knobs.http_listen, "0.0.0.0:8080");
+  EXPECT_FALSE(plain.knobs.http_allow_public) << "it needs keys, or its owner's word";
 }
 
 // ---- local tests --------------------------------------------------------------------------------

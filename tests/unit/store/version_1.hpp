@@ -48,10 +48,9 @@ INSERT INTO results VALUES (4,'[1,2]',5,NULL,'3:"x"');
 INSERT INTO meta VALUES (1,7,'boot',0,3599999,0);
 )";
 
-/// The same jobs as the store of today must find them.
-inline std::vector<job_row> version_1_rows() {
-  const auto at = [](int ms) { return moment{std::chrono::milliseconds{ms}}; };
+inline job_row version_1_waiting() {
   using std::chrono::milliseconds;
+  const auto at = [](int ms) { return moment{milliseconds{ms}}; };
   job_row waits;
   waits.order = 3;
   waits.id = job_id{"waits"};
@@ -83,6 +82,13 @@ inline std::vector<job_row> version_1_rows() {
                     .began = {},
                     .ended = milliseconds{9},
                     .failure = error{static_cast<errc>(14), "signal 11"}}};
+  return waits;
+}
+
+/// The same jobs as the store of today must find them.
+inline std::vector<job_row> version_1_rows() {
+  using std::chrono::milliseconds;
+  const auto at = [](int ms) { return moment{milliseconds{ms}}; };
   job_row done;
   done.order = 4;
   done.id = job_id{"done"};
@@ -119,7 +125,7 @@ inline std::vector<job_row> version_1_rows() {
   dead.failure = error{static_cast<errc>(14), "three"};
   dead.delay = milliseconds{3};
   dead.execution = milliseconds{4};
-  return {waits, done, dead};
+  return {version_1_waiting(), done, dead};
 }
 inline constexpr std::uint64_t version_1_last_order = 7;
 

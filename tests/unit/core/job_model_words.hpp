@@ -1,0 +1,60 @@
+// What the random commands of the model's test must lead to.
+#pragma once
+
+#include <string_view>
+
+namespace tayfa::testing {
+
+/// What the random commands must have led to at least once, or they test less than they seem to.
+inline constexpr std::string_view words_to_see[] = {
+    "assigned",
+    "attempt_lost",
+    "finished",
+    "job_error",
+    "poisoned",
+    "attempts_exhausted",
+    "ttl_expired",
+    "cancel_requested",
+    "revoke",
+    "execution_timeout",
+    "queue_full",
+    "stopping",
+    "bad_request",
+    "job_not_found",
+    "stale;",
+    "quota_exceeded",
+    "wrong_state",
+    "idempotency_mismatch",
+    "model_not_found",
+    "again j",
+    "notify",
+    "try 2",
+    "of 2",
+    "of 3",
+    "withdrawn",
+    "restarted",
+    "retried",
+    "by lease_expired",
+    "by gpu_oom",
+    "as backoff",
+    "as delayed",
+    "as quota",
+    "as isolation",
+    "as no_worker",
+    "as workers_busy",
+    "as stopping",
+    "as worker_reserved",
+    "owe p-",
+    "refresh",
+    "try 4",
+    "given up",
+    "settled",
+    "stop_requested",
+    "told again",
+    "lives again",
+    "to 1048576#",
+    "to 1048577#",
+    "by unavailable",
+};
+
+} // namespace tayfa::testing
