@@ -94,6 +94,7 @@ class Meter(stand_in.StandIn):
         with self.changed:
             self.spent, begin = [], time.monotonic()
         self.happens(lambda: time.monotonic() >= begin + seconds, seconds)
+        self.happens(lambda: self.spent, LONGEST / 4)  # one at the least, however long it takes
         with self.changed:
             spent, took = self.spent, time.monotonic() - begin
         told = sorted(spent)

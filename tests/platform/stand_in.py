@@ -35,6 +35,11 @@ EARLY = ("head", "body")
 NOTHING = Answer(204)
 
 
+def queried(target, name):
+    given = target.partition("?")[2].split("&")
+    return next((x[len(name) + 1 :] for x in given if x.startswith(name + "=")), "")
+
+
 class StandIn:
     def __init__(self, endpoint="ep1", hold=20.0, port=0, result_most=20 << 20):
         self.endpoint, self.hold, self.result_most = endpoint, hold, result_most
@@ -295,8 +300,7 @@ class StandIn:
         if request.header("authorization") != KEY:
             exchange.answer(Answer(401, b'{"error":"unauthorized"}'))
         elif request.kind == "take":
-            query = urllib.parse.parse_qs(request.target.partition("?")[2])
-            batch = int(query.get("batch_size", ["0"])[0])
+            batch = int(queried(request.target, "batch_size") or 0)
             self._hold(self._waiting, exchange, batch, self.empty)
             self._serve()
         elif request.kind == "stop":
@@ -321,8 +325,7 @@ class StandIn:
             return None, 400
         if len(request.body) > self.result_most:
             return None, 413
-        query = urllib.parse.parse_qs(request.target.partition("?")[2])
-        post = self.ledger.post(request, request.kind, value, query.get("isStream", [""])[0])
+        post = self.ledger.post(request, request.kind, value, queried(request.target, "isStream"))
         return post, (200 if post is not None else 404)
 
     def _hold(self, polls, exchange, batch, otherwise):
