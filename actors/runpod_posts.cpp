@@ -179,7 +179,6 @@ void runpod_worker::posted(const platform_news::posted& m) {
   }
   if (news.kind == what::again && sent.tries < side_tries_max) {
     send_timer(this, std::max(runpod::post_pause(sent.tries), news.pause), m.line, post_again);
-    l.posting = false;
     return;
   }
   if (news.kind != what::accepted) {

@@ -49,7 +49,7 @@ std::size_t path_begin(std::string_view url) {
 
 } // namespace
 
-std::string expand(std::string_view url_template, std::initializer_list<placeholder> placeholders,
+std::string expand(std::string_view url_template, std::initializer_list<variable> variables,
                    std::string_view query_space) {
   const std::size_t begin = path_begin(url_template);
   std::string out{url_template.substr(0, begin)};
@@ -58,9 +58,9 @@ std::string expand(std::string_view url_template, std::initializer_list<placehol
   while (i < url_template.size()) {
     const std::string_view rest = url_template.substr(i);
     const auto* const found =
-        std::find_if(placeholders.begin(), placeholders.end(),
-                     [rest](const placeholder& p) { return rest.starts_with(p.name); });
-    if (found != placeholders.end()) {
+        std::find_if(variables.begin(), variables.end(),
+                     [rest](const variable& p) { return rest.starts_with(p.name); });
+    if (found != variables.end()) {
       append_value(out, found->value, in_query);
       i += found->name.size();
       continue;

@@ -9,16 +9,16 @@
 namespace tayfa::runpod {
 
 /// "$ID" and what stands there instead.
-struct placeholder {
+struct variable {
   std::string_view name;
   std::string_view value;
 };
 
-/// The template with every placeholder replaced by its value, in one pass, so that no value is
-/// searched for placeholders. A value is percent-encoded where it would not stay one part of the
+/// The template with every variable replaced by its value, in one pass, so that no value is
+/// searched for variables. A value is percent-encoded where it would not stay one part of the
 /// URL; what is safe stays as it is, byte for byte. In the template itself only what no URL may
 /// hold is encoded; a space behind the `?` becomes `query_space`.
-std::string expand(std::string_view url_template, std::initializer_list<placeholder>,
+std::string expand(std::string_view url_template, std::initializer_list<variable>,
                    std::string_view query_space = "+");
 
 /// `key=value` behind the URL's query: with `&` when there is a `?` anywhere, even as the last
