@@ -260,9 +260,11 @@ void queue::tell_load() {
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
   const bool same =
       next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;
-  if (const auto capacity = table_.local_capacity(); crew_.runpod && capacity != capacity_told_) {
-    capacity_told_ = capacity;
-    send(crew_.runpod, slots_ready{capacity});
+  if (crew_.runpod) { // only it wants to know
+    const auto capacity = table_.local_capacity();
+    if (capacity != std::exchange(capacity_told_, capacity)) {
+      send(crew_.runpod, slots_ready{capacity});
+    }
   }
   if (!crew_.supervisor || (load_told_ && same)) {
     return;
