@@ -235,20 +235,23 @@ std::vector<job_model::job*> job_model::heads(const std::vector<group_key>& pass
 }
 
 /// Whose turn it is among tenants is not the model's question: the real table's next one, when it
-/// is one of the heads. It may be behind some that nobody can serve; they are passed over first.
+/// is one of the heads; else its tenant's head, which nobody can serve and which is passed over.
 job_model::job* job_model::next(moment now, const std::vector<group_key>& passed,
                                 const group_key* only) {
   const auto all = heads(passed, only);
+  for (const auto& id : hinted_) {
+    const job* wanted = find(id);
+    for (job* j : all) {
+      const bool in_its_way = only == nullptr && wanted != nullptr &&
+                              j->request.policy.tenant == wanted->request.policy.tenant;
+      if (j == wanted || in_its_way) {
+        return j;
+      }
+    }
+  }
   for (job* j : all) {
     if (only == nullptr && ttl_end(*j) > now && free_worker(j) == nullptr) {
       return j;
-    }
-  }
-  for (const auto& id : hinted_) {
-    for (job* j : all) {
-      if (j->id == id) {
-        return j;
-      }
     }
   }
   return all.empty() ? nullptr : all.front();
@@ -309,11 +312,15 @@ void job_model::assign(moment now) {
     if (!asked || j == nullptr) {
       return;
     }
+    const auto group = group_of(*j);
+    if (ttl_end(*j) <= now && std::count(hinted_.begin(), hinted_.end(), j->id) == 0) {
+      passed.push_back(group); // before it came to this job, for the sake of another tenant's
+      continue;
+    }
     if (ttl_end(*j) <= now) {
       end(now, *j, job_state::TIMED_OUT, cause::ttl_expired, errc::ttl_expired);
       continue;
     }
-    const auto group = group_of(*j);
     if (w == nullptr) {
       passed.push_back(group);
       continue;

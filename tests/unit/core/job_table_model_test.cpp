@@ -81,6 +81,7 @@ class pair_of_tables : job_draws {
     const auto id = id_to_submit();
     if (r.origin.empty() && chance(4)) {
       r.origin = "p-" + id;
+      r.policy.idempotency_key.clear(); // its id is the key
     }
     submit(id, r);
   }
