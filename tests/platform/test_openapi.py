@@ -59,7 +59,7 @@ class openapi(Case):
             "--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing,stateful",
             "--max-examples", str(EXAMPLES), "--generation-deterministic",
             "--exclude-path-regex", LEFT_OUT, "--request-timeout", "20", "--no-color",
-            "--generation-database", "none", "--suppress-health-check", "all", "--warnings", "off", "--continue-on-failure",
+            "--suppress-health-check", "all", "--warnings", "off", "--continue-on-failure",
         ]  # fmt: skip
         done = subprocess.run(
             command,
