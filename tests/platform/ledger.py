@@ -79,6 +79,16 @@ class Job:
         return script if isinstance(script, list) else None
 
 
+def counted(post):
+    output = post.value.get("output")
+    return isinstance(output, dict) and "update" in output
+
+
+def without_repeats(values):
+    """A post whose answer was lost on its way is made again."""
+    return [x for i, x in enumerate(values) if i == 0 or values[i - 1] != x]
+
+
 class Ledger:
     def __init__(self):
         self.jobs = collections.OrderedDict()
@@ -124,22 +134,20 @@ class Ledger:
             told = sum(1 for x in job.posts if x.kind == "result" and x.delivered)
             if told > max(job.lives, sum(1 for x in job.takes if x.delivered)):
                 yield f"{job.id}: more than one result"
+            updates = [x.value["output"]["update"] for x in job.of("progress", "") if counted(x)]
+            if job.lives == 1 and updates != sorted(updates):
+                yield f"{job.id}: progress out of order"
             yield from self._of_stream(job)
 
     def _of_stream(self, job):
         expected = job.expected_chunks()
         if expected is None or job.lives > 1:
             return
-        got = []
-        for post in job.of("stream", ""):
-            value = post.value.get("output")
-            if isinstance(value, dict) and set(value) == {"error"} and job.error is not None:
-                continue
-            if not got or got[-1] != value or post.delivered:
-                got.append(value)
-        seen = [x for i, x in enumerate(got) if i == 0 or got[i - 1] != x]
-        whole = [x for i, x in enumerate(expected) if i == 0 or expected[i - 1] != x]
-        if seen != whole[: len(seen)]:
+        chunks = [x.value.get("output") for x in job.of("stream", "")]
+        if job.error is not None and chunks and isinstance(chunks[-1], dict):
+            chunks = chunks[:-1]  # what the readers of the stream are told of the error
+        seen, whole = without_repeats(chunks), without_repeats(expected)
+        if seen != (whole if job.state == "COMPLETED" else whole[: len(seen)]):
             yield f"{job.id}: chunks left out, or out of order"
 
     def _of_takes(self, requests):

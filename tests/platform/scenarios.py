@@ -14,6 +14,8 @@ from stand_in import KEY, StandIn
 from workers import WORKERS
 
 SCENARIOS = {}
+MARK = "this job runs now"
+MARKED = {"mock_logs": [{"level": "info", "message": MARK}], "mock_return": 1}
 
 
 class Either:
@@ -27,6 +29,19 @@ class Either:
 
     def __repr__(self):
         return f"Either{self.values}"
+
+
+class Within:
+    """A list that holds nothing but these: what may happen, and need not."""
+
+    def __init__(self, *values):
+        self.values = values
+
+    def __eq__(self, other):
+        return set(other) <= set(self.values)
+
+    def __repr__(self):
+        return f"Within{self.values}"
 
 
 @dataclass
@@ -103,6 +118,11 @@ class Ground:
         time to say.
         """
         return self.run({"mock_return": "probe"})[0].state
+
+    def runs(self, job):
+        """How often a job that is MARKED has begun to run, by the worker's log."""
+        lines = [json.loads(x) for x in self.worker.log.splitlines() if x.startswith("{")]
+        return sum(1 for x in lines if x["requestId"] == job and MARK in x["message"])
 
     def terminate(self):
         self.platform.ledger.terminate("w1")

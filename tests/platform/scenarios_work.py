@@ -2,9 +2,9 @@
 
 import json
 
-from scenarios import Either, scenario
+from scenarios import Either, Within, scenario
 
-DONE = {"state": "COMPLETED"}
+UNORDERED = Within("progress after the result", "progress out of order")
 VALUES = [
     ("text", "text"),
     ("characters", 'é \U0001f6a2 \u0000 " \\ \n </script>'),
@@ -96,15 +96,24 @@ def refresh(g):
     return {"body": body}
 
 
+def in_order(updates):
+    return sorted(updates, key=lambda x: x["update"])
+
+
 UPDATES = [{"update": i, "updates": 3} for i in (1, 2, 3)]
 
 
-@scenario(both={"progress": UPDATES, "output": "end"})
+@scenario(
+    sdk={"progress": UPDATES, "output": "end", "broken": UNORDERED},
+    tayfa={"progress": UPDATES, "output": "end"},
+    why="the SDK posts each update from a thread of its own; on a busy machine their order is chance",
+    wire=True,
+)
 def progress(g):
-    job = g.run(
-        {"mock_progress": {"updates": 3, "wait_time": 0.4}, "mock_return": "end"},
-    )[0]
-    return {"progress": job.progress, "output": job.output}
+    script = {"mock_progress": {"updates": 3, "wait_time": 0.4}, "mock_return": "end"}
+    job = g.run(script)[0]
+    g.platform.wait(lambda: len(job.progress) >= 3, "three updates")
+    return {"progress": in_order(job.progress), "output": job.output}
 
 
 LOGS = [{"level": "info", "message": "first ü"}, {"level": "error", "message": "second"}]
@@ -176,9 +185,9 @@ def generator_error(g):
     }
 
 
-@scenario(both={"chunks": 200, "same": True}, handler="async_generator")
+@scenario(both={"chunks": 60, "same": True}, handler="async_generator")
 def long_stream(g):
-    chunks = [f"part {i}" for i in range(200)]
+    chunks = [f"part {i}" for i in range(60)]
     job = g.run({"mock_stream": chunks})[0]
     return {"chunks": len(job.chunks), "same": job.chunks == chunks}
 

@@ -162,7 +162,7 @@ class StandIn:
         with self.changed:
             return len(self._waiting if kind == "take" else self._stop_polls)
 
-    def wait(self, true, what, timeout=30.0):
+    def wait(self, true, what, timeout=60.0):
         """Until true() is truthy; asked again after all news."""
         deadline = time.monotonic() + timeout
         with self.changed:
@@ -181,7 +181,7 @@ class StandIn:
             return False
         return True
 
-    def wait_result(self, *ids, timeout=30.0):
+    def wait_result(self, *ids, timeout=60.0):
         """Until the platform has accepted the results of these jobs."""
         jobs = [self.job(x) for x in ids]
         self.wait(
@@ -189,20 +189,20 @@ class StandIn:
         )
         return jobs[0] if len(jobs) == 1 else jobs
 
-    def wait_taken(self, *ids, timeout=30.0):
+    def wait_taken(self, *ids, timeout=60.0):
         jobs = [self.job(x) for x in ids]
         self.wait(
             lambda: all(any(t.delivered for t in x.takes) for x in jobs), f"take {ids}", timeout
         )
 
-    def wait_requests(self, count, kind, job=None, timeout=30.0):
+    def wait_requests(self, count, kind, job=None, timeout=60.0):
         def enough():
             found = self.requests(kind, job)
             return found if len(found) >= count else None
 
         return self.wait(enough, f"{count} requests: {kind}", timeout)
 
-    def wait_polls(self, timeout=30.0):
+    def wait_polls(self, timeout=60.0):
         """Until a take is held open."""
         self.wait(lambda: self._waiting, "an open take", timeout)
 

@@ -29,7 +29,7 @@ class asyncio_client(AsyncioCase):
         value = {"x": "é \U0001f6a2", "list": [1, None, 0.5]}
 
         async def scene(endpoint):
-            job = await endpoint.run({"mock_return": value, "mock_delay": 0.3})
+            job = await endpoint.run({"mock_return": value, "mock_delay": 1.5})
             first = await job.status()
             return first, await job.output(timeout=FAR), await job.status()
 

@@ -19,7 +19,9 @@ class sync_client(ClientCase):
 
     def test_run_and_output(self):
         value = {"x": "é \U0001f6a2", "list": [1, None, 0.5], "big": 2**53 + 1}
-        job = self.endpoint().run({"mock_return": value, "mock_delay": 0.3})
+        job = self.endpoint().run(
+            {"input": {"mock_return": value, "mock_delay": 3}, "policy": LONG}
+        )
         self.assertIn(job.status(), ("IN_QUEUE", "IN_PROGRESS"))
         self.assertEqual(job.output(timeout=FAR), value)
         self.assertEqual(job.status(), "COMPLETED")
@@ -35,7 +37,9 @@ class sync_client(ClientCase):
         self.assertEqual((job.status(), job.output()), ("COMPLETED", 1))
 
     def test_output_in_progress_then_completed(self):
-        job = self.endpoint().run({"mock_delay": 1.2, "mock_return": "late"})
+        job = self.endpoint().run(
+            {"input": {"mock_delay": 3, "mock_return": "late"}, "policy": LONG}
+        )
         self.assertIsNone(job.output())
         self.assertEqual(job.output(timeout=FAR), "late")
 
@@ -46,10 +50,10 @@ class sync_client(ClientCase):
         job.cancel()
 
     def test_progress_is_the_output_of_a_job_that_runs(self):
-        script = {"mock_progress": {"updates": 1, "wait_time": 1.5}, "mock_return": "end"}
-        job = self.endpoint().run(script)
+        script = {"mock_progress": {"updates": 1, "wait_time": 4}, "mock_return": "end"}
+        job = self.endpoint().run({"input": script, "policy": LONG})
         self.ended(job, "IN_PROGRESS")
-        self.eventually(lambda: job.output() == {"update": 1, "updates": 1}, "the update", 1.4)
+        self.eventually(lambda: job.output() == {"update": 1, "updates": 1}, "the update", 3.9)
         self.assertEqual(job.output(timeout=FAR), "end")
 
     def test_an_output_of_none(self):

@@ -51,7 +51,7 @@ class same_wire(Case):
             differences(sdk, [[*said, headers, '{"output": "y"}']]),
             [("result", "body", ['{"output": "x"}'], ['{"output": "y"}'])],
         )
-        self.assertIn(("posts", "sequence"), told(sdk))
+        self.assertIn(("posts", "kinds"), told(sdk))
         self.assertEqual(len(differences(sdk, [])), len(told(sdk)))
 
 

@@ -1,9 +1,9 @@
-"""What two workers said in the same scenario, made comparable: ids, ports, times and the white space
-of JSON are taken out, order and spelling of everything else stay.
+"""What two workers said in the same scenario, made comparable: ids, ports, times and the white
+space of JSON are taken out, order and spelling of everything else stay.
 
 Each request becomes small facts, (kind, field) -> value, such as ("result", "query isStream"). What
 a worker said is the set of values of each. Posts are compared scenario by scenario, with the
-sequence of each job's; questions (takes, stops, pings) over all scenarios together, since when one
+kinds of each job's; questions (takes, stops, pings) over all scenarios together, since when one
 is asked, and for how many jobs, is a matter of the moment.
 """
 
@@ -76,7 +76,8 @@ def told(seen):
         if kind in KINDS_OF_POSTS:
             jobs.setdefault(job, []).append(kind)
     for sequence in jobs.values():
-        values["posts", "sequence"].add(" ".join(sequence))
+        # Sorted: the SDK's updates come in any order; the ledger has the rules for all others.
+        values["posts", "kinds"].add(" ".join(sorted(sequence)))
     return values
 
 

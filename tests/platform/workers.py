@@ -66,7 +66,7 @@ class Nursery:
         with self._ordering:
             self.process.stdin.write(json.dumps(command) + "\n")
             self.process.stdin.flush()
-            return self._born.get(timeout=60)
+            return self._born.get(timeout=120)
 
     def wait(self, pid, timeout):
         with self.changed:
