@@ -120,7 +120,14 @@ class Ground:
         return self.run({"mock_return": "probe"})[0].state
 
     def runs(self, job):
-        """How often a job that is MARKED has begun to run, by the worker's log."""
+        """How often a job that is MARKED has begun to run, by the worker's log; what it says of a
+        later job has come when all that it says of this one has.
+        """
+        last = self.run(MARKED)[0].id
+        self.eventually(lambda: self._marks(last), "the log's end")
+        return self._marks(job)
+
+    def _marks(self, job):
         lines = [json.loads(x) for x in self.worker.log.splitlines() if x.startswith("{")]
         return sum(1 for x in lines if x["requestId"] == job and MARK in x["message"])
 

@@ -353,6 +353,7 @@ def the_same_job_twice_at_once(g):
 )
 def the_same_job_after_its_end(g):
     g.run(MARKED, ids=["same-u1"])
+    g.probe()  # the worker knows that its result has arrived
     job = g.run(MARKED, ids=["same-u1"])[0]
     return {"runs": g.runs(job.id), "results": len(job.results)}
 
@@ -361,6 +362,7 @@ def the_same_job_after_its_end(g):
 def a_job_that_failed_runs_again_when_it_is_given_again(g):
     script = {**MARKED, "mock_error": "x"}
     g.run(script, ids=["again-u1"])
+    g.probe()
     job = g.run(script, ids=["again-u1"])[0]
     return {
         "runs": g.runs(job.id),
