@@ -55,7 +55,7 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   later.deliver(submit_answer{fail(why)});
                 },
                 !answer->fresh};
-  if (!answer->fresh && table_.durable(id)) {
+  if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
   }

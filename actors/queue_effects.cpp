@@ -185,7 +185,8 @@ void queue::carry_out(const owe& o) {
       decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
       return;
     }
-    deliver_result d{what.view, what.origin, what.chunks, what.refresh, what.number, what.left};
+    deliver_result d{what.view,    what.origin, what.chunks, what.whole,
+                     what.refresh, what.number, what.left};
     d.view.output = std::move(output);
     send(crew_.runpod, std::move(d));
   };

@@ -85,8 +85,12 @@ void runpod_worker::said(const origin_said& m) {
 
 result<std::string> runpod_worker::result_body(const deliver_result& m, bool streamed) const {
   const bool refresh = m.refresh || ctx_.knobs.runpod_refresh_worker;
+  const bool aggregate = ctx_.knobs.runpod_aggregate_stream;
+  if (m.view.state == job_state::COMPLETED && streamed && aggregate && !m.whole) {
+    return fail(errc::payload_too_large, "too many chunks for one result");
+  }
   if (m.view.state == job_state::COMPLETED) {
-    return streamed ? runpod::stream_end_body(m.chunks, ctx_.knobs.runpod_aggregate_stream, refresh)
+    return streamed ? runpod::stream_end_body(m.chunks, aggregate, refresh)
                     : runpod::output_body(m.view.output, refresh);
   }
   const auto why = m.view.failure.value_or(error{errc::cancelled, "cancelled at the worker"});

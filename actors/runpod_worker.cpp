@@ -142,9 +142,8 @@ void runpod_worker::timed(const timer& m) {
     }
     break;
   case take_held:
-    if (take_ && m.ticket == take_number_) {
-      ctx_.outside.platform.drop(*take_, ctx_.knobs.runpod_stop_linger);
-    }
+    hold_armed_ = false;
+    watch_hold();
     break;
   case stops_again:
     stops_pausing_ = false;
@@ -179,7 +178,21 @@ void runpod_worker::maybe_take() {
       [inbox = terms_.inbox, number = take_number_](result<outgoing_answer> answer) {
         inbox->put(number, std::move(answer));
       });
-  send_timer(this, held, take_number_, take_held);
+  watch_hold();
+}
+
+/// One timer for all takes: thousands a second would leave one behind each.
+void runpod_worker::watch_hold() {
+  if (!take_ || hold_armed_) {
+    return;
+  }
+  const auto over = take_began_ + ctx_.knobs.runpod_take_timeout;
+  if (over <= now()) {
+    ctx_.outside.platform.drop(*take_, ctx_.knobs.runpod_stop_linger);
+    return; // its end comes as an answer
+  }
+  hold_armed_ = true;
+  send_timer(this, std::chrono::ceil<milliseconds>(over - now()), 0, take_held);
 }
 
 void runpod_worker::read_takes() {

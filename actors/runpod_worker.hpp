@@ -103,6 +103,7 @@ class runpod_worker : public runpod_worker_actor::base {
   void know(const origin_jobs&);
   void drain();
   void maybe_take();
+  void watch_hold();
   void read_takes();
   void took(result<outgoing_answer>);
   void pause_takes(milliseconds);
@@ -161,6 +162,7 @@ class runpod_worker : public runpod_worker_actor::base {
   std::optional<call_ticket> take_;
   std::uint64_t take_number_ = 0; ///< of the open one
   moment take_began_;
+  bool hold_armed_ = false; ///< the timer that ends takes held for their time
   std::uint32_t take_failures_ = 0;
   std::uint64_t take_ticket_ = 0; ///< of the timer
   bool take_pausing_ = false;

@@ -24,6 +24,7 @@ struct deliver_result {
   job_view view;
   std::string origin;
   std::vector<chunk> chunks; ///< of its stream, as far as they are still here
+  bool whole = true;         ///< false: the oldest chunks may have been left out
   bool refresh = false;      ///< the job asked for a fresh worker
   std::uint32_t number = 0;  ///< of the try, from 1
   milliseconds left{0};      ///< of the job's time to live; nobody wants the result after it

@@ -53,6 +53,7 @@ struct owe {
   bool refresh;         ///< the job asked for a fresh worker
   std::uint32_t number; ///< of the try, from 1
   milliseconds left;    ///< until nobody wants it any more
+  bool whole = true;    ///< false: so many chunks are kept at most, and there may have been more
 };
 
 using effect = std::variant<give, revoke, change_model, moved, notify, owe>;

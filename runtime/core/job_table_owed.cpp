@@ -80,8 +80,9 @@ void job_table::tell_hook(moment now, record& r, effects& out) {
   r.not_before = now; // should nobody say how it went
   note(r, store::part_state);
   if (r.owed) {
-    owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}};
+    owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
     o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+    o.whole = o.chunks.size() < limits_.chunks_max;
     o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
     out.emplace_back(std::move(o));
   } else {

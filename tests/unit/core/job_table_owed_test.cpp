@@ -90,6 +90,24 @@ TEST(job_table_owed, the_result_comes_with_the_stream_the_wish_for_a_fresh_worke
   EXPECT_EQ(o.left, minutes{10}) << "its time to live is shorter";
 }
 
+TEST(job_table_owed, a_stream_that_may_have_lost_chunks_says_so) {
+  job_limits limits;
+  limits.chunks_max = 2;
+  job_script s{limits};
+  s.join(0);
+  s.take("short");
+  s.partial(w0, attempt("short", 1), 1, "x");
+  protocol::finished f;
+  f.attempt = attempt("short", 1);
+  EXPECT_TRUE(owe_of(s.table.finished(s.now, w0, f).consequences).whole);
+  s.take("long");
+  for (std::uint32_t i = 1; i <= 3; ++i) {
+    s.partial(w0, attempt("long", 1), i, "x");
+  }
+  f.attempt = attempt("long", 1);
+  EXPECT_FALSE(owe_of(s.table.finished(s.now, w0, f).consequences).whole);
+}
+
 TEST(job_table_owed, it_is_owed_as_long_as_it_may_live_and_ten_minutes_after_its_end_at_least) {
   job_script s; // a day to live
   s.join(0);

@@ -1,0 +1,115 @@
+"""API keys from end to end: the command that makes them, the pod that asks for them."""
+
+import os
+import stat
+
+from case import BAD_CONFIG, BAD_USAGE, Case, main
+
+
+class keys(Case):
+    def make(self, data, *arguments):
+        done = self.tayfa("key", "new", "--data", data, *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout.strip()
+
+    def bearer(self, key):
+        return {"Authorization": f"Bearer {key}"}
+
+    def test_who_may_do_what(self):
+        data = self.folder()
+        client = self.make(data, "--name", "alice", "--tenant", "team-a")
+        worker = self.make(data, "--name", "w", "--scope", "worker")
+        root = self.make(data, "--name", "root", "--scope", "operator")
+        pod = self.ready(data=data)
+        for method, path, least in (
+            ("GET", "/ping", None),
+            ("GET", "/openapi.json", None),
+            ("GET", "/health", client),
+            ("GET", "/requests", client),
+            ("GET", "/job-stop/w-1", worker),
+            ("GET", "/slots", root),
+            ("GET", "/metrics", root),
+            ("POST", "/purge-queue", root),
+        ):
+            for key in (None, client, worker, root, "tayfa_" + "A" * 43):
+                with self.subTest(path=path, key=key):
+                    if path.startswith("/job-stop") and key in (worker, root):
+                        continue  # held
+                    headers = {} if key is None else {"Authorization": key}
+                    status = pod.request(method, path, headers=headers).status
+                    known = key in (client, worker, root)
+                    allowed = least is None or key in (least, root)
+                    self.assertEqual(status, 200 if allowed else 403 if known else 401)
+        body = {"input": {"mock_return": 1}, "policy": {"tenant": "team-b"}}
+        self.assertEqual(pod.post("/run", body, headers=self.bearer(client)).status, 403)
+        del body["policy"]
+        job = pod.post("/runsync", body, headers=self.bearer(client)).body
+        self.assertEqual(job["output"], 1)
+        detail = pod.get(f"/jobs/{job['id']}", headers=self.bearer(root)).body
+        self.assertEqual(detail["tenant"], "team-a")
+        listed = pod.get("/requests", headers=self.bearer(client)).body["requests"]
+        self.assertEqual([x["id"] for x in listed], [job["id"]])
+        self.assert_stops(pod)
+        for key in (client, worker, root):
+            self.assertNotIn(key, pod.tail(10_000), "no key is in the log")
+
+    def test_a_change_of_the_file_is_seen_by_the_pod_that_runs(self):
+        data = self.folder()
+        pod = self.ready(data=data)
+        self.assertEqual(pod.get("/slots").status, 200, "without a file nobody needs a key")
+        first = self.make(data, "--name", "first", "--scope", "operator")
+        self.eventually(lambda: pod.get("/slots").status == 401, "the first key is in force")
+        self.assertEqual(pod.get("/slots", headers=self.bearer(first)).status, 200)
+        file = data / "keys"
+        self.assertEqual(stat.S_IMODE(file.stat().st_mode), 0o600)
+        whole = file.read_text()
+        file.write_text("nonsense\n")
+        self.eventually(
+            lambda: pod.get("/slots").status == 401 and "keys_refused" in pod.tail(5), "it is read"
+        )
+        self.assertEqual(pod.get("/slots", headers=self.bearer(first)).status, 200)
+        file.write_text(whole)
+        self.assertEqual(self.tayfa("key", "remove", "first", "--data", data).returncode, 0)
+        self.eventually(
+            lambda: pod.get("/slots", headers=self.bearer(first)).status == 401, "it is gone"
+        )
+        self.assert_stops(pod)
+
+    def test_the_commands_bring_their_key(self):
+        data = self.folder()
+        key = self.make(data, "--name", "me", "--scope", "operator")
+        pod = self.ready(data=data)
+        without = self.tayfa("slots", "--url", pod.url)
+        self.assertNotEqual(without.returncode, 0)
+        self.assertIn("TAYFA_API_KEY", without.stderr)
+        done = self.tayfa("slots", "--url", pod.url, environment={"TAYFA_API_KEY": key})
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assert_stops(pod)
+
+    def test_rates(self):
+        pod = self.ready("--http.rate_limits", "cancel=2/10s")
+        answers = [pod.post("/cancel/nobody") for _ in range(3)]
+        self.assertEqual([x.status for x in answers], [404, 404, 429])
+        self.assertEqual(answers[2].headers["Retry-After"], "5")
+        self.assertEqual(answers[2].body["error"]["code"], "rate_limited")
+        self.assertEqual(pod.get("/health").status, 200, "other routes have no rule")
+        self.assert_stops(pod)
+
+    def test_what_keeps_a_pod_from_starting(self):
+        self.assert_exit(self.start(listen="0.0.0.0:0"), BAD_CONFIG)
+        self.assert_exit(self.start("--http.rate_limits", "nothing=1/1s"), BAD_CONFIG)
+        self.assert_exit(self.start("--keys", "/nowhere/keys"), BAD_CONFIG)
+        data = self.folder()
+        self.make(data, "--name", "a")
+        os.chmod(data / "keys", 0o644)
+        pod = self.start(data=data)
+        self.assert_exit(pod, BAD_CONFIG)
+        self.assertIn("chmod 600", pod.tail())
+        os.chmod(data / "keys", 0o600)
+        self.assert_stops(self.ready(data=data, listen="0.0.0.0:0"))
+        twice = self.tayfa("key", "new", "--data", data, "--name", "a")
+        self.assertEqual((twice.returncode, twice.stdout), (BAD_USAGE, ""))
+
+
+if __name__ == "__main__":
+    main()
