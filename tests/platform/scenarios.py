@@ -85,6 +85,20 @@ def scenario(
     return add
 
 
+def objects_in(line):
+    """The JSON objects of a line of the log: the SDK's threads may share one, and the last may not
+    be whole yet.
+    """
+    decoder = json.JSONDecoder()
+    at = 0
+    while line.startswith("{", at):
+        try:
+            value, at = decoder.raw_decode(line, at)
+        except ValueError:
+            return
+        yield value
+
+
 class Ground:
     """One scenario's stage: its own platform, and a worker when start() is called."""
 
@@ -128,7 +142,7 @@ class Ground:
         return self._marks(job)
 
     def _marks(self, job):
-        lines = [json.loads(x) for x in self.worker.log.splitlines() if x.startswith("{")]
+        lines = [x for line in self.worker.log.splitlines() for x in objects_in(line)]
         return sum(1 for x in lines if x["requestId"] == job and MARK in x["message"])
 
     def terminate(self):
