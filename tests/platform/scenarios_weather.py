@@ -354,6 +354,7 @@ def the_same_job_twice_at_once(g):
 def the_same_job_after_its_end(g):
     g.run(MARKED, ids=["same-u1"])
     g.probe()  # the worker knows that its result has arrived
+    g.probe()
     job = g.run(MARKED, ids=["same-u1"])[0]
     return {"runs": g.runs(job.id), "results": len(job.results)}
 
