@@ -1,6 +1,14 @@
 #include "messages/job.hpp"
 
+#include <algorithm>
+
 namespace tayfa {
+
+bool job_access::covers(std::string_view endpoint, std::string_view of_tenant) const {
+  const bool reaches = endpoints.empty() ||
+                       std::find(endpoints.begin(), endpoints.end(), endpoint) != endpoints.end();
+  return reaches && (!tenant || *tenant == of_tenant);
+}
 
 std::string_view to_string(wait_reason why) {
   switch (why) {

@@ -64,6 +64,17 @@ struct job_request {
   bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
+/// Which jobs somebody may see and touch: those of these endpoints and of this tenant. A job
+/// outside of it is answered as if it did not exist (errc::job_not_found), so that nobody learns of
+/// it.
+struct job_access {
+  std::vector<std::string> endpoints{}; ///< empty = those of every endpoint
+  std::optional<std::string> tenant{};  ///< empty = those of every tenant
+
+  bool covers(std::string_view endpoint, std::string_view of_tenant) const;
+  bool operator==(const job_access&) const = default;
+};
+
 // Why a job waits, as far as the queue knows; shown to people, decides nothing.
 #define TAYFA_WAIT_REASONS(X)                                                                      \
   X(none, "it does not wait")                                                                      \
