@@ -61,7 +61,9 @@ void queue::give_run(std::vector<give> members) {
             } else {
               protocol::finished lost;
               lost.attempt = g.message.attempt;
-              lost.how = protocol::outcome::failed;
+              // A shortage passes: the attempt is lost, and the job runs again.
+              lost.how = text.error().code == errc::unavailable ? protocol::outcome::cancelled
+                                                                : protocol::outcome::failed;
               lost.code = static_cast<std::uint16_t>(text.error().code);
               lost.text = "its input cannot be read back";
               decided(table_.finished(now(), g.worker, lost).consequences);

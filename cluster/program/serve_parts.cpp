@@ -20,7 +20,17 @@ address_guard guard_from(const config& c) {
 
 } // namespace
 
-http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log) {
+descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
+  descriptor_needs out;
+  out.limit = files;
+  out.connections = plan.knobs.http_connections_max;
+  out.slots = plan.knobs.engine_slots;
+  out.platform_calls = plan.runpod ? platform_poster_from(plan).unguarded.in_flight_max : 0;
+  return out;
+}
+
+http_options http_from(const config& c, const descriptor_shares& shares, api::gate* door,
+                       metrics& meters, event_log& log) {
   http_options o;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
@@ -34,8 +44,10 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
     const auto judged = guarded_url(url, guard);
     return judged ? result<void>{} : fail(judged.error());
   };
-  o.connections_max = c.http_connections_max;
-  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
+  o.connections_max = shares.connections;
+  o.turned_away_max = shares.turned_away;
+  o.health_connections_max = shares.health;
+  o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.idle_timeout = c.http_idle_timeout;
@@ -50,9 +62,11 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
   return o;
 }
 
-poster_options poster_from(const config& c) {
+poster_options poster_from(const config& c, std::size_t calls) {
   poster_options o;
   o.guard = guard_from(c);
+  o.guarded.in_flight_max = std::min(o.guarded.in_flight_max, calls);
+  o.unguarded.in_flight_max = 1; // all its calls are guarded; the bound is of idle connections too
   return o;
 }
 
@@ -64,6 +78,7 @@ poster_options platform_poster_from(const serve_plan& plan) {
           ? plan.knobs.runpod_concurrency
           : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
   poster_options o;
+  o.guarded.in_flight_max = 1; // likewise
   auto& bounds = o.unguarded;
   bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
   bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes

@@ -28,6 +28,7 @@ enum class text_form : std::uint8_t {
   share,            ///< a tenant's: name=weight or name=weight:jobs
   rate,             ///< off, runpod, or route=requests/period:at once
   network,          ///< an address or a block: 10.0.0.0/8, fd00::1
+  variable,         ///< of the environment: NAME, PREFIX* or NAME=VALUE
   unused,           ///< of knobs that are not text
 };
 

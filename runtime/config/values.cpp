@@ -96,6 +96,20 @@ bool is_url_path(std::string_view s) {
   return true;
 }
 
+/// NAME, PREFIX* or NAME=VALUE.
+bool is_variable(std::string_view s) {
+  const auto equals = s.find('=');
+  auto name = s.substr(0, equals);
+  if (equals == std::string_view::npos && name.ends_with('*')) {
+    name.remove_suffix(1);
+  }
+  return !name.empty() && (name.front() < '0' || name.front() > '9') &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_';
+         });
+}
+
 complaint check_choice(const knob& row, const std::string& s) {
   if (std::find(row.choices.begin(), row.choices.end(), s) != row.choices.end()) {
     return std::nullopt;
@@ -136,6 +150,11 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::network:
     if (const auto block = parse_block(s); !block) {
       return text::quoted(s, 100) + " " + block.error().text;
+    }
+    return std::nullopt;
+  case text_form::variable:
+    if (!is_variable(s)) {
+      return text::quoted(s.substr(0, s.find('=')), 100) + " is not " + allowed_values(row);
     }
     return std::nullopt;
   case text_form::share:

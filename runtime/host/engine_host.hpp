@@ -28,7 +28,7 @@ namespace tayfa {
 struct engine_spec {
   worker_ref worker;
   std::string engine;                                           ///< "scripted", "torch", …
-  std::vector<std::pair<std::string, std::string>> environment; ///< added to the runtime's own
+  std::vector<std::pair<std::string, std::string>> environment; ///< beside the host's
   std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
 };
 

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace tayfa {
@@ -122,13 +123,19 @@ process_probe::~process_probe() {
 
 void process_probe::run(const std::string& engine, std::function<void(fitness_report)> done) {
   const std::lock_guard guard{mutex_};
-  threads_.emplace_back([this, engine, done = std::move(done)] {
-    fitness_report report = check(engine);
-    if (options_.extra) {
-      options_.extra(report, closing_.get());
-    }
-    done(std::move(report));
-  });
+  try {
+    threads_.emplace_back([this, engine, done] {
+      fitness_report report = check(engine);
+      if (options_.extra) {
+        options_.extra(report, closing_.get());
+      }
+      done(std::move(report));
+    });
+  } catch (const std::system_error& e) { // the list is as it was
+    done(broken_check(std::string{"no thread for it: "} + e.what(),
+                      "raise the limit of processes and threads (ulimit -u, pids.max)",
+                      milliseconds{0}));
+  }
 }
 
 fitness_report process_probe::check(const std::string& engine) {
@@ -138,6 +145,7 @@ fitness_report process_probe::check(const std::string& engine) {
   request.arguments = {options_.program, "--check",  "--engine",
                        engine,           "--parent", std::to_string(::getpid())};
   request.split_stderr = true;
+  request.passed = options_.passed;
   auto child = spawn(request);
   if (!child) {
     return broken_check("could not be started: " + child.error().text,
@@ -151,6 +159,7 @@ fitness_report process_probe::check(const std::string& engine) {
     pollfd ended{child->pidfd.get(), POLLIN, 0};
     ::poll(&ended, 1, -1);
   }
+  end_descendants(*child);
   const auto end = reap(*child);
   errors.finish();
   const auto took = std::chrono::duration_cast<milliseconds>(time.now() - begun);

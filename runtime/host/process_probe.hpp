@@ -15,6 +15,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace tayfa {
 
@@ -24,6 +25,8 @@ struct probe_options {
   /// Called behind each check, on its thread: appends rows of its own, such as add_system_rows.
   /// The number is a descriptor that becomes readable when nobody waits any more.
   std::function<void(fitness_report&, int stop)> extra = {};
+  std::vector<std::string> passed =
+      {}; ///< variables of our environment that the check gets as well
 };
 
 class process_probe final : public machine_probe {

@@ -29,6 +29,9 @@ struct http_options {
   std::string health_listen;
   api::limits api;
   std::size_t connections_max = 1'024;
+  /// Connections beyond the limit that are being told so; more are dropped without a word.
+  std::size_t turned_away_max = 64;
+  std::size_t health_connections_max = 64; ///< a probe comes, asks and goes: for those that stay
   std::size_t streams_max = 512; ///< of the connections, how many may be streamed to (/events)
   std::size_t receiving_bytes_max = std::size_t{512}
                                     << 20; ///< announced bodies in arrival, together

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <system_error>
 #include <utility>
 
@@ -15,20 +16,34 @@ namespace tayfa::store {
 
 namespace {
 
+/// The system has no descriptor or memory left just now.
+bool is_short(int number) {
+  return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 tl::unexpected<error> failed(std::string_view what, const std::string& path, int number) {
-  const bool full = number == ENOSPC || number == EDQUOT;
+  // A shortage of descriptors or memory passes like one of space, and costs nothing accepted.
+  const bool full = number == ENOSPC || number == EDQUOT || is_short(number);
   const auto code = full ? errc::storage_full : number == ENOENT ? errc::not_found : errc::io_error;
   return fail(code, std::string{what} + " " + path + ": " +
                         std::error_code(number, std::generic_category()).message());
 }
 
+constexpr int shortage_tries = 20;
+constexpr int shortage_pause_ms = 25;
+
 /// An open file or folder; closes itself.
 class descriptor {
  public:
   descriptor(const std::string& path, int flags) {
-    do {
+    for (int tries = shortage_tries;;) {
       value_ = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-    } while (value_ < 0 && errno == EINTR);
+      if (value_ < 0 && is_short(errno) && tries-- > 0) {
+        ::poll(nullptr, 0, shortage_pause_ms); // most shortages are over in a moment
+      } else if (value_ >= 0 || errno != EINTR) {
+        break;
+      }
+    }
   }
   ~descriptor() {
     if (value_ >= 0) {

@@ -159,6 +159,18 @@ TEST(parse_value, rates_of_routes) {
   }
 }
 
+TEST(parse_value, variables_of_the_environment) {
+  const knob variables = text_row(text_form::variable);
+  EXPECT_THAT(value_of<string_list>(variables, "HF_TOKEN, MY_*, MODE=fast=1, _x=").items(),
+              ElementsAre("HF_TOKEN", "MY_*", "MODE=fast=1", "_x="));
+  EXPECT_THAT(value_of<string_list>(variables, "").items(), IsEmpty());
+  for (const char* bad : {"*", "=1", "1A", "A-B", "A B=1", "A*=1", "A**", "É"}) {
+    EXPECT_FALSE(complaint_of<string_list>(variables, bad).empty()) << bad;
+  }
+  EXPECT_EQ(complaint_of<string_list>(variables, "A-B=hidden").find("hidden"), std::string::npos)
+      << "a value may be a secret";
+}
+
 TEST(parse_value, shares_of_tenants) {
   const knob shares = text_row(text_form::share);
   EXPECT_THAT(value_of<string_list>(shares, "alice=3, bob=0.5:2").items(),
