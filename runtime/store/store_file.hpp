@@ -7,6 +7,8 @@
 #pragma once
 
 #include "runtime/store/row_codec.hpp"
+#include "runtime/store/row_sql.hpp"
+#include "runtime/store/row_sums.hpp"
 #include "runtime/store/schema.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/store/text_files.hpp"
@@ -44,7 +46,7 @@ class store_file {
  private:
   struct statements {
     statement put_request, insert_state, update_state, put_output, put_chunks;
-    statement drop_result, release_input, erase_request, erase_state, erase_result;
+    statement release_input, erase_request, erase_state, erase_result;
     statement read_input, read_output;
     statement put_meta, begin, commit;
     explicit statements(database&);
@@ -54,6 +56,7 @@ class store_file {
   result<void> create(const std::string& path, const schema_options&);
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
+  result<void> check_totals(const row_sums::totals& found, bool some_damaged) const;
   result<void> attempt(std::span<const batch* const>);
   /// When the disk is full: moves the log into the file, so that the next transaction overwrites
   /// the log's space instead of asking for more. True: trying again makes sense.
@@ -65,6 +68,8 @@ class store_file {
   result<void> put_new(const put&);
   result<void> put_results(const put&);
   result<stored_text> keep_text(std::uint64_t order, text_files::part, const shared_text&);
+  result<void> put_counted(statement&);
+  result<void> erase_counted(statement&, std::uint64_t order);
   result<void> release_input(std::uint64_t order);
   result<void> write_meta();
   result<void> roll_back();
@@ -76,9 +81,13 @@ class store_file {
   store_clock clock_;
   text_files texts_;
   file_system& files_;
+  row_sums sums_;
   database database_;
   std::optional<statements> sql_; ///< after database_: ended before it
   std::uint64_t last_order_ = 0;
+  std::uint64_t commits_ = 0;     ///< so far, also by earlier processes
+  std::uint64_t unsealed_ = 0;    ///< rows up to this order may have no checksums
+  std::int64_t tables_ = 0;       ///< sum of their definitions
   std::size_t log_pages_ = 0;     ///< in the write-ahead log since the last whole checkpoint
   std::size_t checkpoint_at_ = 0; ///< log_pages_ that call for one
   std::optional<error> refusal_;  ///< set: nothing more is done
