@@ -13,6 +13,13 @@ namespace {
 /// out would rewrite the page and free nothing that another row could use.
 constexpr std::string_view release_sql = "UPDATE requests SET input=NULL, input_file=NULL "
                                          "WHERE job=? AND input_bytes > 2048";
+bool brings_new(const batch& changes) {
+  return std::any_of(changes.begin(), changes.end(), [](const change& each) {
+    const auto* const row = std::get_if<put>(&each);
+    return row != nullptr && (row->which & part_request) != 0;
+  });
+}
+
 } // namespace
 
 store_file::statements::statements(database& db)
@@ -39,11 +46,36 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
   if (refusal_ || !sql_) {
     return fail(refusal_.value_or(error{errc::store_failed, "the store is not open"}));
   }
+  const bool empty =
+      std::all_of(batches.begin(), batches.end(), [](auto* b) { return b->empty(); });
+  const bool fresh =
+      std::any_of(batches.begin(), batches.end(), [](auto* b) { return brings_new(*b); });
+  if ((empty || fresh) && !reserve_.restore()) {
+    return fail(errc::storage_full, "the reserve is in use");
+  }
+  if (empty) {
+    return keep_names();
+  }
   auto done = attempt(batches);
   if (!done && done.error().code == errc::storage_full && make_room()) {
     done = attempt(batches);
   }
+  while (!done && done.error().code == errc::storage_full && !fresh && reserve_.give()) {
+    make_room(); // the log may go where it belongs now
+    if (refusal_) {
+      return fail(*refusal_);
+    }
+    done = attempt(batches);
+  }
   return done;
+}
+
+/// What is committed under a name that stands for something else now is lost to whoever opens it.
+result<void> store_file::keep_names() {
+  if (auto same = names_.look(); !same) {
+    return fail(refuse(same.error()));
+  }
+  return {};
 }
 
 result<void> store_file::attempt(std::span<const batch* const> batches) {
@@ -52,6 +84,10 @@ result<void> store_file::attempt(std::span<const batch* const> batches) {
   auto done = transact(batches);
   if (done) {
     ++commits_;
+    if (auto same = keep_names(); !same) {
+      return same;
+    }
+    mark_.say(commits_);
     texts_.settle();
     return {};
   }
@@ -309,6 +345,7 @@ void store_file::close() {
   if (sql_ && !refusal_) {
     // What cannot be moved stays in the log and is found at the next open.
     static_cast<void>(checkpoint(SQLITE_CHECKPOINT_TRUNCATE));
+    mark_.flush();
   }
   sql_.reset();
   database_.close();

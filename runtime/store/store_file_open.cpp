@@ -46,9 +46,11 @@ result<job_store::recovered> store_file::open() {
 
   job_store::recovered found;
   auto meta = load_meta();
+  meta = meta ? check_mark() : meta;
   auto rows = meta ? load_rows() : fail(meta.error());
-  if (!rows) {
-    return give_up(rows.error());
+  auto ready = rows ? begin_work(path) : fail(rows.error());
+  if (!ready) {
+    return give_up(ready.error());
   }
   found.rows = std::move(*rows);
   if (!found.rows.empty()) {
@@ -59,10 +61,46 @@ result<job_store::recovered> store_file::open() {
   return found;
 }
 
+/// Everything that was read fits; from here on the store is written to.
+result<void> store_file::begin_work(const std::string& path) {
+  std::vector<std::string> names = options_.watched;
+  names.insert(names.end(),
+               {options_.folder, options_.folder + "/" + texts_name, path, path + "-wal"});
+  if (auto known = names_.begin(files_, names); !known) {
+    return known;
+  }
+  mark_.begin(commits_);
+  reserve_ = space_reserve{files_, options_.folder, options_.reserve};
+  if (const auto pages = reserve_.wanted() / page_bytes * 4 / 5; pages > 0) {
+    // What is in the log must fit into the file by means of the reserve.
+    options_.checkpoint_pages = std::min(options_.checkpoint_pages, pages);
+    checkpoint_at_ = options_.checkpoint_pages;
+  }
+  const auto shrinkable = make_shrinkable(rewrite_max);
+  return shrinkable || shrinkable.error().code == errc::storage_full ? result<void>{}
+                                                                     : fail(shrinkable.error());
+}
+
+result<void> store_file::check_mark() const {
+  const auto acknowledged = mark_.acknowledged();
+  if (acknowledged <= commits_) {
+    return {};
+  }
+  return fail(errc::store_corrupt,
+              std::to_string(acknowledged) +
+                  " commits were acknowledged, and the file and its log "
+                  "hold " +
+                  std::to_string(commits_) +
+                  " of them: the log is damaged, or they are an "
+                  "older copy. Nothing was changed. To go on without what is missing, remove " +
+                  mark_.path());
+}
+
 result<void> store_file::prepare(const std::string& path, const schema_options& schema) {
   if (auto fit = files_.prepare(options_.folder); !fit) {
     return fit;
   }
+  mark_ = store_mark{files_, options_.folder + "/jobs.mark"};
   texts_ = text_files{files_, options_.folder + "/" + texts_name};
   if (auto made = texts_.prepare(); !made) {
     return made;
@@ -91,7 +129,8 @@ result<void> store_file::create(const std::string& path, const schema_options& s
       return gone;
     }
   }
-  auto done = files_.make_file(unfinished);
+  auto done = files_.remove(mark_.path());
+  done = done ? files_.make_file(unfinished) : done;
   done = done ? create_database(unfinished, schema, sums_) : done;
   done = done ? files_.remove(unfinished + "-wal") : done;
   done = done ? files_.rename(unfinished, path) : done;
