@@ -68,6 +68,7 @@ class store_file {
 
   result<void> prepare(const std::string& path, const schema_options&);
   result<void> create(const std::string& path, const schema_options&);
+  result<void> take_over_log(const std::string& path);
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
   result<void> check_totals(const row_sums::totals& found, bool some_damaged) const;

@@ -1,3 +1,4 @@
+#include "runtime/store/log_scan.hpp"
 #include "runtime/store/store_file.hpp"
 
 #include <algorithm>
@@ -111,7 +112,7 @@ result<void> store_file::prepare(const std::string& path, const schema_options& 
     if (auto ours = check_head(*file); !ours) {
       return ours;
     }
-    return log && !log->empty() ? files_.write_again(path + "-wal") : result<void>{};
+    return log && !log->empty() ? take_over_log(path + "-wal") : result<void>{};
   }
   if (file.error().code != errc::not_found) {
     return fail(file.error());
@@ -120,6 +121,21 @@ result<void> store_file::prepare(const std::string& path, const schema_options& 
     return fail(errc::store_corrupt, "the store's file is gone, and its write-ahead log is there");
   }
   return create(path, schema);
+}
+
+/// Nothing is written to a log that is damaged.
+result<void> store_file::take_over_log(const std::string& path) {
+  constexpr std::size_t looked_at = std::size_t{256} << 20; // logs of this release are shorter
+  const auto log = files_.read(path, looked_at);
+  if (!log) {
+    return fail(log.error());
+  }
+  if (const auto frame = damaged_frame(*log)) {
+    return fail(errc::store_corrupt,
+                "the write-ahead log is damaged: frame " + std::to_string(*frame) +
+                    " does not fit its checksum, and commits behind it do; it was not changed");
+  }
+  return files_.write_again(path);
 }
 
 result<void> store_file::create(const std::string& path, const schema_options& schema) {
