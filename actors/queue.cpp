@@ -10,6 +10,9 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_book
 queue::behavior_type queue::make_behavior() {
   // What an earlier queue had under way is not known to be durable: it is put again, and putting a
   // row twice changes nothing. What it had given out is void.
+  ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
+    caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
+  });
   table_.not_committed();
   decided(std::exchange(books_->left, {}));
   decided(table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
@@ -18,6 +21,7 @@ queue::behavior_type queue::make_behavior() {
 }
 
 void queue::on_exit() {
+  ctx_.outside.store.on_failure(nullptr);
   crew_ = crew{};
   workers_.clear();
   gathering_.clear();
@@ -227,6 +231,7 @@ void queue::deadline(const timer& m) {
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
+      ask_for_space();
       after();
     }
     return;
@@ -247,7 +252,10 @@ void queue::after() {
   arm();
   const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
-      ((table_.running() == 0 && settled) || broken_)) {
+      ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
+    if (!settled && !broken_) {
+      give_up_on_storage();
+    }
     drained_told_ = true;
     send(crew_.supervisor, queue_drained{});
   }

@@ -8,7 +8,7 @@ namespace tayfa {
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
 /// it is on its way.
 template <class Answer>
-caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
+caf::result<Answer> queue::after_commit(const job_id& about, Answer answer, bool changes) {
   if (table_.durable(about)) {
     return answer;
   }
@@ -19,7 +19,7 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
                 later.deliver(Answer{fail(why)});
               }
             },
-            true});
+            !changes});
   return later;
 }
 
@@ -54,7 +54,7 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
                 },
-                !answer->fresh};
+                false};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
@@ -67,65 +67,79 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 
 caf::result<job_answer> queue::find(const find_job& m) {
   if (m.keep) {
+    if (auto why = refusal_of_changes()) {
+      return job_answer{fail(std::move(*why))};
+    }
     table_.keep(now(), m.id, *m.keep);
     after();
   }
   auto found = table_.find(now(), m.id);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, job_answer{std::move(found)});
+    return after_commit(m.id, job_answer{std::move(found)}, m.keep.has_value());
   }
   auto later = make_response_promise<job_answer>();
   fetch(found->stored_output, job_store::column::output,
         [later, view = std::move(*found)](result<shared_text> text) mutable {
-          if (!text) {
+          if (!text && text.error().code != errc::store_corrupt) {
             later.deliver(job_answer{fail(text.error().code)}); // its text names a file
             return;
           }
-          view.output = std::move(*text);
-          later.deliver(job_answer{std::move(view)});
+          later.deliver(job_answer{with_output(std::move(view), std::move(text))});
         });
   return later;
 }
 
 caf::result<job_answer> queue::cancel(const cancel_job& m) {
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
   auto answer = table_.cancel(now(), m.id, m.by_origin);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
+  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
 
 caf::result<job_answer> queue::retry(const retry_job& m) {
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
   auto answer = table_.retry(now(), m.id);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
+  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
 
 caf::result<job_answer> queue::drop(const drop_job& m) {
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
   auto answer = table_.drop(now(), m.id);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(*answer)});
+  auto told = after_commit(m.id, job_answer{std::move(*answer)}, true);
   after();
   return told;
 }
 
 caf::result<purge_answer> queue::purge() {
+  if (auto why = refusal_of_changes()) {
+    return purge_answer{fail(std::move(*why))};
+  }
   auto [removed, consequences] = table_.purge(now());
   ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, purge_answer{removed});
+  auto told = after_commit(job_id{}, purge_answer{removed}, true);
   after();
   return told;
 }
@@ -140,8 +154,11 @@ caf::result<list_answer> queue::list(const list_of_jobs& m) {
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
+  if (auto why = refusal_of_changes()) {
+    return stream_answer{fail(std::move(*why))}; // what is read is forgotten
+  }
   auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)});
+  auto told = after_commit(m.id, stream_answer{std::move(answer)}, true);
   after();
   return told;
 }

@@ -156,17 +156,28 @@ void queue::measure(const job_view& view) {
 
 void queue::carry_out(const notify& n) {
   if (n.view.stored_output == 0) {
-    call_hook(n, n.view.output);
+    call_hook(n, n.view);
     return;
   }
   fetch(n.view.stored_output, job_store::column::output, [this, n](result<shared_text> text) {
-    call_hook(n, text ? std::move(*text) : shared_text{});
+    call_hook(n, with_output(n.view, std::move(text)));
   });
 }
 
-void queue::call_hook(const notify& n, shared_text output) {
-  auto view = n.view;
-  view.output = std::move(output);
+/// What was stored of its output and cannot be read back is not an empty output: the job has no
+/// result any more, and whoever waits for it must not wait for ever.
+job_view queue::with_output(job_view view, result<shared_text> text) {
+  if (text) {
+    view.output = std::move(*text);
+  } else {
+    view.state = job_state::FAILED;
+    view.failure = error{text.error().code, "its output cannot be read back"};
+    view.output = {};
+  }
+  return view;
+}
+
+void queue::call_hook(const notify& n, const job_view& view) {
   outgoing_call call;
   call.url = n.url;
   call.body = api::job(view).body;
@@ -182,27 +193,23 @@ void queue::call_hook(const notify& n, shared_text output) {
 // ---- jobs of RunPod's platform -----------------------------------------------------------------
 
 void queue::carry_out(const owe& o) {
-  const auto deliver = [this](const owe& what, shared_text output) {
+  const auto deliver = [this](const owe& what) {
     if (!crew_.runpod) { // this pod is no worker of the platform (any more)
       decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
       return;
     }
     deliver_result d{what.view,    what.origin, what.chunks, what.whole,
                      what.refresh, what.number, what.left};
-    d.view.output = std::move(output);
     send(crew_.runpod, std::move(d));
   };
   if (o.view.stored_output == 0) {
-    deliver(o, o.view.output);
+    deliver(o);
     return;
   }
   fetch(o.view.stored_output, job_store::column::output, [o, deliver](result<shared_text> text) {
-    owe told = o;
-    if (!text) { // the file that held it is gone: its client must not wait for ever
-      told.view.state = job_state::FAILED;
-      told.view.failure = error{text.error().code, "its output cannot be read back"};
-    }
-    deliver(told, text ? std::move(*text) : shared_text{});
+    owe whole = o;
+    whole.view = with_output(o.view, std::move(text));
+    deliver(whole);
   });
 }
 

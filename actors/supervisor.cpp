@@ -209,6 +209,11 @@ void supervisor::opened(const store_opened& m) {
   }
   store_open_ = true;
   const auto jobs = m.what->rows.size();
+  for (const auto& row : m.what->rows) {
+    if (row.damaged) {
+      ctx_.outside.log.error("job_damaged", {{"job", row.id}, {"code", errc::store_corrupt}});
+    }
+  }
   terms_.books->left =
       terms_.books->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
   const auto counts = terms_.books->table.counts();

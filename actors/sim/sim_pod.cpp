@@ -15,6 +15,7 @@ store::sqlite_store_options on(store::sim_disk& disk) {
   o.vfs = disk.vfs_name();
   o.files = &disk.files();
   o.inline_mode = true;
+  o.reserve = std::size_t{256} << 10;
   return o;
 }
 

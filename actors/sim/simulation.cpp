@@ -316,6 +316,9 @@ bool run::disk_step() {
     return true;
   }
   pod_->disk_store().step();
+  if (random_.unit() < 0.1) {
+    pod_->disk_store().rest();
+  }
   if (crashes || !disk_.has_power()) {
     crash(!disk_.has_power() || random_.unit() < 0.5);
   }

@@ -91,6 +91,8 @@ std::unique_ptr<job_store> make_store(const config& c, const time_source& time) 
   }
   store::sqlite_store_options o;
   o.folder = c.pod_data + "/store";
+  o.reserve = store::sqlite_store::usual_reserve;
+  o.watched = {c.pod_data, c.pod_data + "/lock"};
   return std::make_unique<store::sqlite_store>(time, std::move(o));
 }
 

@@ -150,6 +150,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   return answer;
 }
 
+/// Its input is not what was asked for any more, or is gone: it cannot run again.
+bool job_table::is_damaged(const record& r) {
+  return r.past_ && r.past_->failure && r.past_->failure->code == errc::store_corrupt;
+}
+
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
@@ -157,7 +162,7 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
     if (!r.hook_out) {
       tell_hook(now, r, answer.then); // it can be reached again
     }
-  } else if (r.state.state() == job_state::COMPLETED) {
+  } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     owe_again(now, r, answer.then);
   } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
@@ -236,6 +241,9 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (state != job_state::FAILED && state != job_state::TIMED_OUT) {
     return fail(errc::wrong_state, "only FAILED and TIMED_OUT jobs run again; this one is " +
                                        std::string{to_string(state)});
+  }
+  if (is_damaged(*r)) {
+    return fail(errc::wrong_state, "what was stored of it is damaged; submit it anew");
   }
   if (!r->request.origin.empty()) {
     return fail(errc::wrong_state, "the platform that it was taken from decides that");

@@ -345,6 +345,7 @@ class job_table {
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
   void owe_again(moment now, record&, effects&);
+  static bool is_damaged(const record&);
   result<submitted> given_again(moment now, record&, bool watch);
   std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);

@@ -323,6 +323,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: schedule(r); break;
   }
+  if (row.damaged) { // what is left of it takes the place of what is damaged
+    note(r, store::part_output | store::part_chunks | store::part_input_released);
+  }
 }
 
 } // namespace tayfa
