@@ -74,12 +74,12 @@ class queue : public queue_actor::base {
   caf::result<job_answer> cancel(const cancel_job&);
   caf::result<job_answer> retry(const retry_job&);
   caf::result<job_answer> drop(const drop_job&);
-  caf::result<purge_answer> purge();
+  caf::result<purge_answer> purge(const purge_jobs&);
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
   template <class Answer>
-  caf::result<Answer> after_commit(const job_id& about, Answer);
+  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer);
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
