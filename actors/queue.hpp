@@ -84,13 +84,14 @@ class queue : public queue_actor::base {
   caf::result<job_answer> cancel(const cancel_job&);
   caf::result<job_answer> retry(const retry_job&);
   caf::result<job_answer> drop(const drop_job&);
-  caf::result<purge_answer> purge();
+  caf::result<purge_answer> purge(const purge_jobs&);
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
   /// `changes`: the table was changed for it, so it is not refused any more.
   template <class Answer>
-  caf::result<Answer> after_commit(const job_id& about, Answer, bool changes = false);
+  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer,
+                                   bool changes = false);
   /// Why nothing may be changed for a client now.
   std::optional<error> refusal_of_changes() const;
 

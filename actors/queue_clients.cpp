@@ -6,10 +6,12 @@
 namespace tayfa {
 
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way.
+/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
+/// that it changes.
 template <class Answer>
-caf::result<Answer> queue::after_commit(const job_id& about, Answer answer, bool changes) {
-  if (table_.durable(about)) {
+caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
+                                        bool changes) {
+  if (table_.durable(about) || table_.hidden(about, who)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -38,14 +40,14 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
   auto later = make_response_promise<submit_answer>();
   deed answered{id,
                 [this, later, view = std::move(answer->view), fresh = answer->fresh,
-                 bytes = m.request.input.size()]() mutable {
+                 bytes = m.request.input.size(), endpoint = m.request.endpoint]() mutable {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
                     if (auto& feed = ctx_.outside.feed; !feed.idle()) {
                       job_view waits;
                       waits.id = view.id; // what became of it since is told next
-                      feed.publish("job", view.id.str(), api::job_event(waits));
+                      feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
                     }
                   }
                   later.deliver(submit_answer{std::move(view)});
@@ -70,12 +72,12 @@ caf::result<job_answer> queue::find(const find_job& m) {
     if (auto why = refusal_of_changes()) {
       return job_answer{fail(std::move(*why))};
     }
-    table_.keep(now(), m.id, *m.keep);
+    table_.keep(now(), m.id, *m.keep, m.who);
     after();
   }
-  auto found = table_.find(now(), m.id);
+  auto found = table_.find(now(), m.id, m.who);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, job_answer{std::move(found)}, m.keep.has_value());
+    return after_commit(m.id, m.who, job_answer{std::move(found)}, m.keep.has_value());
   }
   auto later = make_response_promise<job_answer>();
   fetch(found->stored_output, job_store::column::output,
@@ -93,12 +95,12 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
-  auto answer = table_.cancel(now(), m.id, m.by_origin);
+  auto answer = table_.cancel(now(), m.id, m.by_origin, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -107,13 +109,13 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
-  auto answer = table_.retry(now(), m.id);
+  auto answer = table_.retry(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -122,49 +124,49 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
-  auto answer = table_.drop(now(), m.id);
+  auto answer = table_.drop(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(*answer)}, true);
+  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, true);
   after();
   return told;
 }
 
-caf::result<purge_answer> queue::purge() {
+caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   if (auto why = refusal_of_changes()) {
     return purge_answer{fail(std::move(*why))};
   }
-  auto [removed, consequences] = table_.purge(now());
+  auto [removed, consequences] = table_.purge(now(), m.who);
   ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, purge_answer{removed}, true);
+  auto told = after_commit(job_id{}, m.who, purge_answer{removed}, true);
   after();
   return told;
 }
 
 /// While the disk is full it shows what is: whoever makes room must see what waits for it.
 caf::result<list_answer> queue::list(const list_of_jobs& m) {
-  list_answer answer{table_.list(now(), m.filter)};
+  list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {
     return answer;
   }
-  return after_commit(job_id{}, std::move(answer));
+  return after_commit(job_id{}, m.who, std::move(answer));
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
   if (auto why = refusal_of_changes()) {
     return stream_answer{fail(std::move(*why))}; // what is read is forgotten
   }
-  auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)}, true);
+  auto answer = table_.read_stream(now(), m.id, m.who);
+  auto told = after_commit(m.id, m.who, stream_answer{std::move(answer)}, true);
   after();
   return told;
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {
-  return after_commit(m.id, detail_answer{table_.inspect(now(), m.id)});
+  return after_commit(m.id, m.who, detail_answer{table_.inspect(now(), m.id, m.who)});
 }
 
 } // namespace tayfa

@@ -127,7 +127,7 @@ void queue::carry_out(const moved& m) {
                        {"attempt", m.view.attempts},
                        {"worker", m.view.worker}});
   if (!w.feed.idle()) {
-    w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why));
+    w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why), m.endpoint);
   }
   measure(m.view);
   if (is_final(m.view.state) && m.watched && crew_.ingress) {

@@ -341,7 +341,7 @@ void runpod_worker::stop_job(const std::string& origin) {
     return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
-  request(crew_.queue, caf::infinite, cancel_job{id, true})
+  request(crew_.queue, caf::infinite, cancel_job{id, true, job_access{}})
       .then(
           [this, id](const job_answer& a) {
             if (a.value && a.value->state == job_state::CANCELLED) {

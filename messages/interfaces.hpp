@@ -100,6 +100,7 @@ struct slot_answer {
   result<void> value;
 };
 
+// Who may see which job (`who`) has no default: no request about jobs can be made without it.
 // ---- jobs: ingress <-> queue -------------------------------------------------------------------
 struct submit_job {
   job_id id;
@@ -113,51 +114,53 @@ struct submit_answer {
 struct find_job {
   job_id id;
   std::optional<milliseconds> keep{}; ///< its result shall stay for so long from now
-  job_access who{};                   ///< jobs outside of it do not exist for who asks
+  job_access who;                     ///< jobs outside of it do not exist for who asks
 };
 struct cancel_job {
   job_id id;
   bool by_origin = false; ///< the platform that owns the job stops it: it wants no result any more
-  job_access who{};       ///< jobs outside of it do not exist for who asks
+  job_access who;         ///< jobs outside of it do not exist for who asks
 };
 struct job_answer {
   result<job_view> value;
 };
 struct read_job_stream {
   job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
+  job_access who; ///< jobs outside of it do not exist for who asks
 };
 struct stream_answer {
   result<std::pair<job_view, std::vector<chunk>>> value;
 };
-struct count_jobs {};
+struct count_jobs {
+  job_access who; ///< whose jobs are counted
+};
 struct counts_answer {
   job_counts value;
 };
 struct retry_job {
   job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
+  job_access who; ///< jobs outside of it do not exist for who asks
 };
 struct drop_job {
   job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
+  job_access who; ///< jobs outside of it do not exist for who asks
 };
 struct purge_jobs {
-  job_access who{}; ///< what waits outside of it is left alone
+  job_access who; ///< what waits outside of it is left alone
 };
 struct purge_answer {
   result<std::size_t> removed;
 };
 struct list_of_jobs {
   job_filter filter;
-  job_access who{};
+  job_access who; ///< whose jobs it may hold
 };
 struct list_answer {
   job_list value;
 };
 struct inspect_job {
   job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
+  job_access who; ///< jobs outside of it do not exist for who asks
 };
 struct detail_answer {
   result<job_detail> value;

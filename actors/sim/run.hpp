@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/sim/sim_pod.hpp"
+#include "actors/sim/sim_secrets.hpp"
 #include "actors/sim/simulation.hpp"
 
 #include <map>
@@ -53,6 +54,7 @@ class run {
   caf::actor_system system_;
   caf::scheduler::test_coordinator& scheduler_;
   seeded_random random_;
+  seeded_secrets secrets_;
   seeded_random order_; ///< only for the order of steps
   virtual_time time_;
   memory_log lines_;

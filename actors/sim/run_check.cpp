@@ -72,6 +72,9 @@ void run::check_job(std::size_t index, const job_history& job) {
     return;
   }
   check_webhook(who, job);
+  for (const auto& told : job.told_strangers) {
+    violated(who + " was there for one who may not see it (I21): " + told);
+  }
   if (job.final_state.empty()) {
     if (!stopped_early) {
       violated(who + " was accepted and never ended (I1)");

@@ -26,6 +26,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
       books_(std::make_shared<queue_books>(limits_from(knobs))),
       world_{around.time,
              around.random,
+             around.secrets,
              around.log,
              around.meters,
              around.engines,

@@ -24,6 +24,7 @@ struct surroundings {
   caf::actor_system& system;
   virtual_time& time;
   random_source& random;
+  secret_source& secrets;
   event_log& log;
   metrics& meters;
   sim_engine_host& engines;

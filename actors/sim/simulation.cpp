@@ -31,7 +31,8 @@ store::sim_disk::options disk_options(std::uint64_t seed) {
 run::run(const scenario& plan, std::uint64_t seed)
     : plan_(plan), system_(testing(system_config_)),
       scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())),
-      random_(seed), order_(seed ^ 0x9e3779b97f4a7c15ULL), time_(scheduler_),
+      random_(seed), secrets_(seed ^ 0xbf58476d1ce4e5b9ULL), order_(seed ^ 0x9e3779b97f4a7c15ULL),
+      time_(scheduler_),
       lines_(time_, memory_log::options{log_level::debug, log_format::text, 1'000'000}),
       log_(lines_), engines_(system_, time_, random_), disk_(disk_options(seed)) {
   scheduler_.clock().current_time += 1h; // CAF gives the zero time point a meaning of its own
@@ -90,9 +91,9 @@ void run::prepare() {
 }
 
 void run::make_pod() {
-  pod_ = std::make_unique<sim_pod>(surroundings{system_, time_, random_, log_, meters_, engines_,
-                                                http_, probe_, models_, post_, feed_, disk_,
-                                                platform_.get()},
+  pod_ = std::make_unique<sim_pod>(surroundings{system_, time_, random_, secrets_, log_, meters_,
+                                                engines_, http_, probe_, models_, post_, feed_,
+                                                disk_, platform_.get()},
                                    knobs_, [this](pod_exit e) { stopped(std::move(e)); });
 }
 

@@ -194,7 +194,16 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
 
 /// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
 result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
-                                                       event_log& log) {
+                                                       secret_source& secrets, event_log& log) {
+  const auto first = access::make_first_key(c, secrets);
+  if (!first) {
+    return fail(first.error());
+  }
+  if (*first) {
+    // Not through the log, which is kept and passed on.
+    say("tayfa: API key of the operator, shown only now: " + **first);
+    log.info("first_key", {{"file", access::keys_path(c)}});
+  }
   auto door = access::open_gate(c, time, log);
   if (!door) {
     return door;
@@ -239,13 +248,14 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
     return refuse_start(lines, engines.error());
   }
   system_time time;
-  seeded_random random;
+  seeded_random random; // jitter only
+  system_secrets secrets;
   metrics meters;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
   if (only == nullptr) {
-    auto opened = guarded_door(plan.knobs, time, lines);
+    auto opened = guarded_door(plan.knobs, time, secrets, lines);
     if (!opened) {
       return refuse_start(lines, opened.error());
     }
@@ -267,8 +277,19 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   if (plan.runpod) {
     platform.emplace(platform_poster_from(plan));
   }
-  world outside{time,  random, lines,  meters, **engines, http,
-                probe, models, *store, post,   feed,      platform ? *platform : post};
+  world outside{time,
+                random,
+                secrets,
+                lines,
+                meters,
+                **engines,
+                http,
+                probe,
+                models,
+                *store,
+                post,
+                feed,
+                platform ? *platform : post};
   const int code = live(plan, outside, button).code;
   if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
     report_unhealthy(*plan.runpod, *why, *platform, lines);
@@ -333,6 +354,11 @@ int run_serve(const serve_plan& plan) {
   }
   say(plan.start_line);
   say(plan.test_lines, plan);
+  system_secrets secrets;
+  if (const auto there = try_secrets(secrets); !there) {
+    std::fprintf(stderr, "tayfa: %s\n", there.error().str().c_str());
+    return exit_code_for(there.error().code);
+  }
   if (!plan.test) {
     stop_button button;
     const signal_watch signals{[&button](int signal) { on_signal(button, signal); }};
@@ -369,9 +395,8 @@ void add_serve_command(CLI::App& app, std::vector<std::string> environment, int&
     add_config_flags(*cmd, request->sources.flags, request->sources.file);
     add_sdk_flags(*cmd, request->sdk);
     cmd->callback([request, &exit_code, name = name] {
-      seeded_random random;
       const auto plan =
-          plan_serve(*request, {program_folder(), random.uuid(), [] {
+          plan_serve(*request, {program_folder(), system_secrets{}.uuid(), [] {
                                   return read_file_if_there("test_input.json", test_file_max);
                                 }});
       exit_code = plan ? run_serve(*plan) : refuse_serve(plan.error(), name);

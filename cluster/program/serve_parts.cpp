@@ -34,6 +34,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   http_options o;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
+  o.hosts = c.http_hosts.items();
   o.api.door = door;
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;

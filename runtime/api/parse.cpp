@@ -12,23 +12,14 @@ namespace {
 
 /// A browser's EventSource sends the header when it comes back, with the address it began with: the
 /// header is the newer one.
-tl::expected<call, response> parse_events(const request& asked, route&& at) {
-  events found{std::move(at.id), at.after};
+tl::expected<call, response> parse_events(const request& asked, route&& at, job_access who) {
+  events found{std::move(who), std::move(at.id), at.after};
   if (!asked.last_event_id.empty()) {
     found.after = whole_number(asked.last_event_id, std::numeric_limits<std::uint64_t>::max());
     if (!found.after) {
       return tl::unexpected(
           refuse({errc::bad_request, "Last-Event-ID must be the number of an event"}));
     }
-  }
-  return found;
-}
-
-/// A tenant's key sees that tenant's jobs.
-list_requests requests_of(const request& asked, route&& at) {
-  list_requests found{std::move(at.endpoint), std::move(at.filter)};
-  if (!asked.who.is_operator && !asked.who.tenant.empty()) {
-    found.filter.tenant = asked.who.tenant;
   }
   return found;
 }
@@ -68,27 +59,32 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   if (!at) {
     return tl::unexpected(std::move(at.error()));
   }
+  auto who = access_of(asked.who, *at);
+  if (!who) {
+    return tl::unexpected(refuse(who.error()));
+  }
   switch (at->kind) {
   case route_kind::run:
-  case route_kind::runsync: return parse_submit(std::move(asked), std::move(*at), bounds);
-  case route_kind::status: return status{std::move(at->id), at->keep};
-  case route_kind::stream: return stream{std::move(at->id)};
-  case route_kind::cancel: return cancel{std::move(at->id)};
-  case route_kind::retry: return retry{std::move(at->id)};
-  case route_kind::drop: return drop{std::move(at->id)};
-  case route_kind::purge: return purge{};
+  case route_kind::runsync:
+    return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
+  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep};
+  case route_kind::stream: return stream{std::move(*who), std::move(at->id)};
+  case route_kind::cancel: return cancel{std::move(*who), std::move(at->id)};
+  case route_kind::retry: return retry{std::move(*who), std::move(at->id)};
+  case route_kind::drop: return drop{std::move(*who), std::move(at->id)};
+  case route_kind::purge: return purge{std::move(*who)};
   case route_kind::jobs:
-  case route_kind::dead: return list_jobs{std::move(at->filter)};
-  case route_kind::inspect: return inspect{std::move(at->id)};
-  case route_kind::events: return parse_events(asked, std::move(*at));
+  case route_kind::dead: return list_jobs{std::move(*who), std::move(at->filter)};
+  case route_kind::inspect: return inspect{std::move(*who), std::move(at->id)};
+  case route_kind::events: return parse_events(asked, std::move(*at), std::move(*who));
   case route_kind::slots: return list_slots{};
   case route_kind::drain: return drain_slot{at->slot, true};
   case route_kind::undrain: return drain_slot{at->slot, false};
   case route_kind::resize: return resize_slots{at->count};
-  case route_kind::health: return health{};
+  case route_kind::health: return health{std::move(*who)};
   case route_kind::ping: return ping{};
   case route_kind::metrics: return scrape{};
-  case route_kind::requests: return requests_of(asked, std::move(*at));
+  case route_kind::requests: return list_requests{std::move(*who), std::move(at->filter)};
   case route_kind::workers: return list_workers{};
   case route_kind::describe: return describe{};
   case route_kind::take:

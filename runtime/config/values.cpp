@@ -6,6 +6,7 @@
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/http/address_guard.hpp"
+#include "runtime/http/host_names.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
@@ -145,6 +146,12 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::name:
     if (!is_name(s)) {
       return text::quoted(s, 100) + " is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
+    }
+    return std::nullopt;
+  case text_form::host:
+    if (!is_name_of_host(s)) {
+      return text::quoted(s, 100) + " is not the name of a host: letters, digits, - and _ between "
+                                    "dots, no port (addresses are served anyway)";
     }
     return std::nullopt;
   case text_form::network:

@@ -38,6 +38,7 @@ struct moved {
   job_state from;
   cause why;
   bool watched;
+  std::string endpoint; ///< of the job
 };
 /// Call the job's webhook with `view`, and say notified() then.
 struct notify {

@@ -52,8 +52,8 @@ job_table::job_table(job_limits limits)
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
 }
 
-job_id job_table::make_id(random_source& random, bool sync) {
-  return job_id{(sync ? "sync-" : "") + random.uuid() + "-t1"};
+job_id job_table::make_id(secret_source& secrets, bool sync) {
+  return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
 }
 
 /// Where the three parts end cannot be confused: none of them may hold a line break.
@@ -178,14 +178,14 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
 
 // ---- the other questions of clients -------------------------------------------------------------
 
-result<job_view> job_table::find(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+result<job_view> job_table::find(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
-result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now,
-                                                                       const job_id& id) {
-  record* r = find_kept(now, id);
+result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now, const job_id& id,
+                                                                       const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -198,8 +198,8 @@ result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment no
   return std::pair{view_of(*r), std::move(unread)};
 }
 
-void job_table::keep(moment now, const job_id& id, milliseconds time) {
-  record* r = find_kept(now, id);
+void job_table::keep(moment now, const job_id& id, milliseconds time, const job_access& who) {
+  record* r = find_kept(now, id, who);
   const auto until = now + std::min(time, job_policy::ttl_max);
   if (r == nullptr || until <= r->keep_until) {
     return;
@@ -209,9 +209,9 @@ void job_table::keep(moment now, const job_id& id, milliseconds time) {
   schedule(*r);
 }
 
-result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id,
-                                                      bool by_origin) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id, bool by_origin,
+                                                      const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -232,8 +232,9 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
   return view_and_effects{std::move(view), std::move(out)};
 }
 
-result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id,
+                                                     const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -288,8 +289,8 @@ void job_table::revive(moment now, record& ended_job) {
   queue_up(now, *r);
 }
 
-result<job_view> job_table::drop(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_view> job_table::drop(moment now, const job_id& id, const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -304,10 +305,11 @@ result<job_view> job_table::drop(moment now, const job_id& id) {
   return view;
 }
 
-std::pair<std::size_t, effects> job_table::purge(moment now) {
+std::pair<std::size_t, effects> job_table::purge(moment now, const job_access& who) {
   std::vector<std::uint64_t> waiting;
   for (const auto& [order, r] : by_order_) {
-    if (r->state.state() == job_state::IN_QUEUE) {
+    if (r->state.state() == job_state::IN_QUEUE &&
+        who.covers(r->request.endpoint, r->request.policy.tenant)) {
       waiting.push_back(order);
     }
   }
@@ -418,6 +420,10 @@ job_counts job_table::counts() const {
   all.dead = dead_list_.size();
   all.kept = ended_.size() + dead_list_.size() + owed_list_.size();
   return all;
+}
+
+job_counts job_table::counts(const job_access& who) const {
+  return who == job_access{} ? counts() : numbers_.of(who);
 }
 
 } // namespace tayfa

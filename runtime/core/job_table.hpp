@@ -33,11 +33,12 @@
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
+#include "runtime/core/job_numbers.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -62,7 +63,7 @@ class job_table {
   job_table& operator=(const job_table&) = delete;
 
   /// A new id in RunPod's form: "<uuid>-t1", or "sync-<uuid>-t1".
-  static job_id make_id(random_source&, bool sync);
+  static job_id make_id(secret_source&, bool sync);
 
   // ---- clients ---------------------------------------------------------------------------------
   struct submitted {
@@ -82,27 +83,33 @@ class job_table {
   /// a while from now); any other begins a new life. Once forgotten it is a new job, whose attempts
   /// are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
-  result<job_view> find(moment now, const job_id&) const;
+  // What follows names a job, or shows some, for one who may see only those that `who` covers: any
+  // other job is not there for it (errc::job_not_found).
+  result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
-  void keep(moment now, const job_id&, milliseconds);
+  void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
   /// lost attempt are discarded (the next attempt makes them again), and so are those of a
   /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
+  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&,
+                                                              const job_access& who = {});
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
-  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false);
+  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false,
+                                  const job_access& who = {});
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
   /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
   /// the bounds of submit() hold.
-  result<view_and_effects> retry(moment now, const job_id&);
+  result<view_and_effects> retry(moment now, const job_id&, const job_access& who = {});
   /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
-  result<job_view> drop(moment now, const job_id&);
+  result<job_view> drop(moment now, const job_id&, const job_access& who = {});
   /// Cancels everything that waits. How many.
-  std::pair<std::size_t, effects> purge(moment now);
-  job_list list(moment now, const job_filter&) const;
-  result<job_detail> inspect(moment now, const job_id&) const;
+  std::pair<std::size_t, effects> purge(moment now, const job_access& who = {});
+  job_list list(moment now, const job_filter&, const job_access& who = {}) const;
+  result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
+  /// The job is here, but not for `who`.
+  bool hidden(const job_id&, const job_access& who) const;
 
   // ---- workers ---------------------------------------------------------------------------------
   /// What the catalogue holds; the first is the default. Empty = models are not told apart.
@@ -177,6 +184,8 @@ class job_table {
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
+  /// Of the jobs that `who` covers: without `kept`, `dead` and `stale`, unless it covers all.
+  job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
@@ -248,8 +257,9 @@ class job_table {
     bool owed = false;      ///< its result is owed to its platform: it is in owed_list_
     bool refresh = false;   ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
-    std::uint8_t changed = 0; ///< store::parts not yet taken
-    std::uint8_t flying = 0;  ///< store::parts in flight
+    std::uint8_t changed = 0;         ///< store::parts not yet taken
+    std::uint8_t flying = 0;          ///< store::parts in flight
+    std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
 
     std::uint32_t attempts = 0;      ///< also the number of the latest attempt
     std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
@@ -310,8 +320,9 @@ class job_table {
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
-  record* find_kept(moment now, const job_id&);
-  const record* find_kept(moment now, const job_id&) const;
+  /// The only way from a client's id to a job.
+  record* find_kept(moment now, const job_id&, const job_access&);
+  const record* find_kept(moment now, const job_id&, const job_access&) const;
   record* current(worker_ref, const attempt_ref&);
   worker* present(worker_ref);
   const model_facts* model_of(const std::string&) const;
@@ -320,6 +331,7 @@ class job_table {
   /// To be called after every change of what a job stores.
   void account(record&);
   void note(record&, unsigned parts);
+  void tally(record&);
   void forget(record&);
   /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
   /// the caller may still refer.
@@ -393,6 +405,7 @@ class job_table {
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
+  job_numbers numbers_;
   job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
   std::unordered_map<job_id, record> jobs_;
   std::map<std::uint64_t, record*> by_order_;

@@ -324,7 +324,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
                           effects& out) {
   move(r, job_state::IN_PROGRESS, cause::assigned, out);
   ++r.attempts;
-  counts_.retried += r.attempts > 1 ? 1 : 0;
+  if (r.attempts > 1) {
+    ++counts_.retried;
+    numbers_.retried(r.request);
+  }
   r.holder = w.ref;
   r.assigned = now;
   r.holder_name = w.name;

@@ -65,6 +65,12 @@ std::vector<std::string> job_table::audit() const {
   expect(by_order_.size() == jobs_.size(), "table", "a job is not known by its order", broken);
   expect(limits_.durable ? changed <= dirty_.size() : changed == 0 && dirty_.empty(), "table",
          "a changed row is not noted", broken);
+  const auto numbers = numbers_.of({});
+  expect(numbers.in_queue == waiting && numbers.in_progress == in_progress &&
+             numbers.completed == counts_.completed && numbers.failed == counts_.failed &&
+             numbers.cancelled == counts_.cancelled && numbers.timed_out == counts_.timed_out &&
+             numbers.retried == counts_.retried,
+         "table", "the numbers by endpoint and tenant are not those of all jobs", broken);
   audit_waiting(broken);
   audit_workers(broken);
   return broken;

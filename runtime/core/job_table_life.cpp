@@ -85,14 +85,21 @@ bool job_table::kept(moment now, const record& r) const {
   return !ended(r) || r.owed || now < forget_at(r);
 }
 
-job_table::record* job_table::find_kept(moment now, const job_id& id) {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {
+  return const_cast<record*>(std::as_const(*this).find_kept(now, id, who));
 }
 
-const job_table::record* job_table::find_kept(moment now, const job_id& id) const {
+const job_table::record* job_table::find_kept(moment now, const job_id& id,
+                                              const job_access& who) const {
   const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+  return entry == jobs_.end() || !kept(now, entry->second) || hidden(id, who) ? nullptr
+                                                                              : &entry->second;
+}
+
+bool job_table::hidden(const job_id& id, const job_access& who) const {
+  const auto entry = jobs_.find(id);
+  return entry != jobs_.end() &&
+         !who.covers(entry->second.request.endpoint, entry->second.request.policy.tenant);
 }
 
 job_table::past& job_table::past_of(record& r) {
@@ -147,6 +154,7 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
 // ---- books --------------------------------------------------------------------------------------
 
 void job_table::account(record& r) {
+  tally(r);
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   r.kept = ended(r);
   r.bytes = r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
@@ -181,6 +189,9 @@ void job_table::forget(record& r) {
 
 /// Out of every index; the lists and counts that depend on its state are the caller's.
 void job_table::remove(record& r) {
+  if (r.tallied) {
+    numbers_.live(r.request, *r.tallied, -1);
+  }
   deadlines_.erase({r.due, r.order});
   by_order_.erase(r.order);
   if (!r.request.policy.idempotency_key.empty()) {
@@ -254,8 +265,25 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (to == job_state::IN_PROGRESS) {
     ++running_;
   }
+  tally(r);
   note(r, store::part_state);
-  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to)});
+  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
+}
+
+/// Counts a live job in the state that it is in now.
+void job_table::tally(record& r) {
+  const auto state = r.state.state();
+  const auto now = is_final(state) ? std::nullopt : std::optional{state};
+  if (r.tallied == now) {
+    return;
+  }
+  if (r.tallied) {
+    numbers_.live(r.request, *r.tallied, -1);
+  }
+  if (now) {
+    numbers_.live(r.request, *now, 1);
+  }
+  r.tallied = now;
 }
 
 /// The latest attempt is over: its tenant's share and the job's history learn of it.
@@ -300,6 +328,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);
+  numbers_.ended(r.request, to);
   if (to != job_state::COMPLETED) {
     set_output(r, {}); // what was shown as progress is not a result
   }

@@ -41,7 +41,7 @@ wait_reason job_table::why_waits(const record& r) const {
               : (r.suspect ? wait_reason::isolation : wait_reason::workers_busy);
 }
 
-job_list job_table::list(moment now, const job_filter& filter) const {
+job_list job_table::list(moment now, const job_filter& filter, const job_access& who) const {
   job_list out;
   const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
   auto at = filter.after == 0 ? by_order_.end() : by_order_.lower_bound(filter.after);
@@ -51,7 +51,8 @@ job_list job_table::list(moment now, const job_filter& filter) const {
       return out;
     }
     const record& r = *(--at)->second;
-    const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
+    const bool wanted = kept(now, r) && who.covers(r.request.endpoint, r.request.policy.tenant) &&
+                        (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
                         (!filter.model || *filter.model == r.request.model) &&
@@ -75,8 +76,8 @@ job_list job_table::list(moment now, const job_filter& filter) const {
   return out;
 }
 
-result<job_detail> job_table::inspect(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }

@@ -213,6 +213,7 @@ void job_table::withdraw_one(const job_id& id) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
     count(r.state.state(), -1);
+    numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
     break;
   }

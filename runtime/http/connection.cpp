@@ -168,6 +168,7 @@ void http_connection::advance() {
 
 void http_connection::next_request() {
   phase_ = phase::idle;
+  pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
   version_ = 11;
@@ -215,6 +216,10 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
+  if (const auto refused = refuse_stranger()) {
+    respond(api::refuse(*refused), no_body ? after::go_on : after::close);
+    return;
+  }
   const auto asked = read_target(method, target);
   if (!asked) {
     respond(asked.error(), no_body ? after::go_on : after::close);
@@ -239,26 +244,6 @@ http_connection::read_target(std::string_view method, std::string_view target) c
         api::refuse({errc::not_found, "this address answers health checks only"}));
   }
   return found;
-}
-
-std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
-  api::gate* const door = core_.options.api.door;
-  if (door == nullptr) {
-    return std::nullopt;
-  }
-  error_code ec;
-  std::string address = socket_.remote_endpoint(ec).address().to_string();
-  const auto key = parser_->get()[http::field::authorization];
-  auto who = door->admit({.needs = asked.needs,
-                          .route = asked.route,
-                          .endpoint = asked.endpoint,
-                          .authorization = {key.data(), key.size()},
-                          .address = address});
-  if (!who) {
-    return api::turned_away(who.error());
-  }
-  pass_.emplace(*door, asked, std::move(address), std::move(*who));
-  return std::nullopt;
 }
 
 void http_connection::begin_body(std::size_t limit) {

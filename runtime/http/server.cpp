@@ -13,7 +13,7 @@ using tcp = asio::ip::tcp;
 
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
-http_core::http_core(http_options o) : options(std::move(o)) {}
+http_core::http_core(http_options o) : options(std::move(o)), hosts(options.hosts) {}
 
 http_listener http_core::listener(bool only_health) {
   return {io, [this, only_health](tcp::socket s) { take(std::move(s), only_health); },

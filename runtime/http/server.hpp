@@ -27,6 +27,9 @@ struct http_options {
   /// A second address that answers health checks only (api.health_path and /ping), with places of
   /// its own, so that a full house is still told from a dead one. Empty: none.
   std::string health_listen;
+  /// Names beside localhost that Host and Origin may have while nobody needs a key
+  /// (host_names.hpp).
+  std::vector<std::string> hosts{};
   api::limits api;
   std::size_t connections_max = 1'024;
   /// Connections beyond the limit that are being told so; more are dropped without a word.

@@ -214,6 +214,7 @@ class pod {
 measured measure_actors(const actors_plan& plan) {
   system_time time;
   seeded_random random;
+  system_secrets secrets;
   warnings log;
   metrics meters;
   no_engines engines;
@@ -232,7 +233,8 @@ measured measure_actors(const actors_plan& plan) {
     chosen = std::move(file);
   }
   opened_store jobs{std::move(chosen)};
-  world outside{time, random, log, meters, engines, http, probe, models, *jobs, post, feed, post};
+  world outside{time,  random, secrets, log,  meters, engines, http,
+                probe, models, *jobs,   post, feed,   post};
   const auto knobs = knobs_for(plan);
   pod running{outside, knobs, plan};
   client_crowd clients{running.system(), running.ingress(), plan.clients, plan.payload};

@@ -1,16 +1,15 @@
 #include "cluster/program/keys/commands.hpp"
 
 #include "runtime/access/key_file.hpp"
+#include "runtime/access/key_maker.hpp"
 #include "runtime/access/keys.hpp"
 #include "runtime/telemetry/table.hpp"
 
-#include <algorithm>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <iostream>
 #include <memory>
-#include <unistd.h>
 
 namespace tayfa {
 
@@ -47,27 +46,6 @@ result<std::vector<access::access_key>> keys_in(const std::string& file, std::st
   return keys ? std::move(keys) : fail(errc::bad_config, file + ", " + keys.error().text);
 }
 
-/// The file's text with one more key.
-result<std::string> with_key(const std::string& file, std::string text,
-                             const access::access_key& key) {
-  const auto keys = keys_in(file, text);
-  if (!keys) {
-    return fail(keys.error());
-  }
-  if (std::any_of(keys->begin(), keys->end(),
-                  [&key](const auto& each) { return each.name == key.name; })) {
-    return fail(errc::bad_usage, "a key is named " + key.name + " already");
-  }
-  const auto line = access::key_line(key);
-  if (!line) {
-    return fail(line.error());
-  }
-  text += text.empty() || text.ends_with('\n') ? "" : "\n";
-  text += *line + '\n';
-  const auto read = keys_in(file, text); // not too many, not too large
-  return read ? result<std::string>{std::move(text)} : fail(read.error());
-}
-
 std::string joined(const std::vector<std::string>& words, std::string_view nothing) {
   std::string out;
   for (const auto& word : words) {
@@ -87,37 +65,17 @@ int finish(std::ostream& out, std::ostream& err) {
 
 } // namespace
 
-result<key_bytes> system_key_bytes() {
-  key_bytes bytes{};
-  if (::getentropy(bytes.data(), bytes.size()) != 0) {
-    return fail(errc::io_error, "the system has no random numbers");
-  }
-  return bytes;
-}
-
-int run_key_new(const new_key& wanted, const key_source& source, std::ostream& out,
+int run_key_new(const new_key& wanted, secret_source& secrets, std::ostream& out,
                 std::ostream& err) {
-  auto key = key_of(wanted);
+  const auto key = key_of(wanted);
   if (!key) {
     return refuse(key.error(), err);
   }
-  const auto bytes = source();
-  if (!bytes) {
-    return refuse(bytes.error(), err);
+  const auto text = access::make_key(wanted.file, *key, secrets);
+  if (!text) {
+    return refuse(text.error(), err);
   }
-  const std::string text = access::key_text(*bytes);
-  const auto digest = access::digest_of(text);
-  if (!digest) {
-    return refuse(digest.error(), err);
-  }
-  key->digest = *digest;
-  const auto changed = access::change_key_file(wanted.file, [&wanted, &key](std::string before) {
-    return with_key(wanted.file, std::move(before), *key);
-  });
-  if (!changed) {
-    return refuse(changed.error(), err);
-  }
-  out << text << '\n';
+  out << *text << '\n';
   err << "the key " << key->name << " (" << access::scopes_text(*key) << ") is in " << wanted.file
       << "; it is shown only here\n";
   return finish(out, err);
@@ -191,7 +149,8 @@ void add_key_command(CLI::App& app, int& exit_code) {
   add_place(*make, options);
   make->callback([options, &exit_code] {
     options->wanted.file = options->path();
-    exit_code = run_key_new(options->wanted, system_key_bytes, std::cout, std::cerr);
+    system_secrets secrets;
+    exit_code = run_key_new(options->wanted, secrets, std::cout, std::cerr);
   });
 
   CLI::App* const list = cmd->add_subcommand("list", "who has a key, and for what");

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <system_error>
 
 namespace tayfa::access {
 namespace {
@@ -23,14 +24,7 @@ class key_commands : public testing::Test {
     wanted.file = file;
     std::ostringstream out;
     std::ostringstream err;
-    const int code = run_key_new(
-        wanted,
-        [this]() -> result<key_bytes> {
-          key_bytes bytes{};
-          bytes.fill(++made);
-          return bytes;
-        },
-        out, err);
+    const int code = run_key_new(wanted, secrets, out, err);
     return {code, out.str(), err.str()};
   }
   outcome list() const {
@@ -47,7 +41,7 @@ class key_commands : public testing::Test {
 
   scratch_folder here;
   std::string file = here / "data/keys";
-  unsigned char made = 0;
+  counted_secrets secrets;
 };
 
 TEST_F(key_commands, a_key_that_is_made_opens) {
@@ -151,8 +145,18 @@ TEST_F(key_commands, the_command_line) {
   EXPECT_EQ(parse({"key", "remove"}), -2);
 }
 
-TEST(system_key_bytes, are_not_the_same_twice) {
-  EXPECT_NE(*system_key_bytes(), *system_key_bytes());
+TEST_F(key_commands, without_random_numbers_no_key_is_made) {
+  struct empty final : secret_source {
+    void fill(std::span<std::byte>) override {
+      throw std::system_error{ENOSYS, std::generic_category(), "getrandom"};
+    }
+  } none;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_key_new({.file = file, .name = "a"}, none, out, err), key_exit::failed);
+  EXPECT_EQ(out.str(), "");
+  EXPECT_NE(err.str().find("no random numbers"), std::string::npos);
+  EXPECT_FALSE(stamp_of(file));
 }
 
 } // namespace

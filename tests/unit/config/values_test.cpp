@@ -110,6 +110,12 @@ TEST(parse_value, texts) {
               HasSubstr("longer than 4096 bytes"));
   EXPECT_THAT(complaint_of<std::string>(text_row(text_form::address), "0.0.0.0"),
               HasSubstr("0.0.0.0 is not an address"));
+  EXPECT_EQ(value_of<std::string>(text_row(text_form::host), "Gpu.example"), "Gpu.example");
+  for (const char* bad : {"gpu.example:8000", "http://gpu", "*", "10.0.0.1", "gpu.", "a/b"}) {
+    EXPECT_THAT(complaint_of<std::string>(text_row(text_form::host), bad),
+                HasSubstr("is not the name of a host"))
+        << bad;
+  }
 }
 
 TEST(parse_value, lists) {

@@ -23,6 +23,7 @@
 #include "tests/unit/core/row_keepers.hpp"
 
 #include "runtime/core/job_table.hpp"
+#include "runtime/world/random.hpp"
 
 #include <functional>
 #include <map>
