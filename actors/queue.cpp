@@ -20,6 +20,7 @@ queue::behavior_type queue::make_behavior() {
 void queue::on_exit() {
   crew_ = crew{};
   workers_.clear();
+  purges_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
@@ -33,13 +34,14 @@ queue::behavior_type queue::waiting() {
           [this](const count_jobs&) { return counts_answer{table_.counts()}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           postpone<worker_ready>(),
@@ -63,13 +65,14 @@ queue::behavior_type queue::serving() {
           [this](const count_jobs&) { return counts_answer{table_.counts()}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           [this](const drain_worker& m) {
             decided(table_.worker_draining(now(), m.worker));
             after();
@@ -96,10 +99,11 @@ queue::behavior_type queue::draining() {
           [this](const count_jobs&) { return counts_answer{table_.counts()}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           ignore<models_known>(),
+          ignore<model_refused>(),
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           ignore<worker_ready>(),
@@ -124,6 +128,11 @@ void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
                              caf::actor_cast<gpu_worker_actor>(current_sender())};
   decided(table_.worker_joined(now(), m.worker, m.facts));
+  after();
+}
+
+void queue::refused(const model_refused& m) {
+  decided(table_.model_refused(now(), m.model, m.why));
   after();
 }
 
@@ -245,7 +254,8 @@ void queue::after() {
   commit_soon();
   tell_load();
   arm();
-  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty();
+  const bool settled =
+      !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
       ((table_.running() == 0 && settled) || broken_)) {
     drained_told_ = true;

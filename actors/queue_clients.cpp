@@ -121,18 +121,31 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
   return told;
 }
 
-caf::result<purge_answer> queue::purge() {
-  auto [removed, consequences] = table_.purge(now());
-  ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
+/// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.
+caf::result<purge_answer> queue::purge(const purge_jobs& m) {
+  if (full_ || broken_) {
+    return purge_answer{fail(full_ ? *full_ : error{errc::unavailable, "the store has failed"})};
+  }
+  auto [number, consequences] = table_.purge(now(), m.who);
+  auto later = make_response_promise<purge_answer>();
+  purges_.emplace(number, later);
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, purge_answer{removed});
   after();
-  return told;
+  return later;
+}
+
+/// The disk has no room for what they change, or the store is no more: what was cancelled is, or
+/// will be when there is room; the rest of what waits is left alone.
+void queue::refuse_purges(const error& why) {
+  table_.stop_purges();
+  for (auto& [number, later] : std::exchange(purges_, {})) {
+    later.deliver(purge_answer{fail(why)});
+  }
 }
 
 /// While the disk is full it shows what is: whoever makes room must see what waits for it.
 caf::result<list_answer> queue::list(const list_of_jobs& m) {
-  list_answer answer{table_.list(now(), m.filter)};
+  list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {
     return answer;
   }
