@@ -214,7 +214,6 @@ void gpu_worker::said(const protocol::load_finished& m) {
     return;
   }
   if (!m.ok) {
-    news_.next_model.clear(); // the slot is of more use with the default than with none
     shut_down(cause::load_failed, error{errc_from(m.code).value_or(errc::model_invalid), m.text});
     return;
   }

@@ -98,6 +98,7 @@ class gpu_worker : public gpu_worker_actor::base {
   /// Ends it at once: the process cannot be trusted to obey.
   void kill(cause, error reason);
   void leave(cause, error reason);
+  void model_lost();
   void move_to(engine_state, cause);
   /// SIGTERM, then SIGKILL, then giving up, each after the grace.
   void step_down();
@@ -121,7 +122,7 @@ class gpu_worker : public gpu_worker_actor::base {
   std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
   error reason_;                                 ///< why it ended, when that was not asked for
   bool asked_ = false;                           ///< the end was asked for
-  bool refresh_ = false;                         ///< ended because a job wanted a fresh process
+  bool refresh_ = false;                         ///< a fresh process is to take its place at once
   bool exited_ = false;
   bool in_job_ = false; ///< attempts ran when it ended
   bool offered_ = false;

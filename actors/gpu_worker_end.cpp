@@ -73,9 +73,24 @@ worker_end gpu_worker::how_it_ended() const {
   return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
 }
 
+/// However it ended: what it was loading is suspect. A slot that was asked for that model goes on
+/// with another one at once; its engine is not at fault.
+void gpu_worker::model_lost() {
+  if (!terms_.model.empty()) {
+    news_.next_model.clear();
+    refresh_ = true;
+  }
+  if (!model_.empty() && terms_.mates.loader) {
+    send(terms_.mates.loader, model_refused{terms_.worker, model_, reason_});
+  }
+}
+
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
   in_job_ = !running_.empty();
+  if (load_sent_ && !asked_ && state_.state() == engine_state::LOADING_MODEL) {
+    model_lost();
+  }
   news_.lost += running_.size();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();

@@ -24,6 +24,7 @@ void queue::on_exit() {
   ctx_.outside.store.on_failure(nullptr);
   crew_ = crew{};
   workers_.clear();
+  purges_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
@@ -44,6 +45,7 @@ queue::behavior_type queue::waiting() {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           postpone<worker_ready>(),
@@ -74,6 +76,7 @@ queue::behavior_type queue::serving() {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           [this](const drain_worker& m) {
             decided(table_.worker_draining(now(), m.worker));
             after();
@@ -104,6 +107,7 @@ queue::behavior_type queue::draining() {
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           ignore<models_known>(),
+          ignore<model_refused>(),
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           ignore<worker_ready>(),
@@ -128,6 +132,11 @@ void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
                              caf::actor_cast<gpu_worker_actor>(current_sender())};
   decided(table_.worker_joined(now(), m.worker, m.facts));
+  after();
+}
+
+void queue::refused(const model_refused& m) {
+  decided(table_.model_refused(now(), m.model, m.why));
   after();
 }
 
@@ -250,7 +259,8 @@ void queue::after() {
   commit_soon();
   tell_load();
   arm();
-  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty();
+  const bool settled =
+      !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {

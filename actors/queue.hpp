@@ -97,6 +97,7 @@ class queue : public queue_actor::base {
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
+  void refused(const model_refused&);
   void said(const worker_said&);
   void tell_origin(const worker_said&);
   void gone(const worker_gone&);
@@ -144,6 +145,8 @@ class queue : public queue_actor::base {
   void carry_out(const change_model&);
   void carry_out(const notify&);
   void carry_out(const owe&);
+  void carry_out(const purged&);
+  void refuse_purges(const error&);
   void give_run(std::vector<give>);
   void send_run(run&);
   void call_hook(const notify&, const job_view&);
@@ -165,6 +168,7 @@ class queue : public queue_actor::base {
   job_table& table_;
   crew crew_;
   std::map<slot_id, seat> workers_;
+  std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;

@@ -134,16 +134,26 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
   return told;
 }
 
+/// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.
 caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   if (auto why = refusal_of_changes()) {
     return purge_answer{fail(std::move(*why))};
   }
-  auto [removed, consequences] = table_.purge(now(), m.who);
-  ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
+  auto [number, consequences] = table_.purge(now(), m.who);
+  auto later = make_response_promise<purge_answer>();
+  purges_.emplace(number, later);
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, m.who, purge_answer{removed}, true);
   after();
-  return told;
+  return later;
+}
+
+/// The disk has no room for what they change, or the store is no more: what was cancelled is, or
+/// will be when there is room; the rest of what waits is left alone.
+void queue::refuse_purges(const error& why) {
+  table_.stop_purges();
+  for (auto& [number, later] : std::exchange(purges_, {})) {
+    later.deliver(purge_answer{fail(why)});
+  }
 }
 
 /// While the disk is full it shows what is: whoever makes room must see what waits for it.

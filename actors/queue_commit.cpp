@@ -137,6 +137,7 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
+  refuse_purges(why);
   decided(table_.withdraw(now(), fresh));
 }
 
@@ -199,6 +200,7 @@ void queue::store_broken(const error& why) {
     }
     list->clear();
   }
+  refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"});
   if (crew_.supervisor) {
     send(crew_.supervisor, store_failed{why});
   }

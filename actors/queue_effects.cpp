@@ -135,6 +135,18 @@ void queue::carry_out(const moved& m) {
   }
 }
 
+void queue::carry_out(const purged& p) {
+  ctx_.outside.log.info("queue_purged", {{"jobs", p.removed}, {"whole", p.whole}});
+  auto node = purges_.extract(p.number);
+  if (node.empty()) {
+    return; // an earlier queue was asked
+  }
+  node.mapped().deliver(
+      p.whole ? purge_answer{p.removed}
+              : purge_answer{fail(errc::stopping, std::to_string(p.removed) +
+                                                      " jobs were cancelled; the others wait")});
+}
+
 void queue::measure(const job_view& view) {
   auto& meters = ctx_.outside.meters;
   const auto seconds = [](milliseconds ms) { return static_cast<double>(ms.count()) / 1000.0; };

@@ -305,6 +305,9 @@ void supervisor::engine(const engine_moved& m) {
     return;
   }
   s.state = m.state;
+  if (m.state == engine_state::SHUTDOWN) {
+    s.load_refused = m.why == cause::load_failed;
+  }
   if (m.state == engine_state::READY) {
     s.given_up = false;
     if (s.leaving() && s.worker) {

@@ -148,9 +148,10 @@ class supervisor : public supervisor_actor::base {
     std::uint64_t completed = 0, lost = 0; ///< of earlier ones
     bool given_up = false;                 ///< while LAUNCHING
     bool quarantined = false;
-    bool draining = false; ///< an operator's wish; holds until undrained
-    bool removed = false;  ///< the pod shall not have it any more
-    bool stopped = false;  ///< no engine, and none to come
+    bool load_refused = false; ///< its latest engine could not load its model
+    bool draining = false;     ///< an operator's wish; holds until undrained
+    bool removed = false;      ///< the pod shall not have it any more
+    bool stopped = false;      ///< no engine, and none to come
     bool leaving() const { return draining || removed; }
     bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
   };

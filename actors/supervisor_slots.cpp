@@ -127,7 +127,12 @@ void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::
     ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
   }
   const auto lost = [](const slot& x) { return x.removed || x.given_up || x.quarantined; };
-  if (std::all_of(slots_.begin(), slots_.end(), lost)) {
+  // Engines that only want another file: the pod lives, says so, and tries again. A start would
+  // find the same files, and nobody could be told why.
+  const auto for_the_file = [](const slot& x) { return x.removed || x.load_refused; };
+  if (!launching_now && std::all_of(slots_.begin(), slots_.end(), for_the_file)) {
+    ctx_.outside.log.error("no_model_loads", {{"text", why.text}});
+  } else if (std::all_of(slots_.begin(), slots_.end(), lost)) {
     fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
   } else if (launching_now) {
     maybe_ready();

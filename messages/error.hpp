@@ -56,6 +56,7 @@ namespace tayfa {
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
   X(lease_expired, 51, 200, "the attempt made no progress within its lease")                       \
   X(poison, 52, 200, "the job ended the engine that ran it, alone, too often")                     \
+  X(model_unavailable, 55, 503, "its model cannot be loaded here now")                             \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \

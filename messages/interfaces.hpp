@@ -245,6 +245,13 @@ struct check_catalogue {};
 struct catalogue_checked {
   result<std::size_t> models; ///< how many
 };
+/// An engine could not load it. From its worker to the loader, which looks at the file again, and
+/// from there to the queue, unless another file has taken its place.
+struct model_refused {
+  worker_ref worker;
+  std::string model;
+  error why;
+};
 /// To the queue: what can be asked for.
 struct models_known {
   std::vector<model_facts> models;
@@ -274,7 +281,7 @@ using queue_actor = caf::typed_actor<
     caf::replies_to<drop_job>::with<job_answer>, caf::replies_to<purge_jobs>::with<purge_answer>,
     caf::replies_to<list_of_jobs>::with<list_answer>,
     caf::replies_to<inspect_job>::with<detail_answer>, caf::reacts_to<models_known>,
-    caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
+    caf::reacts_to<model_refused>, caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
     caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
@@ -300,8 +307,8 @@ using model_loader_actor =
     caf::typed_actor<caf::reacts_to<check_catalogue>, caf::reacts_to<catalogue_news>,
                      caf::replies_to<want_model>::with<model_granted>, // postponed until the
                                                                        // catalogue is checked
-                     caf::reacts_to<model_loaded>, caf::reacts_to<crew>,
-                     caf::replies_to<are_you_there>::with<here_i_am>>;
+                     caf::reacts_to<model_loaded>, caf::reacts_to<model_refused>,
+                     caf::reacts_to<crew>, caf::replies_to<are_you_there>::with<here_i_am>>;
 
 /// RunPod's six worker numbers (/health).
 struct ask_health {};
@@ -425,6 +432,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::detail_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_worker)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::change_worker_model)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::models_known)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_engine)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_news)

@@ -12,6 +12,8 @@ struct model_facts {
   std::string name;
   std::uint64_t file_bytes = 0;
   std::uint64_t memory_bytes = 0; ///< on a device; 0 = unknown, fits everywhere
+  std::uint64_t version = 0;      ///< grows when another file took its place
+  bool operator==(const model_facts&) const = default;
 };
 
 /// What a worker says of itself when it is ready.

@@ -1,5 +1,7 @@
 #include "actors/sim/sim_world.hpp"
 
+#include <algorithm>
+
 namespace tayfa::sim {
 
 void observed_log::write(log_level level, std::string_view event,
@@ -71,13 +73,23 @@ call_ticket sim_poster::send(outgoing_call call,
   return ++tickets_;
 }
 
-void sim_models::inspect(std::vector<std::string>,
+void sim_models::inspect(std::vector<std::string> paths,
                          std::function<void(result<std::vector<model_entry>>)> done) {
   if (broken) {
     done(fail(errc::model_invalid, "sha256 differs from the manifest"));
     return;
   }
-  done(entries);
+  if (paths.empty()) {
+    done(entries);
+    return;
+  }
+  std::vector<model_entry> found; // of one of them, again
+  for (const auto& entry : entries) {
+    if (std::find(paths.begin(), paths.end(), entry.path) != paths.end()) {
+      found.push_back(entry);
+    }
+  }
+  done(std::move(found));
 }
 
 } // namespace tayfa::sim

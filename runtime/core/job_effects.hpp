@@ -57,7 +57,15 @@ struct owe {
   bool whole = true;    ///< false: so many chunks are kept at most, and there may have been more
 };
 
-using effect = std::variant<give, revoke, change_model, moved, notify, owe>;
+/// A purge is over: so many jobs were cancelled. `whole`: false when the pod stops before all of
+/// them were; the others wait for the next start.
+struct purged {
+  std::uint64_t number;
+  std::size_t removed;
+  bool whole;
+};
+
+using effect = std::variant<give, revoke, change_model, moved, notify, owe, purged>;
 using effects = std::vector<effect>;
 
 } // namespace tayfa

@@ -47,10 +47,13 @@ struct job_limits {
   /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
   /// running jobs add is not refused, only counted: their number is bounded by the workers.
   std::size_t live_bytes_max = std::size_t{1} << 30;
-  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are
-  /// forgotten before their time.
+  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest ones
+  /// of the tenant that has the most are forgotten before their time. The one that ended last
+  /// stays.
   std::size_t kept_bytes_max = std::size_t{1} << 30;
   std::size_t kept_jobs_max = 100'000;
+  /// What concerns many jobs at once goes in steps of so many.
+  std::size_t step_rows = 256;
   /// Changes are noted for take_changes(). Without a store nobody would take them.
   bool durable = false;
   /// Texts larger than this leave memory once they are durable; 0 = never.

@@ -2,6 +2,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -50,6 +51,7 @@ job_table::job_table(job_limits limits)
       sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
+  limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
 }
 
 job_id job_table::make_id(secret_source& secrets, bool sync) {
@@ -67,7 +69,7 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
   if (stopping_) {
     return fail(errc::stopping);
   }
-  const std::size_t waiting = lines_.size() + sleeping_;
+  const std::size_t waiting = lines_.size() + sleeping_ + parked_;
   if (waiting >= limits_.queue_max) {
     return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
   }
@@ -75,9 +77,9 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
     return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
   }
   if (limits_.tenant_max > 0) {
-    const auto mine = live_of_tenant_.find(request.policy.tenant);
-    if (mine != live_of_tenant_.end() && mine->second >= limits_.tenant_max) {
-      return fail(errc::quota_exceeded, std::to_string(mine->second) + " jobs are here");
+    const auto mine = tenants_.find(request.policy.tenant);
+    if (mine != tenants_.end() && mine->second.live >= limits_.tenant_max) {
+      return fail(errc::quota_exceeded, std::to_string(mine->second.live) + " jobs are here");
     }
   }
   return {};
@@ -109,12 +111,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   if (id.empty() || jobs_.contains(id)) {
     return fail(errc::bad_request, "a job with this id exists");
   }
-  if (!models_.empty()) {
-    if (request.model.empty()) {
-      request.model = models_.front().name;
-    } else if (model_of(request.model) == nullptr) {
-      return fail(errc::model_not_found, request.model);
-    }
+  if (!models_.empty() && request.model.empty()) {
+    request.model = models_.front().name;
+  }
+  if (const auto runs = may_run(request.model, now); !runs) {
+    return fail(runs.error());
   }
   const auto entry = jobs_.try_emplace(std::move(id)).first;
   record& r = entry->second;
@@ -128,16 +129,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
   r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : last_held_of(*r.id);
-  by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (keyed) {
     by_key_[key_of(r.request)] = &r;
   }
-  if (limits_.tenant_max > 0) {
-    ++live_of_tenant_[r.request.policy.tenant];
-  }
-  origins_live_ += r.request.origin.empty() ? 0 : 1;
-  r.due = now;
-  deadlines_.emplace(deadline{r.due, r.order}, &r);
+  enlist(r);
+  ++tenant_of(r).live;
   account(r);
   note(r, store::part_request);
   arrivals_[rate_key(r.request.model)].arrived(now);
@@ -167,6 +163,9 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
   } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
+    }
+    if (const auto runs = may_run(r.request.model, now); !runs) {
+      return fail(runs.error());
     }
     revive(now, r);
     assign(now, answer.then);
@@ -252,6 +251,9 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
+  if (const auto runs = may_run(r->request.model, now); !runs) {
+    return fail(runs.error());
+  }
   revive(now, *r);
   effects out;
   assign(now, out);
@@ -267,25 +269,28 @@ void job_table::revive(moment now, record& ended_job) {
   p.failure.reset();
   p.delay.reset();
   p.execution.reset();
+  change_state(*r, r->state.state(), job_state::IN_QUEUE);
   r->state = {}; // a new life is a new machine, as a restarted engine is
   ++r->lives;
   r->suspect = r->suspect || r->lone_kills > 0;
   r->lone_kills = 0;
   r->free_attempts = r->attempts;
   r->dead = false;
+  of_dead_.erase(r->order);
   r->hook_open = false;
-  r->hook_out = false;
+  set_hook_out(*r, false);
   r->hook_tries = 0;
   r->refresh = false;
   r->began.reset();
   r->life_began = now;
   r->not_before = now;
-  if (limits_.tenant_max > 0) {
-    ++live_of_tenant_[r->request.policy.tenant];
+  ++tenant_of(*r).live;
+  if (!r->request.origin.empty()) {
+    origins_live_.insert(r->order);
   }
-  origins_live_ += r->request.origin.empty() ? 0 : 1;
   account(*r);
   note(*r, store::part_state | store::part_output);
+  spare(*r);
   queue_up(now, *r);
 }
 
@@ -305,23 +310,6 @@ result<job_view> job_table::drop(moment now, const job_id& id, const job_access&
   return view;
 }
 
-std::pair<std::size_t, effects> job_table::purge(moment now, const job_access& who) {
-  std::vector<std::uint64_t> waiting;
-  for (const auto& [order, r] : by_order_) {
-    if (r->state.state() == job_state::IN_QUEUE &&
-        who.covers(r->request.endpoint, r->request.policy.tenant)) {
-      waiting.push_back(order);
-    }
-  }
-  effects out;
-  for (const auto order : waiting) {
-    end(now, *by_order_.at(order), job_state::CANCELLED, cause::cancel_requested, std::nullopt,
-        out);
-  }
-  assign(now, out);
-  return {waiting.size(), std::move(out)};
-}
-
 // ---- the pod ------------------------------------------------------------------------------------
 
 void job_table::stop_taking() {
@@ -339,10 +327,8 @@ effects job_table::hand_back(moment now) {
     }
   }
   effects out;
-  for (const auto& [order, r] : by_order_) { // nobody here will run what a platform gave
-    if (!r->request.origin.empty() && r->state.state() == job_state::IN_QUEUE) {
-      running.emplace(order, r);
-    }
+  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
+    running.emplace(*next, by_order_.at(*next)); // nobody here will run what a platform gave
   }
   for (const auto& [order, r] : running) {
     if (!r->request.origin.empty()) {
@@ -353,72 +339,18 @@ effects job_table::hand_back(moment now) {
     lose(now, *r, error{errc::stopping, "handed back"}, out, true);
     revoke_current(*r, out);
   }
+  auto stopped = stop_purges();
+  out.insert(out.end(), std::make_move_iterator(stopped.begin()),
+             std::make_move_iterator(stopped.end()));
   return out;
-}
-
-effects job_table::expire(moment now) {
-  effects out;
-  while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
-    expire_one(now, *deadlines_.begin()->second, out);
-  }
-  assign(now, out);
-  return out;
-}
-
-void job_table::expire_one(moment now, record& r, effects& out) {
-  switch (r.state.state()) {
-  case job_state::IN_QUEUE:
-    if (ttl_end(r) <= now) {
-      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
-    } else {
-      leave_line(r);
-      queue_up(now, r); // it slept long enough
-    }
-    return;
-  case job_state::IN_PROGRESS:
-    if (run_end(r) <= now && run_end(r) <= ttl_end(r)) {
-      end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
-          error{errc::execution_timeout, {}}, out);
-    } else if (ttl_end(r) <= now) {
-      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
-    } else {
-      const attempt_ref attempt{*r.id, r.attempts};
-      const worker_ref holder = r.holder;
-      lose(now, r, error{errc::lease_expired, {}}, out);
-      const worker* w = present(holder);
-      if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
-        out.emplace_back(revoke{holder, attempt});
-      }
-    }
-    return;
-  case job_state::COMPLETED:
-  case job_state::FAILED:
-  case job_state::CANCELLED:
-  case job_state::TIMED_OUT:
-    if (r.hook_open && !r.hook_out) {
-      tell_hook(now, r, out);
-    } else {
-      forget(r);
-    }
-    return;
-  }
-}
-
-std::optional<moment> job_table::next_deadline() const {
-  auto next = look_again_;
-  if (!deadlines_.empty()) {
-    const auto first = deadlines_.begin()->first.first;
-    next = next ? std::min(*next, first) : first;
-  }
-  return next;
 }
 
 job_counts job_table::counts() const {
   job_counts all = counts_;
-  all.in_queue = lines_.size() + sleeping_;
+  all.in_queue = lines_.size() + sleeping_ + parked_;
   all.in_progress = running_;
-  all.dead = dead_list_.size();
-  all.kept = ended_.size() + dead_list_.size() + owed_list_.size();
+  all.dead = of_dead_.size();
+  all.kept = ended_ + of_dead_.size() + owed_list_.size();
   return all;
 }
 

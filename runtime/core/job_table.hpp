@@ -17,9 +17,12 @@
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
 //     finished or worker_lost arrives, because the engine may still be at it;
-//   * attempts of a life <= max_attempts; jobs that wait for their first attempt <= queue_max (one
-//     that comes back from a lost attempt was accepted before and is never refused); the bytes of
-//     live and of ended jobs are bounded, and so are the numbers of ended and of dead ones.
+//   * attempts of a life <= max_attempts; jobs that wait for their first attempt <= queue_max when
+//     they are accepted (one that comes back from a lost attempt, or that an earlier process
+//     accepted under a larger bound, is never refused nor forgotten); the bytes of live and of
+//     ended jobs are bounded, and so are the numbers of ended and of dead ones;
+//   * no command looks at all jobs: what concerns many of them (a purge, the end of what cannot
+//     run, forgetting) goes in steps of limits.step_rows, one of them in the store at a time.
 //
 // Everything is ordered by submission or by arrival, nothing by address or hash: the same commands
 // give the same effects.
@@ -36,18 +39,20 @@
 #include "runtime/core/job_numbers.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
+#include "runtime/core/sorted_blocks.hpp"
 #include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
 #include "runtime/world/secrets.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -104,16 +109,29 @@ class job_table {
   result<view_and_effects> retry(moment now, const job_id&, const job_access& who = {});
   /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
   result<job_view> drop(moment now, const job_id&, const job_access& who = {});
-  /// Cancels everything that waits. How many.
-  std::pair<std::size_t, effects> purge(moment now, const job_access& who = {});
-  job_list list(moment now, const job_filter&, const job_access& who = {}) const;
+  /// Cancels everything that waits now, as far as it is covered: one step at once, the others as
+  /// expire() is called. The effect `purged` with this number comes when all of it has ended. What
+  /// is submitted, retried or lost by a worker afterwards is not purged; what is to be purged is
+  /// not given out.
+  std::pair<std::uint64_t, effects> purge(moment now, job_access covered = {});
+  /// The purges that go on end where they are: the effect says how many jobs each has cancelled.
+  effects stop_purges();
+  /// Looks at a few thousand jobs at most: a list may be short, or empty, and have a `next`.
+  job_list list(moment now, const job_filter&, const job_access& covered = {}) const;
   result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
   /// The job is here, but not for `who`.
   bool hidden(const job_id&, const job_access& who) const;
 
   // ---- workers ---------------------------------------------------------------------------------
-  /// What the catalogue holds; the first is the default. Empty = models are not told apart.
+  /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
+  /// that waits for a model that is not in it goes on waiting (model_missing) and takes part in no
+  /// decision; one of a platform FAILS with model_not_found: nobody here will run it.
   effects models_known(moment now, std::vector<model_facts>);
+  /// An engine could not load this model. One that certainly cannot be loaded, or could not several
+  /// times in a row, is broken for a while, which doubles: its jobs FAIL with
+  /// errc::model_unavailable and none is accepted. Until then it is asked for again after a pause,
+  /// which doubles.
+  effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
   /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
@@ -167,7 +185,7 @@ class job_table {
   /// The live ones, by submission, with the platform's own ids.
   std::vector<std::pair<job_id, std::string>> origins() const;
   /// Jobs of platforms that have not ended or whose result is still owed.
-  std::size_t owed() const { return origins_live_ + owed_list_.size(); }
+  std::size_t owed() const { return origins_live_.size() + owed_list_.size(); }
   /// What the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const;
 
@@ -179,7 +197,9 @@ class job_table {
   /// ones too: nobody here will run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
-  /// what has been kept long enough, and looks again at who waits for what.
+  /// what has been kept long enough, takes the next step of a purge, and looks again at who waits
+  /// for what. At most limits.step_rows of each: what is left is due at once, or as soon as the
+  /// rows of the last step are durable.
   effects expire(moment now);
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
@@ -196,7 +216,9 @@ class job_table {
   /// The rows that changed since the last call, as they are now. They are `in flight` until
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
-  bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
+  bool has_changes() const {
+    return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();
+  }
   /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
   /// nothing of any job is.
   bool durable(const job_id&) const;
@@ -216,8 +238,8 @@ class job_table {
 
  private:
   struct record;
-  using list_of = std::list<record*>;
   using deadline = std::pair<moment, std::uint64_t>; ///< when, and the job's order
+  using order_set = sorted_blocks<std::uint64_t>;
 
   /// What only jobs have to which something happened.
   struct past {
@@ -228,7 +250,6 @@ class job_table {
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
-    list_of::iterator place; ///< in list_of_ended()
   };
 
   struct record {
@@ -247,7 +268,10 @@ class job_table {
 
     bool watch = false;
     bool kept = false;     ///< counted in kept_bytes_
+    bool listed = false;   ///< and in what is kept for its tenant
     bool sleeping = false; ///< IN_QUEUE but not in lines_: not_before is to come
+    bool parked = false;   ///< likewise: the catalogue has no such model, or it is to be purged
+    bool slow = false;     ///< its deadline is in slow_deadlines_
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
@@ -298,7 +322,43 @@ class job_table {
     moment change_asked;
     moment back_at;      ///< expected
     moment change_until; ///< not counted on any more
+    /// Tenants, one for each attempt, for whose attempts its engine has to be started anew; each
+    /// was charged blamed_ms, and is charged the rest when the next engine is there.
+    std::vector<std::string> blamed;
+    double blamed_ms = 0;
+    moment gone_at;
   };
+
+  /// What is here of one tenant, and what it is charged for.
+  struct tenant_jobs {
+    const std::string* name = nullptr; ///< the key in tenants_
+    order_set orders;
+    std::size_t live = 0;
+    std::size_t kept_bytes = 0;    ///< of ended jobs, without results owed to platforms
+    sorted_blocks<deadline> ended; ///< when, without the dead and the owed
+    sorted_blocks<deadline> dead;  ///< likewise
+  };
+  /// Tenants by what is kept for them of one kind; only those with any.
+  using tenant_ranks = std::set<std::pair<std::size_t, std::string_view>>;
+
+  /// A purge that goes on: what waits of the orders above `at`, up to `upto`.
+  struct purge_order {
+    std::uint64_t number = 0;
+    job_access covered;
+    std::uint64_t at = 0;
+    std::uint64_t upto = 0;
+    std::size_t removed = 0;
+    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+  };
+
+  /// A model that engines could not load.
+  struct model_trouble {
+    std::uint32_t failures = 0; ///< in a row
+    bool broken = false;
+    moment again_at; ///< not asked for before
+    error why;
+  };
+  struct waits_seen;
 
   bool ended(const record& r) const { return is_final(r.state.state()); }
   moment ttl_end(const record&) const;
@@ -309,13 +369,23 @@ class job_table {
   std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
   bool kept(moment now, const record&) const;
   std::string worker_name(const record&) const;
-  list_of& list_of_ended(const record&);
+  tenant_jobs& tenant_of(const record&);
+  void enlist(record&);
+  void delist(record&);
   void put_among_ended(record&);
   void take_from_ended(record&);
+  void rank(tenant_ranks&, const tenant_jobs&, std::size_t from, std::size_t to);
+  record* evictable(tenant_jobs&, const record* newest, bool dead);
+  bool evict(const tenant_ranks&, const record* newest, bool ended, bool dead,
+             std::size_t fair_share);
   fair_lines::place place_of(const record&) const;
   work_kind work_of(const record&, const worker&) const;
   past& past_of(record&);
+  waits_seen look_at_workers() const;
+  wait_reason why_waits(const record&, const waits_seen&) const;
   wait_reason why_waits(const record&) const;
+  const order_set& shortest(const job_filter&) const;
+  job_line line_of(moment now, const record&, const waits_seen&) const;
   job_view view_of(const record&) const;
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
@@ -326,6 +396,11 @@ class job_table {
   record* current(worker_ref, const attempt_ref&);
   worker* present(worker_ref);
   const model_facts* model_of(const std::string&) const;
+  bool missing(const record&) const;
+  result<void> may_run(const std::string& model, moment now) const;
+  const model_trouble* trouble_of(const std::string& model) const;
+  void judge_waiting(moment now, effects&);
+  void wish_failed(moment now, const std::string& model, const error& why);
 
   void schedule(record&);
   /// To be called after every change of what a job stores.
@@ -333,13 +408,16 @@ class job_table {
   void note(record&, unsigned parts);
   void tally(record&);
   void forget(record&);
-  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
-  /// the caller may still refer.
+  /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
+  /// the one that ended last, to which the caller may still refer.
   void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
+  void park(record&);
   void move(record&, job_state to, cause why, effects&);
-  void settle_attempt(moment now, record&, std::optional<error>);
+  void settle_attempt(moment now, record&, std::optional<error>, bool lost);
+  void blame(moment now, worker&);
+  void settle_blame(moment now, const worker&);
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
@@ -353,6 +431,7 @@ class job_table {
   void open_delivery(moment now, record&, effects&);
   void tell_hook(moment now, record&, effects&);
   void close_delivery(record&);
+  void set_hook_out(record&, bool);
   moment owed_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
@@ -365,6 +444,16 @@ class job_table {
   void lose_worker(moment now, worker&, const error& why, effects&);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
+  void change_state(record&, job_state from, job_state to);
+
+  // steps (job_table_steps.cpp)
+  bool paced() const { return step_dirty_ || step_flying_; }
+  void stepped();
+  std::size_t step_purges(moment now, std::size_t most, effects&);
+  std::size_t step_broken_models(moment now, std::size_t most, effects&);
+  purge_order* purge_of(const record&);
+  void spare(const record&);
+  const order_set& shortest_waiting(const job_access&) const;
 
   void renew(moment now, record&);
   void learn(moment now, worker&, const record*, const protocol::finished&);
@@ -395,12 +484,15 @@ class job_table {
   void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
+  void audit_indexes(std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
   std::size_t running_ = 0;
+  std::size_t restored_ = 0; ///< jobs of earlier processes that waited when this one began
   std::size_t sleeping_ = 0;
+  std::size_t parked_ = 0;
   bool stopping_ = false;
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
@@ -408,23 +500,41 @@ class job_table {
   job_numbers numbers_;
   job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
   std::unordered_map<job_id, record> jobs_;
-  std::map<std::uint64_t, record*> by_order_;
-  std::map<std::string, record*> by_key_;             ///< endpoint, tenant and idempotency key
-  std::map<std::string, std::size_t> live_of_tenant_; ///< kept only with tenant_max
-  list_of ended_;     ///< by the time of their end, without the dead and the owed
-  list_of dead_list_; ///< likewise
-  list_of owed_list_; ///< likewise: results that platforms have not accepted yet; never trimmed
-  std::size_t origins_live_ = 0; ///< jobs of platforms that have not ended
+  std::unordered_map<std::uint64_t, record*> by_order_;
+  std::map<std::string, record*> by_key_; ///< endpoint, tenant and idempotency key
+  // Lists and purges: the orders of all jobs, and of those of one kind.
+  order_set orders_here_;
+  std::array<order_set, 6> of_state_;
+  order_set of_dead_;
+  std::unordered_map<std::string, tenant_jobs> tenants_;
+  std::unordered_map<std::string, order_set> of_model_;
+  std::unordered_map<std::string, order_set> of_endpoint_;
+  order_set origins_live_; ///< jobs of platforms that have not ended
+  order_set owed_list_;    ///< results that platforms have not accepted yet; never trimmed
+  order_set hooks_out_;    ///< deliveries that are being tried now
+  std::size_t ended_ = 0;  ///< without the dead and the owed
   std::size_t live_bytes_ = 0;
   std::size_t kept_bytes_ = 0;
-  std::map<deadline, record*> deadlines_; ///< one per job: next_due()
+  tenant_ranks by_bytes_, by_ended_, by_dead_;
+  // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)
+  // are served in steps whose rows are durable before the next.
+  sorted_blocks<deadline> deadlines_;
+  sorted_blocks<deadline> slow_deadlines_;
+  std::vector<purge_order> purges_;
+  std::uint64_t purge_numbers_ = 0;
+  std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
+  bool step_dirty_ = false;        ///< rows of the last step are not taken yet
+  bool step_flying_ = false;       ///< or in flight
   std::map<slot_id, worker> workers_;
   std::vector<model_facts> models_;
+  std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
+  double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
   fair_lines lines_;
   run_times times_;
   std::map<std::string, arrival_rate> arrivals_; ///< by model
   batch_sizes sizes_;
+  bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
   std::vector<placement::option> options_; ///< of one decision; kept for its memory
@@ -433,7 +543,8 @@ class job_table {
 
   std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
   std::vector<std::uint64_t> flying_;
-  std::vector<std::uint64_t> erased_; ///< rows to be erased
+  std::vector<std::uint64_t> erased_;        ///< rows to be erased
+  std::vector<std::uint64_t> erased_before_; ///< likewise, of an earlier process: a few at a time
   std::vector<std::uint64_t> flying_erased_;
 };
 

@@ -32,26 +32,6 @@ std::uint8_t one_more(std::uint8_t tries) {
 
 } // namespace
 
-// ---- the lists of ended jobs --------------------------------------------------------------------
-
-job_table::list_of& job_table::list_of_ended(const record& r) {
-  return r.owed ? owed_list_ : (r.dead ? dead_list_ : ended_);
-}
-
-/// By the time of its end, which is nearly always the latest.
-void job_table::put_among_ended(record& r) {
-  auto& list = list_of_ended(r);
-  auto place = list.end();
-  while (place != list.begin() && (*std::prev(place))->past_->ended > r.past_->ended) {
-    --place;
-  }
-  r.past_->place = list.insert(place, &r);
-}
-
-void job_table::take_from_ended(record& r) {
-  list_of_ended(r).erase(r.past_->place);
-}
-
 // ---- deliveries ---------------------------------------------------------------------------------
 
 /// The job has ended, or its platform asks again for how it ended.
@@ -75,7 +55,7 @@ void job_table::owe_again(moment now, record& r, effects& out) {
 }
 
 void job_table::tell_hook(moment now, record& r, effects& out) {
-  r.hook_out = true;
+  set_hook_out(r, true);
   r.hook_tries = one_more(r.hook_tries);
   r.not_before = now; // should nobody say how it went
   note(r, store::part_state);
@@ -93,7 +73,7 @@ void job_table::tell_hook(moment now, record& r, effects& out) {
 
 void job_table::close_delivery(record& r) {
   r.hook_open = false;
-  r.hook_out = false;
+  set_hook_out(r, false);
   if (r.owed) {
     take_from_ended(r);
     r.owed = false;
@@ -115,6 +95,12 @@ std::uint8_t job_table::tries_known(const record& r, std::uint32_t begun) const 
   return static_cast<std::uint8_t>(std::min(begun, most));
 }
 
+void job_table::set_hook_out(record& r, bool out) {
+  if (std::exchange(r.hook_out, out) != out) {
+    out ? hooks_out_.insert(r.order) : hooks_out_.erase(r.order);
+  }
+}
+
 bool job_table::owes_webhook(const job_id& id) const {
   const auto entry = jobs_.find(id);
   return entry != jobs_.end() && entry->second.hook_open;
@@ -126,7 +112,7 @@ effects job_table::notified(moment now, const job_id& id, bool delivered) {
     return {};
   }
   record& r = entry->second;
-  r.hook_out = false;
+  set_hook_out(r, false);
   r.hook_open = !delivered && r.hook_tries < limits_.hook_tries;
   r.not_before = now + limits_.hook_pause;
   note(r, store::part_state);
@@ -147,7 +133,7 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
     trim(nullptr);
     return {};
   }
-  r.hook_out = false;
+  set_hook_out(r, false);
   r.not_before = std::clamp(now + std::min(pause, job_policy::ttl_max), soonest, last);
   note(r, store::part_state);
   schedule(r);
@@ -155,9 +141,10 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
 }
 
 effects job_table::posts_lost(moment) {
-  for (record* r : owed_list_) {
-    if (std::exchange(r->hook_out, false)) {
-      schedule(*r);
+  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
+    if (record& r = *by_order_.at(*next); r.owed) {
+      set_hook_out(r, false);
+      schedule(r);
     }
   }
   return {};
@@ -172,13 +159,10 @@ const std::string* job_table::origin_of(const job_id& id) const {
 
 std::vector<std::pair<job_id, std::string>> job_table::origins() const {
   std::vector<std::pair<job_id, std::string>> out;
-  if (origins_live_ == 0) {
-    return out;
-  }
-  for (const auto& [order, r] : by_order_) {
-    if (!r->request.origin.empty() && !ended(*r)) {
-      out.emplace_back(*r->id, r->request.origin);
-    }
+  out.reserve(origins_live_.size());
+  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
+    const record& r = *by_order_.at(*next);
+    out.emplace_back(*r.id, r.request.origin);
   }
   return out;
 }

@@ -24,19 +24,6 @@ double ms_between(moment from, moment to) {
 
 // ---- workers ------------------------------------------------------------------------------------
 
-effects job_table::models_known(moment now, std::vector<model_facts> models) {
-  models_ = std::move(models);
-  effects out;
-  assign(now, out);
-  return out;
-}
-
-const model_facts* job_table::model_of(const std::string& name) const {
-  const auto it = std::find_if(models_.begin(), models_.end(),
-                               [&name](const model_facts& m) { return m.name == name; });
-  return it == models_.end() ? nullptr : &*it;
-}
-
 effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
   effects out;
   worker& w = workers_[ref.slot];
@@ -59,8 +46,11 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   facts.capacity = remote ? facts.capacity : std::max<std::uint32_t>(facts.capacity, 1);
   // A remote worker takes its jobs one by one, however many.
   facts.batch_max = remote ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
-  if (!w.changing_to.empty() && facts.model == w.changing_to) {
+  settle_blame(now, w);
+  const auto wished = std::exchange(w.changing_to, {});
+  if (!wished.empty() && facts.model == wished) {
     times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
+    troubles_.erase(wished);
   }
   w = worker{};
   w.ref = ref;
@@ -72,6 +62,9 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   w.since = ++ticks_;
   if (!remote) {
     sizes_.engine_new(w.facts.device);
+  }
+  if (!wished.empty() && w.facts.model != wished) {
+    wish_failed(now, wished, error{errc::internal, "the engine came back with another model"});
   }
   assign(now, out);
   return out;
@@ -106,12 +99,11 @@ effects job_table::lose_all_workers(moment now, const error& why) {
     }
   }
   workers_.erase(workers_.lower_bound(slot_id{first_remote_slot}), workers_.end());
-  for (const auto& [order, r] : by_order_) {
-    if (r->hook_out) {
-      r->hook_out = false;
-      r->hook_tries = tries_known(*r, r->hook_tries);
-      schedule(*r);
-    }
+  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
+    record& r = *by_order_.at(*next);
+    set_hook_out(r, false);
+    r.hook_tries = tries_known(r, r.hook_tries);
+    schedule(r);
   }
   assign(now, out); // there is nobody to wait for
   return out;
@@ -264,6 +256,9 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   } else {
     answer.current = true;
     r->refresh = report.refresh_worker;
+    if (report.refresh_worker && !is_remote(*w)) {
+      w->blamed.assign(1, r->request.policy.tenant); // its engine is about to be started anew
+    }
     const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:

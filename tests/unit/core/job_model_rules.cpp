@@ -49,7 +49,9 @@ moment job_model::due(const job& j) const {
 std::optional<moment> job_model::next_deadline() const {
   auto first = batch_due_;
   for (const auto& j : jobs_) {
-    first = std::min(first.value_or(moment::max()), due(j));
+    if (!is_slow(j) || !paced()) {
+      first = std::min(first.value_or(moment::max()), due(j));
+    }
   }
   return first;
 }
@@ -69,7 +71,6 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   j.state = to;
   j.sleeping = false;
   j.ended = now;
-  j.ended_as = ++ends_;
   j.failure = failure;
   j.dead = !j.taken() && (why == cause::attempts_exhausted || why == cause::poisoned);
   if (ran) {
@@ -104,40 +105,63 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   trim(std::string{j.id});
 }
 
-void job_model::trim(const std::string& newest) {
-  const auto oldest = [&](bool dead, bool spare) {
-    job* first = nullptr;
-    std::size_t n = 0;
-    for (auto& j : jobs_) {
-      if (!is_final(j.state) || j.owed || j.dead != dead) {
-        continue;
-      }
-      ++n;
-      if (first == nullptr ||
-          std::tie(j.ended, j.ended_as) < std::tie(first->ended, first->ended_as)) {
-        first = &j;
-      }
+/// What may be forgotten of one tenant: its oldest, the newest of all never.
+bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
+  std::map<std::string, std::size_t> amounts;
+  for (const auto& j : jobs_) {
+    if (is_final(j.state) && !j.owed && (by_bytes || j.dead == dead)) {
+      amounts[j.request.policy.tenant] += by_bytes ? bytes_of(j) : 1;
     }
-    const bool spared = spare && first != nullptr && first->id == newest;
-    return std::pair{spared ? nullptr : first, n};
-  };
-  while (oldest(true, false).second > std::max<std::size_t>(limits_.dead_max, 1)) {
-    forget(std::string{oldest(true, false).first->id});
   }
-  while (oldest(false, false).second > std::max<std::size_t>(limits_.kept_jobs_max, 1)) {
-    forget(std::string{oldest(false, false).first->id});
+  std::vector<std::pair<std::size_t, std::string>> most;
+  for (const auto& [tenant, amount] : amounts) {
+    if (amount > 0) {
+      most.emplace_back(amount, tenant);
+    }
   }
-  for (;;) {
-    std::size_t bytes = 0;
+  std::sort(most.rbegin(), most.rend());
+  for (const auto& [amount, tenant] : most) {
+    if (by_bytes && tenant != most.front().second &&
+        amount <= limits_.kept_bytes_max / most.size()) {
+      return false;
+    }
+    const job* victim = nullptr;
     for (const auto& j : jobs_) {
-      bytes += is_final(j.state) ? bytes_of(j) : 0;
+      const bool may_go = is_final(j.state) && !j.owed && (by_bytes || j.dead == dead) &&
+                          j.request.policy.tenant == tenant && j.id != newest;
+      if (may_go &&
+          (victim == nullptr || std::tuple{j.dead, j.ended, j.order} <
+                                    std::tuple{victim->dead, victim->ended, victim->order})) {
+        victim = &j;
+      }
     }
-    const job* victim = oldest(false, true).first;
-    victim = victim != nullptr ? victim : oldest(true, true).first;
-    if (bytes <= limits_.kept_bytes_max || victim == nullptr) {
-      return;
+    if (victim != nullptr) {
+      forget(std::string{victim->id});
+      return true;
     }
-    forget(std::string{victim->id});
+  }
+  return false;
+}
+
+void job_model::trim(const std::string& newest) {
+  const auto kept_of = [&](bool dead) {
+    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&](const job& j) {
+      return is_final(j.state) && !j.owed && j.dead == dead;
+    }));
+  };
+  while (kept_of(true) > std::max<std::size_t>(limits_.dead_max, 1) && evict(newest, true, false)) {
+  }
+  while (kept_of(false) > std::max<std::size_t>(limits_.kept_jobs_max, 1) &&
+         evict(newest, false, false)) {
+  }
+  const auto bytes = [&] {
+    std::size_t all = 0;
+    for (const auto& j : jobs_) {
+      all += is_final(j.state) ? bytes_of(j) : 0;
+    }
+    return all;
+  };
+  while (bytes() > limits_.kept_bytes_max && evict(newest, false, true)) {
   }
 }
 
@@ -198,7 +222,7 @@ void job_model::lose_all_of(moment now, worker& w, errc why) {
 // ---- assignment ---------------------------------------------------------------------------------
 
 group_key job_model::group_of(const job& j) {
-  return {j.request.model, j.request.shape, j.suspect ? j.order : 0, j.request.endpoint};
+  return {j.request.model, j.request.shape, j.suspect, j.request.endpoint};
 }
 
 bool job_model::at_quota(const std::string& tenant) const {

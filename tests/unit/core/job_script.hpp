@@ -31,6 +31,9 @@ inline std::string text_of(const effect& e) {
            std::string{to_string(o->view.state)} + " try " + std::to_string(o->number) +
            (o->refresh ? " refresh" : "");
   }
+  if (const auto* p = std::get_if<purged>(&e)) {
+    return "purged " + std::to_string(p->removed) + (p->whole ? "" : " of more");
+  }
   const auto& m = std::get<moved>(e);
   return m.view.id.str() + " " + std::string{to_string(m.view.state)} + " (" +
          std::string{to_string(m.why)} + ")" + (m.watched ? " watched" : "");
@@ -110,7 +113,15 @@ struct job_script {
     audited();
     return done ? "" : std::string{to_string(done.error().code)};
   }
-  std::string purge() { return audited(table.purge(now).second); }
+  std::string purge(job_access covered = {}) {
+    return audited(table.purge(now, std::move(covered)).second);
+  }
+  std::string models(std::vector<model_facts> known) {
+    return audited(table.models_known(now, std::move(known)));
+  }
+  std::string refuse(const char* model, const error& why) {
+    return audited(table.model_refused(now, model, why));
+  }
   job_detail detail(const char* id) const {
     auto found = table.inspect(now, job_id{id});
     EXPECT_TRUE(found) << id << " is not there";

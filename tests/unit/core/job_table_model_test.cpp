@@ -261,6 +261,7 @@ class pair_of_tables : job_draws {
   void store() {
     if (!in_flight_) {
       in_flight_ = real_->take_changes();
+      model_.batch_taken();
       return;
     }
     const auto batch = *std::exchange(in_flight_, std::nullopt);
@@ -270,12 +271,14 @@ class pair_of_tables : job_draws {
     }
     disk_.apply(batch);
     real_->committed();
+    model_.batch_over(true);
     for (const auto& [order, row] : disk_.by_order()) {
       model_.stored(order);
     }
   }
   void refuse() {
     const auto fresh = real_->not_committed();
+    model_.batch_over(false);
     see(fresh.empty() ? "" : "withdrawn");
     same(
         real_->withdraw(now_, fresh), [&] { return model_.withdraw(now_, fresh); }, "withdraw");
@@ -298,7 +301,7 @@ class pair_of_tables : job_draws {
     } else if (chance(60)) {
       same(
           real_->hand_back(now_), [&] { return model_.hand_back(now_); }, "hand_back");
-    } else if (chance(20)) {
+    } else if (chance(20) && !model_.paced()) { // else in steps: job_table_steps_test
       same(
           real_->purge(now_).second, [&] { return model_.purge(now_); }, "purge");
     } else if (chance(20) || (model_.stopping() && chance(5))) {
