@@ -57,7 +57,7 @@ void queue::commit_soon() {
   if (committing_ || broken_ || full_ || !table_.has_changes()) {
     commit();
   } else if (!std::exchange(commit_soon_, true)) {
-    send(this, timer{0, commit_now});
+    send(this, timer{{0, commit_now}});
   }
 }
 
@@ -139,7 +139,7 @@ void queue::storage_full(const error& found) {
   in_flight_.clear();
   gathering_ = std::move(stays);
   decided(table_.withdraw(now(), fresh));
-  send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+  send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
 }
 
 void queue::store_broken(const error& why) {

@@ -20,8 +20,10 @@ address_guard guard_from(const config& c) {
 
 } // namespace
 
-http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log) {
+http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log,
+                       const time_source& time) {
   http_options o;
+  o.time = &time;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
   o.api.door = door;
@@ -50,13 +52,14 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
   return o;
 }
 
-poster_options poster_from(const config& c) {
+poster_options poster_from(const config& c, const time_source& time) {
   poster_options o;
+  o.time = &time;
   o.guard = guard_from(c);
   return o;
 }
 
-poster_options platform_poster_from(const serve_plan& plan) {
+poster_options platform_poster_from(const serve_plan& plan, const time_source& time) {
   // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
   // result may wait behind a slow one of another job.
   const std::size_t jobs =
@@ -64,6 +67,7 @@ poster_options platform_poster_from(const serve_plan& plan) {
           ? plan.knobs.runpod_concurrency
           : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
   poster_options o;
+  o.time = &time;
   auto& bounds = o.unguarded;
   bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
   bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes

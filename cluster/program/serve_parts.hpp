@@ -13,11 +13,12 @@
 
 namespace tayfa {
 
-http_options http_from(const config&, api::gate*, metrics&, event_log&);
+/// The clock is the pod's: clients and calls are timed by it. It outlives what is made here.
+http_options http_from(const config&, api::gate*, metrics&, event_log&, const time_source&);
 /// Webhooks: guarded, a few to each receiver.
-poster_options poster_from(const config&);
+poster_options poster_from(const config&, const time_source&);
 /// RunPod's platform: one host that is asked for everything, with two long questions open.
-poster_options platform_poster_from(const serve_plan&);
+poster_options platform_poster_from(const serve_plan&, const time_source&);
 std::unique_ptr<job_store> make_store(const config&, const time_source&);
 
 /// A folder in the system's place for temporary files, gone with its owner. Empty path: it could
