@@ -56,7 +56,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { waited(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { waited(m); }),
           present()};
 }
 
@@ -305,7 +305,7 @@ void runpod_ingress::wait_instead(const job_id& asked, const job_view& known) {
   waits_.insert(std::move(node));
 }
 
-void runpod_ingress::waited(const timer& m) {
+void runpod_ingress::waited(const due_timer& m) {
   if (m.ticket != ticket_) {
     return;
   }
@@ -331,7 +331,7 @@ void runpod_ingress::arm(moment until) {
     return;
   }
   armed_for_ = until;
-  send_timer_at(this, ctx_.outside.time.now(), until, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, until, ++ticket_);
 }
 
 // ---- the pod -----------------------------------------------------------------------------------

@@ -63,7 +63,7 @@ class runpod_ingress : public ingress_actor::base {
   void pod(const pod_moved&);
   void load(const load_changed&);
   void met(const crew&);
-  void waited(const timer&);
+  void waited(const due_timer&);
 
   void wait_for(const job_id&, const job_access&, const reply_ptr&, std::chrono::milliseconds);
   void wait_instead(const job_id& asked, const job_view& known);

@@ -57,7 +57,7 @@ queue::behavior_type queue::waiting() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -91,7 +91,7 @@ queue::behavior_type queue::serving() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -122,7 +122,7 @@ queue::behavior_type queue::draining() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -195,7 +195,7 @@ void queue::gone(const worker_gone& m) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  decided(table_.worker_lost(now(), m.worker.slot, m.why));
+  decided(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
   after();
 }
 
@@ -230,7 +230,7 @@ void queue::met(const crew& m) {
   }
 }
 
-void queue::deadline(const timer& m) {
+void queue::deadline(const due_timer& m) {
   if (m.topic == commit_now) {
     commit_soon_ = false;
     commit();
@@ -299,7 +299,7 @@ void queue::arm() {
     return;
   }
   armed_for_ = next;
-  send_timer_at(this, now(), *next, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
 }
 
 } // namespace tayfa

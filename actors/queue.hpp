@@ -104,7 +104,7 @@ class queue : public queue_actor::base {
   void pod(const pod_moved&);
   void drain();
   void met(const crew&);
-  void deadline(const timer&);
+  void deadline(const due_timer&);
 
   // what leaves after the commit (queue_commit.cpp)
   /// Something to be done once everything decided so far is durable.

@@ -57,7 +57,7 @@ void queue::commit_soon() {
   if (committing_ || broken_ || stuck_ || !table_.has_changes()) {
     commit();
   } else if (!std::exchange(commit_soon_, true)) {
-    send(this, timer{0, commit_now});
+    send(this, timer{{0, commit_now}});
   }
 }
 
@@ -113,7 +113,7 @@ void queue::on(const store_news::committed& m) {
 void queue::storage_full(const error& found) {
   if (!full_) {
     ctx_.outside.log.error("storage_full", {{"text", found.text}});
-    send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   }
   const error why{errc::storage_full, {}}; // what was found names files
   full_ = why;
@@ -155,7 +155,7 @@ void queue::on(const store_news::space& m) {
     full_.reset();
     ctx_.outside.log.info("storage_again");
   } else if (m.how.error().code == errc::storage_full) {
-    send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   } else {
     store_broken(m.how.error());
   }

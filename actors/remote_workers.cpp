@@ -65,7 +65,7 @@ remote_workers::behavior_type remote_workers::open() {
           [this](const remote_news& m) { news(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           [this](const ask_health&) {
             const auto n = book_->count();
             return health_answer{0, n.idle, n.running, n.unhealthy};
@@ -165,7 +165,7 @@ void remote_workers::met(const crew& m) {
   after();
 }
 
-void remote_workers::timed(const timer& m) {
+void remote_workers::timed(const due_timer& m) {
   if (m.topic == settle_now) {
     settling_ = false;
     obey(book_->settle(now()));
@@ -180,7 +180,7 @@ void remote_workers::timed(const timer& m) {
 /// assigned together leave together.
 void remote_workers::after() {
   if (book_->unsettled() && !std::exchange(settling_, true)) {
-    send(this, timer{0, settle_now});
+    send(this, timer{{0, settle_now}});
   }
   auto& meters = ctx_.outside.meters;
   meters.set(meter::remote_workers, static_cast<double>(book_->size()));
@@ -191,7 +191,7 @@ void remote_workers::after() {
   const auto next = book_->next_deadline();
   if (next && (!armed_for_ || *next < *armed_for_)) {
     armed_for_ = next;
-    send_timer_at(this, now(), *next, ++ticket_);
+    send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
   }
 }
 

@@ -63,7 +63,7 @@ class remote_workers : public remote_workers_actor::base {
   void pod(const pod_moved&);
   void met(const crew&);
   void news(const remote_news&);
-  void timed(const timer&);
+  void timed(const due_timer&);
 
   void obey(remote::effects);
   void obey(remote::offer&);

@@ -18,6 +18,7 @@
 
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -67,10 +68,16 @@ struct load_changed {
   bool owed = false;    ///< a job of a platform has not ended, or its result is not delivered
 };
 struct queue_drained {};
-/// A timer of the actor itself; `ticket` tells an old one from the current one.
-struct timer {
+/// What a timer of an actor itself is about; `ticket` tells an old one from the current one.
+struct due_timer {
   std::uint64_t ticket = 0;
   std::uint32_t topic = 0; ///< each actor's own enum
+};
+/// It may come too early, because the system's timers go on while the pod does not run: only
+/// when_due() (actors/common.hpp) unpacks it.
+struct timer {
+  due_timer what;
+  std::chrono::nanoseconds due{0}; ///< on the pod's clock; 0 = at once
 };
 /// Asked by health; answered at once by an actor that is not stuck.
 struct are_you_there {};
@@ -190,6 +197,7 @@ struct worker_said {
 struct worker_gone {
   worker_ref worker;
   error why;
+  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
 };
 struct assign_attempt {
   worker_ref worker;

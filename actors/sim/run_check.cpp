@@ -33,6 +33,9 @@ void run::check() {
     }
   }
   check_pod_states();
+  if (plan_.unharmed) {
+    check_unharmed();
+  }
   if (platform_) {
     check_platform();
   }
@@ -49,6 +52,22 @@ void run::check_pod_states() {
   if (states.empty() || states.back() != "STOPPED" ||
       std::count(states.begin(), states.end(), "STOPPED") > 1 + restarts_) {
     violated("the pod's life did not end in STOPPED exactly once (I8)");
+  }
+}
+
+/// Whatever befell the pod, nobody else is charged for it.
+void run::check_unharmed() {
+  for (const auto& [row, text] : {std::pair{meter::attempts_lost, "attempts were lost"},
+                                  std::pair{meter::engine_kills, "engines were killed"},
+                                  std::pair{meter::engine_restarts, "engines were replaced"}}) {
+    if (const auto n = meters_.value(row); n > 0) {
+      violated(std::to_string(static_cast<long>(n)) + " " + text + " without a reason (I21)");
+    }
+  }
+  for (const auto* event : {"remote_worker_left", "child_failed", "child_stuck", "pod_failed"}) {
+    if (lines_.count(event) > 0) {
+      violated(std::string{"the log says "} + event + " without a reason (I21)");
+    }
   }
 }
 

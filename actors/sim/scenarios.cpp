@@ -273,6 +273,7 @@ std::vector<scenario> all() {
   add_disk_faults(list);
   add_policies(list);
   add_slots(list);
+  add_pauses(list);
   add_platform(list);
   add_remote(list);
   return list;

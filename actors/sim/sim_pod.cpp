@@ -61,7 +61,12 @@ sim_pod::~sim_pod() {
 void sim_pod::watch(const caf::strong_actor_ptr& child) {
   ++*alive_;
   born_.push_back(caf::actor_cast<caf::weak_actor_ptr>(child));
-  child->get()->attach_functor([alive = alive_] { --*alive; });
+  const auto* const one = dynamic_cast<const caf::resumable*>(child->get());
+  actors_->insert(one);
+  child->get()->attach_functor([alive = alive_, actors = actors_, one] {
+    --*alive;
+    actors->erase(one);
+  });
 }
 
 void sim_pod::start() {

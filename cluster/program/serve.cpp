@@ -16,6 +16,7 @@
 #include "runtime/host/signals.hpp"
 #include "runtime/model/file_source.hpp"
 #include "runtime/telemetry/line_sink.hpp"
+#include "runtime/world/watched_time.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -247,10 +248,14 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
-  system_time time;
-  seeded_random random; // jitter only
   system_secrets secrets;
   metrics meters;
+  watched_time time{[&lines, &meters](milliseconds paused) {
+    meters.add(meter::pauses);
+    meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
+    lines.warn("runtime_was_paused", {{"ms", paused.count()}});
+  }};
+  seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
@@ -260,22 +265,23 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
       return refuse_start(lines, opened.error());
     }
     door = std::move(*opened);
-    server.emplace(http_from(plan.knobs, *shares, door.get(), meters, lines));
+    server.emplace(http_from(plan.knobs, *shares, door.get(), meters, lines, time));
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
   probe_options checks{plan.program, plan.knobs.engine_check_budget};
   checks.passed = plan.knobs.engine_environment.items();
   if (plan.fitness) {
-    checks.extra = noting(system_checks(*plan.fitness), unfit);
+    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
   }
+  checks.time = &time;
   process_probe probe{std::move(checks), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
-  curl_poster post{poster_from(plan.knobs, shares->calls)};
+  curl_poster post{poster_from(plan.knobs, shares->calls, time)};
   std::optional<curl_poster> platform; // a thread that only a worker of RunPod's needs
   if (plan.runpod) {
-    platform.emplace(platform_poster_from(plan));
+    platform.emplace(platform_poster_from(plan, time));
   }
   world outside{time,
                 random,

@@ -18,6 +18,18 @@ address_guard guard_from(const config& c) {
   return blocks ? address_guard{std::move(*blocks)} : address_guard{};
 }
 
+constexpr std::size_t platform_hosts = 2; ///< results may go to another host than takes
+
+std::size_t platform_calls_per_host(const serve_plan& plan) {
+  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
+  // result may wait behind a slow one of another job.
+  const std::size_t jobs =
+      plan.knobs.runpod_concurrency > 0
+          ? plan.knobs.runpod_concurrency
+          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+  return std::clamp<std::size_t>(jobs, 16, 256) + 4;
+}
+
 } // namespace
 
 descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
@@ -25,13 +37,14 @@ descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
   out.limit = files;
   out.connections = plan.knobs.http_connections_max;
   out.slots = plan.knobs.engine_slots;
-  out.platform_calls = plan.runpod ? platform_poster_from(plan).unguarded.in_flight_max : 0;
+  out.platform_calls = plan.runpod ? platform_calls_per_host(plan) * platform_hosts : 0;
   return out;
 }
 
 http_options http_from(const config& c, const descriptor_shares& shares, api::gate* door,
-                       metrics& meters, event_log& log) {
+                       metrics& meters, event_log& log, const time_source& time) {
   http_options o;
+  o.time = &time;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
   o.hosts = c.http_hosts.items();
@@ -63,26 +76,22 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   return o;
 }
 
-poster_options poster_from(const config& c, std::size_t calls) {
+poster_options poster_from(const config& c, std::size_t calls, const time_source& time) {
   poster_options o;
+  o.time = &time;
   o.guard = guard_from(c);
   o.guarded.in_flight_max = std::min(o.guarded.in_flight_max, calls);
   o.unguarded.in_flight_max = 1; // all its calls are guarded; the bound is of idle connections too
   return o;
 }
 
-poster_options platform_poster_from(const serve_plan& plan) {
-  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
-  // result may wait behind a slow one of another job.
-  const std::size_t jobs =
-      plan.knobs.runpod_concurrency > 0
-          ? plan.knobs.runpod_concurrency
-          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+poster_options platform_poster_from(const serve_plan& plan, const time_source& time) {
   poster_options o;
+  o.time = &time;
   o.guarded.in_flight_max = 1; // likewise
   auto& bounds = o.unguarded;
-  bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
-  bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes
+  bounds.per_target_max = platform_calls_per_host(plan);
+  bounds.in_flight_max = bounds.per_target_max * platform_hosts;
   return o;
 }
 

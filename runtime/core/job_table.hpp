@@ -142,7 +142,9 @@ class job_table {
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
   /// has room.
-  effects worker_lost(moment now, slot_id slot, const error& why);
+  /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
+  /// nobody is suspected.
+  effects worker_lost(moment now, slot_id slot, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
@@ -441,7 +443,7 @@ class job_table {
   std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
-  void lose_worker(moment now, worker&, const error& why, effects&);
+  void lose_worker(moment now, worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
   void change_state(record&, job_state from, job_state to);

@@ -397,14 +397,15 @@ void job_table::drop_attempt_traces(record& r) {
   account(r);
 }
 
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out) {
+void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
+                            bool from_outside) {
   std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
   for (const auto& attempt : w.holds) {
     if (record* r = current(w.ref, attempt)) {
       mine.emplace(r->order, r);
     }
   }
-  if (blames_job(why.code)) {
+  if (blames_job(why.code) && !from_outside) {
     for (const auto& attempt : w.holds) { // also one that was revoked and did not end
       if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
         w.blamed.push_back(entry->second.request.policy.tenant);

@@ -70,11 +70,11 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   return out;
 }
 
-effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
+effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool from_outside) {
   effects out;
   const auto entry = workers_.find(slot);
   if (entry != workers_.end() && entry->second.present) {
-    lose_worker(now, entry->second, why, out);
+    lose_worker(now, entry->second, why, out, from_outside);
     if (slot.value >= first_remote_slot) {
       workers_.erase(entry);
     }

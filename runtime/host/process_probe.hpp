@@ -9,6 +9,7 @@
 #include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <list>
@@ -27,6 +28,8 @@ struct probe_options {
   std::function<void(fitness_report&, int stop)> extra = {};
   std::vector<std::string> passed =
       {}; ///< variables of our environment that the check gets as well
+  /// By which the budget is measured; null = the system's. It outlives the probe.
+  const time_source* time = nullptr;
 };
 
 class process_probe final : public machine_probe {
@@ -43,6 +46,8 @@ class process_probe final : public machine_probe {
 
   probe_options options_;
   event_log& log_;
+  system_time own_time_;
+  const time_source& time_;
   unique_fd closing_ = make_wakeup(); ///< readable for ever once the destructor has begun
   std::mutex mutex_;
   std::list<std::thread> threads_;

@@ -1,6 +1,7 @@
 #include "runtime/host/spawner.hpp"
 
 #include "runtime/host/leftovers.hpp"
+#include "runtime/host/memory_groups.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -18,7 +19,8 @@ constexpr std::chrono::milliseconds retry_for{15'000}; ///< below engine.hello_t
 } // namespace
 
 spawner::spawner(options o, events e, event_log& log)
-    : options_(std::move(o)), events_(std::move(e)), log_(log) {
+    : options_(std::move(o)), events_(std::move(e)), log_(log),
+      oom_kills_(oom_kills().value_or(0)) {
   write_pids();
   thread_ = std::thread([this] { loop(); });
 }
@@ -311,7 +313,12 @@ void spawner::bury(const worker_ref& worker) {
     dead.output->read_from(dead.process.output.get(), output_at_end, time_.now());
   }
   dead.output->finish();
-  events_.exited({worker, true, end.code, end.signal, std::move(end.text)});
+  const bool short_of_memory = end.signal == SIGKILL && oom_kills().value_or(0) > oom_kills_;
+  oom_kills_ += short_of_memory ? 1 : 0;
+  if (short_of_memory) {
+    end.text += ", out of memory";
+  }
+  events_.exited({worker, true, end.code, end.signal, std::move(end.text), short_of_memory});
 }
 
 void spawner::abandon_rest() {

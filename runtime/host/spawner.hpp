@@ -89,6 +89,7 @@ class spawner {
   bool stopping_ = false;
 
   std::optional<moment> give_up_;
+  std::uint64_t oom_kills_ = 0; ///< known so far
   unique_fd wakeup_ = make_wakeup();
   std::thread thread_;
 };

@@ -360,6 +360,13 @@ void http_connection::pass_on(api::call call, reply_ptr reply) {
 // ---- time --------------------------------------------------------------------------------------
 
 void http_connection::arm(milliseconds time) {
+  if (core_.options.time != nullptr) {
+    due_ = core_.options.time->now() + time;
+  }
+  wait_at_most(time);
+}
+
+void http_connection::wait_at_most(std::chrono::nanoseconds time) {
   timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
     if (!ec && number == self->timer_number_) {
@@ -381,6 +388,13 @@ void http_connection::disarm() {
 }
 
 void http_connection::on_deadline() {
+  if (core_.options.time != nullptr && !waits_for_heartbeat_) {
+    // While the pod itself did not run, no client could be read or written to.
+    if (const auto rest = core_.options.time->until(due_); rest.count() > 0) {
+      wait_at_most(rest);
+      return;
+    }
+  }
   switch (phase_) {
   case phase::head:
   case phase::body: refuse({errc::request_timeout, {}}); break;

@@ -100,6 +100,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void release_stream();
   void give_up();
   void arm(milliseconds time);
+  void wait_at_most(std::chrono::nanoseconds);
   void disarm();
   void on_deadline();
 
@@ -107,6 +108,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
+  moment due_{}; ///< what the timer runs to, on the pod's clock, if there is one
   std::uint64_t timer_number_ =
       0; ///< a deadline that fired for an earlier phase is told by its number
   phase phase_ = phase::idle;

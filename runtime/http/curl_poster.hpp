@@ -16,12 +16,15 @@
 // made, and the address of the connection before anything is sent on it, so that neither a name
 // that changes its address nor a connection that an unguarded call left open gets around the guard.
 //
-// `timeout` counts from the moment a call starts to run, not while it waits. `done` must not throw
-// and must not destroy the poster. The destructor answers every open call errc::stopping.
+// `timeout` counts from the moment a call starts to run, not while it waits, and on the pod's
+// clock: what came while the pod itself did not run is read before a call is given up. A connection
+// that was being made meanwhile is begun anew. `done` must not throw and must not destroy the
+// poster. The destructor answers every open call errc::stopping.
 #pragma once
 
 #include "runtime/http/address_guard.hpp"
 #include "runtime/http/poster.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <memory>
 
@@ -47,6 +50,8 @@ struct poster_options {
   /// "name:port:address[,address]": addresses of names, instead of asking a name server. They are
   /// judged like any other.
   std::vector<std::string> pinned;
+  /// By which calls are timed; null = the system's. It outlives the poster.
+  const time_source* time = nullptr;
 };
 
 class curl_poster final : public http_poster {

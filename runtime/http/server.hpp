@@ -12,6 +12,7 @@
 
 #include "runtime/api/call.hpp"
 #include "runtime/http/gateway.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -48,6 +49,8 @@ struct http_options {
   /// answer is not lost in a reset. Also how long a client that has closed its sending side is
   /// still waited on with its answer.
   milliseconds linger{2'000};
+  /// By which clients are timed; null = the system's. It outlives the server.
+  const time_source* time = nullptr;
   /// Called on the server's thread after each answer was chosen, with its status. Must not block.
   std::function<void(unsigned status)> answered;
   /// Called on the server's thread when something outside of any request goes wrong (no descriptors

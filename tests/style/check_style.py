@@ -31,6 +31,9 @@ WORLD = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|random_device|(sy
 # Numbers that follow from those before, and the simulation's ids: where they are made into a secret it is none.
 PREDICTABLE = re.compile(r"\b(mt19937(_64)?|minstd_rand0?|ranlux\w+|knuth_b|default_random_engine|[dlm]rand48|rand_r|seeded_secrets)\b")
 PREDICTABLE_ALLOWED = ("runtime/world/random.", "runtime/store/sim_", "actors/sim/", "tests/")
+# Timers of the system and of libraries go on while the pod does not run; these places know how to deal with that.
+RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
+TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]*[>"])', re.M)
@@ -163,6 +166,10 @@ class Checker:
             self.add(name, line, "layers", f"{here} includes {target}: includes point only down ({' <- '.join(LAYERS)})")
 
     def check_world(self, name, code):
+        if not name.startswith(TIMERS_ALLOWED):
+            for match in RAW_TIMER.finditer(code):
+                words = "goes on while the pod does not run (send_timer, when_due, time_source::until)"
+                self.add(name, line_of(code, match.start()), "timers", f"{match.group(0)}: {words}")
         in_tests = name.startswith("tests/")
         allowed = name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED)
         for match in () if allowed else (SLEEPS if in_tests else WORLD).finditer(code):

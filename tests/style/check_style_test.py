@@ -97,6 +97,15 @@ class StyleTest(unittest.TestCase):
         self.write("tests/unit/fine.cpp", "sim::seeded_secrets ids{7};\n")
         self.assertEqual(self.rules(), [])
 
+    def test_no_watchdog_judges_by_a_timer_that_goes_on_in_a_pause(self):
+        for call in ("delayed_send(this, delay, timer{})", "on([this](const timer& m) { late(m); })",
+                     "request(queue, caf::timespan{patience}, are_you_there{})",
+                     "curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 5L)"):
+            self.expect("timers", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
+        self.write("actors/common.hpp", "// What all share.\n#pragma once\nvoid f() { delayed_send(1); }\n")
+        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, are_you_there{}); }\n")
+        self.assertEqual(self.rules(), [])
+
     def test_tests_do_not_sleep_but_may_measure(self):
         self.expect("world", "tests/unit/bad.cpp", "void f() { std::this_thread::sleep_for(1s); }\n")
         self.write("tests/unit/bad.cpp", "auto f() { return std::chrono::steady_clock::now(); }\n")

@@ -69,7 +69,7 @@ class job_model {
   std::string purge(moment now);
   std::string read_stream(moment now, const std::string& id);
   std::string joined(moment now, worker_ref, worker_facts);
-  std::string lost(moment now, slot_id, errc why);
+  std::string lost(moment now, slot_id, errc why, bool from_outside);
   std::string lost_all(moment now, errc why);
   std::string draining(moment now, worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
@@ -154,7 +154,7 @@ class job_model {
   bool evict(const std::string& newest, bool dead, bool by_bytes);
   void forget(const std::string& id);
   void lose(moment now, job&, errc why, bool free_of_charge);
-  void lose_all_of(moment now, worker&, errc why);
+  void lose_all_of(moment now, worker&, errc why, bool from_outside = false);
 
   void assign(moment now);
   worker* free_worker(const job*);

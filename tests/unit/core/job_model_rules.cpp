@@ -201,12 +201,13 @@ void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   say_moved(j, cause::attempt_lost);
 }
 
-void job_model::lose_all_of(moment now, worker& w, errc why) {
+void job_model::lose_all_of(moment now, worker& w, errc why, bool from_outside) {
   std::vector<std::string> mine;
   for (auto& j : jobs_) {
     if (j.state == job_state::IN_PROGRESS && j.holder == w.ref) {
       mine.push_back(j.id);
-      if (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol) {
+      if (!from_outside &&
+          (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol)) {
         j.suspect = true;
         j.lone_kills += w.holds.size() == 1;
       }

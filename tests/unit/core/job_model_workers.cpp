@@ -34,10 +34,10 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   return take();
 }
 
-std::string job_model::lost(moment now, slot_id slot, errc why) {
+std::string job_model::lost(moment now, slot_id slot, errc why, bool from_outside) {
   for (auto& w : workers_) {
     if (w.present && w.ref.slot == slot) {
-      lose_all_of(now, w, why);
+      lose_all_of(now, w, why, from_outside);
       std::erase_if(workers_,
                     [slot](const worker& gone) { return gone.ref.slot == slot && gone.remote(); });
       assign(now);

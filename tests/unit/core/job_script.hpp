@@ -184,6 +184,9 @@ struct job_script {
   std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
     return audited(table.worker_lost(now, slot_id{slot}, why));
   }
+  std::string killed_from_outside(std::uint32_t slot) {
+    return audited(table.worker_lost(now, slot_id{slot}, {errc::engine_crash, "signal 9"}, true));
+  }
   std::string drain(std::uint32_t slot) {
     return audited(table.worker_draining(now, worker(slot)));
   }

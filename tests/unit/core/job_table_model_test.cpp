@@ -199,14 +199,15 @@ class pair_of_tables : job_draws {
     const auto slot = slot_at(below(slots + 1));
     const auto why = one_of({errc::engine_crash, errc::engine_hang, errc::engine_protocol,
                              errc::not_ready, errc::unavailable, errc::stopping});
+    const bool from_outside = chance(25);
     if (chance(20)) {
       same(
           real_->lose_all_workers(now_, error{why, {}}), [&] { return model_.lost_all(now_, why); },
           "lost all");
     } else {
       same(
-          real_->worker_lost(now_, slot, error{why, {}}),
-          [&] { return model_.lost(now_, slot, why); }, "lost");
+          real_->worker_lost(now_, slot, error{why, {}}, from_outside),
+          [&] { return model_.lost(now_, slot, why, from_outside); }, "lost");
     }
   }
   void drain() {
