@@ -20,6 +20,7 @@ queue::behavior_type queue::make_behavior() {
 void queue::on_exit() {
   crew_ = crew{};
   workers_.clear();
+  handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();

@@ -1,5 +1,6 @@
 #include "cluster/program/serve_parts.hpp"
 
+#include "actors/queue_limits.hpp"
 #include "runtime/http/url_guard.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -53,6 +54,11 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
 poster_options poster_from(const config& c) {
   poster_options o;
   o.guard = guard_from(c);
+  // The queue begins no more than so many, in turns that are fair; nothing waits here.
+  const auto calls = hook_calls_from(c);
+  o.guarded.in_flight_max = calls.calls_max;
+  o.guarded.per_target_max = calls.target_max;
+  o.guarded.open_bytes_max = calls.bytes_max * 2; // bodies are somewhat larger than outputs
   return o;
 }
 

@@ -61,6 +61,9 @@ tl::expected<api::principal, api::gate::refusal> key_gate::identify(const api::v
   if (!reaches(*key, visit.endpoint)) {
     return refused(errc::forbidden, "it is for other endpoints");
   }
+  if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
+    return refused(errc::forbidden, may.error().text);
+  }
   return api::principal{key->name, key->tenant, key->is_operator};
 }
 

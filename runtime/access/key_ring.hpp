@@ -30,6 +30,7 @@ class key_ring {
   /// Is there, or was there, a file? Without one nobody needs a key.
   bool in_force() const { return in_force_; }
   std::size_t size() const { return keys_.size(); }
+  const std::vector<access_key>& keys() const { return keys_; }
 
   /// Reads the file anew when it has changed and the pause is over.
   void refresh();

@@ -46,8 +46,8 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), lines_(limits_.tenants, limits_.other_tenants),
-      sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
+      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
 }
@@ -264,8 +264,7 @@ void job_table::revive(moment now, record& ended_job) {
   r->lone_kills = 0;
   r->free_attempts = r->attempts;
   r->dead = false;
-  r->hook_open = false;
-  r->hook_out = false;
+  close_hook(*r);
   r->hook_tries = 0;
   r->refresh = false;
   r->began.reset();

@@ -60,8 +60,8 @@ moment job_table::next_due(const record& r) const {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: break;
   }
-  if (r.hook_open && r.hook_out) {
-    return never; // notified() comes
+  if (r.hook_open && (r.hook_out || r.hook_waits)) {
+    return never; // notified() comes, of this call or of another one
   }
   if (r.hook_open) {
     return r.not_before;
@@ -181,6 +181,7 @@ void job_table::forget(record& r) {
 
 /// Out of every index; the lists and counts that depend on its state are the caller's.
 void job_table::remove(record& r) {
+  close_hook(r);
   deadlines_.erase({r.due, r.order});
   by_order_.erase(r.order);
   if (!r.request.policy.idempotency_key.empty()) {

@@ -48,6 +48,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
     w.draining = false;
     if (is_remote(w)) {
       w.facts.capacity = facts.capacity;
+      w.facts.hand_overs = facts.hand_overs;
     }
     assign(now, out);
     return out;
@@ -113,6 +114,8 @@ effects job_table::lose_all_workers(moment now, const error& why) {
       schedule(*r);
     }
   }
+  hooks_.forget_calls();
+  begin_hooks(now, out);
   assign(now, out); // there is nobody to wait for
   return out;
 }
@@ -154,6 +157,11 @@ std::uint32_t job_table::last_held_of(const job_id& id) const {
 std::size_t job_table::held(slot_id slot) const {
   const auto entry = workers_.find(slot);
   return entry == workers_.end() ? 0 : entry->second.holds.size();
+}
+
+std::uint64_t job_table::hand_overs(slot_id slot) const {
+  const auto entry = workers_.find(slot);
+  return entry == workers_.end() ? 0 : entry->second.hand_overs;
 }
 
 // ---- reports ------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ class gate_pass {
  public:
   gate_pass(api::gate& door, const api::heading& asked, std::string address, api::principal who)
       : door_(door), needs_(asked.needs), route_(asked.route), endpoint_(asked.endpoint),
-        address_(std::move(address)), who_(std::move(who)) {}
-  ~gate_pass() { door_.done({needs_, route_, endpoint_, {}, address_}, who_); }
+        worker_(asked.worker), address_(std::move(address)), who_(std::move(who)) {}
+  ~gate_pass() { door_.done({needs_, route_, endpoint_, {}, address_, worker_}, who_); }
   gate_pass(const gate_pass&) = delete;
   gate_pass& operator=(const gate_pass&) = delete;
 
@@ -25,6 +25,7 @@ class gate_pass {
   api::scope needs_;
   std::string_view route_;
   std::string endpoint_;
+  std::string worker_;
   std::string address_;
   api::principal who_;
 };
