@@ -58,7 +58,7 @@ void gpu_worker::on_exit() {
 gpu_worker::behavior_type gpu_worker::starting() {
   return {[this](const engine_news& m) { news(m); },
           ignore<model_granted>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
@@ -69,7 +69,7 @@ gpu_worker::behavior_type gpu_worker::starting() {
 gpu_worker::behavior_type gpu_worker::loading() {
   return {[this](const engine_news& m) { news(m); },
           [this](const model_granted& m) { granted(m); },
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
@@ -80,7 +80,7 @@ gpu_worker::behavior_type gpu_worker::loading() {
 gpu_worker::behavior_type gpu_worker::serving() {
   return {[this](const engine_news& m) { news(m); },
           ignore<model_granted>(),
-          [this](const assign_attempt& m) { assigned(m); },
+          [this](const assign_attempts& m) { assigned(m); },
           [this](const revoke_attempt& m) { revoked(m); },
           [this](const change_worker_model& m) { change(m); },
           [this](const drain_engine& m) { drain(m); },
@@ -96,7 +96,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
             }
           },
           ignore<model_granted>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
@@ -289,19 +289,20 @@ void gpu_worker::offer() {
   send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
 }
 
-void gpu_worker::assigned(const assign_attempt& m) {
+void gpu_worker::assigned(const assign_attempts& m) {
   if (m.worker != terms_.worker) {
     return;
   }
-  given_lately_ = true;
-  running_.insert(m.body.attempt);
-  if (running_.size() == 1) {
-    move_to(engine_state::PROCESSING, cause::jobs_started);
-    tell_news();
+  for (auto body : m.bodies) {
+    given_lately_ = true;
+    running_.insert(body.attempt);
+    if (running_.size() == 1) {
+      move_to(engine_state::PROCESSING, cause::jobs_started);
+      tell_news();
+    }
+    body.model = model_;
+    ctx_.outside.engines.send(terms_.worker, std::move(body));
   }
-  auto assignment = m.body;
-  assignment.model = model_;
-  ctx_.outside.engines.send(terms_.worker, std::move(assignment));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {

@@ -82,7 +82,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void said_of_attempt(const About&);
 
   void granted(const model_granted&);
-  void assigned(const assign_attempt&);
+  void assigned(const assign_attempts&);
   void revoked(const revoke_attempt&);
   void change(const change_worker_model&);
   void drain(const drain_engine&);

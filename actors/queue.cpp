@@ -25,6 +25,7 @@ void queue::on_exit() {
   crew_ = crew{};
   workers_.clear();
   purges_.clear();
+  handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();

@@ -48,7 +48,8 @@ struct store_news {
   };
   struct hook_answered {
     job_id id;
-    bool delivered = false;
+    std::uint64_t call = 0;
+    hook_answer how = hook_answer::failed;
     std::string text; ///< for the log
   };
   /// Whether new jobs would be taken: the answer to an empty batch.
@@ -135,9 +136,12 @@ class queue : public queue_actor::base {
   void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
 
   // effects (queue_effects.cpp)
+  /// What leaves for one worker in one message.
   struct run {
+    worker_ref worker;
+    std::uint64_t hand_over = 0; ///< of a remote one
     std::vector<give> members;
-    std::size_t missing = 0;
+    std::size_t missing = 0; ///< inputs that are still being fetched
   };
   void carry_out(effects&);
   void carry_out(const moved&);
@@ -147,7 +151,8 @@ class queue : public queue_actor::base {
   void carry_out(const owe&);
   void carry_out(const purged&);
   void refuse_purges(const error&);
-  void give_run(std::vector<give>);
+  void hand_over_remote();
+  void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
   void call_hook(const notify&, const job_view&);
   static job_view with_output(job_view, result<shared_text>);
@@ -169,6 +174,9 @@ class queue : public queue_actor::base {
   crew crew_;
   std::map<slot_id, seat> workers_;
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
+  /// Attempts of remote workers that became durable with the commit that is being released, by
+  /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
+  std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;

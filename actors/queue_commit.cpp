@@ -129,7 +129,14 @@ void queue::storage_full(const error& found) {
         continue;
       }
       if (auto* e = std::get_if<effects>(&item)) {
-        std::erase_if(*e, [&gone](const effect& one) { return gone.contains(job_of(one)); });
+        std::erase_if(*e, [this, &gone](const effect& one) {
+          const bool withdrawn = gone.contains(job_of(one));
+          const auto* g = std::get_if<give>(&one);
+          if (withdrawn && g != nullptr && g->hand_over != 0) {
+            handing_over_[{g->worker, g->hand_over}]; // it leaves without this one
+          }
+          return withdrawn;
+        });
         recount_batches(*e);
       }
       stays.push_back(std::move(item));
@@ -214,6 +221,7 @@ void queue::release(std::vector<std::variant<effects, deed>> items) {
       std::get<deed>(item).done();
     }
   }
+  hand_over_remote();
 }
 
 void queue::fetch(std::uint64_t order, job_store::column column,
@@ -238,9 +246,10 @@ void queue::on(const store_news::fetched& m) {
 }
 
 void queue::on(const store_news::hook_answered& m) {
-  ctx_.outside.meters.add(m.delivered ? meter::webhooks_delivered : meter::webhooks_failed);
-  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", m.delivered}, {"text", m.text}});
-  decided(table_.notified(now(), m.id, m.delivered));
+  const bool delivered = m.how == hook_answer::delivered;
+  ctx_.outside.meters.add(delivered ? meter::webhooks_delivered : meter::webhooks_failed);
+  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", delivered}, {"text", m.text}});
+  decided(table_.notified(now(), m.id, m.call, m.how));
 }
 
 } // namespace tayfa

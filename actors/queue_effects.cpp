@@ -5,11 +5,26 @@
 
 namespace tayfa {
 
+namespace {
+
+hook_answer how_of(const result<outgoing_answer>& answer) {
+  if (answer) {
+    const bool taken = answer->status >= 200 && answer->status < 300;
+    return taken ? hook_answer::delivered : hook_answer::failed;
+  }
+  const auto code = answer.error().code;
+  return code == errc::queue_full || code == errc::stopping ? hook_answer::not_made
+                                                            : hook_answer::failed;
+}
+
+} // namespace
+
 void queue::carry_out(effects& list) {
   std::vector<give> batch;
   const auto flush = [this, &batch] {
     if (!batch.empty()) {
-      give_run(std::exchange(batch, {}));
+      const auto worker = batch.front().worker;
+      give_run(worker, 0, std::exchange(batch, {}));
     }
   };
   for (auto& e : list) {
@@ -22,6 +37,10 @@ void queue::carry_out(effects& list) {
             }
           },
           e);
+      continue;
+    }
+    if (g->hand_over != 0) {
+      handing_over_[{g->worker, g->hand_over}].push_back(std::move(*g));
       continue;
     }
     const bool same = !batch.empty() && g->message.batch != 0 &&
@@ -37,10 +56,17 @@ void queue::carry_out(effects& list) {
 
 // ---- attempts ----------------------------------------------------------------------------------
 
-/// Inputs that have left memory are fetched before anything of the run leaves: the members of a
-/// batch follow each other without anything in between.
-void queue::give_run(std::vector<give> members) {
+void queue::hand_over_remote() {
+  for (auto& [to, members] : std::exchange(handing_over_, {})) {
+    give_run(to.first, to.second, std::move(members));
+  }
+}
+
+/// Inputs that have left memory are fetched before anything of the run leaves: it leaves as one.
+void queue::give_run(worker_ref worker, std::uint64_t hand_over, std::vector<give> members) {
   auto whole = std::make_shared<run>();
+  whole->worker = worker;
+  whole->hand_over = hand_over;
   whole->members = std::move(members);
   for (const auto& g : whole->members) {
     whole->missing += g.stored_input != 0 ? 1 : 0;
@@ -76,8 +102,8 @@ void queue::give_run(std::vector<give> members) {
 }
 
 void queue::send_run(run& r) {
-  const auto it = workers_.find(r.members.front().worker.slot);
-  if (it == workers_.end() || it->second.incarnation != r.members.front().worker.incarnation) {
+  const auto it = workers_.find(r.worker.slot);
+  if (it == workers_.end() || it->second.incarnation != r.worker.incarnation) {
     return; // the table has heard of its end, or will
   }
   std::erase_if(r.members, [this](const give& g) {
@@ -91,15 +117,25 @@ void queue::send_run(run& r) {
     decided(table_.finished(now(), g.worker, over).consequences);
     return true;
   });
-  for (auto& g : r.members) {
-    g.message.batch_size = static_cast<std::uint32_t>(r.members.size());
-    g.message.batch = r.members.size() > 1 ? g.message.batch : 0;
-    ctx_.outside.meters.add(meter::attempts_started);
-    send(it->second.handle, assign_attempt{g.worker, std::move(g.message)});
+  const bool remote = r.hand_over != 0;
+  if (r.members.empty() && !remote) {
+    return;
   }
+  assign_attempts all{r.worker, {}, r.hand_over};
+  all.bodies.reserve(r.members.size());
+  for (auto& g : r.members) {
+    if (!remote) {
+      g.message.batch_size = static_cast<std::uint32_t>(r.members.size());
+      g.message.batch = r.members.size() > 1 ? g.message.batch : 0;
+    }
+    ctx_.outside.meters.add(meter::attempts_started);
+    all.bodies.push_back(std::move(g.message));
+  }
+  send(it->second.handle, std::move(all));
 }
 
 void queue::carry_out(const revoke& r) {
+  hand_over_remote(); // a worker hears of an attempt before it hears that it is revoked
   const auto it = workers_.find(r.worker.slot);
   if (it != workers_.end() && it->second.incarnation == r.worker.incarnation) {
     send(it->second.handle, revoke_attempt{r.worker, r.attempt});
@@ -194,12 +230,13 @@ void queue::call_hook(const notify& n, const job_view& view) {
   call.url = n.url;
   call.body = api::job(view).body;
   call.headers = {{"Content-Type", "application/json"}};
-  ctx_.outside.post.send(std::move(call), [id = n.view.id, me = caf::actor_cast<queue_actor>(this)](
-                                              result<outgoing_answer> answer) {
-    const bool delivered = answer && answer->status >= 200 && answer->status < 300;
-    auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
-    caf::anon_send(me, store_news{store_news::hook_answered{id, delivered, std::move(text)}});
-  });
+  ctx_.outside.post.send(
+      std::move(call), [id = n.view.id, number = n.call,
+                        me = caf::actor_cast<queue_actor>(this)](result<outgoing_answer> answer) {
+        auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
+        caf::anon_send(
+            me, store_news{store_news::hook_answered{id, number, how_of(answer), std::move(text)}});
+      });
 }
 
 // ---- jobs of RunPod's platform -----------------------------------------------------------------

@@ -36,7 +36,7 @@ void remote_workers::on_exit() {
 
 remote_workers::behavior_type remote_workers::alone() {
   return {postpone<worker_call>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<remote_news>(),
@@ -53,8 +53,8 @@ remote_workers::behavior_type remote_workers::alone() {
 
 remote_workers::behavior_type remote_workers::open() {
   return {[this](const worker_call& m) { serve(m); },
-          [this](const assign_attempt& m) {
-            obey(book_->assigned(now(), m.worker, m.body));
+          [this](const assign_attempts& m) {
+            obey(book_->assigned(now(), m.worker, m.hand_over, m.bodies));
             after();
           },
           [this](const revoke_attempt& m) {
@@ -107,8 +107,11 @@ void remote_workers::wait_for_answer(remote::poll_id poll) {
 }
 
 void remote_workers::on(const api::worker_ping& call, const reply_ptr& answer) {
-  obey(book_->ping(now(), call));
-  answer->send(api::noted());
+  auto v = book_->ping(now(), call);
+  obey(std::move(v.then));
+  answer->send(v.answer || v.answer.error().code != errc::forbidden
+                   ? api::noted()
+                   : api::refuse(v.answer.error()));
 }
 
 void remote_workers::on(const api::worker_result& call, const reply_ptr& answer) {
@@ -166,22 +169,14 @@ void remote_workers::met(const crew& m) {
 }
 
 void remote_workers::timed(const due_timer& m) {
-  if (m.topic == settle_now) {
-    settling_ = false;
-    obey(book_->settle(now()));
-  } else if (m.ticket == ticket_) {
+  if (m.ticket == ticket_) {
     armed_for_.reset();
     obey(book_->expire(now()));
   }
   after();
 }
 
-/// Answers leave when the messages that are here already have been served, so that jobs that were
-/// assigned together leave together.
 void remote_workers::after() {
-  if (book_->unsettled() && !std::exchange(settling_, true)) {
-    send(this, timer{{0, settle_now}});
-  }
   auto& meters = ctx_.outside.meters;
   meters.set(meter::remote_workers, static_cast<double>(book_->size()));
   if (const auto refused = book_->refused(); refused != refused_told_) {

@@ -7,7 +7,7 @@
 // once of exit_reason::kill.
 //
 //   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, gpu_worker (one
-//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempt──▶ gpu_worker ──▶ engine
+//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempts──▶ gpu_worker ──▶ engine
 //   process gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
 #pragma once
 
@@ -199,9 +199,12 @@ struct worker_gone {
   error why;
   bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
 };
-struct assign_attempt {
+/// What one decision gives one worker, all of it: of a worker of this pod the members of a run, of
+/// a remote one the answer to what it asked for.
+struct assign_attempts {
   worker_ref worker;
-  protocol::assign body;
+  std::vector<protocol::assign> bodies;
+  std::uint64_t hand_over = 0; ///< of a remote worker: its number, see worker_facts
 };
 struct revoke_attempt {
   worker_ref worker;
@@ -278,7 +281,7 @@ struct crew;
 
 /// Whoever takes attempts: a gpu_worker, or remote_workers for all remote ones.
 using attempt_taker =
-    caf::typed_actor<caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+    caf::typed_actor<caf::reacts_to<assign_attempts>, caf::reacts_to<revoke_attempt>,
                      caf::reacts_to<change_worker_model>>;
 
 using queue_actor = caf::typed_actor<
@@ -306,7 +309,7 @@ using ingress_actor =
 
 using gpu_worker_actor =
     caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
-                     caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+                     caf::reacts_to<assign_attempts>, caf::reacts_to<revoke_attempt>,
                      caf::reacts_to<change_worker_model>, caf::reacts_to<drain_engine>,
                      caf::reacts_to<crew>, // the queue was restarted: what runs here is void
                      caf::reacts_to<timer>>;
@@ -341,7 +344,7 @@ using health_actor =
 
 /// The other workers of the queue: they pull their jobs by RunPod's worker protocol.
 using remote_workers_actor =
-    caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempt>,
+    caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempts>,
                      caf::reacts_to<revoke_attempt>, caf::reacts_to<change_worker_model>,
                      caf::reacts_to<remote_news>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
                      caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>,
@@ -410,7 +413,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::hand_back_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_ready)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_said)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_gone)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempts)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::revoke_attempt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::want_model)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_loaded)

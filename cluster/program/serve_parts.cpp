@@ -1,5 +1,6 @@
 #include "cluster/program/serve_parts.hpp"
 
+#include "actors/queue_limits.hpp"
 #include "runtime/http/url_guard.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -80,7 +81,11 @@ poster_options poster_from(const config& c, std::size_t calls, const time_source
   poster_options o;
   o.time = &time;
   o.guard = guard_from(c);
-  o.guarded.in_flight_max = std::min(o.guarded.in_flight_max, calls);
+  // The queue begins no more than so many, in turns that are fair; nothing waits here.
+  const auto hooks = hook_calls_from(c);
+  o.guarded.in_flight_max = std::min(hooks.calls_max, calls);
+  o.guarded.per_target_max = hooks.target_max;
+  o.guarded.open_bytes_max = hooks.bytes_max * 2; // bodies are somewhat larger than outputs
   o.unguarded.in_flight_max = 1; // all its calls are guarded; the bound is of idle connections too
   return o;
 }

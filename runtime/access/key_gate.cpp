@@ -63,6 +63,9 @@ key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit
   if (!reaches(*key, visit.endpoint)) {
     return refused(errc::forbidden, "it is for other endpoints");
   }
+  if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
+    return refused(errc::forbidden, may.error().text);
+  }
   return api::principal{key->name, key->tenant, key->is_operator, key->endpoints, key->digest};
 }
 

@@ -33,6 +33,7 @@ class key_ring {
   std::size_t size() const { return keys_.size(); }
   /// Grows with every change of the keys in force.
   std::uint64_t version() const { return version_; }
+  const std::vector<access_key>& keys() const { return keys_; }
 
   /// Reads the file anew when it has changed and the pause is over.
   void refresh();

@@ -161,6 +161,8 @@ struct worker_place {
   std::string endpoint;
   std::string worker;
   std::string device; ///< ?gpu=, as it says; may be empty
+  std::string key{};  ///< name of the API key that the call came with; empty = none was asked for
+  bool any_worker = true; ///< it may speak for every worker: an operator, or there are no keys
 };
 /// A long poll: answered with jobs, or 204 when it was held long enough.
 struct take_jobs {
@@ -214,6 +216,7 @@ struct heading {
   scope needs = scope::open;
   std::string_view route;     ///< the row's path; static
   std::string endpoint;       ///< resolved
+  std::string worker{};       ///< of a worker's route: the name in its path
   std::size_t body_bytes = 0; ///< the largest body it may carry; 0 for routes without one
 };
 /// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
@@ -228,7 +231,7 @@ tl::expected<call, response> parse(request, const limits&);
 
 /// What it means when a body that is larger than its route takes is refused: of a worker's result,
 /// the end of its job, FAILED; else nothing.
-std::optional<call> result_lost(std::string_view target, const limits&);
+std::optional<call> result_lost(std::string_view target, const principal&, const limits&);
 
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
 

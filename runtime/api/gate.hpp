@@ -41,6 +41,7 @@ struct visit {
   std::string_view endpoint;      ///< resolved
   std::string_view authorization; ///< the header's value: "Bearer <key>" or the bare key
   std::string_view address;       ///< of the client, without its port
+  std::string_view worker{};      ///< of a worker's route: the name in its path
 };
 
 class gate {

@@ -24,9 +24,14 @@ tl::expected<call, response> parse_events(const request& asked, route&& at, job_
   return found;
 }
 
+worker_place place_of(const principal& who, route& at) {
+  return {std::move(at.endpoint), std::move(at.worker), std::move(at.words.device), who.name,
+          who.is_operator};
+}
+
 call parse_worker(request&& asked, route&& at) {
   worker_words& said = at.words;
-  worker_place from{std::move(at.endpoint), std::move(at.worker), std::move(said.device)};
+  auto from = place_of(asked.who, at);
   switch (at.body) {
   case body_rule::result:
     return read_result(std::move(asked.body), {.from = std::move(from),
@@ -97,19 +102,19 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   return tl::unexpected(refuse({errc::internal, {}}));
 }
 
-std::optional<call> result_lost(std::string_view target, const limits& bounds) {
+std::optional<call> result_lost(std::string_view target, const principal& who,
+                                const limits& bounds) {
   auto at = find_route("POST", target, bounds);
   if (!at || at->body != body_rule::result) {
     return std::nullopt;
   }
-  return worker_result{
-      .from = {std::move(at->endpoint), std::move(at->worker), std::move(at->words.device)},
-      .job = std::move(at->job),
-      .kind = worker_result::what::failed,
-      .output = {},
-      .error = "the worker sent a result that is larger than " +
-               std::to_string(bounds.result_body_bytes) + " bytes",
-      .is_stream = at->words.is_stream};
+  return worker_result{.from = place_of(who, *at),
+                       .job = std::move(at->job),
+                       .kind = worker_result::what::failed,
+                       .output = {},
+                       .error = "the worker sent a result that is larger than " +
+                                std::to_string(bounds.result_body_bytes) + " bytes",
+                       .is_stream = at->words.is_stream};
 }
 
 } // namespace tayfa::api

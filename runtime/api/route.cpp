@@ -325,7 +325,7 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
     return tl::unexpected(std::move(found.error()));
   }
   return heading{found->shape->needs, found->shape->path, std::move(found->endpoint),
-                 body_bytes(found->body, bounds)};
+                 std::move(found->worker), body_bytes(found->body, bounds)};
 }
 
 } // namespace tayfa::api

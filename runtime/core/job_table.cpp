@@ -47,8 +47,8 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), lines_(limits_.tenants, limits_.other_tenants),
-      sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
+      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
@@ -277,8 +277,7 @@ void job_table::revive(moment now, record& ended_job) {
   r->free_attempts = r->attempts;
   r->dead = false;
   of_dead_.erase(r->order);
-  r->hook_open = false;
-  set_hook_out(*r, false);
+  close_hook(*r);
   r->hook_tries = 0;
   r->refresh = false;
   r->began.reset();

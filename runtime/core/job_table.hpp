@@ -134,9 +134,10 @@ class job_table {
   effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
-  /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
-  /// runs no batches; one that is gone is forgotten: whoever numbers them never uses an incarnation
-  /// again.
+  /// capacity (which may be 0, and less than what it holds); an older one is stale. What one
+  /// decision gives a remote worker is one hand-over, and it is given nothing more until it
+  /// announces itself with that number (facts.hand_overs). It runs no batches; one that is gone is
+  /// forgotten: its incarnation is never used again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
@@ -169,9 +170,13 @@ class job_table {
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
-  /// The latest notify of this job was delivered, or not: then it is tried again after a pause, up
-  /// to hook_tries times.
-  effects notified(moment now, const job_id&, bool delivered);
+  /// This call of the job's webhook is over. One that was not delivered is tried again after a
+  /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
+  /// now. While there is no place for a call (hook_turns) the webhook waits in its job's row, and
+  /// no try is counted.
+  effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
+  /// The call that is under way; 0 when none is.
+  std::uint64_t hook_call(const job_id&) const;
 
   /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
@@ -213,6 +218,8 @@ class job_table {
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
   std::size_t held(slot_id) const;
+  /// Decisions that gave this remote worker something.
+  std::uint64_t hand_overs(slot_id) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
@@ -277,11 +284,12 @@ class job_table {
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
-    bool stored = false;    ///< its row is durable
-    bool hook_open = false; ///< the webhook is to be delivered
-    bool hook_out = false;  ///< and is being tried now
-    bool owed = false;      ///< its result is owed to its platform: it is in owed_list_
-    bool refresh = false;   ///< it asked for a fresh worker
+    bool stored = false;     ///< its row is durable
+    bool hook_open = false;  ///< the webhook is to be delivered
+    bool hook_out = false;   ///< and is being tried now
+    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
+    bool owed = false;       ///< its result is owed to its platform: it is in owed_list_
+    bool refresh = false;    ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
     std::uint8_t changed = 0;         ///< store::parts not yet taken
     std::uint8_t flying = 0;          ///< store::parts in flight
@@ -293,6 +301,7 @@ class job_table {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
+    std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
     std::shared_ptr<const std::string> holder_name; ///< of a remote one
     moment keep_until;                              ///< somebody asked for its result to stay
@@ -312,12 +321,15 @@ class job_table {
     std::shared_ptr<const std::string> name; ///< of a remote one
     bool present = false;
     bool draining = false;
-    bool alone = false;           ///< runs a suspect
-    std::uint64_t since = 0;      ///< tick of the last change of its load
-    std::set<attempt_ref> holds;  ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0; ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                ///< of that run
-    bool run_clean = true;        ///< every member that has ended completed
+    bool alone = false;              ///< runs a suspect
+    bool handing_over = false;       ///< a remote one: this decision gives it something
+    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
+    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
+    std::uint64_t since = 0;         ///< tick of the last change of its load
+    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
+    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
+    work_kind run;                   ///< of that run
+    bool run_clean = true;           ///< every member that has ended completed
     moment run_began;
     run_estimate expected;   ///< of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
@@ -432,6 +444,9 @@ class job_table {
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
   void open_delivery(moment now, record&, effects&);
   void tell_hook(moment now, record&, effects&);
+  void begin_try(moment now, record&);
+  void begin_hooks(moment now, effects&);
+  void close_hook(record&);
   void close_delivery(record&);
   void set_hook_out(record&, bool);
   moment owed_until(const record&) const;
@@ -462,12 +477,14 @@ class job_table {
 
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
+  void serve_groups(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   static bool serves(const worker&, const record&);
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
   void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
+  static bool may_be_given(const worker&);
   double free_in(moment now, const worker&) const;
   placement::demand demand_of(moment now, const record&, const group_key&) const;
   std::string rate_key(const std::string& model) const;
@@ -532,6 +549,7 @@ class job_table {
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
   double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
+  hook_turns hooks_;
   fair_lines lines_;
   run_times times_;
   std::map<std::string, arrival_rate> arrivals_; ///< by model

@@ -63,8 +63,8 @@ moment job_table::next_due(const record& r) const {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: break;
   }
-  if (r.hook_open && r.hook_out) {
-    return never; // notified() comes
+  if (r.hook_open && (r.hook_out || r.hook_waits)) {
+    return never; // notified() comes, of this call or of another one
   }
   if (r.hook_open) {
     return r.not_before;

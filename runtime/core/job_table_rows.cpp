@@ -198,6 +198,7 @@ effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
     withdraw_one(id);
   }
   effects out;
+  begin_hooks(now, out);
   assign(now, out); // only now: none of them may have the place of another
   return out;
 }
@@ -225,6 +226,9 @@ void job_table::withdraw_one(const job_id& id) {
     count(r.state.state(), -1);
     numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
+    if (r.hook_out && !r.owed) {
+      hooks_.ended(r.hook_call); // which was never made
+    }
     break;
   }
   // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current

@@ -309,7 +309,8 @@ void http_connection::feed_body() {
 
 /// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
 void http_connection::refuse_large(std::string text) {
-  auto lost = api::result_lost(text_of(parser_->get().target()), core_.options.api);
+  auto lost = api::result_lost(text_of(parser_->get().target()),
+                               pass_ ? pass_->who() : api::principal{}, core_.options.api);
   refuse({errc::payload_too_large, std::move(text)});
   if (lost) {
     pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));

@@ -65,7 +65,8 @@ std::optional<api::response> http_connection::ask_gate(const api::heading& asked
                           .route = asked.route,
                           .endpoint = asked.endpoint,
                           .authorization = {key.data(), key.size()},
-                          .address = address});
+                          .address = address,
+                          .worker = asked.worker});
   if (!who) {
     return api::turned_away(who.error());
   }

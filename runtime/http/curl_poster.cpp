@@ -157,7 +157,7 @@ call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
     ticket = ++last_ticket_;
     if (stopping_ || to.open >= to.bounds.open_max ||
         bytes > to.bounds.open_bytes_max - to.open_bytes) {
-      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::unavailable});
+      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::queue_full});
     } else {
       arrived_.push_back(
           std::make_unique<curl_transfer>(ticket, std::move(call), std::move(done), bytes));
@@ -207,7 +207,7 @@ bool curl_poster::worker::take_news() {
     stopping = stopping_;
   }
   for (auto& r : refused) {
-    r.done(fail(r.why, r.why == errc::unavailable ? "too many calls wait to be made" : ""));
+    r.done(fail(r.why, r.why == errc::queue_full ? "too many calls wait to be made" : ""));
   }
   for (auto& transfer : arrived) {
     if (stopping) {

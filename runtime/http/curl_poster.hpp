@@ -3,10 +3,10 @@
 // What always holds: at most `in_flight_max` calls run and at most `per_target_max` of them to one
 // host and port, so that a receiver that hangs does not hold back the others; calls wait per
 // target, targets take turns. Beyond `open_max` calls or `open_bytes_max` bytes of them a call is
-// answered errc::unavailable at once. Guarded calls (strangers' webhooks) and unguarded ones (the
-// operator's own) have bounds of their own, so that no webhook takes a place from the latter.
-// TLS peers are verified, redirects are answers, proxies of the environment are used by unguarded
-// calls only: behind a proxy no address could be judged.
+// answered errc::queue_full at once: it was not made. Guarded calls (strangers' webhooks) and
+// unguarded ones (the operator's own) have bounds of their own, so that no webhook takes a place
+// from the latter. TLS peers are verified, redirects are answers, proxies of the environment are
+// used by unguarded calls only: behind a proxy no address could be judged.
 //
 // A dropped call's socket is closed for sending (TLS: without a word of farewell, which libcurl has
 // no way to say); its connection serves no other call, and libcurl may not ask again on another

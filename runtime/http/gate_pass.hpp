@@ -18,7 +18,8 @@ class gate_pass {
   gate_pass(api::gate& door, const api::heading& asked, std::string address, api::principal who,
             std::size_t& open)
       : door_(door), open_(open), needs_(asked.needs), route_(asked.route),
-        endpoint_(asked.endpoint), address_(std::move(address)), who_(std::move(who)) {
+        endpoint_(asked.endpoint), worker_(asked.worker), address_(std::move(address)),
+        who_(std::move(who)) {
     ++open_;
   }
   ~gate_pass() {
@@ -39,13 +40,14 @@ class gate_pass {
 
  private:
   /// The key itself is not kept.
-  api::visit visit() const { return {needs_, route_, endpoint_, {}, address_}; }
+  api::visit visit() const { return {needs_, route_, endpoint_, {}, address_, worker_}; }
 
   api::gate& door_;
   std::size_t& open_;
   api::scope needs_;
   std::string_view route_;
   std::string endpoint_;
+  std::string worker_;
   std::string address_;
   api::principal who_;
   bool answered_ = false;

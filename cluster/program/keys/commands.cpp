@@ -31,6 +31,7 @@ result<access::access_key> key_of(const new_key& wanted) {
   key.name = wanted.name;
   key.tenant = wanted.tenant;
   key.endpoints = wanted.endpoints;
+  key.worker_name = wanted.worker;
   for (const auto& word : wanted.scopes) {
     if (!access::add_scope(key, word)) {
       return fail(errc::bad_usage, "--scope takes client, worker and operator, not " + word);
@@ -90,10 +91,11 @@ int run_key_list(const std::string& file, std::ostream& out, std::ostream& err) 
   if (!keys) {
     return refuse(keys.error(), err);
   }
-  std::vector<std::vector<std::string>> rows{{"NAME", "SCOPES", "TENANT", "ENDPOINTS"}};
+  std::vector<std::vector<std::string>> rows{{"NAME", "SCOPES", "TENANT", "ENDPOINTS", "WORKER"}};
   for (const auto& key : *keys) {
     rows.push_back({key.name, access::scopes_text(key), key.tenant.empty() ? "any" : key.tenant,
-                    joined(key.endpoints, "all")});
+                    joined(key.endpoints, "all"),
+                    key.worker_name.empty() ? "any" : key.worker_name});
   }
   out << text::table(rows);
   return finish(out, err);
@@ -146,6 +148,8 @@ void add_key_command(CLI::App& app, int& exit_code) {
   make->add_option("--tenant", options->wanted.tenant, "its jobs are this tenant's");
   make->add_option("--endpoint", options->wanted.endpoints, "only this endpoint; may be repeated")
       ->delimiter(',');
+  make->add_option("--worker", options->wanted.worker,
+                   "as a worker it is the one of this name, which no other key may use");
   add_place(*make, options);
   make->callback([options, &exit_code] {
     options->wanted.file = options->path();

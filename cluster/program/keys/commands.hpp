@@ -29,6 +29,7 @@ struct new_key {
   std::vector<std::string> scopes{"client"};
   std::string tenant{};
   std::vector<std::string> endpoints{};
+  std::string worker{};
 };
 
 /// The key goes to `out`, alone on its line; what was done to `err`.

@@ -52,11 +52,12 @@ TEST_F(key_commands, a_key_that_is_made_opens) {
   const auto second = make({.name = "w-1",
                             .scopes = {"worker", "client"},
                             .tenant = "team",
-                            .endpoints = {"tayfa", "sd"}});
+                            .endpoints = {"tayfa", "sd"},
+                            .worker = "gpu-1"});
   EXPECT_NE(first.out, second.out);
-  EXPECT_EQ(list().out, "NAME   SCOPES         TENANT  ENDPOINTS\n"
-                        "alice  client         any     all\n"
-                        "w-1    client,worker  team    tayfa,sd\n");
+  EXPECT_EQ(list().out, "NAME   SCOPES         TENANT  ENDPOINTS  WORKER\n"
+                        "alice  client         any     all        any\n"
+                        "w-1    client,worker  team    tayfa,sd   gpu-1\n");
   const auto text = read_key_file(file)->text;
   EXPECT_EQ(text.find(first.out.substr(0, first.out.size() - 1)), std::string::npos)
       << "the file has no key, only its digest";
@@ -71,7 +72,7 @@ TEST_F(key_commands, a_key_that_is_removed_is_gone) {
   make({.name = "alice"});
   make({.name = "bob"});
   EXPECT_EQ(remove("alice").code, 0);
-  EXPECT_EQ(list().out, "NAME  SCOPES  TENANT  ENDPOINTS\nbob   client  any     all\n");
+  EXPECT_EQ(list().out, "NAME  SCOPES  TENANT  ENDPOINTS  WORKER\nbob   client  any     all        any\n");
   const auto again = remove("alice");
   EXPECT_EQ(again.code, key_exit::no_such_key);
   EXPECT_EQ(again.err, "tayfa key: no key is named alice\n");
@@ -87,6 +88,8 @@ TEST_F(key_commands, what_no_file_could_say_is_bad_usage) {
            {.name = "a", .tenant = "a b"},
            {.name = "a", .endpoints = {"a\nb"}},
            {.name = "a", .scopes = {"operator"}, .endpoints = {"x"}},
+           {.name = "a", .scopes = {"client"}, .worker = "w"},
+           {.name = "a", .scopes = {"worker"}, .worker = "w x"},
        }) {
     const auto made_none = make(wanted);
     EXPECT_EQ(made_none.code, key_exit::bad_usage) << wanted.name;

@@ -87,6 +87,28 @@ TEST_F(gate_test, the_principal) {
   EXPECT_EQ(anybody->name, "");
 }
 
+TEST_F(gate_test, a_key_that_is_bound_to_a_worker_is_that_one_and_no_other_key_is) {
+  write_private(here / "keys",
+                line_of("name=w scope=worker", "worker-key") +
+                    line_of("name=w1 scope=worker,client endpoint=sd worker=gpu-1", "bound-key") +
+                    line_of("name=root scope=operator", "root-key"));
+  const auto gate = open();
+  const auto text = [&](std::string_view key, std::string_view worker,
+                        std::string_view endpoint = "sd") {
+    const auto who =
+        gate->admit({scope::worker, "job-take/{worker}", endpoint, key, "192.0.2.1", worker});
+    return who ? who->name : who.error().why.text;
+  };
+  EXPECT_EQ(text("bound-key", "gpu-1"), "w1");
+  EXPECT_EQ(text("bound-key", "gpu-2"), "it is for the worker gpu-1");
+  EXPECT_EQ(text("worker-key", "gpu-1"), "this worker's name belongs to another key");
+  EXPECT_EQ(text("worker-key", "gpu-2"), "w");
+  EXPECT_EQ(text("worker-key", "gpu-1", "tayfa"), "w") << "the name of another endpoint's worker";
+  EXPECT_EQ(text("root-key", "gpu-1"), "root");
+  EXPECT_TRUE(gate->admit({scope::client, "run", "sd", "bound-key", "192.0.2.1"}))
+      << "as a client it is nobody's worker";
+}
+
 TEST_F(gate_test, without_a_file_all_is_open_until_there_is_one) {
   std::filesystem::rename(here / "keys", here / "aside");
   const auto gate = open();

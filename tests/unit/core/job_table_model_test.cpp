@@ -169,7 +169,9 @@ class pair_of_tables : job_draws {
   void notified() {
     const auto id = known_id();
     const bool delivered = chance(3);
-    EXPECT_TRUE(real_->notified(now_, job_id{id}, delivered).empty());
+    const auto call = real_->hook_call(job_id{id});
+    const auto how = delivered ? hook_answer::delivered : hook_answer::failed;
+    EXPECT_TRUE(real_->notified(now_, job_id{id}, call, how).empty());
     model_.notified(now_, id, delivered);
   }
   void read() {
@@ -191,7 +193,8 @@ class pair_of_tables : job_draws {
     }
     auto& latest = incarnations_[index_of(w.slot)];
     latest = std::max(latest, w.incarnation);
-    const auto f = any_facts(w.slot);
+    auto f = any_facts(w.slot);
+    f.hand_overs = real_->hand_overs(w.slot) - (chance(4) ? 1 : 0); // it may not have heard yet
     same(
         real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }
