@@ -8,7 +8,8 @@ namespace tayfa {
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
 /// it is on its way.
 template <class Answer>
-caf::result<Answer> queue::after_commit(const job_id& about, Answer answer, bool changes) {
+caf::result<Answer> queue::after_commit(const job_id& about, Answer answer, undo_of undo,
+                                        bool asks) {
   if (table_.durable(about)) {
     return answer;
   }
@@ -19,8 +20,31 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer, bool
                 later.deliver(Answer{fail(why)});
               }
             },
-            !changes});
+            asks && !undo, std::move(undo)});
   return later;
+}
+
+std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
+  std::vector<job_table::job_image> out;
+  if (auto image = table_.image(id)) {
+    out.push_back(std::move(*image));
+  }
+  return out;
+}
+
+queue::undo_of queue::put_back(std::vector<job_table::job_image> images,
+                               std::optional<job_state> only) {
+  return [this, images = std::move(images), only](const std::set<job_id>& unsent) {
+    std::set<job_id> done;
+    for (const auto& image : images) {
+      const auto now_is = table_.image(image.row.id);
+      if (!only || (now_is && now_is->row.state == *only)) {
+        done.insert(image.row.id);
+        decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
+      }
+    }
+    return done;
+  };
 }
 
 caf::result<submit_answer> queue::submit(const submit_job& m) {
@@ -54,7 +78,8 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
                 },
-                false};
+                false,
+                {}};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
@@ -66,16 +91,21 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 }
 
 caf::result<job_answer> queue::find(const find_job& m) {
+  undo_of undo;
   if (m.keep) {
     if (auto why = refusal_of_changes()) {
       return job_answer{fail(std::move(*why))};
     }
+    undo = [this, id = m.id, until = table_.kept_until(m.id)](const auto&) {
+      table_.keep_as_before(id, until);
+      return std::set<job_id>{}; // nothing follows from it
+    };
     table_.keep(now(), m.id, *m.keep);
     after();
   }
   auto found = table_.find(now(), m.id);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, job_answer{std::move(found)}, m.keep.has_value());
+    return after_commit(m.id, job_answer{std::move(found)}, std::move(undo));
   }
   auto later = make_response_promise<job_answer>();
   fetch(found->stored_output, job_store::column::output,
@@ -93,12 +123,13 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.cancel(now(), m.id, m.by_origin);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
+  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -107,13 +138,14 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.retry(now(), m.id);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
+  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -122,12 +154,13 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.drop(now(), m.id);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(*answer)}, true);
+  auto told = after_commit(m.id, job_answer{std::move(*answer)}, std::move(undo));
   after();
   return told;
 }
@@ -136,10 +169,11 @@ caf::result<purge_answer> queue::purge() {
   if (auto why = refusal_of_changes()) {
     return purge_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(table_.images_of_waiting(), job_state::CANCELLED);
   auto [removed, consequences] = table_.purge(now());
   ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
+  auto told = after_commit(job_id{}, purge_answer{removed}, std::move(undo));
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, purge_answer{removed}, true);
   after();
   return told;
 }
@@ -158,7 +192,7 @@ caf::result<stream_answer> queue::read(const read_job_stream& m) {
     return stream_answer{fail(std::move(*why))}; // what is read is forgotten
   }
   auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)}, true);
+  auto told = after_commit(m.id, stream_answer{std::move(answer)}, {}, false);
   after();
   return told;
 }
