@@ -117,6 +117,7 @@ class queue : public queue_actor::base {
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
     bool asks = false;                         ///< it only asks: its client may ask again
+    undo_of undo{};
   };
   void decided(effects);
   void promised(deed);

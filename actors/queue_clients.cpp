@@ -35,15 +35,15 @@ std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
 queue::undo_of queue::put_back(std::vector<job_table::job_image> images,
                                std::optional<job_state> only) {
   return [this, images = std::move(images), only](const std::set<job_id>& unsent) {
-    std::set<job_id> done;
+    std::set<job_id> as_before;
     for (const auto& image : images) {
       const auto now_is = table_.image(image.row.id);
       if (!only || (now_is && now_is->row.state == *only)) {
-        done.insert(image.row.id);
+        as_before.insert(image.row.id);
         decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
       }
     }
-    return done;
+    return as_before;
   };
 }
 
