@@ -53,7 +53,7 @@ std::string_view key_in(std::string_view authorization) {
 key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)
     : ring_(std::move(ring)), rates_(std::move(rules)), time_(time) {}
 
-key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit) {
+key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit) const {
   if (key == nullptr) {
     return refused(errc::unauthorized);
   }

@@ -38,7 +38,7 @@ class key_gate final : public api::gate {
   verdict identify(const api::visit&) const;
   /// What a key (null: none that is known) may do. Asked when a request comes, and again while it
   /// is open: whatever a key does not allow must be said here.
-  static verdict judge(const access_key* key, const api::visit&);
+  verdict judge(const access_key* key, const api::visit&) const;
 
   key_ring ring_;
   rate_limiter rates_;
