@@ -40,6 +40,7 @@ class run {
   void draw_faults();
   void draw_crashes();
   void check();
+  bool unserved(const job_history&) const;
   void check_job(std::size_t index, const job_history&);
   void check_platform();
   void check_platform_job(const platform_job&);
