@@ -10,6 +10,9 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_book
 queue::behavior_type queue::make_behavior() {
   // What an earlier queue had under way is not known to be durable: it is put again, and putting a
   // row twice changes nothing. What it had given out is void.
+  ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
+    caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
+  });
   table_.not_committed();
   decided(std::exchange(books_->left, {}));
   decided(table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
@@ -18,9 +21,11 @@ queue::behavior_type queue::make_behavior() {
 }
 
 void queue::on_exit() {
+  ctx_.outside.store.on_failure(nullptr);
   crew_ = crew{};
   workers_.clear();
   purges_.clear();
+  handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
@@ -31,7 +36,7 @@ queue::behavior_type queue::waiting() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs& m) { return purge(m); },
@@ -53,7 +58,7 @@ queue::behavior_type queue::waiting() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -62,7 +67,7 @@ queue::behavior_type queue::serving() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs& m) { return purge(m); },
@@ -87,7 +92,7 @@ queue::behavior_type queue::serving() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -96,7 +101,7 @@ queue::behavior_type queue::draining() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
           [this](const purge_jobs& m) { return purge(m); },
@@ -118,7 +123,7 @@ queue::behavior_type queue::draining() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -191,7 +196,7 @@ void queue::gone(const worker_gone& m) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  decided(table_.worker_lost(now(), m.worker.slot, m.why));
+  decided(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
   after();
 }
 
@@ -226,7 +231,7 @@ void queue::met(const crew& m) {
   }
 }
 
-void queue::deadline(const timer& m) {
+void queue::deadline(const due_timer& m) {
   if (m.topic == commit_now) {
     commit_soon_ = false;
     commit();
@@ -236,6 +241,7 @@ void queue::deadline(const timer& m) {
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
+      ask_for_space();
       after();
     }
     return;
@@ -257,7 +263,10 @@ void queue::after() {
   const bool settled =
       !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
-      ((table_.running() == 0 && settled) || broken_)) {
+      ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
+    if (!settled && !broken_) {
+      give_up_on_storage();
+    }
     drained_told_ = true;
     send(crew_.supervisor, queue_drained{});
   }
@@ -291,7 +300,7 @@ void queue::arm() {
     return;
   }
   armed_for_ = next;
-  send_timer_at(this, now(), *next, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
 }
 
 } // namespace tayfa

@@ -11,8 +11,11 @@
 // a time; what is decided meanwhile goes with the next one, and so does what waits in the mailbox
 // when that one may begin. So a busy queue commits in groups and an idle one at once, without a
 // timer.
-//   * the disk is full: submissions of that batch are withdrawn from the table and refused, the
-//     rest is tried again until there is space;
+//   * the disk is full: submissions of that batch are withdrawn from the table and refused, and so
+//     are new ones until there is space; everything else is committed from the store's reserve.
+//     What a client asks to be changed is refused before the table is touched when the reserve runs
+//     out; what was decided before that is answered when it is durable, so no refusal is of
+//     something that happens later;
 //   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
 #pragma once
 
@@ -45,10 +48,18 @@ struct store_news {
   };
   struct hook_answered {
     job_id id;
-    bool delivered = false;
+    std::uint64_t call = 0;
+    hook_answer how = hook_answer::failed;
     std::string text; ///< for the log
   };
-  std::variant<committed, fetched, hook_answered> what;
+  /// Whether new jobs would be taken: the answer to an empty batch.
+  struct space {
+    result<void> how;
+  };
+  struct failed {
+    error why;
+  };
+  std::variant<committed, fetched, hook_answered, space, failed> what;
 };
 
 class queue : public queue_actor::base {
@@ -78,8 +89,12 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
+  /// `changes`: the table was changed for it, so it is not refused any more.
   template <class Answer>
-  caf::result<Answer> after_commit(const job_id& about, Answer);
+  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer,
+                                   bool changes = false);
+  /// Why nothing may be changed for a client now.
+  std::optional<error> refusal_of_changes() const;
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
@@ -90,7 +105,7 @@ class queue : public queue_actor::base {
   void pod(const pod_moved&);
   void drain();
   void met(const crew&);
-  void deadline(const timer&);
+  void deadline(const due_timer&);
 
   // what leaves after the commit (queue_commit.cpp)
   /// Something to be done once everything decided so far is durable.
@@ -98,7 +113,7 @@ class queue : public queue_actor::base {
     job_id about; ///< empty = no job in particular
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
-    bool asks = false; ///< refusing it takes nothing back: its client may ask again
+    bool asks = false;                         ///< it only asks: its client may ask again
   };
   void decided(effects);
   void promised(deed);
@@ -111,15 +126,22 @@ class queue : public queue_actor::base {
   void on(const store_news::committed&);
   void on(const store_news::fetched&);
   void on(const store_news::hook_answered&);
+  void on(const store_news::space&);
+  void on(const store_news::failed&);
   void storage_full(const error&);
+  void ask_for_space();
+  void give_up_on_storage();
   void store_broken(const error&);
   void release(std::vector<std::variant<effects, deed>>);
   void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
 
   // effects (queue_effects.cpp)
+  /// What leaves for one worker in one message.
   struct run {
+    worker_ref worker;
+    std::uint64_t hand_over = 0; ///< of a remote one
     std::vector<give> members;
-    std::size_t missing = 0;
+    std::size_t missing = 0; ///< inputs that are still being fetched
   };
   void carry_out(effects&);
   void carry_out(const moved&);
@@ -129,9 +151,11 @@ class queue : public queue_actor::base {
   void carry_out(const owe&);
   void carry_out(const purged&);
   void refuse_purges(const error&);
-  void give_run(std::vector<give>);
+  void hand_over_remote();
+  void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
-  void call_hook(const notify&, shared_text output);
+  void call_hook(const notify&, const job_view&);
+  static job_view with_output(job_view, result<shared_text>);
   void measure(const job_view&);
 
   moment now() const { return ctx_.outside.time.now(); }
@@ -150,6 +174,9 @@ class queue : public queue_actor::base {
   crew crew_;
   std::map<slot_id, seat> workers_;
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
+  /// Attempts of remote workers that became durable with the commit that is being released, by
+  /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
+  std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;
@@ -163,7 +190,9 @@ class queue : public queue_actor::base {
   std::vector<std::variant<effects, deed>> in_flight_; ///< waits for the one that is under way
   bool committing_ = false;
   bool commit_soon_ = false;    ///< a message to oneself is on its way
-  std::optional<error> full_;   ///< the disk is, as far as we know
+  std::optional<error> full_;   ///< no new job is taken: the disk is, as far as we know
+  bool stuck_ = false;          ///< and the reserve could not hold the last batch either
+  bool gave_up_ = false;        ///< the pod stops with a full disk: nothing more is committed
   std::optional<error> broken_; ///< the store is, for good
   std::uint64_t storage_ticket_ = 0;
   std::uint64_t fetch_ticket_ = 0;

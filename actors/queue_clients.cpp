@@ -6,10 +6,12 @@
 namespace tayfa {
 
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way.
+/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
+/// that it changes.
 template <class Answer>
-caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  if (table_.durable(about)) {
+caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
+                                        bool changes) {
+  if (table_.durable(about) || table_.hidden(about, who)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -19,7 +21,7 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
                 later.deliver(Answer{fail(why)});
               }
             },
-            true});
+            !changes});
   return later;
 }
 
@@ -38,14 +40,14 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
   auto later = make_response_promise<submit_answer>();
   deed answered{id,
                 [this, later, view = std::move(answer->view), fresh = answer->fresh,
-                 bytes = m.request.input.size()]() mutable {
+                 bytes = m.request.input.size(), endpoint = m.request.endpoint]() mutable {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
                     if (auto& feed = ctx_.outside.feed; !feed.idle()) {
                       job_view waits;
                       waits.id = view.id; // what became of it since is told next
-                      feed.publish("job", view.id.str(), api::job_event(waits));
+                      feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
                     }
                   }
                   later.deliver(submit_answer{std::move(view)});
@@ -54,7 +56,7 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
                 },
-                !answer->fresh};
+                false};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
@@ -67,64 +69,75 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 
 caf::result<job_answer> queue::find(const find_job& m) {
   if (m.keep) {
-    table_.keep(now(), m.id, *m.keep);
+    if (auto why = refusal_of_changes()) {
+      return job_answer{fail(std::move(*why))};
+    }
+    table_.keep(now(), m.id, *m.keep, m.who);
     after();
   }
-  auto found = table_.find(now(), m.id);
+  auto found = table_.find(now(), m.id, m.who);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, job_answer{std::move(found)});
+    return after_commit(m.id, m.who, job_answer{std::move(found)}, m.keep.has_value());
   }
   auto later = make_response_promise<job_answer>();
   fetch(found->stored_output, job_store::column::output,
         [later, view = std::move(*found)](result<shared_text> text) mutable {
-          if (!text) {
+          if (!text && text.error().code != errc::store_corrupt) {
             later.deliver(job_answer{fail(text.error().code)}); // its text names a file
             return;
           }
-          view.output = std::move(*text);
-          later.deliver(job_answer{std::move(view)});
+          later.deliver(job_answer{with_output(std::move(view), std::move(text))});
         });
   return later;
 }
 
 caf::result<job_answer> queue::cancel(const cancel_job& m) {
-  auto answer = table_.cancel(now(), m.id, m.by_origin);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto answer = table_.cancel(now(), m.id, m.by_origin, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
 
 caf::result<job_answer> queue::retry(const retry_job& m) {
-  auto answer = table_.retry(now(), m.id);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto answer = table_.retry(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
 
 caf::result<job_answer> queue::drop(const drop_job& m) {
-  auto answer = table_.drop(now(), m.id);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto answer = table_.drop(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(*answer)});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, true);
   after();
   return told;
 }
 
 /// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.
 caf::result<purge_answer> queue::purge(const purge_jobs& m) {
-  if (full_ || broken_) {
-    return purge_answer{fail(full_ ? *full_ : error{errc::unavailable, "the store has failed"})};
+  if (auto why = refusal_of_changes()) {
+    return purge_answer{fail(std::move(*why))};
   }
   auto [number, consequences] = table_.purge(now(), m.who);
   auto later = make_response_promise<purge_answer>();
@@ -149,18 +162,21 @@ caf::result<list_answer> queue::list(const list_of_jobs& m) {
   if (full_) {
     return answer;
   }
-  return after_commit(job_id{}, std::move(answer));
+  return after_commit(job_id{}, m.who, std::move(answer));
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
-  auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)});
+  if (auto why = refusal_of_changes()) {
+    return stream_answer{fail(std::move(*why))}; // what is read is forgotten
+  }
+  auto answer = table_.read_stream(now(), m.id, m.who);
+  auto told = after_commit(m.id, m.who, stream_answer{std::move(answer)}, true);
   after();
   return told;
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {
-  return after_commit(m.id, detail_answer{table_.inspect(now(), m.id)});
+  return after_commit(m.id, m.who, detail_answer{table_.inspect(now(), m.id, m.who)});
 }
 
 } // namespace tayfa

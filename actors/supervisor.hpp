@@ -94,7 +94,7 @@ class supervisor : public supervisor_actor::base {
   void maybe_ready();
   void engine(const engine_moved&);
   void load(const load_changed&);
-  void timed(const timer&);
+  void timed(const due_timer&);
 
   void stop(const stop_pod&);
   void fail(cause, error);
@@ -117,7 +117,7 @@ class supervisor : public supervisor_actor::base {
   void start_slot(std::size_t);
   caf::strong_actor_ptr start_worker(std::size_t);
   void worker_down(const caf::down_msg&);
-  void slot_timed(const timer&);
+  void slot_timed(const due_timer&);
   void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
   void slot_stopped(std::size_t);
   void heard(const slot_news&);

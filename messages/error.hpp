@@ -33,6 +33,7 @@ namespace tayfa {
   X(webhook_refused, 15, 400, "this address may not be called from here")                          \
   X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
   X(forbidden, 17, 403, "this API key is not for that")                                            \
+  X(misdirected_request, 18, 421, "this server does not answer to that name")                      \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \

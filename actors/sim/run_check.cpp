@@ -33,6 +33,9 @@ void run::check() {
     }
   }
   check_pod_states();
+  if (plan_.unharmed) {
+    check_unharmed();
+  }
   if (platform_) {
     check_platform();
   }
@@ -62,6 +65,22 @@ bool run::unserved(const job_history& job) const {
   return !job.model.empty() && (bad || (!plan_.models_later.empty() && !among(plan_.models_later)));
 }
 
+/// Whatever befell the pod, nobody else is charged for it.
+void run::check_unharmed() {
+  for (const auto& [row, text] : {std::pair{meter::attempts_lost, "attempts were lost"},
+                                  std::pair{meter::engine_kills, "engines were killed"},
+                                  std::pair{meter::engine_restarts, "engines were replaced"}}) {
+    if (const auto n = meters_.value(row); n > 0) {
+      violated(std::to_string(static_cast<long>(n)) + " " + text + " without a reason (I21)");
+    }
+  }
+  for (const auto* event : {"remote_worker_left", "child_failed", "child_stuck", "pod_failed"}) {
+    if (lines_.count(event) > 0) {
+      violated(std::string{"the log says "} + event + " without a reason (I21)");
+    }
+  }
+}
+
 void run::check_job(std::size_t index, const job_history& job) {
   const auto who = "job " + std::to_string(index) + " (" + job.kind + " " + job.accepted_id + ")";
   ++result_
@@ -82,6 +101,9 @@ void run::check_job(std::size_t index, const job_history& job) {
     return;
   }
   check_webhook(who, job);
+  for (const auto& told : job.told_strangers) {
+    violated(who + " was there for one who may not see it (I21): " + told);
+  }
   if (job.final_state.empty()) {
     if (!stopped_early) {
       violated(who + " was accepted and never ended (I1)");

@@ -274,6 +274,7 @@ std::vector<scenario> all() {
   add_policies(list);
   add_models(list);
   add_slots(list);
+  add_pauses(list);
   add_platform(list);
   add_remote(list);
   return list;

@@ -105,6 +105,15 @@ void add_policies(std::vector<scenario>& list) {
   tenants.knobs = [](config& c) { c.queue_tenants = string_list{"small=2,bounded=1:1"}; };
   list.push_back(std::move(tenants));
 
+  auto strangers = busy("strangers", "others know every id, ask for each job and try to end it, "
+                                     "while engines die and the process is killed");
+  strangers.work->tenants = {"alice", "bob"};
+  strangers.work->strangers = true;
+  strangers.random_faults = true;
+  strangers.random_crashes = true;
+  strangers.disk_latency_max = 30ms;
+  list.push_back(std::move(strangers));
+
   auto hooks = busy("webhooks", "webhooks to receivers that answer, fail, and answer now and then");
   hooks.work->webhooks = true;
   hooks.knobs = [](config& c) { c.webhook_pause = 200ms; };

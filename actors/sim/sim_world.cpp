@@ -43,8 +43,21 @@ void sim_gateway::close(std::function<void()> done) {
   done();
 }
 
+void sim_gateway::go_on(random_source& random) {
+  stopped_ = false;
+  auto unread = std::exchange(unread_, {});
+  while (!unread.empty()) {
+    const auto i = static_cast<std::ptrdiff_t>(random.next() % unread.size());
+    call(std::move(unread[static_cast<std::size_t>(i)].first),
+         std::move(unread[static_cast<std::size_t>(i)].second));
+    unread.erase(unread.begin() + i);
+  }
+}
+
 void sim_gateway::call(api::call c, reply_ptr answer) {
-  if (sink_) {
+  if (stopped_) {
+    unread_.emplace_back(std::move(c), std::move(answer));
+  } else if (sink_) {
     sink_(std::move(c), std::move(answer));
   }
 }

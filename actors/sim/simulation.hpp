@@ -43,7 +43,8 @@ struct incident {
     break_flush, ///< the next flush of the disk fails
     drain_slot,  ///< by an operator
     undrain_slot,
-    resize, ///< to `slot` slots
+    resize,        ///< to `slot` slots
+    pause_runtime, ///< SIGSTOP to the process, and SIGCONT when it `lasts` long enough
   };
   std::string machine;
   std::string state;
@@ -51,6 +52,7 @@ struct incident {
   what act = what::sigterm;
   std::uint32_t slot = 0;
   bool always = false; ///< every time, not only the first
+  std::chrono::milliseconds lasts{0};
 };
 
 struct scenario {
@@ -72,6 +74,10 @@ struct scenario {
   bool faulty = false;         ///< incidents may cost attempts: FAILED max_attempts is allowed, too
   bool random_faults = false;  ///< kills and freezes drawn from the seed
   bool random_crashes = false; ///< kill_runtime and lose_power drawn from the seed
+  bool random_pauses = false;  ///< pause_runtime drawn from the seed
+  std::chrono::milliseconds pause_max{15'000}; ///< of those
+  /// No attempt may be lost, no engine killed, no worker given up: nothing in the plan is a reason.
+  bool unharmed = false;
   /// Starts by the platform after the first one, when the runtime ended and there is work left.
   std::uint32_t restarts = 0;
   std::chrono::nanoseconds disk_latency_max{2'000'000};

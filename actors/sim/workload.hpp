@@ -27,6 +27,8 @@ struct workload_options {
   /// A submission that was not answered with 200 is sent again, under its idempotency key.
   bool persistent = false;
   bool webhooks = false; ///< each job has one: it answers, fails, or does so by turns
+  /// Callers with other tenants and endpoints ask for every job by its id, and try to end it.
+  bool strangers = false;
 };
 
 /// What one job's client saw.
@@ -45,6 +47,7 @@ struct job_history {
   std::string final_body;
   std::vector<std::string> later_bodies; ///< the same question asked again after the end
   std::vector<std::string> chunks;
+  std::vector<std::string> told_strangers; ///< answers to strangers that were not "no such job"
 };
 
 using history = std::vector<job_history>;

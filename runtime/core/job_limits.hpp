@@ -3,6 +3,7 @@
 
 #include "messages/job.hpp"
 #include "runtime/core/fair_lines.hpp"
+#include "runtime/core/hook_turns.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,6 +43,7 @@ struct job_limits {
   std::size_t history_max = 32; ///< ended attempts remembered per job
   std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart
   milliseconds hook_pause{10'000};
+  hook_turns::bounds hook_calls;
   std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
   /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What

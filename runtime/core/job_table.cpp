@@ -47,15 +47,15 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), lines_(limits_.tenants, limits_.other_tenants),
-      sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
+      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
 }
 
-job_id job_table::make_id(random_source& random, bool sync) {
-  return job_id{(sync ? "sync-" : "") + random.uuid() + "-t1"};
+job_id job_table::make_id(secret_source& secrets, bool sync) {
+  return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
 }
 
 /// Where the three parts end cannot be confused: none of them may hold a line break.
@@ -146,6 +146,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   return answer;
 }
 
+/// Its input is not what was asked for any more, or is gone: it cannot run again.
+bool job_table::is_damaged(const record& r) {
+  return r.past_ && r.past_->failure && r.past_->failure->code == errc::store_corrupt;
+}
+
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
@@ -153,7 +158,7 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
     if (!r.hook_out) {
       tell_hook(now, r, answer.then); // it can be reached again
     }
-  } else if (r.state.state() == job_state::COMPLETED) {
+  } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     owe_again(now, r, answer.then);
   } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
@@ -172,14 +177,14 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
 
 // ---- the other questions of clients -------------------------------------------------------------
 
-result<job_view> job_table::find(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+result<job_view> job_table::find(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
-result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now,
-                                                                       const job_id& id) {
-  record* r = find_kept(now, id);
+result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now, const job_id& id,
+                                                                       const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -192,8 +197,8 @@ result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment no
   return std::pair{view_of(*r), std::move(unread)};
 }
 
-void job_table::keep(moment now, const job_id& id, milliseconds time) {
-  record* r = find_kept(now, id);
+void job_table::keep(moment now, const job_id& id, milliseconds time, const job_access& who) {
+  record* r = find_kept(now, id, who);
   const auto until = now + std::min(time, job_policy::ttl_max);
   if (r == nullptr || until <= r->keep_until) {
     return;
@@ -203,9 +208,9 @@ void job_table::keep(moment now, const job_id& id, milliseconds time) {
   schedule(*r);
 }
 
-result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id,
-                                                      bool by_origin) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id, bool by_origin,
+                                                      const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -226,8 +231,9 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
   return view_and_effects{std::move(view), std::move(out)};
 }
 
-result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id,
+                                                     const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -235,6 +241,9 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (state != job_state::FAILED && state != job_state::TIMED_OUT) {
     return fail(errc::wrong_state, "only FAILED and TIMED_OUT jobs run again; this one is " +
                                        std::string{to_string(state)});
+  }
+  if (is_damaged(*r)) {
+    return fail(errc::wrong_state, "what was stored of it is damaged; submit it anew");
   }
   if (!r->request.origin.empty()) {
     return fail(errc::wrong_state, "the platform that it was taken from decides that");
@@ -268,8 +277,7 @@ void job_table::revive(moment now, record& ended_job) {
   r->free_attempts = r->attempts;
   r->dead = false;
   of_dead_.erase(r->order);
-  r->hook_open = false;
-  set_hook_out(*r, false);
+  close_hook(*r);
   r->hook_tries = 0;
   r->refresh = false;
   r->began.reset();
@@ -285,8 +293,8 @@ void job_table::revive(moment now, record& ended_job) {
   queue_up(now, *r);
 }
 
-result<job_view> job_table::drop(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_view> job_table::drop(moment now, const job_id& id, const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -343,6 +351,10 @@ job_counts job_table::counts() const {
   all.dead = of_dead_.size();
   all.kept = ended_ + of_dead_.size() + owed_list_.size();
   return all;
+}
+
+job_counts job_table::counts(const job_access& who) const {
+  return who == job_access{} ? counts() : numbers_.of(who);
 }
 
 } // namespace tayfa

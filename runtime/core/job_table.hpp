@@ -36,12 +36,13 @@
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
+#include "runtime/core/job_numbers.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
 #include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
 #include <array>
 #include <cstdint>
@@ -67,7 +68,7 @@ class job_table {
   job_table& operator=(const job_table&) = delete;
 
   /// A new id in RunPod's form: "<uuid>-t1", or "sync-<uuid>-t1".
-  static job_id make_id(random_source&, bool sync);
+  static job_id make_id(secret_source&, bool sync);
 
   // ---- clients ---------------------------------------------------------------------------------
   struct submitted {
@@ -87,33 +88,39 @@ class job_table {
   /// a while from now); any other begins a new life. Once forgotten it is a new job, whose attempts
   /// are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
-  result<job_view> find(moment now, const job_id&) const;
+  // What follows names a job, or shows some, for one who may see only those that `who` covers: any
+  // other job is not there for it (errc::job_not_found).
+  result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
-  void keep(moment now, const job_id&, milliseconds);
+  void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
   /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
   /// lost attempt are discarded (the next attempt makes them again), and so are those of a
   /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
+  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&,
+                                                              const job_access& who = {});
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
-  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false);
+  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false,
+                                  const job_access& who = {});
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
   /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
   /// the bounds of submit() hold.
-  result<view_and_effects> retry(moment now, const job_id&);
+  result<view_and_effects> retry(moment now, const job_id&, const job_access& who = {});
   /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
-  result<job_view> drop(moment now, const job_id&);
+  result<job_view> drop(moment now, const job_id&, const job_access& who = {});
   /// Cancels everything that waits now, as far as it is covered: one step at once, the others as
   /// expire() is called. The effect `purged` with this number comes when all of it has ended. What
   /// is submitted, retried or lost by a worker afterwards is not purged; what is to be purged is
   /// not given out.
   std::pair<std::uint64_t, effects> purge(moment now, job_access covered = {});
-  /// Looks at a few thousand jobs at most: a list may be short, or empty, and have a `next`.
   /// The purges that go on end where they are: the effect says how many jobs each has cancelled.
   effects stop_purges();
+  /// Looks at a few thousand jobs at most: a list may be short, or empty, and have a `next`.
   job_list list(moment now, const job_filter&, const job_access& covered = {}) const;
-  result<job_detail> inspect(moment now, const job_id&) const;
+  result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
+  /// The job is here, but not for `who`.
+  bool hidden(const job_id&, const job_access& who) const;
 
   // ---- workers ---------------------------------------------------------------------------------
   /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
@@ -127,15 +134,18 @@ class job_table {
   effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
-  /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
-  /// runs no batches; one that is gone is forgotten: whoever numbers them never uses an incarnation
-  /// again.
+  /// capacity (which may be 0, and less than what it holds); an older one is stale. What one
+  /// decision gives a remote worker is one hand-over, and it is given nothing more until it
+  /// announces itself with that number (facts.hand_overs). It runs no batches; one that is gone is
+  /// forgotten: its incarnation is never used again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
   /// has room.
-  effects worker_lost(moment now, slot_id slot, const error& why);
+  /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
+  /// nobody is suspected.
+  effects worker_lost(moment now, slot_id slot, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
@@ -160,9 +170,13 @@ class job_table {
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
-  /// The latest notify of this job was delivered, or not: then it is tried again after a pause, up
-  /// to hook_tries times.
-  effects notified(moment now, const job_id&, bool delivered);
+  /// This call of the job's webhook is over. One that was not delivered is tried again after a
+  /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
+  /// now. While there is no place for a call (hook_turns) the webhook waits in its job's row, and
+  /// no try is counted.
+  effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
+  /// The call that is under way; 0 when none is.
+  std::uint64_t hook_call(const job_id&) const;
 
   /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
@@ -197,11 +211,15 @@ class job_table {
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
+  /// Of the jobs that `who` covers: without `kept`, `dead` and `stale`, unless it covers all.
+  job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
   std::size_t held(slot_id) const;
+  /// Decisions that gave this remote worker something.
+  std::uint64_t hand_overs(slot_id) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
@@ -266,14 +284,16 @@ class job_table {
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
-    bool stored = false;    ///< its row is durable
-    bool hook_open = false; ///< the webhook is to be delivered
-    bool hook_out = false;  ///< and is being tried now
-    bool owed = false;      ///< its result is owed to its platform: it is in owed_list_
-    bool refresh = false;   ///< it asked for a fresh worker
+    bool stored = false;     ///< its row is durable
+    bool hook_open = false;  ///< the webhook is to be delivered
+    bool hook_out = false;   ///< and is being tried now
+    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
+    bool owed = false;       ///< its result is owed to its platform: it is in owed_list_
+    bool refresh = false;    ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
-    std::uint8_t changed = 0; ///< store::parts not yet taken
-    std::uint8_t flying = 0;  ///< store::parts in flight
+    std::uint8_t changed = 0;         ///< store::parts not yet taken
+    std::uint8_t flying = 0;          ///< store::parts in flight
+    std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
 
     std::uint32_t attempts = 0;      ///< also the number of the latest attempt
     std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
@@ -281,6 +301,7 @@ class job_table {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
+    std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
     std::shared_ptr<const std::string> holder_name; ///< of a remote one
     moment keep_until;                              ///< somebody asked for its result to stay
@@ -300,12 +321,15 @@ class job_table {
     std::shared_ptr<const std::string> name; ///< of a remote one
     bool present = false;
     bool draining = false;
-    bool alone = false;           ///< runs a suspect
-    std::uint64_t since = 0;      ///< tick of the last change of its load
-    std::set<attempt_ref> holds;  ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0; ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                ///< of that run
-    bool run_clean = true;        ///< every member that has ended completed
+    bool alone = false;              ///< runs a suspect
+    bool handing_over = false;       ///< a remote one: this decision gives it something
+    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
+    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
+    std::uint64_t since = 0;         ///< tick of the last change of its load
+    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
+    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
+    work_kind run;                   ///< of that run
+    bool run_clean = true;           ///< every member that has ended completed
     moment run_began;
     run_estimate expected;   ///< of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
@@ -380,8 +404,9 @@ class job_table {
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
-  record* find_kept(moment now, const job_id&);
-  const record* find_kept(moment now, const job_id&) const;
+  /// The only way from a client's id to a job.
+  record* find_kept(moment now, const job_id&, const job_access&);
+  const record* find_kept(moment now, const job_id&, const job_access&) const;
   record* current(worker_ref, const attempt_ref&);
   worker* present(worker_ref);
   const model_facts* model_of(const std::string&) const;
@@ -395,6 +420,7 @@ class job_table {
   /// To be called after every change of what a job stores.
   void account(record&);
   void note(record&, unsigned parts);
+  void tally(record&);
   void forget(record&);
   /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
   /// the one that ended last, to which the caller may still refer.
@@ -418,17 +444,21 @@ class job_table {
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
   void open_delivery(moment now, record&, effects&);
   void tell_hook(moment now, record&, effects&);
+  void begin_try(moment now, record&);
+  void begin_hooks(moment now, effects&);
+  void close_hook(record&);
   void close_delivery(record&);
   void set_hook_out(record&, bool);
   moment owed_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
   void owe_again(moment now, record&, effects&);
+  static bool is_damaged(const record&);
   result<submitted> given_again(moment now, record&, bool watch);
   std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
-  void lose_worker(moment now, worker&, const error& why, effects&);
+  void lose_worker(moment now, worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
   void change_state(record&, job_state from, job_state to);
@@ -447,12 +477,14 @@ class job_table {
 
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
+  void serve_groups(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   static bool serves(const worker&, const record&);
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
   void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
+  static bool may_be_given(const worker&);
   double free_in(moment now, const worker&) const;
   placement::demand demand_of(moment now, const record&, const group_key&) const;
   std::string rate_key(const std::string& model) const;
@@ -484,6 +516,7 @@ class job_table {
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
+  job_numbers numbers_;
   job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
   std::unordered_map<job_id, record> jobs_;
   std::unordered_map<std::uint64_t, record*> by_order_;
@@ -516,6 +549,7 @@ class job_table {
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
   double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
+  hook_turns hooks_;
   fair_lines lines_;
   run_times times_;
   std::map<std::string, arrival_rate> arrivals_; ///< by model

@@ -24,6 +24,9 @@ constexpr milliseconds change_floor{60'000};
 /// What is to be purged is put out of the way much faster than it is ended.
 constexpr std::size_t purged_per_row = 4;
 constexpr milliseconds look_again_least{1};
+/// A hand-over is one answer, made in memory: beyond so many bytes of inputs nothing is added to
+/// it.
+constexpr std::size_t hand_over_most = std::size_t{32} << 20;
 constexpr milliseconds look_again_most{60'000};
 
 moment after(moment now, double ms) {
@@ -94,12 +97,17 @@ double job_table::eviction(moment now, const worker& leaver, double away_ms) con
   return placement::eviction_ms(d, run_on(leaver), kept_per_ms, reload, away_ms);
 }
 
+/// It takes one more, of some kind. A remote worker is answered once for what it asked.
+bool job_table::may_be_given(const worker& w) {
+  return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
+         w.holds.size() < w.facts.capacity &&
+         (!is_remote(w) ||
+          (w.facts.hand_overs == w.hand_overs && w.hand_over_bytes < hand_over_most));
+}
+
 bool job_table::has_room(const worker& w, const record& r) const {
-  if (!w.present || w.draining || !w.changing_to.empty() || w.alone) {
-    return false;
-  }
   const bool whole = r.suspect || batches(w.facts); // it wants, or takes, the worker for itself
-  return w.holds.size() < w.facts.capacity && (!whole || w.holds.empty());
+  return may_be_given(w) && (!whole || w.holds.empty());
 }
 
 bool job_table::serves(const worker& w, const record& r) {
@@ -180,6 +188,14 @@ void job_table::assign(moment now, effects& out) {
   if (stopping_) {
     return;
   }
+  serve_groups(now, out);
+  for (auto& [slot, w] : workers_) {
+    w.hand_overs += std::exchange(w.handing_over, false) ? 1 : 0;
+    w.hand_over_bytes = 0;
+  }
+}
+
+void job_table::serve_groups(moment now, effects& out) {
   for (auto& [slot, w] : workers_) {
     if (w.present && !w.changing_to.empty()) {
       if (now >= w.change_until) {
@@ -193,11 +209,7 @@ void job_table::assign(moment now, effects& out) {
   }
   std::vector<fair_lines::group_id> passed;
   std::size_t left_out = 0;
-  const auto may_serve = [](const auto& entry) {
-    const worker& w = entry.second;
-    return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
-           w.holds.size() < w.facts.capacity;
-  };
+  const auto may_serve = [](const auto& entry) { return may_be_given(entry.second); };
   while (std::any_of(workers_.begin(), workers_.end(), may_serve)) {
     const auto next = lines_.first(passed);
     if (!next) {
@@ -355,7 +367,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
                           effects& out) {
   move(r, job_state::IN_PROGRESS, cause::assigned, out);
   ++r.attempts;
-  counts_.retried += r.attempts > 1 ? 1 : 0;
+  if (r.attempts > 1) {
+    ++counts_.retried;
+    numbers_.retried(r.request);
+  }
   r.holder = w.ref;
   r.assigned = now;
   r.holder_name = w.name;
@@ -371,8 +386,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
 
   const attempt_ref attempt{*r.id, r.attempts};
   w.holds.insert(attempt);
+  w.handing_over = is_remote(w);
+  w.hand_over_bytes += is_remote(w) ? r.input_bytes : 0;
   w.since = ++ticks_;
-  give g{w.ref, protocol::assign{}, 0};
+  give g{w.ref, protocol::assign{}, 0, is_remote(w) ? w.hand_overs + 1 : 0};
   g.message.attempt = attempt;
   g.message.model = r.request.model;
   g.message.input = r.request.input;

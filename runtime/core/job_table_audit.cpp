@@ -17,7 +17,7 @@ void expect(bool holds, const std::string& subject, const char* rule,
 } // namespace
 
 std::vector<std::string> job_table::audit() const {
-  std::vector<std::string> broken;
+  std::vector<std::string> broken = hooks_.audit();
   std::size_t waiting = 0;
   std::size_t asleep = 0;
   std::size_t fresh = 0;
@@ -71,6 +71,12 @@ std::vector<std::string> job_table::audit() const {
   expect(by_order_.size() == jobs_.size(), "table", "a job is not known by its order", broken);
   expect(limits_.durable ? changed <= dirty_.size() : changed == 0 && dirty_.empty(), "table",
          "a changed row is not noted", broken);
+  const auto numbers = numbers_.of({});
+  expect(numbers.in_queue == waiting && numbers.in_progress == in_progress &&
+             numbers.completed == counts_.completed && numbers.failed == counts_.failed &&
+             numbers.cancelled == counts_.cancelled && numbers.timed_out == counts_.timed_out &&
+             numbers.retried == counts_.retried,
+         "table", "the numbers by endpoint and tenant are not those of all jobs", broken);
   audit_indexes(broken);
   audit_waiting(broken);
   audit_workers(broken);
@@ -179,6 +185,10 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
   expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
   expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
+  expect(!r.hook_waits || (r.hook_open && !r.hook_out && !r.owed), name,
+         "waits for a call of its webhook that is not to be made", broken);
+  expect(r.hook_waits == hooks_.waits(r.order), name, "its webhook has no turn, or too many",
+         broken);
   expect(!r.owed || (r.hook_open && !r.request.origin.empty()), name,
          "owes a result that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {

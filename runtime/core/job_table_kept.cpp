@@ -68,6 +68,10 @@ void job_table::change_state(record& r, job_state from, job_state to) {
 
 /// Out of every index; the lists and counts that depend on its state are the caller's.
 void job_table::remove(record& r) {
+  close_hook(r);
+  if (r.tallied) {
+    numbers_.live(r.request, *r.tallied, -1);
+  }
   if (!r.request.policy.idempotency_key.empty()) {
     const auto same = by_key_.find(key_of(r.request));
     if (same != by_key_.end() && same->second == &r) {

@@ -63,8 +63,8 @@ moment job_table::next_due(const record& r) const {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: break;
   }
-  if (r.hook_open && r.hook_out) {
-    return never; // notified() comes
+  if (r.hook_open && (r.hook_out || r.hook_waits)) {
+    return never; // notified() comes, of this call or of another one
   }
   if (r.hook_open) {
     return r.not_before;
@@ -95,14 +95,21 @@ bool job_table::kept(moment now, const record& r) const {
   return !ended(r) || r.owed || now < forget_at(r);
 }
 
-job_table::record* job_table::find_kept(moment now, const job_id& id) {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {
+  return const_cast<record*>(std::as_const(*this).find_kept(now, id, who));
 }
 
-const job_table::record* job_table::find_kept(moment now, const job_id& id) const {
+const job_table::record* job_table::find_kept(moment now, const job_id& id,
+                                              const job_access& who) const {
   const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+  return entry == jobs_.end() || !kept(now, entry->second) || hidden(id, who) ? nullptr
+                                                                              : &entry->second;
+}
+
+bool job_table::hidden(const job_id& id, const job_access& who) const {
+  const auto entry = jobs_.find(id);
+  return entry != jobs_.end() &&
+         !who.covers(entry->second.request.endpoint, entry->second.request.policy.tenant);
 }
 
 job_table::past& job_table::past_of(record& r) {
@@ -157,6 +164,7 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
 // ---- books --------------------------------------------------------------------------------------
 
 void job_table::account(record& r) {
+  tally(r);
   const auto before = r.bytes;
   (r.kept ? kept_bytes_ : live_bytes_) -= before;
   r.kept = ended(r);
@@ -244,8 +252,25 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (to == job_state::IN_PROGRESS) {
     ++running_;
   }
+  tally(r);
   note(r, store::part_state);
-  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to)});
+  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
+}
+
+/// Counts a live job in the state that it is in now.
+void job_table::tally(record& r) {
+  const auto state = r.state.state();
+  const auto now = is_final(state) ? std::nullopt : std::optional{state};
+  if (r.tallied == now) {
+    return;
+  }
+  if (r.tallied) {
+    numbers_.live(r.request, *r.tallied, -1);
+  }
+  if (now) {
+    numbers_.live(r.request, *now, 1);
+  }
+  r.tallied = now;
 }
 
 /// The latest attempt is over: its tenant's share and the job's history learn of it. A lost one is
@@ -294,6 +319,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);
+  numbers_.ended(r.request, to);
   if (to != job_state::COMPLETED) {
     set_output(r, {}); // what was shown as progress is not a result
   }
@@ -371,14 +397,15 @@ void job_table::drop_attempt_traces(record& r) {
   account(r);
 }
 
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out) {
+void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
+                            bool from_outside) {
   std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
   for (const auto& attempt : w.holds) {
     if (record* r = current(w.ref, attempt)) {
       mine.emplace(r->order, r);
     }
   }
-  if (blames_job(why.code)) {
+  if (blames_job(why.code) && !from_outside) {
     for (const auto& attempt : w.holds) { // also one that was revoked and did not end
       if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
         w.blamed.push_back(entry->second.request.policy.tenant);

@@ -151,8 +151,8 @@ job_line job_table::line_of(moment now, const record& r, const waits_seen& seen)
   return line;
 }
 
-result<job_detail> job_table::inspect(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace tayfa {
 
@@ -54,21 +55,49 @@ void job_table::owe_again(moment now, record& r, effects& out) {
   open_delivery(now, r, out);
 }
 
+/// It is due: a result for its platform is posted at once, a webhook when there is a place for it.
 void job_table::tell_hook(moment now, record& r, effects& out) {
+  if (!r.owed) {
+    r.hook_waits = true;
+    hooks_.wait(r.order, r.request.policy.tenant, hook_target(r.request.webhook), r.output_bytes);
+    schedule(r);
+    begin_hooks(now, out);
+    return;
+  }
+  begin_try(now, r);
+  owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
+  o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+  o.whole = o.chunks.size() < limits_.chunks_max;
+  o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
+  out.emplace_back(std::move(o));
+  schedule(r);
+}
+
+void job_table::begin_try(moment now, record& r) {
   set_hook_out(r, true);
   r.hook_tries = one_more(r.hook_tries);
   r.not_before = now; // should nobody say how it went
   note(r, store::part_state);
-  if (r.owed) {
-    owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
-    o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
-    o.whole = o.chunks.size() < limits_.chunks_max;
-    o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
-    out.emplace_back(std::move(o));
-  } else {
-    out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries});
+}
+
+void job_table::begin_hooks(moment now, effects& out) {
+  while (const auto turn = hooks_.next()) {
+    record& r = *by_order_.at(turn->order);
+    r.hook_waits = false;
+    r.hook_call = turn->call;
+    begin_try(now, r);
+    out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries, r.hook_call});
+    schedule(r);
   }
-  schedule(r);
+}
+
+/// It is not to be called any more, whatever became of it.
+void job_table::close_hook(record& r) {
+  r.hook_open = false;
+  set_hook_out(r, false);
+  if (std::exchange(r.hook_waits, false)) {
+    hooks_.leave(r.order);
+  }
 }
 
 void job_table::close_delivery(record& r) {
@@ -106,18 +135,27 @@ bool job_table::owes_webhook(const job_id& id) const {
   return entry != jobs_.end() && entry->second.hook_open;
 }
 
-effects job_table::notified(moment now, const job_id& id, bool delivered) {
+std::uint64_t job_table::hook_call(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.hook_out || entry->second.owed) {
-    return {};
+  return entry != jobs_.end() && entry->second.hook_out ? entry->second.hook_call : 0;
+}
+
+effects job_table::notified(moment now, const job_id& id, std::uint64_t call, hook_answer how) {
+  effects out;
+  hooks_.ended(call); // also of a job that is forgotten, or has begun a new life
+  const auto entry = jobs_.find(id);
+  if (entry != jobs_.end() && entry->second.hook_out && !entry->second.owed &&
+      entry->second.hook_call == call) {
+    record& r = entry->second;
+    set_hook_out(r, false);
+    r.hook_tries -= how == hook_answer::not_made && r.hook_tries > 0 ? 1 : 0;
+    r.hook_open = how != hook_answer::delivered && r.hook_tries < limits_.hook_tries;
+    r.not_before = now + limits_.hook_pause;
+    note(r, store::part_state);
+    schedule(r);
   }
-  record& r = entry->second;
-  set_hook_out(r, false);
-  r.hook_open = !delivered && r.hook_tries < limits_.hook_tries;
-  r.not_before = now + limits_.hook_pause;
-  note(r, store::part_state);
-  schedule(r);
-  return {};
+  begin_hooks(now, out);
+  return out;
 }
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {

@@ -198,6 +198,7 @@ effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
     withdraw_one(id);
   }
   effects out;
+  begin_hooks(now, out);
   assign(now, out); // only now: none of them may have the place of another
   return out;
 }
@@ -223,7 +224,11 @@ void job_table::withdraw_one(const job_id& id) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
     count(r.state.state(), -1);
+    numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
+    if (r.hook_out && !r.owed) {
+      hooks_.ended(r.hook_call); // which was never made
+    }
     break;
   }
   // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
@@ -340,6 +345,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::FAILED:
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: schedule(r); break;
+  }
+  if (row.damaged) { // what is left of it takes the place of what is damaged
+    note(r, store::part_output | store::part_chunks | store::part_input_released);
   }
 }
 

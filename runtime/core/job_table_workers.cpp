@@ -35,6 +35,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
     w.draining = false;
     if (is_remote(w)) {
       w.facts.capacity = facts.capacity;
+      w.facts.hand_overs = facts.hand_overs;
     }
     assign(now, out);
     return out;
@@ -70,11 +71,11 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   return out;
 }
 
-effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
+effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool from_outside) {
   effects out;
   const auto entry = workers_.find(slot);
   if (entry != workers_.end() && entry->second.present) {
-    lose_worker(now, entry->second, why, out);
+    lose_worker(now, entry->second, why, out, from_outside);
     if (slot.value >= first_remote_slot) {
       workers_.erase(entry);
     }
@@ -105,6 +106,8 @@ effects job_table::lose_all_workers(moment now, const error& why) {
     r.hook_tries = tries_known(r, r.hook_tries);
     schedule(r);
   }
+  hooks_.forget_calls();
+  begin_hooks(now, out);
   assign(now, out); // there is nobody to wait for
   return out;
 }
@@ -146,6 +149,11 @@ std::uint32_t job_table::last_held_of(const job_id& id) const {
 std::size_t job_table::held(slot_id slot) const {
   const auto entry = workers_.find(slot);
   return entry == workers_.end() ? 0 : entry->second.holds.size();
+}
+
+std::uint64_t job_table::hand_overs(slot_id slot) const {
+  const auto entry = workers_.find(slot);
+  return entry == workers_.end() ? 0 : entry->second.hand_overs;
 }
 
 // ---- reports ------------------------------------------------------------------------------------

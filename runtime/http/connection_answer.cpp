@@ -71,7 +71,9 @@ void http_connection::answer(std::uint64_t number, api::response response, recei
 }
 
 void http_connection::respond(api::response response, after then) {
-  pass_.reset();
+  if (pass_) {
+    pass_->answered();
+  }
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
   client_.reset();
   if (response.stream) {
@@ -220,9 +222,16 @@ void http_connection::send_next() {
     receipt_.say(false);
   }
   if (piece.ended || core_.closing) {
-    outgoing_ += chunked_ ? "0\r\n\r\n" : "";
-    release_stream();
+    end_stream();
+    return;
   }
+  send_outgoing();
+}
+
+/// What is gathered leaves, and the end of the body with it. Nothing may be on its way.
+void http_connection::end_stream() {
+  outgoing_ += chunked_ ? "0\r\n\r\n" : "";
+  release_stream();
   send_outgoing();
 }
 

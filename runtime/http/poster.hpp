@@ -42,8 +42,9 @@ class http_poster {
  public:
   virtual ~http_poster() = default;
   /// errc::webhook_refused: the guard says no; bad_request: the method or a field is malformed;
-  /// request_timeout, unavailable (refused, not found, too many calls wait), payload_too_large,
-  /// stopping, cancelled (dropped), io_error otherwise. Any HTTP status is a success here.
+  /// request_timeout, unavailable (refused, not found), payload_too_large, queue_full (too many
+  /// calls wait; this one is not made), stopping, cancelled (dropped), io_error otherwise. Any HTTP
+  /// status is a success here.
   virtual call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
   /// The caller wants no answer any more. A call that has not begun ends errc::cancelled at once.
   /// One that runs tells the server so (it closes its sending side) and takes what had been sent

@@ -11,19 +11,9 @@ namespace tayfa {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-namespace {
-
-/// Connections beyond the limit that are being told so; more are dropped without a word.
-constexpr std::size_t turned_away_max = 64;
-
-/// A probe comes, asks and goes; the bound is for those that stay.
-constexpr std::size_t health_connections_max = 64;
-
-} // namespace
-
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
-http_core::http_core(http_options o) : options(std::move(o)) {}
+http_core::http_core(http_options o) : options(std::move(o)), hosts(options.hosts) {}
 
 http_listener http_core::listener(bool only_health) {
   return {io, [this, only_health](tcp::socket s) { take(std::move(s), only_health); },
@@ -66,8 +56,9 @@ void http_core::stop_listening() {
 
 void http_core::take(tcp::socket s, bool only_health) {
   std::size_t& admitted = only_health ? health_admitted_ : admitted_;
-  const bool room = admitted < (only_health ? health_connections_max : options.connections_max);
-  if (!room && connections_.size() - admitted_ - health_admitted_ >= turned_away_max) {
+  const bool room =
+      admitted < (only_health ? options.health_connections_max : options.connections_max);
+  if (!room && connections_.size() - admitted_ - health_admitted_ >= options.turned_away_max) {
     return;
   }
   const auto client = std::make_shared<http_connection>(*this, std::move(s), only_health);

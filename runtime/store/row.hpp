@@ -52,6 +52,7 @@ struct job_row {
   // when there is none, or it was released. input_bytes is not written.
   std::size_t input_bytes = 0;
   std::size_t output_bytes = 0;
+  bool damaged = false; ///< read back: what was stored is not whole, so it is made to have FAILED
 };
 
 /// Which columns of a row a change carries. A new row carries all of them.

@@ -69,7 +69,7 @@ class job_model {
   std::string purge(moment now);
   std::string read_stream(moment now, const std::string& id);
   std::string joined(moment now, worker_ref, worker_facts);
-  std::string lost(moment now, slot_id, errc why);
+  std::string lost(moment now, slot_id, errc why, bool from_outside);
   std::string lost_all(moment now, errc why);
   std::string draining(moment now, worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
@@ -112,6 +112,12 @@ class job_model {
     bool alone = false; ///< it runs a suspect
     std::uint64_t since = 0;
     std::vector<attempt_ref> holds;
+    std::uint64_t hand_overs = 0;
+    bool handing_over = false; ///< in this decision
+    bool may_be_given() const {
+      return present && !draining && !alone && holds.size() < facts.capacity &&
+             (!remote() || hand_overs == facts.hand_overs);
+    }
     bool remote() const { return ref.slot.value >= first_remote_slot; }
     bool serves(const job& j) const {
       return facts.endpoint.empty() || facts.endpoint == j.request.endpoint;
@@ -154,9 +160,10 @@ class job_model {
   bool evict(const std::string& newest, bool dead, bool by_bytes);
   void forget(const std::string& id);
   void lose(moment now, job&, errc why, bool free_of_charge);
-  void lose_all_of(moment now, worker&, errc why);
+  void lose_all_of(moment now, worker&, errc why, bool from_outside = false);
 
   void assign(moment now);
+  void serve(moment now);
   worker* free_worker(const job*);
   bool at_quota(const std::string& tenant) const;
   std::vector<job*> heads(const std::vector<group_key>& passed, const group_key* only);

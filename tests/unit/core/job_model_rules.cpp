@@ -201,12 +201,13 @@ void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   say_moved(j, cause::attempt_lost);
 }
 
-void job_model::lose_all_of(moment now, worker& w, errc why) {
+void job_model::lose_all_of(moment now, worker& w, errc why, bool from_outside) {
   std::vector<std::string> mine;
   for (auto& j : jobs_) {
     if (j.state == job_state::IN_PROGRESS && j.holder == w.ref) {
       mine.push_back(j.id);
-      if (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol) {
+      if (!from_outside &&
+          (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol)) {
         j.suspect = true;
         j.lone_kills += w.holds.size() == 1;
       }
@@ -283,8 +284,7 @@ job_model::job* job_model::next(moment now, const std::vector<group_key>& passed
 
 bool job_model::worker::has_room_for(const job& j) const {
   const bool whole = j.suspect || facts.batch_max > 1;
-  return present && !draining && !alone && serves(j) && holds.size() < facts.capacity &&
-         (!whole || holds.empty());
+  return may_be_given() && serves(j) && (!whole || holds.empty());
 }
 
 /// The one that holds least, then the one idle longest. A job that was alone in an engine that
@@ -322,15 +322,23 @@ std::uint32_t job_model::batch_size(const job& j, const worker& w) {
   return size;
 }
 
+/// What one decision gives a remote worker is one hand-over.
 void job_model::assign(moment now) {
+  serve(now);
+  for (auto& w : workers_) {
+    w.hand_overs += w.handing_over && w.remote() ? 1 : 0;
+    w.handing_over = false;
+  }
+}
+
+void job_model::serve(moment now) {
   batch_due_.reset();
   filling_.clear();
   auto passed = filling_;
   while (!stopping_) {
     // One that is at a batch smaller than it takes has no room either, but is asked.
-    const bool asked = std::any_of(workers_.begin(), workers_.end(), [](const worker& one) {
-      return one.present && !one.draining && !one.alone && one.holds.size() < one.facts.capacity;
-    });
+    const bool asked = std::any_of(workers_.begin(), workers_.end(),
+                                   [](const worker& one) { return one.may_be_given(); });
     job* j = next(now, passed);
     worker* w = free_worker(j);
     if (!asked || j == nullptr) {
@@ -405,6 +413,7 @@ void job_model::give_one(moment now, job& j, worker& w) {
   j.began.reset();
   j.progress_seen = j.chunk_seen = 0;
   w.since = ++ticks_;
+  w.handing_over = true;
   w.holds.push_back({job_id{j.id}, j.attempts});
   say_moved(j, cause::assigned);
   say("give " + to_string(w.holds.back()) + " to " + to_string(w.ref));

@@ -130,7 +130,8 @@ struct job_script {
   /// Why it waits; "none" when it does not.
   std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
   std::string notified(const char* id, bool delivered) {
-    return audited(table.notified(now, job_id{id}, delivered));
+    return audited(table.notified(now, job_id{id}, table.hook_call(job_id{id}),
+                                  delivered ? hook_answer::delivered : hook_answer::failed));
   }
   std::string posted(const char* id, bool settled, milliseconds pause = milliseconds{0}) {
     return audited(table.posted(now, job_id{id}, settled, pause));
@@ -169,7 +170,9 @@ struct job_script {
     f.batch_max = members;
     return f;
   }
-  std::string join(worker_ref w, const worker_facts& f) {
+  /// A remote one has heard of everything that was handed over to it.
+  std::string join(worker_ref w, worker_facts f) {
+    f.hand_overs = table.hand_overs(w.slot);
     return audited(table.worker_joined(now, w, f));
   }
   /// A remote worker says what it is ready for.
@@ -183,6 +186,9 @@ struct job_script {
   std::string join(std::uint32_t slot) { return join(worker(slot)); }
   std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
     return audited(table.worker_lost(now, slot_id{slot}, why));
+  }
+  std::string killed_from_outside(std::uint32_t slot) {
+    return audited(table.worker_lost(now, slot_id{slot}, {errc::engine_crash, "signal 9"}, true));
   }
   std::string drain(std::uint32_t slot) {
     return audited(table.worker_draining(now, worker(slot)));

@@ -27,12 +27,12 @@ TEST(job_table_size, a_waiting_job_costs_at_most_a_kibibyte_beside_its_input) {
   job_limits limits;
   limits.queue_max = jobs;
   const shared_text input{"{}"};
-  seeded_random random{1};
+  system_secrets secrets;
   const moment now{};
   const auto before = mallinfo2().uordblks;
   job_table table{limits};
   for (std::size_t i = 0; i < jobs; ++i) {
-    ASSERT_TRUE(table.submit(now, job_table::make_id(random, true), request(input), false));
+    ASSERT_TRUE(table.submit(now, job_table::make_id(secrets, true), request(input), false));
   }
   const auto each = (mallinfo2().uordblks - before) / jobs;
   RecordProperty("bytes_per_waiting_job", static_cast<int>(each));
