@@ -45,6 +45,7 @@ class run {
   void go_on();
   void check_unharmed();
   void check();
+  bool unserved(const job_history&) const;
   void check_job(std::size_t index, const job_history&);
   void check_platform();
   void check_platform_job(const platform_job&);

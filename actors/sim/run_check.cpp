@@ -55,6 +55,16 @@ void run::check_pod_states() {
   }
 }
 
+/// Its model cannot be loaded, or is taken out.
+bool run::unserved(const job_history& job) const {
+  const auto among = [&job](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), job.model) != names.end();
+  };
+  const bool bad = std::any_of(plan_.behaviors.begin(), plan_.behaviors.end(),
+                               [&](const auto& b) { return among(b.second.bad_models); });
+  return !job.model.empty() && (bad || (!plan_.models_later.empty() && !among(plan_.models_later)));
+}
+
 /// Whatever befell the pod, nobody else is charged for it.
 void run::check_unharmed() {
   for (const auto& [row, text] : {std::pair{meter::attempts_lost, "attempts were lost"},
@@ -81,7 +91,7 @@ void run::check_job(std::size_t index, const job_history& job) {
        std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
                    [](const auto& i) { return i.act == incident::what::sigterm; }));
   if (job.accepted_id.empty()) {
-    if (!job.refused || (!plan_.faulty && !stopped_early)) {
+    if (!job.refused || (!plan_.faulty && !stopped_early && !unserved(job))) {
       violated(who + " was neither accepted nor refused, or refused without a reason");
     }
     return;
@@ -117,7 +127,14 @@ void run::check_job(std::size_t index, const job_history& job) {
   const bool attempts_lost = plan_.faulty && job.final_state == "FAILED" &&
                              (job.final_body.find("max_attempts") != std::string::npos ||
                               job.final_body.find("poison") != std::string::npos);
-  if (!allowed && !attempts_lost) {
+  const bool for_its_model =
+      unserved(job) &&
+      (plan_.models_later.empty() ? job.final_body.find("model_unavailable") != std::string::npos
+                                  : job.final_state == "TIMED_OUT");
+  if (unserved(job) && plan_.models_later.empty() && job.final_state == "COMPLETED") {
+    violated(who + " completed with a model that cannot be loaded");
+  }
+  if (!allowed && !attempts_lost && !for_its_model) {
     violated(who + " ended " + job.final_state + ": " + job.final_body);
   }
   if (job.final_state == "COMPLETED" &&

@@ -66,9 +66,6 @@ void run::prepare() {
   for (const auto& [slot, behavior] : plan_.behaviors) {
     engines_.behaviors[slot_id{slot}] = behavior;
   }
-  for (const auto& name : plan_.models) {
-    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
-  }
   if (plan_.knobs) {
     plan_.knobs(knobs_);
   }
@@ -95,6 +92,11 @@ void run::prepare() {
 }
 
 void run::make_pod() {
+  models_.entries.clear();
+  const bool later = result_.lives > 1 && !plan_.models_later.empty();
+  for (const auto& name : later ? plan_.models_later : plan_.models) {
+    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
+  }
   pod_ = std::make_unique<sim_pod>(surroundings{system_, pod_time_, random_, secrets_, log_, meters_,
                                                 engines_, http_, probe_, models_, post_, feed_,
                                                 disk_, platform_.get()},

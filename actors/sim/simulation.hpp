@@ -84,6 +84,7 @@ struct scenario {
   std::chrono::nanoseconds disk_latency_max{2'000'000};
   std::vector<std::string> events; ///< that the log must name
   std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
+  std::vector<std::string> models_later{}; ///< likewise, from the second start on; empty = the same
   std::function<void(config&)> knobs{};
 };
 

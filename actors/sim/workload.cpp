@@ -165,7 +165,8 @@ class workload : public caf::event_based_actor {
   std::string with_terms(const std::string& body, std::size_t index, job_history& job) {
     auto value = boost::json::parse(body).as_object();
     if (!options_.models.empty()) {
-      value["model"] = options_.models[random_.next() % options_.models.size()];
+      job.model = options_.models[random_.next() % options_.models.size()];
+      value["model"] = job.model;
     }
     if (!options_.tenants.empty()) {
       auto& policy = value["policy"];

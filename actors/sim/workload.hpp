@@ -34,6 +34,7 @@ struct workload_options {
 /// What one job's client saw.
 struct job_history {
   std::string kind;
+  std::string model;                ///< that it names; empty = none
   std::string expected_output;      ///< JSON; empty = none is expected
   std::vector<std::string> allowed; ///< final states that are right without faults of the pod
   std::string accepted_id;          ///< empty until POST answered 200 with an id
