@@ -129,7 +129,7 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
   after();
   return told;
@@ -145,7 +145,7 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
   after();
   return told;
