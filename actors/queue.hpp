@@ -14,8 +14,8 @@
 //   * the disk is full: submissions of that batch are withdrawn from the table and refused, and so
 //     are new ones until there is space; everything else is committed from the store's reserve.
 //     What a client asks to be changed is refused before the table is touched when the reserve runs
-//     out; what was decided before that is answered when it is durable, so no refusal is of
-//     something that happens later;
+//     out, and undone in the table when it is refused after that: no refusal is of something that
+//     happens all the same;
 //   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
 #pragma once
 
@@ -79,6 +79,10 @@ class queue : public queue_actor::base {
   behavior_type serving();
   behavior_type draining();
 
+  /// Makes the table as if something had not been asked for, and names the jobs that are as they
+  /// were. `unsent`: those whose attempts have not left.
+  using undo_of = std::function<std::set<job_id>(const std::set<job_id>& unsent)>;
+
   // clients (queue_clients.cpp)
   caf::result<submit_answer> submit(const submit_job&);
   caf::result<job_answer> find(const find_job&);
@@ -89,10 +93,12 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
-  /// `changes`: the table was changed for it, so it is not refused any more.
   template <class Answer>
-  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer,
-                                   bool changes = false);
+  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
+                                   bool asks = true);
+  /// Puts these jobs back as they were.
+  std::vector<job_table::job_image> image_of(const job_id&) const;
+  undo_of put_back(std::vector<job_table::job_image>);
   /// Why nothing may be changed for a client now.
   std::optional<error> refusal_of_changes() const;
 
@@ -114,6 +120,7 @@ class queue : public queue_actor::base {
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
     bool asks = false;                         ///< it only asks: its client may ask again
+    undo_of undo{};
   };
   void decided(effects);
   void promised(deed);
@@ -129,6 +136,7 @@ class queue : public queue_actor::base {
   void on(const store_news::space&);
   void on(const store_news::failed&);
   void storage_full(const error&);
+  void refuse_changes(const error&);
   void ask_for_space();
   void give_up_on_storage();
   void store_broken(const error&);

@@ -10,7 +10,7 @@ namespace tayfa {
 /// that it changes.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
-                                        bool changes) {
+                                        undo_of undo, bool asks) {
   if (table_.durable(about) || table_.hidden(about, who)) {
     return answer;
   }
@@ -21,8 +21,27 @@ caf::result<Answer> queue::after_commit(const job_id& about, const job_access& w
                 later.deliver(Answer{fail(why)});
               }
             },
-            !changes});
+            asks && !undo, std::move(undo)});
   return later;
+}
+
+std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
+  std::vector<job_table::job_image> out;
+  if (auto image = table_.image(id)) {
+    out.push_back(std::move(*image));
+  }
+  return out;
+}
+
+queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
+  return [this, images = std::move(images)](const std::set<job_id>& unsent) {
+    std::set<job_id> as_before;
+    for (const auto& image : images) {
+      as_before.insert(image.row.id);
+      decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
+    }
+    return as_before;
+  };
 }
 
 caf::result<submit_answer> queue::submit(const submit_job& m) {
@@ -56,7 +75,8 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
                 },
-                false};
+                false,
+                {}};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
@@ -68,16 +88,21 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 }
 
 caf::result<job_answer> queue::find(const find_job& m) {
+  undo_of undo;
   if (m.keep) {
     if (auto why = refusal_of_changes()) {
       return job_answer{fail(std::move(*why))};
     }
+    undo = [this, id = m.id, until = table_.kept_until(m.id)](const auto&) {
+      table_.keep_as_before(id, until);
+      return std::set<job_id>{}; // nothing follows from it
+    };
     table_.keep(now(), m.id, *m.keep, m.who);
     after();
   }
   auto found = table_.find(now(), m.id, m.who);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, m.who, job_answer{std::move(found)}, m.keep.has_value());
+    return after_commit(m.id, m.who, job_answer{std::move(found)}, std::move(undo));
   }
   auto later = make_response_promise<job_answer>();
   fetch(found->stored_output, job_store::column::output,
@@ -95,12 +120,13 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.cancel(now(), m.id, m.by_origin, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -109,13 +135,14 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.retry(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, true);
   after();
   return told;
 }
@@ -124,12 +151,13 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
   if (auto why = refusal_of_changes()) {
     return job_answer{fail(std::move(*why))};
   }
+  auto undo = put_back(image_of(m.id));
   auto answer = table_.drop(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, true);
+  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
   after();
   return told;
 }
@@ -147,10 +175,10 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   return later;
 }
 
-/// The disk has no room for what they change, or the store is no more: what was cancelled is, or
-/// will be when there is room; the rest of what waits is left alone.
+/// The disk has no room for what they change, or the store is no more: what was cancelled and is
+/// durable stays so; the rest of what waits is left alone.
 void queue::refuse_purges(const error& why) {
-  table_.stop_purges();
+  static_cast<void>(table_.stop_purges());
   for (auto& [number, later] : std::exchange(purges_, {})) {
     later.deliver(purge_answer{fail(why)});
   }
@@ -170,7 +198,7 @@ caf::result<stream_answer> queue::read(const read_job_stream& m) {
     return stream_answer{fail(std::move(*why))}; // what is read is forgotten
   }
   auto answer = table_.read_stream(now(), m.id, m.who);
-  auto told = after_commit(m.id, m.who, stream_answer{std::move(answer)}, true);
+  auto told = after_commit(m.id, m.who, stream_answer{std::move(answer)}, {}, false);
   after();
   return told;
 }

@@ -144,8 +144,50 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
-  refuse_purges(why);
+  if (stuck_) {
+    refuse_changes(why);
+    refuse_purges(why);
+  }
   decided(table_.withdraw(now(), fresh));
+}
+
+/// What clients asked to be changed is undone, the latest first, together with what was decided
+/// about those jobs since (it stands behind its deed, and has not left).
+void queue::refuse_changes(const error& why) {
+  auto items = std::exchange(gathering_, {});
+  auto [unpurged, as_before] = table_.undo_purge_step(now());
+  for (auto& item : items) { // nothing can have followed from the end of a job that waited
+    if (auto* e = std::get_if<effects>(&item)) {
+      std::erase_if(*e, [&unpurged](const effect& one) { return unpurged.contains(job_of(one)); });
+    }
+  }
+  decided(std::move(as_before));
+  std::set<job_id> unsent;
+  for (auto at = items.size(); at-- > 0;) {
+    if (const auto* e = std::get_if<effects>(&items[at])) {
+      for (const auto& one : *e) {
+        if (const auto* g = std::get_if<give>(&one)) {
+          unsent.insert(g->message.attempt.job);
+        }
+      }
+      continue;
+    }
+    auto& d = std::get<deed>(items[at]);
+    if (!d.undo) {
+      continue;
+    }
+    const auto undone = d.undo(unsent); // what it decides gathers anew
+    for (auto behind = at + 1; behind < items.size(); ++behind) {
+      if (auto* e = std::get_if<effects>(&items[behind])) {
+        std::erase_if(*e, [&undone](const effect& one) { return undone.contains(job_of(one)); });
+        recount_batches(*e);
+      }
+    }
+    d.refused(why);
+    items[at] = effects{};
+  }
+  gathering_.insert(gathering_.begin(), std::make_move_iterator(items.begin()),
+                    std::make_move_iterator(items.end()));
 }
 
 void queue::ask_for_space() {
@@ -194,6 +236,7 @@ void queue::give_up_on_storage() {
     }
     list->clear();
   }
+  refuse_purges(error{errc::storage_full, {}});
 }
 
 void queue::store_broken(const error& why) {

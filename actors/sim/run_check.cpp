@@ -118,6 +118,9 @@ void run::check_job(std::size_t index, const job_history& job) {
   if (job.cancel_acknowledged && job.final_state != "CANCELLED") {
     violated(who + " was acknowledged as CANCELLED and ended " + job.final_state + " (I4)");
   }
+  if (job.cancel_refused && job.final_state == "CANCELLED") {
+    violated(who + " is CANCELLED although that was refused");
+  }
   const bool allowed =
       std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
   // An innocent job that is hit again and again looks like a guilty one.

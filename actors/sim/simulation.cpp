@@ -228,6 +228,7 @@ void run::carry_out(const incident& x) {
     break;
   case what::pause_runtime: pause(x.lasts); break;
   case what::fill_disk: disk_.set_limit(disk_.bytes_used()); break;
+  case what::overfill_disk: disk_.set_limit(0); break;
   case what::free_disk: disk_.set_limit(std::nullopt); break;
   case what::break_flush: disk_.plan_fault(store::disk_call::sync, 1, EIO); break;
   case what::drain_slot:

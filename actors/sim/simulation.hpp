@@ -39,6 +39,7 @@ struct incident {
     kill_runtime,        ///< SIGKILL to the process; the platform starts the next one
     lose_power,          ///< likewise, and what the disk had not flushed is lost or torn
     fill_disk,           ///< no byte more fits
+    overfill_disk,       ///< nor would one if the store's reserve were given up
     free_disk,
     break_flush, ///< the next flush of the disk fails
     drain_slot,  ///< by an operator

@@ -245,6 +245,9 @@ class workload : public caf::event_based_actor {
       submit_answered(m, job);
       return;
     }
+    if (m.question == cancelled && m.response.body.find("storage_full") != std::string::npos) {
+      job.cancel_refused = true;
+    }
     if (m.response.status == 503) {
       // A part of the pod, or all of it, is restarting or stopping: ask again, but not for ever.
       if (++unavailable_ < (options_.persistent ? 5'000U : 200U)) {

@@ -40,6 +40,7 @@ struct job_history {
   std::string accepted_id;          ///< empty until POST answered 200 with an id
   bool refused = false;             ///< an error answer to POST: nothing may come of it
   bool cancel_acknowledged = false;
+  bool cancel_refused = false; ///< as the disk was full: it must not happen later
   bool lost = false;    ///< accepted, and later unknown to the pod (I1)
   std::string webhook;  ///< its URL; empty = none
   bool settled = false; ///< its client wants nothing more

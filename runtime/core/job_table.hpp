@@ -238,6 +238,22 @@ class job_table {
   std::vector<job_id> not_committed();
   /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
   effects withdraw(moment now, const std::vector<job_id>&);
+  /// A job as it is now, for put_back().
+  struct job_image {
+    store::job_row row;
+    bool watch = false;
+  };
+  std::optional<job_image> image(const job_id&) const;
+  /// What a client asked for the job since then could not be made durable, and is refused: the job
+  /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
+  /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
+  effects put_back(moment now, const job_image&, bool unsent);
+  /// The same for what the last step of a purge has cancelled, as far as it is not durable: these
+  /// jobs wait as before.
+  std::pair<std::set<job_id>, effects> undo_purge_step(moment now);
+  /// The same for keep().
+  moment kept_until(const job_id&) const;
+  void keep_as_before(const job_id&, moment);
   /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
   /// again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
@@ -498,6 +514,7 @@ class job_table {
   std::uint64_t order_of(const job_id&) const;
 
   void withdraw_one(const job_id&);
+  void take_out(record&, bool unsent);
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
@@ -544,6 +561,7 @@ class job_table {
   std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
   bool step_dirty_ = false;        ///< rows of the last step are not taken yet
   bool step_flying_ = false;       ///< or in flight
+  std::vector<job_image> step_images_; ///< of what a purge ended in it, before it did
   std::map<slot_id, worker> workers_;
   std::vector<model_facts> models_;
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue

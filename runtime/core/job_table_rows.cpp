@@ -164,7 +164,9 @@ void job_table::committed() {
   }
   flying_.clear();
   flying_erased_.clear();
-  step_flying_ = false;
+  if (std::exchange(step_flying_, false)) {
+    step_images_.clear();
+  }
 }
 
 std::vector<job_id> job_table::not_committed() {
@@ -205,49 +207,9 @@ effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
 
 void job_table::withdraw_one(const job_id& id) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || entry->second.stored) {
-    return;
+  if (entry != jobs_.end() && !entry->second.stored) {
+    take_out(entry->second, true);
   }
-  record& r = entry->second;
-  switch (r.state.state()) {
-  case job_state::IN_QUEUE:
-    leave_line(r);
-    leave_tenant(r);
-    break;
-  case job_state::IN_PROGRESS:
-    --running_;
-    leave_tenant(r);
-    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
-    break;
-  case job_state::COMPLETED:
-  case job_state::FAILED:
-  case job_state::CANCELLED:
-  case job_state::TIMED_OUT:
-    count(r.state.state(), -1);
-    numbers_.ended(r.request, r.state.state(), -1);
-    take_from_ended(r);
-    if (r.hook_out && !r.owed) {
-      hooks_.ended(r.hook_call); // which was never made
-    }
-    break;
-  }
-  // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
-  // one, nor of one that was revoked.
-  if (r.attempts > 0) {
-    for (auto& [slot, w] : workers_) {
-      const auto first = w.holds.lower_bound({id, 0});
-      auto beyond = first;
-      while (beyond != w.holds.end() && beyond->job == id) {
-        ++beyond;
-      }
-      if (first != beyond && w.holds.erase(first, beyond) == w.holds.end() && w.holds.empty()) {
-        w.alone = false;
-        w.batch_size = 0;
-      }
-    }
-  }
-  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
-  remove(r);
 }
 
 effects job_table::restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order) {

@@ -26,6 +26,11 @@ space_reserve::space_reserve(file_system& files, const std::string& folder, std:
   wanted_ = wanted_ < least ? 0 : wanted_;
 }
 
+void space_reserve::look() {
+  const auto left = held_ > 0 ? files_->size(path_) : result<std::size_t>{0};
+  held_ = left ? std::min(held_, *left) : 0;
+}
+
 bool space_reserve::restore() {
   if (held_ < wanted_ && files_->occupy(path_, wanted_ / page * page)) {
     held_ = wanted_;

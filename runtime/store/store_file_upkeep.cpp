@@ -64,6 +64,7 @@ bool store_file::rest() {
   if (refusal_ || !sql_ || !keep_names()) {
     return false;
   }
+  reserve_.look();
   reserve_.restore();
   if (rested_at_ == commits_) {
     return false;
