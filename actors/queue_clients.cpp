@@ -33,16 +33,12 @@ std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
   return out;
 }
 
-queue::undo_of queue::put_back(std::vector<job_table::job_image> images,
-                               std::optional<job_state> only) {
-  return [this, images = std::move(images), only](const std::set<job_id>& unsent) {
+queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
+  return [this, images = std::move(images)](const std::set<job_id>& unsent) {
     std::set<job_id> as_before;
     for (const auto& image : images) {
-      const auto now_is = table_.image(image.row.id);
-      if (!only || (now_is && now_is->row.state == *only)) {
-        as_before.insert(image.row.id);
-        decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
-      }
+      as_before.insert(image.row.id);
+      decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
     }
     return as_before;
   };
@@ -179,10 +175,10 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   return later;
 }
 
-/// The disk has no room for what they change, or the store is no more: what was cancelled is, or
-/// will be when there is room; the rest of what waits is left alone.
+/// The disk has no room for what they change, or the store is no more: what was cancelled and is
+/// durable stays so; the rest of what waits is left alone.
 void queue::refuse_purges(const error& why) {
-  table_.stop_purges();
+  static_cast<void>(table_.stop_purges());
   for (auto& [number, later] : std::exchange(purges_, {})) {
     later.deliver(purge_answer{fail(why)});
   }

@@ -3,6 +3,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -63,13 +64,19 @@ std::optional<job_table::job_image> job_table::image(const job_id& id) const {
                    r.watch};
 }
 
-std::vector<job_table::job_image> job_table::images_of_waiting() const {
-  std::vector<job_image> out;
-  const auto& waiting = of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));
-  for (auto next = waiting.above(0); next; next = waiting.above(*next)) {
-    out.push_back(*image(*by_order_.at(*next)->id));
+std::pair<std::set<job_id>, effects> job_table::undo_purge_step(moment now) {
+  std::set<job_id> put;
+  effects out;
+  for (const auto& image : std::exchange(step_images_, {})) {
+    const auto entry = jobs_.find(image.row.id);
+    if (entry != jobs_.end() && entry->second.state.state() == job_state::CANCELLED) {
+      put.insert(image.row.id);
+      auto then = put_back(now, image, false);
+      out.insert(out.end(), std::make_move_iterator(then.begin()),
+                 std::make_move_iterator(then.end()));
+    }
   }
-  return out;
+  return {std::move(put), std::move(out)};
 }
 
 effects job_table::put_back(moment now, const job_image& before, bool unsent) {
