@@ -202,6 +202,7 @@ class job_table {
   struct job_image {
     store::job_row row;
     bool watch = false;
+    bool durable = false; ///< the store has it so
   };
   std::optional<job_image> image(const job_id&) const;
   std::vector<job_image> images_of_waiting() const;
