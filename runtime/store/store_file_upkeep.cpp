@@ -70,7 +70,11 @@ bool store_file::rest() {
   if (rested_at_ == commits_) {
     return false;
   }
-  const auto more = give_back();
+  auto more = give_back();
+  if (!more && more.error().code == errc::storage_full && reserve_.held() > reserve_.wanted() / 2 &&
+      reserve_.give()) {
+    more = give_back(); // it needs some space itself, and brings more
+  }
   if (!more && more.error().code != errc::storage_full) {
     refuse(more.error());
     return false;
@@ -78,11 +82,7 @@ bool store_file::rest() {
   if (more && *more) {
     return true;
   }
-  if (more) {
-    rested_at_ = commits_;
-  } else if (reserve_.held() > reserve_.wanted() / 2 && reserve_.give()) {
-    return true; // giving back needs some space itself, and brings more
-  }
+  rested_at_ = more ? commits_ : rested_at_; // else it is tried again
   if (log_pages_ > log_pages_left) {
     const auto left = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
     if (!left && left.error().code != errc::storage_full) {
