@@ -242,6 +242,7 @@ class job_table {
   struct job_image {
     store::job_row row;
     bool watch = false;
+    bool durable = false; ///< the store has it so
   };
   std::optional<job_image> image(const job_id&) const;
   /// What a client asked for the job since then could not be made durable, and is refused: the job

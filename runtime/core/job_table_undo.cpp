@@ -61,7 +61,7 @@ std::optional<job_table::job_image> job_table::image(const job_id& id) const {
   }
   const record& r = entry->second;
   return job_image{row_of(r, store::part_request | store::part_output | store::part_chunks),
-                   r.watch};
+                   r.watch, r.changed == 0 && r.flying == 0};
 }
 
 std::pair<std::set<job_id>, effects> job_table::undo_purge_step(moment now) {
@@ -87,8 +87,10 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
     take_out(entry->second, unsent);
   }
-  std::erase(erased_, row.order); // not_committed() has put it there
-  if (row.state == job_state::IN_PROGRESS) {
+  std::erase(erased_, row.order); // not_committed() has put it there,
+  std::erase(dirty_, row.order);  // or there
+  const bool ran = row.state == job_state::IN_PROGRESS;
+  if (ran) {
     row.state = job_state::IN_QUEUE;
     row.attempts_before += 1;
     for (auto& [slot, w] : workers_) {
@@ -100,7 +102,9 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   restore_one(now, std::move(row), out);
   record& r = jobs_.at(id);
   r.watch = before.watch;
-  note(r, store::part_output | store::part_chunks);
+  if (ran || !before.durable) {
+    note(r, store::part_output | store::part_chunks);
+  }
   return out;
 }
 

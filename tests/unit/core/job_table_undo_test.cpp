@@ -45,6 +45,7 @@ TEST_F(undo, a_cancel_of_a_waiting_job) {
   s.cancel("a");
   EXPECT_EQ(put_back(before), "");
   EXPECT_EQ(state("a"), job_state::IN_QUEUE);
+  EXPECT_TRUE(s.table.durable(job_id{"a"})) << "the store has it so: it can be asked for";
   EXPECT_EQ(s.table.counts().cancelled, 0U);
   EXPECT_THAT(s.join(0), HasSubstr("give a/1")) << "it has its place again, before b";
   expect_durable("b", job_state::IN_QUEUE);
@@ -86,6 +87,7 @@ TEST_F(undo, a_retry_with_what_was_decided_since) {
   EXPECT_EQ(state("a"), job_state::FAILED);
   EXPECT_EQ(s.table.held(slot_id{0}), 0U) << "the attempt was never sent";
   EXPECT_EQ(s.table.counts().failed, 1U);
+  EXPECT_FALSE(s.table.has_changes());
   expect_durable("a", job_state::FAILED);
 }
 
