@@ -171,6 +171,10 @@ bool reaches(const access_key& key, std::string_view endpoint) {
          std::find(key.endpoints.begin(), key.endpoints.end(), endpoint) != key.endpoints.end();
 }
 
+bool bound_to_a_tenant(const access_key& key) {
+  return !key.is_operator && !key.tenant.empty();
+}
+
 bool add_scope(access_key& key, std::string_view word) {
   if (word == "client") {
     return key.client = true;

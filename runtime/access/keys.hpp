@@ -39,6 +39,10 @@ bool opens(const access_key&, api::scope);
 /// Does it open this endpoint?
 bool reaches(const access_key&, std::string_view endpoint);
 
+/// Sees the jobs of one tenant only. Such a key opens no worker's route: a worker is given the jobs
+/// of all tenants of its endpoints.
+bool bound_to_a_tenant(const access_key&);
+
 /// "client", "worker", "operator": adds it to the key; false for another word.
 bool add_scope(access_key&, std::string_view word);
 std::string scopes_text(const access_key&); ///< "client,worker"
