@@ -19,6 +19,7 @@
 #include "actors/common.hpp"
 #include "runtime/core/job_table.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -48,7 +49,17 @@ struct store_news {
     bool delivered = false;
     std::string text; ///< for the log
   };
-  std::variant<committed, fetched, hook_answered> what;
+  /// An answer with chunks up to this one has reached its reader.
+  struct chunks_received {
+    job_id id;
+    std::uint64_t last = 0;
+  };
+  /// The turn of a webhook's call has come: its body is wanted now.
+  struct body_wanted {
+    job_view view;
+    outgoing_call::body_taker take;
+  };
+  std::variant<committed, fetched, hook_answered, chunks_received, body_wanted> what;
 };
 
 class queue : public queue_actor::base {
@@ -62,7 +73,7 @@ class queue : public queue_actor::base {
  private:
   template <class T>
   using promise = caf::typed_response_promise<T>;
-  enum topic : std::uint32_t { table_deadline, storage_again, commit_now };
+  enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again };
 
   behavior_type waiting();
   behavior_type serving();
@@ -110,10 +121,19 @@ class queue : public queue_actor::base {
   void on(const store_news::committed&);
   void on(const store_news::fetched&);
   void on(const store_news::hook_answered&);
+  void on(const store_news::chunks_received&);
+  void on(const store_news::body_wanted&);
   void storage_full(const error&);
   void store_broken(const error&);
   void release(std::vector<std::variant<effects, deed>>);
-  void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
+  using text_taker = std::function<void(result<shared_text>)>;
+  /// `place`: what its bytes hold of the world's budget for answers, until the last who has the
+  /// text lets it go; null = they are not counted.
+  void fetch(std::uint64_t order, job_store::column, text_taker, byte_budget::place place = {});
+  /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
+  /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
+  /// world's budget for answers, of which `spare` has to stay free.
+  bool fetch_output(const job_view&, std::size_t spare, text_taker then);
 
   // effects (queue_effects.cpp)
   struct run {
@@ -128,7 +148,11 @@ class queue : public queue_actor::base {
   void carry_out(const owe&);
   void give_run(std::vector<give>);
   void send_run(run&);
-  void call_hook(const notify&, shared_text output);
+  void call_hook(const notify&);
+  void give_bodies();
+  void deliver(const owe&, shared_text output);
+  void fetch_owed();
+  void wait_for_room();
   void measure(const job_view&);
 
   moment now() const { return ctx_.outside.time.now(); }
@@ -162,8 +186,21 @@ class queue : public queue_actor::base {
   std::optional<error> full_;   ///< the disk is, as far as we know
   std::optional<error> broken_; ///< the store is, for good
   std::uint64_t storage_ticket_ = 0;
+  using text_key = std::pair<std::uint64_t, job_store::column>;
+  struct text_fetch {
+    text_key what;
+    std::vector<text_taker> takers;
+    byte_budget::place place;
+  };
   std::uint64_t fetch_ticket_ = 0;
-  std::map<std::uint64_t, std::function<void(result<shared_text>)>> fetches_;
+  std::map<std::uint64_t, text_fetch> fetches_;       ///< under way, by ticket
+  std::map<text_key, std::uint64_t> fetch_of_;        ///< likewise, by text
+  std::map<std::uint64_t, weak_text> outputs_;        ///< that somebody still has, by order
+  std::size_t outputs_swept_ = 0;                     ///< how many were left by the last sweep
+  std::deque<store_news::body_wanted> bodies_wanted_; ///< for which there was no room
+  std::deque<owe> results_owed_;                      ///< likewise
+  bool waits_for_room_ = false;                       ///< a timer runs
+  std::uint64_t chunks_dropped_told_ = 0;
 };
 
 } // namespace tayfa

@@ -75,15 +75,18 @@ caf::result<job_answer> queue::find(const find_job& m) {
     return after_commit(m.id, job_answer{std::move(found)});
   }
   auto later = make_response_promise<job_answer>();
-  fetch(found->stored_output, job_store::column::output,
-        [later, view = std::move(*found)](result<shared_text> text) mutable {
-          if (!text) {
-            later.deliver(job_answer{fail(text.error().code)}); // its text names a file
-            return;
-          }
-          view.output = std::move(*text);
-          later.deliver(job_answer{std::move(view)});
-        });
+  const bool room =
+      fetch_output(*found, 0, [later, view = *found](result<shared_text> text) mutable {
+        if (!text) {
+          later.deliver(job_answer{fail(text.error().code)}); // its text names a file
+          return;
+        }
+        view.output = std::move(*text);
+        later.deliver(job_answer{std::move(view)});
+      });
+  if (!room) {
+    later.deliver(job_answer{fail(errc::busy)});
+  }
   return later;
 }
 
@@ -140,10 +143,12 @@ caf::result<list_answer> queue::list(const list_of_jobs& m) {
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
-  auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)});
-  after();
-  return told;
+  auto found = table_.read_stream(now(), m.id);
+  if (!found) {
+    return after_commit(m.id, stream_answer{fail(found.error())});
+  }
+  return after_commit(m.id, stream_answer{unread_chunks{std::move(found->view),
+                                                        std::move(found->chunks), found->last}});
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {

@@ -3,7 +3,15 @@
 
 #include "runtime/api/call.hpp"
 
+#include <utility>
+
 namespace tayfa {
+
+namespace {
+
+constexpr std::chrono::milliseconds room_pause{100}; ///< between looks for room for a large body
+
+} // namespace
 
 void queue::carry_out(effects& list) {
   std::vector<give> batch;
@@ -153,55 +161,109 @@ void queue::measure(const job_view& view) {
 }
 
 void queue::carry_out(const notify& n) {
-  if (n.view.stored_output == 0) {
-    call_hook(n, n.view.output);
-    return;
-  }
-  fetch(n.view.stored_output, job_store::column::output, [this, n](result<shared_text> text) {
-    call_hook(n, text ? std::move(*text) : shared_text{});
-  });
+  call_hook(n);
 }
 
-void queue::call_hook(const notify& n, shared_text output) {
-  auto view = n.view;
-  view.output = std::move(output);
+/// The body of a large output is made when the call's turn has come, not while it waits.
+void queue::call_hook(const notify& n) {
+  const auto me = caf::actor_cast<queue_actor>(this);
   outgoing_call call;
   call.url = n.url;
-  call.body = api::job(view).body;
   call.headers = {{"Content-Type", "application/json"}};
-  ctx_.outside.post.send(std::move(call), [id = n.view.id, me = caf::actor_cast<queue_actor>(this)](
-                                              result<outgoing_answer> answer) {
+  if (n.view.stored_output == 0) {
+    auto answer = api::job(n.view);
+    call.body = std::move(answer.body);
+    call.more = std::move(answer.more);
+  } else {
+    call.make_body = [me, view = n.view](outgoing_call::body_taker take) {
+      caf::anon_send(me, store_news{store_news::body_wanted{view, std::move(take)}});
+    };
+  }
+  ctx_.outside.post.send(std::move(call), [id = n.view.id, me](result<outgoing_answer> answer) {
     const bool delivered = answer && answer->status >= 200 && answer->status < 300;
     auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
     caf::anon_send(me, store_news{store_news::hook_answered{id, delivered, std::move(text)}});
   });
 }
 
+void queue::on(const store_news::body_wanted& m) {
+  bodies_wanted_.push_back(m);
+  if (bodies_wanted_.size() == 1) {
+    give_bodies();
+  }
+}
+
+/// Webhooks leave half of the budget to those who ask; without room they wait, in order.
+void queue::give_bodies() {
+  auto& budget = ctx_.outside.answers;
+  while (!bodies_wanted_.empty()) {
+    const auto wanted = bodies_wanted_.front();
+    const bool room =
+        fetch_output(wanted.view, budget.most() / 2, [wanted](result<shared_text> text) {
+          auto view = wanted.view;
+          view.output = text ? std::move(*text) : shared_text{};
+          auto answer = api::job(view);
+          wanted.take({std::move(answer.body), std::move(answer.more)});
+        });
+    if (!room) {
+      wait_for_room();
+      return;
+    }
+    bodies_wanted_.pop_front();
+  }
+}
+
 // ---- jobs of RunPod's platform -----------------------------------------------------------------
 
 void queue::carry_out(const owe& o) {
-  const auto deliver = [this](const owe& what, shared_text output) {
-    if (!crew_.runpod) { // this pod is no worker of the platform (any more)
-      decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
-      return;
-    }
-    deliver_result d{what.view,    what.origin, what.chunks, what.whole,
-                     what.refresh, what.number, what.left};
-    d.view.output = std::move(output);
-    send(crew_.runpod, std::move(d));
-  };
   if (o.view.stored_output == 0) {
     deliver(o, o.view.output);
     return;
   }
-  fetch(o.view.stored_output, job_store::column::output, [o, deliver](result<shared_text> text) {
-    owe told = o;
-    if (!text) { // the file that held it is gone: its client must not wait for ever
-      told.view.state = job_state::FAILED;
-      told.view.failure = error{text.error().code, "its output cannot be read back"};
+  results_owed_.push_back(o);
+  if (results_owed_.size() == 1) {
+    fetch_owed();
+  }
+}
+
+void queue::wait_for_room() {
+  if (!std::exchange(waits_for_room_, true)) {
+    send_timer(this, room_pause, 0, room_again);
+  }
+}
+
+void queue::deliver(const owe& what, shared_text output) {
+  if (!crew_.runpod) { // this pod is no worker of the platform (any more)
+    decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
+    return;
+  }
+  deliver_result d{what.view,    what.origin, what.chunks, what.whole,
+                   what.refresh, what.number, what.left};
+  d.view.output = std::move(output);
+  send(crew_.runpod, std::move(d));
+}
+
+/// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
+/// long silence of the platform there may be many of them at once.
+void queue::fetch_owed() {
+  auto& budget = ctx_.outside.answers;
+  while (!results_owed_.empty()) {
+    const owe o = results_owed_.front();
+    const bool room =
+        fetch_output(o.view, budget.most() / 2, [this, o](const result<shared_text>& text) {
+          owe told = o;
+          if (!text) { // the file that held it is gone: its client must not wait for ever
+            told.view.state = job_state::FAILED;
+            told.view.failure = error{text.error().code, "its output cannot be read back"};
+          }
+          deliver(told, text ? *text : shared_text{});
+        });
+    if (!room) {
+      wait_for_room();
+      return;
     }
-    deliver(told, text ? std::move(*text) : shared_text{});
-  });
+    results_owed_.pop_front();
+  }
 }
 
 void queue::posted(const result_posted& m) {

@@ -59,6 +59,17 @@ void sim_probe::run(const std::string& engine, std::function<void(fitness_report
 
 call_ticket sim_poster::send(outgoing_call call,
                              std::function<void(result<outgoing_answer>)> done) {
+  if (const auto make = std::exchange(call.make_body, nullptr)) {
+    make([this, call, done](outgoing_call::pieces body) mutable {
+      call.body = std::move(body.body);
+      call.more = std::move(body.more);
+      send(std::move(call), std::move(done));
+    });
+    return ++tickets_;
+  }
+  for (const auto& piece : call.more) {
+    call.body += piece.view();
+  }
   const auto number = ++calls[call.url];
   const bool fails =
       call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);

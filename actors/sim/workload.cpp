@@ -32,7 +32,7 @@ namespace tayfa::sim {
 
 namespace {
 
-enum question : std::uint32_t { submitted, polled, streamed, cancelled };
+enum question : std::uint32_t { submitted, polled, streamed, drained, cancelled };
 
 struct recipe {
   std::string kind;
@@ -199,6 +199,11 @@ class workload : public caf::event_based_actor {
     }
   }
 
+  /// Asks for the chunks of a job that has ended until there are none left.
+  void drain(std::size_t index) {
+    ask(index, drained, "GET", "/v2/tayfa/stream/" + (*seen_)[index].accepted_id, {});
+  }
+
   void ask(std::size_t index, std::uint32_t what, std::string method, std::string target,
            std::string body) {
     const auto parsed = api::parse(
@@ -209,15 +214,32 @@ class workload : public caf::event_based_actor {
       caf::anon_send(me, answer_came{index, what, parsed.error()});
       return;
     }
-    gateway_.call(*parsed, std::make_shared<reply>([me, index, what](api::response r) {
-      caf::anon_send(me, answer_came{index, what, std::move(r)});
-    }));
+    // What its line needs of this actor stays alive as long as the line does.
+    gateway_.call(*parsed, std::make_shared<reply>(
+                               [this, strong = caf::actor_cast<caf::strong_actor_ptr>(this), me,
+                                index, what](api::response r, receipt left) {
+                                 r.body = r.whole_body();
+                                 r.more.clear();
+                                 const bool lost = (what == streamed || what == drained) &&
+                                                   random_.unit() < options_.lost_answers;
+                                 if (lost) {
+                                   r = {};
+                                   r.status = 0;
+                                 }
+                                 caf::anon_send(me, answer_came{index, what, std::move(r)});
+                                 left.say(!lost);
+                               },
+                               nullptr));
   }
 
   void answered(const answer_came& m) {
     auto& job = (*seen_)[m.index];
     if (m.question == submitted) {
       submit_answered(m, job);
+      return;
+    }
+    if (m.response.status == 0) { // it was lost on its way: ask again
+      delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
       return;
     }
     if (m.response.status == 503) {
@@ -231,6 +253,12 @@ class workload : public caf::event_based_actor {
     if (m.response.status == 404) {
       job.lost = true;
       settle(job);
+      return;
+    }
+    if (m.question == drained) {
+      job.chunks.push_back(m.response.body);
+      job.drained = m.response.body.find(R"("stream":[])") != std::string::npos;
+      job.drained ? settle(job) : drain(m.index);
       return;
     }
     if (m.question == streamed) {
@@ -277,7 +305,7 @@ class workload : public caf::event_based_actor {
           poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
-      settle(job);
+      job.kind == "stream" && job.final_state == "COMPLETED" ? drain(m.index) : settle(job);
     } else {
       delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
     }

@@ -26,7 +26,8 @@ struct workload_options {
   std::vector<std::string> tenants; ///< likewise
   /// A submission that was not answered with 200 is sent again, under its idempotency key.
   bool persistent = false;
-  bool webhooks = false; ///< each job has one: it answers, fails, or does so by turns
+  double lost_answers = 0.1; ///< of those with chunks: lost on their way, and the pod knows
+  bool webhooks = false;     ///< each job has one: it answers, fails, or does so by turns
 };
 
 /// What one job's client saw.
@@ -43,7 +44,8 @@ struct job_history {
   std::string final_state;
   std::string final_body;
   std::vector<std::string> later_bodies; ///< the same question asked again after the end
-  std::vector<std::string> chunks;
+  std::vector<std::string> chunks;       ///< answers to /stream
+  bool drained = false;                  ///< the last of them had no chunk, after the end
 };
 
 using history = std::vector<job_history>;

@@ -6,6 +6,7 @@
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "cluster/program/workers/commands.hpp"
+#include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
 
 #include <CLI/CLI.hpp>
@@ -58,6 +59,8 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+  tayfa::end_with_last_words();
+  tayfa::return_large_memory();
   try {
     return run(argc, argv);
   } catch (const std::exception& e) {

@@ -178,19 +178,39 @@ result<job_view> job_table::find(moment now, const job_id& id) const {
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
-result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now,
-                                                                       const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_table::unread> job_table::read_stream(moment now, const job_id& id) const {
+  const record* r = find_kept(now, id);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
-  std::vector<chunk> unread;
-  if (r->past_ && !r->past_->chunks.empty()) {
-    unread.assign(r->past_->chunks.begin(), r->past_->chunks.end());
-    drop_chunks(*r);
-    account(*r);
+  unread found{view_of(*r), {}, 0};
+  if (r->past_) {
+    const past& p = *r->past_;
+    found.chunks.assign(p.chunks.begin(), p.chunks.end());
+    found.last = p.chunks_gone + p.chunks.size();
   }
-  return std::pair{view_of(*r), std::move(unread)};
+  return found;
+}
+
+void job_table::chunks_received(const job_id& id, std::uint64_t last) {
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end() || !entry->second.past_) {
+    return;
+  }
+  record& r = entry->second;
+  past& p = *r.past_;
+  const auto before = p.chunks_gone;
+  while (!p.chunks.empty() && p.chunks_gone < last) {
+    take_oldest_chunk(p);
+    ++p.chunks_taken;
+  }
+  if (p.chunks_gone == before) {
+    return; // another reader was sooner, or they were dropped meanwhile
+  }
+  account(r);
+  if (ended(r)) {
+    note(r, store::part_chunks); // of a job that runs they are not durable
+  }
 }
 
 void job_table::keep(moment now, const job_id& id, milliseconds time) {
@@ -252,7 +272,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
 /// A new life of an ended job.
 void job_table::revive(moment now, record& ended_job) {
   record* const r = &ended_job;
-  drop_chunks(*r); // of the life that failed
+  discard_chunks(*r); // of the life that failed
   take_from_ended(*r);
   past& p = past_of(*r);
   p.failure.reset();

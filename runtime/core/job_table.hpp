@@ -33,6 +33,7 @@
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
+#include "runtime/core/made_bytes.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/store/row.hpp"
@@ -85,10 +86,16 @@ class job_table {
   result<job_view> find(moment now, const job_id&) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
   void keep(moment now, const job_id&, milliseconds);
-  /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
-  /// lost attempt are discarded (the next attempt makes them again), and so are those of a
-  /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
+  struct unread {
+    job_view view;
+    std::vector<chunk> chunks;
+    std::uint64_t last = 0; ///< number of the last of them; never used again for this job
+  };
+  /// The chunks that no reader has received yet, and the state. Unread chunks of a lost attempt are
+  /// discarded (the next attempt makes them again), and so are those of a cancelled job.
+  result<unread> read_stream(moment now, const job_id&) const;
+  /// A reader has received the chunks up to the one with this number: they go.
+  void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
@@ -216,6 +223,9 @@ class job_table {
     std::optional<error> failure;
     std::deque<chunk> chunks; ///< unread
     std::size_t chunk_bytes = 0;
+    std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
+    std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
+    std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
@@ -334,7 +344,13 @@ class job_table {
   void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
-  void drop_chunks(record&);
+  /// Of a chunk in memory, beside its text: many that say nothing are not free.
+  static constexpr std::size_t chunk_overhead = 128;
+  static std::size_t made_by(const record&);
+  void discard_chunks(record&);
+  void take_oldest_chunk(past&);
+  void drop_oldest_chunk(past&);
+  void bound_made_bytes();
   void remove(record&);
   static std::string key_of(const job_request&);
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
@@ -402,6 +418,7 @@ class job_table {
   list_of owed_list_; ///< likewise: results that platforms have not accepted yet; never trimmed
   std::size_t origins_live_ = 0; ///< jobs of platforms that have not ended
   std::size_t live_bytes_ = 0;
+  made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;
   std::map<deadline, record*> deadlines_; ///< one per job: next_due()
   std::map<slot_id, worker> workers_;

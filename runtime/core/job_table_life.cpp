@@ -116,10 +116,12 @@ job_view job_table::view_of(const record& r) const {
   if (r.output.empty() && r.output_bytes > 0) {
     view.stored_output = r.order;
   }
+  view.output_bytes = r.output_bytes;
   if (r.past_) {
     view.failure = r.past_->failure;
     view.delay = r.past_->delay;
     view.execution = r.past_->execution;
+    view.dropped_chunks = r.past_->chunks_dropped;
   }
   if (r.attempts > 0) {
     view.worker = worker_name(r);
@@ -151,6 +153,14 @@ void job_table::account(record& r) {
   r.kept = ended(r);
   r.bytes = r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
   (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
+  made_.set(r.request.policy.tenant, r.order, r.kept ? 0 : made_by(r));
+}
+
+/// What memory holds of a job's chunks and progress, as near as matters.
+std::size_t job_table::made_by(const record& r) {
+  const std::size_t chunks =
+      r.past_ ? r.past_->chunk_bytes + r.past_->chunks.size() * chunk_overhead : 0;
+  return r.output_bytes + chunks;
 }
 
 void job_table::set_output(record& r, shared_text output) {
@@ -158,15 +168,48 @@ void job_table::set_output(record& r, shared_text output) {
   r.output = std::move(output);
 }
 
-void job_table::drop_chunks(record& r) {
-  if (!r.past_ || r.past_->chunks.empty()) {
+/// Of an attempt that is void: nobody shall read them, and the next one makes its own.
+void job_table::discard_chunks(record& r) {
+  if (!r.past_) {
     return;
   }
-  r.past_->chunks.clear();
-  r.past_->chunks.shrink_to_fit();
-  r.past_->chunk_bytes = 0;
-  if (ended(r)) {
+  past& p = *r.past_;
+  const bool some = !p.chunks.empty();
+  p.chunks_gone += p.chunks.size();
+  p.chunks.clear();
+  p.chunks.shrink_to_fit();
+  p.chunk_bytes = 0;
+  p.chunks_taken = 0;
+  p.chunks_dropped = 0;
+  if (some && ended(r)) {
     note(r, store::part_chunks); // of a job that runs they are not durable
+  }
+}
+
+void job_table::take_oldest_chunk(past& p) {
+  p.chunk_bytes -= p.chunks.front().size();
+  p.chunks.pop_front();
+  ++p.chunks_gone;
+}
+
+void job_table::drop_oldest_chunk(past& p) {
+  take_oldest_chunk(p);
+  ++p.chunks_dropped;
+  ++counts_.chunks_dropped;
+}
+
+/// What running jobs have made is too much, together: of the tenant that holds most the job that
+/// holds most gives up its oldest chunks, and its progress when it has none; the next one replaces
+/// that anyway.
+void job_table::bound_made_bytes() {
+  while (made_.total() > limits_.made_bytes_max) {
+    record& r = *by_order_.at(*made_.largest());
+    if (r.past_ && !r.past_->chunks.empty()) {
+      drop_oldest_chunk(*r.past_);
+    } else {
+      set_output(r, {});
+    }
+    account(r);
   }
 }
 
@@ -304,7 +347,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     set_output(r, {}); // what was shown as progress is not a result
   }
   if (to == job_state::CANCELLED) {
-    drop_chunks(r);
+    discard_chunks(r);
   }
   const bool from_here = r.request.origin.empty();
   // A client may retry what failed; a platform may give whatever it has no result of once more.
@@ -373,7 +416,7 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
 void job_table::drop_attempt_traces(record& r) {
   r.refresh = false;
   set_output(r, {});
-  drop_chunks(r);
+  discard_chunks(r);
   account(r);
 }
 

@@ -227,6 +227,7 @@ void job_table::withdraw_one(const job_id& id) {
   }
   origins_live_ -= r.request.origin.empty() || ended(r) ? 0 : 1;
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  made_.set(r.request.policy.tenant, r.order, 0);
   remove(r);
 }
 

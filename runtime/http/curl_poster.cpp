@@ -2,6 +2,7 @@
 
 #include "runtime/http/call_lines.hpp"
 #include "runtime/http/curl_transfer.hpp"
+#include "runtime/http/made_bodies.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -26,7 +27,7 @@ bool curl_is_ready() {
 }
 
 std::size_t bytes_of(const outgoing_call& call) {
-  std::size_t out = sizeof call + call.url.size() + call.body.size();
+  std::size_t out = sizeof call + call.url.size() + body_size(call);
   for (const auto& [name, value] : call.headers) {
     out += name.size() + value.size();
   }
@@ -77,6 +78,8 @@ class curl_poster::worker {
   void queue(transfer_ptr);
   void begin_drop(const farewell&);
   void start_waiting(lane&);
+  void start(transfer_ptr);
+  void take_bodies();
   bool reap();
   bool end_goodbyes();
   void rest();
@@ -104,12 +107,16 @@ class curl_poster::worker {
   std::unordered_map<call_ticket, curl_transfer*> known_; ///< waiting and running
   std::unordered_map<curl_transfer*, transfer_ptr> running_;
   std::vector<curl_transfer*> lingering_; ///< running, and dropped
+  /// Their turns have come and their bodies are being made; they count as running in their lanes.
+  std::unordered_map<call_ticket, transfer_ptr> making_;
+  std::shared_ptr<made_bodies> bodies_;
   std::thread thread_;
 };
 
 curl_poster::worker::worker(poster_options options)
     : options_(std::move(options)), multi_(curl_is_ready() ? curl_multi_init() : nullptr),
-      guarded_(options_.guarded), unguarded_(options_.unguarded) {
+      guarded_(options_.guarded), unguarded_(options_.unguarded),
+      bodies_(std::make_shared<made_bodies>([this] { curl_multi_wakeup(multi_.get()); })) {
   bool ready = multi_ != nullptr;
   for (const auto& pin : options_.pinned) {
     ready = append(pinned_, pin) && ready;
@@ -140,6 +147,7 @@ curl_poster::worker::~worker() {
   }
   curl_multi_wakeup(multi_.get());
   thread_.join();
+  bodies_->close();
 }
 
 call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
@@ -213,6 +221,7 @@ bool curl_poster::worker::take_news() {
   for (const auto& news : dropped) {
     begin_drop(news);
   }
+  take_bodies();
   return !stopping;
 }
 
@@ -236,6 +245,13 @@ void curl_poster::worker::begin_drop(const farewell& news) {
     }
     return;
   }
+  if (auto node = making_.extract(news.ticket); !node.empty()) {
+    lane& in = lane_of(transfer.guarded());
+    in.lines.ended(transfer.target());
+    --in.running;
+    settle(std::move(node.mapped()), {errc::cancelled, {}});
+    return;
+  }
   auto waiting = lane_of(transfer.guarded())
                      .lines.take(transfer.target(), [&transfer](const transfer_ptr& one) {
                        return one.get() == &transfer;
@@ -251,18 +267,50 @@ void curl_poster::worker::start_waiting(lane& from) {
     if (!next) {
       return;
     }
+    ++from.running;
     curl_transfer& transfer = **next;
-    auto opened = transfer.open(options_, pinned_.get(), sockets_);
-    if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
-      opened = fail(errc::unavailable, "libcurl took no more calls");
-    }
-    if (opened) {
-      ++from.running;
-      running_.emplace(&transfer, std::move(*next));
+    if (auto make = transfer.body_maker()) {
+      making_.emplace(transfer.ticket(), std::move(*next));
+      make(bodies_->taker(transfer.ticket()));
     } else {
-      from.lines.ended(transfer.target());
-      settle(std::move(*next), opened.error());
+      start(std::move(*next));
     }
+  }
+}
+
+/// Its turn has come and its body is there; it counts as running already.
+void curl_poster::worker::start(transfer_ptr next) {
+  curl_transfer& transfer = *next;
+  auto opened = transfer.open(options_, pinned_.get(), sockets_);
+  if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
+    opened = fail(errc::unavailable, "libcurl took no more calls");
+  }
+  if (opened) {
+    running_.emplace(&transfer, std::move(next));
+    return;
+  }
+  lane& in = lane_of(transfer.guarded());
+  in.lines.ended(transfer.target());
+  --in.running;
+  settle(std::move(next), opened.error());
+}
+
+void curl_poster::worker::take_bodies() {
+  for (auto& each : bodies_->take()) {
+    auto node = making_.extract(each.ticket);
+    if (node.empty()) {
+      continue; // dropped meanwhile
+    }
+    transfer_ptr transfer = std::move(node.mapped());
+    if (each.body) {
+      transfer->set_body(std::move(*each.body));
+      start(std::move(transfer));
+      continue;
+    }
+    lane& in = lane_of(transfer->guarded());
+    in.lines.ended(transfer->target());
+    --in.running;
+    settle(std::move(transfer), {errc::unavailable, "nobody made its body"});
   }
 }
 
@@ -309,6 +357,13 @@ void curl_poster::worker::rest() {
 void curl_poster::worker::give_up_all() {
   while (!running_.empty()) {
     settle(stop_running(*running_.begin()->first), {errc::stopping, {}});
+  }
+  while (!making_.empty()) {
+    auto node = making_.extract(making_.begin());
+    lane& in = lane_of(node.mapped()->guarded());
+    in.lines.ended(node.mapped()->target());
+    --in.running;
+    settle(std::move(node.mapped()), {errc::stopping, {}});
   }
   for (lane* const each : {&guarded_, &unguarded_}) {
     for (auto& transfer : each->lines.take_all()) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/fields.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -18,9 +19,19 @@
 namespace tayfa {
 
 struct outgoing_call {
+  struct pieces {
+    std::string body;
+    std::vector<shared_text> more;
+  };
+  using body_taker = std::function<void(pieces)>;
+
   std::string method = "POST";
   std::string url;
   std::string body;
+  std::vector<shared_text> more; ///< follows `body`: texts that others hold as well
+  /// In place of both: called when the call's turn has come, so that a body costs no memory while
+  /// its call waits. It calls `take` once, soon and from any thread, and does not block.
+  std::function<void(body_taker take)> make_body;
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
@@ -37,6 +48,14 @@ struct outgoing_answer {
 
 /// Names a call that was sent; never used twice by one poster.
 using call_ticket = std::uint64_t;
+
+inline std::size_t body_size(const outgoing_call& call) {
+  std::size_t bytes = call.body.size();
+  for (const auto& piece : call.more) {
+    bytes += piece.size();
+  }
+  return bytes;
+}
 
 class http_poster {
  public:
