@@ -93,18 +93,43 @@ void guard(Self* self, event_log& log) {
   });
 }
 
-/// Sends `timer{ticket, topic}` to oneself after `delay`.
+/// Sends a timer to oneself, due when the pod has run for `delay`; never before.
 template <class Self>
-void send_timer(Self* self, std::chrono::milliseconds delay, std::uint64_t ticket,
-                std::uint32_t topic = 0) {
-  self->delayed_send(self, caf::timespan{delay}, timer{ticket, topic});
+void send_timer(Self* self, const time_source& time, std::chrono::milliseconds delay,
+                std::uint64_t ticket, std::uint32_t topic = 0) {
+  const auto due = time.now() + delay;
+  self->delayed_send(self, caf::timespan{delay}, timer{{ticket, topic}, due.time_since_epoch()});
 }
 
-/// Likewise, at this moment or just after it; never before.
+/// Likewise, due at this moment.
 template <class Self>
-void send_timer_at(Self* self, moment now, moment at, std::uint64_t ticket) {
+void send_timer_at(Self* self, const time_source& time, moment at, std::uint64_t ticket) {
   using std::chrono::milliseconds;
-  send_timer(self, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now), ticket);
+  const auto now = time.now();
+  send_timer(self, time, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now),
+             ticket);
+}
+
+/// For what others wait for, such as a ping: it is due whenever it comes, also after a pause.
+template <class Self>
+void send_reminder(Self* self, const time_source& time, std::chrono::milliseconds delay,
+                   std::uint64_t ticket, std::uint32_t topic = 0) {
+  self->delayed_send(self, caf::timespan{delay},
+                     timer{{ticket, topic}, time.now().time_since_epoch()});
+}
+
+/// The handler for timers: `serve` gets those that are due; the others are sent again for the rest
+/// of their time.
+template <class Self, class Serve>
+auto when_due(Self* self, const time_source& time, Serve serve) {
+  return [self, &time, serve = std::move(serve)](const timer& m) {
+    const auto rest = m.due.count() == 0 ? m.due : time.until(moment{m.due});
+    if (rest.count() > 0) {
+      self->delayed_send(self, std::chrono::ceil<std::chrono::milliseconds>(rest), m);
+      return;
+    }
+    serve(m.what);
+  };
 }
 
 /// Moves a machine, writes the one log line of a lifecycle change, counts the edge and tells who

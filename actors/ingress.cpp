@@ -57,7 +57,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { waited(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { waited(m); }),
           present()};
 }
 
@@ -74,11 +74,11 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  const auto id = job_table::make_id(ctx_.outside.random, call.job.sync);
+  const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   if (sync) {
-    wait_for(id, answer, call.wait);
+    wait_for(id, call.who, answer, call.wait);
   }
   request(crew_.queue, caf::infinite, submit_job{id, call.job, sync})
       .then(
@@ -101,12 +101,12 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
-  answer_with_state(call.id, answer, call.keep);
+  answer_with_state(call.id, call.who, answer, call.keep);
 }
 
-void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer,
-                                       std::optional<milliseconds> keep) {
-  request(crew_.queue, caf::infinite, find_job{id, keep})
+void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
+                                       const reply_ptr& answer, std::optional<milliseconds> keep) {
+  request(crew_.queue, caf::infinite, find_job{id, keep, who})
       .then(
           [answer](const job_answer& a) {
             send_made(answer,
@@ -116,7 +116,7 @@ void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer
 }
 
 void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, read_job_stream{call.id})
+  request(crew_.queue, caf::infinite, read_job_stream{call.id, call.who})
       .then(
           [this, answer](const stream_answer& a) {
             if (!a.value || a.value->chunks.empty()) {
@@ -140,7 +140,7 @@ void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, cancel_job{call.id})
+  request(crew_.queue, caf::infinite, cancel_job{call.id, false, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -149,7 +149,7 @@ void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, retry_job{call.id})
+  request(crew_.queue, caf::infinite, retry_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -158,7 +158,7 @@ void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, drop_job{call.id})
+  request(crew_.queue, caf::infinite, drop_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -166,8 +166,8 @@ void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
           failed(answer));
 }
 
-void runpod_ingress::on(const api::purge&, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, purge_jobs{})
+void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, purge_jobs{call.who})
       .then(
           [answer](const purge_answer& a) {
             answer->send(a.removed ? api::purged(*a.removed) : api::refuse(a.removed.error()));
@@ -176,16 +176,14 @@ void runpod_ingress::on(const api::purge&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, list_of_jobs{call.filter})
+  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
       .then([answer](
                 const list_answer& a) { send_made(answer, [&a] { return api::jobs(a.value); }); },
             failed(answer));
 }
 
 void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
-  auto filter = call.filter;
-  filter.endpoint = call.endpoint;
-  request(crew_.queue, caf::infinite, list_of_jobs{std::move(filter)})
+  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
       .then(
           [answer](const list_answer& a) {
             send_made(answer, [&a] { return api::requests(a.value); });
@@ -194,7 +192,7 @@ void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer)
 }
 
 void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, inspect_job{call.id})
+  request(crew_.queue, caf::infinite, inspect_job{call.id, call.who})
       .then(
           [answer](const detail_answer& a) {
             send_made(answer, [&a] {
@@ -211,7 +209,7 @@ void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
     answer->send(std::move(stream));
     return;
   }
-  request(crew_.queue, caf::infinite, inspect_job{call.job})
+  request(crew_.queue, caf::infinite, inspect_job{call.job, call.who})
       .then(
           [answer, stream](const detail_answer& a) {
             answer->send(a.value ? stream : api::refuse(a.value.error()));
@@ -258,7 +256,7 @@ void runpod_ingress::for_remote(api::worker_request call, const reply_ptr& answe
 }
 
 /// The engines of this pod and the remote workers, together.
-void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
+void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
   const auto add = [](api::worker_counts& all, const health_answer& h) {
     all.initializing += h.initializing;
     all.idle += h.idle;
@@ -266,7 +264,7 @@ void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
     all.running += h.running;
     all.unhealthy += h.unhealthy;
   };
-  request(crew_.queue, caf::infinite, count_jobs{})
+  request(crew_.queue, caf::infinite, count_jobs{call.who})
       .then(
           [this, answer, add](const counts_answer& jobs) {
             request(crew_.health, caf::infinite, ask_health{})
@@ -301,10 +299,10 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
 
 // ---- waits of /runsync -------------------------------------------------------------------------
 
-void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
+void runpod_ingress::wait_for(const job_id& id, const job_access& who, const reply_ptr& answer,
                               std::chrono::milliseconds time) {
   const auto until = ctx_.outside.time.now() + time;
-  waits_.emplace(id, wait{until, answer});
+  waits_.emplace(id, wait{until, who, answer});
   arm(until);
 }
 
@@ -327,14 +325,14 @@ void runpod_ingress::wait_instead(const job_id& asked, const job_view& known) {
     return; // its time was up already
   }
   if (is_final(known.state)) {
-    answer_with_state(known.id, node.mapped().answer);
+    answer_with_state(known.id, node.mapped().who, node.mapped().answer);
     return;
   }
   node.key() = known.id;
   waits_.insert(std::move(node));
 }
 
-void runpod_ingress::waited(const timer& m) {
+void runpod_ingress::waited(const due_timer& m) {
   if (m.ticket != ticket_) {
     return;
   }
@@ -343,7 +341,7 @@ void runpod_ingress::waited(const timer& m) {
   std::optional<moment> next;
   for (auto it = waits_.begin(); it != waits_.end();) {
     if (it->second.until <= now) {
-      answer_with_state(it->first, it->second.answer);
+      answer_with_state(it->first, it->second.who, it->second.answer);
       it = waits_.erase(it);
     } else {
       next = next ? std::min(*next, it->second.until) : it->second.until;
@@ -360,7 +358,7 @@ void runpod_ingress::arm(moment until) {
     return;
   }
   armed_for_ = until;
-  send_timer_at(this, ctx_.outside.time.now(), until, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, until, ++ticket_);
 }
 
 // ---- the pod -----------------------------------------------------------------------------------
@@ -377,7 +375,7 @@ void runpod_ingress::met(const crew& m) {
     auto waits = std::move(waits_);
     waits_.clear();
     for (auto& [id, w] : waits) {
-      answer_with_state(id, w.answer);
+      answer_with_state(id, w.who, w.answer);
     }
   }
 }

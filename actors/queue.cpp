@@ -25,6 +25,9 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_book
 queue::behavior_type queue::make_behavior() {
   // What an earlier queue had under way is not known to be durable: it is put again, and putting a
   // row twice changes nothing. What it had given out is void.
+  ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
+    caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
+  });
   table_.not_committed();
   decided(std::exchange(books_->left, {}));
   decided(table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
@@ -33,13 +36,16 @@ queue::behavior_type queue::make_behavior() {
 }
 
 void queue::on_exit() {
+  ctx_.outside.store.on_failure(nullptr);
   crew_ = crew{};
   workers_.clear();
+  purges_.clear();
+  handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
   fetch_of_.clear();
-  bodies_wanted_.clear();
+  hooks_for_room_.clear();
   results_owed_.clear();
 }
 
@@ -48,16 +54,17 @@ queue::behavior_type queue::waiting() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           postpone<worker_ready>(),
@@ -69,7 +76,7 @@ queue::behavior_type queue::waiting() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -78,16 +85,17 @@ queue::behavior_type queue::serving() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           [this](const drain_worker& m) {
             decided(table_.worker_draining(now(), m.worker));
             after();
@@ -102,7 +110,7 @@ queue::behavior_type queue::serving() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -111,13 +119,14 @@ queue::behavior_type queue::draining() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           ignore<models_known>(),
+          ignore<model_refused>(),
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           ignore<worker_ready>(),
@@ -132,7 +141,7 @@ queue::behavior_type queue::draining() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -142,6 +151,11 @@ void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
                              caf::actor_cast<gpu_worker_actor>(current_sender())};
   decided(table_.worker_joined(now(), m.worker, m.facts));
+  after();
+}
+
+void queue::refused(const model_refused& m) {
+  decided(table_.model_refused(now(), m.model, m.why));
   after();
 }
 
@@ -200,7 +214,7 @@ void queue::gone(const worker_gone& m) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  decided(table_.worker_lost(now(), m.worker.slot, m.why));
+  decided(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
   after();
 }
 
@@ -235,7 +249,7 @@ void queue::met(const crew& m) {
   }
 }
 
-void queue::deadline(const timer& m) {
+void queue::deadline(const due_timer& m) {
   if (m.topic == commit_now) {
     commit_soon_ = false;
     commit();
@@ -244,13 +258,14 @@ void queue::deadline(const timer& m) {
   }
   if (m.topic == room_again) {
     waits_for_room_ = false;
-    give_bodies();
-    fetch_owed();
+    call_large_hooks();
+    deliver_large();
     return;
   }
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
+      ask_for_space();
       after();
     }
     return;
@@ -270,9 +285,12 @@ void queue::after() {
   tell_load();
   arm();
   const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
-                       results_owed_.empty();
+                       results_owed_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
-      ((table_.running() == 0 && settled) || broken_)) {
+      ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
+    if (!settled && !broken_) {
+      give_up_on_storage();
+    }
     drained_told_ = true;
     send(crew_.supervisor, queue_drained{});
   }
@@ -311,7 +329,7 @@ void queue::arm() {
     return;
   }
   armed_for_ = next;
-  send_timer_at(this, now(), *next, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
 }
 
 } // namespace tayfa

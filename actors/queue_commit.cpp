@@ -62,27 +62,25 @@ void queue::promised(deed d) {
 }
 
 void queue::commit_soon() {
-  if (committing_ || broken_ || full_ || !table_.has_changes()) {
+  if (committing_ || broken_ || stuck_ || !table_.has_changes()) {
     commit();
   } else if (!std::exchange(commit_soon_, true)) {
-    send(this, timer{0, commit_now});
+    send(this, timer{{0, commit_now}});
   }
 }
 
 void queue::commit(bool again) {
-  if (committing_ || broken_) {
+  if (committing_ || broken_ || gave_up_) {
     return;
   }
   while (!table_.has_changes()) {
-    if (again) {
-      full_.reset(); // the next submission tries
-    }
+    stuck_ = false;
     if (gathering_.empty()) {
       return;
     }
     release(std::exchange(gathering_, {})); // which may decide more
   }
-  if (full_ && !again) {
+  if (stuck_ && !again) {
     return; // when the pause is over
   }
   committing_ = true;
@@ -108,9 +106,7 @@ void queue::on(const store_news::committed& m) {
   committing_ = false;
   if (m.how) {
     table_.committed();
-    if (std::exchange(full_, std::nullopt)) {
-      ctx_.outside.log.info("storage_again");
-    }
+    stuck_ = false;
     release(std::exchange(in_flight_, {}));
   } else if (m.how.error().code == errc::storage_full) {
     storage_full(m.how.error());
@@ -119,26 +115,36 @@ void queue::on(const store_news::committed& m) {
   }
 }
 
-/// What was accepted in this batch never was; everything else is still to be made durable. Nobody
-/// is kept waiting for that: the disk may stay full for hours.
+/// What was accepted in this batch never was. What is left of the batch brings nothing new, so it
+/// is tried again at once: the store has a reserve for it. When that is used up as well, whoever
+/// only asks is not kept waiting: the disk may stay full for hours.
 void queue::storage_full(const error& found) {
   if (!full_) {
     ctx_.outside.log.error("storage_full", {{"text", found.text}});
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   }
   const error why{errc::storage_full, {}}; // what was found names files
   full_ = why;
   const auto fresh = table_.not_committed();
+  stuck_ = fresh.empty();
   const std::set<job_id> gone{fresh.begin(), fresh.end()};
   std::vector<std::variant<effects, deed>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
       if (auto* d = std::get_if<deed>(&item);
-          d != nullptr && (d->asks || gone.contains(d->about))) {
+          d != nullptr && ((d->asks && stuck_) || gone.contains(d->about))) {
         d->refused(why);
         continue;
       }
       if (auto* e = std::get_if<effects>(&item)) {
-        std::erase_if(*e, [&gone](const effect& one) { return gone.contains(job_of(one)); });
+        std::erase_if(*e, [this, &gone](const effect& one) {
+          const bool withdrawn = gone.contains(job_of(one));
+          const auto* g = std::get_if<give>(&one);
+          if (withdrawn && g != nullptr && g->hand_over != 0) {
+            handing_over_[{g->worker, g->hand_over}]; // it leaves without this one
+          }
+          return withdrawn;
+        });
         recount_batches(*e);
       }
       stays.push_back(std::move(item));
@@ -146,8 +152,91 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
+  if (stuck_) {
+    refuse_purges(why);
+    refuse_changes(why);
+  }
   decided(table_.withdraw(now(), fresh));
-  send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+}
+
+/// What clients asked to be changed is undone, the latest first, together with what was decided
+/// about those jobs since (it stands behind its deed, and has not left).
+void queue::refuse_changes(const error& why) {
+  auto items = std::exchange(gathering_, {});
+  std::set<job_id> unsent;
+  for (auto at = items.size(); at-- > 0;) {
+    if (const auto* e = std::get_if<effects>(&items[at])) {
+      for (const auto& one : *e) {
+        if (const auto* g = std::get_if<give>(&one)) {
+          unsent.insert(g->message.attempt.job);
+        }
+      }
+      continue;
+    }
+    auto& d = std::get<deed>(items[at]);
+    if (!d.undo) {
+      continue;
+    }
+    const auto undone = d.undo(unsent); // what it decides gathers anew
+    for (auto behind = at + 1; behind < items.size(); ++behind) {
+      if (auto* e = std::get_if<effects>(&items[behind])) {
+        std::erase_if(*e, [&undone](const effect& one) { return undone.contains(job_of(one)); });
+        recount_batches(*e);
+      }
+    }
+    d.refused(why);
+    items[at] = effects{};
+  }
+  gathering_.insert(gathering_.begin(), std::make_move_iterator(items.begin()),
+                    std::make_move_iterator(items.end()));
+}
+
+void queue::ask_for_space() {
+  ctx_.outside.store.commit({}, [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
+    caf::anon_send(me, store_news{store_news::space{std::move(how)}});
+  });
+}
+
+void queue::on(const store_news::space& m) {
+  if (!full_ || broken_) {
+    return;
+  }
+  if (m.how) {
+    full_.reset();
+    ctx_.outside.log.info("storage_again");
+  } else if (m.how.error().code == errc::storage_full) {
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
+  } else {
+    store_broken(m.how.error());
+  }
+}
+
+void queue::on(const store_news::failed& m) {
+  if (!broken_) {
+    store_broken(m.why);
+  }
+}
+
+std::optional<error> queue::refusal_of_changes() const {
+  if (broken_) {
+    return error{errc::unavailable, "the store has failed; ask again after the restart"};
+  }
+  const bool sure = !full_ || (!stuck_ && ctx_.outside.store.has_reserve());
+  return sure ? std::nullopt : full_;
+}
+
+/// The pod stops, and not even the reserve holds what was decided since: the next process begins
+/// with what is durable, so none of it has happened.
+void queue::give_up_on_storage() {
+  gave_up_ = true;
+  for (auto* list : {&in_flight_, &gathering_}) {
+    for (auto& item : *list) {
+      if (auto* d = std::get_if<deed>(&item)) {
+        d->refused(error{errc::storage_full, {}});
+      }
+    }
+    list->clear();
+  }
 }
 
 void queue::store_broken(const error& why) {
@@ -161,6 +250,7 @@ void queue::store_broken(const error& why) {
     }
     list->clear();
   }
+  refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"});
   if (crew_.supervisor) {
     send(crew_.supervisor, store_failed{why});
   }
@@ -174,6 +264,7 @@ void queue::release(std::vector<std::variant<effects, deed>> items) {
       std::get<deed>(item).done();
     }
   }
+  hand_over_remote();
 }
 
 void queue::fetch(std::uint64_t order, job_store::column column, text_taker then,
@@ -245,9 +336,10 @@ void queue::on(const store_news::chunks_received& m) {
 }
 
 void queue::on(const store_news::hook_answered& m) {
-  ctx_.outside.meters.add(m.delivered ? meter::webhooks_delivered : meter::webhooks_failed);
-  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", m.delivered}, {"text", m.text}});
-  decided(table_.notified(now(), m.id, m.delivered));
+  const bool delivered = m.how == hook_answer::delivered;
+  ctx_.outside.meters.add(delivered ? meter::webhooks_delivered : meter::webhooks_failed);
+  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", delivered}, {"text", m.text}});
+  decided(table_.notified(now(), m.id, m.call, m.how));
 }
 
 } // namespace tayfa

@@ -113,7 +113,7 @@ class runpod_worker : public runpod_worker_actor::base {
   void heard_stops(const platform_news::stops&);
   void stop_job(const std::string& origin);
   void ping();
-  void timed(const timer&);
+  void timed(const due_timer&);
   void tell_drained();
   std::uint32_t free_places() const;
 

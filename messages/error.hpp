@@ -33,6 +33,7 @@ namespace tayfa {
   X(webhook_refused, 15, 400, "this address may not be called from here")                          \
   X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
   X(forbidden, 17, 403, "this API key is not for that")                                            \
+  X(misdirected_request, 18, 421, "this server does not answer to that name")                      \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \
@@ -56,6 +57,7 @@ namespace tayfa {
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
   X(lease_expired, 51, 200, "the attempt made no progress within its lease")                       \
   X(poison, 52, 200, "the job ended the engine that ran it, alone, too often")                     \
+  X(model_unavailable, 55, 503, "its model cannot be loaded here now")                             \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \

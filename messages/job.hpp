@@ -88,7 +88,9 @@ struct job_access {
   X(quota, "its tenant runs as many jobs as it may")                                               \
   X(delayed, "it is not to start before its time")                                                 \
   X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
-  X(stopping, "the pod is stopping; it waits for the next start")
+  X(stopping, "the pod is stopping; it waits for the next start")                                  \
+  X(model_missing, "the catalogue has no such model; it waits for a start that has it")            \
+  X(model_retry, "its model could not be loaded; that is tried again after a pause")
 
 enum class wait_reason : std::uint8_t {
 #define TAYFA_X(name, text) name,
@@ -205,7 +207,7 @@ struct job_counts {
   std::uint64_t stale = 0;   ///< reports refused by the fence
   std::uint64_t in_queue = 0;
   std::uint64_t in_progress = 0;
-  std::uint64_t dead = 0; ///< on the dead list now
+  std::uint64_t dead = 0;           ///< on the dead list now
   std::uint64_t chunks_dropped = 0; ///< before a reader received them
   std::uint64_t kept = 0; ///< ended jobs whose result is still here, the dead ones included
 };

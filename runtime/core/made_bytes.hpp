@@ -1,5 +1,6 @@
-// How much running jobs have made that only memory holds (unread chunks, progress), and whose it is:
-// who has to give something up when all of it together is too much. Owned by the job table. Pure.
+// How much running jobs have made that only memory holds (unread chunks, progress), and whose it
+// is: who has to give something up when all of it together is too much. Owned by the job table.
+// Pure.
 //
 // Invariants: total() is the sum over all jobs; largest() is the job with most bytes of the tenant
 // with most bytes, so that no tenant loses anything because of one that holds more.

@@ -1,6 +1,6 @@
-// Looks, ten times a second, at connections whose answers are on their way: whether the client takes
-// them, and whether it has acknowledged them. Also the places of those answers in the budget. Owned
-// by http_core, on its thread.
+// Looks, ten times a second, at connections whose answers are on their way: whether the client
+// takes them, and whether it has acknowledged them. Also the places of those answers in the budget.
+// Owned by http_core, on its thread.
 //
 // What always holds: the timer runs exactly while somebody is watched.
 #pragma once

@@ -173,6 +173,7 @@ void http_connection::advance() {
 
 void http_connection::next_request() {
   phase_ = phase::idle;
+  pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
   version_ = 11;
@@ -220,6 +221,10 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
+  if (const auto refused = refuse_stranger()) {
+    respond(api::refuse(*refused), no_body ? after::go_on : after::close);
+    return;
+  }
   const auto asked = read_target(method, target);
   if (!asked) {
     respond(asked.error(), no_body ? after::go_on : after::close);
@@ -244,26 +249,6 @@ http_connection::read_target(std::string_view method, std::string_view target) c
         api::refuse({errc::not_found, "this address answers health checks only"}));
   }
   return found;
-}
-
-std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
-  api::gate* const door = core_.options.api.door;
-  if (door == nullptr) {
-    return std::nullopt;
-  }
-  error_code ec;
-  std::string address = socket_.remote_endpoint(ec).address().to_string();
-  const auto key = parser_->get()[http::field::authorization];
-  auto who = door->admit({.needs = asked.needs,
-                          .route = asked.route,
-                          .endpoint = asked.endpoint,
-                          .authorization = {key.data(), key.size()},
-                          .address = address});
-  if (!who) {
-    return api::turned_away(who.error());
-  }
-  pass_.emplace(*door, asked, std::move(address), std::move(*who));
-  return std::nullopt;
 }
 
 void http_connection::begin_body(std::size_t limit) {
@@ -332,7 +317,8 @@ void http_connection::feed_body() {
 
 /// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
 void http_connection::refuse_large(std::string text) {
-  auto lost = api::result_lost(text_of(parser_->get().target()), core_.options.api);
+  auto lost = api::result_lost(text_of(parser_->get().target()),
+                               pass_ ? pass_->who() : api::principal{}, core_.options.api);
   refuse({errc::payload_too_large, std::move(text)});
   if (lost) {
     pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));
@@ -400,6 +386,13 @@ void http_connection::pass_on(api::call call, reply_ptr reply) {
 // ---- time --------------------------------------------------------------------------------------
 
 void http_connection::arm(milliseconds time) {
+  if (core_.options.time != nullptr) {
+    due_ = core_.options.time->now() + time;
+  }
+  wait_at_most(time);
+}
+
+void http_connection::wait_at_most(std::chrono::nanoseconds time) {
   timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
     if (!ec && number == self->timer_number_) {
@@ -421,6 +414,13 @@ void http_connection::disarm() {
 }
 
 void http_connection::on_deadline() {
+  if (core_.options.time != nullptr && !waits_for_heartbeat_) {
+    // While the pod itself did not run, no client could be read or written to.
+    if (const auto rest = core_.options.time->until(due_); rest.count() > 0) {
+      wait_at_most(rest);
+      return;
+    }
+  }
   switch (phase_) {
   case phase::head:
   case phase::body: refuse({errc::request_timeout, {}}); break;

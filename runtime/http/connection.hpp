@@ -20,6 +20,7 @@
 #include "runtime/http/answer_watch.hpp"
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
+#include "runtime/http/host_names.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
@@ -64,6 +65,9 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   /// Gives up when nothing of its answer was taken for so many looks.
   void give_up_if_stalled(unsigned looks);
 
+  /// The gate may have changed its mind: what is open and no longer allowed ends now.
+  void recheck_access();
+
   bool admitted() const { return admitted_; }
   bool only_health() const { return only_health_; }
 
@@ -91,6 +95,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void admit();
   tl::expected<api::heading, api::response> read_target(std::string_view method,
                                                         std::string_view target) const;
+  std::optional<error> refuse_stranger() const;
   std::optional<api::response> ask_gate(const api::heading& asked);
   void begin_body(std::size_t limit);
   bool send_continue();
@@ -112,6 +117,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
   void send_next();
+  void end_stream();
   void send_heartbeat();
   void append_piece(std::string_view text);
   void send_outgoing();
@@ -119,6 +125,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void release_stream();
   void give_up();
   void arm(milliseconds time);
+  void wait_at_most(std::chrono::nanoseconds);
   void disarm();
   void on_deadline();
 
@@ -126,6 +133,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
+  moment due_{}; ///< what the timer runs to, on the pod's clock, if there is one
   std::uint64_t timer_number_ =
       0; ///< a deadline that fired for an earlier phase is told by its number
   phase phase_ = phase::idle;
@@ -142,15 +150,15 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   receipt receipt_;                  ///< of the answer that is leaving
   receipt awaited_;                  ///< of one that has left, until it is acknowledged
   unsigned looks_awaited_ = 0;
-  answer_place place_;               ///< of the answer that is leaving
-  std::uint64_t taken_ = 0;          ///< bytes acknowledged, at the latest look
+  answer_place place_;      ///< of the answer that is leaving
+  std::uint64_t taken_ = 0; ///< bytes acknowledged, at the latest look
   unsigned looks_without_progress_ = 0;
-  bool said_all_ = false; ///< our sending side is closed
-  std::size_t reserved_ = 0;         ///< of core's receiving_bytes
+  bool said_all_ = false;    ///< our sending side is closed
+  std::size_t reserved_ = 0; ///< of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
-  std::optional<gate_pass> pass_; ///< of the request, until its answer is chosen
+  std::optional<gate_pass> pass_; ///< of the request, until its answer has left
   std::optional<boost::beast::http::response<pieces_body>> message_;
   std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
   std::string outgoing_;                     ///< of the stream: head or pieces, framed
@@ -177,6 +185,9 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void deliver(const std::weak_ptr<http_connection>& to, std::uint64_t number,
                api::response response, receipt left);
   void report(errc code, std::string text) const;
+  /// A request is open that the gate has let in: the gate is asked again and again while there is
+  /// one.
+  void watch_access();
   /// To the server's thread, from any. Once nobody runs that any more, it is dropped here.
   template <class Work>
   void post(Work work) {
@@ -189,9 +200,11 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void retire();
 
   const http_options options;
+  const host_names hosts; ///< that are served where nobody needs a key
   call_sink sink;
   bool closing = false;
   std::size_t streams = 0; ///< connections that are being streamed to
+  std::size_t passes = 0;  ///< requests that the gate has let in, until their answers have left
   std::string health_address;
 
  private:
@@ -200,11 +213,14 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void stop_listening();
   void take(http_connection::socket s, bool only_health);
   void closed();
+  void look_at_access();
 
   byte_budget budget_; ///< options.answers: one thing, whoever holds it
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;
+  bool watches_access_ = false;
+  std::uint64_t access_version_ = 0; ///< of the gate, by which all open requests were judged
   std::size_t admitted_ = 0;
   std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
@@ -220,6 +236,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   http_listener door_ = listener(false);
   http_listener health_door_ = listener(true);
   boost::asio::steady_timer close_deadline_{io};
+  boost::asio::steady_timer access_timer_{io};
 };
 
 } // namespace tayfa

@@ -47,10 +47,6 @@ void fill_head(Message& message, const api::response& response, bool keep_alive)
   }
 }
 
-} // namespace
-
-namespace {
-
 /// Who waited for a job learns its id, and can ask for its result again.
 api::response refuse_for_want_of_room(const api::response& answer) {
   const auto names_job = [](const auto& field) { return field.first == job_field; };
@@ -121,7 +117,9 @@ void http_connection::abandon(std::uint64_t number) {
 }
 
 void http_connection::respond(api::response response, after then) {
-  pass_.reset();
+  if (pass_) {
+    pass_->answered();
+  }
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
   client_.reset();
   if (response.stream) {
@@ -331,9 +329,16 @@ void http_connection::send_next() {
     receipt_.say(false);
   }
   if (piece.ended || core_.closing) {
-    outgoing_ += chunked_ ? "0\r\n\r\n" : "";
-    release_stream();
+    end_stream();
+    return;
   }
+  send_outgoing();
+}
+
+/// What is gathered leaves, and the end of the body with it. Nothing may be on its way.
+void http_connection::end_stream() {
+  outgoing_ += chunked_ ? "0\r\n\r\n" : "";
+  release_stream();
   send_outgoing();
 }
 

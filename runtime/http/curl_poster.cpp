@@ -2,7 +2,6 @@
 
 #include "runtime/http/call_lines.hpp"
 #include "runtime/http/curl_transfer.hpp"
-#include "runtime/http/made_bodies.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -17,7 +16,7 @@ namespace tayfa {
 
 namespace {
 
-/// Nothing waits for it: a call, its end or a time-out of libcurl's wakes the thread.
+/// Nothing waits for it: a call, its end or a time-out wakes the thread.
 constexpr int longest_sleep_ms = 60'000;
 
 /// libcurl wants its global state made before the first handle, and before a second thread.
@@ -78,10 +77,11 @@ class curl_poster::worker {
   void queue(transfer_ptr);
   void begin_drop(const farewell&);
   void start_waiting(lane&);
-  void start(transfer_ptr);
-  void take_bodies();
   bool reap();
   bool end_goodbyes();
+  bool end_overdue();
+  int longest_sleep() const;
+  moment now() const { return time_.now(); }
   void rest();
   void give_up_all();
   transfer_ptr stop_running(curl_transfer&);
@@ -90,6 +90,8 @@ class curl_poster::worker {
   lane& lane_of(bool guarded) { return guarded ? guarded_ : unguarded_; }
 
   const poster_options options_;
+  const system_time own_time_;
+  const time_source& time_;
   curl_list pinned_;
   socket_book sockets_; // before multi_, whose connections tell it of their end
   std::unique_ptr<CURLM, multi_deleter> multi_;
@@ -107,16 +109,13 @@ class curl_poster::worker {
   std::unordered_map<call_ticket, curl_transfer*> known_; ///< waiting and running
   std::unordered_map<curl_transfer*, transfer_ptr> running_;
   std::vector<curl_transfer*> lingering_; ///< running, and dropped
-  /// Their turns have come and their bodies are being made; they count as running in their lanes.
-  std::unordered_map<call_ticket, transfer_ptr> making_;
-  std::shared_ptr<made_bodies> bodies_;
   std::thread thread_;
 };
 
 curl_poster::worker::worker(poster_options options)
-    : options_(std::move(options)), multi_(curl_is_ready() ? curl_multi_init() : nullptr),
-      guarded_(options_.guarded), unguarded_(options_.unguarded),
-      bodies_(std::make_shared<made_bodies>([this] { curl_multi_wakeup(multi_.get()); })) {
+    : options_(std::move(options)), time_(options_.time != nullptr ? *options_.time : own_time_),
+      multi_(curl_is_ready() ? curl_multi_init() : nullptr), guarded_(options_.guarded),
+      unguarded_(options_.unguarded) {
   bool ready = multi_ != nullptr;
   for (const auto& pin : options_.pinned) {
     ready = append(pinned_, pin) && ready;
@@ -147,7 +146,6 @@ curl_poster::worker::~worker() {
   }
   curl_multi_wakeup(multi_.get());
   thread_.join();
-  bodies_->close();
 }
 
 call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
@@ -159,7 +157,7 @@ call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
     ticket = ++last_ticket_;
     if (stopping_ || to.open >= to.bounds.open_max ||
         bytes > to.bounds.open_bytes_max - to.open_bytes) {
-      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::unavailable});
+      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::queue_full});
     } else {
       arrived_.push_back(
           std::make_unique<curl_transfer>(ticket, std::move(call), std::move(done), bytes));
@@ -185,8 +183,10 @@ void curl_poster::worker::run() {
     start_waiting(unguarded_);
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
-    const bool some_ended = reap();
-    if (!end_goodbyes() && !some_ended) {
+    bool some_ended = reap();
+    some_ended = end_goodbyes() || some_ended;
+    some_ended = end_overdue() || some_ended;
+    if (!some_ended) {
       rest();
     }
   }
@@ -207,7 +207,7 @@ bool curl_poster::worker::take_news() {
     stopping = stopping_;
   }
   for (auto& r : refused) {
-    r.done(fail(r.why, r.why == errc::unavailable ? "too many calls wait to be made" : ""));
+    r.done(fail(r.why, r.why == errc::queue_full ? "too many calls wait to be made" : ""));
   }
   for (auto& transfer : arrived) {
     if (stopping) {
@@ -221,7 +221,6 @@ bool curl_poster::worker::take_news() {
   for (const auto& news : dropped) {
     begin_drop(news);
   }
-  take_bodies();
   return !stopping;
 }
 
@@ -245,13 +244,6 @@ void curl_poster::worker::begin_drop(const farewell& news) {
     }
     return;
   }
-  if (auto node = making_.extract(news.ticket); !node.empty()) {
-    lane& in = lane_of(transfer.guarded());
-    in.lines.ended(transfer.target());
-    --in.running;
-    settle(std::move(node.mapped()), {errc::cancelled, {}});
-    return;
-  }
   auto waiting = lane_of(transfer.guarded())
                      .lines.take(transfer.target(), [&transfer](const transfer_ptr& one) {
                        return one.get() == &transfer;
@@ -267,50 +259,19 @@ void curl_poster::worker::start_waiting(lane& from) {
     if (!next) {
       return;
     }
-    ++from.running;
     curl_transfer& transfer = **next;
-    if (auto make = transfer.body_maker()) {
-      making_.emplace(transfer.ticket(), std::move(*next));
-      make(bodies_->taker(transfer.ticket()));
+    auto opened = transfer.open(options_, pinned_.get(), sockets_);
+    transfer.begin(now());
+    if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
+      opened = fail(errc::unavailable, "libcurl took no more calls");
+    }
+    if (opened) {
+      ++from.running;
+      running_.emplace(&transfer, std::move(*next));
     } else {
-      start(std::move(*next));
+      from.lines.ended(transfer.target());
+      settle(std::move(*next), opened.error());
     }
-  }
-}
-
-/// Its turn has come and its body is there; it counts as running already.
-void curl_poster::worker::start(transfer_ptr next) {
-  curl_transfer& transfer = *next;
-  auto opened = transfer.open(options_, pinned_.get(), sockets_);
-  if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
-    opened = fail(errc::unavailable, "libcurl took no more calls");
-  }
-  if (opened) {
-    running_.emplace(&transfer, std::move(next));
-    return;
-  }
-  lane& in = lane_of(transfer.guarded());
-  in.lines.ended(transfer.target());
-  --in.running;
-  settle(std::move(next), opened.error());
-}
-
-void curl_poster::worker::take_bodies() {
-  for (auto& each : bodies_->take()) {
-    auto node = making_.extract(each.ticket);
-    if (node.empty()) {
-      continue; // dropped meanwhile
-    }
-    transfer_ptr transfer = std::move(node.mapped());
-    if (each.body) {
-      transfer->set_body(std::move(*each.body));
-      start(std::move(transfer));
-      continue;
-    }
-    lane& in = lane_of(transfer->guarded());
-    in.lines.ended(transfer->target());
-    --in.running;
-    settle(std::move(transfer), {errc::unavailable, "nobody made its body"});
   }
 }
 
@@ -325,10 +286,18 @@ bool curl_poster::worker::reap() {
     const CURLcode code = news->data.result; // `news` ends with the handle
     void* owner = nullptr;
     curl_easy_getinfo(news->easy_handle, CURLINFO_PRIVATE, &owner);
+    any = true;
+    if (auto& one = *static_cast<curl_transfer*>(owner);
+        one.may_begin_anew(code, now(), options_.connect_timeout)) {
+      curl_multi_remove_handle(multi_.get(), one.handle());
+      one.begin(now());
+      if (curl_multi_add_handle(multi_.get(), one.handle()) == CURLM_OK) {
+        continue;
+      }
+    }
     const transfer_ptr transfer = stop_running(*static_cast<curl_transfer*>(owner));
     let_go(*transfer);
     transfer->finish(code);
-    any = true;
   }
   return any;
 }
@@ -344,6 +313,33 @@ bool curl_poster::worker::end_goodbyes() {
   return !over.empty();
 }
 
+/// After what had come was read, too.
+bool curl_poster::worker::end_overdue() {
+  std::vector<curl_transfer*> over;
+  for (const auto& [transfer, owner] : running_) {
+    if (time_.until(transfer->due()).count() == 0) {
+      over.push_back(transfer);
+    }
+  }
+  for (curl_transfer* const transfer : over) {
+    const bool dropped = transfer->dropped();
+    settle(stop_running(*transfer), dropped
+                                        ? error{errc::cancelled, {}}
+                                        : error{errc::request_timeout, "no whole answer in time"});
+  }
+  return !over.empty();
+}
+
+/// Until the next call is overdue. The pod's clock may stand still meanwhile; then it is looked at
+/// again.
+int curl_poster::worker::longest_sleep() const {
+  std::chrono::nanoseconds sleep = std::chrono::milliseconds{longest_sleep_ms};
+  for (const auto& [transfer, owner] : running_) {
+    sleep = std::min(sleep, time_.until(transfer->due()));
+  }
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(sleep).count());
+}
+
 void curl_poster::worker::rest() {
   std::vector<curl_waitfd> timers;
   timers.reserve(lingering_.size());
@@ -351,19 +347,12 @@ void curl_poster::worker::rest() {
     timers.push_back({transfer->goodbye_timer(), CURL_WAIT_POLLIN, 0});
   }
   curl_multi_poll(multi_.get(), timers.data(), static_cast<unsigned>(timers.size()),
-                  longest_sleep_ms, nullptr);
+                  longest_sleep(), nullptr);
 }
 
 void curl_poster::worker::give_up_all() {
   while (!running_.empty()) {
     settle(stop_running(*running_.begin()->first), {errc::stopping, {}});
-  }
-  while (!making_.empty()) {
-    auto node = making_.extract(making_.begin());
-    lane& in = lane_of(node.mapped()->guarded());
-    in.lines.ended(node.mapped()->target());
-    --in.running;
-    settle(std::move(node.mapped()), {errc::stopping, {}});
   }
   for (lane* const each : {&guarded_, &unguarded_}) {
     for (auto& transfer : each->lines.take_all()) {

@@ -154,7 +154,8 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   const auto set = [this, &all_set](CURLoption option, auto value) {
     all_set = (curl_easy_setopt)(handle_.get(), option, value) == CURLE_OK && all_set;
   };
-  const std::int64_t timeout = std::clamp<std::int64_t>(call_.timeout.count(), 1, timeout_max_ms);
+  call_.timeout = std::clamp(call_.timeout, std::chrono::milliseconds{1},
+                             std::chrono::milliseconds{timeout_max_ms});
   const std::int64_t connect =
       std::clamp<std::int64_t>(options.connect_timeout.count(), 1, timeout_max_ms);
   set(CURLOPT_PRIVATE, this);
@@ -165,8 +166,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   set(CURLOPT_NOSIGNAL, 1L);
   // A name server that is silent would otherwise hold this thread when the call has timed out.
   set(CURLOPT_QUICK_EXIT, 1L);
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout));
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect));
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect)); // the poster times the whole call
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (!options.ca_file.empty()) {
@@ -257,6 +257,7 @@ int curl_transfer::before_request(void* self, char* remote, char* local, int rem
 
 bool curl_transfer::may_ask(const char* remote, const char* local, int remote_port,
                             int local_port) {
+  connected_ = true;
   if (dropped_) {
     return false; // libcurl asks once more when a connection it had used before has died
   }
@@ -375,6 +376,12 @@ bool curl_transfer::goodbye_is_over() const {
 }
 
 // ---- the end -----------------------------------------------------------------------------------
+
+bool curl_transfer::may_begin_anew(CURLcode code, moment now,
+                                   std::chrono::milliseconds connect_timeout) const {
+  return code == CURLE_OPERATION_TIMEDOUT && !connected_ && !dropped_ &&
+         now - began_ < connect_timeout && now < *due_;
+}
 
 error curl_transfer::failure(CURLcode code) const {
   if (dropped_) {

@@ -43,19 +43,21 @@ class curl_transfer {
   bool goodbye_is_over() const;
 
   CURL* handle() const { return handle_.get(); } ///< only of one that was opened
+  /// It runs from now on. To be called whenever it is given to libcurl.
+  void begin(moment now) {
+    began_ = now;
+    due_ = due_.value_or(now + call_.timeout);
+  }
+  moment due() const { return *due_; } ///< of the whole call
+  /// This end is libcurl's impatience with a connection that had less than its time on the pod's
+  /// clock: nothing was sent, so it may be begun anew.
+  bool may_begin_anew(CURLcode, moment now, std::chrono::milliseconds connect_timeout) const;
   call_ticket ticket() const { return ticket_; }
   bool guarded() const { return call_.guarded; }
+  bool dropped() const { return dropped_; }
   /// Host and port, after check().
   const std::string& target() const { return target_; }
   std::size_t bytes() const { return bytes_; }
-  /// Of a call whose body is made when its turn has come; it is given away.
-  std::function<void(outgoing_call::body_taker)> body_maker() {
-    return std::exchange(call_.make_body, nullptr);
-  }
-  void set_body(outgoing_call::pieces body) {
-    call_.body = std::move(body.body);
-    call_.more = std::move(body.more);
-  }
 
   void finish(CURLcode);
   void end(error);
@@ -95,7 +97,10 @@ class curl_transfer {
   bool too_large_ = false;
   socket_book* book_ = nullptr;
   std::optional<socket_book::ends> asked_on_; ///< the connection that carries the request
+  bool connected_ = false;                    ///< once: something may have been sent
   bool dropped_ = false;
+  moment began_{};
+  std::optional<moment> due_;
   owned_fd goodbye_;                             ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };

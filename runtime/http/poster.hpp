@@ -19,19 +19,10 @@
 namespace tayfa {
 
 struct outgoing_call {
-  struct pieces {
-    std::string body;
-    std::vector<shared_text> more;
-  };
-  using body_taker = std::function<void(pieces)>;
-
   std::string method = "POST";
   std::string url;
   std::string body;
   std::vector<shared_text> more; ///< follows `body`: texts that others hold as well
-  /// In place of both: called when the call's turn has come, so that a body costs no memory while
-  /// its call waits. It calls `take` once, soon and from any thread, and does not block.
-  std::function<void(body_taker take)> make_body;
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
@@ -61,8 +52,9 @@ class http_poster {
  public:
   virtual ~http_poster() = default;
   /// errc::webhook_refused: the guard says no; bad_request: the method or a field is malformed;
-  /// request_timeout, unavailable (refused, not found, too many calls wait), payload_too_large,
-  /// stopping, cancelled (dropped), io_error otherwise. Any HTTP status is a success here.
+  /// request_timeout, unavailable (refused, not found), payload_too_large, queue_full (too many
+  /// calls wait; this one is not made), stopping, cancelled (dropped), io_error otherwise. Any HTTP
+  /// status is a success here.
   virtual call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
   /// The caller wants no answer any more. A call that has not begun ends errc::cancelled at once.
   /// One that runs tells the server so (it closes its sending side) and takes what had been sent

@@ -12,19 +12,10 @@ namespace tayfa {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-namespace {
-
-/// Connections beyond the limit that are being told so; more are dropped without a word.
-constexpr std::size_t turned_away_max = 64;
-
-/// A probe comes, asks and goes; the bound is for those that stay.
-constexpr std::size_t health_connections_max = 64;
-
-} // namespace
-
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
-http_core::http_core(http_options o) : options(std::move(o)), budget_(options.answers) {}
+http_core::http_core(http_options o)
+    : options(std::move(o)), hosts(options.hosts), budget_(options.answers) {}
 
 void http_core::heed_refusals() {
   // Many refusals in a row are one visit.
@@ -83,8 +74,9 @@ void http_core::stop_listening() {
 
 void http_core::take(tcp::socket s, bool only_health) {
   std::size_t& admitted = only_health ? health_admitted_ : admitted_;
-  const bool room = admitted < (only_health ? health_connections_max : options.connections_max);
-  if (!room && connections_.size() - admitted_ - health_admitted_ >= turned_away_max) {
+  const bool room =
+      admitted < (only_health ? options.health_connections_max : options.connections_max);
+  if (!room && connections_.size() - admitted_ - health_admitted_ >= options.turned_away_max) {
     return;
   }
   const auto client = std::make_shared<http_connection>(*this, std::move(s), only_health);

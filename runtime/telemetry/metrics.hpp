@@ -36,6 +36,8 @@ namespace tayfa {
   X(platform_takes, counter, "Takes that RunPod's platform answered with jobs")                    \
   X(platform_troubles, counter, "Calls to RunPod's platform without a usable answer")              \
   X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
+  X(pauses, counter, "Times that the runtime found that it had not run for a while")               \
+  X(paused_seconds, counter, "Seconds in which the runtime did not run")                           \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
   X(remote_posts_refused, counter, "Posts of remote workers about jobs that they do not hold")     \

@@ -20,12 +20,14 @@
 #include "runtime/world/byte_budget.hpp"
 #include "runtime/world/clock.hpp"
 #include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
 namespace tayfa {
 
 struct world {
   time_source& time;
-  random_source& random;
+  random_source& random;  ///< jitter; whoever sees it may foretell it
+  secret_source& secrets; ///< ids
   event_log& log;
   metrics& meters;
   engine_host& engines;

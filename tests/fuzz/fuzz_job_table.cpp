@@ -53,7 +53,8 @@ class session {
       break;
     case 14: {
       const auto id = job();
-      obey(table_->notified(now_, id, in_.below(2) == 0));
+      obey(table_->notified(now_, id, table_->hook_call(id),
+                            static_cast<hook_answer>(in_.below(3))));
       break;
     }
     case 15: table_->renewed(now_, worker(), attempt()); break;
@@ -243,6 +244,7 @@ class session {
     f.name = "slot-9";
     f.lease = milliseconds{kind % 2 == 0 ? 900 : 0};
     asks.capacity = f.capacity;
+    asks.hand_overs = f.hand_overs = table_->hand_overs(slot) - (kind % 3 == 0 ? 1 : 0);
     obey(table_->worker_joined(now_, {slot, asks.incarnation}, f));
   }
   void lose_remote() {
@@ -365,6 +367,8 @@ class session {
     const auto number = g.worker.slot.value - first_remote_slot;
     fuzz::require(table_->held(g.worker.slot) <= asks_[number].capacity,
                   "a remote worker is given what it asks for");
+    fuzz::require(g.hand_over == asks_[number].hand_overs + 1,
+                  "a remote worker is given nothing before it has heard of what it was given");
     const auto job = table_->inspect(now_, g.message.attempt.job);
     fuzz::require(!job || job->endpoint == (number == 0 ? "e0" : "e1"),
                   "a remote worker is given jobs of its endpoint");
@@ -401,6 +405,7 @@ class session {
   struct asking {
     std::uint64_t incarnation = 0;
     std::uint32_t capacity = 0;
+    std::uint64_t hand_overs = 0; ///< that it has heard of
   };
   std::array<asking, remotes> asks_ = {};
   std::uint64_t incarnations_ = 0;

@@ -162,7 +162,8 @@ TEST(routes, where_events_begin) {
 TEST(routes, of_runpod_that_came_later) {
   for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
     const auto all = taken<list_requests>("GET", prefix + "/requests");
-    EXPECT_EQ(all.endpoint, prefix.empty() ? "tayfa" : prefix.substr(4));
+    EXPECT_EQ(all.who.endpoints,
+              std::vector<std::string>{prefix.empty() ? "tayfa" : prefix.substr(4)});
     EXPECT_EQ(all.filter.limit, 100U);
   }
   const auto some = taken<list_requests>("GET", "/requests?state=FAILED&limit=7&after=9").filter;

@@ -59,7 +59,6 @@ std::uint32_t job_model::last_held_of(const std::string& id) const {
 /// It takes its place among the ended ones, behind those that ended in the same moment.
 void job_model::close_delivery(job& j) {
   j.owed = j.hook_open = j.hook_out = false;
-  j.ended_as = ++ends_;
 }
 
 void job_model::posted(moment now, const std::string& id, bool settled, milliseconds pause) {

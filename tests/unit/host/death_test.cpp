@@ -1,6 +1,7 @@
 // What a runtime leaves behind when it is killed with -9: nothing that lives, and what lies there
 // is cleared away.
 #include "runtime/host/leftovers.hpp"
+#include "runtime/host/process_facts.hpp"
 #include "tests/unit/host/fixture.hpp"
 
 #include <csignal>
