@@ -102,9 +102,9 @@ class queue : public queue_actor::base {
   template <class Answer>
   caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
                                    bool asks = true);
-  /// Puts these jobs back as they were; `only`: those that are in this state by now.
+  /// Puts these jobs back as they were.
   std::vector<job_table::job_image> image_of(const job_id&) const;
-  undo_of put_back(std::vector<job_table::job_image>, std::optional<job_state> only = {});
+  undo_of put_back(std::vector<job_table::job_image>);
   /// Why nothing may be changed for a client now.
   std::optional<error> refusal_of_changes() const;
 

@@ -33,16 +33,12 @@ std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
   return out;
 }
 
-queue::undo_of queue::put_back(std::vector<job_table::job_image> images,
-                               std::optional<job_state> only) {
-  return [this, images = std::move(images), only](const std::set<job_id>& unsent) {
+queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
+  return [this, images = std::move(images)](const std::set<job_id>& unsent) {
     std::set<job_id> as_before;
     for (const auto& image : images) {
-      const auto now_is = table_.image(image.row.id);
-      if (!only || (now_is && now_is->row.state == *only)) {
-        as_before.insert(image.row.id);
-        decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
-      }
+      as_before.insert(image.row.id);
+      decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
     }
     return as_before;
   };
@@ -132,7 +128,7 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
   after();
   return told;
@@ -148,7 +144,7 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)}, std::move(undo));
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
   after();
   return told;
@@ -182,10 +178,10 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   return later;
 }
 
-/// The disk has no room for what they change, or the store is no more: what was cancelled is, or
-/// will be when there is room; the rest of what waits is left alone.
+/// The disk has no room for what they change, or the store is no more: what was cancelled and is
+/// durable stays so; the rest of what waits is left alone.
 void queue::refuse_purges(const error& why) {
-  table_.stop_purges();
+  static_cast<void>(table_.stop_purges());
   for (auto& [number, later] : std::exchange(purges_, {})) {
     later.deliver(purge_answer{fail(why)});
   }

@@ -155,6 +155,7 @@ void queue::storage_full(const error& found) {
   if (stuck_) {
     refuse_purges(why);
     refuse_changes(why);
+    refuse_purges(why);
   }
   decided(table_.withdraw(now(), fresh));
 }
@@ -163,6 +164,13 @@ void queue::storage_full(const error& found) {
 /// about those jobs since (it stands behind its deed, and has not left).
 void queue::refuse_changes(const error& why) {
   auto items = std::exchange(gathering_, {});
+  auto [unpurged, as_before] = table_.undo_purge_step(now());
+  for (auto& item : items) { // nothing can have followed from the end of a job that waited
+    if (auto* e = std::get_if<effects>(&item)) {
+      std::erase_if(*e, [&unpurged](const effect& one) { return unpurged.contains(job_of(one)); });
+    }
+  }
+  decided(std::move(as_before));
   std::set<job_id> unsent;
   for (auto at = items.size(); at-- > 0;) {
     if (const auto* e = std::get_if<effects>(&items[at])) {
@@ -237,6 +245,7 @@ void queue::give_up_on_storage() {
     }
     list->clear();
   }
+  refuse_purges(error{errc::storage_full, {}});
 }
 
 void queue::store_broken(const error& why) {

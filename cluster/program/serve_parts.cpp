@@ -44,6 +44,7 @@ descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
   out.limit = files;
   out.connections = plan.knobs.http_connections_max;
   out.slots = plan.knobs.engine_slots;
+  out.calls = plan.knobs.webhook_calls;
   out.platform_calls = plan.runpod ? platform_calls_per_host(plan) * platform_hosts : 0;
   return out;
 }

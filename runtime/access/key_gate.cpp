@@ -63,6 +63,9 @@ key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit
   if (!reaches(*key, visit.endpoint)) {
     return refused(errc::forbidden, "it is for other endpoints");
   }
+  if (visit.needs == api::scope::worker && bound_to_a_tenant(*key)) {
+    return refused(errc::forbidden, "it is a tenant's, and a worker runs the jobs of all tenants");
+  }
   if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
     return refused(errc::forbidden, may.error().text);
   }

@@ -196,6 +196,10 @@ result<void> may_be_worker(const access_key& key, const std::vector<access_key>&
                : result<void>{};
 }
 
+bool bound_to_a_tenant(const access_key& key) {
+  return !key.is_operator && !key.tenant.empty();
+}
+
 bool add_scope(access_key& key, std::string_view word) {
   if (word == "client") {
     return key.client = true;

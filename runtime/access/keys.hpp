@@ -46,6 +46,9 @@ bool reaches(const access_key&, std::string_view endpoint);
 /// and no other, and shares it with no key but an operator's.
 result<void> may_be_worker(const access_key&, const std::vector<access_key>& all,
                            std::string_view endpoint, std::string_view worker);
+/// Sees the jobs of one tenant only. Such a key opens no worker's route: a worker is given the jobs
+/// of all tenants of its endpoints.
+bool bound_to_a_tenant(const access_key&);
 
 /// "client", "worker", "operator": adds it to the key; false for another word.
 bool add_scope(access_key&, std::string_view word);

@@ -248,13 +248,16 @@ class job_table {
   struct job_image {
     store::job_row row;
     bool watch = false;
+    bool durable = false; ///< the store has it so
   };
   std::optional<job_image> image(const job_id&) const;
-  std::vector<job_image> images_of_waiting() const;
   /// What a client asked for the job since then could not be made durable, and is refused: the job
   /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
   /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
   effects put_back(moment now, const job_image&, bool unsent);
+  /// The same for what the last step of a purge has cancelled, as far as it is not durable: these
+  /// jobs wait as before.
+  std::pair<std::set<job_id>, effects> undo_purge_step(moment now);
   /// The same for keep().
   moment kept_until(const job_id&) const;
   void keep_as_before(const job_id&, moment);
@@ -576,6 +579,7 @@ class job_table {
   std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
   bool step_dirty_ = false;        ///< rows of the last step are not taken yet
   bool step_flying_ = false;       ///< or in flight
+  std::vector<job_image> step_images_; ///< of what a purge ended in it, before it did
   std::map<slot_id, worker> workers_;
   std::vector<model_facts> models_;
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue

@@ -165,7 +165,9 @@ void job_table::committed() {
   }
   flying_.clear();
   flying_erased_.clear();
-  step_flying_ = false;
+  if (std::exchange(step_flying_, false)) {
+    step_images_.clear();
+  }
 }
 
 std::vector<job_id> job_table::not_committed() {

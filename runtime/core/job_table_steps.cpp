@@ -108,6 +108,9 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
     if (purge_of(r) == &p) {
       ++p.removed;
       ++ended_now;
+      if (limits_.durable) {
+        step_images_.push_back(*image(*r.id));
+      }
       end(now, r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
     }
     p.at = *next;

@@ -3,6 +3,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -61,16 +62,22 @@ std::optional<job_table::job_image> job_table::image(const job_id& id) const {
   }
   const record& r = entry->second;
   return job_image{row_of(r, store::part_request | store::part_output | store::part_chunks),
-                   r.watch};
+                   r.watch, r.changed == 0 && r.flying == 0};
 }
 
-std::vector<job_table::job_image> job_table::images_of_waiting() const {
-  std::vector<job_image> out;
-  const auto& waiting = of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));
-  for (auto next = waiting.above(0); next; next = waiting.above(*next)) {
-    out.push_back(*image(*by_order_.at(*next)->id));
+std::pair<std::set<job_id>, effects> job_table::undo_purge_step(moment now) {
+  std::set<job_id> put;
+  effects out;
+  for (const auto& image : std::exchange(step_images_, {})) {
+    const auto entry = jobs_.find(image.row.id);
+    if (entry != jobs_.end() && entry->second.state.state() == job_state::CANCELLED) {
+      put.insert(image.row.id);
+      auto then = put_back(now, image, false);
+      out.insert(out.end(), std::make_move_iterator(then.begin()),
+                 std::make_move_iterator(then.end()));
+    }
   }
-  return out;
+  return {std::move(put), std::move(out)};
 }
 
 effects job_table::put_back(moment now, const job_image& before, bool unsent) {
@@ -85,8 +92,10 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
     }
     take_out(entry->second, unsent);
   }
-  std::erase(erased_, row.order); // not_committed() has put it there
-  if (row.state == job_state::IN_PROGRESS) {
+  std::erase(erased_, row.order); // not_committed() has put it there,
+  std::erase(dirty_, row.order);  // or there
+  const bool ran = row.state == job_state::IN_PROGRESS;
+  if (ran) {
     row.state = job_state::IN_QUEUE;
     row.attempts_before += 1;
     for (auto& [slot, w] : workers_) {
@@ -101,7 +110,9 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   if (chunks_gone > 0) {
     past_of(r).chunks_gone = chunks_gone;
   }
-  note(r, store::part_output | store::part_chunks);
+  if (ran || !before.durable) {
+    note(r, store::part_output | store::part_chunks);
+  }
   return out;
 }
 

@@ -17,7 +17,6 @@ constexpr std::size_t per_call = 3;
 constexpr std::size_t connections_least = 8;
 constexpr std::size_t few = 4;
 constexpr std::size_t many = 64;
-constexpr std::size_t calls_most = 32;
 
 } // namespace
 
@@ -35,7 +34,7 @@ result<descriptor_shares> share_descriptors(const descriptor_needs& needs) {
   descriptor_shares out;
   out.turned_away = std::clamp<std::size_t>(left / 16, few, many);
   out.health = std::clamp<std::size_t>(left / 8, few, many);
-  out.calls = std::clamp<std::size_t>(left / 32, few, calls_most);
+  out.calls = std::clamp<std::size_t>(left / 32, few, std::max(needs.calls, few));
   const std::size_t others = out.turned_away + out.health + out.calls * per_call;
   out.connections = std::min(needs.connections, left - std::min(left, others));
   return out;

@@ -16,6 +16,7 @@ struct descriptor_needs {
   std::uint64_t limit = 0;         ///< RLIMIT_NOFILE
   std::size_t connections = 1'024; ///< asked for: http.connections_max
   std::size_t slots = 1;
+  std::size_t calls = 32;         ///< webhooks at the same time, at most
   std::size_t platform_calls = 0; ///< open at the same time, of a worker of RunPod's platform
 };
 

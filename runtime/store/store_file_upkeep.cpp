@@ -8,10 +8,11 @@ namespace tayfa::store {
 
 namespace {
 
-constexpr std::int64_t step_pages = 512;    ///< that one step gives back: 2 MiB
-constexpr std::int64_t spare_pages = 256;   ///< that stay for the jobs to come,
-constexpr std::int64_t spare_part = 8;      ///< or such a part of what is in use
-constexpr std::size_t log_pages_left = 256; ///< a log up to this length stays as it is
+constexpr std::int64_t small_step_pages = 32; ///< while the disk is full
+constexpr std::int64_t step_pages = 512;      ///< that one step gives back: 2 MiB
+constexpr std::int64_t spare_pages = 256;     ///< that stay for the jobs to come,
+constexpr std::int64_t spare_part = 8;        ///< or such a part of what is in use
+constexpr std::size_t log_pages_left = 256;   ///< a log up to this length stays as it is
 constexpr std::int64_t rewrite_at_once = rewrite_max / 4; ///< while jobs may come
 
 } // namespace
@@ -50,7 +51,7 @@ result<bool> store_file::give_back() {
   if (!shrinkable_) {
     return *unused > *all / 2 ? make_shrinkable(rewrite_at_once) : result<bool>{false};
   }
-  const auto pages = std::min(step_pages, *unused - spare);
+  const auto pages = std::min(reserve_.whole() ? step_pages : small_step_pages, *unused - spare);
   if (auto done =
           database_.run(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str());
       !done) {
@@ -69,7 +70,11 @@ bool store_file::rest() {
   if (rested_at_ == commits_) {
     return false;
   }
-  const auto more = give_back();
+  auto more = give_back();
+  if (!more && more.error().code == errc::storage_full && reserve_.held() > reserve_.wanted() / 2 &&
+      reserve_.give()) {
+    more = give_back(); // it needs some space itself, and brings more
+  }
   if (!more && more.error().code != errc::storage_full) {
     refuse(more.error());
     return false;
@@ -77,7 +82,7 @@ bool store_file::rest() {
   if (more && *more) {
     return true;
   }
-  rested_at_ = commits_;
+  rested_at_ = more ? commits_ : rested_at_; // else it is tried again
   if (log_pages_ > log_pages_left) {
     const auto left = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
     if (!left && left.error().code != errc::storage_full) {

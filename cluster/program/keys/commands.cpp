@@ -37,6 +37,11 @@ result<access::access_key> key_of(const new_key& wanted) {
       return fail(errc::bad_usage, "--scope takes client, worker and operator, not " + word);
     }
   }
+  if (key.worker && access::bound_to_a_tenant(key)) {
+    return fail(errc::bad_usage,
+                "a worker runs the jobs of all tenants of its endpoints: leave out "
+                "--tenant or the scope worker");
+  }
   const auto line = access::key_line(key); // says what the file could not
   return line ? result<access::access_key>{std::move(key)}
               : fail(errc::bad_usage, line.error().text);

@@ -51,13 +51,12 @@ TEST_F(key_commands, a_key_that_is_made_opens) {
   EXPECT_EQ(first.err, "the key alice (client) is in " + file + "; it is shown only here\n");
   const auto second = make({.name = "w-1",
                             .scopes = {"worker", "client"},
-                            .tenant = "team",
                             .endpoints = {"tayfa", "sd"},
                             .worker = "gpu-1"});
   EXPECT_NE(first.out, second.out);
   EXPECT_EQ(list().out, "NAME   SCOPES         TENANT  ENDPOINTS  WORKER\n"
                         "alice  client         any     all        any\n"
-                        "w-1    client,worker  team    tayfa,sd   gpu-1\n");
+                        "w-1    client,worker  any     tayfa,sd   gpu-1\n");
   const auto text = read_key_file(file)->text;
   EXPECT_EQ(text.find(first.out.substr(0, first.out.size() - 1)), std::string::npos)
       << "the file has no key, only its digest";
@@ -136,12 +135,15 @@ TEST_F(key_commands, the_command_line) {
   };
   testing::internal::CaptureStdout();
   const auto data = here / "pod";
-  EXPECT_EQ(parse({"key", "new", "--name", "a", "--scope", "client,worker", "--endpoint", "x",
+  EXPECT_EQ(parse({"key", "new", "--name", "a", "--scope", "client", "--endpoint", "x",
                    "--endpoint", "y", "--tenant", "t", "--data", data}),
             0);
+  EXPECT_EQ(parse({"key", "new", "--name", "b", "--scope", "client,worker", "--tenant", "t",
+                   "--data", data}),
+            key_exit::bad_usage);
   EXPECT_EQ(parse({"key", "list", "--keys", data + "/keys"}), 0);
   const auto out = testing::internal::GetCapturedStdout();
-  EXPECT_NE(out.find("a     client,worker  t       x,y"), std::string::npos) << out;
+  EXPECT_NE(out.find("a     client  t       x,y"), std::string::npos) << out;
   EXPECT_EQ(parse({"key", "remove", "a", "--data", data}), 0);
   EXPECT_EQ(parse({"key"}), -2);
   EXPECT_EQ(parse({"key", "new"}), -2);

@@ -75,6 +75,15 @@ TEST_F(gate_test, who_may_do_what) {
   EXPECT_EQ(refused(*gate, scope::client, "sd-key", "tayfa"), errc::forbidden);
 }
 
+TEST_F(gate_test, a_tenants_key_takes_no_jobs_of_others) {
+  write_private(here / "keys", line_of("name=both scope=client,worker tenant=a", "k") +
+                                   line_of("name=root scope=operator tenant=a", "root-key"));
+  const auto gate = open();
+  EXPECT_EQ(refused(*gate, scope::client, "k"), nothing);
+  EXPECT_EQ(refused(*gate, scope::worker, "k"), errc::forbidden);
+  EXPECT_EQ(refused(*gate, scope::worker, "root-key"), nothing);
+}
+
 TEST_F(gate_test, the_principal) {
   const auto gate = open();
   const auto alice = gate->admit({scope::client, "run", "tayfa", "client-key", ""});

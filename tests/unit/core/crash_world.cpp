@@ -297,7 +297,13 @@ void crash_world::release(std::vector<item> items) {
       continue;
     }
     for (const auto& e : std::get<effects>(one)) {
-      std::visit([this](const auto& what) { told(what); }, e);
+      std::visit(
+          [this](const auto& what) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(what)>, purged>) {
+              told(what);
+            }
+          },
+          e);
     }
   }
 }

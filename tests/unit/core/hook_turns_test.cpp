@@ -65,7 +65,8 @@ TEST(hook_turns, many_tenants_that_hang_leave_a_place_to_the_next) {
     }
   }
   EXPECT_EQ(c.turns.running(), 62U);
-  EXPECT_EQ(c.wait(++order, "alice", "her"), orders{order});
+  ++order;
+  EXPECT_EQ(c.wait(order, "alice", "her"), orders{order});
 }
 
 TEST(hook_turns, when_all_places_are_taken_the_tenant_with_fewest_is_next) {

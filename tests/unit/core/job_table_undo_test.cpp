@@ -45,6 +45,7 @@ TEST_F(undo, a_cancel_of_a_waiting_job) {
   s.cancel("a");
   EXPECT_EQ(put_back(before), "");
   EXPECT_EQ(state("a"), job_state::IN_QUEUE);
+  EXPECT_TRUE(s.table.durable(job_id{"a"})) << "the store has it so: it can be asked for";
   EXPECT_EQ(s.table.counts().cancelled, 0U);
   EXPECT_THAT(s.join(0), HasSubstr("give a/1")) << "it has its place again, before b";
   expect_durable("b", job_state::IN_QUEUE);
@@ -86,6 +87,7 @@ TEST_F(undo, a_retry_with_what_was_decided_since) {
   EXPECT_EQ(state("a"), job_state::FAILED);
   EXPECT_EQ(s.table.held(slot_id{0}), 0U) << "the attempt was never sent";
   EXPECT_EQ(s.table.counts().failed, 1U);
+  EXPECT_FALSE(s.table.has_changes());
   expect_durable("a", job_state::FAILED);
 }
 
@@ -104,20 +106,46 @@ TEST_F(undo, a_drop) {
 
 TEST_F(undo, a_purge) {
   for (const char* const id : {"a", "b", "c"}) {
-    s.submit(id);
+    s.submit(id, s.request("[1]"));
   }
   s.commit();
-  const auto before = s.table.images_of_waiting();
-  ASSERT_EQ(before.size(), 3U);
   s.table.purge(s.now);
+  EXPECT_EQ(s.table.counts().in_queue, 0U);
   s.refuse();
-  for (const auto& each : before) {
-    s.table.put_back(s.now, each, false);
-  }
+  s.table.stop_purges();
+  const auto [put, then] = s.table.undo_purge_step(s.now);
+  EXPECT_EQ(put, (std::set{job_id{"a"}, job_id{"b"}, job_id{"c"}}));
+  EXPECT_EQ(text_of(then), "");
   EXPECT_THAT(s.table.audit(), ::testing::IsEmpty());
   EXPECT_EQ(s.table.counts().in_queue, 3U);
-  EXPECT_THAT(s.join(0), HasSubstr("give a/1"));
+  EXPECT_EQ(s.table.counts().cancelled, 0U);
+  EXPECT_THAT(s.join(0), HasSubstr("give a#1"));
   expect_durable("c", job_state::IN_QUEUE);
+}
+
+TEST_F(undo, only_the_step_of_a_purge_that_is_not_durable) {
+  durable_script t{[] {
+    auto l = limits();
+    l.step_rows = 2;
+    l.tenant_max = 0;
+    return l;
+  }()};
+  for (const char* const id : {"a", "b", "c", "d", "e"}) {
+    t.submit(id);
+  }
+  t.commit();
+  t.table.purge(t.now);
+  t.commit();
+  t.expire();
+  t.refuse();
+  t.table.stop_purges();
+  EXPECT_EQ(t.table.undo_purge_step(t.now).first, (std::set{job_id{"c"}, job_id{"d"}}));
+  EXPECT_EQ(t.state("b"), "CANCELLED");
+  EXPECT_EQ(t.state("c"), "IN_QUEUE");
+  EXPECT_EQ(t.state("e"), "IN_QUEUE");
+  t.commit();
+  EXPECT_EQ(t.expire(), "") << "the purge is over";
+  EXPECT_TRUE(t.table.undo_purge_step(t.now).first.empty());
 }
 
 TEST_F(undo, a_wish_to_keep) {

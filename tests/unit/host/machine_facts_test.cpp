@@ -173,7 +173,8 @@ TEST(system_checks, judge_this_machine) {
   limits.disk_percent = 0;
   limits.data_folder = "/";
   fitness_report report;
-  system_checks(limits)(report, -1);
+  const system_time time;
+  system_checks(limits, time)(report, -1);
   ASSERT_EQ(report.rows.size(), 2U);
   EXPECT_EQ(report.rows[0].name, "runpod:_memory_check");
   EXPECT_EQ(report.rows[1].name, "runpod:_disk_check");

@@ -31,7 +31,7 @@ TEST(share_descriptors, whatever_is_asked_for_the_pod_keeps_its_own) {
     for (const std::size_t slots : {0UL, 1UL, 64UL, 1'024UL}) {
       for (const std::size_t asked : {1UL, 1'024UL, 65'536UL}) {
         for (const std::size_t platform : {0UL, 40UL}) {
-          const auto shares = share_descriptors({limit, asked, slots, platform});
+          const auto shares = share_descriptors({limit, asked, slots, 32, platform});
           if (!shares) {
             EXPECT_EQ(shares.error().code, errc::unfit);
             EXPECT_LT(limit, 72 + slots * 4 + platform + 32);

@@ -1,6 +1,7 @@
 // What the store does beside commits: space that is given back and space that is kept, the mark of
 // what was acknowledged, names that must stay, and the log's bytes before SQLite sees them.
 #include "runtime/store/log_scan.hpp"
+#include "runtime/store/schema.hpp"
 #include "runtime/store/sim_disk.hpp"
 #include "runtime/store/store_mark.hpp"
 #include "tests/unit/store/support.hpp"
