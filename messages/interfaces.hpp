@@ -135,8 +135,14 @@ struct read_job_stream {
   job_id id;
   job_access who; ///< jobs outside of it do not exist for who asks
 };
+struct unread_chunks {
+  job_view view;
+  std::vector<chunk> chunks;
+  std::uint64_t last = 0; ///< number of the last of them
+};
+/// The chunks stay until their reader has received them (store_news::chunks_received).
 struct stream_answer {
-  result<std::pair<job_view, std::vector<chunk>>> value;
+  result<unread_chunks> value;
 };
 struct count_jobs {
   job_access who; ///< whose jobs are counted

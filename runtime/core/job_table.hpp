@@ -37,6 +37,7 @@
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
 #include "runtime/core/job_numbers.hpp"
+#include "runtime/core/made_bytes.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
@@ -93,11 +94,16 @@ class job_table {
   result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
   void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
-  /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
-  /// lost attempt are discarded (the next attempt makes them again), and so are those of a
-  /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&,
-                                                              const job_access& who = {});
+  struct unread {
+    job_view view;
+    std::vector<chunk> chunks;
+    std::uint64_t last = 0; ///< number of the last of them; never used again for this job
+  };
+  /// The chunks that no reader has received yet, and the state. Unread chunks of a lost attempt are
+  /// discarded (the next attempt makes them again), and so are those of a cancelled job.
+  result<unread> read_stream(moment now, const job_id&, const job_access& who = {}) const;
+  /// A reader has received the chunks up to the one with this number: they go.
+  void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
@@ -273,6 +279,9 @@ class job_table {
     std::optional<error> failure;
     std::deque<chunk> chunks; ///< unread
     std::size_t chunk_bytes = 0;
+    std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
+    std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
+    std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
@@ -455,7 +464,13 @@ class job_table {
   void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
-  void drop_chunks(record&);
+  /// Of a chunk in memory, beside its text: many that say nothing are not free.
+  static constexpr std::size_t chunk_overhead = 128;
+  static std::size_t made_by(const record&);
+  void discard_chunks(record&);
+  void take_oldest_chunk(past&);
+  void drop_oldest_chunk(past&);
+  void bound_made_bytes();
   void remove(record&);
   static std::string key_of(const job_request&);
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
@@ -552,6 +567,7 @@ class job_table {
   order_set hooks_out_;    ///< deliveries that are being tried now
   std::size_t ended_ = 0;  ///< without the dead and the owed
   std::size_t live_bytes_ = 0;
+  made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;
   tenant_ranks by_bytes_, by_ended_, by_dead_;
   // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)
