@@ -77,7 +77,13 @@ response job(const job_view& view) {
   }
   const std::string text = out.done();
   if (!shows) {
-    return ok(text);
+    response answer = ok(text);
+    if (view.failure && view.failure->code == errc::store_corrupt) {
+      // It may have COMPLETED, and this pod has lost its result: an error of the server, not only
+      // the end of a job.
+      answer.status = http_status(errc::store_corrupt);
+    }
+    return answer;
   }
   return body_writer{}
       .text(std::string_view{text}.substr(0, place))
