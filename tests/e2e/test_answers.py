@@ -37,7 +37,7 @@ class deaf(Case):
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             with contextlib.suppress(OSError):
                 reader.connect(("127.0.0.1", pod.port))
-                reader.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+                reader.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             readers.append(reader)
         return readers
 
@@ -84,7 +84,7 @@ class deaf(Case):
         before = resident(pod)
         body = json.dumps({"input": {"big": "y" * (9 * MIB)}}).encode()
         head = (
-            "POST /runsync?wait=60000 HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            "POST /runsync?wait=60000 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n"
         ).encode()
         readers = []
@@ -158,7 +158,7 @@ class chunks(Case):
         with socket.socket() as reader:
             reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reader.connect(("127.0.0.1", pod.port))
-            reader.sendall(f"GET /stream/{job} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            reader.sendall(f"GET /stream/{job} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
             reader.settimeout(10)
             self.assertTrue(reader.recv(1, socket.MSG_PEEK))
             if reads:

@@ -203,7 +203,7 @@ TEST(http_receipts, who_asked_for_the_head_has_not_received_the_body) {
   note received;
   served s{quick_options(), true};
   auto client = s.client();
-  client.send("HEAD /ping HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.send("HEAD /ping HTTP/1.1\r\nHost: localhost\r\n\r\n");
   s.next().second->send(sharing(text_of(5'000)), received.taker(), proof::received);
   EXPECT_TRUE(client.read(true));
   EXPECT_TRUE(received.comes(0));
