@@ -69,7 +69,7 @@ class stop_button {
 };
 
 constexpr int try_later = 75;
-constexpr std::size_t memory_least = std::size_t{96} << 20; ///< address space of a small pod
+constexpr std::size_t memory_least = std::size_t{192} << 20; ///< address space beside threads
 
 /// Threads of a pod beside those that run actors: CAF's own two, HTTP, router, ZeroMQ's two,
 /// spawner, store, webhooks, the platform's calls, signals, a check, models, and a few that look
@@ -78,10 +78,8 @@ constexpr std::size_t other_threads = 16;
 
 /// What the pod cannot live without and would not survive the want of.
 result<void> try_resources(const serve_plan& plan) {
-  if (auto memory = try_memory(memory_least); !memory) {
-    return memory;
-  }
-  return try_threads(plan.knobs.pod_threads + other_threads);
+  spare_address_space();
+  return try_threads(plan.knobs.pod_threads + other_threads, memory_least);
 }
 
 /// SIGUSR1 is for the log, all others stop the pod.
@@ -215,6 +213,50 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
   return door;
 }
 
+/// What a pod has to have for itself before it begins.
+struct pod_ground {
+  data_folder_lock lock;
+  descriptor_shares shares;
+};
+
+result<pod_ground> take_ground(const serve_plan& plan, event_log& lines) {
+  ::umask(077); // after the log was opened, which its owner may want others to read
+  auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
+  if (!lock) {
+    return fail(lock.error());
+  }
+  for (const auto& remark : lock->remarks()) {
+    lines.warn("data_folder", {{"text", remark}});
+  }
+  const auto files = raise_limits();
+  const auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
+  if (!shares) {
+    return fail(shares.error());
+  }
+  tell_created(plan, lines, files ? files->now : 0, shares->connections);
+  return pod_ground{std::move(*lock), *shares};
+}
+
+process_host_options engines_from(const serve_plan& plan) {
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  host.passed = plan.knobs.engine_environment.items();
+  return host;
+}
+
+probe_options checks_from(const serve_plan& plan, const time_source& time,
+                          const std::shared_ptr<unfit_note>& unfit) {
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  checks.passed = plan.knobs.engine_environment.items();
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
+  }
+  checks.time = &time;
+  return checks;
+}
+
 /// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
 /// HTTP server.
 int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
@@ -224,27 +266,12 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
     return exit_code_for(log.error().code);
   }
   auto& lines = **log;
-  ::umask(077); // after the log, which its owner may want others to read
-  const auto lock =
-      data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
-  if (!lock) {
-    return refuse_start(lines, lock.error());
+  const auto ground = take_ground(plan, lines);
+  if (!ground) {
+    return refuse_start(lines, ground.error());
   }
-  for (const auto& remark : lock->remarks()) {
-    lines.warn("data_folder", {{"text", remark}});
-  }
-  const auto files = raise_limits();
-  const auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
-  if (!shares) {
-    return refuse_start(lines, shares.error());
-  }
-  tell_created(plan, lines, files ? files->now : 0, shares->connections);
-  process_host_options host;
-  host.program = plan.program;
-  host.run_folder = plan.knobs.pod_data + "/run";
-  host.pinner = pinner_from(plan.knobs);
-  host.passed = plan.knobs.engine_environment.items();
-  auto engines = process_engine_host::make(std::move(host), lines);
+  const auto& shares = ground->shares;
+  auto engines = process_engine_host::make(engines_from(plan), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
@@ -266,22 +293,16 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
       return refuse_start(lines, opened.error());
     }
     door = std::move(*opened);
-    auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
+    auto options = http_from(plan.knobs, shares, door.get(), meters, lines, time);
     answers = options.answers; // the same bound for those who make answers
     server.emplace(std::move(options));
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
-  probe_options checks{plan.program, plan.knobs.engine_check_budget};
-  checks.passed = plan.knobs.engine_environment.items();
-  if (plan.fitness) {
-    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
-  }
-  checks.time = &time;
-  process_probe probe{std::move(checks), lines};
+  process_probe probe{checks_from(plan, time, unfit), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
-  curl_poster post{poster_from(plan.knobs, shares->calls, time)};
+  curl_poster post{poster_from(plan.knobs, shares.calls, time)};
   std::optional<curl_poster> platform; // a thread that only a worker of RunPod's needs
   if (plan.runpod) {
     platform.emplace(platform_poster_from(plan, time));
