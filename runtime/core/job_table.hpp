@@ -495,7 +495,13 @@ class job_table {
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
   void serve_groups(moment now, effects&);
-  wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
+  struct verdict {
+    wait_reason why = wait_reason::none;
+    bool of_kind = false; ///< it holds for all jobs that differ from this one in shape only
+  };
+  verdict serve(moment now, record&, fair_lines::group_id, effects&);
+  void note_wait(group_key, wait_reason, bool of_kind);
+  wait_reason noted(group_key) const;
   static bool serves(const worker&, const record&);
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
@@ -577,7 +583,8 @@ class job_table {
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
-  std::vector<placement::option> options_; ///< of one decision; kept for its memory
+  std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
+  std::vector<placement::option> options_;      ///< of one decision; kept for its memory
   std::vector<worker*> option_workers_;
   std::map<slot_id, double> reserved_ms_; ///< within one decision: promised to waiting jobs
 

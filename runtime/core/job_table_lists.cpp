@@ -55,9 +55,8 @@ wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const 
   if (lines_.at_quota(r.request.policy.tenant)) {
     return wait_reason::quota;
   }
-  const auto note = notes_.find(place_of(r).group);
-  if (note != notes_.end()) {
-    return note->second;
+  if (const auto why = noted(place_of(r).group); why != wait_reason::none) {
+    return why;
   }
   if (seen.loading.contains(r.request.model)) {
     return wait_reason::model_loading;
