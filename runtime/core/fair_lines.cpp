@@ -185,6 +185,15 @@ void fair_lines::charge_also(const std::string& name, double ms) {
   forget_idle();
 }
 
+fair_lines::passed_over::passed_over(std::initializer_list<group_id> ids)
+    : passed_over(std::vector<group_id>{ids}) {}
+
+fair_lines::passed_over::passed_over(const std::vector<group_id>& ids) : count(ids.size()) {
+  for (const auto id : ids) {
+    set(groups, id);
+  }
+}
+
 void fair_lines::pass(passed_over& passed, group_id id, bool whole_kind) const {
   ++passed.count;
   set(passed.groups, id);
@@ -196,14 +205,6 @@ void fair_lines::pass(passed_over& passed, group_id id, bool whole_kind) const {
 bool fair_lines::left_out(const passed_over& passed, group_id id) const {
   return is_set(passed.groups, id) ||
          (!passed.kinds.empty() && is_set(passed.kinds, by_id_[id]->kind));
-}
-
-std::optional<fair_lines::candidate> fair_lines::first(const std::vector<group_id>& passed) const {
-  passed_over all;
-  for (const auto id : passed) {
-    pass(all, id, false);
-  }
-  return first(all);
 }
 
 std::optional<fair_lines::candidate> fair_lines::first(const passed_over& passed) const {

@@ -32,6 +32,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -96,13 +97,15 @@ class fair_lines {
 
   /// Groups that a search leaves out, one by one or with all that differ in shape only.
   struct passed_over {
+    passed_over() = default;
+    passed_over(std::initializer_list<group_id>);
+    passed_over(const std::vector<group_id>&);
     std::vector<bool> groups, kinds;
     std::size_t count = 0; ///< calls of pass()
   };
   void pass(passed_over&, group_id, bool whole_kind) const;
   /// Who is served next, leaving out these groups and the tenants at their quota.
   std::optional<candidate> first(const passed_over&) const;
-  std::optional<candidate> first(const std::vector<group_id>& passed) const;
   /// Who is served next of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
   /// Any job of this model, of any tenant not at its quota.
