@@ -9,6 +9,8 @@
 
 #include <caf/all.hpp>
 #include <exception>
+#include <functional>
+#include <new>
 #include <string>
 
 namespace tayfa {
@@ -18,6 +20,25 @@ struct pod_context {
   world& outside;
   const config& knobs;
 };
+
+/// Makes an answer and sends it: 503 when there is no memory to make it.
+template <class Make>
+void send_made(const reply_ptr& answer, Make make) {
+  try {
+    answer->send(make());
+  } catch (const std::bad_alloc&) {
+    answer->send(api::refuse(error{errc::busy, {}}));
+  }
+}
+/// Likewise; `received` is told whether its client's machine has all of it.
+template <class Make>
+void send_made(const reply_ptr& answer, Make make, std::function<void(bool)> received) {
+  try {
+    answer->send(make(), std::move(received), proof::received);
+  } catch (const std::bad_alloc&) {
+    answer->send(api::refuse(error{errc::busy, {}}));
+  }
+}
 
 /// The message stays in the mailbox until the actor's next state can serve it.
 template <class Message>
@@ -41,21 +62,26 @@ inline auto present() {
   return [](const are_you_there&) { return here_i_am{}; };
 }
 
+/// The end of an actor by an exception: its text is in the log.
+inline caf::error actor_failed(const char* name, event_log& log, const std::exception_ptr& e) {
+  std::string text = "not a std::exception";
+  try {
+    std::rethrow_exception(e);
+  } catch (const std::exception& x) {
+    text = x.what();
+  } catch (...) {
+  }
+  log.error("actor_failed", {{"actor", name}, {"text", text}});
+  return caf::make_error(caf::sec::runtime_error, text);
+}
+
 /// Exceptions end the actor with their text in the log; errors that come back to a sender never
 /// kill it.
 template <class Self>
 void guard(Self* self, event_log& log) {
   self->set_exception_handler(
       [&log, self](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
-        std::string text = "not a std::exception";
-        try {
-          std::rethrow_exception(e);
-        } catch (const std::exception& x) {
-          text = x.what();
-        } catch (...) {
-        }
-        log.error("actor_failed", {{"actor", self->name()}, {"text", text}});
-        return caf::make_error(caf::sec::runtime_error, text);
+        return actor_failed(self->name(), log, e);
       });
   self->set_error_handler([&log, self](caf::error& e) {
     log.warn("actor_error", {{"actor", self->name()}, {"text", caf::to_string(e)}});

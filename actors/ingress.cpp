@@ -1,5 +1,6 @@
 #include "actors/ingress.hpp"
 
+#include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
 #include "runtime/core/job_table.hpp"
 #include "runtime/http/event_stream.hpp"
@@ -108,7 +109,8 @@ void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
   request(crew_.queue, caf::infinite, find_job{id, keep, who})
       .then(
           [answer](const job_answer& a) {
-            answer->send(a.value ? api::job(*a.value) : api::refuse(a.value.error()));
+            send_made(answer,
+                      [&a] { return a.value ? api::job(*a.value) : api::refuse(a.value.error()); });
           },
           failed(answer));
 }
@@ -116,9 +118,23 @@ void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
 void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, read_job_stream{call.id, call.who})
       .then(
-          [answer](const stream_answer& a) {
-            answer->send(a.value ? api::chunks(a.value->first, a.value->second)
-                                 : api::refuse(a.value.error()));
+          [this, answer](const stream_answer& a) {
+            if (!a.value || a.value->chunks.empty()) {
+              send_made(answer, [&] {
+                return a.value ? api::chunks(a.value->view, {}) : api::refuse(a.value.error());
+              });
+              return;
+            }
+            // What its reader has not received stays, and is given again.
+            auto note = [queue = crew_.queue, id = a.value->view.id,
+                         last = a.value->last](bool received) {
+              if (received) {
+                caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
+              }
+            };
+            send_made(
+                answer, [&] { return api::chunks(a.value->view, a.value->chunks); },
+                std::move(note));
           },
           failed(answer));
 }
@@ -161,20 +177,27 @@ void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
 
 void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
-      .then([answer](const list_answer& a) { answer->send(api::jobs(a.value)); }, failed(answer));
+      .then([answer](
+                const list_answer& a) { send_made(answer, [&a] { return api::jobs(a.value); }); },
+            failed(answer));
 }
 
 void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
-      .then([answer](const list_answer& a) { answer->send(api::requests(a.value)); },
-            failed(answer));
+      .then(
+          [answer](const list_answer& a) {
+            send_made(answer, [&a] { return api::requests(a.value); });
+          },
+          failed(answer));
 }
 
 void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, inspect_job{call.id, call.who})
       .then(
           [answer](const detail_answer& a) {
-            answer->send(a.value ? api::detail(*a.value) : api::refuse(a.value.error()));
+            send_made(answer, [&a] {
+              return a.value ? api::detail(*a.value) : api::refuse(a.value.error());
+            });
           },
           failed(answer));
 }
@@ -271,7 +294,7 @@ void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
-  answer->send(api::metrics_text(ctx_.outside.meters.render()));
+  send_made(answer, [this] { return api::metrics_text(ctx_.outside.meters.render()); });
 }
 
 // ---- waits of /runsync -------------------------------------------------------------------------
@@ -287,7 +310,11 @@ void runpod_ingress::wait_for(const job_id& id, const job_access& who, const rep
 void runpod_ingress::ended(const job_ended& m) {
   const auto [first, last] = waits_.equal_range(m.view.id);
   for (auto it = first; it != last; ++it) {
-    it->second.answer->send(api::job(m.view));
+    send_made(it->second.answer, [&m] {
+      auto answer = api::job(m.view);
+      answer.headers.emplace_back(job_field, m.view.id.str());
+      return answer;
+    });
   }
   waits_.erase(first, last);
 }

@@ -1,10 +1,25 @@
 #include "actors/queue.hpp"
 
+#include <exception>
+#include <new>
+
 namespace tayfa {
 
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_books> books)
     : queue_actor::base(cfg), ctx_(ctx), books_(std::move(books)), table_(books_->table) {
   guard(this, ctx_.outside.log);
+  // A change of the table that broke off for want of memory is not to be gone on with: the process
+  // ends, and the next one begins with what is durable.
+  set_exception_handler([this](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
+    auto failed = actor_failed(name(), ctx_.outside.log, e);
+    try {
+      std::rethrow_exception(e);
+    } catch (const std::bad_alloc&) {
+      std::terminate();
+    } catch (...) {
+      return failed;
+    }
+  });
 }
 
 queue::behavior_type queue::make_behavior() {
@@ -29,6 +44,9 @@ void queue::on_exit() {
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
+  fetch_of_.clear();
+  hooks_for_room_.clear();
+  results_owed_.clear();
 }
 
 queue::behavior_type queue::waiting() {
@@ -238,6 +256,12 @@ void queue::deadline(const due_timer& m) {
     after();
     return;
   }
+  if (m.topic == room_again) {
+    waits_for_room_ = false;
+    call_large_hooks();
+    deliver_large();
+    return;
+  }
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
@@ -260,8 +284,8 @@ void queue::after() {
   commit_soon();
   tell_load();
   arm();
-  const bool settled =
-      !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() && purges_.empty();
+  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
+                       results_owed_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {
@@ -276,6 +300,11 @@ void queue::tell_load() {
   const auto counts = table_.counts();
   ctx_.outside.meters.set(meter::jobs_in_queue, static_cast<double>(counts.in_queue));
   ctx_.outside.meters.set(meter::jobs_in_progress, static_cast<double>(counts.in_progress));
+  if (const auto before = std::exchange(chunks_dropped_told_, counts.chunks_dropped);
+      before != counts.chunks_dropped) {
+    ctx_.outside.meters.add(meter::chunks_dropped,
+                            static_cast<double>(counts.chunks_dropped - before));
+  }
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
   const bool same =
       next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;

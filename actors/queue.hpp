@@ -22,6 +22,7 @@
 #include "actors/common.hpp"
 #include "runtime/core/job_table.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,7 +60,12 @@ struct store_news {
   struct failed {
     error why;
   };
-  std::variant<committed, fetched, hook_answered, space, failed> what;
+  /// An answer with chunks up to this one has reached its reader.
+  struct chunks_received {
+    job_id id;
+    std::uint64_t last = 0;
+  };
+  std::variant<committed, fetched, hook_answered, space, failed, chunks_received> what;
 };
 
 class queue : public queue_actor::base {
@@ -73,7 +79,7 @@ class queue : public queue_actor::base {
  private:
   template <class T>
   using promise = caf::typed_response_promise<T>;
-  enum topic : std::uint32_t { table_deadline, storage_again, commit_now };
+  enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again };
 
   behavior_type waiting();
   behavior_type serving();
@@ -135,13 +141,21 @@ class queue : public queue_actor::base {
   void on(const store_news::hook_answered&);
   void on(const store_news::space&);
   void on(const store_news::failed&);
+  void on(const store_news::chunks_received&);
   void storage_full(const error&);
   void refuse_changes(const error&);
   void ask_for_space();
   void give_up_on_storage();
   void store_broken(const error&);
   void release(std::vector<std::variant<effects, deed>>);
-  void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
+  using text_taker = std::function<void(result<shared_text>)>;
+  /// `place`: what its bytes hold of the world's budget for answers, until the last who has the
+  /// text lets it go; null = they are not counted.
+  void fetch(std::uint64_t order, job_store::column, text_taker, byte_budget::place place = {});
+  /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
+  /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
+  /// world's budget for answers, of which `spare` has to stay free.
+  bool fetch_output(const job_view&, std::size_t spare, text_taker then);
 
   // effects (queue_effects.cpp)
   /// What leaves for one worker in one message.
@@ -163,6 +177,10 @@ class queue : public queue_actor::base {
   void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
   void call_hook(const notify&, const job_view&);
+  void call_large_hooks();
+  void deliver(const owe&);
+  void deliver_large();
+  void wait_for_room();
   static job_view with_output(job_view, result<shared_text>);
   void measure(const job_view&);
 
@@ -203,8 +221,21 @@ class queue : public queue_actor::base {
   bool gave_up_ = false;        ///< the pod stops with a full disk: nothing more is committed
   std::optional<error> broken_; ///< the store is, for good
   std::uint64_t storage_ticket_ = 0;
+  using text_key = std::pair<std::uint64_t, job_store::column>;
+  struct text_fetch {
+    text_key what;
+    std::vector<text_taker> takers;
+    byte_budget::place place;
+  };
   std::uint64_t fetch_ticket_ = 0;
-  std::map<std::uint64_t, std::function<void(result<shared_text>)>> fetches_;
+  std::map<std::uint64_t, text_fetch> fetches_; ///< under way, by ticket
+  std::map<text_key, std::uint64_t> fetch_of_;  ///< likewise, by text
+  std::map<std::uint64_t, weak_text> outputs_;  ///< that somebody still has, by order
+  std::size_t outputs_swept_ = 0;               ///< how many were left by the last sweep
+  std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
+  std::deque<owe> results_owed_;                ///< likewise
+  bool waits_for_room_ = false;                 ///< a timer runs
+  std::uint64_t chunks_dropped_told_ = 0;
 };
 
 } // namespace tayfa

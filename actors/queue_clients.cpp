@@ -105,14 +105,17 @@ caf::result<job_answer> queue::find(const find_job& m) {
     return after_commit(m.id, m.who, job_answer{std::move(found)}, std::move(undo));
   }
   auto later = make_response_promise<job_answer>();
-  fetch(found->stored_output, job_store::column::output,
-        [later, view = std::move(*found)](result<shared_text> text) mutable {
-          if (!text && text.error().code != errc::store_corrupt) {
-            later.deliver(job_answer{fail(text.error().code)}); // its text names a file
-            return;
-          }
-          later.deliver(job_answer{with_output(std::move(view), std::move(text))});
-        });
+  const bool room =
+      fetch_output(*found, 0, [later, view = *found](result<shared_text> text) mutable {
+        if (!text && text.error().code != errc::store_corrupt) {
+          later.deliver(job_answer{fail(text.error().code)}); // its text names a file
+          return;
+        }
+        later.deliver(job_answer{with_output(std::move(view), std::move(text))});
+      });
+  if (!room) {
+    later.deliver(job_answer{fail(errc::busy)});
+  }
   return later;
 }
 
@@ -194,13 +197,13 @@ caf::result<list_answer> queue::list(const list_of_jobs& m) {
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
-  if (auto why = refusal_of_changes()) {
-    return stream_answer{fail(std::move(*why))}; // what is read is forgotten
+  auto found = table_.read_stream(now(), m.id, m.who);
+  if (!found) {
+    return after_commit(m.id, m.who, stream_answer{fail(found.error())});
   }
-  auto answer = table_.read_stream(now(), m.id, m.who);
-  auto told = after_commit(m.id, m.who, stream_answer{std::move(answer)}, {}, false);
-  after();
-  return told;
+  return after_commit(
+      m.id, m.who,
+      stream_answer{unread_chunks{std::move(found->view), std::move(found->chunks), found->last}});
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {

@@ -26,6 +26,14 @@ const job_id& job_of(const effect& e) {
       e);
 }
 
+/// One text finds room in the end, however large it is.
+byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t spare) {
+  if (bytes > budget.most()) {
+    return budget.used() == 0 ? budget.force(bytes) : nullptr;
+  }
+  return budget.take(bytes, std::min(spare, budget.most() - bytes));
+}
+
 /// Batches that lost members are told their new size.
 void recount_batches(effects& list) {
   std::map<std::pair<worker_ref, std::uint64_t>, std::uint32_t> sizes;
@@ -268,14 +276,40 @@ void queue::release(std::vector<std::variant<effects, deed>> items) {
   hand_over_remote();
 }
 
-void queue::fetch(std::uint64_t order, job_store::column column,
-                  std::function<void(result<shared_text>)> then) {
+void queue::fetch(std::uint64_t order, job_store::column column, text_taker then,
+                  byte_budget::place place) {
   const auto ticket = ++fetch_ticket_;
-  fetches_.emplace(ticket, std::move(then));
+  const text_key what{order, column};
+  text_fetch& asked = fetches_[ticket];
+  asked.what = what;
+  asked.takers.push_back(std::move(then));
+  asked.place = std::move(place);
+  fetch_of_[what] = ticket;
   ctx_.outside.store.fetch(
       order, column, [ticket, me = caf::actor_cast<queue_actor>(this)](result<shared_text> text) {
         caf::anon_send(me, store_news{store_news::fetched{ticket, std::move(text)}});
       });
+}
+
+bool queue::fetch_output(const job_view& view, std::size_t spare, text_taker then) {
+  const auto order = view.stored_output;
+  if (const auto known = outputs_.find(order); known != outputs_.end()) {
+    if (auto text = known->second.lock(); !text.empty()) {
+      then(std::move(text));
+      return true;
+    }
+  }
+  const auto asked = fetch_of_.find({order, job_store::column::output});
+  if (asked != fetch_of_.end()) {
+    fetches_.at(asked->second).takers.push_back(std::move(then));
+    return true;
+  }
+  auto place = place_for_text(ctx_.outside.answers, view.output_bytes, spare);
+  if (place == nullptr) {
+    return false;
+  }
+  fetch(order, job_store::column::output, std::move(then), std::move(place));
+  return true;
 }
 
 void queue::on(const store_news::fetched& m) {
@@ -284,9 +318,30 @@ void queue::on(const store_news::fetched& m) {
     ctx_.outside.log.error("text_unreadable",
                            {{"code", m.text.error().code}, {"text", m.text.error().text}});
   }
-  if (!node.empty()) {
-    node.mapped()(m.text);
+  if (node.empty()) {
+    return; // of an earlier queue
   }
+  const text_fetch& asked = node.mapped();
+  if (const auto known = fetch_of_.find(asked.what);
+      known != fetch_of_.end() && known->second == m.ticket) {
+    fetch_of_.erase(known);
+  }
+  auto text = m.text;
+  if (text && asked.place) {
+    *text = text->holding(asked.place);
+    if (outputs_.size() >= 2 * outputs_swept_ + 64) {
+      std::erase_if(outputs_, [](const auto& each) { return each.second.expired(); });
+      outputs_swept_ = outputs_.size();
+    }
+    outputs_[asked.what.first] = weak_text{*text};
+  }
+  for (const auto& take : asked.takers) {
+    take(text);
+  }
+}
+
+void queue::on(const store_news::chunks_received& m) {
+  table_.chunks_received(m.id, m.last);
 }
 
 void queue::on(const store_news::hook_answered& m) {

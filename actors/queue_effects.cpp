@@ -3,9 +3,13 @@
 
 #include "runtime/api/call.hpp"
 
+#include <utility>
+
 namespace tayfa {
 
 namespace {
+
+constexpr std::chrono::milliseconds room_pause{100}; ///< between looks for room for a large body
 
 hook_answer how_of(const result<outgoing_answer>& answer) {
   if (answer) {
@@ -207,9 +211,32 @@ void queue::carry_out(const notify& n) {
     call_hook(n, n.view);
     return;
   }
-  fetch(n.view.stored_output, job_store::column::output, [this, n](result<shared_text> text) {
-    call_hook(n, with_output(n.view, std::move(text)));
-  });
+  hooks_for_room_.push_back(n);
+  if (hooks_for_room_.size() == 1) {
+    call_large_hooks();
+  }
+}
+
+/// Webhooks leave half of the budget to those who ask; without room they wait, in order.
+void queue::call_large_hooks() {
+  auto& budget = ctx_.outside.answers;
+  while (!hooks_for_room_.empty()) {
+    const notify n = hooks_for_room_.front();
+    const bool room = fetch_output(n.view, budget.most() / 2, [this, n](result<shared_text> text) {
+      call_hook(n, with_output(n.view, std::move(text)));
+    });
+    if (!room) {
+      wait_for_room();
+      return;
+    }
+    hooks_for_room_.pop_front();
+  }
+}
+
+void queue::wait_for_room() {
+  if (!std::exchange(waits_for_room_, true)) {
+    send_timer(this, ctx_.outside.time, room_pause, 0, room_again);
+  }
 }
 
 /// What was stored of its output and cannot be read back is not an empty output: the job has no
@@ -228,8 +255,10 @@ job_view queue::with_output(job_view view, result<shared_text> text) {
 void queue::call_hook(const notify& n, const job_view& view) {
   outgoing_call call;
   call.url = n.url;
-  call.body = api::job(view).body;
   call.headers = {{"Content-Type", "application/json"}};
+  auto told = api::job(view);
+  call.body = std::move(told.body);
+  call.more = std::move(told.more);
   ctx_.outside.post.send(
       std::move(call), [id = n.view.id, number = n.call,
                         me = caf::actor_cast<queue_actor>(this)](result<outgoing_answer> answer) {
@@ -242,24 +271,43 @@ void queue::call_hook(const notify& n, const job_view& view) {
 // ---- jobs of RunPod's platform -----------------------------------------------------------------
 
 void queue::carry_out(const owe& o) {
-  const auto deliver = [this](const owe& what) {
-    if (!crew_.runpod) { // this pod is no worker of the platform (any more)
-      decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
-      return;
-    }
-    deliver_result d{what.view,    what.origin, what.chunks, what.whole,
-                     what.refresh, what.number, what.left};
-    send(crew_.runpod, std::move(d));
-  };
   if (o.view.stored_output == 0) {
     deliver(o);
     return;
   }
-  fetch(o.view.stored_output, job_store::column::output, [o, deliver](result<shared_text> text) {
-    owe whole = o;
-    whole.view = with_output(o.view, std::move(text));
-    deliver(whole);
-  });
+  results_owed_.push_back(o);
+  if (results_owed_.size() == 1) {
+    deliver_large();
+  }
+}
+
+void queue::deliver(const owe& what) {
+  if (!crew_.runpod) { // this pod is no worker of the platform (any more)
+    decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
+    return;
+  }
+  deliver_result d{what.view,    what.origin, what.chunks, what.whole,
+                   what.refresh, what.number, what.left};
+  send(crew_.runpod, std::move(d));
+}
+
+/// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
+/// long silence of the platform there may be many of them at once.
+void queue::deliver_large() {
+  auto& budget = ctx_.outside.answers;
+  while (!results_owed_.empty()) {
+    const owe o = results_owed_.front();
+    const bool room = fetch_output(o.view, budget.most() / 2, [this, o](result<shared_text> text) {
+      owe whole = o;
+      whole.view = with_output(o.view, std::move(text));
+      deliver(whole);
+    });
+    if (!room) {
+      wait_for_room();
+      return;
+    }
+    results_owed_.pop_front();
+  }
 }
 
 void queue::posted(const result_posted& m) {

@@ -33,6 +33,7 @@ job_limits limits_from(const config& c) {
     }
   }
   l.live_bytes_max = c.queue_bytes_max;
+  l.made_bytes_max = c.queue_chunk_bytes;
   l.kept_bytes_max = c.queue_keep_bytes;
   l.kept_jobs_max = c.queue_keep_jobs;
   l.max_attempts = c.queue_max_attempts;

@@ -114,7 +114,7 @@ void runpod_worker::deliver(const deliver_result& m) {
     if (l.streamed && m.view.failure && !platform_.post_stream.empty()) {
       l.posts.push_back({post_kind::last_piece, runpod::chunk_error_body(*m.view.failure)});
     }
-    l.posts.push_back({post_kind::result, std::move(*body)});
+    l.posts.push_back({post_kind::result, std::move(*body), 0, m.view.output});
   }
   post_next(number);
   maybe_take();

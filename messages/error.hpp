@@ -40,6 +40,7 @@ namespace tayfa {
   X(not_ready, 22, 503, "the pod is not ready yet")                                                \
   X(stopping, 23, 503, "the pod is stopping and takes no more work")                               \
   X(unavailable, 24, 503, "a part of the pod is restarting; try again")                            \
+  X(busy, 28, 503, "too much is being sent or received; try again")                                \
   X(storage_full, 25, 503, "the disk is full; nothing was accepted")                               \
   X(quota_exceeded, 26, 429, "this tenant has as many jobs here as it may")                        \
   X(rate_limited, 27, 429, "too many requests; try again later")                                   \

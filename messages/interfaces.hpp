@@ -135,8 +135,14 @@ struct read_job_stream {
   job_id id;
   job_access who; ///< jobs outside of it do not exist for who asks
 };
+struct unread_chunks {
+  job_view view;
+  std::vector<chunk> chunks;
+  std::uint64_t last = 0; ///< number of the last of them
+};
+/// The chunks stay until their reader has received them (store_news::chunks_received).
 struct stream_answer {
-  result<std::pair<job_view, std::vector<chunk>>> value;
+  result<unread_chunks> value;
 };
 struct count_jobs {
   job_access who; ///< whose jobs are counted
@@ -380,84 +386,4 @@ struct crew {
 
 } // namespace tayfa
 
-// No message of the inside is ever serialised.
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::client_call)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::catalogue_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::machine_checked)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_granted)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::start_pod)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::stop_pod)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::http_bound)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::http_closed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::pod_moved)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_moved)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::load_changed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::queue_drained)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::timer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::are_you_there)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::here_i_am)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::part_stuck)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::submit_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::submit_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::find_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::cancel_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::read_job_stream)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::stream_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::count_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::counts_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_ended)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_queue)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::hand_back_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_ready)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_said)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_gone)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempts)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::revoke_attempt)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::want_model)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_loaded)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::check_catalogue)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::catalogue_checked)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_beat)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::crew)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_health)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::health_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_opened)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_failed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_closed)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_slots)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slots_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_one_slot)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::set_slot_count)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::retry_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drop_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::purge_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::purge_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::list_of_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::list_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::inspect_job)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::detail_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_worker)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::change_worker_model)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::models_known)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_refused)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_engine)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_drained)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_left)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_call)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::remote_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::platform_news)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_said)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::deliver_result)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::result_posted)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_origin_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_jobs)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_origin)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::origin_drained)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_workers)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::workers_answer)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slots_ready)
+#include "messages/interfaces_local.hpp"

@@ -50,6 +50,7 @@ class run {
   void check_platform();
   void check_platform_job(const platform_job&);
   void check_webhook(const std::string& who, const job_history&);
+  void check_chunks(const std::string& who, const job_history&);
   void check_pod_states();
   void clean_up();
   void violated(std::string text) { result_.violations.push_back(std::move(text)); }

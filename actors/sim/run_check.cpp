@@ -141,6 +141,23 @@ void run::check_job(std::size_t index, const job_history& job) {
       job.final_body.find(job.expected_output) == std::string::npos) {
     violated(who + " got a result that is not its own (I3): " + job.final_body);
   }
+  check_chunks(who, job);
+}
+
+/// Answers were lost on their way, but no chunk: its client has asked until there was none left.
+void run::check_chunks(const std::string& who, const job_history& job) {
+  if (job.kind != "stream" || job.final_state != "COMPLETED" || !job.drained) {
+    return;
+  }
+  for (const char* const each : {R"({"output":"a"})", R"({"output":"b"})", R"({"output":"c"})"}) {
+    const bool seen =
+        std::any_of(job.chunks.begin(), job.chunks.end(), [each](const std::string& body) {
+          return body.find(each) != std::string::npos;
+        });
+    if (!seen) {
+      violated(who + " lost the chunk " + each);
+    }
+  }
 }
 
 /// What a receiver got is the job's one result; one that answers is called.

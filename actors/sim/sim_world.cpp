@@ -74,6 +74,9 @@ void sim_probe::run(const std::string& engine, std::function<void(fitness_report
 
 call_ticket sim_poster::send(outgoing_call call,
                              std::function<void(result<outgoing_answer>)> done) {
+  for (const auto& piece : call.more) {
+    call.body += piece.view();
+  }
   const auto number = ++calls[call.url];
   const bool fails =
       call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);

@@ -32,7 +32,7 @@ namespace tayfa::sim {
 
 namespace {
 
-enum question : std::uint32_t { submitted, polled, streamed, cancelled, strange };
+enum question : std::uint32_t { submitted, polled, streamed, drained, cancelled, strange };
 
 struct recipe {
   std::string kind;
@@ -203,6 +203,11 @@ class workload : public caf::event_based_actor {
     }
   }
 
+  /// Asks for the chunks of a job that has ended until there are none left.
+  void drain(std::size_t index) {
+    ask(index, drained, "GET", "/v2/tayfa/stream/" + (*seen_)[index].accepted_id, {});
+  }
+
   /// By a tenant's key of another tenant, or without any bound but under another endpoint.
   void ask_as_stranger(std::size_t index, const std::string& id) {
     constexpr std::pair<const char*, const char*> routes[] = {
@@ -228,9 +233,22 @@ class workload : public caf::event_based_actor {
       caf::anon_send(me, answer_came{index, what, parsed.error()});
       return;
     }
-    gateway_.call(*parsed, std::make_shared<reply>([me, index, what](api::response r) {
-      caf::anon_send(me, answer_came{index, what, std::move(r)});
-    }));
+    // What its line needs of this actor stays alive as long as the line does.
+    gateway_.call(*parsed, std::make_shared<reply>(
+                               [this, strong = caf::actor_cast<caf::strong_actor_ptr>(this), me,
+                                index, what](api::response r, receipt left) {
+                                 r.body = r.whole_body();
+                                 r.more.clear();
+                                 const bool lost = (what == streamed || what == drained) &&
+                                                   random_.unit() < options_.lost_answers;
+                                 if (lost) {
+                                   r = {};
+                                   r.status = 0;
+                                 }
+                                 caf::anon_send(me, answer_came{index, what, std::move(r)});
+                                 left.say(!lost);
+                               },
+                               nullptr));
   }
 
   void answered(const answer_came& m) {
@@ -243,6 +261,10 @@ class workload : public caf::event_based_actor {
     }
     if (m.question == submitted) {
       submit_answered(m, job);
+      return;
+    }
+    if (m.response.status == 0) { // it was lost on its way: ask again
+      delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
       return;
     }
     if (m.question == cancelled && m.response.body.find("storage_full") != std::string::npos) {
@@ -259,6 +281,12 @@ class workload : public caf::event_based_actor {
     if (m.response.status == 404) {
       job.lost = true;
       settle(job);
+      return;
+    }
+    if (m.question == drained) {
+      job.chunks.push_back(m.response.body);
+      job.drained = m.response.body.find(R"("stream":[])") != std::string::npos;
+      job.drained ? settle(job) : drain(m.index);
       return;
     }
     if (m.question == streamed) {
@@ -305,7 +333,7 @@ class workload : public caf::event_based_actor {
           poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
-      settle(job);
+      job.kind == "stream" && job.final_state == "COMPLETED" ? drain(m.index) : settle(job);
     } else {
       delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
     }

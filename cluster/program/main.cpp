@@ -6,6 +6,7 @@
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "cluster/program/workers/commands.hpp"
+#include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/process_start.hpp"
 
@@ -63,6 +64,8 @@ int run(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   tayfa::open_standard_descriptors();
+  tayfa::end_with_last_words();
+  tayfa::return_large_memory();
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -259,13 +259,16 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
+  byte_budget answers{plan.knobs.http_answer_bytes};
   if (only == nullptr) {
     auto opened = guarded_door(plan.knobs, time, secrets, lines);
     if (!opened) {
       return refuse_start(lines, opened.error());
     }
     door = std::move(*opened);
-    server.emplace(http_from(plan.knobs, *shares, door.get(), meters, lines, time));
+    auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
+    answers = options.answers; // the same bound for those who make answers
+    server.emplace(std::move(options));
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
@@ -295,7 +298,8 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
                 *store,
                 post,
                 feed,
-                platform ? *platform : post};
+                platform ? *platform : post,
+                answers};
   const int code = live(plan, outside, button).code;
   if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
     report_unhealthy(*plan.runpod, *why, *platform, lines);

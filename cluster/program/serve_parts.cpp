@@ -1,6 +1,7 @@
 #include "cluster/program/serve_parts.hpp"
 
 #include "actors/queue_limits.hpp"
+#include "runtime/host/memory_limit.hpp"
 #include "runtime/http/url_guard.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -13,6 +14,11 @@
 namespace tayfa {
 
 namespace {
+
+/// What arrives, and what leaves, has a part of the memory that this process may have.
+constexpr std::size_t memory_parts = 5;
+/// One answer of any size that there may be.
+constexpr std::size_t answer_least = std::size_t{64} << 20;
 
 address_guard guard_from(const config& c) {
   auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
@@ -38,6 +44,7 @@ descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
   out.limit = files;
   out.connections = plan.knobs.http_connections_max;
   out.slots = plan.knobs.engine_slots;
+  out.calls = plan.knobs.webhook_calls;
   out.platform_calls = plan.runpod ? platform_calls_per_host(plan) * platform_hosts : 0;
   return out;
 }
@@ -59,6 +66,12 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
     const auto judged = guarded_url(url, guard);
     return judged ? result<void>{} : fail(judged.error());
   };
+  // In a small container the usual bounds would be more than there is.
+  const std::size_t share = memory_limit() / memory_parts;
+  o.receiving_bytes_max =
+      std::max(std::min(o.receiving_bytes_max, share), o.api.runsync_body_bytes);
+  o.answers =
+      byte_budget{std::max(std::min<std::size_t>(c.http_answer_bytes, share), answer_least)};
   o.connections_max = shares.connections;
   o.turned_away_max = shares.turned_away;
   o.health_connections_max = shares.health;

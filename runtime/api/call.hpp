@@ -62,6 +62,11 @@ struct response {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers; ///< Retry-After, Allow
   std::shared_ptr<body_source> stream{};                    ///< in place of `body`
+  /// Follows `body`: large texts, which leave without being copied, and what is around them.
+  std::vector<shared_text> more{};
+
+  std::size_t body_size() const;
+  std::string whole_body() const; ///< in one piece, for who has to have it so
 };
 
 struct limits {
@@ -240,12 +245,13 @@ std::optional<call> result_lost(std::string_view target, const principal&, const
 response refuse(const error&);
 /// Likewise; 401 carries WWW-Authenticate, and Retry-After is the gate's own.
 response turned_away(const gate::refusal&);
-response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
-response job(const job_view&);                               ///< /status, /runsync
-response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","stream":[{"output":…}]}
-response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
-response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
-response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
+response accepted(const job_id&); ///< {"id","status":"IN_QUEUE"}
+response job(const job_view&);    ///< /status, /runsync
+/// {"status","stream":[{"output":…}]}, and "droppedChunks" when a reader cannot have all of them.
+response chunks(const job_view&, const std::vector<chunk>&);
+response cancelled(const job_view&);  ///< {"id","status"}; of a retry, too
+response purged(std::size_t removed); ///< {"removed","status":"completed"}
+response jobs(const job_list&);       ///< {"jobs":[…],"next":…}
 /// One change of a job, for the event feed: JSON object. The first one has no `from`.
 std::string job_event(const job_view&);
 std::string job_event(const job_view&, job_state from, cause why);

@@ -7,6 +7,7 @@
 
 #include "messages/job.hpp"
 #include "messages/worker.hpp"
+#include "runtime/core/made_bytes.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
 #include "runtime/world/clock.hpp"
@@ -37,6 +38,9 @@ class job_books {
     std::optional<error> failure;
     std::deque<chunk> chunks; ///< unread
     std::size_t chunk_bytes = 0;
+    std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
+    std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
+    std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
@@ -169,6 +173,7 @@ class job_books {
   order_set hooks_out_;    ///< deliveries that are being tried now
   std::size_t ended_ = 0;  ///< without the dead and the owed
   std::size_t live_bytes_ = 0;
+  made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;
   tenant_ranks by_bytes_, by_ended_, by_dead_;
   // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)

@@ -56,7 +56,7 @@ struct owe {
   bool refresh;         ///< the job asked for a fresh worker
   std::uint32_t number; ///< of the try, from 1
   milliseconds left;    ///< until nobody wants it any more
-  bool whole = true;    ///< false: so many chunks are kept at most, and there may have been more
+  bool whole = true;    ///< false: there were more chunks, which a reader has, or nobody
 };
 
 /// A purge is over: so many jobs were cancelled. `whole`: false when the pod stops before all of

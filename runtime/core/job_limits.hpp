@@ -46,8 +46,11 @@ struct job_limits {
   hook_turns::bounds hook_calls;
   std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
+  /// Unread chunks and progress of all jobs that have not ended, together; beyond it the largest
+  /// job of the tenant that holds most loses its oldest chunks.
+  std::size_t made_bytes_max = std::size_t{128} << 20;
   /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
-  /// running jobs add is not refused, only counted: their number is bounded by the workers.
+  /// running jobs add is not refused, only counted: made_bytes_max bounds it.
   std::size_t live_bytes_max = std::size_t{1} << 30;
   /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest ones
   /// of the tenant that has the most are forgotten before their time. The one that ended last

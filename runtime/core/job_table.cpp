@@ -182,21 +182,6 @@ result<job_view> job_table::find(moment now, const job_id& id, const job_access&
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
-result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now, const job_id& id,
-                                                                       const job_access& who) {
-  record* r = find_kept(now, id, who);
-  if (r == nullptr) {
-    return fail(errc::job_not_found);
-  }
-  std::vector<chunk> unread;
-  if (r->past_ && !r->past_->chunks.empty()) {
-    unread.assign(r->past_->chunks.begin(), r->past_->chunks.end());
-    drop_chunks(*r);
-    account(*r);
-  }
-  return std::pair{view_of(*r), std::move(unread)};
-}
-
 void job_table::keep(moment now, const job_id& id, milliseconds time, const job_access& who) {
   record* r = find_kept(now, id, who);
   const auto until = now + std::min(time, job_policy::ttl_max);
@@ -263,7 +248,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
 /// A new life of an ended job.
 void job_table::revive(moment now, record& ended_job) {
   record* const r = &ended_job;
-  drop_chunks(*r); // of the life that failed
+  discard_chunks(*r); // of the life that failed
   take_from_ended(*r);
   past& p = past_of(*r);
   p.failure.reset();

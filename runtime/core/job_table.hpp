@@ -89,11 +89,16 @@ class job_table : private job_books {
   result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
   void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
-  /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
-  /// lost attempt are discarded (the next attempt makes them again), and so are those of a
-  /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&,
-                                                              const job_access& who = {});
+  struct unread {
+    job_view view;
+    std::vector<chunk> chunks;
+    std::uint64_t last = 0; ///< number of the last of them; never used again for this job
+  };
+  /// The chunks that no reader has received yet, and the state. Unread chunks of a lost attempt are
+  /// discarded (the next attempt makes them again), and so are those of a cancelled job.
+  result<unread> read_stream(moment now, const job_id&, const job_access& who = {}) const;
+  /// A reader has received the chunks up to the one with this number: they go.
+  void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
@@ -325,7 +330,13 @@ class job_table : private job_books {
   void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
-  void drop_chunks(record&);
+  /// Of a chunk in memory, beside its text: many that say nothing are not free.
+  static constexpr std::size_t chunk_overhead = 128;
+  static std::size_t made_by(const record&);
+  void discard_chunks(record&);
+  void take_oldest_chunk(past&);
+  void drop_oldest_chunk(past&);
+  void bound_made_bytes();
   void remove(record&);
   static std::string key_of(const job_request&);
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }

@@ -30,6 +30,7 @@ std::vector<std::string> job_table::audit() const {
   std::size_t owed_bytes = 0;
   std::size_t origins = 0;
   std::size_t changed = 0;
+  std::size_t made = 0;
   std::size_t parked = 0;
   std::size_t largest = 0;
   for (const auto& [id, r] : jobs_) {
@@ -42,6 +43,7 @@ std::vector<std::string> job_table::audit() const {
     changed += r.changed != 0 ? 1 : 0;
     (ended(r) ? kept_bytes : live_bytes) +=
         r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
+    made += ended(r) ? 0 : made_by(r);
     const bool queued = r.state.state() == job_state::IN_QUEUE;
     waiting += queued ? 1 : 0;
     asleep += r.sleeping ? 1 : 0;
@@ -60,6 +62,8 @@ std::vector<std::string> job_table::audit() const {
   expect(over == ended_ + of_dead_.size() + owed_list_.size() && dead == of_dead_.size() &&
              owed == owed_list_.size(),
          "table", "an ended job is not in its list, or twice", broken);
+  expect(made == made_.total() && made <= limits_.made_bytes_max, "table",
+         "what running jobs made is miscounted, or too much", broken);
   expect(origins == origins_live_.size(), "table", "jobs of platforms are miscounted", broken);
   expect(over - owed <= 1 || (kept_bytes - owed_bytes <= limits_.kept_bytes_max + largest &&
                               ended_ <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),

@@ -116,10 +116,12 @@ job_view job_table::view_of(const record& r) const {
   if (r.output.empty() && r.output_bytes > 0) {
     view.stored_output = r.order;
   }
+  view.output_bytes = r.output_bytes;
   if (r.past_) {
     view.failure = r.past_->failure;
     view.delay = r.past_->delay;
     view.execution = r.past_->execution;
+    view.dropped_chunks = r.past_->chunks_dropped;
   }
   if (r.attempts > 0) {
     view.worker = worker_name(r);
@@ -153,6 +155,7 @@ void job_table::account(record& r) {
   r.kept = ended(r);
   r.bytes = r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
   (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
+  made_.set(r.request.policy.tenant, r.order, r.kept ? 0 : made_by(r));
   if (r.listed && r.bytes != before) {
     tenant_jobs& t = tenant_of(r);
     const auto kept = t.kept_bytes;
@@ -164,18 +167,6 @@ void job_table::account(record& r) {
 void job_table::set_output(record& r, shared_text output) {
   r.output_bytes = output.size();
   r.output = std::move(output);
-}
-
-void job_table::drop_chunks(record& r) {
-  if (!r.past_ || r.past_->chunks.empty()) {
-    return;
-  }
-  r.past_->chunks.clear();
-  r.past_->chunks.shrink_to_fit();
-  r.past_->chunk_bytes = 0;
-  if (ended(r)) {
-    note(r, store::part_chunks); // of a job that runs they are not durable
-  }
 }
 
 // ---- waiting ------------------------------------------------------------------------------------
@@ -307,7 +298,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     set_output(r, {}); // what was shown as progress is not a result
   }
   if (to == job_state::CANCELLED) {
-    drop_chunks(r);
+    discard_chunks(r);
   }
   const bool from_here = r.request.origin.empty();
   // A client may retry what failed; a platform may give whatever it has no result of once more.

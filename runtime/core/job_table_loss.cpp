@@ -52,7 +52,7 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
 void job_table::drop_attempt_traces(record& r) {
   r.refresh = false;
   set_output(r, {});
-  drop_chunks(r);
+  discard_chunks(r);
   account(r);
 }
 

@@ -93,6 +93,7 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
     row.history = r.past_->history;
     if (ended(r)) {
       row.ended = r.past_->ended;
+      row.dropped_chunks = r.past_->chunks_dropped;
       if ((parts & store::part_chunks) != 0) {
         row.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
       }
@@ -250,6 +251,7 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   }
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
+  p.chunks_dropped = row.dropped_chunks;
   r.owed = r.hook_open && !r.request.origin.empty();
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;

@@ -36,6 +36,7 @@ void job_table::take_out(record& r, bool unsent) {
     let_go(*r.id);
   }
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  made_.set(r.request.policy.tenant, r.order, 0);
   remove(r);
 }
 
@@ -84,7 +85,11 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   auto row = before.row;
   const auto id = row.id;
   const attempt_ref latest{id, row.attempts};
+  std::uint64_t chunks_gone = 0; // answers with them may still be on their way
   if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
+    if (const auto& p = entry->second.past_) {
+      chunks_gone = p->chunks_gone + p->chunks.size();
+    }
     take_out(entry->second, unsent);
   }
   std::erase(erased_, row.order); // not_committed() has put it there,
@@ -102,6 +107,9 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   restore_one(now, std::move(row), out);
   record& r = jobs_.at(id);
   r.watch = before.watch;
+  if (chunks_gone > 0) {
+    past_of(r).chunks_gone = chunks_gone;
+  }
   if (ran || !before.durable) {
     note(r, store::part_output | store::part_chunks);
   }

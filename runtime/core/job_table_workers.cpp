@@ -217,6 +217,7 @@ job_table::report_result job_table::progressed(moment now, worker_ref ref,
   r->progress_seen = report.sequence;
   set_output(*r, report.payload);
   account(*r);
+  bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -234,10 +235,10 @@ job_table::report_result job_table::streamed(moment now, worker_ref ref,
   p.chunk_bytes += report.payload.size();
   while (p.chunks.size() > limits_.chunks_max ||
          (p.chunk_bytes > limits_.chunk_bytes_max && p.chunks.size() > 1)) {
-    p.chunk_bytes -= p.chunks.front().size();
-    p.chunks.pop_front();
+    drop_oldest_chunk(p);
   }
   account(*r);
+  bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }

@@ -67,6 +67,8 @@ void http_connection::close() {
   phase_ = phase::closed;
   const auto client = std::move(client_);
   const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
+  settle_awaited(false);
+  const auto unacknowledged = std::move(awaited_); // likewise
   release_body();
   release_stream();
   pass_.reset();
@@ -91,9 +93,10 @@ void http_connection::pump() {
     chunk_.shrink_to_fit();
   }
   reading_ = true;
-  socket_.async_read_some(
-      asio::buffer(chunk_),
-      [self = shared_from_this()](error_code ec, std::size_t size) { self->on_read(ec, size); });
+  socket_.async_read_some(asio::buffer(chunk_),
+                          [self = shared_from_this()](error_code ec, std::size_t size) {
+                            self->guarded([&] { self->on_read(ec, size); });
+                          });
 }
 
 void http_connection::on_read(error_code ec, std::size_t size) {
@@ -102,6 +105,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     return;
   }
   if (ec == asio::error::eof) {
+    settle_awaited(true);
     peer_done_ = true;
     on_end_of_stream();
     return;
@@ -119,6 +123,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     }
     return;
   }
+  settle_awaited(true); // who asks on has read what it was answered
   pending_.append(chunk_.data(), size);
   advance();
 }
@@ -254,7 +259,7 @@ void http_connection::begin_body(std::size_t limit) {
   }
   const std::size_t expected = length ? static_cast<std::size_t>(*length) : limit;
   if (!core_.reserve(expected)) {
-    refuse({errc::unavailable, "too much is being received; try again"});
+    refuse({errc::busy, {}});
     return;
   }
   reserved_ = expected;
@@ -294,6 +299,9 @@ void http_connection::feed_body() {
     if (ec == http::error::body_limit) {
       refuse_large({});
       return;
+    }
+    if (ec == http::error::buffer_overflow) { // what Beast makes of std::bad_alloc
+      throw std::bad_alloc{};
     }
     if (ec) {
       refuse({errc::bad_request, ec.message()});
@@ -346,6 +354,23 @@ void http_connection::hand_over() {
   pump();
 }
 
+/// What this request holds is let go first, so that there may be memory for a refusal.
+void http_connection::on_no_memory() {
+  try {
+    core_.report(errc::unavailable, "no memory for a request");
+    if (phase_ == phase::head || phase_ == phase::body || phase_ == phase::answering) {
+      pending_ = {};
+      release_body();
+      keep_alive_ = false;
+      refuse({errc::busy, {}});
+      return;
+    }
+  } catch (const std::exception&) {
+    // Not even for that.
+  }
+  close();
+}
+
 /// Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
 /// comes back.
 void http_connection::pass_on(api::call call, reply_ptr reply) {
@@ -371,7 +396,7 @@ void http_connection::wait_at_most(std::chrono::nanoseconds time) {
   timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
     if (!ec && number == self->timer_number_) {
-      self->on_deadline();
+      self->guarded([&] { self->on_deadline(); });
     }
   });
 }

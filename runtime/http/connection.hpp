@@ -7,16 +7,22 @@
 //                            answering -> streaming -> lingering        an answer that goes on
 //
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
-// noticed at once, also while its answer is being worked on, and whoever works on it is told. One
+// noticed at once, also while its answer is being worked on, and who works on it hears of it. One
 // timer per connection bounds the time in each phase but answering, which ends because a reply
 // cannot be forgotten; in streaming it bounds the time that one piece may take, and beats while
 // there is none.
+//
+// An answer above a few KiB has a place in core's budget from the moment it is made until it has
+// left. While such a one leaves, and while a receipt waits for the client's acknowledgement,
+// answer_watch looks at the connection ten times a second.
 #pragma once
 
+#include "runtime/http/answer_watch.hpp"
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
 #include "runtime/http/host_names.hpp"
 #include "runtime/http/listener.hpp"
+#include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -27,6 +33,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -50,7 +57,13 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   /// The server stops: closes now, or when the answer that is open has left.
   void finish();
   void close();
-  void answer(std::uint64_t number, api::response response, receipt left);
+  void answer(std::uint64_t number, api::response response, receipt left, answer_place place);
+  /// Its answer could not be handed over: there is no memory.
+  void abandon(std::uint64_t number);
+  /// From answer_watch. False when there is nothing to look at any more.
+  bool look();
+  /// Gives up when nothing of its answer was taken for so many looks.
+  void give_up_if_stalled(unsigned looks);
 
   /// The gate may have changed its mind: what is open and no longer allowed ends now.
   void recheck_access();
@@ -62,6 +75,16 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
   enum class after { go_on, close };
 
+  /// Every handler runs in it: what it throws (no memory) ends its own request, not the thread.
+  template <class Step>
+  void guarded(Step step) {
+    try {
+      step();
+    } catch (const std::exception&) {
+      on_no_memory();
+    }
+  }
+  void on_no_memory();
   void pump();
   void on_read(error_code ec, std::size_t size);
   void on_end_of_stream();
@@ -88,6 +111,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool client_has_left();
   bool answer_was_taken();
   void give_receipt();
+  void settle_awaited(bool certain);
+  void watch_answer();
   void linger();
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
@@ -123,12 +148,18 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::uint64_t number_ = 0;         ///< of the request that is being answered
   std::shared_ptr<presence> client_; ///< while it waits for its answer
   receipt receipt_;                  ///< of the answer that is leaving
-  std::size_t reserved_ = 0;         ///< of core's receiving_bytes
+  receipt awaited_;                  ///< of one that has left, until it is acknowledged
+  unsigned looks_awaited_ = 0;
+  answer_place place_;      ///< of the answer that is leaving
+  std::uint64_t taken_ = 0; ///< bytes acknowledged, at the latest look
+  unsigned looks_without_progress_ = 0;
+  bool said_all_ = false;    ///< our sending side is closed
+  std::size_t reserved_ = 0; ///< of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   std::optional<gate_pass> pass_; ///< of the request, until its answer has left
-  std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
+  std::optional<boost::beast::http::response<pieces_body>> message_;
   std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
   std::string outgoing_;                     ///< of the stream: head or pieces, framed
   bool sending_ = false;                     ///< outgoing_ is on its way and must not move
@@ -144,10 +175,15 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void close(std::function<void()> done);
   void close_now();
   void forget(http_connection&);
+  /// From now on whoever finds no room for an answer takes that of readers that do not read.
+  void heed_refusals();
   /// Takes part of the bytes that all bodies in arrival may have together; false when they are used
   /// up.
   bool reserve(std::size_t bytes);
   void release(std::size_t bytes) { receiving_ -= bytes; }
+  /// From any thread: to that request of that client, with a place in the budget, or 503.
+  void deliver(const std::weak_ptr<http_connection>& to, std::uint64_t number,
+               api::response response, receipt left);
   void report(errc code, std::string text) const;
   /// A request is open that the gate has let in: the gate is asked again and again while there is
   /// one.
@@ -179,6 +215,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void closed();
   void look_at_access();
 
+  byte_budget budget_; ///< options.answers: one thing, whoever holds it
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;
@@ -193,6 +230,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   // Declared last, so destroyed first: handlers that still wait in it own connections, which refer
   // to the members above.
   boost::asio::io_context io{1};
+  answer_watch watch{io};
 
  private:
   http_listener door_ = listener(false);

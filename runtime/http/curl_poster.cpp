@@ -26,7 +26,7 @@ bool curl_is_ready() {
 }
 
 std::size_t bytes_of(const outgoing_call& call) {
-  std::size_t out = sizeof call + call.url.size() + call.body.size();
+  std::size_t out = sizeof call + call.url.size() + body_size(call);
   for (const auto& [name, value] : call.headers) {
     out += name.size() + value.size();
   }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -101,7 +103,7 @@ result<void> curl_transfer::check(const poster_options& options) {
 }
 
 bool curl_transfer::sends_body() const {
-  return !call_.body.empty() || call_.method == "POST" || call_.method == "PUT" ||
+  return body_size(call_) > 0 || call_.method == "POST" || call_.method == "PUT" ||
          call_.method == "PATCH";
 }
 
@@ -121,6 +123,24 @@ bool curl_transfer::make_fields() {
   // Larger bodies would otherwise wait a second for a "100 Continue" that few receivers send.
   add("Expect:");
   return made;
+}
+
+bool curl_transfer::offer_body() {
+  bool all_set = true;
+  const auto set = [this, &all_set](CURLoption option, auto value) {
+    all_set = (curl_easy_setopt)(handle_.get(), option, value) == CURLE_OK && all_set;
+  };
+  set(CURLOPT_POST, 1L);
+  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size(call_)));
+  if (call_.more.empty()) {
+    set(CURLOPT_POSTFIELDS, call_.body.data());
+  } else {
+    set(CURLOPT_READFUNCTION, &give_body);
+    set(CURLOPT_READDATA, this);
+    set(CURLOPT_SEEKFUNCTION, &rewind_body); // a connection that had died may be tried again
+    set(CURLOPT_SEEKDATA, this);
+  }
+  return all_set;
 }
 
 result<void> curl_transfer::open(const poster_options& options, curl_slist* pinned,
@@ -159,11 +179,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   }
   set(CURLOPT_HTTPHEADER, fields_.get());
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (sends_body()) {
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.body.size()));
-    set(CURLOPT_POSTFIELDS, call_.body.data());
-  }
+  all_set = (!sends_body() || offer_body()) && all_set;
   if (call_.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
   } else {
@@ -256,6 +272,38 @@ bool curl_transfer::may_ask(const char* remote, const char* local, int remote_po
     asked_on_ = {*here, *there, local_port, remote_port};
   }
   return true;
+}
+
+std::size_t curl_transfer::give_body(char* to, std::size_t size, std::size_t count,
+                                     void* self) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  const std::size_t room = size * count;
+  std::size_t given = 0;
+  std::uint64_t begin = 0; // of the piece, within the body
+  const auto give = [&](std::string_view piece) {
+    const std::uint64_t end = begin + piece.size();
+    if (me.body_given_ < end && given < room) {
+      const auto part = piece.substr(me.body_given_ - begin, room - given);
+      std::memcpy(to + given, part.data(), part.size());
+      given += part.size();
+      me.body_given_ += part.size();
+    }
+    begin = end;
+  };
+  give(me.call_.body);
+  for (const auto& piece : me.call_.more) {
+    give(piece.view());
+  }
+  return given;
+}
+
+int curl_transfer::rewind_body(void* self, curl_off_t offset, int origin) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  if (origin != SEEK_SET || offset < 0) {
+    return CURL_SEEKFUNC_FAIL;
+  }
+  me.body_given_ = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
 }
 
 std::size_t curl_transfer::take_body(char* bytes, std::size_t size, std::size_t count,

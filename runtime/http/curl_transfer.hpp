@@ -69,11 +69,14 @@ class curl_transfer {
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr*) noexcept;
   static int close_socket(void*, curl_socket_t) noexcept;
   static int before_request(void*, char* remote, char* local, int, int) noexcept;
+  static std::size_t give_body(char*, std::size_t, std::size_t, void*) noexcept;
+  static int rewind_body(void*, curl_off_t, int) noexcept;
   static std::size_t take_body(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t take_head(char*, std::size_t, std::size_t, void*) noexcept;
 
   bool sends_body() const;
   bool make_fields();
+  bool offer_body();
   bool may_ask(const char* remote, const char* local, int remote_port, int local_port);
   error failure(CURLcode) const;
   void take_field(std::string_view line);
@@ -86,6 +89,7 @@ class curl_transfer {
   std::string target_;
   const address_guard* guard_ = nullptr; ///< of guarded calls
   curl_list fields_;
+  std::uint64_t body_given_ = 0; ///< bytes of a body in pieces that libcurl has taken
   outgoing_answer answer_;
   std::size_t head_bytes_ = 0;
   std::size_t sockets_ = 0; ///< made; when none was and some were refused, the guard ended the call

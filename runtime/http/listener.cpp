@@ -88,7 +88,11 @@ void http_listener::on_accept(boost::system::error_code ec, tcp::socket s) {
   }
   if (!ec) {
     short_ = false;
-    take_(std::move(s));
+    try {
+      take_(std::move(s));
+    } catch (const std::exception&) { // no memory for one more; the next ones may have it
+      complain_("a connection could not be taken");
+    }
   }
   if (is_open()) {
     accept();

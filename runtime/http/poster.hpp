@@ -7,6 +7,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/fields.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -21,6 +22,7 @@ struct outgoing_call {
   std::string method = "POST";
   std::string url;
   std::string body;
+  std::vector<shared_text> more; ///< follows `body`: texts that others hold as well
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
@@ -37,6 +39,14 @@ struct outgoing_answer {
 
 /// Names a call that was sent; never used twice by one poster.
 using call_ticket = std::uint64_t;
+
+inline std::size_t body_size(const outgoing_call& call) {
+  std::size_t bytes = call.body.size();
+  for (const auto& piece : call.more) {
+    bytes += piece.size();
+  }
+  return bytes;
+}
 
 class http_poster {
  public:

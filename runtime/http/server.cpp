@@ -2,6 +2,7 @@
 
 #include "runtime/http/connection.hpp"
 
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <pthread.h>
@@ -13,7 +14,24 @@ using tcp = asio::ip::tcp;
 
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
-http_core::http_core(http_options o) : options(std::move(o)), hosts(options.hosts) {}
+http_core::http_core(http_options o)
+    : options(std::move(o)), hosts(options.hosts), budget_(options.answers) {}
+
+void http_core::heed_refusals() {
+  // Many refusals in a row are one visit.
+  budget_.on_refusal([core = weak_from_this(), noted = std::make_shared<std::atomic<bool>>(false)] {
+    const auto open = core.lock();
+    if (!open || noted->exchange(true)) {
+      return;
+    }
+    open->post([core, noted] {
+      noted->store(false);
+      if (const auto still = core.lock()) {
+        still->watch.make_room();
+      }
+    });
+  });
+}
 
 http_listener http_core::listener(bool only_health) {
   return {io, [this, only_health](tcp::socket s) { take(std::move(s), only_health); },
@@ -68,6 +86,7 @@ void http_core::take(tcp::socket s, bool only_health) {
 }
 
 void http_core::forget(http_connection& client) {
+  watch.remove(client);
   (client.only_health() ? health_admitted_ : admitted_) -= client.admitted() ? 1 : 0;
   connections_.erase(client.shared_from_this());
   if (closing && connections_.empty()) {
@@ -140,6 +159,7 @@ void http_core::closed() {
 
 http_server::http_server(http_options options)
     : core_(std::make_shared<http_core>(std::move(options))) {
+  core_->heed_refusals();
   // Signals are for the main thread: the new thread inherits a mask that blocks them all.
   sigset_t all;
   sigset_t before;
@@ -153,8 +173,7 @@ http_server::http_server(http_options options)
         core->io.run();
         return;
       } catch (const std::exception&) {
-        // Out of memory within one connection, most likely; its timer will end it, the others go
-        // on.
+        // Outside of any connection: one that was just accepted, most likely.
         core->report(errc::internal, "an exception on the HTTP thread");
       }
     }

@@ -6,12 +6,15 @@
 // has left goes nowhere.
 //
 // Bounds, all of them options: connections, bytes of head and body, bytes of all bodies that are
-// being received, and time for each phase of a request. Every refusal is an answer in api::refuse's
-// shape; after one that leaves the stream in doubt the connection is closed.
+// being received, bytes of all answers that are leaving, and time for each phase of a request.
+// Every refusal is an answer in api::refuse's shape; after one that leaves the stream in doubt the
+// connection is closed. A request for which there is no memory is answered 503, or its connection
+// closed; the others go on.
 #pragma once
 
 #include "runtime/api/call.hpp"
 #include "runtime/http/gateway.hpp"
+#include "runtime/world/byte_budget.hpp"
 #include "runtime/world/clock.hpp"
 
 #include <chrono>
@@ -39,7 +42,13 @@ struct http_options {
   std::size_t streams_max = 512; ///< of the connections, how many may be streamed to (/events)
   std::size_t receiving_bytes_max = std::size_t{512}
                                     << 20; ///< announced bodies in arrival, together
-  milliseconds header_timeout{10'000};     ///< first byte of a request to the end of its head
+  /// Answers above a few KiB that have not left yet, together; beyond it 503. A text that several
+  /// of them hold counts once.
+  byte_budget answers{std::size_t{256} << 20};
+  /// Such an answer of which nothing is taken for so long is given up; sooner when others want its
+  /// place.
+  milliseconds answer_stall{20'000};
+  milliseconds header_timeout{10'000}; ///< first byte of a request to the end of its head
   milliseconds body_timeout{
       60'000}; ///< end of the head to the end of the body; also for an answer to be taken
   milliseconds stream_heartbeat{15'000}; ///< a stream with nothing to say says so, this often

@@ -144,6 +144,7 @@ void read_state(statement& from, checked& numbers, const store_clock& clock, job
   row.refresh = numbers.flag();
   const auto keep_until = from.maybe_number();
   row.keep_until = keep_until ? std::optional{clock.from_store(*keep_until)} : std::nullopt;
+  row.dropped_chunks = numbers.number<std::uint32_t>();
   static_cast<void>(numbers.flag()); // input_released: read with the input
 }
 
@@ -309,6 +310,7 @@ void bind_state(statement& to, const job_row& row, const store_clock& clock,
   to.bind(std::int64_t{row.hook_tries}).bind(std::int64_t{row.hook_open});
   to.bind(std::int64_t{row.refresh});
   row.keep_until ? to.bind(clock.to_store(*row.keep_until)) : to.bind_null();
+  to.bind(std::int64_t{row.dropped_chunks});
   to.bind(std::int64_t{input_released});
 }
 

@@ -34,10 +34,10 @@ const columns request_columns = {"job",
                                  "input_bytes"};
 const columns input_columns = {"job", "input", "input_file"};
 const columns state_columns = {
-    "job",       "state",        "attempts",   "lives",         "attempts_before", "lone_kills",
-    "suspect",   "dead",         "not_before", "retried",       "ended",           "worker",
-    "failure",   "failure_text", "delay",      "execution",     "history",         "hook_tries",
-    "hook_open", "refresh",      "keep_until", "input_released"};
+    "job",       "state",        "attempts",   "lives",          "attempts_before", "lone_kills",
+    "suspect",   "dead",         "not_before", "retried",        "ended",           "worker",
+    "failure",   "failure_text", "delay",      "execution",      "history",         "hook_tries",
+    "hook_open", "refresh",      "keep_until", "dropped_chunks", "input_released"};
 const columns output_columns = {"job", "output", "output_bytes", "output_file"};
 const columns chunks_columns = {"job", "chunks"};
 const columns meta_columns = {"last_order", "boot", "clock_offset", "clock",    "wall",

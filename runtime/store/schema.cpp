@@ -57,6 +57,7 @@ ALTER TABLE meta ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN unsealed INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN tables INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE meta ADD COLUMN sum INTEGER;
+ALTER TABLE states ADD COLUMN dropped_chunks INTEGER NOT NULL DEFAULT 0;
 )";
 
 /// steps[v] makes a file of version v one of version v + 1.

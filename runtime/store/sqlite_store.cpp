@@ -7,7 +7,9 @@
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -172,10 +174,27 @@ class sqlite_store::worker {
       has_reserve_ = file_.has_reserve();
       opening->done(std::move(opened));
     } else if (auto* const fetching = std::get_if<fetch_op>(&first)) {
-      fetching->done(file_.fetch(fetching->order, fetching->which));
+      fetching->done(fetch(fetching->order, fetching->which));
     } else {
       file_.close();
       std::get<close_op>(first).done();
+    }
+  }
+
+  result<shared_text> fetch(std::uint64_t order, column which) {
+    try {
+      return file_.fetch(order, which);
+    } catch (const std::bad_alloc&) {
+      return fail(errc::busy, "no memory for a text of the store");
+    }
+  }
+
+  /// What was done before the memory ended is not known.
+  result<void> commit(std::span<const batch* const> batches) {
+    try {
+      return file_.commit(batches);
+    } catch (const std::bad_alloc&) {
+      return fail(errc::store_failed, "no memory for a change");
     }
   }
 
@@ -186,14 +205,14 @@ class sqlite_store::worker {
       batches.push_back(&std::get<commit_op>(each).changes);
     }
     ++transactions_;
-    auto done = file_.commit(batches);
+    auto done = commit(batches);
     const bool one_by_one = !done && done.error().code == errc::storage_full && batches.size() > 1;
     for (auto& each : group) {
       auto& op = std::get<commit_op>(each);
       if (one_by_one) {
         const batch* const alone = &op.changes;
         ++transactions_;
-        done = file_.commit({&alone, 1});
+        done = commit({&alone, 1});
       }
       has_reserve_ = file_.has_reserve();
       op.done(done);

@@ -23,6 +23,7 @@ namespace tayfa {
   X(jobs_timed_out, counter, "Jobs that ended TIMED_OUT")                                          \
   X(attempts_started, counter, "Attempts given to a worker")                                       \
   X(attempts_lost, counter, "Attempts whose worker was lost")                                      \
+  X(chunks_dropped, counter, "Stream chunks dropped before a reader received them")                \
   X(reports_fenced, counter, "Worker reports refused because their attempt is not current")        \
   X(engine_restarts, counter, "Engine processes started again")                                    \
   X(engine_kills, counter, "Engine processes killed by their keeper")                              \

@@ -58,7 +58,7 @@ class session {
       break;
     }
     case 15: table_->renewed(now_, worker(), attempt()); break;
-    case 16: static_cast<void>(table_->read_stream(now_, job())); break;
+    case 16: read(); break;
     case 17: commit(); break;
     case 18: refuse(); break;
     case 19: rarely(); break;
@@ -100,6 +100,13 @@ class session {
     return out;
   }
 
+  void read() {
+    const auto id = job();
+    const auto found = table_->read_stream(now_, id);
+    if (found && in_.below(2) == 0) {
+      table_->chunks_received(id, found->last - std::min<std::uint64_t>(found->last, in_.below(3)));
+    }
+  }
   job_id job() { return job_id{"j" + std::to_string(ids_ - std::min(ids_, in_.below(6)))}; }
   worker_ref worker() {
     const auto which = in_.below(slots + remotes);

@@ -257,10 +257,18 @@ std::string job_model::read_stream(moment now, const std::string& id) {
     return "job_not_found";
   }
   std::string out;
-  for (const auto& c : std::exchange(j->chunks, {})) {
+  for (const auto& c : j->chunks) {
     out += c;
   }
   return out;
+}
+
+void job_model::received(const std::string& id, std::uint64_t last) {
+  job* j = find(id);
+  while (j != nullptr && !j->chunks.empty() && j->gone < last) {
+    j->chunks.erase(j->chunks.begin());
+    ++j->gone;
+  }
 }
 
 void job_model::notified(moment now, const std::string& id, bool delivered) {
@@ -391,6 +399,10 @@ std::string job_model::restart(moment now) {
     jobs_.push_back(j);
     job& back = jobs_.back();
     back.watch = back.hook_out = false;
+    back.gone = 0;
+    if (!is_final(back.state)) {
+      back.chunks.clear(); // not durable
+    }
     back.hook_tries =
         std::min(back.hook_tries, back.taken() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
     if (back.holder.slot.value >= first_remote_slot) {

@@ -38,6 +38,7 @@ class job_model {
     std::uint32_t progress_seen = 0, chunk_seen = 0;
     std::string output;
     std::vector<std::string> chunks;
+    std::uint64_t gone = 0; ///< chunks that were before those
     std::optional<errc> failure;
     std::optional<milliseconds> delay, execution;
     bool delay_unsure = false; ///< whether `started` reached the store before the restart
@@ -68,6 +69,7 @@ class job_model {
   std::string drop(moment now, const std::string& id);
   std::string purge(moment now);
   std::string read_stream(moment now, const std::string& id);
+  void received(const std::string& id, std::uint64_t last);
   std::string joined(moment now, worker_ref, worker_facts);
   std::string lost(moment now, slot_id, errc why, bool from_outside);
   std::string lost_all(moment now, errc why);

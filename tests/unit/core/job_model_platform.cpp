@@ -37,6 +37,7 @@ void job_model::revive(moment now, job& j) {
   j.lone_kills = 0;
   j.dead = j.hook_open = j.hook_out = j.refresh = false;
   j.life_began = j.not_before = now;
+  j.gone += j.chunks.size();
   j.chunks.clear();
   j.failure.reset();
   j.delay.reset();

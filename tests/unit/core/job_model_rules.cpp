@@ -83,6 +83,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
     j.output.clear();
   }
   if (to == job_state::CANCELLED) {
+    j.gone += j.chunks.size();
     j.chunks.clear();
   }
   if (to == job_state::COMPLETED || (to == job_state::CANCELLED && !j.taken())) {
@@ -179,6 +180,7 @@ void job_model::wait(moment now, job& j) {
 
 void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   j.output.clear();
+  j.gone += j.chunks.size();
   j.chunks.clear();
   j.refresh = false;
   j.free_attempts += free_of_charge ? 1 : 0;

@@ -125,6 +125,7 @@ std::string job_model::streamed(moment now, worker_ref ref, const protocol::part
   j->chunks.emplace_back(p.payload.view());
   if (j->chunks.size() > limits_.chunks_max) {
     j->chunks.erase(j->chunks.begin());
+    ++j->gone;
   }
   return renewed(now, ref, p.attempt);
 }

@@ -51,6 +51,7 @@ struct job_script {
   explicit job_script(job_limits limits = {}) : table(limits) {}
 
   job_table table;
+  std::uint64_t last_looked = 0; ///< number of the last chunk that look() found
   moment now{std::chrono::hours{1}};
 
   void pass(milliseconds d) { now += d; }
@@ -145,16 +146,25 @@ struct job_script {
     auto found = table.find(now, job_id{id});
     return std::string{found ? to_string(found->state) : to_string(found.error().code)};
   }
-  /// The unread chunks, one after the other.
-  std::string stream(const char* id) {
+  /// The unread chunks, one after the other, as a reader sees them that does not receive them.
+  std::string look(const char* id) {
+    last_looked = 0;
     auto read = table.read_stream(now, job_id{id});
     std::string out;
     if (!read) {
       return std::string{to_string(read.error().code)};
     }
-    for (const auto& c : read->second) {
+    for (const auto& c : read->chunks) {
       out += c.view();
     }
+    last_looked = read->last;
+    return out;
+  }
+  /// Likewise, received.
+  std::string stream(const char* id) {
+    auto out = look(id);
+    table.chunks_received(job_id{id}, last_looked);
+    audited();
     return out;
   }
 

@@ -105,7 +105,7 @@ TEST(job_table_access, a_strangers_read_takes_no_chunk) {
   chunk.payload = shared_text{"1"};
   ASSERT_TRUE(s.table.streamed(s.now, w0, chunk).current);
   EXPECT_FALSE(s.table.read_stream(s.now, job_id{"a"}, bob));
-  EXPECT_EQ(s.table.read_stream(s.now, job_id{"a"}, alice)->second.size(), 1U);
+  EXPECT_EQ(s.table.read_stream(s.now, job_id{"a"}, alice)->chunks.size(), 1U);
 }
 
 TEST(job_table_access, lists_and_purges_reach_what_is_seen) {

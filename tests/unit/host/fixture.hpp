@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/host/process_engine_host.hpp"
+#include "tests/support/places.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -184,6 +185,6 @@ class watched_process {
   unique_fd fd_;
 };
 
-inline const std::string engine_program = TAYFA_BINARY_DIR "/tayfa-engine";
+inline const std::string engine_program = in_build("/tayfa-engine");
 
 } // namespace tayfa::test

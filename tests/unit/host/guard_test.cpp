@@ -1,6 +1,7 @@
 // The guard: what is left of a runtime that is killed with -9 is gone a moment later.
 #include "runtime/host/process_facts.hpp"
 #include "tests/unit/host/fixture.hpp"
+#include "tests/support/places.hpp"
 
 #include <csignal>
 #include <sstream>
@@ -33,7 +34,7 @@ struct guard_test : testing::Test {
         "'echo $$; exec sleep 1000' &); exec " +
             engine_program + " \"$@\"");
     runtime = spawn(
-        {.arguments = {TAYFA_BINARY_DIR "/tests/host_helper", program, home.path() + "/run", how}});
+        {.arguments = {in_build("/tests/host_helper"), program, home.path() + "/run", how}});
     ASSERT_TRUE(runtime.has_value()) << runtime.error().str();
     std::istringstream words{next_line(runtime->output.get())};
     for (pid_t pid = 0; words >> pid;) {

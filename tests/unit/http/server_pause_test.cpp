@@ -20,8 +20,9 @@ TEST(http_pause, a_body_that_was_late_because_the_pod_was_away_is_read_to_its_en
   held_time time;
   served s{timed_by(time)};
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
-                          "Content-Length: 12\r\n\r\n{\"input\":"));
+  ASSERT_TRUE(
+      client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 12\r\n\r\n{\"input\":"));
   ASSERT_TRUE(time.wait_until_asked(3)) << "its time is over, by the system's clock";
   ASSERT_TRUE(client.send("{}}"));
   EXPECT_EQ(client.read()->status, 200U);
@@ -34,7 +35,7 @@ TEST(http_pause, a_head_and_an_idle_connection_likewise) {
   ASSERT_TRUE(time.wait_until_asked(2)) << "idle for too long";
   ASSERT_TRUE(client.send("GET /health HTTP/1.1\r\nHo"));
   ASSERT_TRUE(time.wait_until_asked(3));
-  ASSERT_TRUE(client.send("st: t\r\n\r\n"));
+  ASSERT_TRUE(client.send("st: localhost\r\n\r\n"));
   EXPECT_EQ(client.read()->status, 200U);
 }
 
@@ -42,7 +43,7 @@ TEST(http_pause, a_client_that_is_slow_is_cut_all_the_same) {
   held_time time;
   served s{timed_by(time)};
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{"));
+  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"));
   ASSERT_TRUE(time.wait_until_asked(2));
   time.let_go();
   EXPECT_EQ(client.read()->status, 408U);
