@@ -110,6 +110,7 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   }
   const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
   const auto& among = shortest(filter);
+  out.jobs.reserve(std::min(limit, among.size()));
   const auto seen = look_at_workers();
   auto at = filter.after == 0 ? std::numeric_limits<std::uint64_t>::max() : filter.after;
   for (std::size_t looked = 0;; ++looked) {
