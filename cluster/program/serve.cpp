@@ -215,6 +215,53 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
   return door;
 }
 
+result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
+  ::umask(077); // after the log, which its owner may want others to read
+  auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
+  if (lock) {
+    for (const auto& remark : lock->remarks()) {
+      lines.warn("data_folder", {{"text", remark}});
+    }
+  }
+  return lock;
+}
+
+/// Who gets how many descriptors; said with the pod's first line.
+result<descriptor_shares> descriptors_for(const serve_plan& plan, event_log& lines) {
+  const auto files = raise_limits();
+  auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
+  if (shares) {
+    tell_created(plan, lines, files ? files->now : 0, shares->connections);
+  }
+  return shares;
+}
+
+process_host_options host_from(const serve_plan& plan) {
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  host.passed = plan.knobs.engine_environment.items();
+  return host;
+}
+
+probe_options checks_from(const serve_plan& plan, const time_source& time,
+                          const std::shared_ptr<unfit_note>& unfit) {
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  checks.passed = plan.knobs.engine_environment.items();
+  checks.time = &time;
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
+  }
+  return checks;
+}
+
+void tell_pause(milliseconds paused, event_log& lines, metrics& meters) {
+  meters.add(meter::pauses);
+  meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
+  lines.warn("runtime_was_paused", {{"ms", paused.count()}});
+}
+
 /// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
 /// HTTP server.
 int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
@@ -224,37 +271,21 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
     return exit_code_for(log.error().code);
   }
   auto& lines = **log;
-  ::umask(077); // after the log, which its owner may want others to read
-  const auto lock =
-      data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
+  const auto lock = lock_data_folder(plan, lines);
   if (!lock) {
     return refuse_start(lines, lock.error());
   }
-  for (const auto& remark : lock->remarks()) {
-    lines.warn("data_folder", {{"text", remark}});
-  }
-  const auto files = raise_limits();
-  const auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
+  const auto shares = descriptors_for(plan, lines);
   if (!shares) {
     return refuse_start(lines, shares.error());
   }
-  tell_created(plan, lines, files ? files->now : 0, shares->connections);
-  process_host_options host;
-  host.program = plan.program;
-  host.run_folder = plan.knobs.pod_data + "/run";
-  host.pinner = pinner_from(plan.knobs);
-  host.passed = plan.knobs.engine_environment.items();
-  auto engines = process_engine_host::make(std::move(host), lines);
+  auto engines = process_engine_host::make(host_from(plan), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
   system_secrets secrets;
   metrics meters;
-  watched_time time{[&lines, &meters](milliseconds paused) {
-    meters.add(meter::pauses);
-    meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
-    lines.warn("runtime_was_paused", {{"ms", paused.count()}});
-  }};
+  watched_time time{[&](milliseconds paused) { tell_pause(paused, lines, meters); }};
   seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;
@@ -272,13 +303,7 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
-  probe_options checks{plan.program, plan.knobs.engine_check_budget};
-  checks.passed = plan.knobs.engine_environment.items();
-  if (plan.fitness) {
-    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
-  }
-  checks.time = &time;
-  process_probe probe{std::move(checks), lines};
+  process_probe probe{checks_from(plan, time, unfit), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs, shares->calls, time)};
