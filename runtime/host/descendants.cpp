@@ -75,7 +75,7 @@ bool was_left_by(pid_t orphan, const process_facts& facts, pid_t child, const st
   }
   // It has given up everything that it had from its engine.
   const auto began = facts_of(child);
-  return !strangers_come && began && facts.start > began->start &&
+  return !strangers_come && began && facts.start >= began->start &&
          !own_children::list().any_older(facts.start, child);
 }
 
