@@ -89,6 +89,9 @@ bool store_file::rest() {
     return false;
   }
   auto more = give_back();
+  if (!more && more.error().code == errc::storage_full && make_room()) {
+    more = give_back(); // into the log's space, which is free again
+  }
   if (!more && more.error().code == errc::storage_full && reserve_.held() > reserve_.wanted() / 2 &&
       reserve_.give()) {
     more = give_back(); // it needs some space itself, and brings more
