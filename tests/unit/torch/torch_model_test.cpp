@@ -17,6 +17,8 @@ struct behaviour {
   std::function<result<std::vector<host_tensor>>(std::vector<host_tensor>)> forward;
   std::function<void()> on_load = [] {};
   std::vector<std::vector<host_tensor>> seen;
+  std::vector<std::string> warnings;
+  bool raised = false;
 };
 
 class scripted_program final : public program {
@@ -26,6 +28,7 @@ class scripted_program final : public program {
     how_.seen.push_back(inputs);
     return how_.forward(std::move(inputs));
   }
+  bool raised() const override { return how_.raised; }
 
  private:
   behaviour& how_;
@@ -35,9 +38,9 @@ class scripted_backend final : public backend {
  public:
   explicit scripted_backend(behaviour& how) : how_(how) {}
   std::string device() const override { return "abacus"; }
-  result<std::unique_ptr<program>> load(const model_manifest&, const model_file&) override {
+  result<loaded_program> load(model_manifest&, const model_file&) override {
     how_.on_load();
-    return std::make_unique<scripted_program>(how_);
+    return loaded_program{std::make_unique<scripted_program>(how_), how_.warnings};
   }
 
  private:
