@@ -59,7 +59,8 @@ bool may_train(const Node* node) {
 class torchscript_state::finder {
  public:
   explicit finder(const torch::jit::Module& module)
-      : module_(module), graph_(inlined_forward(module)), aliases_(graph_) {}
+      // "Frozen": attributes of a module are told apart instead of counting as one unknown place.
+      : module_(module), graph_(inlined_forward(module)), aliases_(graph_, /*isFrozen=*/true) {}
 
   std::vector<slot> run() {
     objects_.emplace(graph_->inputs()[0], module_._ivalue());
@@ -128,8 +129,10 @@ class torchscript_state::finder {
       return;
     }
     if (is_normalisation(node) && may_train(node)) {
-      for (auto* input : node->inputs()) {
-        into_.push_back(input);
+      for (const auto* statistic : {"running_mean", "running_var"}) {
+        if (node->hasNamedInput(statistic)) {
+          into_.push_back(node->namedInput(statistic));
+        }
       }
     }
     const auto* schema = node->maybeSchema();
