@@ -8,6 +8,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/model_name.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -72,10 +73,6 @@ struct model_entry {
 };
 
 result<model_manifest> parse_manifest(std::string_view json);
-
-/// 1 to 64 characters out of A-Z a-z 0-9 . _ -, in parts with one / between them, as in
-/// "sentence-transformers/all-MiniLM-L6-v2".
-bool is_model_name(std::string_view);
 
 /// Checks one file and its manifest: exists, a regular file (at the end of symbolic links, as in
 /// caches and mounted volumes), within bounds, kind by content, hash.

@@ -68,7 +68,6 @@ using namespace manifest_fields;
 
 constexpr std::size_t manifest_bytes_max = std::size_t{256} << 10;
 constexpr std::size_t axes_declared_max = 256;
-constexpr std::size_t model_name_max = 64;
 constexpr std::array<std::pair<dtype, std::string_view>, 10> dtype_names{{
     {dtype::u8, "uint8"},
     {dtype::i8, "int8"},
@@ -164,9 +163,7 @@ result<void> read_head(const json::object& object, model_manifest& manifest) {
   }
   const auto name = text(object, "", "name");
   if (!name || !is_model_name(*name)) {
-    return broken("name",
-                  "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -, in parts with one / "
-                  "between them (no part . or ..)");
+    return broken("name", "must be " + std::string{model_name_rule});
   }
   manifest.name = *name;
   const auto kind = text(object, "", "kind");
@@ -189,23 +186,6 @@ result<void> read_head(const json::object& object, model_manifest& manifest) {
 }
 
 } // namespace
-
-bool is_model_name(std::string_view name) {
-  if (name.empty() || name.size() > model_name_max) {
-    return false;
-  }
-  for (;;) {
-    const auto slash = name.find('/');
-    const auto part = name.substr(0, slash);
-    if (!is_name(part) || part == "." || part == "..") {
-      return false;
-    }
-    if (slash == std::string_view::npos) {
-      return true;
-    }
-    name.remove_prefix(slash + 1);
-  }
-}
 
 std::string_view to_string(dtype type) {
   for (const auto& [value, name] : dtype_names) {
