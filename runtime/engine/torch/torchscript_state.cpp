@@ -135,6 +135,7 @@ class torchscript_state::finder {
         }
       }
     }
+    wildcard_ = wildcard_ || aliases_.writesToWildcard(node);
     const auto* schema = node->maybeSchema();
     for (std::size_t i = 0;
          schema != nullptr && i < schema->arguments().size() && i < node->inputs().size(); ++i) {
@@ -147,6 +148,10 @@ class torchscript_state::finder {
 
   bool is_written(Value* value) const {
     const bool tensor = value->type()->cast<c10::TensorType>() != nullptr;
+    // What was taken out of a container and written to may be any container's.
+    if (wildcard_ && !tensor && torch::jit::AliasDb::isMutableType(value)) {
+      return true;
+    }
     return std::any_of(into_.begin(), into_.end(), [&](Value* target) {
       return tensor && target->type()->cast<c10::TensorType>()
                  ? aliases_.mayAlias(value, target)
@@ -181,6 +186,7 @@ class torchscript_state::finder {
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;
+  bool wildcard_ = false; ///< a write to something that could be anything
 };
 
 torchscript_state torchscript_state::of(const torch::jit::Module& module) {

@@ -127,6 +127,19 @@ class Remembers(torch.nn.Module):
         return self.inner(x), len(self.past), self.calls
 
 
+class Kept(torch.nn.Module):
+    """Writes into a tensor that a list of its own holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: List[torch.Tensor] = [torch.zeros(1), torch.zeros(1)]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for one in self.kept:
+            one.add_(1)
+        return x + self.kept[1]
+
+
 class Signature(NamedTuple):
     total: torch.Tensor
     count: int
@@ -244,6 +257,7 @@ def strangers(folder: pathlib.Path) -> None:
     write(folder, "counter", Counter(), one, [tensor("y", "float32", [1])])
     write(folder, "remembers", Remembers(), [tensor("x", "float32", [2])],
           [tensor("y", "float32", [2]), tensor("past", "int64", []), tensor("calls", "int64", [])])
+    write(folder, "kept", Kept(), one, [tensor("y", "float32", [1])])
     norm = torch.jit.trace(torch.nn.BatchNorm1d(2, momentum=0.5).train(), torch.randn(4, 2), check_trace=False)
     write(folder, "training", torch.jit.script(Trained(norm)), [tensor("x", "float32", [4, 2])],
           [tensor("mean", "float32", [2])])

@@ -35,6 +35,7 @@ TEST(StrangersNames, DecideWhateverTheManifestsOrder) {
 TEST(StrangersState, EveryJobBeginsWithAttributesAsTheyWereLoaded) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(run("counter.pt", "counter", R"({"x":[0]})"), R"({"y":[1]})");
+    EXPECT_EQ(run("kept.pt", "kept", R"({"x":[0]})"), R"({"y":[1]})");
     EXPECT_EQ(run("remembers.pt", "remembers", R"({"x":[2,3]})"),
               R"({"y":[4,3],"past":2,"calls":1})");
     EXPECT_EQ(run("training.pt", "training", R"({"x":[[2,4],[2,4],[2,4],[2,4]]})"),
