@@ -3,7 +3,7 @@
 #
 #   docker build -t tayfa .                                                            the demo's model
 #   docker build -t tayfa --build-arg MODEL=models/x.pt --build-arg MODEL_SHA256=… .   your own (x.pt.manifest.json beside it)
-#   docker run --rm -p 8000:8000 [--gpus all] tayfa
+#   docker run -p 127.0.0.1:8000:8000 -v tayfa:/var/lib/tayfa [--gpus all] tayfa       prints an API key at its first start, once
 #
 # Packages are listed in runtime/setup/packages.txt; tests/style/check_dockerfile.py checks this file against the tree.
 
@@ -68,12 +68,13 @@ RUN apt-get update \
 COPY LICENSE /opt/tayfa/LICENSE
 COPY --from=model /image/ /
 
-# The container's network is the boundary: what reaches PORT is decided by whoever publishes it. On a load-balancing endpoint RunPod sets PORT;
-# a worker of RunPod's queue (RUNPOD_WEBHOOK_GET_JOB) listens on the loopback only.
+# PORT listens on every address of the container, so a key is needed: where the volume has none yet, one is made at the first start and printed once
+# (tayfa key makes others). On a load-balancing endpoint RunPod sets PORT and asks for its own key before a request comes here, so no other is made; a
+# worker of RunPod's queue (RUNPOD_WEBHOOK_GET_JOB) listens on the loopback only.
 ENV PATH=/opt/tayfa/bin:$PATH \
     LD_PRELOAD=libtcmalloc_minimal.so.4 \
     PORT=8000 \
-    TAYFA_HTTP_ALLOW_PUBLIC=true \
+    TAYFA_HTTP_FIRST_KEY=true \
     TAYFA_POD_DATA=/var/lib/tayfa/data \
     NVIDIA_VISIBLE_DEVICES=all \
     NVIDIA_DRIVER_CAPABILITIES=compute,utility

@@ -33,13 +33,14 @@ bool child_keeper::down(const caf::down_msg& m) {
   const auto index = static_cast<std::size_t>(it - children_.begin());
   *it = nullptr;
   const auto how = judge_(m.reason);
-  if (how == end::failed || how == end::excused) {
+  if (how != end::normal && how != end::refresh) {
     ctx_.outside.log.warn("child_failed", {{"child", group_.children()[index].name},
                                            {"reason", caf::to_string(m.reason)}});
   }
   switch (how) {
   case end::refresh: execute(group_.refreshed(now(), index)); break;
-  case end::excused: execute(group_.excused(now(), index)); break;
+  case end::excused: execute(group_.excused(now(), index, false)); break;
+  case end::excused_after_work: execute(group_.excused(now(), index, true)); break;
   case end::normal: execute(group_.ended(now(), index, true)); break;
   case end::failed: execute(group_.ended(now(), index, false)); break;
   }

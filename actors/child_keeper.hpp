@@ -27,7 +27,7 @@ class child_keeper {
     std::function<void(std::size_t, error, std::chrono::milliseconds)> quarantined{};
   };
   /// How a child ended, from its exit reason.
-  enum class end : std::uint8_t { normal, refresh, excused, failed };
+  enum class end : std::uint8_t { normal, refresh, excused, excused_after_work, failed };
   using judge = std::function<end(const caf::error&)>;
 
   child_keeper(caf::local_actor* owner, pod_context, supervision::policy,

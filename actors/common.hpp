@@ -9,6 +9,8 @@
 
 #include <caf/all.hpp>
 #include <exception>
+#include <functional>
+#include <new>
 #include <string>
 
 namespace tayfa {
@@ -18,6 +20,25 @@ struct pod_context {
   world& outside;
   const config& knobs;
 };
+
+/// Makes an answer and sends it: 503 when there is no memory to make it.
+template <class Make>
+void send_made(const reply_ptr& answer, Make make) {
+  try {
+    answer->send(make());
+  } catch (const std::bad_alloc&) {
+    answer->send(api::refuse(error{errc::busy, {}}));
+  }
+}
+/// Likewise; `received` is told whether its client's machine has all of it.
+template <class Make>
+void send_made(const reply_ptr& answer, Make make, std::function<void(bool)> received) {
+  try {
+    answer->send(make(), std::move(received), proof::received);
+  } catch (const std::bad_alloc&) {
+    answer->send(api::refuse(error{errc::busy, {}}));
+  }
+}
 
 /// The message stays in the mailbox until the actor's next state can serve it.
 template <class Message>
@@ -41,21 +62,26 @@ inline auto present() {
   return [](const are_you_there&) { return here_i_am{}; };
 }
 
+/// The end of an actor by an exception: its text is in the log.
+inline caf::error actor_failed(const char* name, event_log& log, const std::exception_ptr& e) {
+  std::string text = "not a std::exception";
+  try {
+    std::rethrow_exception(e);
+  } catch (const std::exception& x) {
+    text = x.what();
+  } catch (...) {
+  }
+  log.error("actor_failed", {{"actor", name}, {"text", text}});
+  return caf::make_error(caf::sec::runtime_error, text);
+}
+
 /// Exceptions end the actor with their text in the log; errors that come back to a sender never
 /// kill it.
 template <class Self>
 void guard(Self* self, event_log& log) {
   self->set_exception_handler(
       [&log, self](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
-        std::string text = "not a std::exception";
-        try {
-          std::rethrow_exception(e);
-        } catch (const std::exception& x) {
-          text = x.what();
-        } catch (...) {
-        }
-        log.error("actor_failed", {{"actor", self->name()}, {"text", text}});
-        return caf::make_error(caf::sec::runtime_error, text);
+        return actor_failed(self->name(), log, e);
       });
   self->set_error_handler([&log, self](caf::error& e) {
     log.warn("actor_error", {{"actor", self->name()}, {"text", caf::to_string(e)}});
@@ -67,18 +93,43 @@ void guard(Self* self, event_log& log) {
   });
 }
 
-/// Sends `timer{ticket, topic}` to oneself after `delay`.
+/// Sends a timer to oneself, due when the pod has run for `delay`; never before.
 template <class Self>
-void send_timer(Self* self, std::chrono::milliseconds delay, std::uint64_t ticket,
-                std::uint32_t topic = 0) {
-  self->delayed_send(self, caf::timespan{delay}, timer{ticket, topic});
+void send_timer(Self* self, const time_source& time, std::chrono::milliseconds delay,
+                std::uint64_t ticket, std::uint32_t topic = 0) {
+  const auto due = time.now() + delay;
+  self->delayed_send(self, caf::timespan{delay}, timer{{ticket, topic}, due.time_since_epoch()});
 }
 
-/// Likewise, at this moment or just after it; never before.
+/// Likewise, due at this moment.
 template <class Self>
-void send_timer_at(Self* self, moment now, moment at, std::uint64_t ticket) {
+void send_timer_at(Self* self, const time_source& time, moment at, std::uint64_t ticket) {
   using std::chrono::milliseconds;
-  send_timer(self, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now), ticket);
+  const auto now = time.now();
+  send_timer(self, time, at <= now ? milliseconds{0} : std::chrono::ceil<milliseconds>(at - now),
+             ticket);
+}
+
+/// For what others wait for, such as a ping: it is due whenever it comes, also after a pause.
+template <class Self>
+void send_reminder(Self* self, const time_source& time, std::chrono::milliseconds delay,
+                   std::uint64_t ticket, std::uint32_t topic = 0) {
+  self->delayed_send(self, caf::timespan{delay},
+                     timer{{ticket, topic}, time.now().time_since_epoch()});
+}
+
+/// The handler for timers: `serve` gets those that are due; the others are sent again for the rest
+/// of their time.
+template <class Self, class Serve>
+auto when_due(Self* self, const time_source& time, Serve serve) {
+  return [self, &time, serve = std::move(serve)](const timer& m) {
+    const auto rest = m.due.count() == 0 ? m.due : time.until(moment{m.due});
+    if (rest.count() > 0) {
+      self->delayed_send(self, std::chrono::ceil<std::chrono::milliseconds>(rest), m);
+      return;
+    }
+    serve(m.what);
+  };
 }
 
 /// Moves a machine, writes the one log line of a lifecycle change, counts the edge and tells who

@@ -22,7 +22,7 @@ std::string kind_of_device(const std::string& device) {
 
 gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms terms)
     : gpu_worker_actor::base(cfg), ctx_(ctx), terms_(std::move(terms)),
-      since_(ctx_.outside.time.now()), last_frame_(since_) {
+      since_(ctx_.outside.time.now()) {
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (m.reason == caf::exit_reason::kill) {
@@ -58,34 +58,34 @@ void gpu_worker::on_exit() {
 gpu_worker::behavior_type gpu_worker::starting() {
   return {[this](const engine_news& m) { news(m); },
           ignore<model_granted>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 gpu_worker::behavior_type gpu_worker::loading() {
   return {[this](const engine_news& m) { news(m); },
           [this](const model_granted& m) { granted(m); },
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 gpu_worker::behavior_type gpu_worker::serving() {
   return {[this](const engine_news& m) { news(m); },
           ignore<model_granted>(),
-          [this](const assign_attempt& m) { assigned(m); },
+          [this](const assign_attempts& m) { assigned(m); },
           [this](const revoke_attempt& m) { revoked(m); },
           [this](const change_worker_model& m) { change(m); },
           [this](const drain_engine& m) { drain(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 gpu_worker::behavior_type gpu_worker::ending() {
@@ -96,12 +96,12 @@ gpu_worker::behavior_type gpu_worker::ending() {
             }
           },
           ignore<model_granted>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
           ignore<crew>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 // ---- what the process did ----------------------------------------------------------------------
@@ -126,7 +126,7 @@ void gpu_worker::born() {
 }
 
 void gpu_worker::on(const engine_frame& e) {
-  last_frame_ = ctx_.outside.time.now();
+  heard_ = true;
   born();
   std::visit(
       [this](const auto& body) {
@@ -155,7 +155,9 @@ void gpu_worker::on(const engine_exited& e) {
   exited_ = true;
   ctx_.outside.log.info("engine_exited", {{"worker", terms_.worker}, {"how", e.text}});
   if (alive()) {
-    leave(cause::crashed, error{e.started ? errc::engine_crash : errc::engine_start, e.text});
+    from_outside_ = killed_from_outside(e);
+    const auto text = from_outside_ ? e.text + ", from outside" : e.text;
+    leave(cause::crashed, error{e.started ? errc::engine_crash : errc::engine_start, text});
   }
   quit(to_reason(how_it_ended()));
 }
@@ -214,7 +216,6 @@ void gpu_worker::said(const protocol::load_finished& m) {
     return;
   }
   if (!m.ok) {
-    news_.next_model.clear(); // the slot is of more use with the default than with none
     shut_down(cause::load_failed, error{errc_from(m.code).value_or(errc::model_invalid), m.text});
     return;
   }
@@ -288,19 +289,20 @@ void gpu_worker::offer() {
   send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
 }
 
-void gpu_worker::assigned(const assign_attempt& m) {
+void gpu_worker::assigned(const assign_attempts& m) {
   if (m.worker != terms_.worker) {
     return;
   }
-  given_lately_ = true;
-  running_.insert(m.body.attempt);
-  if (running_.size() == 1) {
-    move_to(engine_state::PROCESSING, cause::jobs_started);
-    tell_news();
+  for (auto body : m.bodies) {
+    given_lately_ = true;
+    running_.insert(body.attempt);
+    if (running_.size() == 1) {
+      move_to(engine_state::PROCESSING, cause::jobs_started);
+      tell_news();
+    }
+    body.model = model_;
+    ctx_.outside.engines.send(terms_.worker, std::move(body));
   }
-  auto assignment = m.body;
-  assignment.model = model_;
-  ctx_.outside.engines.send(terms_.worker, std::move(assignment));
 }
 
 void gpu_worker::revoked(const revoke_attempt& m) {
@@ -372,7 +374,7 @@ void gpu_worker::met(const crew& m) {
   }
 }
 
-void gpu_worker::timed(const timer& m) {
+void gpu_worker::timed(const due_timer& m) {
   switch (static_cast<topic>(m.topic)) {
   case state_budget:
     if (m.ticket == state_ticket_ && alive()) {
@@ -402,8 +404,10 @@ void gpu_worker::check_heartbeat() {
   if (!alive()) {
     return;
   }
-  const auto silence = ctx_.outside.time.now() - last_frame_;
-  if (silence > ctx_.knobs.engine_heartbeat * ctx_.knobs.engine_heartbeat_misses) {
+  // Counted in checks, not in time: frames that wait in this mailbox are read before the next
+  // check, however slowly this pod runs.
+  misses_ = std::exchange(heard_, false) ? 0 : misses_ + 1;
+  if (misses_ > ctx_.knobs.engine_heartbeat_misses) {
     kill(cause::hung, error{errc::engine_hang, "no heartbeat"});
     return;
   }
@@ -427,7 +431,7 @@ void gpu_worker::move_to(engine_state to, cause why) {
 }
 
 std::uint64_t gpu_worker::arm(std::chrono::milliseconds delay, topic about) {
-  send_timer(this, delay, ++ticket_, about);
+  send_timer(this, ctx_.outside.time, delay, ++ticket_, about);
   return ticket_;
 }
 

@@ -36,6 +36,7 @@ enum class worker_end : std::uint8_t {
   refresh = 2,  ///< a fresh process was asked for, by a job or for another model: start it at once
   failed = 3,   ///< by itself
   in_job = 4, ///< while a job ran: the job's attempt is what counts it (max_attempts), not the slot
+  in_later_job = 5, ///< likewise, when it had ended other jobs well
 };
 caf::error to_reason(worker_end);
 worker_end worker_end_from(const caf::error&);
@@ -81,7 +82,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void said_of_attempt(const About&);
 
   void granted(const model_granted&);
-  void assigned(const assign_attempt&);
+  void assigned(const assign_attempts&);
   void revoked(const revoke_attempt&);
   void change(const change_worker_model&);
   void drain(const drain_engine&);
@@ -89,7 +90,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void met(const crew&);
   /// Tells the supervisor what people see of the slot.
   void tell_news();
-  void timed(const timer&);
+  void timed(const due_timer&);
 
   void offer();
   void check_heartbeat();
@@ -98,6 +99,7 @@ class gpu_worker : public gpu_worker_actor::base {
   /// Ends it at once: the process cannot be trusted to obey.
   void kill(cause, error reason);
   void leave(cause, error reason);
+  void model_lost();
   void move_to(engine_state, cause);
   /// SIGTERM, then SIGKILL, then giving up, each after the grace.
   void step_down();
@@ -111,8 +113,9 @@ class gpu_worker : public gpu_worker_actor::base {
   worker_terms terms_;
   machine<engine_state> state_;
   moment since_;
-  moment last_frame_;
-  worker_facts facts_; ///< as the engine said
+  bool heard_ = false;       ///< a frame came since the last heartbeat check
+  std::uint32_t misses_ = 0; ///< heartbeat checks in a row without one
+  worker_facts facts_;       ///< as the engine said
   slot_news news_;
   bool batches_ = false; ///< its engine makes batches, whatever the model allows
   bool load_sent_ = false;
@@ -121,9 +124,10 @@ class gpu_worker : public gpu_worker_actor::base {
   std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
   error reason_;                                 ///< why it ended, when that was not asked for
   bool asked_ = false;                           ///< the end was asked for
-  bool refresh_ = false;                         ///< ended because a job wanted a fresh process
+  bool refresh_ = false;                         ///< a fresh process is to take its place at once
   bool exited_ = false;
-  bool in_job_ = false; ///< attempts ran when it ended
+  bool from_outside_ = false; ///< it was killed by somebody else
+  bool in_job_ = false;       ///< attempts ran when it ended
   bool offered_ = false;
   bool draining_ = false;
   bool given_lately_ = false; ///< an attempt came since the last drain_check

@@ -17,7 +17,7 @@ worker_end worker_end_from(const caf::error& e) {
     return worker_end::as_asked;
   }
   const auto& context = e.context();
-  for (const auto end : {worker_end::refresh, worker_end::in_job}) {
+  for (const auto end : {worker_end::refresh, worker_end::in_job, worker_end::in_later_job}) {
     if (context.match_elements<std::int32_t>() &&
         context.get_as<std::int32_t>(0) == static_cast<std::int32_t>(end)) {
       return end;
@@ -70,18 +70,39 @@ worker_end gpu_worker::how_it_ended() const {
   if (asked_) {
     return worker_end::as_asked;
   }
-  return refresh_ ? worker_end::refresh : in_job_ ? worker_end::in_job : worker_end::failed;
+  if (refresh_) {
+    return worker_end::refresh;
+  }
+  if (!in_job_) {
+    return worker_end::failed;
+  }
+  return news_.completed > 0 ? worker_end::in_later_job : worker_end::in_job;
+}
+
+/// However it ended: what it was loading is suspect. A slot that was asked for that model goes on
+/// with another one at once; its engine is not at fault.
+void gpu_worker::model_lost() {
+  if (!terms_.model.empty()) {
+    news_.next_model.clear();
+    refresh_ = true;
+  }
+  if (!model_.empty() && terms_.mates.loader) {
+    send(terms_.mates.loader, model_refused{terms_.worker, model_, reason_});
+  }
 }
 
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
   in_job_ = !running_.empty();
+  if (load_sent_ && !asked_ && state_.state() == engine_state::LOADING_MODEL) {
+    model_lost();
+  }
   news_.lost += running_.size();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();
   tell_news();
-  send(terms_.mates.queue, worker_gone{terms_.worker, reason_});
+  send(terms_.mates.queue, worker_gone{terms_.worker, reason_, from_outside_});
   become(ending());
 }
 

@@ -12,7 +12,7 @@ health::behavior_type health::make_behavior() {
           [this](const slot_left& m) { engines_.erase(m.slot); },
           [this](const pod_moved& m) { ctx_.outside.meters.set(meter::ready, m.ready ? 1 : 0); },
           [this](const crew& m) { met(m); },
-          [this](const timer&) { tick(); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           [this](const ask_health&) { return answer(); }};
 }
 
@@ -41,26 +41,47 @@ void health::met(const crew& m) {
   }
 }
 
+void health::timed(const due_timer& m) {
+  switch (static_cast<topic>(m.topic)) {
+  case next_round: tick(); break;
+  case patience_over: judge(); break;
+  }
+}
+
 void health::tick() {
   ctx_.outside.meters.set(meter::resident_bytes,
                           static_cast<double>(ctx_.outside.probe.resident_bytes()));
+  ++round_;
+  unanswered_.clear();
   ask(crew_.queue, "queue");
   ask(crew_.ingress, "ingress");
   ask(crew_.loader, "model_loader");
   ask(crew_.remote, "remote_workers");
-  send_timer(this, round, 0);
+  send_timer(this, ctx_.outside.time, patience, round_, patience_over);
+  send_timer(this, ctx_.outside.time, round, round_, next_round);
 }
 
+/// The time for an answer is a timer of the pod's clock and not the request's own, which a pause of
+/// the pod would use up.
 template <class Actor>
 void health::ask(const Actor& whom, std::string name) {
-  request(whom, caf::timespan{patience}, are_you_there{})
-      .then([](const here_i_am&) {},
-            [this, name](const caf::error& e) {
-              if (e ==
-                  caf::sec::request_timeout) { // a dead one is the supervisor's business already
-                send(crew_.supervisor, part_stuck{name});
-              }
+  unanswered_.insert(name);
+  const auto answered = [this, name = std::move(name), number = round_] {
+    if (number == round_) {
+      unanswered_.erase(name);
+    }
+  };
+  request(whom, caf::infinite, are_you_there{})
+      .then([answered](const here_i_am&) { answered(); },
+            [answered](const caf::error&) { // a dead one is the supervisor's business already
+              answered();
             });
+}
+
+void health::judge() {
+  for (const auto& name : unanswered_) {
+    send(crew_.supervisor, part_stuck{name});
+  }
 }
 
 health_answer health::answer() const {

@@ -8,6 +8,8 @@
 #include "actors/common.hpp"
 
 #include <map>
+#include <set>
+#include <string>
 
 namespace tayfa {
 
@@ -26,10 +28,14 @@ class health : public health_actor::base {
   void engine(const engine_moved&);
   void beat(const engine_beat&);
   void met(const crew&);
+  void timed(const due_timer&);
   void tick();
+  void judge();
   health_answer answer() const;
   template <class Actor>
   void ask(const Actor&, std::string name);
+
+  enum topic : std::uint32_t { next_round, patience_over };
 
   struct engine_seen {
     std::uint64_t incarnation = 0;
@@ -40,6 +46,8 @@ class health : public health_actor::base {
   pod_context ctx_;
   crew crew_;
   bool ticking_ = false;
+  std::uint64_t round_ = 0;
+  std::set<std::string> unanswered_; ///< of this round, who has been asked and has not answered
   std::map<slot_id, engine_seen> engines_;
 };
 

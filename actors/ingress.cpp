@@ -1,5 +1,6 @@
 #include "actors/ingress.hpp"
 
+#include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
 #include "runtime/core/job_table.hpp"
 #include "runtime/http/event_stream.hpp"
@@ -56,7 +57,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { waited(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { waited(m); }),
           present()};
 }
 
@@ -73,11 +74,11 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  const auto id = job_table::make_id(ctx_.outside.random, call.job.sync);
+  const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   if (sync) {
-    wait_for(id, answer, call.wait);
+    wait_for(id, call.who, answer, call.wait);
   }
   request(crew_.queue, caf::infinite, submit_job{id, call.job, sync})
       .then(
@@ -100,31 +101,46 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
-  answer_with_state(call.id, answer, call.keep);
+  answer_with_state(call.id, call.who, answer, call.keep);
 }
 
-void runpod_ingress::answer_with_state(const job_id& id, const reply_ptr& answer,
-                                       std::optional<milliseconds> keep) {
-  request(crew_.queue, caf::infinite, find_job{id, keep})
+void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
+                                       const reply_ptr& answer, std::optional<milliseconds> keep) {
+  request(crew_.queue, caf::infinite, find_job{id, keep, who})
       .then(
           [answer](const job_answer& a) {
-            answer->send(a.value ? api::job(*a.value) : api::refuse(a.value.error()));
+            send_made(answer,
+                      [&a] { return a.value ? api::job(*a.value) : api::refuse(a.value.error()); });
           },
           failed(answer));
 }
 
 void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, read_job_stream{call.id})
+  request(crew_.queue, caf::infinite, read_job_stream{call.id, call.who})
       .then(
-          [answer](const stream_answer& a) {
-            answer->send(a.value ? api::chunks(a.value->first, a.value->second)
-                                 : api::refuse(a.value.error()));
+          [this, answer](const stream_answer& a) {
+            if (!a.value || a.value->chunks.empty()) {
+              send_made(answer, [&] {
+                return a.value ? api::chunks(a.value->view, {}) : api::refuse(a.value.error());
+              });
+              return;
+            }
+            // What its reader has not received stays, and is given again.
+            auto note = [queue = crew_.queue, id = a.value->view.id,
+                         last = a.value->last](bool received) {
+              if (received) {
+                caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
+              }
+            };
+            send_made(
+                answer, [&] { return api::chunks(a.value->view, a.value->chunks); },
+                std::move(note));
           },
           failed(answer));
 }
 
 void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, cancel_job{call.id})
+  request(crew_.queue, caf::infinite, cancel_job{call.id, false, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -133,7 +149,7 @@ void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, retry_job{call.id})
+  request(crew_.queue, caf::infinite, retry_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -142,7 +158,7 @@ void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, drop_job{call.id})
+  request(crew_.queue, caf::infinite, drop_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
@@ -150,8 +166,8 @@ void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
           failed(answer));
 }
 
-void runpod_ingress::on(const api::purge&, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, purge_jobs{})
+void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, purge_jobs{call.who})
       .then(
           [answer](const purge_answer& a) {
             answer->send(a.removed ? api::purged(*a.removed) : api::refuse(a.removed.error()));
@@ -160,23 +176,28 @@ void runpod_ingress::on(const api::purge&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, list_of_jobs{call.filter})
-      .then([answer](const list_answer& a) { answer->send(api::jobs(a.value)); }, failed(answer));
-}
-
-void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
-  auto filter = call.filter;
-  filter.endpoint = call.endpoint;
-  request(crew_.queue, caf::infinite, list_of_jobs{std::move(filter)})
-      .then([answer](const list_answer& a) { answer->send(api::requests(a.value)); },
+  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
+      .then([answer](
+                const list_answer& a) { send_made(answer, [&a] { return api::jobs(a.value); }); },
             failed(answer));
 }
 
+void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
+  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
+      .then(
+          [answer](const list_answer& a) {
+            send_made(answer, [&a] { return api::requests(a.value); });
+          },
+          failed(answer));
+}
+
 void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, inspect_job{call.id})
+  request(crew_.queue, caf::infinite, inspect_job{call.id, call.who})
       .then(
           [answer](const detail_answer& a) {
-            answer->send(a.value ? api::detail(*a.value) : api::refuse(a.value.error()));
+            send_made(answer, [&a] {
+              return a.value ? api::detail(*a.value) : api::refuse(a.value.error());
+            });
           },
           failed(answer));
 }
@@ -188,7 +209,7 @@ void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
     answer->send(std::move(stream));
     return;
   }
-  request(crew_.queue, caf::infinite, inspect_job{call.job})
+  request(crew_.queue, caf::infinite, inspect_job{call.job, call.who})
       .then(
           [answer, stream](const detail_answer& a) {
             answer->send(a.value ? stream : api::refuse(a.value.error()));
@@ -235,7 +256,7 @@ void runpod_ingress::for_remote(api::worker_request call, const reply_ptr& answe
 }
 
 /// The engines of this pod and the remote workers, together.
-void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
+void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
   const auto add = [](api::worker_counts& all, const health_answer& h) {
     all.initializing += h.initializing;
     all.idle += h.idle;
@@ -243,7 +264,7 @@ void runpod_ingress::on(const api::health&, const reply_ptr& answer) {
     all.running += h.running;
     all.unhealthy += h.unhealthy;
   };
-  request(crew_.queue, caf::infinite, count_jobs{})
+  request(crew_.queue, caf::infinite, count_jobs{call.who})
       .then(
           [this, answer, add](const counts_answer& jobs) {
             request(crew_.health, caf::infinite, ask_health{})
@@ -273,15 +294,15 @@ void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
-  answer->send(api::metrics_text(ctx_.outside.meters.render()));
+  send_made(answer, [this] { return api::metrics_text(ctx_.outside.meters.render()); });
 }
 
 // ---- waits of /runsync -------------------------------------------------------------------------
 
-void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
+void runpod_ingress::wait_for(const job_id& id, const job_access& who, const reply_ptr& answer,
                               std::chrono::milliseconds time) {
   const auto until = ctx_.outside.time.now() + time;
-  waits_.emplace(id, wait{until, answer});
+  waits_.emplace(id, wait{until, who, answer});
   arm(until);
 }
 
@@ -289,7 +310,11 @@ void runpod_ingress::wait_for(const job_id& id, const reply_ptr& answer,
 void runpod_ingress::ended(const job_ended& m) {
   const auto [first, last] = waits_.equal_range(m.view.id);
   for (auto it = first; it != last; ++it) {
-    it->second.answer->send(api::job(m.view));
+    send_made(it->second.answer, [&m] {
+      auto answer = api::job(m.view);
+      answer.headers.emplace_back(job_field, m.view.id.str());
+      return answer;
+    });
   }
   waits_.erase(first, last);
 }
@@ -300,14 +325,14 @@ void runpod_ingress::wait_instead(const job_id& asked, const job_view& known) {
     return; // its time was up already
   }
   if (is_final(known.state)) {
-    answer_with_state(known.id, node.mapped().answer);
+    answer_with_state(known.id, node.mapped().who, node.mapped().answer);
     return;
   }
   node.key() = known.id;
   waits_.insert(std::move(node));
 }
 
-void runpod_ingress::waited(const timer& m) {
+void runpod_ingress::waited(const due_timer& m) {
   if (m.ticket != ticket_) {
     return;
   }
@@ -316,7 +341,7 @@ void runpod_ingress::waited(const timer& m) {
   std::optional<moment> next;
   for (auto it = waits_.begin(); it != waits_.end();) {
     if (it->second.until <= now) {
-      answer_with_state(it->first, it->second.answer);
+      answer_with_state(it->first, it->second.who, it->second.answer);
       it = waits_.erase(it);
     } else {
       next = next ? std::min(*next, it->second.until) : it->second.until;
@@ -333,7 +358,7 @@ void runpod_ingress::arm(moment until) {
     return;
   }
   armed_for_ = until;
-  send_timer_at(this, ctx_.outside.time.now(), until, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, until, ++ticket_);
 }
 
 // ---- the pod -----------------------------------------------------------------------------------
@@ -350,7 +375,7 @@ void runpod_ingress::met(const crew& m) {
     auto waits = std::move(waits_);
     waits_.clear();
     for (auto& [id, w] : waits) {
-      answer_with_state(id, w.answer);
+      answer_with_state(id, w.who, w.answer);
     }
   }
 }

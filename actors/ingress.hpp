@@ -63,12 +63,12 @@ class runpod_ingress : public ingress_actor::base {
   void pod(const pod_moved&);
   void load(const load_changed&);
   void met(const crew&);
-  void waited(const timer&);
+  void waited(const due_timer&);
 
-  void wait_for(const job_id&, const reply_ptr&, std::chrono::milliseconds);
+  void wait_for(const job_id&, const job_access&, const reply_ptr&, std::chrono::milliseconds);
   void wait_instead(const job_id& asked, const job_view& known);
   void answer_with_slots(const slot_answer&, const reply_ptr&);
-  void answer_with_state(const job_id&, const reply_ptr&,
+  void answer_with_state(const job_id&, const job_access&, const reply_ptr&,
                          std::optional<milliseconds> keep = std::nullopt);
   /// The timer fires at the earliest wait; a wait that ended early costs one idle scan.
   void arm(moment until);
@@ -77,6 +77,7 @@ class runpod_ingress : public ingress_actor::base {
 
   struct wait {
     moment until;
+    job_access who;
     reply_ptr answer;
   };
 

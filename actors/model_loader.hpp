@@ -3,17 +3,25 @@
 //
 // States: EMPTY (workers' wishes are postponed) -> CHECKED. It never touches a GPU: loading itself
 // happens in the engine.
+//
+// A file that an engine refuses is looked at again: when another one has taken its place, with a
+// manifest that fits, that one is the model from then on; else the queue hears that it cannot be
+// loaded. A worker that wants no particular model is given one that was not refused.
 #pragma once
 
 #include "actors/common.hpp"
 #include "runtime/model/catalogue.hpp"
 
+#include <deque>
+#include <map>
+#include <set>
 #include <vector>
 
 namespace tayfa {
 
 struct catalogue_news {
   result<std::vector<model_entry>> models;
+  std::optional<model_refused> about{}; ///< the file of this one only was looked at
 };
 
 struct model_granted {
@@ -26,20 +34,35 @@ class model_loader : public model_loader_actor::base {
 
   const char* name() const override { return "model_loader"; }
   behavior_type make_behavior() override;
-  void on_exit() override { crew_ = crew{}; }
+  void on_exit() override {
+    crew_ = crew{};
+    wishes_.clear();
+  }
 
  private:
   behavior_type empty();
   behavior_type checked();
   void check();
   void learned(const catalogue_news&);
-  model_granted grant(const want_model&) const;
+  caf::result<model_granted> grant(const want_model&);
+  const model_entry& chosen_for(const want_model&) const;
+  void refused(const model_refused&);
+  void looked_again(const model_refused&, const result<std::vector<model_entry>>&);
+  void tell_queue();
   void met(const crew&);
   void loaded(const model_loaded&);
 
   pod_context ctx_;
   crew crew_;
   std::vector<model_entry> models_;
+  std::map<std::string, std::uint64_t> versions_; ///< of those whose file was replaced
+  std::set<std::string> refused_;                 ///< engines could not load them, lately
+  std::set<std::string> looked_at_;               ///< their files are being looked at again
+  struct wish {
+    want_model asked;
+    caf::typed_response_promise<model_granted> later;
+  };
+  std::deque<wish> wishes_; ///< for those
 };
 
 } // namespace tayfa

@@ -1,15 +1,33 @@
 #include "actors/queue.hpp"
 
+#include <exception>
+#include <new>
+
 namespace tayfa {
 
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_books> books)
     : queue_actor::base(cfg), ctx_(ctx), books_(std::move(books)), table_(books_->table) {
   guard(this, ctx_.outside.log);
+  // A change of the table that broke off for want of memory is not to be gone on with: the process
+  // ends, and the next one begins with what is durable.
+  set_exception_handler([this](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
+    auto failed = actor_failed(name(), ctx_.outside.log, e);
+    try {
+      std::rethrow_exception(e);
+    } catch (const std::bad_alloc&) {
+      std::terminate();
+    } catch (...) {
+      return failed;
+    }
+  });
 }
 
 queue::behavior_type queue::make_behavior() {
   // What an earlier queue had under way is not known to be durable: it is put again, and putting a
   // row twice changes nothing. What it had given out is void.
+  ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
+    caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
+  });
   table_.not_committed();
   decided(std::exchange(books_->left, {}));
   decided(table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
@@ -18,11 +36,17 @@ queue::behavior_type queue::make_behavior() {
 }
 
 void queue::on_exit() {
+  ctx_.outside.store.on_failure(nullptr);
   crew_ = crew{};
   workers_.clear();
+  purges_.clear();
+  handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
   fetches_.clear();
+  fetch_of_.clear();
+  hooks_for_room_.clear();
+  results_owed_.clear();
 }
 
 queue::behavior_type queue::waiting() {
@@ -30,16 +54,17 @@ queue::behavior_type queue::waiting() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           postpone<worker_ready>(),
@@ -51,7 +76,7 @@ queue::behavior_type queue::waiting() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -60,16 +85,17 @@ queue::behavior_type queue::serving() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
           },
+          [this](const model_refused& m) { refused(m); },
           [this](const drain_worker& m) {
             decided(table_.worker_draining(now(), m.worker));
             after();
@@ -84,7 +110,7 @@ queue::behavior_type queue::serving() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -93,13 +119,14 @@ queue::behavior_type queue::draining() {
           [this](const find_job& m) { return find(m); },
           [this](const cancel_job& m) { return cancel(m); },
           [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs&) { return counts_answer{table_.counts()}; },
+          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
           [this](const retry_job& m) { return retry(m); },
           [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs&) { return purge(); },
+          [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
           ignore<models_known>(),
+          ignore<model_refused>(),
           ignore<drain_worker>(),
           [this](const store_news& m) { news(m); },
           ignore<worker_ready>(),
@@ -114,7 +141,7 @@ queue::behavior_type queue::draining() {
           [this](const crew& m) { met(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          [this](const timer& m) { deadline(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
           present()};
 }
 
@@ -124,6 +151,11 @@ void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
                              caf::actor_cast<gpu_worker_actor>(current_sender())};
   decided(table_.worker_joined(now(), m.worker, m.facts));
+  after();
+}
+
+void queue::refused(const model_refused& m) {
+  decided(table_.model_refused(now(), m.model, m.why));
   after();
 }
 
@@ -182,7 +214,7 @@ void queue::gone(const worker_gone& m) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  decided(table_.worker_lost(now(), m.worker.slot, m.why));
+  decided(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
   after();
 }
 
@@ -217,16 +249,23 @@ void queue::met(const crew& m) {
   }
 }
 
-void queue::deadline(const timer& m) {
+void queue::deadline(const due_timer& m) {
   if (m.topic == commit_now) {
     commit_soon_ = false;
     commit();
     after();
     return;
   }
+  if (m.topic == room_again) {
+    waits_for_room_ = false;
+    call_large_hooks();
+    deliver_large();
+    return;
+  }
   if (m.topic == storage_again) {
     if (m.ticket == storage_ticket_) {
       commit(true);
+      ask_for_space();
       after();
     }
     return;
@@ -245,9 +284,13 @@ void queue::after() {
   commit_soon();
   tell_load();
   arm();
-  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty();
+  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
+                       results_owed_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && crew_.supervisor &&
-      ((table_.running() == 0 && settled) || broken_)) {
+      ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
+    if (!settled && !broken_) {
+      give_up_on_storage();
+    }
     drained_told_ = true;
     send(crew_.supervisor, queue_drained{});
   }
@@ -257,6 +300,11 @@ void queue::tell_load() {
   const auto counts = table_.counts();
   ctx_.outside.meters.set(meter::jobs_in_queue, static_cast<double>(counts.in_queue));
   ctx_.outside.meters.set(meter::jobs_in_progress, static_cast<double>(counts.in_progress));
+  if (const auto before = std::exchange(chunks_dropped_told_, counts.chunks_dropped);
+      before != counts.chunks_dropped) {
+    ctx_.outside.meters.add(meter::chunks_dropped,
+                            static_cast<double>(counts.chunks_dropped - before));
+  }
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
   const bool same =
       next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;
@@ -281,7 +329,7 @@ void queue::arm() {
     return;
   }
   armed_for_ = next;
-  send_timer_at(this, now(), *next, ++ticket_);
+  send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
 }
 
 } // namespace tayfa

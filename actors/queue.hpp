@@ -11,14 +11,18 @@
 // a time; what is decided meanwhile goes with the next one, and so does what waits in the mailbox
 // when that one may begin. So a busy queue commits in groups and an idle one at once, without a
 // timer.
-//   * the disk is full: submissions of that batch are withdrawn from the table and refused, the
-//     rest is tried again until there is space;
+//   * the disk is full: submissions of that batch are withdrawn from the table and refused, and so
+//     are new ones until there is space; everything else is committed from the store's reserve.
+//     What a client asks to be changed is refused before the table is touched when the reserve runs
+//     out, and undone in the table when it is refused after that: no refusal is of something that
+//     happens all the same;
 //   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
 #pragma once
 
 #include "actors/common.hpp"
 #include "runtime/core/job_table.hpp"
 
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,10 +49,23 @@ struct store_news {
   };
   struct hook_answered {
     job_id id;
-    bool delivered = false;
+    std::uint64_t call = 0;
+    hook_answer how = hook_answer::failed;
     std::string text; ///< for the log
   };
-  std::variant<committed, fetched, hook_answered> what;
+  /// Whether new jobs would be taken: the answer to an empty batch.
+  struct space {
+    result<void> how;
+  };
+  struct failed {
+    error why;
+  };
+  /// An answer with chunks up to this one has reached its reader.
+  struct chunks_received {
+    job_id id;
+    std::uint64_t last = 0;
+  };
+  std::variant<committed, fetched, hook_answered, space, failed, chunks_received> what;
 };
 
 class queue : public queue_actor::base {
@@ -62,11 +79,15 @@ class queue : public queue_actor::base {
  private:
   template <class T>
   using promise = caf::typed_response_promise<T>;
-  enum topic : std::uint32_t { table_deadline, storage_again, commit_now };
+  enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again };
 
   behavior_type waiting();
   behavior_type serving();
   behavior_type draining();
+
+  /// Makes the table as if something had not been asked for, and names the jobs that are as they
+  /// were. `unsent`: those whose attempts have not left.
+  using undo_of = std::function<std::set<job_id>(const std::set<job_id>& unsent)>;
 
   // clients (queue_clients.cpp)
   caf::result<submit_answer> submit(const submit_job&);
@@ -74,22 +95,29 @@ class queue : public queue_actor::base {
   caf::result<job_answer> cancel(const cancel_job&);
   caf::result<job_answer> retry(const retry_job&);
   caf::result<job_answer> drop(const drop_job&);
-  caf::result<purge_answer> purge();
+  caf::result<purge_answer> purge(const purge_jobs&);
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
   template <class Answer>
-  caf::result<Answer> after_commit(const job_id& about, Answer);
+  caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
+                                   bool asks = true);
+  /// Puts these jobs back as they were.
+  std::vector<job_table::job_image> image_of(const job_id&) const;
+  undo_of put_back(std::vector<job_table::job_image>);
+  /// Why nothing may be changed for a client now.
+  std::optional<error> refusal_of_changes() const;
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
+  void refused(const model_refused&);
   void said(const worker_said&);
   void tell_origin(const worker_said&);
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
   void met(const crew&);
-  void deadline(const timer&);
+  void deadline(const due_timer&);
 
   // what leaves after the commit (queue_commit.cpp)
   /// Something to be done once everything decided so far is durable.
@@ -97,7 +125,8 @@ class queue : public queue_actor::base {
     job_id about; ///< empty = no job in particular
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
-    bool asks = false; ///< refusing it takes nothing back: its client may ask again
+    bool asks = false;                         ///< it only asks: its client may ask again
+    undo_of undo{};
   };
   void decided(effects);
   void promised(deed);
@@ -110,15 +139,31 @@ class queue : public queue_actor::base {
   void on(const store_news::committed&);
   void on(const store_news::fetched&);
   void on(const store_news::hook_answered&);
+  void on(const store_news::space&);
+  void on(const store_news::failed&);
+  void on(const store_news::chunks_received&);
   void storage_full(const error&);
+  void refuse_changes(const error&);
+  void ask_for_space();
+  void give_up_on_storage();
   void store_broken(const error&);
   void release(std::vector<std::variant<effects, deed>>);
-  void fetch(std::uint64_t order, job_store::column, std::function<void(result<shared_text>)>);
+  using text_taker = std::function<void(result<shared_text>)>;
+  /// `place`: what its bytes hold of the world's budget for answers, until the last who has the
+  /// text lets it go; null = they are not counted.
+  void fetch(std::uint64_t order, job_store::column, text_taker, byte_budget::place place = {});
+  /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
+  /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
+  /// world's budget for answers, of which `spare` has to stay free.
+  bool fetch_output(const job_view&, std::size_t spare, text_taker then);
 
   // effects (queue_effects.cpp)
+  /// What leaves for one worker in one message.
   struct run {
+    worker_ref worker;
+    std::uint64_t hand_over = 0; ///< of a remote one
     std::vector<give> members;
-    std::size_t missing = 0;
+    std::size_t missing = 0; ///< inputs that are still being fetched
   };
   void carry_out(effects&);
   void carry_out(const moved&);
@@ -126,9 +171,17 @@ class queue : public queue_actor::base {
   void carry_out(const change_model&);
   void carry_out(const notify&);
   void carry_out(const owe&);
-  void give_run(std::vector<give>);
+  void carry_out(const purged&);
+  void refuse_purges(const error&);
+  void hand_over_remote();
+  void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
-  void call_hook(const notify&, shared_text output);
+  void call_hook(const notify&, const job_view&);
+  void call_large_hooks();
+  void deliver(const owe&);
+  void deliver_large();
+  void wait_for_room();
+  static job_view with_output(job_view, result<shared_text>);
   void measure(const job_view&);
 
   moment now() const { return ctx_.outside.time.now(); }
@@ -146,6 +199,10 @@ class queue : public queue_actor::base {
   job_table& table_;
   crew crew_;
   std::map<slot_id, seat> workers_;
+  std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
+  /// Attempts of remote workers that became durable with the commit that is being released, by
+  /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
+  std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;
@@ -159,11 +216,26 @@ class queue : public queue_actor::base {
   std::vector<std::variant<effects, deed>> in_flight_; ///< waits for the one that is under way
   bool committing_ = false;
   bool commit_soon_ = false;    ///< a message to oneself is on its way
-  std::optional<error> full_;   ///< the disk is, as far as we know
+  std::optional<error> full_;   ///< no new job is taken: the disk is, as far as we know
+  bool stuck_ = false;          ///< and the reserve could not hold the last batch either
+  bool gave_up_ = false;        ///< the pod stops with a full disk: nothing more is committed
   std::optional<error> broken_; ///< the store is, for good
   std::uint64_t storage_ticket_ = 0;
+  using text_key = std::pair<std::uint64_t, job_store::column>;
+  struct text_fetch {
+    text_key what;
+    std::vector<text_taker> takers;
+    byte_budget::place place;
+  };
   std::uint64_t fetch_ticket_ = 0;
-  std::map<std::uint64_t, std::function<void(result<shared_text>)>> fetches_;
+  std::map<std::uint64_t, text_fetch> fetches_; ///< under way, by ticket
+  std::map<text_key, std::uint64_t> fetch_of_;  ///< likewise, by text
+  std::map<std::uint64_t, weak_text> outputs_;  ///< that somebody still has, by order
+  std::size_t outputs_swept_ = 0;               ///< how many were left by the last sweep
+  std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
+  std::deque<owe> results_owed_;                ///< likewise
+  bool waits_for_room_ = false;                 ///< a timer runs
+  std::uint64_t chunks_dropped_told_ = 0;
 };
 
 } // namespace tayfa

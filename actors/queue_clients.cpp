@@ -6,10 +6,12 @@
 namespace tayfa {
 
 /// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way.
+/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
+/// that it changes.
 template <class Answer>
-caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
-  if (table_.durable(about)) {
+caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
+                                        undo_of undo, bool asks) {
+  if (table_.durable(about) || table_.hidden(about, who)) {
     return answer;
   }
   auto later = make_response_promise<Answer>();
@@ -19,8 +21,27 @@ caf::result<Answer> queue::after_commit(const job_id& about, Answer answer) {
                 later.deliver(Answer{fail(why)});
               }
             },
-            true});
+            asks && !undo, std::move(undo)});
   return later;
+}
+
+std::vector<job_table::job_image> queue::image_of(const job_id& id) const {
+  std::vector<job_table::job_image> out;
+  if (auto image = table_.image(id)) {
+    out.push_back(std::move(*image));
+  }
+  return out;
+}
+
+queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
+  return [this, images = std::move(images)](const std::set<job_id>& unsent) {
+    std::set<job_id> as_before;
+    for (const auto& image : images) {
+      as_before.insert(image.row.id);
+      decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
+    }
+    return as_before;
+  };
 }
 
 caf::result<submit_answer> queue::submit(const submit_job& m) {
@@ -38,14 +59,14 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
   auto later = make_response_promise<submit_answer>();
   deed answered{id,
                 [this, later, view = std::move(answer->view), fresh = answer->fresh,
-                 bytes = m.request.input.size()]() mutable {
+                 bytes = m.request.input.size(), endpoint = m.request.endpoint]() mutable {
                   if (fresh) {
                     ctx_.outside.meters.add(meter::jobs_accepted);
                     ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
                     if (auto& feed = ctx_.outside.feed; !feed.idle()) {
                       job_view waits;
                       waits.id = view.id; // what became of it since is told next
-                      feed.publish("job", view.id.str(), api::job_event(waits));
+                      feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
                     }
                   }
                   later.deliver(submit_answer{std::move(view)});
@@ -54,7 +75,8 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
                   ctx_.outside.meters.add(meter::jobs_refused);
                   later.deliver(submit_answer{fail(why)});
                 },
-                !answer->fresh};
+                false,
+                {}};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
@@ -66,88 +88,126 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
 }
 
 caf::result<job_answer> queue::find(const find_job& m) {
+  undo_of undo;
   if (m.keep) {
-    table_.keep(now(), m.id, *m.keep);
+    if (auto why = refusal_of_changes()) {
+      return job_answer{fail(std::move(*why))};
+    }
+    undo = [this, id = m.id, until = table_.kept_until(m.id)](const auto&) {
+      table_.keep_as_before(id, until);
+      return std::set<job_id>{}; // nothing follows from it
+    };
+    table_.keep(now(), m.id, *m.keep, m.who);
     after();
   }
-  auto found = table_.find(now(), m.id);
+  auto found = table_.find(now(), m.id, m.who);
   if (!found || found->stored_output == 0) {
-    return after_commit(m.id, job_answer{std::move(found)});
+    return after_commit(m.id, m.who, job_answer{std::move(found)}, std::move(undo));
   }
   auto later = make_response_promise<job_answer>();
-  fetch(found->stored_output, job_store::column::output,
-        [later, view = std::move(*found)](result<shared_text> text) mutable {
-          if (!text) {
-            later.deliver(job_answer{fail(text.error().code)}); // its text names a file
-            return;
-          }
-          view.output = std::move(*text);
-          later.deliver(job_answer{std::move(view)});
-        });
+  const bool room =
+      fetch_output(*found, 0, [later, view = *found](result<shared_text> text) mutable {
+        if (!text && text.error().code != errc::store_corrupt) {
+          later.deliver(job_answer{fail(text.error().code)}); // its text names a file
+          return;
+        }
+        later.deliver(job_answer{with_output(std::move(view), std::move(text))});
+      });
+  if (!room) {
+    later.deliver(job_answer{fail(errc::busy)});
+  }
   return later;
 }
 
 caf::result<job_answer> queue::cancel(const cancel_job& m) {
-  auto answer = table_.cancel(now(), m.id, m.by_origin);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto undo = put_back(image_of(m.id));
+  auto answer = table_.cancel(now(), m.id, m.by_origin, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
   after();
   return told;
 }
 
 caf::result<job_answer> queue::retry(const retry_job& m) {
-  auto answer = table_.retry(now(), m.id);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto undo = put_back(image_of(m.id));
+  auto answer = table_.retry(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   decided(std::move(answer->second));
-  auto told = after_commit(m.id, job_answer{std::move(answer->first)});
   after();
   return told;
 }
 
 caf::result<job_answer> queue::drop(const drop_job& m) {
-  auto answer = table_.drop(now(), m.id);
+  if (auto why = refusal_of_changes()) {
+    return job_answer{fail(std::move(*why))};
+  }
+  auto undo = put_back(image_of(m.id));
+  auto answer = table_.drop(now(), m.id, m.who);
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, job_answer{std::move(*answer)});
+  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
   after();
   return told;
 }
 
-caf::result<purge_answer> queue::purge() {
-  auto [removed, consequences] = table_.purge(now());
-  ctx_.outside.log.info("queue_purged", {{"jobs", removed}});
+/// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.
+caf::result<purge_answer> queue::purge(const purge_jobs& m) {
+  if (auto why = refusal_of_changes()) {
+    return purge_answer{fail(std::move(*why))};
+  }
+  auto [number, consequences] = table_.purge(now(), m.who);
+  auto later = make_response_promise<purge_answer>();
+  purges_.emplace(number, later);
   decided(std::move(consequences));
-  auto told = after_commit(job_id{}, purge_answer{removed});
   after();
-  return told;
+  return later;
+}
+
+/// The disk has no room for what they change, or the store is no more: what was cancelled and is
+/// durable stays so; the rest of what waits is left alone.
+void queue::refuse_purges(const error& why) {
+  static_cast<void>(table_.stop_purges());
+  for (auto& [number, later] : std::exchange(purges_, {})) {
+    later.deliver(purge_answer{fail(why)});
+  }
 }
 
 /// While the disk is full it shows what is: whoever makes room must see what waits for it.
 caf::result<list_answer> queue::list(const list_of_jobs& m) {
-  list_answer answer{table_.list(now(), m.filter)};
+  list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {
     return answer;
   }
-  return after_commit(job_id{}, std::move(answer));
+  return after_commit(job_id{}, m.who, std::move(answer));
 }
 
 caf::result<stream_answer> queue::read(const read_job_stream& m) {
-  auto answer = table_.read_stream(now(), m.id);
-  auto told = after_commit(m.id, stream_answer{std::move(answer)});
-  after();
-  return told;
+  auto found = table_.read_stream(now(), m.id, m.who);
+  if (!found) {
+    return after_commit(m.id, m.who, stream_answer{fail(found.error())});
+  }
+  return after_commit(
+      m.id, m.who,
+      stream_answer{unread_chunks{std::move(found->view), std::move(found->chunks), found->last}});
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {
-  return after_commit(m.id, detail_answer{table_.inspect(now(), m.id)});
+  return after_commit(m.id, m.who, detail_answer{table_.inspect(now(), m.id, m.who)});
 }
 
 } // namespace tayfa

@@ -26,6 +26,14 @@ const job_id& job_of(const effect& e) {
       e);
 }
 
+/// One text finds room in the end, however large it is.
+byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t spare) {
+  if (bytes > budget.most()) {
+    return budget.used() == 0 ? budget.force(bytes) : nullptr;
+  }
+  return budget.take(bytes, std::min(spare, budget.most() - bytes));
+}
+
 /// Batches that lost members are told their new size.
 void recount_batches(effects& list) {
   std::map<std::pair<worker_ref, std::uint64_t>, std::uint32_t> sizes;
@@ -54,27 +62,25 @@ void queue::promised(deed d) {
 }
 
 void queue::commit_soon() {
-  if (committing_ || broken_ || full_ || !table_.has_changes()) {
+  if (committing_ || broken_ || stuck_ || !table_.has_changes()) {
     commit();
   } else if (!std::exchange(commit_soon_, true)) {
-    send(this, timer{0, commit_now});
+    send(this, timer{{0, commit_now}});
   }
 }
 
 void queue::commit(bool again) {
-  if (committing_ || broken_) {
+  if (committing_ || broken_ || gave_up_) {
     return;
   }
   while (!table_.has_changes()) {
-    if (again) {
-      full_.reset(); // the next submission tries
-    }
+    stuck_ = false;
     if (gathering_.empty()) {
       return;
     }
     release(std::exchange(gathering_, {})); // which may decide more
   }
-  if (full_ && !again) {
+  if (stuck_ && !again) {
     return; // when the pause is over
   }
   committing_ = true;
@@ -100,9 +106,7 @@ void queue::on(const store_news::committed& m) {
   committing_ = false;
   if (m.how) {
     table_.committed();
-    if (std::exchange(full_, std::nullopt)) {
-      ctx_.outside.log.info("storage_again");
-    }
+    stuck_ = false;
     release(std::exchange(in_flight_, {}));
   } else if (m.how.error().code == errc::storage_full) {
     storage_full(m.how.error());
@@ -111,26 +115,36 @@ void queue::on(const store_news::committed& m) {
   }
 }
 
-/// What was accepted in this batch never was; everything else is still to be made durable. Nobody
-/// is kept waiting for that: the disk may stay full for hours.
+/// What was accepted in this batch never was. What is left of the batch brings nothing new, so it
+/// is tried again at once: the store has a reserve for it. When that is used up as well, whoever
+/// only asks is not kept waiting: the disk may stay full for hours.
 void queue::storage_full(const error& found) {
   if (!full_) {
     ctx_.outside.log.error("storage_full", {{"text", found.text}});
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   }
   const error why{errc::storage_full, {}}; // what was found names files
   full_ = why;
   const auto fresh = table_.not_committed();
+  stuck_ = fresh.empty();
   const std::set<job_id> gone{fresh.begin(), fresh.end()};
   std::vector<std::variant<effects, deed>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
       if (auto* d = std::get_if<deed>(&item);
-          d != nullptr && (d->asks || gone.contains(d->about))) {
+          d != nullptr && ((d->asks && stuck_) || gone.contains(d->about))) {
         d->refused(why);
         continue;
       }
       if (auto* e = std::get_if<effects>(&item)) {
-        std::erase_if(*e, [&gone](const effect& one) { return gone.contains(job_of(one)); });
+        std::erase_if(*e, [this, &gone](const effect& one) {
+          const bool withdrawn = gone.contains(job_of(one));
+          const auto* g = std::get_if<give>(&one);
+          if (withdrawn && g != nullptr && g->hand_over != 0) {
+            handing_over_[{g->worker, g->hand_over}]; // it leaves without this one
+          }
+          return withdrawn;
+        });
         recount_batches(*e);
       }
       stays.push_back(std::move(item));
@@ -138,8 +152,100 @@ void queue::storage_full(const error& found) {
   }
   in_flight_.clear();
   gathering_ = std::move(stays);
+  if (stuck_) {
+    refuse_purges(why);
+    refuse_changes(why);
+    refuse_purges(why);
+  }
   decided(table_.withdraw(now(), fresh));
-  send_timer(this, storage_pause, ++storage_ticket_, storage_again);
+}
+
+/// What clients asked to be changed is undone, the latest first, together with what was decided
+/// about those jobs since (it stands behind its deed, and has not left).
+void queue::refuse_changes(const error& why) {
+  auto items = std::exchange(gathering_, {});
+  auto [unpurged, as_before] = table_.undo_purge_step(now());
+  for (auto& item : items) { // nothing can have followed from the end of a job that waited
+    if (auto* e = std::get_if<effects>(&item)) {
+      std::erase_if(*e, [&unpurged](const effect& one) { return unpurged.contains(job_of(one)); });
+    }
+  }
+  decided(std::move(as_before));
+  std::set<job_id> unsent;
+  for (auto at = items.size(); at-- > 0;) {
+    if (const auto* e = std::get_if<effects>(&items[at])) {
+      for (const auto& one : *e) {
+        if (const auto* g = std::get_if<give>(&one)) {
+          unsent.insert(g->message.attempt.job);
+        }
+      }
+      continue;
+    }
+    auto& d = std::get<deed>(items[at]);
+    if (!d.undo) {
+      continue;
+    }
+    const auto undone = d.undo(unsent); // what it decides gathers anew
+    for (auto behind = at + 1; behind < items.size(); ++behind) {
+      if (auto* e = std::get_if<effects>(&items[behind])) {
+        std::erase_if(*e, [&undone](const effect& one) { return undone.contains(job_of(one)); });
+        recount_batches(*e);
+      }
+    }
+    d.refused(why);
+    items[at] = effects{};
+  }
+  gathering_.insert(gathering_.begin(), std::make_move_iterator(items.begin()),
+                    std::make_move_iterator(items.end()));
+}
+
+void queue::ask_for_space() {
+  ctx_.outside.store.commit({}, [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
+    caf::anon_send(me, store_news{store_news::space{std::move(how)}});
+  });
+}
+
+void queue::on(const store_news::space& m) {
+  if (!full_ || broken_) {
+    return;
+  }
+  if (m.how) {
+    full_.reset();
+    ctx_.outside.log.info("storage_again");
+  } else if (m.how.error().code == errc::storage_full) {
+    send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
+  } else {
+    store_broken(m.how.error());
+  }
+}
+
+void queue::on(const store_news::failed& m) {
+  if (!broken_) {
+    store_broken(m.why);
+  }
+}
+
+std::optional<error> queue::refusal_of_changes() const {
+  if (broken_) {
+    return error{errc::unavailable, "the store has failed; ask again after the restart"};
+  }
+  const bool sure = !full_ || (!stuck_ && ctx_.outside.store.has_reserve());
+  return sure ? std::nullopt : full_;
+}
+
+/// The pod stops, and not even the reserve holds what was decided since: the next process begins
+/// with what is durable, so none of it has happened.
+void queue::give_up_on_storage() {
+  gave_up_ = true;
+  for (auto* list : {&in_flight_, &gathering_}) {
+    for (auto& item : *list) {
+      if (auto* d = std::get_if<deed>(&item)) {
+        d->refused(error{errc::storage_full, {}});
+      }
+    }
+    list->clear();
+  }
+  refuse_purges(error{errc::storage_full, {}});
 }
 
 void queue::store_broken(const error& why) {
@@ -153,6 +259,7 @@ void queue::store_broken(const error& why) {
     }
     list->clear();
   }
+  refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"});
   if (crew_.supervisor) {
     send(crew_.supervisor, store_failed{why});
   }
@@ -166,16 +273,43 @@ void queue::release(std::vector<std::variant<effects, deed>> items) {
       std::get<deed>(item).done();
     }
   }
+  hand_over_remote();
 }
 
-void queue::fetch(std::uint64_t order, job_store::column column,
-                  std::function<void(result<shared_text>)> then) {
+void queue::fetch(std::uint64_t order, job_store::column column, text_taker then,
+                  byte_budget::place place) {
   const auto ticket = ++fetch_ticket_;
-  fetches_.emplace(ticket, std::move(then));
+  const text_key what{order, column};
+  text_fetch& asked = fetches_[ticket];
+  asked.what = what;
+  asked.takers.push_back(std::move(then));
+  asked.place = std::move(place);
+  fetch_of_[what] = ticket;
   ctx_.outside.store.fetch(
       order, column, [ticket, me = caf::actor_cast<queue_actor>(this)](result<shared_text> text) {
         caf::anon_send(me, store_news{store_news::fetched{ticket, std::move(text)}});
       });
+}
+
+bool queue::fetch_output(const job_view& view, std::size_t spare, text_taker then) {
+  const auto order = view.stored_output;
+  if (const auto known = outputs_.find(order); known != outputs_.end()) {
+    if (auto text = known->second.lock(); !text.empty()) {
+      then(std::move(text));
+      return true;
+    }
+  }
+  const auto asked = fetch_of_.find({order, job_store::column::output});
+  if (asked != fetch_of_.end()) {
+    fetches_.at(asked->second).takers.push_back(std::move(then));
+    return true;
+  }
+  auto place = place_for_text(ctx_.outside.answers, view.output_bytes, spare);
+  if (place == nullptr) {
+    return false;
+  }
+  fetch(order, job_store::column::output, std::move(then), std::move(place));
+  return true;
 }
 
 void queue::on(const store_news::fetched& m) {
@@ -184,15 +318,37 @@ void queue::on(const store_news::fetched& m) {
     ctx_.outside.log.error("text_unreadable",
                            {{"code", m.text.error().code}, {"text", m.text.error().text}});
   }
-  if (!node.empty()) {
-    node.mapped()(m.text);
+  if (node.empty()) {
+    return; // of an earlier queue
+  }
+  const text_fetch& asked = node.mapped();
+  if (const auto known = fetch_of_.find(asked.what);
+      known != fetch_of_.end() && known->second == m.ticket) {
+    fetch_of_.erase(known);
+  }
+  auto text = m.text;
+  if (text && asked.place) {
+    *text = text->holding(asked.place);
+    if (outputs_.size() >= 2 * outputs_swept_ + 64) {
+      std::erase_if(outputs_, [](const auto& each) { return each.second.expired(); });
+      outputs_swept_ = outputs_.size();
+    }
+    outputs_[asked.what.first] = weak_text{*text};
+  }
+  for (const auto& take : asked.takers) {
+    take(text);
   }
 }
 
+void queue::on(const store_news::chunks_received& m) {
+  table_.chunks_received(m.id, m.last);
+}
+
 void queue::on(const store_news::hook_answered& m) {
-  ctx_.outside.meters.add(m.delivered ? meter::webhooks_delivered : meter::webhooks_failed);
-  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", m.delivered}, {"text", m.text}});
-  decided(table_.notified(now(), m.id, m.delivered));
+  const bool delivered = m.how == hook_answer::delivered;
+  ctx_.outside.meters.add(delivered ? meter::webhooks_delivered : meter::webhooks_failed);
+  ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", delivered}, {"text", m.text}});
+  decided(table_.notified(now(), m.id, m.call, m.how));
 }
 
 } // namespace tayfa

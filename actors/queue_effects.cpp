@@ -3,13 +3,32 @@
 
 #include "runtime/api/call.hpp"
 
+#include <utility>
+
 namespace tayfa {
+
+namespace {
+
+constexpr std::chrono::milliseconds room_pause{100}; ///< between looks for room for a large body
+
+hook_answer how_of(const result<outgoing_answer>& answer) {
+  if (answer) {
+    const bool taken = answer->status >= 200 && answer->status < 300;
+    return taken ? hook_answer::delivered : hook_answer::failed;
+  }
+  const auto code = answer.error().code;
+  return code == errc::queue_full || code == errc::stopping ? hook_answer::not_made
+                                                            : hook_answer::failed;
+}
+
+} // namespace
 
 void queue::carry_out(effects& list) {
   std::vector<give> batch;
   const auto flush = [this, &batch] {
     if (!batch.empty()) {
-      give_run(std::exchange(batch, {}));
+      const auto worker = batch.front().worker;
+      give_run(worker, 0, std::exchange(batch, {}));
     }
   };
   for (auto& e : list) {
@@ -22,6 +41,10 @@ void queue::carry_out(effects& list) {
             }
           },
           e);
+      continue;
+    }
+    if (g->hand_over != 0) {
+      handing_over_[{g->worker, g->hand_over}].push_back(std::move(*g));
       continue;
     }
     const bool same = !batch.empty() && g->message.batch != 0 &&
@@ -37,10 +60,17 @@ void queue::carry_out(effects& list) {
 
 // ---- attempts ----------------------------------------------------------------------------------
 
-/// Inputs that have left memory are fetched before anything of the run leaves: the members of a
-/// batch follow each other without anything in between.
-void queue::give_run(std::vector<give> members) {
+void queue::hand_over_remote() {
+  for (auto& [to, members] : std::exchange(handing_over_, {})) {
+    give_run(to.first, to.second, std::move(members));
+  }
+}
+
+/// Inputs that have left memory are fetched before anything of the run leaves: it leaves as one.
+void queue::give_run(worker_ref worker, std::uint64_t hand_over, std::vector<give> members) {
   auto whole = std::make_shared<run>();
+  whole->worker = worker;
+  whole->hand_over = hand_over;
   whole->members = std::move(members);
   for (const auto& g : whole->members) {
     whole->missing += g.stored_input != 0 ? 1 : 0;
@@ -61,7 +91,9 @@ void queue::give_run(std::vector<give> members) {
             } else {
               protocol::finished lost;
               lost.attempt = g.message.attempt;
-              lost.how = protocol::outcome::failed;
+              // A shortage passes: the attempt is lost, and the job runs again.
+              lost.how = text.error().code == errc::unavailable ? protocol::outcome::cancelled
+                                                                : protocol::outcome::failed;
               lost.code = static_cast<std::uint16_t>(text.error().code);
               lost.text = "its input cannot be read back";
               decided(table_.finished(now(), g.worker, lost).consequences);
@@ -74,8 +106,8 @@ void queue::give_run(std::vector<give> members) {
 }
 
 void queue::send_run(run& r) {
-  const auto it = workers_.find(r.members.front().worker.slot);
-  if (it == workers_.end() || it->second.incarnation != r.members.front().worker.incarnation) {
+  const auto it = workers_.find(r.worker.slot);
+  if (it == workers_.end() || it->second.incarnation != r.worker.incarnation) {
     return; // the table has heard of its end, or will
   }
   std::erase_if(r.members, [this](const give& g) {
@@ -89,15 +121,25 @@ void queue::send_run(run& r) {
     decided(table_.finished(now(), g.worker, over).consequences);
     return true;
   });
-  for (auto& g : r.members) {
-    g.message.batch_size = static_cast<std::uint32_t>(r.members.size());
-    g.message.batch = r.members.size() > 1 ? g.message.batch : 0;
-    ctx_.outside.meters.add(meter::attempts_started);
-    send(it->second.handle, assign_attempt{g.worker, std::move(g.message)});
+  const bool remote = r.hand_over != 0;
+  if (r.members.empty() && !remote) {
+    return;
   }
+  assign_attempts all{r.worker, {}, r.hand_over};
+  all.bodies.reserve(r.members.size());
+  for (auto& g : r.members) {
+    if (!remote) {
+      g.message.batch_size = static_cast<std::uint32_t>(r.members.size());
+      g.message.batch = r.members.size() > 1 ? g.message.batch : 0;
+    }
+    ctx_.outside.meters.add(meter::attempts_started);
+    all.bodies.push_back(std::move(g.message));
+  }
+  send(it->second.handle, std::move(all));
 }
 
 void queue::carry_out(const revoke& r) {
+  hand_over_remote(); // a worker hears of an attempt before it hears that it is revoked
   const auto it = workers_.find(r.worker.slot);
   if (it != workers_.end() && it->second.incarnation == r.worker.incarnation) {
     send(it->second.handle, revoke_attempt{r.worker, r.attempt});
@@ -125,12 +167,24 @@ void queue::carry_out(const moved& m) {
                        {"attempt", m.view.attempts},
                        {"worker", m.view.worker}});
   if (!w.feed.idle()) {
-    w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why));
+    w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why), m.endpoint);
   }
   measure(m.view);
   if (is_final(m.view.state) && m.watched && crew_.ingress) {
     send(crew_.ingress, job_ended{m.view});
   }
+}
+
+void queue::carry_out(const purged& p) {
+  ctx_.outside.log.info("queue_purged", {{"jobs", p.removed}, {"whole", p.whole}});
+  auto node = purges_.extract(p.number);
+  if (node.empty()) {
+    return; // an earlier queue was asked
+  }
+  node.mapped().deliver(
+      p.whole ? purge_answer{p.removed}
+              : purge_answer{fail(errc::stopping, std::to_string(p.removed) +
+                                                      " jobs were cancelled; the others wait")});
 }
 
 void queue::measure(const job_view& view) {
@@ -154,54 +208,106 @@ void queue::measure(const job_view& view) {
 
 void queue::carry_out(const notify& n) {
   if (n.view.stored_output == 0) {
-    call_hook(n, n.view.output);
+    call_hook(n, n.view);
     return;
   }
-  fetch(n.view.stored_output, job_store::column::output, [this, n](result<shared_text> text) {
-    call_hook(n, text ? std::move(*text) : shared_text{});
-  });
+  hooks_for_room_.push_back(n);
+  if (hooks_for_room_.size() == 1) {
+    call_large_hooks();
+  }
 }
 
-void queue::call_hook(const notify& n, shared_text output) {
-  auto view = n.view;
-  view.output = std::move(output);
+/// Webhooks leave half of the budget to those who ask; without room they wait, in order.
+void queue::call_large_hooks() {
+  auto& budget = ctx_.outside.answers;
+  while (!hooks_for_room_.empty()) {
+    const notify n = hooks_for_room_.front();
+    const bool room = fetch_output(n.view, budget.most() / 2, [this, n](result<shared_text> text) {
+      call_hook(n, with_output(n.view, std::move(text)));
+    });
+    if (!room) {
+      wait_for_room();
+      return;
+    }
+    hooks_for_room_.pop_front();
+  }
+}
+
+void queue::wait_for_room() {
+  if (!std::exchange(waits_for_room_, true)) {
+    send_timer(this, ctx_.outside.time, room_pause, 0, room_again);
+  }
+}
+
+/// What was stored of its output and cannot be read back is not an empty output: the job has no
+/// result any more, and whoever waits for it must not wait for ever.
+job_view queue::with_output(job_view view, result<shared_text> text) {
+  if (text) {
+    view.output = std::move(*text);
+  } else {
+    view.state = job_state::FAILED;
+    view.failure = error{text.error().code, "its output cannot be read back"};
+    view.output = {};
+  }
+  return view;
+}
+
+void queue::call_hook(const notify& n, const job_view& view) {
   outgoing_call call;
   call.url = n.url;
-  call.body = api::job(view).body;
   call.headers = {{"Content-Type", "application/json"}};
-  ctx_.outside.post.send(std::move(call), [id = n.view.id, me = caf::actor_cast<queue_actor>(this)](
-                                              result<outgoing_answer> answer) {
-    const bool delivered = answer && answer->status >= 200 && answer->status < 300;
-    auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
-    caf::anon_send(me, store_news{store_news::hook_answered{id, delivered, std::move(text)}});
-  });
+  auto told = api::job(view);
+  call.body = std::move(told.body);
+  call.more = std::move(told.more);
+  ctx_.outside.post.send(
+      std::move(call), [id = n.view.id, number = n.call,
+                        me = caf::actor_cast<queue_actor>(this)](result<outgoing_answer> answer) {
+        auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
+        caf::anon_send(
+            me, store_news{store_news::hook_answered{id, number, how_of(answer), std::move(text)}});
+      });
 }
 
 // ---- jobs of RunPod's platform -----------------------------------------------------------------
 
 void queue::carry_out(const owe& o) {
-  const auto deliver = [this](const owe& what, shared_text output) {
-    if (!crew_.runpod) { // this pod is no worker of the platform (any more)
-      decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
-      return;
-    }
-    deliver_result d{what.view,    what.origin, what.chunks, what.whole,
-                     what.refresh, what.number, what.left};
-    d.view.output = std::move(output);
-    send(crew_.runpod, std::move(d));
-  };
   if (o.view.stored_output == 0) {
-    deliver(o, o.view.output);
+    deliver(o);
     return;
   }
-  fetch(o.view.stored_output, job_store::column::output, [o, deliver](result<shared_text> text) {
-    owe told = o;
-    if (!text) { // the file that held it is gone: its client must not wait for ever
-      told.view.state = job_state::FAILED;
-      told.view.failure = error{text.error().code, "its output cannot be read back"};
+  results_owed_.push_back(o);
+  if (results_owed_.size() == 1) {
+    deliver_large();
+  }
+}
+
+void queue::deliver(const owe& what) {
+  if (!crew_.runpod) { // this pod is no worker of the platform (any more)
+    decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
+    return;
+  }
+  deliver_result d{what.view,    what.origin, what.chunks, what.whole,
+                   what.refresh, what.number, what.left};
+  send(crew_.runpod, std::move(d));
+}
+
+/// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
+/// long silence of the platform there may be many of them at once.
+void queue::deliver_large() {
+  auto& budget = ctx_.outside.answers;
+  while (!results_owed_.empty()) {
+    const owe o = results_owed_.front();
+    const bool room = fetch_output(o.view, budget.most() / 2, [this, o](result<shared_text> text) {
+      owe whole = o;
+      whole.view = with_output(o.view, std::move(text));
+      deliver(whole);
+    });
+    if (!room) {
+      wait_for_room();
+      return;
     }
-    deliver(told, text ? std::move(*text) : shared_text{});
-  });
+    results_owed_.pop_front();
+  }
 }
 
 void queue::posted(const result_posted& m) {

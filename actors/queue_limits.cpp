@@ -3,6 +3,8 @@
 #include "runtime/config/share.hpp"
 #include "runtime/store/store.hpp"
 
+#include <algorithm>
+
 namespace tayfa {
 
 namespace {
@@ -10,6 +12,14 @@ namespace {
 constexpr milliseconds forget_step{100};
 
 } // namespace
+
+hook_turns::bounds hook_calls_from(const config& c) {
+  const std::size_t all = c.webhook_calls;
+  hook_turns::bounds b;
+  b.calls_max = all;
+  b.target_max = std::max<std::size_t>(all / 4, 1);
+  return b;
+}
 
 job_limits limits_from(const config& c) {
   job_limits l;
@@ -23,6 +33,7 @@ job_limits limits_from(const config& c) {
     }
   }
   l.live_bytes_max = c.queue_bytes_max;
+  l.made_bytes_max = c.queue_chunk_bytes;
   l.kept_bytes_max = c.queue_keep_bytes;
   l.kept_jobs_max = c.queue_keep_jobs;
   l.max_attempts = c.queue_max_attempts;
@@ -43,6 +54,7 @@ job_limits limits_from(const config& c) {
   l.history_max = c.queue_history;
   l.hook_tries = c.webhook_tries;
   l.hook_pause = c.webhook_pause;
+  l.hook_calls = hook_calls_from(c);
   l.durable = c.store_kind != "memory";
   l.spill_above = l.durable ? job_store::inline_max : 0;
   return l;

@@ -36,7 +36,7 @@ void remote_workers::on_exit() {
 
 remote_workers::behavior_type remote_workers::alone() {
   return {postpone<worker_call>(),
-          ignore<assign_attempt>(),
+          ignore<assign_attempts>(),
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<remote_news>(),
@@ -53,8 +53,8 @@ remote_workers::behavior_type remote_workers::alone() {
 
 remote_workers::behavior_type remote_workers::open() {
   return {[this](const worker_call& m) { serve(m); },
-          [this](const assign_attempt& m) {
-            obey(book_->assigned(now(), m.worker, m.body));
+          [this](const assign_attempts& m) {
+            obey(book_->assigned(now(), m.worker, m.hand_over, m.bodies));
             after();
           },
           [this](const revoke_attempt& m) {
@@ -65,7 +65,7 @@ remote_workers::behavior_type remote_workers::open() {
           [this](const remote_news& m) { news(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           [this](const ask_health&) {
             const auto n = book_->count();
             return health_answer{0, n.idle, n.running, n.unhealthy};
@@ -107,8 +107,11 @@ void remote_workers::wait_for_answer(remote::poll_id poll) {
 }
 
 void remote_workers::on(const api::worker_ping& call, const reply_ptr& answer) {
-  obey(book_->ping(now(), call));
-  answer->send(api::noted());
+  auto v = book_->ping(now(), call);
+  obey(std::move(v.then));
+  answer->send(v.answer || v.answer.error().code != errc::forbidden
+                   ? api::noted()
+                   : api::refuse(v.answer.error()));
 }
 
 void remote_workers::on(const api::worker_result& call, const reply_ptr& answer) {
@@ -165,23 +168,15 @@ void remote_workers::met(const crew& m) {
   after();
 }
 
-void remote_workers::timed(const timer& m) {
-  if (m.topic == settle_now) {
-    settling_ = false;
-    obey(book_->settle(now()));
-  } else if (m.ticket == ticket_) {
+void remote_workers::timed(const due_timer& m) {
+  if (m.ticket == ticket_) {
     armed_for_.reset();
     obey(book_->expire(now()));
   }
   after();
 }
 
-/// Answers leave when the messages that are here already have been served, so that jobs that were
-/// assigned together leave together.
 void remote_workers::after() {
-  if (book_->unsettled() && !std::exchange(settling_, true)) {
-    send(this, timer{0, settle_now});
-  }
   auto& meters = ctx_.outside.meters;
   meters.set(meter::remote_workers, static_cast<double>(book_->size()));
   if (const auto refused = book_->refused(); refused != refused_told_) {
@@ -191,7 +186,7 @@ void remote_workers::after() {
   const auto next = book_->next_deadline();
   if (next && (!armed_for_ || *next < *armed_for_)) {
     armed_for_ = next;
-    send_timer_at(this, now(), *next, ++ticket_);
+    send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
   }
 }
 

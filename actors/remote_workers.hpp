@@ -45,8 +45,6 @@ class remote_workers : public remote_workers_actor::base {
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t { book_deadline, settle_now };
-
   behavior_type alone();
   behavior_type open();
 
@@ -63,7 +61,7 @@ class remote_workers : public remote_workers_actor::base {
   void pod(const pod_moved&);
   void met(const crew&);
   void news(const remote_news&);
-  void timed(const timer&);
+  void timed(const due_timer&);
 
   void obey(remote::effects);
   void obey(remote::offer&);
@@ -87,7 +85,6 @@ class remote_workers : public remote_workers_actor::base {
   remote::effects left_over_; ///< of the last owner, for the queue that is not met yet
   std::map<remote::poll_id, reply_ptr> replies_;
   remote::poll_id polls_ = 0;
-  bool settling_ = false; ///< a message to oneself is on its way
   std::uint64_t refused_told_ = 0;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;

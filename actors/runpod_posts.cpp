@@ -114,7 +114,7 @@ void runpod_worker::deliver(const deliver_result& m) {
     if (l.streamed && m.view.failure && !platform_.post_stream.empty()) {
       l.posts.push_back({post_kind::last_piece, runpod::chunk_error_body(*m.view.failure)});
     }
-    l.posts.push_back({post_kind::result, std::move(*body)});
+    l.posts.push_back({post_kind::result, std::move(*body), 0, m.view.output});
   }
   post_next(number);
   maybe_take();
@@ -182,7 +182,8 @@ void runpod_worker::posted(const platform_news::posted& m) {
     return;
   }
   if (news.kind == what::again && sent.tries < side_tries_max) {
-    send_timer(this, std::max(runpod::post_pause(sent.tries), news.pause), m.line, post_again);
+    send_timer(this, ctx_.outside.time, std::max(runpod::post_pause(sent.tries), news.pause),
+               m.line, post_again);
     return;
   }
   if (news.kind != what::accepted) {
@@ -199,7 +200,8 @@ void runpod_worker::result_settled(std::uint64_t number, delivery how, milliseco
   if (!l.from_queue) {
     const auto tries = l.posts.front().tries;
     if (how == delivery::again && tries < refusal_tries_max) {
-      send_timer(this, std::max(runpod::post_pause(tries), pause), number, post_again);
+      send_timer(this, ctx_.outside.time, std::max(runpod::post_pause(tries), pause), number,
+                 post_again);
       return;
     }
     drop_line(number);

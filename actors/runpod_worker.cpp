@@ -59,7 +59,7 @@ runpod_worker::behavior_type runpod_worker::make_behavior() {
           },
           [this](const drain_origin&) { drain(); },
           [this](const crew& m) { met(m); },
-          [this](const timer& m) { timed(m); },
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           present()};
 }
 
@@ -132,7 +132,7 @@ void runpod_worker::tell_drained() {
   }
 }
 
-void runpod_worker::timed(const timer& m) {
+void runpod_worker::timed(const due_timer& m) {
   switch (static_cast<topic>(m.topic)) {
   case ping_again: ping(); break;
   case take_again:
@@ -192,7 +192,7 @@ void runpod_worker::watch_hold() {
     return; // its end comes as an answer
   }
   hold_armed_ = true;
-  send_timer(this, std::chrono::ceil<milliseconds>(over - now()), 0, take_held);
+  send_timer(this, ctx_.outside.time, std::chrono::ceil<milliseconds>(over - now()), 0, take_held);
 }
 
 void runpod_worker::read_takes() {
@@ -242,7 +242,7 @@ void runpod_worker::took(result<outgoing_answer> answer) {
 
 void runpod_worker::pause_takes(milliseconds pause) {
   take_pausing_ = true;
-  send_timer(this, pause, ++take_ticket_, take_again);
+  send_timer(this, ctx_.outside.time, pause, ++take_ticket_, take_again);
 }
 
 void runpod_worker::accept(runpod::taken_job job) {
@@ -325,7 +325,7 @@ void runpod_worker::heard_stops(const platform_news::stops& m) {
   ctx_.outside.meters.add(meter::platform_troubles, news.kind == what::broken ? 1 : 0);
   stops_pausing_ = true;
   const auto pause = std::max(runpod::take_pause(++stops_failures_), news.pause);
-  send_timer(this, pause, 0, stops_again);
+  send_timer(this, ctx_.outside.time, pause, 0, stops_again);
 }
 
 /// Nothing is posted for it any more: the platform knows.
@@ -341,7 +341,7 @@ void runpod_worker::stop_job(const std::string& origin) {
     return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
-  request(crew_.queue, caf::infinite, cancel_job{id, true})
+  request(crew_.queue, caf::infinite, cancel_job{id, true, job_access{}})
       .then(
           [this, id](const job_answer& a) {
             if (a.value && a.value->state == job_state::CANCELLED) {
@@ -372,7 +372,8 @@ void runpod_worker::ping() {
   call(std::move(what), [](result<outgoing_answer> answer) {
     return platform_news{platform_news::pinged{answer && answer->status < 300}};
   });
-  send_timer(this, std::max(platform_.ping_interval, 1ms * 100), 0, ping_again);
+  send_reminder(this, ctx_.outside.time, std::max(platform_.ping_interval, 1ms * 100), 0,
+                ping_again);
 }
 
 } // namespace tayfa

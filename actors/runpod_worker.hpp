@@ -113,7 +113,7 @@ class runpod_worker : public runpod_worker_actor::base {
   void heard_stops(const platform_news::stops&);
   void stop_job(const std::string& origin);
   void ping();
-  void timed(const timer&);
+  void timed(const due_timer&);
   void tell_drained();
   std::uint32_t free_places() const;
 
@@ -123,6 +123,7 @@ class runpod_worker : public runpod_worker_actor::base {
     post_kind kind = post_kind::piece;
     std::string body;
     std::uint32_t tries = 0;
+    shared_text from{}; ///< of a large result: the text whose place in the budget this has
   };
   /// The posts of one job, oldest first; the front one may be on its way.
   struct line {

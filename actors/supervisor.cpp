@@ -65,7 +65,7 @@ supervisor::behavior_type supervisor::created() {
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 supervisor::behavior_type supervisor::starting() {
@@ -88,7 +88,7 @@ supervisor::behavior_type supervisor::starting() {
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 supervisor::behavior_type supervisor::configuring() {
@@ -111,7 +111,7 @@ supervisor::behavior_type supervisor::configuring() {
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 supervisor::behavior_type supervisor::launching() {
@@ -134,7 +134,7 @@ supervisor::behavior_type supervisor::launching() {
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 supervisor::behavior_type supervisor::ready() {
@@ -157,7 +157,7 @@ supervisor::behavior_type supervisor::ready() {
           [this](const ask_slots&) { return tell_slots(); },
           [this](const drain_one_slot& m) { return drain_slot(m); },
           [this](const set_slot_count& m) { return resize(m); },
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 supervisor::behavior_type supervisor::stopping() {
@@ -187,7 +187,7 @@ supervisor::behavior_type supervisor::stopping() {
           [this](const ask_slots&) { return tell_slots(); },
           not_now<drain_one_slot>(),
           not_now<set_slot_count>(),
-          [this](const timer& m) { timed(m); }};
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
 // ---- STARTING ----------------------------------------------------------------------------------
@@ -209,6 +209,11 @@ void supervisor::opened(const store_opened& m) {
   }
   store_open_ = true;
   const auto jobs = m.what->rows.size();
+  for (const auto& row : m.what->rows) {
+    if (row.damaged) {
+      ctx_.outside.log.error("job_damaged", {{"job", row.id}, {"code", errc::store_corrupt}});
+    }
+  }
   terms_.books->left =
       terms_.books->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
   const auto counts = terms_.books->table.counts();
@@ -300,6 +305,9 @@ void supervisor::engine(const engine_moved& m) {
     return;
   }
   s.state = m.state;
+  if (m.state == engine_state::SHUTDOWN) {
+    s.load_refused = m.why == cause::load_failed;
+  }
   if (m.state == engine_state::READY) {
     s.given_up = false;
     if (s.leaving() && s.worker) {
@@ -358,7 +366,7 @@ void supervisor::load(const load_changed& m) {
   }
 }
 
-void supervisor::timed(const timer& m) {
+void supervisor::timed(const due_timer& m) {
   switch (static_cast<topic>(m.topic & 0xff)) {
   case state_budget:
     if (m.ticket != budget_ticket_) {
@@ -377,7 +385,7 @@ void supervisor::timed(const timer& m) {
         send(crew_.queue, drain_queue{});
       }
       send(crew_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
-      send_timer(this, owed_ ? owed_patience : drain_patience, 0, drain_end);
+      send_timer(this, ctx_.outside.time, owed_ ? owed_patience : drain_patience, 0, drain_end);
     }
     break;
   case drain_end:

@@ -94,7 +94,7 @@ class supervisor : public supervisor_actor::base {
   void maybe_ready();
   void engine(const engine_moved&);
   void load(const load_changed&);
-  void timed(const timer&);
+  void timed(const due_timer&);
 
   void stop(const stop_pod&);
   void fail(cause, error);
@@ -117,7 +117,7 @@ class supervisor : public supervisor_actor::base {
   void start_slot(std::size_t);
   caf::strong_actor_ptr start_worker(std::size_t);
   void worker_down(const caf::down_msg&);
-  void slot_timed(const timer&);
+  void slot_timed(const due_timer&);
   void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
   void slot_stopped(std::size_t);
   void heard(const slot_news&);
@@ -148,9 +148,10 @@ class supervisor : public supervisor_actor::base {
     std::uint64_t completed = 0, lost = 0; ///< of earlier ones
     bool given_up = false;                 ///< while LAUNCHING
     bool quarantined = false;
-    bool draining = false; ///< an operator's wish; holds until undrained
-    bool removed = false;  ///< the pod shall not have it any more
-    bool stopped = false;  ///< no engine, and none to come
+    bool load_refused = false; ///< its latest engine could not load its model
+    bool draining = false;     ///< an operator's wish; holds until undrained
+    bool removed = false;      ///< the pod shall not have it any more
+    bool stopped = false;      ///< no engine, and none to come
     bool leaving() const { return draining || removed; }
     bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
   };

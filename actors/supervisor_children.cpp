@@ -42,7 +42,7 @@ void supervisor::make_core() {
       this, ctx_, policy, std::move(children),
       child_keeper::hooks{[this](std::size_t i) { return start_core(i); },
                           [this](std::chrono::milliseconds after, std::uint64_t ticket) {
-                            send_timer(this, after, ticket, core_alarm);
+                            send_timer(this, ctx_.outside.time, after, ticket, core_alarm);
                           },
                           [this] { introduce(); },
                           [this](std::size_t, const error& why) {
@@ -135,7 +135,7 @@ void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budg
   }
   ++budget_ticket_;
   if (budget.count() > 0) {
-    send_timer(this, budget, budget_ticket_, state_budget);
+    send_timer(this, ctx_.outside.time, budget, budget_ticket_, state_budget);
   }
   ready_ = serving();
   broadcast();

@@ -17,6 +17,7 @@ child_keeper::end judge_worker(const caf::error& reason) {
   case worker_end::as_asked: return child_keeper::end::normal;
   case worker_end::refresh: return child_keeper::end::refresh;
   case worker_end::in_job: return child_keeper::end::excused;
+  case worker_end::in_later_job: return child_keeper::end::excused_after_work;
   case worker_end::failed: return child_keeper::end::failed;
   }
   return child_keeper::end::failed;
@@ -47,7 +48,8 @@ void supervisor::make_slot(std::size_t i) {
   hooks.start = [this, i](std::size_t) { return start_worker(i); };
   const auto keeper = std::uint64_t{++slots_[i].keepers} << 32;
   hooks.later = [this, i, keeper](std::chrono::milliseconds after, std::uint64_t ticket) {
-    send_timer(this, after, keeper | ticket, slot_alarm | static_cast<std::uint32_t>(i << 8));
+    send_timer(this, ctx_.outside.time, after, keeper | ticket,
+               slot_alarm | static_cast<std::uint32_t>(i << 8));
   };
   hooks.started = [] {};
   hooks.gave_up = [](std::size_t, const error&) {}; // a quarantine takes its place
@@ -104,7 +106,7 @@ void supervisor::worker_down(const caf::down_msg& m) {
   }
 }
 
-void supervisor::slot_timed(const timer& m) {
+void supervisor::slot_timed(const due_timer& m) {
   const auto i = std::size_t{m.topic >> 8};
   auto& s = slots_.at(i);
   if ((m.topic & 0xff) == slot_again) {
@@ -127,7 +129,12 @@ void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::
     ctx_.outside.log.error("slot_given_up", {{"slot", i}, {"text", why.text}});
   }
   const auto lost = [](const slot& x) { return x.removed || x.given_up || x.quarantined; };
-  if (std::all_of(slots_.begin(), slots_.end(), lost)) {
+  // Engines that only want another file: the pod lives, says so, and tries again. A start would
+  // find the same files, and nobody could be told why.
+  const auto for_the_file = [](const slot& x) { return x.removed || x.load_refused; };
+  if (!launching_now && std::all_of(slots_.begin(), slots_.end(), for_the_file)) {
+    ctx_.outside.log.error("no_model_loads", {{"text", why.text}});
+  } else if (std::all_of(slots_.begin(), slots_.end(), lost)) {
     fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
   } else if (launching_now) {
     maybe_ready();
@@ -147,7 +154,7 @@ void supervisor::slot_stopped(std::size_t i) {
   }
   if (!s.leaving()) {
     // The wish has changed meanwhile. Not from here: the keeper that says so would be replaced.
-    send_timer(this, std::chrono::milliseconds{0}, 0,
+    send_timer(this, ctx_.outside.time, std::chrono::milliseconds{0}, 0,
                slot_again | static_cast<std::uint32_t>(i << 8));
     return;
   }

@@ -57,7 +57,7 @@ void supervisor::begin_stopping(cause why) {
     stop_workers();
     return;
   }
-  send_timer(this, ctx_.knobs.pod_drain_budget, 0, drain_budget);
+  send_timer(this, ctx_.outside.time, ctx_.knobs.pod_drain_budget, 0, drain_budget);
   if (crew_.runpod) {
     send(crew_.runpod, drain_origin{}); // what the platform gave runs to its end first
   } else {
@@ -80,7 +80,7 @@ void supervisor::end_drain() {
     return;
   }
   if (!std::exchange(waits_for_posts_, true)) {
-    send_timer(this, owed_patience, 0, owed_end);
+    send_timer(this, ctx_.outside.time, owed_patience, 0, owed_end);
   }
 }
 

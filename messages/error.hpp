@@ -33,12 +33,14 @@ namespace tayfa {
   X(webhook_refused, 15, 400, "this address may not be called from here")                          \
   X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
   X(forbidden, 17, 403, "this API key is not for that")                                            \
+  X(misdirected_request, 18, 421, "this server does not answer to that name")                      \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \
   X(not_ready, 22, 503, "the pod is not ready yet")                                                \
   X(stopping, 23, 503, "the pod is stopping and takes no more work")                               \
   X(unavailable, 24, 503, "a part of the pod is restarting; try again")                            \
+  X(busy, 28, 503, "too much is being sent or received; try again")                                \
   X(storage_full, 25, 503, "the disk is full; nothing was accepted")                               \
   X(quota_exceeded, 26, 429, "this tenant has as many jobs here as it may")                        \
   X(rate_limited, 27, 429, "too many requests; try again later")                                   \
@@ -55,6 +57,7 @@ namespace tayfa {
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
   X(lease_expired, 51, 200, "the attempt made no progress within its lease")                       \
   X(poison, 52, 200, "the job ended the engine that ran it, alone, too often")                     \
+  X(model_unavailable, 55, 503, "its model cannot be loaded here now")                             \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \

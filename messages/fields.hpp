@@ -35,8 +35,49 @@ class shared_text {
   bool empty() const { return view().empty(); }
   bool operator==(const shared_text& o) const { return view() == o.view(); }
 
+  /// The same text, not copied; `held` (its place in a byte_budget) is let go when the last copy of
+  /// what is returned is gone.
+  shared_text holding(std::shared_ptr<const void> held) const {
+    shared_text out;
+    const std::string* const same = text_.get();
+    out.text_ = std::shared_ptr<const std::string>(same, keeper{text_, std::move(held)});
+    return out;
+  }
+  /// It was made by holding(): its bytes are counted for as long as it lives.
+  bool counted() const { return std::get_deleter<keeper>(text_) != nullptr; }
+  /// Equal for copies of one text, and for no other text that lives.
+  const void* identity() const { return text_.get(); }
+
  private:
+  friend class weak_text;
+  struct keeper {
+    std::shared_ptr<const std::string> text;
+    std::shared_ptr<const void> held;
+    // A weak_text keeps the deleter: what it holds has to be let go here.
+    void operator()(const std::string*) {
+      text.reset();
+      held.reset();
+    }
+  };
+
   std::shared_ptr<const std::string> text_;
+};
+
+/// Finds a text again for as long as somebody holds it.
+class weak_text {
+ public:
+  weak_text() = default;
+  explicit weak_text(const shared_text& text) : text_(text.text_) {}
+  bool expired() const { return text_.expired(); }
+  /// Empty when it is gone.
+  shared_text lock() const {
+    shared_text out;
+    out.text_ = text_.lock();
+    return out;
+  }
+
+ private:
+  std::weak_ptr<const std::string> text_;
 };
 
 } // namespace tayfa

@@ -7,17 +7,19 @@
 // once of exit_reason::kill.
 //
 //   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, gpu_worker (one
-//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempt──▶ gpu_worker ──▶ engine
+//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempts──▶ gpu_worker ──▶ engine
 //   process gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
 #pragma once
 
 #include "messages/job.hpp"
+#include "messages/job_requests.hpp"
 #include "messages/origin.hpp"
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
 
 #include <caf/typed_actor.hpp>
 #include <caf/typed_event_based_actor.hpp>
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -67,10 +69,16 @@ struct load_changed {
   bool owed = false;    ///< a job of a platform has not ended, or its result is not delivered
 };
 struct queue_drained {};
-/// A timer of the actor itself; `ticket` tells an old one from the current one.
-struct timer {
+/// What a timer of an actor itself is about; `ticket` tells an old one from the current one.
+struct due_timer {
   std::uint64_t ticket = 0;
   std::uint32_t topic = 0; ///< each actor's own enum
+};
+/// It may come too early, because the system's timers go on while the pod does not run: only
+/// when_due() (actors/common.hpp) unpacks it.
+struct timer {
+  due_timer what;
+  std::chrono::nanoseconds due{0}; ///< on the pod's clock; 0 = at once
 };
 /// Asked by health; answered at once by an actor that is not stuck.
 struct are_you_there {};
@@ -100,71 +108,8 @@ struct slot_answer {
   result<void> value;
 };
 
-// ---- jobs: ingress <-> queue -------------------------------------------------------------------
-struct submit_job {
-  job_id id;
-  job_request request;
-  bool watch = false; ///< send job_ended when it ends
-};
-/// How the job stands; with an idempotency key it may have ended already.
-struct submit_answer {
-  result<job_view> value;
-};
-struct find_job {
-  job_id id;
-  std::optional<milliseconds> keep{}; ///< its result shall stay for so long from now
-  job_access who{};                   ///< jobs outside of it do not exist for who asks
-};
-struct cancel_job {
-  job_id id;
-  bool by_origin = false; ///< the platform that owns the job stops it: it wants no result any more
-  job_access who{};       ///< jobs outside of it do not exist for who asks
-};
-struct job_answer {
-  result<job_view> value;
-};
-struct read_job_stream {
-  job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
-};
-struct stream_answer {
-  result<std::pair<job_view, std::vector<chunk>>> value;
-};
-struct count_jobs {};
-struct counts_answer {
-  job_counts value;
-};
-struct retry_job {
-  job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
-};
-struct drop_job {
-  job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
-};
-struct purge_jobs {
-  job_access who{}; ///< what waits outside of it is left alone
-};
-struct purge_answer {
-  result<std::size_t> removed;
-};
-struct list_of_jobs {
-  job_filter filter;
-  job_access who{};
-};
-struct list_answer {
-  job_list value;
-};
-struct inspect_job {
-  job_id id;
-  job_access who{}; ///< jobs outside of it do not exist for who asks
-};
-struct detail_answer {
-  result<job_detail> value;
-};
-struct job_ended {
-  job_view view;
-};
+// Who may see which job (`who`) has no default: no request about jobs can be made without it.
+// ---- jobs: ingress <-> queue: messages/job_requests.hpp ----------------------------------------
 /// Take no more and give out no more; queue_drained follows when nothing runs.
 struct drain_queue {};
 /// The drain budget is over: put the running jobs back.
@@ -187,10 +132,14 @@ struct worker_said {
 struct worker_gone {
   worker_ref worker;
   error why;
+  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
 };
-struct assign_attempt {
+/// What one decision gives one worker, all of it: of a worker of this pod the members of a run, of
+/// a remote one the answer to what it asked for.
+struct assign_attempts {
   worker_ref worker;
-  protocol::assign body;
+  std::vector<protocol::assign> bodies;
+  std::uint64_t hand_over = 0; ///< of a remote worker: its number, see worker_facts
 };
 struct revoke_attempt {
   worker_ref worker;
@@ -242,6 +191,13 @@ struct check_catalogue {};
 struct catalogue_checked {
   result<std::size_t> models; ///< how many
 };
+/// An engine could not load it. From its worker to the loader, which looks at the file again, and
+/// from there to the queue, unless another file has taken its place.
+struct model_refused {
+  worker_ref worker;
+  std::string model;
+  error why;
+};
 /// To the queue: what can be asked for.
 struct models_known {
   std::vector<model_facts> models;
@@ -260,7 +216,7 @@ struct crew;
 
 /// Whoever takes attempts: a gpu_worker, or remote_workers for all remote ones.
 using attempt_taker =
-    caf::typed_actor<caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+    caf::typed_actor<caf::reacts_to<assign_attempts>, caf::reacts_to<revoke_attempt>,
                      caf::reacts_to<change_worker_model>>;
 
 using queue_actor = caf::typed_actor<
@@ -271,7 +227,7 @@ using queue_actor = caf::typed_actor<
     caf::replies_to<drop_job>::with<job_answer>, caf::replies_to<purge_jobs>::with<purge_answer>,
     caf::replies_to<list_of_jobs>::with<list_answer>,
     caf::replies_to<inspect_job>::with<detail_answer>, caf::reacts_to<models_known>,
-    caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
+    caf::reacts_to<model_refused>, caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
     caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
@@ -288,7 +244,7 @@ using ingress_actor =
 
 using gpu_worker_actor =
     caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
-                     caf::reacts_to<assign_attempt>, caf::reacts_to<revoke_attempt>,
+                     caf::reacts_to<assign_attempts>, caf::reacts_to<revoke_attempt>,
                      caf::reacts_to<change_worker_model>, caf::reacts_to<drain_engine>,
                      caf::reacts_to<crew>, // the queue was restarted: what runs here is void
                      caf::reacts_to<timer>>;
@@ -297,8 +253,8 @@ using model_loader_actor =
     caf::typed_actor<caf::reacts_to<check_catalogue>, caf::reacts_to<catalogue_news>,
                      caf::replies_to<want_model>::with<model_granted>, // postponed until the
                                                                        // catalogue is checked
-                     caf::reacts_to<model_loaded>, caf::reacts_to<crew>,
-                     caf::replies_to<are_you_there>::with<here_i_am>>;
+                     caf::reacts_to<model_loaded>, caf::reacts_to<model_refused>,
+                     caf::reacts_to<crew>, caf::replies_to<are_you_there>::with<here_i_am>>;
 
 /// RunPod's six worker numbers (/health).
 struct ask_health {};
@@ -323,7 +279,7 @@ using health_actor =
 
 /// The other workers of the queue: they pull their jobs by RunPod's worker protocol.
 using remote_workers_actor =
-    caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempt>,
+    caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempts>,
                      caf::reacts_to<revoke_attempt>, caf::reacts_to<change_worker_model>,
                      caf::reacts_to<remote_news>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
                      caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>,
@@ -392,7 +348,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::hand_back_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_ready)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_said)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_gone)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempt)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::assign_attempts)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::revoke_attempt)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::want_model)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_loaded)
@@ -422,6 +378,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::detail_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_worker)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::change_worker_model)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::models_known)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_refused)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_engine)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_drained)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::slot_news)

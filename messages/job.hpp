@@ -88,7 +88,9 @@ struct job_access {
   X(quota, "its tenant runs as many jobs as it may")                                               \
   X(delayed, "it is not to start before its time")                                                 \
   X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
-  X(stopping, "the pod is stopping; it waits for the next start")
+  X(stopping, "the pod is stopping; it waits for the next start")                                  \
+  X(model_missing, "the catalogue has no such model; it waits for a start that has it")            \
+  X(model_retry, "its model could not be loaded; that is tried again after a pause")
 
 enum class wait_reason : std::uint8_t {
 #define TAYFA_X(name, text) name,
@@ -125,6 +127,9 @@ struct job_view {
   wait_reason why = wait_reason::none;   ///< while IN_QUEUE
   /// The output is not here but in the store (job_store::fetch with this number); 0 = it is here.
   std::uint64_t stored_output = 0;
+  std::size_t output_bytes = 0; ///< also of one that is not here
+  /// Stream chunks of the latest attempt that were dropped before a reader received them.
+  std::uint64_t dropped_chunks = 0;
 };
 
 /// Everything about one job, for whoever looks closely (GET /jobs/{id}, the command line).
@@ -202,7 +207,8 @@ struct job_counts {
   std::uint64_t stale = 0;   ///< reports refused by the fence
   std::uint64_t in_queue = 0;
   std::uint64_t in_progress = 0;
-  std::uint64_t dead = 0; ///< on the dead list now
+  std::uint64_t dead = 0;           ///< on the dead list now
+  std::uint64_t chunks_dropped = 0; ///< before a reader received them
   std::uint64_t kept = 0; ///< ended jobs whose result is still here, the dead ones included
 };
 

@@ -83,6 +83,7 @@ constexpr edge<j> job_edges[] = {
     {j::IN_PROGRESS, j::FAILED, cause::job_error},
     {j::IN_PROGRESS, j::FAILED, cause::attempts_exhausted},
     {j::IN_PROGRESS, j::FAILED, cause::poisoned},
+    {j::IN_QUEUE, j::FAILED, cause::load_failed},
     {j::IN_QUEUE, j::FAILED, cause::stop_requested},
     {j::IN_PROGRESS, j::FAILED, cause::stop_requested},
     {j::IN_QUEUE, j::CANCELLED, cause::cancel_requested},

@@ -12,6 +12,8 @@ struct model_facts {
   std::string name;
   std::uint64_t file_bytes = 0;
   std::uint64_t memory_bytes = 0; ///< on a device; 0 = unknown, fits everywhere
+  std::uint64_t version = 0;      ///< grows when another file took its place
+  bool operator==(const model_facts&) const = default;
 };
 
 /// What a worker says of itself when it is ready.
@@ -29,6 +31,9 @@ struct worker_facts {
   /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
   /// steps.
   std::chrono::milliseconds lease{0};
+  /// Of a remote worker: the number of the latest hand-over that has reached its keeper. Nothing is
+  /// given to it while a later one is on its way: what it asks for is not known until then.
+  std::uint64_t hand_overs = 0;
 };
 
 } // namespace tayfa

@@ -18,6 +18,8 @@ namespace tayfa::sim {
 struct remote_options {
   std::uint32_t workers = 3;
   std::uint32_t concurrency_max = 3;
+  /// Nothing goes wrong, so no attempt may be given out in vain: every job comes once.
+  bool calm = false;
   // Shares of what happens, 0 to 1.
   double unsent = 0;     ///< answers to polls that do not leave, and the pod knows
   double lost = 0;       ///< answers that are lost, and the pod does not know

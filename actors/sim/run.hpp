@@ -3,6 +3,7 @@
 #pragma once
 
 #include "actors/sim/sim_pod.hpp"
+#include "actors/sim/sim_secrets.hpp"
 #include "actors/sim/simulation.hpp"
 
 #include <map>
@@ -39,11 +40,17 @@ class run {
   void carry_out(const incident&);
   void draw_faults();
   void draw_crashes();
+  void draw_pauses();
+  void pause(std::chrono::milliseconds);
+  void go_on();
+  void check_unharmed();
   void check();
+  bool unserved(const job_history&) const;
   void check_job(std::size_t index, const job_history&);
   void check_platform();
   void check_platform_job(const platform_job&);
   void check_webhook(const std::string& who, const job_history&);
+  void check_chunks(const std::string& who, const job_history&);
   void check_pod_states();
   void clean_up();
   void violated(std::string text) { result_.violations.push_back(std::move(text)); }
@@ -53,8 +60,10 @@ class run {
   caf::actor_system system_;
   caf::scheduler::test_coordinator& scheduler_;
   seeded_random random_;
+  seeded_secrets secrets_;
   seeded_random order_; ///< only for the order of steps
   virtual_time time_;
+  process_time pod_time_; ///< of the pod's process
   memory_log lines_;
   observed_log log_;
   metrics meters_;
@@ -68,6 +77,7 @@ class run {
   store::sim_disk disk_;
   config knobs_;
   std::unique_ptr<sim_pod> pod_;
+  std::optional<moment> paused_until_;
   std::optional<moment> born_again_; ///< when the next process is started
   std::optional<moment> disk_due_;   ///< when the store's next operation is done
   std::uint32_t restarts_ = 0;

@@ -33,6 +33,9 @@ void run::check() {
     }
   }
   check_pod_states();
+  if (plan_.unharmed) {
+    check_unharmed();
+  }
   if (platform_) {
     check_platform();
   }
@@ -52,6 +55,32 @@ void run::check_pod_states() {
   }
 }
 
+/// Its model cannot be loaded, or is taken out.
+bool run::unserved(const job_history& job) const {
+  const auto among = [&job](const std::vector<std::string>& names) {
+    return std::find(names.begin(), names.end(), job.model) != names.end();
+  };
+  const bool bad = std::any_of(plan_.behaviors.begin(), plan_.behaviors.end(),
+                               [&](const auto& b) { return among(b.second.bad_models); });
+  return !job.model.empty() && (bad || (!plan_.models_later.empty() && !among(plan_.models_later)));
+}
+
+/// Whatever befell the pod, nobody else is charged for it.
+void run::check_unharmed() {
+  for (const auto& [row, text] : {std::pair{meter::attempts_lost, "attempts were lost"},
+                                  std::pair{meter::engine_kills, "engines were killed"},
+                                  std::pair{meter::engine_restarts, "engines were replaced"}}) {
+    if (const auto n = meters_.value(row); n > 0) {
+      violated(std::to_string(static_cast<long>(n)) + " " + text + " without a reason (I21)");
+    }
+  }
+  for (const auto* event : {"remote_worker_left", "child_failed", "child_stuck", "pod_failed"}) {
+    if (lines_.count(event) > 0) {
+      violated(std::string{"the log says "} + event + " without a reason (I21)");
+    }
+  }
+}
+
 void run::check_job(std::size_t index, const job_history& job) {
   const auto who = "job " + std::to_string(index) + " (" + job.kind + " " + job.accepted_id + ")";
   ++result_
@@ -62,7 +91,7 @@ void run::check_job(std::size_t index, const job_history& job) {
        std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
                    [](const auto& i) { return i.act == incident::what::sigterm; }));
   if (job.accepted_id.empty()) {
-    if (!job.refused || (!plan_.faulty && !stopped_early)) {
+    if (!job.refused || (!plan_.faulty && !stopped_early && !unserved(job))) {
       violated(who + " was neither accepted nor refused, or refused without a reason");
     }
     return;
@@ -72,6 +101,9 @@ void run::check_job(std::size_t index, const job_history& job) {
     return;
   }
   check_webhook(who, job);
+  for (const auto& told : job.told_strangers) {
+    violated(who + " was there for one who may not see it (I21): " + told);
+  }
   if (job.final_state.empty()) {
     if (!stopped_early) {
       violated(who + " was accepted and never ended (I1)");
@@ -86,18 +118,45 @@ void run::check_job(std::size_t index, const job_history& job) {
   if (job.cancel_acknowledged && job.final_state != "CANCELLED") {
     violated(who + " was acknowledged as CANCELLED and ended " + job.final_state + " (I4)");
   }
+  if (job.cancel_refused && job.final_state == "CANCELLED") {
+    violated(who + " is CANCELLED although that was refused");
+  }
   const bool allowed =
       std::find(job.allowed.begin(), job.allowed.end(), job.final_state) != job.allowed.end();
   // An innocent job that is hit again and again looks like a guilty one.
   const bool attempts_lost = plan_.faulty && job.final_state == "FAILED" &&
                              (job.final_body.find("max_attempts") != std::string::npos ||
                               job.final_body.find("poison") != std::string::npos);
-  if (!allowed && !attempts_lost) {
+  const bool for_its_model =
+      unserved(job) &&
+      (plan_.models_later.empty() ? job.final_body.find("model_unavailable") != std::string::npos
+                                  : job.final_state == "TIMED_OUT");
+  if (unserved(job) && plan_.models_later.empty() && job.final_state == "COMPLETED") {
+    violated(who + " completed with a model that cannot be loaded");
+  }
+  if (!allowed && !attempts_lost && !for_its_model) {
     violated(who + " ended " + job.final_state + ": " + job.final_body);
   }
   if (job.final_state == "COMPLETED" &&
       job.final_body.find(job.expected_output) == std::string::npos) {
     violated(who + " got a result that is not its own (I3): " + job.final_body);
+  }
+  check_chunks(who, job);
+}
+
+/// Answers were lost on their way, but no chunk: its client has asked until there was none left.
+void run::check_chunks(const std::string& who, const job_history& job) {
+  if (job.kind != "stream" || job.final_state != "COMPLETED" || !job.drained) {
+    return;
+  }
+  for (const char* const each : {R"({"output":"a"})", R"({"output":"b"})", R"({"output":"c"})"}) {
+    const bool seen =
+        std::any_of(job.chunks.begin(), job.chunks.end(), [each](const std::string& body) {
+          return body.find(each) != std::string::npos;
+        });
+    if (!seen) {
+      violated(who + " lost the chunk " + each);
+    }
   }
 }
 

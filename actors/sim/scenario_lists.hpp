@@ -9,7 +9,9 @@ namespace tayfa::sim {
 
 void add_crashes(std::vector<scenario>&);
 void add_disk_faults(std::vector<scenario>&);
+void add_models(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
+void add_pauses(std::vector<scenario>&);
 void add_slots(std::vector<scenario>&);
 void add_platform(std::vector<scenario>&);
 void add_remote(std::vector<scenario>&);

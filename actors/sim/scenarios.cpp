@@ -272,7 +272,9 @@ std::vector<scenario> all() {
   add_crashes(list);
   add_disk_faults(list);
   add_policies(list);
+  add_models(list);
   add_slots(list);
+  add_pauses(list);
   add_platform(list);
   add_remote(list);
   return list;

@@ -41,7 +41,18 @@ remote_options bad_weather() {
 }
 
 void add_calm(std::vector<scenario>& list) {
-  list.push_back(crowd("crowd", "four workers, nothing goes wrong"));
+  auto crowd_of_four = crowd("crowd", "four workers, nothing goes wrong");
+  crowd_of_four.remote->calm = true;
+  list.push_back(std::move(crowd_of_four));
+
+  auto batches = crowd("batches", "workers that ask for one job, or for up to sixteen, at once");
+  batches.remote->workers = 6;
+  batches.remote->concurrency_max = 16;
+  batches.remote->calm = true;
+  batches.work->jobs = 300;
+  batches.work->gap_max = 40ms;
+  batches.disk_latency_max = 30ms;
+  list.push_back(std::move(batches));
 
   auto mixed = crowd("and_local", "an engine of the pod and three workers share the queue");
   mixed.slots = 1;

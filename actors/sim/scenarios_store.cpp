@@ -66,6 +66,17 @@ void add_disk_faults(std::vector<scenario>& list) {
   full.incidents = {incident{"pod", "RUNNING", 200ms, what::fill_disk, 0},
                     incident{"pod", "RUNNING", 5s, what::free_disk, 0}};
   full.work->gap_max = 600ms;
+  full.work->mix.cancelled = 6;
+  list.push_back(full);
+  full.name = "disk_overfull";
+  full.text = "not even the reserve helps: a refused cancel is no cancel, and nothing is lost";
+  full.incidents[0].act = what::overfill_disk;
+  list.push_back(full);
+  full.name = "stop_on_an_overfull_disk";
+  full.text = "SIGTERM while nothing can be written: it stops soon, the next process has it all";
+  full.restarts = 1;
+  full.incidents.insert(full.incidents.begin() + 1,
+                        incident{"pod", "RUNNING", 3s, what::sigterm, 0});
   list.push_back(std::move(full));
 
   auto flush = busy("flush_fails", "a flush fails: nothing more is acknowledged, exit, recover");
@@ -104,6 +115,15 @@ void add_policies(std::vector<scenario>& list) {
   tenants.work->tenants = {"greedy", "greedy", "greedy", "small", "bounded"};
   tenants.knobs = [](config& c) { c.queue_tenants = string_list{"small=2,bounded=1:1"}; };
   list.push_back(std::move(tenants));
+
+  auto strangers = busy("strangers", "others know every id, ask for each job and try to end it, "
+                                     "while engines die and the process is killed");
+  strangers.work->tenants = {"alice", "bob"};
+  strangers.work->strangers = true;
+  strangers.random_faults = true;
+  strangers.random_crashes = true;
+  strangers.disk_latency_max = 30ms;
+  list.push_back(std::move(strangers));
 
   auto hooks = busy("webhooks", "webhooks to receivers that answer, fail, and answer now and then");
   hooks.work->webhooks = true;

@@ -92,6 +92,13 @@ class sim_process : public caf::event_based_actor, private engine::link {
   }
 
   void arrived(const process_arrival& m) {
+    if (const auto now = host_.time_.now(); now < host_.reads_again) {
+      const auto late = std::chrono::nanoseconds{static_cast<std::int64_t>(
+          host_.random_.unit() * 1e6 * static_cast<double>(host_.reading_takes.count()))};
+      last_arrival_ = std::max(last_arrival_, host_.reads_again + late);
+      delayed_send(this, caf::timespan{last_arrival_ - now}, m);
+      return;
+    }
     if (m.death) {
       const auto exit = *exit_;
       host_.ended(spec_.worker);

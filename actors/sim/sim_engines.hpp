@@ -21,6 +21,10 @@ class sim_engine_host final : public engine_host {
   std::chrono::nanoseconds latency_max{500'000};
   bool cannot_start = false; ///< the program is missing
   bool stuck = false;        ///< nothing is ever heard of a start
+  /// The runtime does not run before: what engines send waits in its socket, and is read a little
+  /// after it goes on.
+  moment reads_again{};
+  std::chrono::milliseconds reading_takes{100};
 
   /// Not a signal: the process sends bytes that are no frame.
   static constexpr int babble = -1;

@@ -77,7 +77,11 @@ class platform_actor final : public caf::event_based_actor {
               std::erase_if(stop_polls_, [&m](const poll& p) { return p.ticket == m.ticket; });
             },
             [this](const hold_over& m) { held(m.ticket); },
-            [this](const answer_there& m) { around_.arrive(m.ticket, m.answer); },
+            [this](const answer_there& m) {
+              const auto waits = around_.unread_until_ - time_.now();
+              waits.count() > 0 ? delayed_send(this, caf::timespan{waits}, m)
+                                : around_.arrive(m.ticket, m.answer);
+            },
             [this](const next_job&) { make_job(); },
             [this](const look_for_lost&) { give_lost_again(); },
             [this](const stop_one& m) {

@@ -61,6 +61,8 @@ class sim_platform final : public http_poster {
 
   /// The process that made the calls is dead: none of them will hear an answer.
   void callers_died();
+  /// The pod's process does not run before: answers wait in its sockets.
+  void unread_until(moment when) { unread_until_ = when; }
   /// The pod is STOPPING since then (or not any more): no take may begin later.
   void stopping_since(std::optional<moment> when) { stopping_since_ = when; }
   /// Drops the handle, so that the actor system can end.
@@ -83,6 +85,7 @@ class sim_platform final : public http_poster {
   platform_options options_;
   random_source& random_;
   std::optional<moment> stopping_since_;
+  moment unread_until_{};
   call_ticket tickets_ = 0;
   std::map<call_ticket, open_call> open_;
   struct ledger;

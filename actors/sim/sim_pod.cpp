@@ -15,6 +15,7 @@ store::sqlite_store_options on(store::sim_disk& disk) {
   o.vfs = disk.vfs_name();
   o.files = &disk.files();
   o.inline_mode = true;
+  o.reserve = std::size_t{256} << 10;
   return o;
 }
 
@@ -25,6 +26,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
       books_(std::make_shared<queue_books>(limits_from(knobs))),
       world_{around.time,
              around.random,
+             around.secrets,
              around.log,
              around.meters,
              around.engines,
@@ -59,7 +61,12 @@ sim_pod::~sim_pod() {
 void sim_pod::watch(const caf::strong_actor_ptr& child) {
   ++*alive_;
   born_.push_back(caf::actor_cast<caf::weak_actor_ptr>(child));
-  child->get()->attach_functor([alive = alive_] { --*alive; });
+  const auto* const one = dynamic_cast<const caf::resumable*>(child->get());
+  actors_->insert(one);
+  child->get()->attach_functor([alive = alive_, actors = actors_, one] {
+    --*alive;
+    actors->erase(one);
+  });
 }
 
 void sim_pod::start() {

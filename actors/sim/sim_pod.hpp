@@ -15,6 +15,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
 namespace tayfa::sim {
@@ -22,8 +23,9 @@ namespace tayfa::sim {
 /// Everything outside of the process.
 struct surroundings {
   caf::actor_system& system;
-  virtual_time& time;
+  time_source& time; ///< the process's own
   random_source& random;
+  secret_source& secrets;
   event_log& log;
   metrics& meters;
   sim_engine_host& engines;
@@ -47,6 +49,8 @@ class sim_pod {
   /// Kills every actor of this life; they are dead when alive() is 0.
   void kill();
   std::size_t alive() const { return *alive_; }
+  /// An actor of this process, and not one of the world around it.
+  bool runs(const caf::resumable* one) const { return actors_->contains(one); }
 
   const supervisor_actor& root() const { return supervisor_; }
   const job_table& jobs() const { return books_->table; }
@@ -61,6 +65,8 @@ class sim_pod {
   world world_;
   std::vector<caf::weak_actor_ptr> born_;
   std::shared_ptr<std::size_t> alive_ = std::make_shared<std::size_t>(0);
+  std::shared_ptr<std::set<const caf::resumable*>> actors_ =
+      std::make_shared<std::set<const caf::resumable*>>();
   std::shared_ptr<bool> over_ = std::make_shared<bool>(false); ///< nobody hears it any more
   supervisor_actor supervisor_;
 };

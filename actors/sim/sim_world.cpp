@@ -1,5 +1,7 @@
 #include "actors/sim/sim_world.hpp"
 
+#include <algorithm>
+
 namespace tayfa::sim {
 
 void observed_log::write(log_level level, std::string_view event,
@@ -41,8 +43,21 @@ void sim_gateway::close(std::function<void()> done) {
   done();
 }
 
+void sim_gateway::go_on(random_source& random) {
+  stopped_ = false;
+  auto unread = std::exchange(unread_, {});
+  while (!unread.empty()) {
+    const auto i = static_cast<std::ptrdiff_t>(random.next() % unread.size());
+    call(std::move(unread[static_cast<std::size_t>(i)].first),
+         std::move(unread[static_cast<std::size_t>(i)].second));
+    unread.erase(unread.begin() + i);
+  }
+}
+
 void sim_gateway::call(api::call c, reply_ptr answer) {
-  if (sink_) {
+  if (stopped_) {
+    unread_.emplace_back(std::move(c), std::move(answer));
+  } else if (sink_) {
     sink_(std::move(c), std::move(answer));
   }
 }
@@ -59,6 +74,9 @@ void sim_probe::run(const std::string& engine, std::function<void(fitness_report
 
 call_ticket sim_poster::send(outgoing_call call,
                              std::function<void(result<outgoing_answer>)> done) {
+  for (const auto& piece : call.more) {
+    call.body += piece.view();
+  }
   const auto number = ++calls[call.url];
   const bool fails =
       call.url.ends_with("/fail") || (call.url.ends_with("/flaky") && number % 2 == 1);
@@ -71,13 +89,23 @@ call_ticket sim_poster::send(outgoing_call call,
   return ++tickets_;
 }
 
-void sim_models::inspect(std::vector<std::string>,
+void sim_models::inspect(std::vector<std::string> paths,
                          std::function<void(result<std::vector<model_entry>>)> done) {
   if (broken) {
     done(fail(errc::model_invalid, "sha256 differs from the manifest"));
     return;
   }
-  done(entries);
+  if (paths.empty()) {
+    done(entries);
+    return;
+  }
+  std::vector<model_entry> found; // of one of them, again
+  for (const auto& entry : entries) {
+    if (std::find(paths.begin(), paths.end(), entry.path) != paths.end()) {
+      found.push_back(entry);
+    }
+  }
+  done(std::move(found));
 }
 
 } // namespace tayfa::sim

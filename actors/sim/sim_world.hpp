@@ -4,6 +4,7 @@
 
 #include "actors/common.hpp"
 #include "runtime/telemetry/memory_log.hpp"
+#include "runtime/world/active_time.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 #include <functional>
@@ -27,6 +28,45 @@ class virtual_time final : public time_source {
 
  private:
   caf::scheduler::test_coordinator& scheduler_;
+};
+
+/// The clock of the pod's process: virtual time without the pauses of the process.
+class process_time final : public time_source {
+ public:
+  explicit process_time(virtual_time& outside) : outside_(outside), active_(outside.now()) {}
+  moment now() const override { return running().at(outside_.now()); }
+  std::chrono::system_clock::time_point wall() const override { return outside_.wall(); }
+  std::chrono::nanoseconds until(moment due) const override {
+    return running().until(due, outside_.now());
+  }
+
+  void stop() {
+    running();
+    stopped_ = true;
+  }
+  /// As after SIGCONT: the process finds that much time has passed.
+  void go_on() {
+    active_.tick(outside_.now());
+    stopped_ = false;
+  }
+  /// A new process takes its place.
+  void restart() {
+    active_ = active_time{outside_.now()};
+    stopped_ = false;
+  }
+
+ private:
+  /// Whoever runs while the process is not stopped has run all the time.
+  active_time& running() const {
+    if (!stopped_) {
+      active_.ran(outside_.now());
+    }
+    return active_;
+  }
+
+  virtual_time& outside_;
+  mutable active_time active_;
+  bool stopped_ = false;
 };
 
 /// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod
@@ -56,9 +96,15 @@ class sim_gateway final : public http_gateway {
   void close(std::function<void()> done) override;
   /// A client's call; answered 503 at once when nobody listens.
   void call(api::call, reply_ptr);
+  /// The process does not run: what comes waits in its sockets. After that they are read in an
+  /// order that `random` draws.
+  void stop() { stopped_ = true; }
+  void go_on(random_source& random);
 
  private:
   call_sink sink_;
+  bool stopped_ = false;
+  std::vector<std::pair<api::call, reply_ptr>> unread_;
 };
 
 class sim_probe final : public machine_probe {

@@ -31,10 +31,12 @@ store::sim_disk::options disk_options(std::uint64_t seed) {
 run::run(const scenario& plan, std::uint64_t seed)
     : plan_(plan), system_(testing(system_config_)),
       scheduler_(dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler())),
-      random_(seed), order_(seed ^ 0x9e3779b97f4a7c15ULL), time_(scheduler_),
+      random_(seed), secrets_(seed ^ 0xbf58476d1ce4e5b9ULL), order_(seed ^ 0x9e3779b97f4a7c15ULL),
+      time_(scheduler_), pod_time_(time_),
       lines_(time_, memory_log::options{log_level::debug, log_format::text, 1'000'000}),
       log_(lines_), engines_(system_, time_, random_), disk_(disk_options(seed)) {
   scheduler_.clock().current_time += 1h; // CAF gives the zero time point a meaning of its own
+  pod_time_.restart();
   begin_ = time_.now();
 }
 
@@ -64,9 +66,6 @@ void run::prepare() {
   for (const auto& [slot, behavior] : plan_.behaviors) {
     engines_.behaviors[slot_id{slot}] = behavior;
   }
-  for (const auto& name : plan_.models) {
-    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
-  }
   if (plan_.knobs) {
     plan_.knobs(knobs_);
   }
@@ -86,13 +85,21 @@ void run::prepare() {
   if (plan_.random_crashes) {
     draw_crashes();
   }
+  if (plan_.random_pauses) {
+    draw_pauses();
+  }
   make_pod();
 }
 
 void run::make_pod() {
-  pod_ = std::make_unique<sim_pod>(surroundings{system_, time_, random_, log_, meters_, engines_,
-                                                http_, probe_, models_, post_, feed_, disk_,
-                                                platform_.get()},
+  models_.entries.clear();
+  const bool later = result_.lives > 1 && !plan_.models_later.empty();
+  for (const auto& name : later ? plan_.models_later : plan_.models) {
+    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
+  }
+  pod_ = std::make_unique<sim_pod>(surroundings{system_, pod_time_, random_, secrets_, log_, meters_,
+                                                engines_, http_, probe_, models_, post_, feed_,
+                                                disk_, platform_.get()},
                                    knobs_, [this](pod_exit e) { stopped(std::move(e)); });
 }
 
@@ -109,6 +116,9 @@ void run::stopped(pod_exit e) {
 }
 
 void run::crash(bool power) {
+  if (paused_until_) {
+    go_on(); // SIGKILL ends a stopped process as well
+  }
   log_.info("sim_incident", {{"kill", power ? "power" : "runtime"}});
   result_.commits += pod_->disk_store().transactions();
   pod_->kill();
@@ -126,11 +136,13 @@ void run::crash(bool power) {
 /// The next process begins, when everybody of the last one is dead.
 void run::reborn() {
   while (pod_->alive() > 0 || !engines_.alive().empty()) {
+    due_incidents();
     if (!step()) {
       next_moment();
     }
   }
   born_again_.reset();
+  pod_time_.restart();
   pod_.reset();
   engine_states_.clear();
   ++result_.lives;
@@ -160,33 +172,6 @@ void run::all_done() {
   asked_to_stop_ = true;
   if (!born_again_) {
     caf::anon_send(pod_->root(), stop_pod{"the work is done"});
-  }
-}
-
-/// Some at moments, some in the very call of the disk: before it, in it, and after it, when the
-/// store has answered and nobody has heard it yet.
-void run::draw_crashes() {
-  const auto count = 1 + random_.next() % 6;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    incident x;
-    x.act = random_.unit() < 0.5 ? incident::what::kill_runtime : incident::what::lose_power;
-    const auto at = std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * 30'000)};
-    switch (random_.next() % 3) {
-    case 0: incidents_.emplace(begin_ + at, x); break;
-    case 1: crash_at_.insert(1 + random_.next() % 60); break;
-    case 2: disk_.lose_power_at(1 + random_.next() % 600); break;
-    }
-  }
-}
-
-void run::draw_faults() {
-  const auto count = 1 + random_.next() % 8;
-  for (std::uint64_t i = 0; i < count; ++i) {
-    incident x;
-    x.act = random_.unit() < 0.6 ? incident::what::kill_engine : incident::what::freeze_engine;
-    x.slot = static_cast<std::uint32_t>(random_.next() % plan_.slots);
-    const auto at = std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * 60'000)};
-    incidents_.emplace(begin_ + at, x);
   }
 }
 
@@ -241,7 +226,9 @@ void run::carry_out(const incident& x) {
       crash(x.act == what::lose_power);
     }
     break;
+  case what::pause_runtime: pause(x.lasts); break;
   case what::fill_disk: disk_.set_limit(disk_.bytes_used()); break;
+  case what::overfill_disk: disk_.set_limit(0); break;
   case what::free_disk: disk_.set_limit(std::nullopt); break;
   case what::break_flush: disk_.plan_fault(store::disk_call::sync, 1, EIO); break;
   case what::drain_slot:
@@ -285,10 +272,24 @@ bool run::step() {
   if (disk_step()) {
     return true;
   }
-  if (jobs.empty()) {
+  // Of a process that is stopped, nobody can run.
+  const auto can_run = [this](const caf::resumable* one) {
+    return !paused_until_ || !pod_->runs(one);
+  };
+  const auto some =
+      static_cast<std::uint64_t>(paused_until_ ? std::count_if(jobs.begin(), jobs.end(), can_run)
+                                               : static_cast<std::ptrdiff_t>(jobs.size()));
+  if (some == 0) {
     return false;
   }
-  const auto i = static_cast<std::ptrdiff_t>(order_.next() % jobs.size());
+  auto i = static_cast<std::ptrdiff_t>(order_.next() % some);
+  if (paused_until_) {
+    auto chosen = std::find_if(jobs.begin(), jobs.end(), can_run);
+    for (; i > 0; --i) {
+      chosen = std::find_if(chosen + 1, jobs.end(), can_run);
+    }
+    i = chosen - jobs.begin();
+  }
   std::rotate(jobs.begin(), jobs.begin() + i, jobs.begin() + i + 1);
   scheduler_.try_run_once();
   ++result_.steps;
@@ -297,7 +298,7 @@ bool run::step() {
 
 /// The store's next operation, when its time has come.
 bool run::disk_step() {
-  if (born_again_ || pod_->disk_store().pending() == 0) {
+  if (born_again_ || paused_until_ || pod_->disk_store().pending() == 0) {
     return false;
   }
   if (!disk_due_) {
@@ -316,6 +317,9 @@ bool run::disk_step() {
     return true;
   }
   pod_->disk_store().step();
+  if (random_.unit() < 0.1) {
+    pod_->disk_store().rest();
+  }
   if (crashes || !disk_.has_power()) {
     crash(!disk_.has_power() || random_.unit() < 0.5);
   }
@@ -333,8 +337,9 @@ void run::next_moment() {
   if (!incidents_.empty()) {
     next = next ? std::min(*next, incidents_.begin()->first) : incidents_.begin()->first;
   }
-  for (const auto& due : {disk_due_, born_again_}) {
-    if (due) {
+  const auto disk = paused_until_ ? std::nullopt : disk_due_;
+  for (const auto& due : {disk, born_again_, paused_until_}) {
+    if (due && *due > now) { // else it is being served
       next = next ? std::min(*next, *due) : *due;
     }
   }
@@ -368,6 +373,9 @@ void run::steps() {
     due_incidents();
     if (born_again_ && *born_again_ <= time_.now()) {
       reborn();
+    }
+    if (paused_until_ && *paused_until_ <= time_.now()) {
+      go_on();
     }
     if (!step()) {
       next_moment();

@@ -39,11 +39,13 @@ struct incident {
     kill_runtime,        ///< SIGKILL to the process; the platform starts the next one
     lose_power,          ///< likewise, and what the disk had not flushed is lost or torn
     fill_disk,           ///< no byte more fits
+    overfill_disk,       ///< nor would one if the store's reserve were given up
     free_disk,
     break_flush, ///< the next flush of the disk fails
     drain_slot,  ///< by an operator
     undrain_slot,
-    resize, ///< to `slot` slots
+    resize,        ///< to `slot` slots
+    pause_runtime, ///< SIGSTOP to the process, and SIGCONT when it `lasts` long enough
   };
   std::string machine;
   std::string state;
@@ -51,6 +53,7 @@ struct incident {
   what act = what::sigterm;
   std::uint32_t slot = 0;
   bool always = false; ///< every time, not only the first
+  std::chrono::milliseconds lasts{0};
 };
 
 struct scenario {
@@ -72,11 +75,16 @@ struct scenario {
   bool faulty = false;         ///< incidents may cost attempts: FAILED max_attempts is allowed, too
   bool random_faults = false;  ///< kills and freezes drawn from the seed
   bool random_crashes = false; ///< kill_runtime and lose_power drawn from the seed
+  bool random_pauses = false;  ///< pause_runtime drawn from the seed
+  std::chrono::milliseconds pause_max{15'000}; ///< of those
+  /// No attempt may be lost, no engine killed, no worker given up: nothing in the plan is a reason.
+  bool unharmed = false;
   /// Starts by the platform after the first one, when the runtime ended and there is work left.
   std::uint32_t restarts = 0;
   std::chrono::nanoseconds disk_latency_max{2'000'000};
   std::vector<std::string> events; ///< that the log must name
   std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
+  std::vector<std::string> models_later{}; ///< likewise, from the second start on; empty = the same
   std::function<void(config&)> knobs{};
 };
 

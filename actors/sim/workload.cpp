@@ -32,7 +32,7 @@ namespace tayfa::sim {
 
 namespace {
 
-enum question : std::uint32_t { submitted, polled, streamed, cancelled };
+enum question : std::uint32_t { submitted, polled, streamed, drained, cancelled, strange };
 
 struct recipe {
   std::string kind;
@@ -165,7 +165,8 @@ class workload : public caf::event_based_actor {
   std::string with_terms(const std::string& body, std::size_t index, job_history& job) {
     auto value = boost::json::parse(body).as_object();
     if (!options_.models.empty()) {
-      value["model"] = options_.models[random_.next() % options_.models.size()];
+      job.model = options_.models[random_.next() % options_.models.size()];
+      value["model"] = job.model;
     }
     if (!options_.tenants.empty()) {
       auto& policy = value["policy"];
@@ -192,6 +193,9 @@ class workload : public caf::event_based_actor {
 
   void poll(std::size_t index) {
     const auto& id = (*seen_)[index].accepted_id;
+    if (options_.strangers) {
+      ask_as_stranger(index, id);
+    }
     if ((*seen_)[index].kind == "stream" && random_.unit() < 0.5) {
       ask(index, streamed, "GET", "/v2/tayfa/stream/" + id, {});
     } else {
@@ -199,26 +203,72 @@ class workload : public caf::event_based_actor {
     }
   }
 
+  /// Asks for the chunks of a job that has ended until there are none left.
+  void drain(std::size_t index) {
+    ask(index, drained, "GET", "/v2/tayfa/stream/" + (*seen_)[index].accepted_id, {});
+  }
+
+  /// By a tenant's key of another tenant, or without any bound but under another endpoint.
+  void ask_as_stranger(std::size_t index, const std::string& id) {
+    constexpr std::pair<const char*, const char*> routes[] = {
+        {"GET", "status"}, {"GET", "stream"}, {"POST", "cancel"}, {"POST", "retry"}};
+    const auto [method, route] = routes[random_.next() % std::size(routes)];
+    if (random_.unit() < 0.5) {
+      ask(index, strange, method, "/" + std::string{route} + "/" + id, {},
+          api::principal{"stranger", "stranger", false});
+    } else {
+      ask(index, strange, method, "/v2/other/" + std::string{route} + "/" + id, {});
+    }
+  }
+
   void ask(std::size_t index, std::uint32_t what, std::string method, std::string target,
-           std::string body) {
-    const auto parsed = api::parse(
-        api::request{std::move(method), std::move(target), "application/json", std::move(body)},
-        api::limits{});
+           std::string body, api::principal who = {}) {
+    api::request asked{std::move(method), std::move(target), "application/json", std::move(body)};
+    asked.who = std::move(who);
+    api::limits bounds;
+    bounds.endpoints = {"tayfa", "other"};
+    const auto parsed = api::parse(std::move(asked), bounds);
     auto me = caf::actor_cast<caf::actor>(this);
     if (!parsed) {
       caf::anon_send(me, answer_came{index, what, parsed.error()});
       return;
     }
-    gateway_.call(*parsed, std::make_shared<reply>([me, index, what](api::response r) {
-      caf::anon_send(me, answer_came{index, what, std::move(r)});
-    }));
+    // What its line needs of this actor stays alive as long as the line does.
+    gateway_.call(*parsed, std::make_shared<reply>(
+                               [this, strong = caf::actor_cast<caf::strong_actor_ptr>(this), me,
+                                index, what](api::response r, receipt left) {
+                                 r.body = r.whole_body();
+                                 r.more.clear();
+                                 const bool lost = (what == streamed || what == drained) &&
+                                                   random_.unit() < options_.lost_answers;
+                                 if (lost) {
+                                   r = {};
+                                   r.status = 0;
+                                 }
+                                 caf::anon_send(me, answer_came{index, what, std::move(r)});
+                                 left.say(!lost);
+                               },
+                               nullptr));
   }
 
   void answered(const answer_came& m) {
     auto& job = (*seen_)[m.index];
+    if (m.question == strange) {
+      if (m.response.status != 404 && m.response.body.find("unavailable") == std::string::npos) {
+        job.told_strangers.push_back(m.response.body);
+      }
+      return;
+    }
     if (m.question == submitted) {
       submit_answered(m, job);
       return;
+    }
+    if (m.response.status == 0) { // it was lost on its way: ask again
+      delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
+      return;
+    }
+    if (m.question == cancelled && m.response.body.find("storage_full") != std::string::npos) {
+      job.cancel_refused = true;
     }
     if (m.response.status == 503) {
       // A part of the pod, or all of it, is restarting or stopping: ask again, but not for ever.
@@ -231,6 +281,12 @@ class workload : public caf::event_based_actor {
     if (m.response.status == 404) {
       job.lost = true;
       settle(job);
+      return;
+    }
+    if (m.question == drained) {
+      job.chunks.push_back(m.response.body);
+      job.drained = m.response.body.find(R"("stream":[])") != std::string::npos;
+      job.drained ? settle(job) : drain(m.index);
       return;
     }
     if (m.question == streamed) {
@@ -277,7 +333,7 @@ class workload : public caf::event_based_actor {
           poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
-      settle(job);
+      job.kind == "stream" && job.final_state == "COMPLETED" ? drain(m.index) : settle(job);
     } else {
       delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
     }

@@ -26,24 +26,31 @@ struct workload_options {
   std::vector<std::string> tenants; ///< likewise
   /// A submission that was not answered with 200 is sent again, under its idempotency key.
   bool persistent = false;
-  bool webhooks = false; ///< each job has one: it answers, fails, or does so by turns
+  double lost_answers = 0.1; ///< of those with chunks: lost on their way, and the pod knows
+  bool webhooks = false;     ///< each job has one: it answers, fails, or does so by turns
+  /// Callers with other tenants and endpoints ask for every job by its id, and try to end it.
+  bool strangers = false;
 };
 
 /// What one job's client saw.
 struct job_history {
   std::string kind;
+  std::string model;                ///< that it names; empty = none
   std::string expected_output;      ///< JSON; empty = none is expected
   std::vector<std::string> allowed; ///< final states that are right without faults of the pod
   std::string accepted_id;          ///< empty until POST answered 200 with an id
   bool refused = false;             ///< an error answer to POST: nothing may come of it
   bool cancel_acknowledged = false;
-  bool lost = false;    ///< accepted, and later unknown to the pod (I1)
-  std::string webhook;  ///< its URL; empty = none
-  bool settled = false; ///< its client wants nothing more
+  bool cancel_refused = false; ///< as the disk was full: it must not happen later
+  bool lost = false;           ///< accepted, and later unknown to the pod (I1)
+  std::string webhook;         ///< its URL; empty = none
+  bool settled = false;        ///< its client wants nothing more
   std::string final_state;
   std::string final_body;
-  std::vector<std::string> later_bodies; ///< the same question asked again after the end
-  std::vector<std::string> chunks;
+  std::vector<std::string> later_bodies;   ///< the same question asked again after the end
+  std::vector<std::string> chunks;         ///< answers to /stream
+  bool drained = false;                    ///< the last of them had no chunk, after the end
+  std::vector<std::string> told_strangers; ///< answers to strangers that were not "no such job"
 };
 
 using history = std::vector<job_history>;

@@ -6,16 +6,21 @@
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "cluster/program/workers/commands.hpp"
+#include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
+#include "runtime/host/process_start.hpp"
 
 #include <CLI/CLI.hpp>
 #include <exception>
 #include <filesystem>
+#include <new>
+#include <system_error>
 
 namespace {
 
 constexpr int bad_usage = 64;
 constexpr int internal_failure = 70;
+constexpr int try_later = 75;
 
 /// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is
 /// shown.
@@ -58,8 +63,22 @@ int run(int argc, char** argv) {
 } // namespace
 
 int main(int argc, char** argv) {
+  tayfa::open_standard_descriptors();
+  tayfa::end_with_last_words();
+  tayfa::return_large_memory();
   try {
     return run(argc, argv);
+  } catch (const std::bad_alloc&) {
+    std::fputs("tayfa: there is not enough memory (see ulimit -v and the container's limit)\n",
+               stderr);
+    return try_later;
+  } catch (const std::system_error& e) {
+    std::fprintf(stderr, "tayfa: %s\n", e.what());
+    const bool passing = e.code() == std::errc::resource_unavailable_try_again ||
+                         e.code() == std::errc::too_many_files_open ||
+                         e.code() == std::errc::too_many_files_open_in_system ||
+                         e.code() == std::errc::not_enough_memory;
+    return passing ? try_later : internal_failure;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "tayfa: %s\n", e.what());
     return internal_failure;

@@ -7,11 +7,16 @@
 #include "cluster/program/serve_parts.hpp"
 #include "runtime/access/key_gate.hpp"
 #include "runtime/config/flags.hpp"
+#include "runtime/host/guard.hpp"
 #include "runtime/host/machine_facts.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
+#include "runtime/host/process_start.hpp"
+#include "runtime/host/shares.hpp"
 #include "runtime/host/signals.hpp"
 #include "runtime/model/file_source.hpp"
+#include "runtime/telemetry/line_sink.hpp"
+#include "runtime/world/watched_time.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -21,11 +26,13 @@
 #include <filesystem>
 #include <future>
 #include <mutex>
+#include <sys/stat.h>
 
 namespace tayfa {
 
 namespace {
 
+constexpr std::uint64_t files_unknown = 1'024;               // when the limit cannot be read
 constexpr std::size_t test_file_max = std::size_t{64} << 20; // the API's own bound comes after
 
 /// Carries signals to the supervisor, also those that come before there is one.
@@ -60,6 +67,31 @@ class stop_button {
   supervisor_actor target_;
   std::vector<std::string> early_;
 };
+
+constexpr int try_later = 75;
+constexpr std::size_t memory_least = std::size_t{96} << 20; ///< address space of a small pod
+
+/// Threads of a pod beside those that run actors: CAF's own two, HTTP, router, ZeroMQ's two,
+/// spawner, store, webhooks, the platform's calls, signals, a check, models, and a few that look
+/// names up.
+constexpr std::size_t other_threads = 16;
+
+/// What the pod cannot live without and would not survive the want of.
+result<void> try_resources(const serve_plan& plan) {
+  if (auto memory = try_memory(memory_least); !memory) {
+    return memory;
+  }
+  return try_threads(plan.knobs.pod_threads + other_threads);
+}
+
+/// SIGUSR1 is for the log, all others stop the pod.
+void on_signal(stop_button& button, int signal) {
+  if (signal == SIGUSR1) {
+    reopen_log_files();
+  } else {
+    button.press(signal);
+  }
+}
 
 /// Event numbers go on from those of earlier runtimes, as well as the wall clock allows.
 std::uint64_t event_base(const time_source& time) {
@@ -139,14 +171,23 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   return end;
 }
 
-void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files) {
+void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
+                  std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
                          {"engine", plan.engine},
                          {"slots", plan.knobs.engine_slots},
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
-                         {"open_files", open_files}});
+                         {"open_files", open_files},
+                         {"connections_max", connections}});
+  if (connections < plan.knobs.http_connections_max) {
+    lines.warn("note", {{"text", "http.connections_max is " +
+                                     std::to_string(plan.knobs.http_connections_max) + ", and " +
+                                     std::to_string(connections) +
+                                     " are served: the others would take descriptors that the pod "
+                                     "needs (ulimit -n)"}});
+  }
   for (const auto& remark : plan.remarks) {
     lines.info("note", {{"text", remark}});
   }
@@ -154,7 +195,16 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
 
 /// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
 result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
-                                                       event_log& log) {
+                                                       secret_source& secrets, event_log& log) {
+  const auto first = access::make_first_key(c, secrets);
+  if (!first) {
+    return fail(first.error());
+  }
+  if (*first) {
+    // Not through the log, which is kept and passed on.
+    say("tayfa: API key of the operator, shown only now: " + **first);
+    log.info("first_key", {{"file", access::keys_path(c)}});
+  }
   auto door = access::open_gate(c, time, log);
   if (!door) {
     return door;
@@ -163,6 +213,53 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
     return fail(allowed.error());
   }
   return door;
+}
+
+result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
+  ::umask(077); // after the log, which its owner may want others to read
+  auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
+  if (lock) {
+    for (const auto& remark : lock->remarks()) {
+      lines.warn("data_folder", {{"text", remark}});
+    }
+  }
+  return lock;
+}
+
+/// Who gets how many descriptors; said with the pod's first line.
+result<descriptor_shares> descriptors_for(const serve_plan& plan, event_log& lines) {
+  const auto files = raise_limits();
+  auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
+  if (shares) {
+    tell_created(plan, lines, files ? files->now : 0, shares->connections);
+  }
+  return shares;
+}
+
+process_host_options host_from(const serve_plan& plan) {
+  process_host_options host;
+  host.program = plan.program;
+  host.run_folder = plan.knobs.pod_data + "/run";
+  host.pinner = pinner_from(plan.knobs);
+  host.passed = plan.knobs.engine_environment.items();
+  return host;
+}
+
+probe_options checks_from(const serve_plan& plan, const time_source& time,
+                          const std::shared_ptr<unfit_note>& unfit) {
+  probe_options checks{plan.program, plan.knobs.engine_check_budget};
+  checks.passed = plan.knobs.engine_environment.items();
+  checks.time = &time;
+  if (plan.fitness) {
+    checks.extra = noting(system_checks(*plan.fitness, time), unfit);
+  }
+  return checks;
+}
+
+void tell_pause(milliseconds paused, event_log& lines, metrics& meters) {
+  meters.add(meter::pauses);
+  meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
+  lines.warn("runtime_was_paused", {{"ms", paused.count()}});
 }
 
 /// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
@@ -174,50 +271,60 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
     return exit_code_for(log.error().code);
   }
   auto& lines = **log;
-  const auto lock = data_folder_lock::acquire(plan.knobs.pod_data);
+  const auto lock = lock_data_folder(plan, lines);
   if (!lock) {
     return refuse_start(lines, lock.error());
   }
-  const auto files = raise_limits();
-  tell_created(plan, lines, files ? files->now : 0);
-  process_host_options host;
-  host.program = plan.program;
-  host.run_folder = plan.knobs.pod_data + "/run";
-  host.pinner = pinner_from(plan.knobs);
-  auto engines = process_engine_host::make(std::move(host), lines);
+  const auto shares = descriptors_for(plan, lines);
+  if (!shares) {
+    return refuse_start(lines, shares.error());
+  }
+  auto engines = process_engine_host::make(host_from(plan), lines);
   if (!engines) {
     return refuse_start(lines, engines.error());
   }
-  system_time time;
-  seeded_random random;
+  system_secrets secrets;
   metrics meters;
+  watched_time time{[&](milliseconds paused) { tell_pause(paused, lines, meters); }};
+  seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;
   std::optional<http_server> server;
+  byte_budget answers{plan.knobs.http_answer_bytes};
   if (only == nullptr) {
-    auto opened = guarded_door(plan.knobs, time, lines);
+    auto opened = guarded_door(plan.knobs, time, secrets, lines);
     if (!opened) {
       return refuse_start(lines, opened.error());
     }
     door = std::move(*opened);
-    server.emplace(http_from(plan.knobs, door.get(), meters, lines));
+    auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
+    answers = options.answers; // the same bound for those who make answers
+    server.emplace(std::move(options));
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
-  probe_options checks{plan.program, plan.knobs.engine_check_budget};
-  if (plan.fitness) {
-    checks.extra = noting(system_checks(*plan.fitness), unfit);
-  }
-  process_probe probe{std::move(checks), lines};
+  process_probe probe{checks_from(plan, time, unfit), lines};
   file_model_source models;
   const auto store = make_store(plan.knobs, time);
-  curl_poster post{poster_from(plan.knobs)};
+  curl_poster post{poster_from(plan.knobs, shares->calls, time)};
   std::optional<curl_poster> platform; // a thread that only a worker of RunPod's needs
   if (plan.runpod) {
-    platform.emplace(platform_poster_from(plan));
+    platform.emplace(platform_poster_from(plan, time));
   }
-  world outside{time,  random, lines,  meters, **engines, http,
-                probe, models, *store, post,   feed,      platform ? *platform : post};
+  world outside{time,
+                random,
+                secrets,
+                lines,
+                meters,
+                **engines,
+                http,
+                probe,
+                models,
+                *store,
+                post,
+                feed,
+                platform ? *platform : post,
+                answers};
   const int code = live(plan, outside, button).code;
   if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
     report_unhealthy(*plan.runpod, *why, *platform, lines);
@@ -241,7 +348,7 @@ int run_test(serve_plan plan) {
   auto end = std::make_shared<std::promise<test_end>>();
   auto ended = end->get_future();
   stop_button button;
-  const signal_watch signals{[&button](int signal) { button.press(signal); }};
+  const signal_watch signals{[&button](int signal) { on_signal(button, signal); }};
   if (!call) {
     const auto judged = judge_test(*plan.test, call.error());
     say(judged.lines, plan);
@@ -272,11 +379,24 @@ std::string program_folder() {
 }
 
 int run_serve(const serve_plan& plan) {
+  // First of all, and in this order: the guard is a fork, which wants one thread.
+  const auto beside = guard::start();
+  const auto resources = try_resources(plan);
+  if (!beside || !resources) {
+    const auto& why = beside ? resources.error() : beside.error();
+    std::fprintf(stderr, "tayfa: cannot start: %s\n", why.text.c_str());
+    return exit_code_of(plan, try_later, std::nullopt);
+  }
   say(plan.start_line);
   say(plan.test_lines, plan);
+  system_secrets secrets;
+  if (const auto there = try_secrets(secrets); !there) {
+    std::fprintf(stderr, "tayfa: %s\n", there.error().str().c_str());
+    return exit_code_for(there.error().code);
+  }
   if (!plan.test) {
     stop_button button;
-    const signal_watch signals{[&button](int signal) { button.press(signal); }};
+    const signal_watch signals{[&button](int signal) { on_signal(button, signal); }};
     return run_pod(plan, button, nullptr);
   }
   return run_test(plan);
@@ -310,9 +430,8 @@ void add_serve_command(CLI::App& app, std::vector<std::string> environment, int&
     add_config_flags(*cmd, request->sources.flags, request->sources.file);
     add_sdk_flags(*cmd, request->sdk);
     cmd->callback([request, &exit_code, name = name] {
-      seeded_random random;
       const auto plan =
-          plan_serve(*request, {program_folder(), random.uuid(), [] {
+          plan_serve(*request, {program_folder(), system_secrets{}.uuid(), [] {
                                   return read_file_if_there("test_input.json", test_file_max);
                                 }});
       exit_code = plan ? run_serve(*plan) : refuse_serve(plan.error(), name);

@@ -1,5 +1,7 @@
 #include "cluster/program/serve_parts.hpp"
 
+#include "actors/queue_limits.hpp"
+#include "runtime/host/memory_limit.hpp"
 #include "runtime/http/url_guard.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -13,17 +15,47 @@ namespace tayfa {
 
 namespace {
 
+/// What arrives, and what leaves, has a part of the memory that this process may have.
+constexpr std::size_t memory_parts = 5;
+/// One answer of any size that there may be.
+constexpr std::size_t answer_least = std::size_t{64} << 20;
+
 address_guard guard_from(const config& c) {
   auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
   return blocks ? address_guard{std::move(*blocks)} : address_guard{};
 }
 
+constexpr std::size_t platform_hosts = 2; ///< results may go to another host than takes
+
+std::size_t platform_calls_per_host(const serve_plan& plan) {
+  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
+  // result may wait behind a slow one of another job.
+  const std::size_t jobs =
+      plan.knobs.runpod_concurrency > 0
+          ? plan.knobs.runpod_concurrency
+          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+  return std::clamp<std::size_t>(jobs, 16, 256) + 4;
+}
+
 } // namespace
 
-http_options http_from(const config& c, api::gate* door, metrics& meters, event_log& log) {
+descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
+  descriptor_needs out;
+  out.limit = files;
+  out.connections = plan.knobs.http_connections_max;
+  out.slots = plan.knobs.engine_slots;
+  out.calls = plan.knobs.webhook_calls;
+  out.platform_calls = plan.runpod ? platform_calls_per_host(plan) * platform_hosts : 0;
+  return out;
+}
+
+http_options http_from(const config& c, const descriptor_shares& shares, api::gate* door,
+                       metrics& meters, event_log& log, const time_source& time) {
   http_options o;
+  o.time = &time;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
+  o.hosts = c.http_hosts.items();
   o.api.door = door;
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;
@@ -34,8 +66,16 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
     const auto judged = guarded_url(url, guard);
     return judged ? result<void>{} : fail(judged.error());
   };
-  o.connections_max = c.http_connections_max;
-  o.streams_max = std::max<std::size_t>(c.http_connections_max / 2, 1); // leaves room for questions
+  // In a small container the usual bounds would be more than there is.
+  const std::size_t share = memory_limit() / memory_parts;
+  o.receiving_bytes_max =
+      std::max(std::min(o.receiving_bytes_max, share), o.api.runsync_body_bytes);
+  o.answers =
+      byte_budget{std::max(std::min<std::size_t>(c.http_answer_bytes, share), answer_least)};
+  o.connections_max = shares.connections;
+  o.turned_away_max = shares.turned_away;
+  o.health_connections_max = shares.health;
+  o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.idle_timeout = c.http_idle_timeout;
@@ -50,23 +90,26 @@ http_options http_from(const config& c, api::gate* door, metrics& meters, event_
   return o;
 }
 
-poster_options poster_from(const config& c) {
+poster_options poster_from(const config& c, std::size_t calls, const time_source& time) {
   poster_options o;
+  o.time = &time;
   o.guard = guard_from(c);
+  // The queue begins no more than so many, in turns that are fair; nothing waits here.
+  const auto hooks = hook_calls_from(c);
+  o.guarded.in_flight_max = std::min(hooks.calls_max, calls);
+  o.guarded.per_target_max = hooks.target_max;
+  o.guarded.open_bytes_max = hooks.bytes_max * 2; // bodies are somewhat larger than outputs
+  o.unguarded.in_flight_max = 1; // all its calls are guarded; the bound is of idle connections too
   return o;
 }
 
-poster_options platform_poster_from(const serve_plan& plan) {
-  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
-  // result may wait behind a slow one of another job.
-  const std::size_t jobs =
-      plan.knobs.runpod_concurrency > 0
-          ? plan.knobs.runpod_concurrency
-          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+poster_options platform_poster_from(const serve_plan& plan, const time_source& time) {
   poster_options o;
+  o.time = &time;
+  o.guarded.in_flight_max = 1; // likewise
   auto& bounds = o.unguarded;
-  bounds.per_target_max = std::clamp<std::size_t>(jobs, 16, 256) + 4;
-  bounds.in_flight_max = bounds.per_target_max * 2; // results may go to another host than takes
+  bounds.per_target_max = platform_calls_per_host(plan);
+  bounds.in_flight_max = bounds.per_target_max * platform_hosts;
   return o;
 }
 
@@ -76,6 +119,8 @@ std::unique_ptr<job_store> make_store(const config& c, const time_source& time) 
   }
   store::sqlite_store_options o;
   o.folder = c.pod_data + "/store";
+  o.reserve = store::sqlite_store::usual_reserve;
+  o.watched = {c.pod_data, c.pod_data + "/lock"};
   return std::make_unique<store::sqlite_store>(time, std::move(o));
 }
 

@@ -1,5 +1,7 @@
 #include "runtime/access/key_gate.hpp"
 
+#include "runtime/access/key_file.hpp"
+#include "runtime/access/key_maker.hpp"
 #include "runtime/config/address.hpp"
 
 #include <algorithm>
@@ -34,6 +36,13 @@ tl::unexpected<api::gate::refusal> refused(errc code, std::string text = {},
   return tl::unexpected<api::gate::refusal>(api::gate::refusal{{code, std::move(text)}, wait_s});
 }
 
+/// Whether the key still sees what its request was opened for; the route, its endpoint and the
+/// scope are judged apart.
+bool sees_as_much(const api::principal& now, const api::principal& before) {
+  return now.is_operator ||
+         (!before.is_operator && (now.tenant.empty() || now.tenant == before.tenant));
+}
+
 } // namespace
 
 std::string_view key_in(std::string_view authorization) {
@@ -44,14 +53,7 @@ std::string_view key_in(std::string_view authorization) {
 key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)
     : ring_(std::move(ring)), rates_(std::move(rules)), time_(time) {}
 
-tl::expected<api::principal, api::gate::refusal> key_gate::identify(const api::visit& visit) const {
-  if (visit.needs == api::scope::open) {
-    return api::principal{{}, {}, false};
-  }
-  if (!ring_.in_force()) {
-    return api::principal{};
-  }
-  const access_key* const key = ring_.find(key_in(visit.authorization));
+key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit) const {
   if (key == nullptr) {
     return refused(errc::unauthorized);
   }
@@ -61,10 +63,47 @@ tl::expected<api::principal, api::gate::refusal> key_gate::identify(const api::v
   if (!reaches(*key, visit.endpoint)) {
     return refused(errc::forbidden, "it is for other endpoints");
   }
-  return api::principal{key->name, key->tenant, key->is_operator};
+  if (visit.needs == api::scope::worker && bound_to_a_tenant(*key)) {
+    return refused(errc::forbidden, "it is a tenant's, and a worker runs the jobs of all tenants");
+  }
+  if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
+    return refused(errc::forbidden, may.error().text);
+  }
+  return api::principal{key->name, key->tenant, key->is_operator, key->endpoints, key->digest};
 }
 
-tl::expected<api::principal, api::gate::refusal> key_gate::admit(const api::visit& visit) {
+key_gate::verdict key_gate::identify(const api::visit& visit) const {
+  if (visit.needs == api::scope::open) {
+    return api::principal{{}, {}, false};
+  }
+  if (!ring_.in_force()) {
+    return api::principal{};
+  }
+  return judge(ring_.find(key_in(visit.authorization)), visit);
+}
+
+std::uint64_t key_gate::version() {
+  ring_.refresh();
+  return ring_.version();
+}
+
+/// A request that was admitted without a key, because none was needed, is asked for one as well.
+std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
+                                                    const api::principal& before) {
+  if (visit.needs == api::scope::open || !ring_.in_force()) {
+    return std::nullopt;
+  }
+  const auto now = judge(before.name.empty() ? nullptr : ring_.find(before.digest), visit);
+  if (!now) {
+    return now.error();
+  }
+  if (!sees_as_much(*now, before)) {
+    return refusal{{errc::forbidden, "it was changed meanwhile"}, 0};
+  }
+  return std::nullopt;
+}
+
+key_gate::verdict key_gate::admit(const api::visit& visit) {
   ring_.refresh();
   auto who = identify(visit);
   if (!who) {
@@ -101,6 +140,20 @@ result<std::unique_ptr<key_gate>> open_gate(const config& knobs, const time_sour
   return std::make_unique<key_gate>(std::move(*ring), std::move(*rules), time);
 }
 
+result<std::optional<std::string>> make_first_key(const config& knobs, secret_source& secrets) {
+  const auto address = parse_listen_address(knobs.http_listen);
+  const auto path = keys_path(knobs);
+  if (!knobs.http_first_key || knobs.http_allow_public || !address || address->loopback ||
+      stamp_of(path)) {
+    return std::nullopt;
+  }
+  access_key all;
+  all.name = "first";
+  all.is_operator = true;
+  auto made = make_key(path, std::move(all), secrets);
+  return made ? result<std::optional<std::string>>{std::move(*made)} : fail(made.error());
+}
+
 result<void> may_listen(const config& knobs, std::size_t keys) {
   const auto address = parse_listen_address(knobs.http_listen);
   if (!address) {
@@ -113,7 +166,9 @@ result<void> may_listen(const config& knobs, std::size_t keys) {
               "http.listen is " + knobs.http_listen +
                   ", which other machines can reach, and there is no API key: make one (tayfa key "
                   "new --name NAME --data " +
-                  knobs.pod_data + "), or set http.allow_public (--allow-public)");
+                  knobs.pod_data +
+                  "), have one made at start (http.first_key), or set "
+                  "http.allow_public (--allow-public)");
 }
 
 } // namespace tayfa::access

@@ -52,6 +52,7 @@ void key_ring::refresh() {
     return;
   }
   auto keys = load();
+  version_ += in_force_ && !keys ? 0 : 1; // of a broken file nothing is taken
   in_force_ = true;
   if (!keys) {
     log_->error("keys_refused", {{"text", keys.error().text}, {"keys", keys_.size()}});
@@ -66,12 +67,13 @@ const access_key* key_ring::find(std::string_view key) const {
     return nullptr;
   }
   const auto digest = digest_of(key);
-  if (!digest) {
-    return nullptr;
-  }
+  return digest ? find(*digest) : nullptr;
+}
+
+const access_key* key_ring::find(const key_digest& digest) const {
   const access_key* found = nullptr;
   for (const auto& each : keys_) {
-    if (CRYPTO_memcmp(each.digest.data(), digest->data(), digest->size()) == 0) {
+    if (CRYPTO_memcmp(each.digest.data(), digest.data(), digest.size()) == 0) {
       found = &each;
     }
   }

@@ -11,6 +11,7 @@
 #include "runtime/world/clock.hpp"
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,7 +22,7 @@ namespace tayfa::access {
 class key_ring {
  public:
   /// How often the file is looked at, at most.
-  static constexpr std::chrono::seconds look_pause{1};
+  static constexpr std::chrono::milliseconds look_pause = api::gate::recheck_pause;
 
   /// The keys of the file, or none where there is no file. As read_key_file() and parse_keys() say,
   /// the path with it; `time` and `log` outlive the ring.
@@ -30,12 +31,16 @@ class key_ring {
   /// Is there, or was there, a file? Without one nobody needs a key.
   bool in_force() const { return in_force_; }
   std::size_t size() const { return keys_.size(); }
+  /// Grows with every change of the keys in force.
+  std::uint64_t version() const { return version_; }
+  const std::vector<access_key>& keys() const { return keys_; }
 
   /// Reads the file anew when it has changed and the pause is over.
   void refresh();
   /// Whose key it is; nothing for an unknown one. Valid until refresh(). Every key is compared, in
   /// constant time.
   const access_key* find(std::string_view key) const;
+  const access_key* find(const key_digest&) const;
 
  private:
   key_ring(std::string path, const time_source& time, event_log& log);
@@ -46,6 +51,7 @@ class key_ring {
   event_log* log_;
   std::vector<access_key> keys_;
   bool in_force_ = false;
+  std::uint64_t version_ = 0;
   std::optional<file_stamp> seen_; ///< the version that was last looked at, good or broken
   moment looked_;
 };

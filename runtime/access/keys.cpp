@@ -84,6 +84,9 @@ class line_reader {
     if (key_.is_operator && !key_.endpoints.empty()) {
       return broken("an operator's key opens every endpoint; leave endpoint out");
     }
+    if (!key_.worker_name.empty() && (!key_.worker || key_.is_operator)) {
+      return broken("worker is for keys of the scope worker, without operator");
+    }
     return std::move(key_);
   }
 
@@ -94,6 +97,13 @@ class line_reader {
         return broken(std::string{field} + " must be 1 to 64 characters of [A-Za-z0-9._-]");
       }
       (field == "name" ? key_.name : key_.tenant) = value;
+      return {};
+    }
+    if (field == "worker") {
+      if (!job_id::parse(value)) {
+        return broken("worker must be a worker's name, 1 to 128 characters of [A-Za-z0-9._-]");
+      }
+      key_.worker_name = value;
       return {};
     }
     if (field == "scope") {
@@ -110,7 +120,7 @@ class line_reader {
       key_.digest = *digest;
       return {};
     }
-    return broken("a key has name, scope, tenant, endpoint and sha256");
+    return broken("a key has name, scope, tenant, endpoint, worker and sha256");
   }
 
   result<void> take_scopes(std::string_view list) {
@@ -171,6 +181,25 @@ bool reaches(const access_key& key, std::string_view endpoint) {
          std::find(key.endpoints.begin(), key.endpoints.end(), endpoint) != key.endpoints.end();
 }
 
+result<void> may_be_worker(const access_key& key, const std::vector<access_key>& all,
+                           std::string_view endpoint, std::string_view worker) {
+  if (key.is_operator || worker.empty() || key.worker_name == worker) {
+    return {};
+  }
+  if (!key.worker_name.empty()) {
+    return fail(errc::forbidden, "it is for the worker " + key.worker_name);
+  }
+  const bool bound = std::any_of(all.begin(), all.end(), [&](const access_key& other) {
+    return other.worker_name == worker && reaches(other, endpoint);
+  });
+  return bound ? fail(errc::forbidden, "this worker's name belongs to another key")
+               : result<void>{};
+}
+
+bool bound_to_a_tenant(const access_key& key) {
+  return !key.is_operator && !key.tenant.empty();
+}
+
 bool add_scope(access_key& key, std::string_view word) {
   if (word == "client") {
     return key.client = true;
@@ -227,6 +256,7 @@ result<std::string> key_line(const access_key& key) {
   for (std::size_t i = 0; i < key.endpoints.size(); ++i) {
     line += (i == 0 ? " endpoint=" : ",") + key.endpoints[i];
   }
+  line += key.worker_name.empty() ? "" : " worker=" + key.worker_name;
   line += " sha256=";
   constexpr std::string_view hex = "0123456789abcdef";
   for (const unsigned char byte : key.digest) {
@@ -237,7 +267,8 @@ result<std::string> key_line(const access_key& key) {
   if (!read) {
     return fail(read.error());
   }
-  if (read->endpoints != key.endpoints || line.find('\n') != std::string::npos) {
+  if (read->endpoints != key.endpoints || read->worker_name != key.worker_name ||
+      line.find('\n') != std::string::npos) {
     return broken("an endpoint's name has no blank and no comma");
   }
   return line;

@@ -2,8 +2,10 @@
 //
 //     name=alice scope=client tenant=alice endpoint=tayfa,other sha256=9f86d081…
 //
-// Order of the fields does not matter; tenant and endpoint may be absent (any). Empty lines and
-// lines that begin with # are left alone. Pure.
+//     name=w1 scope=worker worker=gpu-1 sha256=60303ae2…
+//
+// Order of the fields does not matter; tenant, endpoint and worker may be absent (any). Empty lines
+// and lines that begin with # are left alone. Pure.
 #pragma once
 
 #include "messages/error.hpp"
@@ -32,12 +34,21 @@ struct access_key {
   bool is_operator = false;           ///< opens everything
   std::string tenant;                 ///< empty = as each job says
   std::vector<std::string> endpoints; ///< empty = all
+  std::string worker_name;            ///< as a worker it is this one; empty = any
   key_digest digest{};                ///< its own in the file
 };
 
 bool opens(const access_key&, api::scope);
 /// Does it open this endpoint?
 bool reaches(const access_key&, std::string_view endpoint);
+
+/// Its holder may call itself by this worker's name: one that is bound to a worker has that name
+/// and no other, and shares it with no key but an operator's.
+result<void> may_be_worker(const access_key&, const std::vector<access_key>& all,
+                           std::string_view endpoint, std::string_view worker);
+/// Sees the jobs of one tenant only. Such a key opens no worker's route: a worker is given the jobs
+/// of all tenants of its endpoints.
+bool bound_to_a_tenant(const access_key&);
 
 /// "client", "worker", "operator": adds it to the key; false for another word.
 bool add_scope(access_key&, std::string_view word);

@@ -62,6 +62,11 @@ struct response {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers; ///< Retry-After, Allow
   std::shared_ptr<body_source> stream{};                    ///< in place of `body`
+  /// Follows `body`: large texts, which leave without being copied, and what is around them.
+  std::vector<shared_text> more{};
+
+  std::size_t body_size() const;
+  std::string whole_body() const; ///< in one piece, for who has to have it so
 };
 
 struct limits {
@@ -80,41 +85,54 @@ struct limits {
   std::string health_path = "/ping"; ///< answered like /ping, beside it (HEALTH_CHECK_PATH)
 };
 
+// What names or shows jobs carries who may see which (`who`, always the first member, without a
+// default: none can be made without it).
 struct submit {
+  job_access who;
   job_request job;
   std::chrono::milliseconds wait{0}; ///< 0 for /run
 };
 /// ?ttl= keeps an ended job's result for so long from now, up to the longest time to live.
 struct status {
+  job_access who;
   job_id id;
   std::optional<std::chrono::milliseconds> keep{};
 };
 struct stream {
+  job_access who;
   job_id id;
 };
 struct cancel {
+  job_access who;
   job_id id;
 };
 /// POST /retry/{id}: a FAILED or TIMED_OUT job runs again, under its id.
 struct retry {
+  job_access who;
   job_id id;
 };
 /// POST /drop/{id}: an ended job is forgotten now, also from the dead list.
 struct drop {
+  job_access who;
   job_id id;
 };
 /// POST /purge-queue: what waits is cancelled; what runs is left alone.
-struct purge {};
+struct purge {
+  job_access who;
+};
 /// GET /jobs?state=&tenant=&model=&limit=&after=, GET /dead.
 struct list_jobs {
+  job_access who;
   job_filter filter;
 };
 /// GET /jobs/{id}: everything about it.
 struct inspect {
+  job_access who;
   job_id id;
 };
 /// GET /events?job=&after=: server-sent events (HTML Living Standard, 9.2).
 struct events {
+  job_access who;
   job_id job;                         ///< empty = everything
   std::optional<std::uint64_t> after; ///< the number of the last event seen; empty = from now on
 };
@@ -133,7 +151,7 @@ struct resize_slots {
 /// GET /requests?state=&limit=&after=: the jobs of this endpoint, newest first (RunPod documents
 /// the route, not its shape).
 struct list_requests {
-  std::string endpoint;
+  job_access who;
   job_filter filter;
 };
 /// GET /workers: the remote workers.
@@ -148,6 +166,8 @@ struct worker_place {
   std::string endpoint;
   std::string worker;
   std::string device; ///< ?gpu=, as it says; may be empty
+  std::string key{};  ///< name of the API key that the call came with; empty = none was asked for
+  bool any_worker = true; ///< it may speak for every worker: an operator, or there are no keys
 };
 /// A long poll: answered with jobs, or 204 when it was held long enough.
 struct take_jobs {
@@ -182,7 +202,9 @@ struct worker_chunk {
   shared_text output; ///< JSON text
 };
 
-struct health {};
+struct health {
+  job_access who;
+};
 struct ping {};
 struct scrape {}; ///< /metrics
 
@@ -199,6 +221,7 @@ struct heading {
   scope needs = scope::open;
   std::string_view route;     ///< the row's path; static
   std::string endpoint;       ///< resolved
+  std::string worker{};       ///< of a worker's route: the name in its path
   std::size_t body_bytes = 0; ///< the largest body it may carry; 0 for routes without one
 };
 /// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
@@ -213,7 +236,7 @@ tl::expected<call, response> parse(request, const limits&);
 
 /// What it means when a body that is larger than its route takes is refused: of a worker's result,
 /// the end of its job, FAILED; else nothing.
-std::optional<call> result_lost(std::string_view target, const limits&);
+std::optional<call> result_lost(std::string_view target, const principal&, const limits&);
 
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
 
@@ -222,12 +245,13 @@ std::optional<call> result_lost(std::string_view target, const limits&);
 response refuse(const error&);
 /// Likewise; 401 carries WWW-Authenticate, and Retry-After is the gate's own.
 response turned_away(const gate::refusal&);
-response accepted(const job_id&);                            ///< {"id","status":"IN_QUEUE"}
-response job(const job_view&);                               ///< /status, /runsync
-response chunks(const job_view&, const std::vector<chunk>&); ///< {"status","stream":[{"output":…}]}
-response cancelled(const job_view&);                         ///< {"id","status"}; of a retry, too
-response purged(std::size_t removed);                        ///< {"removed","status":"completed"}
-response jobs(const job_list&);                              ///< {"jobs":[…],"next":…}
+response accepted(const job_id&); ///< {"id","status":"IN_QUEUE"}
+response job(const job_view&);    ///< /status, /runsync
+/// {"status","stream":[{"output":…}]}, and "droppedChunks" when a reader cannot have all of them.
+response chunks(const job_view&, const std::vector<chunk>&);
+response cancelled(const job_view&);  ///< {"id","status"}; of a retry, too
+response purged(std::size_t removed); ///< {"removed","status":"completed"}
+response jobs(const job_list&);       ///< {"jobs":[…],"next":…}
 /// One change of a job, for the event feed: JSON object. The first one has no `from`.
 std::string job_event(const job_view&);
 std::string job_event(const job_view&, job_state from, cause why);

@@ -5,9 +5,13 @@
 
 #include "messages/error.hpp"
 
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tayfa::api {
 
@@ -23,9 +27,11 @@ enum class scope : std::uint8_t {
 
 /// Who asks, after the gate.
 struct principal {
-  std::string name;   ///< of the key; empty = nobody asked for one
+  std::string name;   ///< of the key; empty = no key was asked for
   std::string tenant; ///< its jobs are this tenant's; empty = as the job says
   bool is_operator = true;
+  std::vector<std::string> endpoints{};   ///< of the key; empty = all
+  std::array<unsigned char, 32> digest{}; ///< of the key: names are used again, keys are not
 };
 
 /// What of a request the gate looks at.
@@ -35,10 +41,15 @@ struct visit {
   std::string_view endpoint;      ///< resolved
   std::string_view authorization; ///< the header's value: "Bearer <key>" or the bare key
   std::string_view address;       ///< of the client, without its port
+  std::string_view worker{};      ///< of a worker's route: the name in its path
 };
 
 class gate {
  public:
+  /// A key that is taken away has no effect any more after a second: half of it, to look and to
+  /// act.
+  static constexpr std::chrono::milliseconds recheck_pause{250};
+
   virtual ~gate() = default;
   /// errc::unauthorized (no key, or an unknown one), forbidden (a key for other things),
   /// rate_limited with the time to wait. Called on the server's thread only; must not block.
@@ -49,6 +60,15 @@ class gate {
   virtual tl::expected<principal, refusal> admit(const visit&) = 0;
   /// The request that was admitted has been answered (limits of requests at the same time).
   virtual void done(const visit&, const principal&) = 0;
+
+  /// Grows whenever somebody who was admitted may no longer be. Looks at most every
+  /// `recheck_pause`; to be asked that often while a request is open.
+  virtual std::uint64_t version() { return 0; }
+  /// Would this request, which was admitted as this principal, be admitted now, with no less to
+  /// see? Nothing when it would; `visit` has no authorization any more.
+  virtual std::optional<refusal> recheck(const visit&, const principal&) { return std::nullopt; }
+  /// Does anybody need a key here?
+  virtual bool needs_keys() const { return true; }
 };
 
 } // namespace tayfa::api

@@ -40,6 +40,8 @@ class object_writer {
   object_writer& name(std::string_view key, std::string_view value) {
     return value.empty() ? *this : text(key, value);
   }
+  /// Bytes so far: where a value that is not copied belongs, after raw(key, {}).
+  std::size_t size() const { return out_.size(); }
   std::string done() {
     out_ += out_.empty() ? "{}" : "}";
     return std::move(out_);

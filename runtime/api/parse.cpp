@@ -12,8 +12,8 @@ namespace {
 
 /// A browser's EventSource sends the header when it comes back, with the address it began with: the
 /// header is the newer one.
-tl::expected<call, response> parse_events(const request& asked, route&& at) {
-  events found{std::move(at.id), at.after};
+tl::expected<call, response> parse_events(const request& asked, route&& at, job_access who) {
+  events found{std::move(who), std::move(at.id), at.after};
   if (!asked.last_event_id.empty()) {
     found.after = whole_number(asked.last_event_id, std::numeric_limits<std::uint64_t>::max());
     if (!found.after) {
@@ -24,18 +24,14 @@ tl::expected<call, response> parse_events(const request& asked, route&& at) {
   return found;
 }
 
-/// A tenant's key sees that tenant's jobs.
-list_requests requests_of(const request& asked, route&& at) {
-  list_requests found{std::move(at.endpoint), std::move(at.filter)};
-  if (!asked.who.is_operator && !asked.who.tenant.empty()) {
-    found.filter.tenant = asked.who.tenant;
-  }
-  return found;
+worker_place place_of(const principal& who, route& at) {
+  return {std::move(at.endpoint), std::move(at.worker), std::move(at.words.device), who.name,
+          who.is_operator};
 }
 
 call parse_worker(request&& asked, route&& at) {
   worker_words& said = at.words;
-  worker_place from{std::move(at.endpoint), std::move(at.worker), std::move(said.device)};
+  auto from = place_of(asked.who, at);
   switch (at.body) {
   case body_rule::result:
     return read_result(std::move(asked.body), {.from = std::move(from),
@@ -68,27 +64,32 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   if (!at) {
     return tl::unexpected(std::move(at.error()));
   }
+  auto who = access_of(asked.who, *at);
+  if (!who) {
+    return tl::unexpected(refuse(who.error()));
+  }
   switch (at->kind) {
   case route_kind::run:
-  case route_kind::runsync: return parse_submit(std::move(asked), std::move(*at), bounds);
-  case route_kind::status: return status{std::move(at->id), at->keep};
-  case route_kind::stream: return stream{std::move(at->id)};
-  case route_kind::cancel: return cancel{std::move(at->id)};
-  case route_kind::retry: return retry{std::move(at->id)};
-  case route_kind::drop: return drop{std::move(at->id)};
-  case route_kind::purge: return purge{};
+  case route_kind::runsync:
+    return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
+  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep};
+  case route_kind::stream: return stream{std::move(*who), std::move(at->id)};
+  case route_kind::cancel: return cancel{std::move(*who), std::move(at->id)};
+  case route_kind::retry: return retry{std::move(*who), std::move(at->id)};
+  case route_kind::drop: return drop{std::move(*who), std::move(at->id)};
+  case route_kind::purge: return purge{std::move(*who)};
   case route_kind::jobs:
-  case route_kind::dead: return list_jobs{std::move(at->filter)};
-  case route_kind::inspect: return inspect{std::move(at->id)};
-  case route_kind::events: return parse_events(asked, std::move(*at));
+  case route_kind::dead: return list_jobs{std::move(*who), std::move(at->filter)};
+  case route_kind::inspect: return inspect{std::move(*who), std::move(at->id)};
+  case route_kind::events: return parse_events(asked, std::move(*at), std::move(*who));
   case route_kind::slots: return list_slots{};
   case route_kind::drain: return drain_slot{at->slot, true};
   case route_kind::undrain: return drain_slot{at->slot, false};
   case route_kind::resize: return resize_slots{at->count};
-  case route_kind::health: return health{};
+  case route_kind::health: return health{std::move(*who)};
   case route_kind::ping: return ping{};
   case route_kind::metrics: return scrape{};
-  case route_kind::requests: return requests_of(asked, std::move(*at));
+  case route_kind::requests: return list_requests{std::move(*who), std::move(at->filter)};
   case route_kind::workers: return list_workers{};
   case route_kind::describe: return describe{};
   case route_kind::take:
@@ -101,19 +102,19 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   return tl::unexpected(refuse({errc::internal, {}}));
 }
 
-std::optional<call> result_lost(std::string_view target, const limits& bounds) {
+std::optional<call> result_lost(std::string_view target, const principal& who,
+                                const limits& bounds) {
   auto at = find_route("POST", target, bounds);
   if (!at || at->body != body_rule::result) {
     return std::nullopt;
   }
-  return worker_result{
-      .from = {std::move(at->endpoint), std::move(at->worker), std::move(at->words.device)},
-      .job = std::move(at->job),
-      .kind = worker_result::what::failed,
-      .output = {},
-      .error = "the worker sent a result that is larger than " +
-               std::to_string(bounds.result_body_bytes) + " bytes",
-      .is_stream = at->words.is_stream};
+  return worker_result{.from = place_of(who, *at),
+                       .job = std::move(at->job),
+                       .kind = worker_result::what::failed,
+                       .output = {},
+                       .error = "the worker sent a result that is larger than " +
+                                std::to_string(bounds.result_body_bytes) + " bytes",
+                       .is_stream = at->words.is_stream};
 }
 
 } // namespace tayfa::api

@@ -1,3 +1,4 @@
+#include "runtime/api/body_writer.hpp"
 #include "runtime/api/call.hpp"
 #include "runtime/api/object_writer.hpp"
 
@@ -50,17 +51,23 @@ response accepted(const job_id& id) {
 }
 
 response job(const job_view& view) {
-  object_writer out{view.output.size() + 256};
-  out.time("delayTime", view.delay).time("executionTime", view.execution);
+  object_writer out{256};
+  out.time("delayTime", view.delay);
+  if (view.dropped_chunks > 0) {
+    out.number("droppedChunks", view.dropped_chunks);
+  }
+  out.time("executionTime", view.execution);
   const bool failed = view.state == job_state::FAILED || view.state == job_state::TIMED_OUT;
   if (failed && view.failure) {
     out.text("error", failure_text(*view.failure));
   }
   out.text("id", view.id.str());
   // After a cancel was acknowledged nothing of the job may be seen, not even its last progress.
-  if (!view.output.empty() && view.state != job_state::CANCELLED) {
-    out.raw("output", view.output.view());
+  const bool shows = !view.output.empty() && view.state != job_state::CANCELLED;
+  if (shows) {
+    out.raw("output", {});
   }
+  const std::size_t place = out.size();
   out.text("status", to_string(view.state));
   if (!view.worker.empty()) {
     out.text("workerId", view.worker);
@@ -68,20 +75,36 @@ response job(const job_view& view) {
   if (view.state == job_state::IN_QUEUE && view.why != wait_reason::none) {
     out.text("waitReason", to_string(view.why));
   }
-  return ok(out.done());
+  const std::string text = out.done();
+  if (!shows) {
+    response answer = ok(text);
+    if (view.failure && view.failure->code == errc::store_corrupt) {
+      // It may have COMPLETED, and this pod has lost its result: an error of the server, not only
+      // the end of a job.
+      answer.status = http_status(errc::store_corrupt);
+    }
+    return answer;
+  }
+  return body_writer{}
+      .text(std::string_view{text}.substr(0, place))
+      .shared(view.output)
+      .text(std::string_view{text}.substr(place))
+      .answer();
 }
 
 response chunks(const job_view& view, const std::vector<chunk>& items) {
-  std::string list = "[";
-  for (const auto& item : items) {
-    list += list.size() > 1 ? "," : "";
-    list += object_writer{item.size() + 16}.raw("output", item.view()).done();
+  body_writer out;
+  out.text("{");
+  if (view.dropped_chunks > 0) {
+    out.text(R"("droppedChunks":)").text(std::to_string(view.dropped_chunks)).text(",");
   }
-  list += ']';
-  return ok(object_writer{list.size() + 64}
-                .text("status", to_string(view.state))
-                .raw("stream", list)
-                .done());
+  out.text(R"("status":")").text(to_string(view.state)).text(R"(","stream":[)");
+  std::string_view before = R"({"output":)";
+  for (const auto& item : items) {
+    out.text(before).shared(item).text("}");
+    before = R"(,{"output":)";
+  }
+  return out.text("]}").answer();
 }
 
 response cancelled(const job_view& view) {

@@ -181,6 +181,7 @@ response detail(const job_detail& job) {
       .time("executionTime", view.execution)
       .number("attempts", view.attempts)
       .number("lives", job.lives)
+      .number("droppedChunks", view.dropped_chunks)
       .name("workerId", view.worker);
   add_failure(out, view.failure);
   const std::size_t left_out = job.history.size() - std::min(job.history.size(), listed_attempts);

@@ -1,4 +1,5 @@
 // Answers to remote workers, and about them.
+#include "runtime/api/body_writer.hpp"
 #include "runtime/api/call.hpp"
 #include "runtime/api/object_writer.hpp"
 #include "runtime/api/openapi.hpp"
@@ -35,13 +36,17 @@ std::string quoted(std::string_view text) {
   return out;
 }
 
-std::string handout_text(const job_handout& job) {
-  object_writer out{job.input.size() + 128};
-  out.text("id", job.id).raw("input", job.input.view());
+void write_handout(body_writer& to, const job_handout& job) {
+  object_writer out{256};
+  out.text("id", job.id).raw("input", {});
+  const std::size_t place = out.size();
   if (!job.s3_config.empty()) {
     out.raw("s3Config", job.s3_config);
   }
-  return out.name("webhook", job.webhook).done();
+  const std::string text = out.name("webhook", job.webhook).done();
+  to.text(std::string_view{text}.substr(0, place))
+      .shared(job.input)
+      .text(std::string_view{text}.substr(place));
 }
 
 std::string worker_text(const remote_line& line) {
@@ -71,7 +76,17 @@ response handed_out(const std::vector<job_handout>& jobs, bool batch) {
   if (jobs.empty()) {
     return nothing();
   }
-  return ok(batch ? list_of(jobs, handout_text) : handout_text(jobs.front()));
+  body_writer out;
+  if (!batch) {
+    write_handout(out, jobs.front());
+    return out.answer();
+  }
+  std::string_view before = "[";
+  for (const auto& job : jobs) {
+    write_handout(out.text(before), job);
+    before = ",";
+  }
+  return out.text("]").answer();
 }
 
 response stops(const std::vector<std::string>& ids) {

@@ -256,6 +256,24 @@ std::span<const route_shape> routes() {
   return shapes;
 }
 
+result<job_access> access_of(const principal& who, const route& at) {
+  job_access seen;
+  if (!who.is_operator) {
+    seen.endpoints = who.endpoints;
+    seen.tenant = who.tenant.empty() ? std::nullopt : std::optional{who.tenant};
+  }
+  const bool whole_endpoint = at.kind == route_kind::run || at.kind == route_kind::runsync ||
+                              at.kind == route_kind::requests || at.kind == route_kind::purge;
+  if (at.prefixed || whole_endpoint) {
+    const job_access of_key{seen.endpoints, std::nullopt};
+    if (!of_key.covers(at.endpoint, {})) {
+      return fail(errc::forbidden, "it is for other endpoints");
+    }
+    seen.endpoints = {at.endpoint};
+  }
+  return seen;
+}
+
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,
                                          const limits& bounds) {
   const auto parts = split_target(target);
@@ -270,6 +288,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   }
   std::span<const std::string> names{parts->segments};
   const bool prefixed = names.size() >= 3 && names[0] == "v2";
+  found.prefixed = prefixed;
   if (prefixed) {
     found.endpoint = names[1];
     names = names.subspan(2);
@@ -306,7 +325,7 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
     return tl::unexpected(std::move(found.error()));
   }
   return heading{found->shape->needs, found->shape->path, std::move(found->endpoint),
-                 body_bytes(found->body, bounds)};
+                 std::move(found->worker), body_bytes(found->body, bounds)};
 }
 
 } // namespace tayfa::api

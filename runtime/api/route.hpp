@@ -78,8 +78,9 @@ struct route {
   const route_shape* shape = nullptr; ///< its row
   route_kind kind = route_kind::ping;
   body_rule body = body_rule::none;
-  std::string endpoint; ///< of the prefix; without one the first endpoint
-  job_id id;            ///< {id}, and ?job= of events
+  std::string endpoint;  ///< of the prefix; without one the first endpoint
+  bool prefixed = false; ///< the prefix names the endpoint
+  job_id id;             ///< {id}, and ?job= of events
   slot_id slot;
   std::uint32_t count = 0;
   milliseconds wait{0};               ///< runsync
@@ -90,6 +91,12 @@ struct route {
   std::string job;                    ///< {job}
   worker_words words;                 ///< of a worker's route
 };
+
+/// Which jobs this caller sees by this route: those of the key's tenant and endpoints, and under
+/// /v2/{endpoint} only those of that endpoint, for an operator's key as well. What speaks of a
+/// whole endpoint (run, requests, purge-queue) speaks of the first one where there is no prefix.
+/// errc::forbidden where the key does not reach the endpoint.
+result<job_access> access_of(const principal&, const route&);
 
 /// The route, or its refusal: 400 for a target that is not well formed, 404, 405 + Allow.
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,

@@ -158,7 +158,8 @@ result<void> take_tenant(const principal& who, job_policy& policy) {
 
 } // namespace
 
-tl::expected<call, response> parse_submit(request&& asked, route&& at, const limits& bounds) {
+tl::expected<call, response> parse_submit(request&& asked, route&& at, job_access who,
+                                          const limits& bounds) {
   if (!is_json(asked.content_type)) {
     return tl::unexpected(
         refuse({errc::unsupported_media, "send the header Content-Type: application/json"}));
@@ -180,7 +181,7 @@ tl::expected<call, response> parse_submit(request&& asked, route&& at, const lim
   }
   job->endpoint = std::move(at.endpoint);
   job->sync = at.kind == route_kind::runsync;
-  return submit{std::move(*job), at.wait};
+  return submit{std::move(who), std::move(*job), at.wait};
 }
 
 } // namespace tayfa::api

@@ -5,6 +5,6 @@
 
 namespace tayfa::api {
 
-tl::expected<call, response> parse_submit(request&&, route&&, const limits&);
+tl::expected<call, response> parse_submit(request&&, route&&, job_access, const limits&);
 
 } // namespace tayfa::api

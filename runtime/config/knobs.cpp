@@ -33,10 +33,12 @@ constexpr text_rule text_rules[] = {
     {"http.keys_file", text_form::path},
     {"http.rate_limits", text_form::rate},
     {"http.endpoints", text_form::name},
+    {"http.hosts", text_form::host},
     {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_kinds},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
+    {"engine.environment", text_form::variable},
     {"engine.on_unfit", text_form::choice, unfit_answers},
     {"engine.pin", text_form::choice, pin_answers},
     {"queue.tenants", text_form::share},
@@ -191,6 +193,8 @@ std::string allowed_values(const knob& row) {
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::variable: return "NAME, PREFIX* or NAME=VALUE";
+  case text_form::host: return "names of hosts such as gpu.example, without port";
   case text_form::share: return "name=weight or name=weight:jobs, weight from 0.001 to 1000";
   case text_form::rate:
     return "off, runpod, or route=requests/period:at once: 1 to 1000000 requests, 100ms to 1h";

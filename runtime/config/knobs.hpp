@@ -27,7 +27,9 @@ enum class text_form : std::uint8_t {
   name,             ///< 1..64 of [A-Za-z0-9._-]; of a list: at least one
   share,            ///< a tenant's: name=weight or name=weight:jobs
   rate,             ///< off, runpod, or route=requests/period:at once
+  host,             ///< a name as Host says it, without a port
   network,          ///< an address or a block: 10.0.0.0/8, fd00::1
+  variable,         ///< of the environment: NAME, PREFIX* or NAME=VALUE
   unused,           ///< of knobs that are not text
 };
 

@@ -6,6 +6,7 @@
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/http/address_guard.hpp"
+#include "runtime/http/host_names.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
@@ -96,6 +97,20 @@ bool is_url_path(std::string_view s) {
   return true;
 }
 
+/// NAME, PREFIX* or NAME=VALUE.
+bool is_variable(std::string_view s) {
+  const auto equals = s.find('=');
+  auto name = s.substr(0, equals);
+  if (equals == std::string_view::npos && name.ends_with('*')) {
+    name.remove_suffix(1);
+  }
+  return !name.empty() && (name.front() < '0' || name.front() > '9') &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_';
+         });
+}
+
 complaint check_choice(const knob& row, const std::string& s) {
   if (std::find(row.choices.begin(), row.choices.end(), s) != row.choices.end()) {
     return std::nullopt;
@@ -133,9 +148,20 @@ complaint check_text(const knob& row, const std::string& s) {
       return text::quoted(s, 100) + " is not a name: 1 to 64 of A-Z a-z 0-9 . _ -";
     }
     return std::nullopt;
+  case text_form::host:
+    if (!is_name_of_host(s)) {
+      return text::quoted(s, 100) + " is not the name of a host: letters, digits, - and _ between "
+                                    "dots, no port (addresses are served anyway)";
+    }
+    return std::nullopt;
   case text_form::network:
     if (const auto block = parse_block(s); !block) {
       return text::quoted(s, 100) + " " + block.error().text;
+    }
+    return std::nullopt;
+  case text_form::variable:
+    if (!is_variable(s)) {
+      return text::quoted(s.substr(0, s.find('=')), 100) + " is not " + allowed_values(row);
     }
     return std::nullopt;
   case text_form::share:

@@ -161,6 +161,18 @@ void fair_lines::ended(const std::string& name, milliseconds expected, milliseco
   forget_idle();
 }
 
+void fair_lines::charge_also(const std::string& name, double ms) {
+  const auto it = tenants_.find(name);
+  if (it == tenants_.end() || !std::isfinite(ms)) {
+    return;
+  }
+  tenant& t = it->second;
+  unlist(t);
+  t.virtual_ms = std::max(0.0, t.virtual_ms + ms / t.terms.weight * scale_);
+  list(t);
+  forget_idle();
+}
+
 std::optional<fair_lines::candidate> fair_lines::first(const std::vector<group_id>& passed) const {
   const tenant* best = nullptr;
   turn best_turn;
@@ -219,6 +231,16 @@ std::optional<fair_lines::candidate> fair_lines::first_of(group_id id) const {
   return candidate{job.order, job.urgency, id, best->name, g.key};
 }
 
+std::optional<fair_lines::candidate> fair_lines::any_of(const std::string& model) const {
+  auto it = groups_.lower_bound(group_key{model, {}, false});
+  for (; it != groups_.end() && it->first.model == model; ++it) {
+    if (auto found = first_of(it->second.id)) {
+      return found;
+    }
+  }
+  return std::nullopt;
+}
+
 std::size_t fair_lines::size() const {
   return size_;
 }
@@ -239,7 +261,7 @@ std::size_t fair_lines::waiting_in(const group_key& key) const {
 }
 
 bool fair_lines::wants(const std::string& model) const {
-  const auto it = groups_.lower_bound(group_key{model, {}, 0});
+  const auto it = groups_.lower_bound(group_key{model, {}, false});
   return it != groups_.end() && it->first.model == model;
 }
 

@@ -13,8 +13,8 @@
 //   * Within a tenant: earliest urgency first, ties by order. Urgency is a moment fixed at
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
-//   * A group is what may run together and is placed alike: endpoint, model, shape, and `alone` for
-//     a job that must not share an engine (its own order; 0 = may share).
+//   * A group is what is placed alike: endpoint, model, shape, and whether it must not share an
+//     engine. Jobs of one group that may share one may run together.
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
 // in the groups that were passed over, never in jobs nor in tenants. Two rare exceptions: looking
@@ -45,7 +45,7 @@ namespace tayfa {
 struct group_key {
   std::string model;
   std::string shape;
-  std::uint64_t alone = 0;
+  bool alone = false;     ///< must not share an engine
   std::string endpoint{}; ///< remote workers run jobs of one
   auto operator<=>(const group_key&) const = default;
 };
@@ -88,11 +88,17 @@ class fair_lines {
   void started(const std::string& tenant, milliseconds expected);
   /// That job runs no more: the charge is corrected to what it took.
   void ended(const std::string& tenant, milliseconds expected, milliseconds took);
+  /// What a run of the tenant cost beside its own time (an engine that has to be started anew);
+  /// less than nothing corrects an earlier charge. One that is not known any more is charged
+  /// nothing.
+  void charge_also(const std::string& tenant, double ms);
 
   /// Who is served next, leaving out these groups and the tenants at their quota.
   std::optional<candidate> first(const std::vector<group_id>& passed) const;
   /// Who is served next of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
+  /// Any job of this model, of any tenant not at its quota.
+  std::optional<candidate> any_of(const std::string& model) const;
 
   std::size_t size() const; ///< all that wait
   std::size_t waiting(const std::string& tenant) const;

@@ -127,7 +127,7 @@ double fair_lines::start_for(const group& g) const {
     return std::min(std::get<0>(*g.ranked), highest_);
   }
   std::optional<double> found;
-  auto it = groups_.lower_bound(group_key{g.key->model, {}, 0});
+  auto it = groups_.lower_bound(group_key{g.key->model, {}, false});
   for (int looked = 0; it != groups_.end() && looked < groups_looked_at; ++it, ++looked) {
     if (it->first.model != g.key->model) {
       break;

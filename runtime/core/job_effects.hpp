@@ -19,6 +19,7 @@ struct give {
   worker_ref worker;
   protocol::assign message;
   std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
+  std::uint64_t hand_over = 0;    ///< of a remote worker: the number of the decision that gave it
 };
 /// Tell this worker to stop this attempt; the table no longer waits for its result, only for its
 /// end.
@@ -38,12 +39,14 @@ struct moved {
   job_state from;
   cause why;
   bool watched;
+  std::string endpoint; ///< of the job
 };
 /// Call the job's webhook with `view`, and say notified() then.
 struct notify {
   std::string url;
   job_view view;
   std::uint32_t number; ///< of the try, from 1
+  std::uint64_t call;   ///< to be named in notified()
 };
 /// Bring the job's result to the platform that it was taken from, and say posted() then.
 struct owe {
@@ -53,10 +56,25 @@ struct owe {
   bool refresh;         ///< the job asked for a fresh worker
   std::uint32_t number; ///< of the try, from 1
   milliseconds left;    ///< until nobody wants it any more
-  bool whole = true;    ///< false: so many chunks are kept at most, and there may have been more
+  bool whole = true;    ///< false: there were more chunks, which a reader has, or nobody
 };
 
-using effect = std::variant<give, revoke, change_model, moved, notify, owe>;
+/// A purge is over: so many jobs were cancelled. `whole`: false when the pod stops before all of
+/// them were; the others wait for the next start.
+struct purged {
+  std::uint64_t number;
+  std::size_t removed;
+  bool whole;
+};
+
+/// What became of a notify.
+enum class hook_answer : std::uint8_t {
+  delivered,
+  failed,
+  not_made ///< nothing was sent
+};
+
+using effect = std::variant<give, revoke, change_model, moved, notify, owe, purged>;
 using effects = std::vector<effect>;
 
 } // namespace tayfa

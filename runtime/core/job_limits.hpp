@@ -3,6 +3,7 @@
 
 #include "messages/job.hpp"
 #include "runtime/core/fair_lines.hpp"
+#include "runtime/core/hook_turns.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -42,15 +43,22 @@ struct job_limits {
   std::size_t history_max = 32; ///< ended attempts remembered per job
   std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart
   milliseconds hook_pause{10'000};
+  hook_turns::bounds hook_calls;
   std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
+  /// Unread chunks and progress of all jobs that have not ended, together; beyond it the largest
+  /// job of the tenant that holds most loses its oldest chunks.
+  std::size_t made_bytes_max = std::size_t{128} << 20;
   /// Inputs, progress and chunks of jobs that have not ended; beyond it errc::queue_full. What
-  /// running jobs add is not refused, only counted: their number is bounded by the workers.
+  /// running jobs add is not refused, only counted: made_bytes_max bounds it.
   std::size_t live_bytes_max = std::size_t{1} << 30;
-  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest are
-  /// forgotten before their time.
+  /// Inputs, outputs and chunks of ended jobs; beyond it, or beyond so many jobs, the oldest ones
+  /// of the tenant that has the most are forgotten before their time. The one that ended last
+  /// stays.
   std::size_t kept_bytes_max = std::size_t{1} << 30;
   std::size_t kept_jobs_max = 100'000;
+  /// What concerns many jobs at once goes in steps of so many.
+  std::size_t step_rows = 256;
   /// Changes are noted for take_changes(). Without a store nobody would take them.
   bool durable = false;
   /// Texts larger than this leave memory once they are durable; 0 = never.

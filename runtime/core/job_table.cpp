@@ -2,6 +2,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -46,14 +47,15 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), lines_(limits_.tenants, limits_.other_tenants),
-      sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
+      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
+  limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
 }
 
-job_id job_table::make_id(random_source& random, bool sync) {
-  return job_id{(sync ? "sync-" : "") + random.uuid() + "-t1"};
+job_id job_table::make_id(secret_source& secrets, bool sync) {
+  return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
 }
 
 /// Where the three parts end cannot be confused: none of them may hold a line break.
@@ -67,7 +69,7 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
   if (stopping_) {
     return fail(errc::stopping);
   }
-  const std::size_t waiting = lines_.size() + sleeping_;
+  const std::size_t waiting = lines_.size() + sleeping_ + parked_;
   if (waiting >= limits_.queue_max) {
     return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
   }
@@ -75,9 +77,9 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
     return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
   }
   if (limits_.tenant_max > 0) {
-    const auto mine = live_of_tenant_.find(request.policy.tenant);
-    if (mine != live_of_tenant_.end() && mine->second >= limits_.tenant_max) {
-      return fail(errc::quota_exceeded, std::to_string(mine->second) + " jobs are here");
+    const auto mine = tenants_.find(request.policy.tenant);
+    if (mine != tenants_.end() && mine->second.live >= limits_.tenant_max) {
+      return fail(errc::quota_exceeded, std::to_string(mine->second.live) + " jobs are here");
     }
   }
   return {};
@@ -109,12 +111,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   if (id.empty() || jobs_.contains(id)) {
     return fail(errc::bad_request, "a job with this id exists");
   }
-  if (!models_.empty()) {
-    if (request.model.empty()) {
-      request.model = models_.front().name;
-    } else if (model_of(request.model) == nullptr) {
-      return fail(errc::model_not_found, request.model);
-    }
+  if (!models_.empty() && request.model.empty()) {
+    request.model = models_.front().name;
+  }
+  if (const auto runs = may_run(request.model, now); !runs) {
+    return fail(runs.error());
   }
   const auto entry = jobs_.try_emplace(std::move(id)).first;
   record& r = entry->second;
@@ -128,16 +129,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
   r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : last_held_of(*r.id);
-  by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (keyed) {
     by_key_[key_of(r.request)] = &r;
   }
-  if (limits_.tenant_max > 0) {
-    ++live_of_tenant_[r.request.policy.tenant];
-  }
-  origins_live_ += r.request.origin.empty() ? 0 : 1;
-  r.due = now;
-  deadlines_.emplace(deadline{r.due, r.order}, &r);
+  enlist(r);
+  ++tenant_of(r).live;
   account(r);
   note(r, store::part_request);
   arrivals_[rate_key(r.request.model)].arrived(now);
@@ -150,6 +146,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   return answer;
 }
 
+/// Its input is not what was asked for any more, or is gone: it cannot run again.
+bool job_table::is_damaged(const record& r) {
+  return r.past_ && r.past_->failure && r.past_->failure->code == errc::store_corrupt;
+}
+
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
@@ -157,11 +158,14 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
     if (!r.hook_out) {
       tell_hook(now, r, answer.then); // it can be reached again
     }
-  } else if (r.state.state() == job_state::COMPLETED) {
+  } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     owe_again(now, r, answer.then);
   } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
+    }
+    if (const auto runs = may_run(r.request.model, now); !runs) {
+      return fail(runs.error());
     }
     revive(now, r);
     assign(now, answer.then);
@@ -173,28 +177,13 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
 
 // ---- the other questions of clients -------------------------------------------------------------
 
-result<job_view> job_table::find(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+result<job_view> job_table::find(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
-result<std::pair<job_view, std::vector<chunk>>> job_table::read_stream(moment now,
-                                                                       const job_id& id) {
-  record* r = find_kept(now, id);
-  if (r == nullptr) {
-    return fail(errc::job_not_found);
-  }
-  std::vector<chunk> unread;
-  if (r->past_ && !r->past_->chunks.empty()) {
-    unread.assign(r->past_->chunks.begin(), r->past_->chunks.end());
-    drop_chunks(*r);
-    account(*r);
-  }
-  return std::pair{view_of(*r), std::move(unread)};
-}
-
-void job_table::keep(moment now, const job_id& id, milliseconds time) {
-  record* r = find_kept(now, id);
+void job_table::keep(moment now, const job_id& id, milliseconds time, const job_access& who) {
+  record* r = find_kept(now, id, who);
   const auto until = now + std::min(time, job_policy::ttl_max);
   if (r == nullptr || until <= r->keep_until) {
     return;
@@ -204,9 +193,9 @@ void job_table::keep(moment now, const job_id& id, milliseconds time) {
   schedule(*r);
 }
 
-result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id,
-                                                      bool by_origin) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id, bool by_origin,
+                                                      const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -227,8 +216,9 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
   return view_and_effects{std::move(view), std::move(out)};
 }
 
-result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id,
+                                                     const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -237,11 +227,17 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
     return fail(errc::wrong_state, "only FAILED and TIMED_OUT jobs run again; this one is " +
                                        std::string{to_string(state)});
   }
+  if (is_damaged(*r)) {
+    return fail(errc::wrong_state, "what was stored of it is damaged; submit it anew");
+  }
   if (!r->request.origin.empty()) {
     return fail(errc::wrong_state, "the platform that it was taken from decides that");
   }
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
+  }
+  if (const auto runs = may_run(r->request.model, now); !runs) {
+    return fail(runs.error());
   }
   revive(now, *r);
   effects out;
@@ -252,36 +248,38 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
 /// A new life of an ended job.
 void job_table::revive(moment now, record& ended_job) {
   record* const r = &ended_job;
-  drop_chunks(*r); // of the life that failed
+  discard_chunks(*r); // of the life that failed
   take_from_ended(*r);
   past& p = past_of(*r);
   p.failure.reset();
   p.delay.reset();
   p.execution.reset();
+  change_state(*r, r->state.state(), job_state::IN_QUEUE);
   r->state = {}; // a new life is a new machine, as a restarted engine is
   ++r->lives;
   r->suspect = r->suspect || r->lone_kills > 0;
   r->lone_kills = 0;
   r->free_attempts = r->attempts;
   r->dead = false;
-  r->hook_open = false;
-  r->hook_out = false;
+  of_dead_.erase(r->order);
+  close_hook(*r);
   r->hook_tries = 0;
   r->refresh = false;
   r->began.reset();
   r->life_began = now;
   r->not_before = now;
-  if (limits_.tenant_max > 0) {
-    ++live_of_tenant_[r->request.policy.tenant];
+  ++tenant_of(*r).live;
+  if (!r->request.origin.empty()) {
+    origins_live_.insert(r->order);
   }
-  origins_live_ += r->request.origin.empty() ? 0 : 1;
   account(*r);
   note(*r, store::part_state | store::part_output);
+  spare(*r);
   queue_up(now, *r);
 }
 
-result<job_view> job_table::drop(moment now, const job_id& id) {
-  record* r = find_kept(now, id);
+result<job_view> job_table::drop(moment now, const job_id& id, const job_access& who) {
+  record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -294,22 +292,6 @@ result<job_view> job_table::drop(moment now, const job_id& id) {
   auto view = view_of(*r);
   forget(*r);
   return view;
-}
-
-std::pair<std::size_t, effects> job_table::purge(moment now) {
-  std::vector<std::uint64_t> waiting;
-  for (const auto& [order, r] : by_order_) {
-    if (r->state.state() == job_state::IN_QUEUE) {
-      waiting.push_back(order);
-    }
-  }
-  effects out;
-  for (const auto order : waiting) {
-    end(now, *by_order_.at(order), job_state::CANCELLED, cause::cancel_requested, std::nullopt,
-        out);
-  }
-  assign(now, out);
-  return {waiting.size(), std::move(out)};
 }
 
 // ---- the pod ------------------------------------------------------------------------------------
@@ -329,10 +311,8 @@ effects job_table::hand_back(moment now) {
     }
   }
   effects out;
-  for (const auto& [order, r] : by_order_) { // nobody here will run what a platform gave
-    if (!r->request.origin.empty() && r->state.state() == job_state::IN_QUEUE) {
-      running.emplace(order, r);
-    }
+  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
+    running.emplace(*next, by_order_.at(*next)); // nobody here will run what a platform gave
   }
   for (const auto& [order, r] : running) {
     if (!r->request.origin.empty()) {
@@ -343,73 +323,23 @@ effects job_table::hand_back(moment now) {
     lose(now, *r, error{errc::stopping, "handed back"}, out, true);
     revoke_current(*r, out);
   }
+  auto stopped = stop_purges();
+  out.insert(out.end(), std::make_move_iterator(stopped.begin()),
+             std::make_move_iterator(stopped.end()));
   return out;
-}
-
-effects job_table::expire(moment now) {
-  effects out;
-  while (!deadlines_.empty() && deadlines_.begin()->first.first <= now) {
-    expire_one(now, *deadlines_.begin()->second, out);
-  }
-  assign(now, out);
-  return out;
-}
-
-void job_table::expire_one(moment now, record& r, effects& out) {
-  switch (r.state.state()) {
-  case job_state::IN_QUEUE:
-    if (ttl_end(r) <= now) {
-      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
-    } else {
-      leave_line(r);
-      queue_up(now, r); // it slept long enough
-    }
-    return;
-  case job_state::IN_PROGRESS:
-    if (run_end(r) <= now && run_end(r) <= ttl_end(r)) {
-      end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
-          error{errc::execution_timeout, {}}, out);
-    } else if (ttl_end(r) <= now) {
-      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
-    } else {
-      const attempt_ref attempt{*r.id, r.attempts};
-      const worker_ref holder = r.holder;
-      lose(now, r, error{errc::lease_expired, {}}, out);
-      const worker* w = present(holder);
-      if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
-        out.emplace_back(revoke{holder, attempt});
-      }
-    }
-    return;
-  case job_state::COMPLETED:
-  case job_state::FAILED:
-  case job_state::CANCELLED:
-  case job_state::TIMED_OUT:
-    if (r.hook_open && !r.hook_out) {
-      tell_hook(now, r, out);
-    } else {
-      forget(r);
-    }
-    return;
-  }
-}
-
-std::optional<moment> job_table::next_deadline() const {
-  auto next = look_again_;
-  if (!deadlines_.empty()) {
-    const auto first = deadlines_.begin()->first.first;
-    next = next ? std::min(*next, first) : first;
-  }
-  return next;
 }
 
 job_counts job_table::counts() const {
   job_counts all = counts_;
-  all.in_queue = lines_.size() + sleeping_;
+  all.in_queue = lines_.size() + sleeping_ + parked_;
   all.in_progress = running_;
-  all.dead = dead_list_.size();
-  all.kept = ended_.size() + dead_list_.size() + owed_list_.size();
+  all.dead = of_dead_.size();
+  all.kept = ended_ + of_dead_.size() + owed_list_.size();
   return all;
+}
+
+job_counts job_table::counts(const job_access& who) const {
+  return who == job_access{} ? counts() : numbers_.of(who);
 }
 
 } // namespace tayfa

@@ -17,9 +17,12 @@
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
 //     finished or worker_lost arrives, because the engine may still be at it;
-//   * attempts of a life <= max_attempts; jobs that wait for their first attempt <= queue_max (one
-//     that comes back from a lost attempt was accepted before and is never refused); the bytes of
-//     live and of ended jobs are bounded, and so are the numbers of ended and of dead ones.
+//   * attempts of a life <= max_attempts; jobs that wait for their first attempt <= queue_max when
+//     they are accepted (one that comes back from a lost attempt, or that an earlier process
+//     accepted under a larger bound, is never refused nor forgotten); the bytes of live and of
+//     ended jobs are bounded, and so are the numbers of ended and of dead ones;
+//   * no command looks at all jobs: what concerns many of them (a purge, the end of what cannot
+//     run, forgetting) goes in steps of limits.step_rows, one of them in the store at a time.
 //
 // Everything is ordered by submission or by arrival, nothing by address or hash: the same commands
 // give the same effects.
@@ -33,20 +36,24 @@
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
+#include "runtime/core/job_numbers.hpp"
+#include "runtime/core/made_bytes.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
+#include "runtime/core/sorted_blocks.hpp"
 #include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
+#include <array>
 #include <cstdint>
 #include <deque>
-#include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -62,7 +69,7 @@ class job_table {
   job_table& operator=(const job_table&) = delete;
 
   /// A new id in RunPod's form: "<uuid>-t1", or "sync-<uuid>-t1".
-  static job_id make_id(random_source&, bool sync);
+  static job_id make_id(secret_source&, bool sync);
 
   // ---- clients ---------------------------------------------------------------------------------
   struct submitted {
@@ -82,42 +89,69 @@ class job_table {
   /// a while from now); any other begins a new life. Once forgotten it is a new job, whose attempts
   /// are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
-  result<job_view> find(moment now, const job_id&) const;
+  // What follows names a job, or shows some, for one who may see only those that `who` covers: any
+  // other job is not there for it (errc::job_not_found).
+  result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
   /// Its result stays at least for so long from now (at most the longest time to live).
-  void keep(moment now, const job_id&, milliseconds);
-  /// The chunks that nobody has read yet, and the state; reading consumes them. Unread chunks of a
-  /// lost attempt are discarded (the next attempt makes them again), and so are those of a
-  /// cancelled job.
-  result<std::pair<job_view, std::vector<chunk>>> read_stream(moment now, const job_id&);
+  void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
+  struct unread {
+    job_view view;
+    std::vector<chunk> chunks;
+    std::uint64_t last = 0; ///< number of the last of them; never used again for this job
+  };
+  /// The chunks that no reader has received yet, and the state. Unread chunks of a lost attempt are
+  /// discarded (the next attempt makes them again), and so are those of a cancelled job.
+  result<unread> read_stream(moment now, const job_id&, const job_access& who = {}) const;
+  /// A reader has received the chunks up to the one with this number: they go.
+  void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
   /// the platform that owns it wants no result any more, nor that of one that has ended.
-  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false);
+  result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false,
+                                  const job_access& who = {});
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
   /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
   /// the bounds of submit() hold.
-  result<view_and_effects> retry(moment now, const job_id&);
+  result<view_and_effects> retry(moment now, const job_id&, const job_access& who = {});
   /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
-  result<job_view> drop(moment now, const job_id&);
-  /// Cancels everything that waits. How many.
-  std::pair<std::size_t, effects> purge(moment now);
-  job_list list(moment now, const job_filter&) const;
-  result<job_detail> inspect(moment now, const job_id&) const;
+  result<job_view> drop(moment now, const job_id&, const job_access& who = {});
+  /// Cancels everything that waits now, as far as it is covered: one step at once, the others as
+  /// expire() is called. The effect `purged` with this number comes when all of it has ended. What
+  /// is submitted, retried or lost by a worker afterwards is not purged; what is to be purged is
+  /// not given out.
+  std::pair<std::uint64_t, effects> purge(moment now, job_access covered = {});
+  /// The purges that go on end where they are: the effect says how many jobs each has cancelled.
+  effects stop_purges();
+  /// Looks at a few thousand jobs at most: a list may be short, or empty, and have a `next`.
+  job_list list(moment now, const job_filter&, const job_access& covered = {}) const;
+  result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
+  /// The job is here, but not for `who`.
+  bool hidden(const job_id&, const job_access& who) const;
 
   // ---- workers ---------------------------------------------------------------------------------
-  /// What the catalogue holds; the first is the default. Empty = models are not told apart.
+  /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
+  /// that waits for a model that is not in it goes on waiting (model_missing) and takes part in no
+  /// decision; one of a platform FAILS with model_not_found: nobody here will run it.
   effects models_known(moment now, std::vector<model_facts>);
+  /// An engine could not load this model. One that certainly cannot be loaded, or could not several
+  /// times in a row, is broken for a while, which doubles: its jobs FAIL with
+  /// errc::model_unavailable and none is accepted. Until then it is asked for again after a pause,
+  /// which doubles.
+  effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
-  /// capacity (which may be 0, and less than what it holds); an older one is stale. A remote worker
-  /// runs no batches; one that is gone is forgotten: whoever numbers them never uses an incarnation
-  /// again.
+  /// capacity (which may be 0, and less than what it holds); an older one is stale. What one
+  /// decision gives a remote worker is one hand-over, and it is given nothing more until it
+  /// announces itself with that number (facts.hand_overs). It runs no batches; one that is gone is
+  /// forgotten: its incarnation is never used again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
   /// has room.
-  effects worker_lost(moment now, slot_id slot, const error& why);
+  /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
+  /// nobody is suspected.
+  effects worker_lost(moment now, slot_id slot, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
@@ -142,9 +176,13 @@ class job_table {
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
-  /// The latest notify of this job was delivered, or not: then it is tried again after a pause, up
-  /// to hook_tries times.
-  effects notified(moment now, const job_id&, bool delivered);
+  /// This call of the job's webhook is over. One that was not delivered is tried again after a
+  /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
+  /// now. While there is no place for a call (hook_turns) the webhook waits in its job's row, and
+  /// no try is counted.
+  effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
+  /// The call that is under way; 0 when none is.
+  std::uint64_t hook_call(const job_id&) const;
 
   /// Its webhook, or its result for its platform, is still to be delivered.
   bool owes_webhook(const job_id&) const;
@@ -160,7 +198,7 @@ class job_table {
   /// The live ones, by submission, with the platform's own ids.
   std::vector<std::pair<job_id, std::string>> origins() const;
   /// Jobs of platforms that have not ended or whose result is still owed.
-  std::size_t owed() const { return origins_live_ + owed_list_.size(); }
+  std::size_t owed() const { return origins_live_.size() + owed_list_.size(); }
   /// What the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const;
 
@@ -172,22 +210,30 @@ class job_table {
   /// ones too: nobody here will run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
-  /// what has been kept long enough, and looks again at who waits for what.
+  /// what has been kept long enough, takes the next step of a purge, and looks again at who waits
+  /// for what. At most limits.step_rows of each: what is left is due at once, or as soon as the
+  /// rows of the last step are durable.
   effects expire(moment now);
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
+  /// Of the jobs that `who` covers: without `kept`, `dead` and `stale`, unless it covers all.
+  job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
   std::size_t held(slot_id) const;
+  /// Decisions that gave this remote worker something.
+  std::uint64_t hand_overs(slot_id) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
-  bool has_changes() const { return !dirty_.empty() || !erased_.empty(); }
+  bool has_changes() const {
+    return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();
+  }
   /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
   /// nothing of any job is.
   bool durable(const job_id&) const;
@@ -198,6 +244,23 @@ class job_table {
   std::vector<job_id> not_committed();
   /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
   effects withdraw(moment now, const std::vector<job_id>&);
+  /// A job as it is now, for put_back().
+  struct job_image {
+    store::job_row row;
+    bool watch = false;
+    bool durable = false; ///< the store has it so
+  };
+  std::optional<job_image> image(const job_id&) const;
+  /// What a client asked for the job since then could not be made durable, and is refused: the job
+  /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
+  /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
+  effects put_back(moment now, const job_image&, bool unsent);
+  /// The same for what the last step of a purge has cancelled, as far as it is not durable: these
+  /// jobs wait as before.
+  std::pair<std::set<job_id>, effects> undo_purge_step(moment now);
+  /// The same for keep().
+  moment kept_until(const job_id&) const;
+  void keep_as_before(const job_id&, moment);
   /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
   /// again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
@@ -207,8 +270,8 @@ class job_table {
 
  private:
   struct record;
-  using list_of = std::list<record*>;
   using deadline = std::pair<moment, std::uint64_t>; ///< when, and the job's order
+  using order_set = sorted_blocks<std::uint64_t>;
 
   /// What only jobs have to which something happened.
   struct past {
@@ -216,10 +279,12 @@ class job_table {
     std::optional<error> failure;
     std::deque<chunk> chunks; ///< unread
     std::size_t chunk_bytes = 0;
+    std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
+    std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
+    std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
     std::optional<milliseconds> delay;
     std::optional<milliseconds> execution;
     moment ended;
-    list_of::iterator place; ///< in list_of_ended()
   };
 
   struct record {
@@ -238,18 +303,23 @@ class job_table {
 
     bool watch = false;
     bool kept = false;     ///< counted in kept_bytes_
+    bool listed = false;   ///< and in what is kept for its tenant
     bool sleeping = false; ///< IN_QUEUE but not in lines_: not_before is to come
+    bool parked = false;   ///< likewise: the catalogue has no such model, or it is to be purged
+    bool slow = false;     ///< its deadline is in slow_deadlines_
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
-    bool stored = false;    ///< its row is durable
-    bool hook_open = false; ///< the webhook is to be delivered
-    bool hook_out = false;  ///< and is being tried now
-    bool owed = false;      ///< its result is owed to its platform: it is in owed_list_
-    bool refresh = false;   ///< it asked for a fresh worker
+    bool stored = false;     ///< its row is durable
+    bool hook_open = false;  ///< the webhook is to be delivered
+    bool hook_out = false;   ///< and is being tried now
+    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
+    bool owed = false;       ///< its result is owed to its platform: it is in owed_list_
+    bool refresh = false;    ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
-    std::uint8_t changed = 0; ///< store::parts not yet taken
-    std::uint8_t flying = 0;  ///< store::parts in flight
+    std::uint8_t changed = 0;         ///< store::parts not yet taken
+    std::uint8_t flying = 0;          ///< store::parts in flight
+    std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
 
     std::uint32_t attempts = 0;      ///< also the number of the latest attempt
     std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
@@ -257,6 +327,7 @@ class job_table {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
+    std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
     std::shared_ptr<const std::string> holder_name; ///< of a remote one
     moment keep_until;                              ///< somebody asked for its result to stay
@@ -276,19 +347,58 @@ class job_table {
     std::shared_ptr<const std::string> name; ///< of a remote one
     bool present = false;
     bool draining = false;
-    bool alone = false;           ///< runs a suspect
-    std::uint64_t since = 0;      ///< tick of the last change of its load
-    std::set<attempt_ref> holds;  ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0; ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                ///< of that run
-    bool run_clean = true;        ///< every member that has ended completed
+    bool alone = false;              ///< runs a suspect
+    bool handing_over = false;       ///< a remote one: this decision gives it something
+    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
+    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
+    std::uint64_t since = 0;         ///< tick of the last change of its load
+    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
+    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
+    work_kind run;                   ///< of that run
+    bool run_clean = true;           ///< every member that has ended completed
     moment run_began;
     run_estimate expected;   ///< of the run it is at
     std::string changing_to; ///< asked to change its model; until it is back, or given up on
     moment change_asked;
     moment back_at;      ///< expected
     moment change_until; ///< not counted on any more
+    /// Tenants, one for each attempt, for whose attempts its engine has to be started anew; each
+    /// was charged blamed_ms, and is charged the rest when the next engine is there.
+    std::vector<std::string> blamed;
+    double blamed_ms = 0;
+    moment gone_at;
   };
+
+  /// What is here of one tenant, and what it is charged for.
+  struct tenant_jobs {
+    const std::string* name = nullptr; ///< the key in tenants_
+    order_set orders;
+    std::size_t live = 0;
+    std::size_t kept_bytes = 0;    ///< of ended jobs, without results owed to platforms
+    sorted_blocks<deadline> ended; ///< when, without the dead and the owed
+    sorted_blocks<deadline> dead;  ///< likewise
+  };
+  /// Tenants by what is kept for them of one kind; only those with any.
+  using tenant_ranks = std::set<std::pair<std::size_t, std::string_view>>;
+
+  /// A purge that goes on: what waits of the orders above `at`, up to `upto`.
+  struct purge_order {
+    std::uint64_t number = 0;
+    job_access covered;
+    std::uint64_t at = 0;
+    std::uint64_t upto = 0;
+    std::size_t removed = 0;
+    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+  };
+
+  /// A model that engines could not load.
+  struct model_trouble {
+    std::uint32_t failures = 0; ///< in a row
+    bool broken = false;
+    moment again_at; ///< not asked for before
+    error why;
+  };
+  struct waits_seen;
 
   bool ended(const record& r) const { return is_final(r.state.state()); }
   moment ttl_end(const record&) const;
@@ -299,71 +409,114 @@ class job_table {
   std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
   bool kept(moment now, const record&) const;
   std::string worker_name(const record&) const;
-  list_of& list_of_ended(const record&);
+  tenant_jobs& tenant_of(const record&);
+  void enlist(record&);
+  void delist(record&);
   void put_among_ended(record&);
   void take_from_ended(record&);
+  void rank(tenant_ranks&, const tenant_jobs&, std::size_t from, std::size_t to);
+  record* evictable(tenant_jobs&, const record* newest, bool dead);
+  bool evict(const tenant_ranks&, const record* newest, bool ended, bool dead,
+             std::size_t fair_share);
   fair_lines::place place_of(const record&) const;
   work_kind work_of(const record&, const worker&) const;
   past& past_of(record&);
+  waits_seen look_at_workers() const;
+  wait_reason why_waits(const record&, const waits_seen&) const;
   wait_reason why_waits(const record&) const;
+  const order_set& shortest(const job_filter&) const;
+  job_line line_of(moment now, const record&, const waits_seen&) const;
   job_view view_of(const record&) const;
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
-  record* find_kept(moment now, const job_id&);
-  const record* find_kept(moment now, const job_id&) const;
+  /// The only way from a client's id to a job.
+  record* find_kept(moment now, const job_id&, const job_access&);
+  const record* find_kept(moment now, const job_id&, const job_access&) const;
   record* current(worker_ref, const attempt_ref&);
   worker* present(worker_ref);
   const model_facts* model_of(const std::string&) const;
+  bool missing(const record&) const;
+  result<void> may_run(const std::string& model, moment now) const;
+  const model_trouble* trouble_of(const std::string& model) const;
+  void judge_waiting(moment now, effects&);
+  void wish_failed(moment now, const std::string& model, const error& why);
 
   void schedule(record&);
   /// To be called after every change of what a job stores.
   void account(record&);
   void note(record&, unsigned parts);
+  void tally(record&);
   void forget(record&);
-  /// Forgets the oldest ended jobs until the bounds hold; never the one that ended last, to which
-  /// the caller may still refer.
+  /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
+  /// the one that ended last, to which the caller may still refer.
   void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
+  void park(record&);
   void move(record&, job_state to, cause why, effects&);
-  void settle_attempt(moment now, record&, std::optional<error>);
+  void settle_attempt(moment now, record&, std::optional<error>, bool lost);
+  void blame(moment now, worker&);
+  void settle_blame(moment now, const worker&);
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
   void count(job_state to, int by = 1);
   void leave_tenant(const record&);
   void set_output(record&, shared_text);
-  void drop_chunks(record&);
+  /// Of a chunk in memory, beside its text: many that say nothing are not free.
+  static constexpr std::size_t chunk_overhead = 128;
+  static std::size_t made_by(const record&);
+  void discard_chunks(record&);
+  void take_oldest_chunk(past&);
+  void drop_oldest_chunk(past&);
+  void bound_made_bytes();
   void remove(record&);
   static std::string key_of(const job_request&);
   static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
   void open_delivery(moment now, record&, effects&);
   void tell_hook(moment now, record&, effects&);
+  void begin_try(moment now, record&);
+  void begin_hooks(moment now, effects&);
+  void close_hook(record&);
   void close_delivery(record&);
+  void set_hook_out(record&, bool);
   moment owed_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
   void owe_again(moment now, record&, effects&);
+  static bool is_damaged(const record&);
   result<submitted> given_again(moment now, record&, bool watch);
   std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
-  void lose_worker(moment now, worker&, const error& why, effects&);
+  void lose_worker(moment now, worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
+  void change_state(record&, job_state from, job_state to);
+
+  // steps (job_table_steps.cpp)
+  bool paced() const { return step_dirty_ || step_flying_; }
+  void stepped();
+  std::size_t step_purges(moment now, std::size_t most, effects&);
+  std::size_t step_broken_models(moment now, std::size_t most, effects&);
+  purge_order* purge_of(const record&);
+  void spare(const record&);
+  const order_set& shortest_waiting(const job_access&) const;
 
   void renew(moment now, record&);
   void learn(moment now, worker&, const record*, const protocol::finished&);
 
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
+  void serve_groups(moment now, effects&);
   wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
   static bool serves(const worker&, const record&);
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
   void leave_out_last_slot(const record&);
   bool has_room(const worker&, const record&) const;
+  static bool may_be_given(const worker&);
   double free_in(moment now, const worker&) const;
   placement::demand demand_of(moment now, const record&, const group_key&) const;
   std::string rate_key(const std::string& model) const;
@@ -377,40 +530,67 @@ class job_table {
   std::uint64_t order_of(const job_id&) const;
 
   void withdraw_one(const job_id&);
+  void take_out(record&, bool unsent);
+  void let_go(const job_id&);
   store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
+  void audit_indexes(std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
   std::size_t running_ = 0;
+  std::size_t restored_ = 0; ///< jobs of earlier processes that waited when this one began
   std::size_t sleeping_ = 0;
+  std::size_t parked_ = 0;
   bool stopping_ = false;
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
+  job_numbers numbers_;
   job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
   std::unordered_map<job_id, record> jobs_;
-  std::map<std::uint64_t, record*> by_order_;
-  std::map<std::string, record*> by_key_;             ///< endpoint, tenant and idempotency key
-  std::map<std::string, std::size_t> live_of_tenant_; ///< kept only with tenant_max
-  list_of ended_;     ///< by the time of their end, without the dead and the owed
-  list_of dead_list_; ///< likewise
-  list_of owed_list_; ///< likewise: results that platforms have not accepted yet; never trimmed
-  std::size_t origins_live_ = 0; ///< jobs of platforms that have not ended
+  std::unordered_map<std::uint64_t, record*> by_order_;
+  std::map<std::string, record*> by_key_; ///< endpoint, tenant and idempotency key
+  // Lists and purges: the orders of all jobs, and of those of one kind.
+  order_set orders_here_;
+  std::array<order_set, 6> of_state_;
+  order_set of_dead_;
+  std::unordered_map<std::string, tenant_jobs> tenants_;
+  std::unordered_map<std::string, order_set> of_model_;
+  std::unordered_map<std::string, order_set> of_endpoint_;
+  order_set origins_live_; ///< jobs of platforms that have not ended
+  order_set owed_list_;    ///< results that platforms have not accepted yet; never trimmed
+  order_set hooks_out_;    ///< deliveries that are being tried now
+  std::size_t ended_ = 0;  ///< without the dead and the owed
   std::size_t live_bytes_ = 0;
+  made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;
-  std::map<deadline, record*> deadlines_; ///< one per job: next_due()
+  tenant_ranks by_bytes_, by_ended_, by_dead_;
+  // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)
+  // are served in steps whose rows are durable before the next.
+  sorted_blocks<deadline> deadlines_;
+  sorted_blocks<deadline> slow_deadlines_;
+  std::vector<purge_order> purges_;
+  std::uint64_t purge_numbers_ = 0;
+  std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
+  bool step_dirty_ = false;        ///< rows of the last step are not taken yet
+  bool step_flying_ = false;       ///< or in flight
+  std::vector<job_image> step_images_; ///< of what a purge ended in it, before it did
   std::map<slot_id, worker> workers_;
   std::vector<model_facts> models_;
+  std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
+  double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
+  hook_turns hooks_;
   fair_lines lines_;
   run_times times_;
   std::map<std::string, arrival_rate> arrivals_; ///< by model
   batch_sizes sizes_;
+  bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
   std::vector<placement::option> options_; ///< of one decision; kept for its memory
@@ -419,7 +599,8 @@ class job_table {
 
   std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
   std::vector<std::uint64_t> flying_;
-  std::vector<std::uint64_t> erased_; ///< rows to be erased
+  std::vector<std::uint64_t> erased_;        ///< rows to be erased
+  std::vector<std::uint64_t> erased_before_; ///< likewise, of an earlier process: a few at a time
   std::vector<std::uint64_t> flying_erased_;
 };
 

@@ -21,7 +21,12 @@ constexpr double change_patience = 4;
 /// not count any more.
 constexpr double change_overdue = 10;
 constexpr milliseconds change_floor{60'000};
+/// What is to be purged is put out of the way much faster than it is ended.
+constexpr std::size_t purged_per_row = 4;
 constexpr milliseconds look_again_least{1};
+/// A hand-over is one answer, made in memory: beyond so many bytes of inputs nothing is added to
+/// it.
+constexpr std::size_t hand_over_most = std::size_t{32} << 20;
 constexpr milliseconds look_again_most{60'000};
 
 moment after(moment now, double ms) {
@@ -92,12 +97,17 @@ double job_table::eviction(moment now, const worker& leaver, double away_ms) con
   return placement::eviction_ms(d, run_on(leaver), kept_per_ms, reload, away_ms);
 }
 
+/// It takes one more, of some kind. A remote worker is answered once for what it asked.
+bool job_table::may_be_given(const worker& w) {
+  return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
+         w.holds.size() < w.facts.capacity &&
+         (!is_remote(w) ||
+          (w.facts.hand_overs == w.hand_overs && w.hand_over_bytes < hand_over_most));
+}
+
 bool job_table::has_room(const worker& w, const record& r) const {
-  if (!w.present || w.draining || !w.changing_to.empty() || w.alone) {
-    return false;
-  }
   const bool whole = r.suspect || batches(w.facts); // it wants, or takes, the worker for itself
-  return w.holds.size() < w.facts.capacity && (!whole || w.holds.empty());
+  return may_be_given(w) && (!whole || w.holds.empty());
 }
 
 bool job_table::serves(const worker& w, const record& r) {
@@ -109,6 +119,8 @@ void job_table::fill_options(moment now, const record& r) {
   option_workers_.clear();
   const model_facts* model = model_of(r.request.model);
   const auto bytes = model != nullptr ? model->file_bytes : 0;
+  const auto* trouble = trouble_of(r.request.model);
+  const auto pause = trouble != nullptr ? trouble->again_at : moment::min();
   std::vector<std::pair<std::string_view, double>> runs; // there are few kinds of device
   for (auto& [slot, w] : workers_) {
     const bool returning = !w.present && !w.changing_to.empty() && now < w.change_until;
@@ -121,7 +133,7 @@ void job_table::fill_options(moment now, const record& r) {
     const auto& has = w.changing_to.empty() ? w.facts.model : w.changing_to;
     placement::option o;
     o.loaded = has.empty() || r.request.model.empty() || has == r.request.model;
-    if (!o.loaded && (!w.facts.can_change || !w.changing_to.empty())) {
+    if (!o.loaded && (!w.facts.can_change || !w.changing_to.empty() || pause > now)) {
       continue;
     }
     o.fits = model == nullptr || model->memory_bytes == 0 || w.facts.memory_bytes == 0 ||
@@ -170,33 +182,52 @@ void job_table::leave_out_last_slot(const record& r) {
 
 void job_table::assign(moment now, effects& out) {
   look_again_.reset();
+  cut_short_ = false;
   reserved_ms_.clear();
   notes_.clear();
   if (stopping_) {
     return;
   }
+  serve_groups(now, out);
+  for (auto& [slot, w] : workers_) {
+    w.hand_overs += std::exchange(w.handing_over, false) ? 1 : 0;
+    w.hand_over_bytes = 0;
+  }
+}
+
+void job_table::serve_groups(moment now, effects& out) {
   for (auto& [slot, w] : workers_) {
     if (w.present && !w.changing_to.empty()) {
       if (now >= w.change_until) {
-        w.changing_to.clear(); // it did not change: it serves what it has
+        // It did not change: it serves what it has.
+        wish_failed(now, w.changing_to, error{errc::state_timeout, "the engine did not change"});
+        w.changing_to.clear();
       } else {
         look_again_at(w.change_until);
       }
     }
   }
   std::vector<fair_lines::group_id> passed;
-  const auto may_serve = [](const auto& entry) {
-    const worker& w = entry.second;
-    return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
-           w.holds.size() < w.facts.capacity;
-  };
+  std::size_t left_out = 0;
+  const auto may_serve = [](const auto& entry) { return may_be_given(entry.second); };
   while (std::any_of(workers_.begin(), workers_.end(), may_serve)) {
     const auto next = lines_.first(passed);
     if (!next) {
       return;
     }
     record& r = *by_order_.at(next->order);
-    if (ttl_end(r) <= now) { // its timer was not served yet; it must not start any more
+    const bool over = ttl_end(r) <= now; // its timer was not served yet; it must not start any more
+    const bool to_be_purged = purge_of(r) != nullptr;
+    if ((over || to_be_purged) && left_out++ == limits_.step_rows * purged_per_row) {
+      cut_short_ = true;
+      look_again_at(now); // whatever else has come is served between
+      return;
+    }
+    if (to_be_purged) {
+      park(r); // out of the way, until the purge comes to it
+      continue;
+    }
+    if (over) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
       continue;
     }
@@ -219,8 +250,17 @@ wait_reason job_table::without_options(const record& r) const {
 
 /// Gives the job out, with others of its group; or says why it waits.
 wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, effects& out) {
+  const auto* trouble = trouble_of(r.request.model);
+  if (trouble != nullptr && trouble->broken && now < trouble->again_at) {
+    steps_at_ = now; // a step ends it
+    return wait_reason::model_retry;
+  }
   fill_options(now, r);
   const auto best = placement::choose(options_, demand_of(now, r, place_of(r).group));
+  if (!best && options_.empty() && trouble != nullptr && now < trouble->again_at) {
+    look_again_at(trouble->again_at);
+    return wait_reason::model_retry;
+  }
   if (!best) {
     return options_.empty() ? without_options(r) : wait_reason::no_memory;
   }
@@ -299,6 +339,9 @@ void job_table::give_run(moment now, record& first, worker& w, fair_lines::group
       break;
     }
     record& r = *by_order_.at(next->order);
+    if (purge_of(r) != nullptr) {
+      break;
+    }
     if (ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
       continue;
@@ -324,7 +367,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
                           effects& out) {
   move(r, job_state::IN_PROGRESS, cause::assigned, out);
   ++r.attempts;
-  counts_.retried += r.attempts > 1 ? 1 : 0;
+  if (r.attempts > 1) {
+    ++counts_.retried;
+    numbers_.retried(r.request);
+  }
   r.holder = w.ref;
   r.assigned = now;
   r.holder_name = w.name;
@@ -340,8 +386,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
 
   const attempt_ref attempt{*r.id, r.attempts};
   w.holds.insert(attempt);
+  w.handing_over = is_remote(w);
+  w.hand_over_bytes += is_remote(w) ? r.input_bytes : 0;
   w.since = ++ticks_;
-  give g{w.ref, protocol::assign{}, 0};
+  give g{w.ref, protocol::assign{}, 0, is_remote(w) ? w.hand_overs + 1 : 0};
   g.message.attempt = attempt;
   g.message.model = r.request.model;
   g.message.input = r.request.input;

@@ -11,6 +11,9 @@ namespace {
 using std::chrono::duration_cast;
 
 constexpr moment never = moment::max();
+/// What a restart is charged at most: a slot may have been drained meanwhile.
+constexpr double restart_most_ms = 60'000;
+constexpr double restart_weight = 0.25; ///< of the latest one in what is expected
 
 /// The engine ended by itself, so what ran in it may be why.
 bool blames_job(errc code) {
@@ -60,8 +63,8 @@ moment job_table::next_due(const record& r) const {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: break;
   }
-  if (r.hook_open && r.hook_out) {
-    return never; // notified() comes
+  if (r.hook_open && (r.hook_out || r.hook_waits)) {
+    return never; // notified() comes, of this call or of another one
   }
   if (r.hook_open) {
     return r.not_before;
@@ -71,12 +74,19 @@ moment job_table::next_due(const record& r) const {
   return step.count() > 0 ? at + step - at.time_since_epoch() % step : at;
 }
 
+/// What makes somebody wait (a run's end, a wake-up, a webhook) does not stand behind what only has
+/// to be done some time.
 void job_table::schedule(record& r) {
-  // The node is moved, not remade: a job has exactly one deadline from submission to its end here.
-  auto node = deadlines_.extract(deadline{r.due, r.order});
-  r.due = next_due(r);
-  node.key() = deadline{r.due, r.order};
-  deadlines_.insert(std::move(node));
+  const auto due = next_due(r);
+  const bool slow =
+      (r.state.state() == job_state::IN_QUEUE && !r.sleeping) || (ended(r) && !r.hook_open);
+  if (due == r.due && slow == r.slow) {
+    return;
+  }
+  (r.slow ? slow_deadlines_ : deadlines_).erase(deadline{r.due, r.order});
+  r.due = due;
+  r.slow = slow;
+  (r.slow ? slow_deadlines_ : deadlines_).insert(deadline{r.due, r.order});
 }
 
 // ---- what is known of it ------------------------------------------------------------------------
@@ -85,14 +95,21 @@ bool job_table::kept(moment now, const record& r) const {
   return !ended(r) || r.owed || now < forget_at(r);
 }
 
-job_table::record* job_table::find_kept(moment now, const job_id& id) {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {
+  return const_cast<record*>(std::as_const(*this).find_kept(now, id, who));
 }
 
-const job_table::record* job_table::find_kept(moment now, const job_id& id) const {
+const job_table::record* job_table::find_kept(moment now, const job_id& id,
+                                              const job_access& who) const {
   const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) ? nullptr : &entry->second;
+  return entry == jobs_.end() || !kept(now, entry->second) || hidden(id, who) ? nullptr
+                                                                              : &entry->second;
+}
+
+bool job_table::hidden(const job_id& id, const job_access& who) const {
+  const auto entry = jobs_.find(id);
+  return entry != jobs_.end() &&
+         !who.covers(entry->second.request.endpoint, entry->second.request.policy.tenant);
 }
 
 job_table::past& job_table::past_of(record& r) {
@@ -116,10 +133,12 @@ job_view job_table::view_of(const record& r) const {
   if (r.output.empty() && r.output_bytes > 0) {
     view.stored_output = r.order;
   }
+  view.output_bytes = r.output_bytes;
   if (r.past_) {
     view.failure = r.past_->failure;
     view.delay = r.past_->delay;
     view.execution = r.past_->execution;
+    view.dropped_chunks = r.past_->chunks_dropped;
   }
   if (r.attempts > 0) {
     view.worker = worker_name(r);
@@ -147,10 +166,19 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
 // ---- books --------------------------------------------------------------------------------------
 
 void job_table::account(record& r) {
-  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  tally(r);
+  const auto before = r.bytes;
+  (r.kept ? kept_bytes_ : live_bytes_) -= before;
   r.kept = ended(r);
   r.bytes = r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
   (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
+  made_.set(r.request.policy.tenant, r.order, r.kept ? 0 : made_by(r));
+  if (r.listed && r.bytes != before) {
+    tenant_jobs& t = tenant_of(r);
+    const auto kept = t.kept_bytes;
+    t.kept_bytes = kept - before + r.bytes;
+    rank(by_bytes_, t, kept, t.kept_bytes);
+  }
 }
 
 void job_table::set_output(record& r, shared_text output) {
@@ -158,71 +186,22 @@ void job_table::set_output(record& r, shared_text output) {
   r.output = std::move(output);
 }
 
-void job_table::drop_chunks(record& r) {
-  if (!r.past_ || r.past_->chunks.empty()) {
-    return;
-  }
-  r.past_->chunks.clear();
-  r.past_->chunks.shrink_to_fit();
-  r.past_->chunk_bytes = 0;
-  if (ended(r)) {
-    note(r, store::part_chunks); // of a job that runs they are not durable
-  }
-}
-
-void job_table::forget(record& r) {
-  kept_bytes_ -= r.bytes;
-  take_from_ended(r);
-  if (limits_.durable && (r.stored || r.flying != 0)) {
-    erased_.push_back(r.order);
-  }
-  remove(r);
-}
-
-/// Out of every index; the lists and counts that depend on its state are the caller's.
-void job_table::remove(record& r) {
-  deadlines_.erase({r.due, r.order});
-  by_order_.erase(r.order);
-  if (!r.request.policy.idempotency_key.empty()) {
-    const auto same = by_key_.find(key_of(r.request));
-    if (same != by_key_.end() && same->second == &r) {
-      by_key_.erase(same);
-    }
-  }
-  jobs_.erase(jobs_.find(*r.id));
-}
-
-void job_table::trim(const record* newest) {
-  while (dead_list_.size() > std::max<std::size_t>(limits_.dead_max, 1)) {
-    forget(*dead_list_.front());
-  }
-  while (ended_.size() > std::max<std::size_t>(limits_.kept_jobs_max, 1)) {
-    forget(*ended_.front());
-  }
-  while (kept_bytes_ > limits_.kept_bytes_max) {
-    if (!ended_.empty() && ended_.front() != newest) {
-      forget(*ended_.front());
-    } else if (!dead_list_.empty() && dead_list_.front() != newest) {
-      forget(*dead_list_.front());
-    } else {
-      return;
-    }
-  }
-}
-
 // ---- waiting ------------------------------------------------------------------------------------
 
 fair_lines::place job_table::place_of(const record& r) const {
   return {r.request.policy.tenant,
-          {r.request.model, r.request.shape, r.suspect ? r.order : 0, r.request.endpoint},
+          {r.request.model, r.request.shape, r.suspect, r.request.endpoint},
           urgency_of(r),
           r.order};
 }
 
 void job_table::queue_up(moment now, record& r) {
   r.sleeping = now < r.not_before;
+  r.parked = !r.sleeping && missing(r);
   if (r.sleeping) {
     ++sleeping_;
+  } else if (r.parked) {
+    ++parked_;
   } else {
     lines_.add(place_of(r));
   }
@@ -232,9 +211,18 @@ void job_table::queue_up(moment now, record& r) {
 void job_table::leave_line(record& r) {
   if (std::exchange(r.sleeping, false)) {
     --sleeping_;
+  } else if (std::exchange(r.parked, false)) {
+    --parked_;
   } else {
     lines_.remove(place_of(r));
   }
+}
+
+/// It waits on without taking part in decisions.
+void job_table::park(record& r) {
+  leave_line(r);
+  r.parked = true;
+  ++parked_;
 }
 
 // ---- moving -------------------------------------------------------------------------------------
@@ -246,6 +234,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (!from) {
     throw std::logic_error(from.error().str());
   }
+  change_state(r, *from, to);
   if (*from == job_state::IN_QUEUE) {
     leave_line(r);
   } else {
@@ -254,14 +243,34 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (to == job_state::IN_PROGRESS) {
     ++running_;
   }
+  tally(r);
   note(r, store::part_state);
-  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to)});
+  out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
 }
 
-/// The latest attempt is over: its tenant's share and the job's history learn of it.
-void job_table::settle_attempt(moment now, record& r, std::optional<error> why) {
-  lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms},
-               duration_cast<milliseconds>(now - r.assigned));
+/// Counts a live job in the state that it is in now.
+void job_table::tally(record& r) {
+  const auto state = r.state.state();
+  const auto now = is_final(state) ? std::nullopt : std::optional{state};
+  if (r.tallied == now) {
+    return;
+  }
+  if (r.tallied) {
+    numbers_.live(r.request, *r.tallied, -1);
+  }
+  if (now) {
+    numbers_.live(r.request, *now, 1);
+  }
+  r.tallied = now;
+}
+
+/// The latest attempt is over: its tenant's share and the job's history learn of it. A lost one is
+/// not cheaper than one that goes well, or a job that ends its engine at once would always be next;
+/// what it takes to start that engine anew is charged besides (blame).
+void job_table::settle_attempt(moment now, record& r, std::optional<error> why, bool lost) {
+  const milliseconds expected{r.expected_ms};
+  const auto took = duration_cast<milliseconds>(now - r.assigned);
+  lines_.ended(r.request.policy.tenant, expected, lost ? std::max(took, expected) : took);
   if (limits_.history_max == 0) {
     return;
   }
@@ -295,16 +304,18 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     if (to == job_state::CANCELLED) {
       reason = error{errc::cancelled, {}};
     }
-    settle_attempt(now, r, std::move(reason));
+    settle_attempt(now, r, std::move(reason),
+                   why == cause::attempts_exhausted || why == cause::poisoned);
     p.delay = p.delay.value_or(duration_cast<milliseconds>(r.assigned - r.life_began));
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);
+  numbers_.ended(r.request, to);
   if (to != job_state::COMPLETED) {
     set_output(r, {}); // what was shown as progress is not a result
   }
   if (to == job_state::CANCELLED) {
-    drop_chunks(r);
+    discard_chunks(r);
   }
   const bool from_here = r.request.origin.empty();
   // A client may retry what failed; a platform may give whatever it has no result of once more.
@@ -319,10 +330,15 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   p.failure = std::move(failure);
   p.ended = now;
   r.dead = from_here && (why == cause::attempts_exhausted || why == cause::poisoned);
-  origins_live_ -= from_here ? 0 : 1;
-  put_among_ended(r);
+  if (r.dead) {
+    of_dead_.insert(r.order);
+  }
+  if (!from_here) {
+    origins_live_.erase(r.order);
+  }
   leave_tenant(r);
   account(r);
+  put_among_ended(r);
   note(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
   open_delivery(now, r, out);
@@ -334,13 +350,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
 }
 
 void job_table::leave_tenant(const record& r) {
-  if (limits_.tenant_max == 0) {
-    return;
-  }
-  const auto mine = live_of_tenant_.find(r.request.policy.tenant);
-  if (mine != live_of_tenant_.end() && --mine->second == 0) {
-    live_of_tenant_.erase(mine);
-  }
+  --tenant_of(r).live;
 }
 
 /// Whoever ended it from outside leaves an attempt behind that the engine is still at.
@@ -363,7 +373,8 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
         why);
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
-    settle_attempt(now, r, why);
+    settle_attempt(now, r, why, !free_of_charge);
+    spare(r);
     r.not_before = free_of_charge ? now : now + backoff(limits_, attempts_of_life(r));
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);
@@ -373,23 +384,30 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
 void job_table::drop_attempt_traces(record& r) {
   r.refresh = false;
   set_output(r, {});
-  drop_chunks(r);
+  discard_chunks(r);
   account(r);
 }
 
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out) {
+void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
+                            bool from_outside) {
   std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
   for (const auto& attempt : w.holds) {
     if (record* r = current(w.ref, attempt)) {
       mine.emplace(r->order, r);
     }
   }
-  if (blames_job(why.code)) {
+  if (blames_job(why.code) && !from_outside) {
+    for (const auto& attempt : w.holds) { // also one that was revoked and did not end
+      if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
+        w.blamed.push_back(entry->second.request.policy.tenant);
+      }
+    }
     for (const auto& [order, r] : mine) {
       r->lone_kills += w.holds.size() == 1 ? 1 : 0;
       r->suspect = true;
     }
   }
+  blame(now, w);
   w.present = false;
   w.holds.clear();
   w.alone = false;
@@ -398,6 +416,37 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {
     lose(now, *r, why, out, free_of_charge);
+  }
+}
+
+// ---- what a lost engine costs
+// ---------------------------------------------------------------------
+
+/// Until the next engine is there, what it will have cost is guessed; so the next turn is another
+/// tenant's already now.
+void job_table::blame(moment now, worker& w) {
+  if (w.blamed.empty()) {
+    return;
+  }
+  w.gone_at = now;
+  w.blamed_ms = restart_ms_ / static_cast<double>(w.blamed.size());
+  for (const auto& tenant : w.blamed) {
+    lines_.charge_also(tenant, w.blamed_ms);
+  }
+}
+
+/// The next engine is there.
+void job_table::settle_blame(moment now, const worker& before) {
+  if (before.blamed.empty() || before.present) {
+    return;
+  }
+  const auto took =
+      std::clamp(std::chrono::duration<double, std::milli>(now - before.gone_at).count(), 0.0,
+                 restart_most_ms);
+  restart_ms_ += (took - restart_ms_) * restart_weight;
+  const auto rest = took / static_cast<double>(before.blamed.size()) - before.blamed_ms;
+  for (const auto& tenant : before.blamed) {
+    lines_.charge_also(tenant, rest);
   }
 }
 

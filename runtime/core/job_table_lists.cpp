@@ -2,6 +2,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
+#include <limits>
 
 namespace tayfa {
 
@@ -9,17 +10,47 @@ namespace {
 
 using std::chrono::duration_cast;
 
-/// A list looks at no more rows than this; `next` then goes on where it stopped.
-constexpr std::size_t looked_at_max = 100'000;
+/// A list looks at no more jobs than this; `next` then goes on where it stopped.
+constexpr std::size_t looked_at_max = 2'000;
 
 } // namespace
 
+/// What of the workers makes a job wait, found once for all jobs of a list.
+struct job_table::waits_seen {
+  bool any = false; ///< a worker that serves every endpoint
+  std::set<std::string_view> endpoints;
+  std::set<std::string_view> loading;
+};
+
+job_table::waits_seen job_table::look_at_workers() const {
+  waits_seen seen;
+  for (const auto& [slot, w] : workers_) {
+    if (w.present && !w.draining) {
+      seen.any = seen.any || w.facts.endpoint.empty();
+      if (!w.facts.endpoint.empty()) {
+        seen.endpoints.insert(w.facts.endpoint);
+      }
+    }
+    if (!w.changing_to.empty()) {
+      seen.loading.insert(w.changing_to);
+    }
+  }
+  return seen;
+}
+
 wait_reason job_table::why_waits(const record& r) const {
+  return why_waits(r, look_at_workers());
+}
+
+wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const {
   if (stopping_) {
     return wait_reason::stopping;
   }
   if (r.sleeping) {
     return attempts_of_life(r) > 0 ? wait_reason::backoff : wait_reason::delayed;
+  }
+  if (missing(r)) {
+    return wait_reason::model_missing;
   }
   if (lines_.at_quota(r.request.policy.tenant)) {
     return wait_reason::quota;
@@ -28,55 +59,100 @@ wait_reason job_table::why_waits(const record& r) const {
   if (note != notes_.end()) {
     return note->second;
   }
-  bool any = false;
-  bool loading = false;
-  for (const auto& [slot, w] : workers_) {
-    any = any || (w.present && !w.draining && serves(w, r));
-    loading = loading || (!w.changing_to.empty() && w.changing_to == r.request.model);
-  }
-  if (loading) {
+  if (seen.loading.contains(r.request.model)) {
     return wait_reason::model_loading;
   }
-  return !any ? wait_reason::no_worker
-              : (r.suspect ? wait_reason::isolation : wait_reason::workers_busy);
+  return !seen.any && !seen.endpoints.contains(r.request.endpoint)
+             ? wait_reason::no_worker
+             : (r.suspect ? wait_reason::isolation : wait_reason::workers_busy);
 }
 
-job_list job_table::list(moment now, const job_filter& filter) const {
+/// The fewest jobs among which everything that the filter wants is found.
+const job_table::order_set& job_table::shortest(const job_filter& f) const {
+  static const order_set none;
+  const auto* best = &orders_here_;
+  const auto shorter = [&best](const order_set* other) {
+    best = other->size() < best->size() ? other : best;
+  };
+  const auto under = [](const auto& index, const std::string& name) {
+    const auto entry = index.find(name);
+    return entry == index.end() ? &none : &entry->second;
+  };
+  if (f.state) {
+    shorter(&of_state_.at(static_cast<std::size_t>(*f.state)));
+  }
+  if (f.dead) {
+    shorter(&of_dead_);
+  }
+  if (f.model) {
+    shorter(under(of_model_, *f.model));
+  }
+  if (f.endpoint) {
+    shorter(under(of_endpoint_, *f.endpoint));
+  }
+  if (f.tenant) {
+    const auto t = tenants_.find(*f.tenant);
+    shorter(t == tenants_.end() ? &none : &t->second.orders);
+  }
+  return *best;
+}
+
+job_list job_table::list(moment now, const job_filter& asked, const job_access& covered) const {
   job_list out;
-  const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
-  auto at = filter.after == 0 ? by_order_.end() : by_order_.lower_bound(filter.after);
-  for (std::size_t seen = 0; at != by_order_.begin(); ++seen) {
-    if (out.jobs.size() == limit || seen == looked_at_max) {
-      out.next = at->first;
+  auto filter = asked;
+  if (covered.tenant) {
+    if (filter.tenant && filter.tenant != covered.tenant) {
       return out;
     }
-    const record& r = *(--at)->second;
+    filter.tenant = covered.tenant;
+  }
+  if (!filter.endpoint && covered.endpoints.size() == 1) {
+    filter.endpoint = covered.endpoints.front();
+  }
+  const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
+  const auto& among = shortest(filter);
+  const auto seen = look_at_workers();
+  auto at = filter.after == 0 ? std::numeric_limits<std::uint64_t>::max() : filter.after;
+  for (std::size_t looked = 0;; ++looked) {
+    const auto next = among.below(at);
+    if (!next) {
+      return out;
+    }
+    if (out.jobs.size() == limit || looked == looked_at_max) {
+      out.next = at;
+      return out;
+    }
+    at = *next;
+    const record& r = *by_order_.at(at);
     const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
                         (!filter.model || *filter.model == r.request.model) &&
-                        (!filter.endpoint || *filter.endpoint == r.request.endpoint);
-    if (!wanted) {
-      continue;
+                        (!filter.endpoint || *filter.endpoint == r.request.endpoint) &&
+                        covered.covers(r.request.endpoint, r.request.policy.tenant);
+    if (wanted) {
+      out.jobs.push_back(line_of(now, r, seen));
     }
-    job_line line;
-    line.id = *r.id;
-    line.state = r.state.state();
-    line.why = line.state == job_state::IN_QUEUE ? why_waits(r) : wait_reason::none;
-    line.model = r.request.model;
-    line.tenant = r.request.policy.tenant;
-    line.worker = r.attempts > 0 ? worker_name(r) : "";
-    line.priority = r.request.policy.priority;
-    line.attempts = r.attempts;
-    line.age = duration_cast<milliseconds>(now - r.submitted);
-    line.failure = r.past_ ? r.past_->failure : std::nullopt;
-    out.jobs.push_back(std::move(line));
   }
-  return out;
 }
 
-result<job_detail> job_table::inspect(moment now, const job_id& id) const {
-  const record* r = find_kept(now, id);
+job_line job_table::line_of(moment now, const record& r, const waits_seen& seen) const {
+  job_line line;
+  line.id = *r.id;
+  line.state = r.state.state();
+  line.why = line.state == job_state::IN_QUEUE ? why_waits(r, seen) : wait_reason::none;
+  line.model = r.request.model;
+  line.tenant = r.request.policy.tenant;
+  line.worker = r.attempts > 0 ? worker_name(r) : "";
+  line.priority = r.request.policy.priority;
+  line.attempts = r.attempts;
+  line.age = duration_cast<milliseconds>(now - r.submitted);
+  line.failure = r.past_ ? r.past_->failure : std::nullopt;
+  return line;
+}
+
+result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {
+  const record* r = find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace tayfa {
 
@@ -32,26 +33,6 @@ std::uint8_t one_more(std::uint8_t tries) {
 
 } // namespace
 
-// ---- the lists of ended jobs --------------------------------------------------------------------
-
-job_table::list_of& job_table::list_of_ended(const record& r) {
-  return r.owed ? owed_list_ : (r.dead ? dead_list_ : ended_);
-}
-
-/// By the time of its end, which is nearly always the latest.
-void job_table::put_among_ended(record& r) {
-  auto& list = list_of_ended(r);
-  auto place = list.end();
-  while (place != list.begin() && (*std::prev(place))->past_->ended > r.past_->ended) {
-    --place;
-  }
-  r.past_->place = list.insert(place, &r);
-}
-
-void job_table::take_from_ended(record& r) {
-  list_of_ended(r).erase(r.past_->place);
-}
-
 // ---- deliveries ---------------------------------------------------------------------------------
 
 /// The job has ended, or its platform asks again for how it ended.
@@ -74,26 +55,54 @@ void job_table::owe_again(moment now, record& r, effects& out) {
   open_delivery(now, r, out);
 }
 
+/// It is due: a result for its platform is posted at once, a webhook when there is a place for it.
 void job_table::tell_hook(moment now, record& r, effects& out) {
-  r.hook_out = true;
+  if (!r.owed) {
+    r.hook_waits = true;
+    hooks_.wait(r.order, r.request.policy.tenant, hook_target(r.request.webhook), r.output_bytes);
+    schedule(r);
+    begin_hooks(now, out);
+    return;
+  }
+  begin_try(now, r);
+  owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
+  o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+  o.whole = r.past_->chunks_taken == 0 && r.past_->chunks_dropped == 0;
+  o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
+  out.emplace_back(std::move(o));
+  schedule(r);
+}
+
+void job_table::begin_try(moment now, record& r) {
+  set_hook_out(r, true);
   r.hook_tries = one_more(r.hook_tries);
   r.not_before = now; // should nobody say how it went
   note(r, store::part_state);
-  if (r.owed) {
-    owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
-    o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
-    o.whole = o.chunks.size() < limits_.chunks_max;
-    o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
-    out.emplace_back(std::move(o));
-  } else {
-    out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries});
+}
+
+void job_table::begin_hooks(moment now, effects& out) {
+  while (const auto turn = hooks_.next()) {
+    record& r = *by_order_.at(turn->order);
+    r.hook_waits = false;
+    r.hook_call = turn->call;
+    begin_try(now, r);
+    out.emplace_back(notify{r.request.webhook, view_of(r), r.hook_tries, r.hook_call});
+    schedule(r);
   }
-  schedule(r);
+}
+
+/// It is not to be called any more, whatever became of it.
+void job_table::close_hook(record& r) {
+  r.hook_open = false;
+  set_hook_out(r, false);
+  if (std::exchange(r.hook_waits, false)) {
+    hooks_.leave(r.order);
+  }
 }
 
 void job_table::close_delivery(record& r) {
   r.hook_open = false;
-  r.hook_out = false;
+  set_hook_out(r, false);
   if (r.owed) {
     take_from_ended(r);
     r.owed = false;
@@ -115,23 +124,38 @@ std::uint8_t job_table::tries_known(const record& r, std::uint32_t begun) const 
   return static_cast<std::uint8_t>(std::min(begun, most));
 }
 
+void job_table::set_hook_out(record& r, bool out) {
+  if (std::exchange(r.hook_out, out) != out) {
+    out ? hooks_out_.insert(r.order) : hooks_out_.erase(r.order);
+  }
+}
+
 bool job_table::owes_webhook(const job_id& id) const {
   const auto entry = jobs_.find(id);
   return entry != jobs_.end() && entry->second.hook_open;
 }
 
-effects job_table::notified(moment now, const job_id& id, bool delivered) {
+std::uint64_t job_table::hook_call(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.hook_out || entry->second.owed) {
-    return {};
+  return entry != jobs_.end() && entry->second.hook_out ? entry->second.hook_call : 0;
+}
+
+effects job_table::notified(moment now, const job_id& id, std::uint64_t call, hook_answer how) {
+  effects out;
+  hooks_.ended(call); // also of a job that is forgotten, or has begun a new life
+  const auto entry = jobs_.find(id);
+  if (entry != jobs_.end() && entry->second.hook_out && !entry->second.owed &&
+      entry->second.hook_call == call) {
+    record& r = entry->second;
+    set_hook_out(r, false);
+    r.hook_tries -= how == hook_answer::not_made && r.hook_tries > 0 ? 1 : 0;
+    r.hook_open = how != hook_answer::delivered && r.hook_tries < limits_.hook_tries;
+    r.not_before = now + limits_.hook_pause;
+    note(r, store::part_state);
+    schedule(r);
   }
-  record& r = entry->second;
-  r.hook_out = false;
-  r.hook_open = !delivered && r.hook_tries < limits_.hook_tries;
-  r.not_before = now + limits_.hook_pause;
-  note(r, store::part_state);
-  schedule(r);
-  return {};
+  begin_hooks(now, out);
+  return out;
 }
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
@@ -147,7 +171,7 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
     trim(nullptr);
     return {};
   }
-  r.hook_out = false;
+  set_hook_out(r, false);
   r.not_before = std::clamp(now + std::min(pause, job_policy::ttl_max), soonest, last);
   note(r, store::part_state);
   schedule(r);
@@ -155,9 +179,10 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
 }
 
 effects job_table::posts_lost(moment) {
-  for (record* r : owed_list_) {
-    if (std::exchange(r->hook_out, false)) {
-      schedule(*r);
+  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
+    if (record& r = *by_order_.at(*next); r.owed) {
+      set_hook_out(r, false);
+      schedule(r);
     }
   }
   return {};
@@ -172,13 +197,10 @@ const std::string* job_table::origin_of(const job_id& id) const {
 
 std::vector<std::pair<job_id, std::string>> job_table::origins() const {
   std::vector<std::pair<job_id, std::string>> out;
-  if (origins_live_ == 0) {
-    return out;
-  }
-  for (const auto& [order, r] : by_order_) {
-    if (!r->request.origin.empty() && !ended(*r)) {
-      out.emplace_back(*r->id, r->request.origin);
-    }
+  out.reserve(origins_live_.size());
+  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
+    const record& r = *by_order_.at(*next);
+    out.emplace_back(*r.id, r.request.origin);
   }
   return out;
 }

@@ -28,6 +28,9 @@ void replay(machine<job_state>& m, job_state to) {
   }
 }
 
+/// An earlier process may have kept far more than this one is to keep.
+constexpr std::size_t erased_before_at_once = 1'024;
+
 std::optional<slot_id> slot_of(std::string_view worker) {
   constexpr std::string_view prefix = "slot-";
   slot_id slot;
@@ -90,6 +93,7 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
     row.history = r.past_->history;
     if (ended(r)) {
       row.ended = r.past_->ended;
+      row.dropped_chunks = r.past_->chunks_dropped;
       if ((parts & store::part_chunks) != 0) {
         row.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
       }
@@ -112,7 +116,9 @@ bool job_table::durable(const job_id& id) const {
 
 store::batch job_table::take_changes() {
   store::batch batch;
-  batch.reserve(dirty_.size() + erased_.size());
+  const auto old = std::min(erased_before_.size(), erased_before_at_once);
+  batch.reserve(dirty_.size() + erased_.size() + old);
+  step_flying_ = std::exchange(step_dirty_, false) || step_flying_;
   for (const auto order : dirty_) {
     const auto entry = by_order_.find(order);
     if (entry == by_order_.end()) {
@@ -125,6 +131,9 @@ store::batch job_table::take_changes() {
     batch.emplace_back(store::put{row_of(r, parts), parts});
   }
   dirty_.clear();
+  erased_.insert(erased_.end(), erased_before_.end() - static_cast<std::ptrdiff_t>(old),
+                 erased_before_.end());
+  erased_before_.resize(erased_before_.size() - old);
   for (const auto order : erased_) {
     batch.emplace_back(store::erase{order});
   }
@@ -156,9 +165,13 @@ void job_table::committed() {
   }
   flying_.clear();
   flying_erased_.clear();
+  if (std::exchange(step_flying_, false)) {
+    step_images_.clear();
+  }
 }
 
 std::vector<job_id> job_table::not_committed() {
+  step_dirty_ = std::exchange(step_flying_, false) || step_dirty_;
   std::vector<job_id> fresh;
   std::vector<std::uint64_t> again;
   for (const auto order : flying_) {
@@ -188,46 +201,16 @@ effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
     withdraw_one(id);
   }
   effects out;
+  begin_hooks(now, out);
   assign(now, out); // only now: none of them may have the place of another
   return out;
 }
 
 void job_table::withdraw_one(const job_id& id) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || entry->second.stored) {
-    return;
+  if (entry != jobs_.end() && !entry->second.stored) {
+    take_out(entry->second, true);
   }
-  record& r = entry->second;
-  switch (r.state.state()) {
-  case job_state::IN_QUEUE:
-    leave_line(r);
-    leave_tenant(r);
-    break;
-  case job_state::IN_PROGRESS:
-    --running_;
-    leave_tenant(r);
-    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
-    break;
-  case job_state::COMPLETED:
-  case job_state::FAILED:
-  case job_state::CANCELLED:
-  case job_state::TIMED_OUT:
-    count(r.state.state(), -1);
-    take_from_ended(r);
-    break;
-  }
-  // No attempt of it was ever sent, so nobody will ever report the end of one: not of the current
-  // one, nor of one that was revoked.
-  for (auto& [slot, w] : workers_) {
-    const bool held = std::erase_if(w.holds, [&id](const auto& a) { return a.job == id; }) > 0;
-    if (held && w.holds.empty()) {
-      w.alone = false;
-      w.batch_size = 0;
-    }
-  }
-  origins_live_ -= r.request.origin.empty() || ended(r) ? 0 : 1;
-  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
-  remove(r);
 }
 
 effects job_table::restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order) {
@@ -236,12 +219,18 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
     restore_one(now, std::move(row), out);
   }
   orders_ = std::max(orders_, last_order);
-  const record* newest = ended_.empty() ? nullptr : ended_.back();
-  if (!dead_list_.empty() &&
-      (newest == nullptr || newest->past_->ended < dead_list_.back()->past_->ended)) {
-    newest = dead_list_.back();
+  restored_ = lines_.size() + sleeping_;
+  const record* newest = nullptr;
+  for (const auto& [name, t] : tenants_) {
+    for (const auto* list : {&t.ended, &t.dead}) {
+      if (!list->empty() &&
+          (newest == nullptr || deadline{newest->past_->ended, newest->order} < list->last())) {
+        newest = by_order_.at(list->last().second);
+      }
+    }
   }
   trim(newest);
+  erased_before_ = std::exchange(erased_, {});
   return out;
 }
 
@@ -262,8 +251,8 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   }
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
+  p.chunks_dropped = row.dropped_chunks;
   r.owed = r.hook_open && !r.request.origin.empty();
-  put_among_ended(r);
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;
 }
@@ -297,19 +286,17 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
     r.holder.slot.value = std::numeric_limits<std::uint32_t>::max(); // none that is known
   }
-  origins_live_ += r.request.origin.empty() || is_final(row.state) ? 0 : 1;
   replay(r.state, row.state);
-  by_order_.emplace_hint(by_order_.end(), r.order, &r);
   if (!r.request.policy.idempotency_key.empty()) {
     by_key_[key_of(r.request)] = &r;
   }
-  if (limits_.tenant_max > 0 && !ended(r)) {
-    ++live_of_tenant_[r.request.policy.tenant];
-  }
   restore_past(now, row, r);
-  r.due = now;
-  deadlines_.emplace(deadline{r.due, r.order}, &r);
+  enlist(r);
+  tenant_of(r).live += ended(r) ? 0 : 1;
   account(r);
+  if (ended(r)) {
+    put_among_ended(r);
+  }
   switch (row.state) {
   case job_state::IN_QUEUE: queue_up(now, r); break;
   case job_state::IN_PROGRESS:
@@ -322,6 +309,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::FAILED:
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: schedule(r); break;
+  }
+  if (row.damaged) { // what is left of it takes the place of what is damaged
+    note(r, store::part_output | store::part_chunks | store::part_input_released);
   }
 }
 

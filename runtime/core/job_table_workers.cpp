@@ -24,19 +24,6 @@ double ms_between(moment from, moment to) {
 
 // ---- workers ------------------------------------------------------------------------------------
 
-effects job_table::models_known(moment now, std::vector<model_facts> models) {
-  models_ = std::move(models);
-  effects out;
-  assign(now, out);
-  return out;
-}
-
-const model_facts* job_table::model_of(const std::string& name) const {
-  const auto it = std::find_if(models_.begin(), models_.end(),
-                               [&name](const model_facts& m) { return m.name == name; });
-  return it == models_.end() ? nullptr : &*it;
-}
-
 effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
   effects out;
   worker& w = workers_[ref.slot];
@@ -48,6 +35,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
     w.draining = false;
     if (is_remote(w)) {
       w.facts.capacity = facts.capacity;
+      w.facts.hand_overs = facts.hand_overs;
     }
     assign(now, out);
     return out;
@@ -59,8 +47,11 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   facts.capacity = remote ? facts.capacity : std::max<std::uint32_t>(facts.capacity, 1);
   // A remote worker takes its jobs one by one, however many.
   facts.batch_max = remote ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
-  if (!w.changing_to.empty() && facts.model == w.changing_to) {
+  settle_blame(now, w);
+  const auto wished = std::exchange(w.changing_to, {});
+  if (!wished.empty() && facts.model == wished) {
     times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
+    troubles_.erase(wished);
   }
   w = worker{};
   w.ref = ref;
@@ -73,15 +64,18 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   if (!remote) {
     sizes_.engine_new(w.facts.device);
   }
+  if (!wished.empty() && w.facts.model != wished) {
+    wish_failed(now, wished, error{errc::internal, "the engine came back with another model"});
+  }
   assign(now, out);
   return out;
 }
 
-effects job_table::worker_lost(moment now, slot_id slot, const error& why) {
+effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool from_outside) {
   effects out;
   const auto entry = workers_.find(slot);
   if (entry != workers_.end() && entry->second.present) {
-    lose_worker(now, entry->second, why, out);
+    lose_worker(now, entry->second, why, out, from_outside);
     if (slot.value >= first_remote_slot) {
       workers_.erase(entry);
     }
@@ -106,13 +100,14 @@ effects job_table::lose_all_workers(moment now, const error& why) {
     }
   }
   workers_.erase(workers_.lower_bound(slot_id{first_remote_slot}), workers_.end());
-  for (const auto& [order, r] : by_order_) {
-    if (r->hook_out) {
-      r->hook_out = false;
-      r->hook_tries = tries_known(*r, r->hook_tries);
-      schedule(*r);
-    }
+  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
+    record& r = *by_order_.at(*next);
+    set_hook_out(r, false);
+    r.hook_tries = tries_known(r, r.hook_tries);
+    schedule(r);
   }
+  hooks_.forget_calls();
+  begin_hooks(now, out);
   assign(now, out); // there is nobody to wait for
   return out;
 }
@@ -154,6 +149,11 @@ std::uint32_t job_table::last_held_of(const job_id& id) const {
 std::size_t job_table::held(slot_id slot) const {
   const auto entry = workers_.find(slot);
   return entry == workers_.end() ? 0 : entry->second.holds.size();
+}
+
+std::uint64_t job_table::hand_overs(slot_id slot) const {
+  const auto entry = workers_.find(slot);
+  return entry == workers_.end() ? 0 : entry->second.hand_overs;
 }
 
 // ---- reports ------------------------------------------------------------------------------------
@@ -217,6 +217,7 @@ job_table::report_result job_table::progressed(moment now, worker_ref ref,
   r->progress_seen = report.sequence;
   set_output(*r, report.payload);
   account(*r);
+  bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -234,10 +235,10 @@ job_table::report_result job_table::streamed(moment now, worker_ref ref,
   p.chunk_bytes += report.payload.size();
   while (p.chunks.size() > limits_.chunks_max ||
          (p.chunk_bytes > limits_.chunk_bytes_max && p.chunks.size() > 1)) {
-    p.chunk_bytes -= p.chunks.front().size();
-    p.chunks.pop_front();
+    drop_oldest_chunk(p);
   }
   account(*r);
+  bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -264,6 +265,9 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   } else {
     answer.current = true;
     r->refresh = report.refresh_worker;
+    if (report.refresh_worker && !is_remote(*w)) {
+      w->blamed.assign(1, r->request.policy.tenant); // its engine is about to be started anew
+    }
     const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:

@@ -98,7 +98,7 @@ orders group::refreshed(moment now, std::size_t index) {
   return out;
 }
 
-orders group::excused(moment now, std::size_t index) {
+orders group::excused(moment now, std::size_t index, bool worked) {
   orders out;
   if (index >= children_.size() || !alone() || phase_ != phase::up ||
       children_[index].state != child_state::running || !wants_restart(index, false)) {
@@ -106,8 +106,14 @@ orders group::excused(moment now, std::size_t index) {
   }
   child& c = children_[index];
   note_life(now, c, c.past);
+  c.past.excuses = worked ? 0 : c.past.excuses + 1;
+  if (c.past.excuses <= policy_.intensity) {
+    ++restarts_;
+    run(now, index, out);
+    return out;
+  }
   c.state = child_state::backing_off;
-  restart_one(index, c.past, out);
+  later(index, backoff(policy_, 0, random_), out);
   return out;
 }
 

@@ -122,9 +122,11 @@ class group {
   /// A child ended. `normal`: it ended as it should. Unknown or old ends are ignored.
   orders ended(moment now, std::size_t index, bool normal);
   /// A child was brought down by the work it was given, not by itself (a job that crashes its
-  /// engine): restarted after the same backoff, but not counted against the restart intensity.
-  /// one_for_one only; else as ended().
-  orders excused(moment now, std::size_t index);
+  /// engine): restarted at once, and not counted as a failure, because others wait for it who have
+  /// no part in it. After `intensity` such ends in a row, none of them of a child that had ended
+  /// some work well (`worked`), each restart waits for backoff_base: never longer, only so long
+  /// that starting is not all that the machine does. one_for_one only; else as ended().
+  orders excused(moment now, std::size_t index, bool worked);
   /// A child ended because a fresh one was asked for: started again at once, and not counted as a
   /// failure.
   orders refreshed(moment now, std::size_t index);
@@ -156,6 +158,7 @@ class group {
     std::deque<moment> restarts;   ///< within the period
     std::uint32_t failures = 0;    ///< in a row, since the last healthy life
     std::uint32_t quarantines = 0; ///< likewise
+    std::uint32_t excuses = 0;     ///< in a row, since a child that had ended some work well
   };
 
   struct child {

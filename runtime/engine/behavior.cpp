@@ -9,6 +9,7 @@ namespace {
 using namespace script;
 
 constexpr std::size_t behavior_bytes_max = std::size_t{64} << 10;
+constexpr std::size_t bad_models_max = 64;
 constexpr std::size_t incarnations_max = 1'000;
 
 constexpr std::size_t slots_max = 1'024;
@@ -66,8 +67,9 @@ scripted_device read_device(const fields_of& input) {
 scripted_behavior read_behavior(const json::object& object, const std::string& where) {
   const fields_of input{object, where};
   input.only("", {"init_delay", "init_crash", "load_delay", "load_crash", "load_error", "load_hang",
-                  "no_heartbeat_after", "incarnations", "capacity", "batch_max", "continuous",
-                  "steps", "device", "memory_bytes", "time_factor", "member_cost", "oom_above"});
+                  "bad_models", "no_heartbeat_after", "incarnations", "capacity", "batch_max",
+                  "continuous", "steps", "device", "memory_bytes", "time_factor", "member_cost",
+                  "oom_above"});
   scripted_behavior out;
   out.device = read_device(input);
   out.init_delay = input.seconds("init_delay");
@@ -80,6 +82,14 @@ scripted_behavior read_behavior(const json::object& object, const std::string& w
   }
   if (input.find("no_heartbeat_after") != nullptr) {
     out.no_heartbeat_after = input.seconds("no_heartbeat_after");
+  }
+  if (const auto* names = input.list("bad_models", bad_models_max)) {
+    for (const auto& name : *names) {
+      if (!name.is_string()) {
+        fault(input.name("bad_models"), "names of models are expected");
+      }
+      out.bad_models.emplace_back(name.get_string());
+    }
   }
   if (const auto* lives = input.list("incarnations", incarnations_max)) {
     if (lives->empty()) {

@@ -1,6 +1,7 @@
 #include "runtime/engine/check.hpp"
 #include "runtime/engine/process.hpp"
 #include "runtime/host/fitness.hpp"
+#include "runtime/host/process_start.hpp"
 #include "runtime/host/topology.hpp"
 
 #include <CLI/CLI.hpp>
@@ -9,6 +10,7 @@
 
 int main(int argc, char** argv) {
   using namespace tayfa;
+  open_standard_descriptors();
   CLI::App app{"tayfa-engine: one engine process of a Tayfa pod. The runtime starts it; by hand "
                "only --check is of use."};
   app.set_version_flag("--version", std::string{"tayfa-engine " TAYFA_VERSION});

@@ -30,10 +30,12 @@ void scripted_engine::load(const protocol::load_model& message) {
 
 void scripted_engine::answer_load(moment now) {
   const auto asked = std::exchange(load_, std::nullopt);
-  if (options_.behavior.load_hang) {
+  const auto& bad = options_.behavior.bad_models;
+  const bool faulty = bad.empty() || std::find(bad.begin(), bad.end(), asked->model) != bad.end();
+  if (faulty && options_.behavior.load_hang) {
     return;
   }
-  if (options_.behavior.load_crash) {
+  if (faulty && options_.behavior.load_crash) {
     dead_ = true;
     out_.crash();
     return;
@@ -41,7 +43,7 @@ void scripted_engine::answer_load(moment now) {
   protocol::load_finished answer;
   answer.model = asked->model;
   answer.load_ms = to_ms(now - asked->asked);
-  answer.ok = !options_.behavior.load_error.has_value();
+  answer.ok = !faulty || !options_.behavior.load_error.has_value();
   if (!answer.ok) {
     answer.code = static_cast<std::uint16_t>(errc::model_invalid);
     answer.text = *options_.behavior.load_error;

@@ -88,7 +88,8 @@ struct scripted_behavior {
   bool load_crash = false;                ///< after load_delay
   bool load_hang = false;                 ///< load_model is never answered
   std::optional<std::string>
-      load_error; ///< load_finished{ok = false, model_invalid} with this text
+      load_error;                      ///< load_finished{ok = false, model_invalid} with this text
+  std::vector<std::string> bad_models; ///< the faults of loading are of these; empty = of all
   std::optional<std::chrono::nanoseconds>
       no_heartbeat_after;                  ///< silence, from this long after the start
   std::vector<std::uint64_t> incarnations; ///< lives that misbehave; empty = all

@@ -14,6 +14,7 @@
 #include "messages/error.hpp"
 #include "messages/ids.hpp"
 
+#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -28,7 +29,7 @@ namespace tayfa {
 struct engine_spec {
   worker_ref worker;
   std::string engine;                                           ///< "scripted", "torch", …
-  std::vector<std::pair<std::string, std::string>> environment; ///< added to the runtime's own
+  std::vector<std::pair<std::string, std::string>> environment; ///< beside the host's
   std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
 };
 
@@ -39,8 +40,22 @@ struct engine_exited {
   bool started = true;
   int code = 0;
   int signal = 0;
-  std::string text; ///< "exit 0", "signal 9 (Killed)", or why it could not be started
+  std::string text;           ///< "exit 0", "signal 9 (Killed)", or why it could not be started
+  bool out_of_memory = false; ///< it was killed, and the kernel has killed here for want of memory
 };
+
+/// Somebody outside of the pod has ended it, an operator or whatever keeps order on the machine:
+/// nothing that it computed is why. An engine that is asked by SIGTERM ends with 0, others with
+/// 128 + its number.
+inline bool killed_from_outside(const engine_exited& e) {
+  constexpr int exit_of_signal = 128;
+  const auto asks = [](int signal) {
+    return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
+  };
+  const bool ended_as_asked = e.code == 0 || asks(e.code - exit_of_signal);
+  return e.started && !e.out_of_memory &&
+         (e.signal == SIGKILL || asks(e.signal) || (e.signal == 0 && ended_as_asked));
+}
 
 struct engine_spawned {
   worker_ref worker;

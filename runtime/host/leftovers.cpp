@@ -1,15 +1,16 @@
 #include "runtime/host/leftovers.hpp"
 
-#include "runtime/host/spawn.hpp"
+#include "runtime/host/descendants.hpp"
+#include "runtime/host/process_facts.hpp"
+#include "runtime/host/unique_fd.hpp"
 
+#include <algorithm>
 #include <charconv>
-#include <csignal>
+#include <fcntl.h>
 #include <filesystem>
 #include <fstream>
-#include <poll.h>
 #include <sstream>
 #include <string_view>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace tayfa {
@@ -19,7 +20,6 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t pid_lines_max = 4096;
-constexpr int end_wait_ms = 2'000;
 
 struct pid_entry {
   pid_t pid = 0;
@@ -65,19 +65,19 @@ bool mentions(pid_t pid, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
-void kill_engine(const pid_entry& entry, const std::string& stem, event_log& log) {
-  // The pidfd comes first: what is checked after it and killed is one and the same process.
-  const unique_fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, entry.pid, 0))};
-  if (!pidfd || !lives(entry) || !mentions(entry.pid, stem)) {
-    return;
-  }
-  if (::getpgid(entry.pid) == entry.pid) {
-    ::kill(-entry.pid, SIGKILL);
-  }
-  ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-  pollfd ended{pidfd.get(), POLLIN, 0};
-  const bool gone = ::poll(&ended, 1, end_wait_ms) > 0;
-  log.warn("engine_leftover_killed", {{"pid", entry.pid}, {"gone", gone}});
+/// An engine of before marks, or one whose mark cannot be read: known by its number and its words.
+bool is_listed(pid_t pid, const process_facts& facts, const pid_file& listed,
+               const std::string& socket) {
+  return std::any_of(listed.engines.begin(), listed.engines.end(), [&](const pid_entry& engine) {
+    return engine.pid == pid && engine.start == facts.start && mentions(pid, socket);
+  });
+}
+
+/// Every process that says of itself that it comes from a runtime of this folder, and that runtime
+/// is gone.
+bool is_left(pid_t pid, const std::string& home) {
+  const auto mark = read_mark(environment_of(pid, child_mark_variable));
+  return mark.owner != 0 && mark.home == home && start_time_of(mark.owner) != mark.owner_start;
 }
 
 /// "engines-<pid>.sock" and "engines-<pid>-<n>.sock" give the pid.
@@ -95,27 +95,11 @@ std::optional<pid_t> pid_in_name(std::string_view stem) {
 
 } // namespace
 
-std::optional<std::uint64_t> start_time_of(pid_t pid) {
-  std::ifstream file{"/proc/" + std::to_string(pid) + "/stat"};
-  std::string text;
-  std::getline(file, text);
-  const auto name_end = text.rfind(')'); // the name may hold blanks and brackets
-  if (name_end == std::string::npos) {
-    return std::nullopt;
-  }
-  std::istringstream fields{text.substr(name_end + 1)};
-  std::string state;
-  fields >> state;
-  std::string skipped;
-  for (int field = 4; field < 22; ++field) {
-    fields >> skipped;
-  }
-  std::uint64_t start = 0;
-  return fields >> start && state != "Z" && state != "X" ? std::optional{start} : std::nullopt;
-}
-
 void write_pid_file(const std::string& path, const std::vector<pid_t>& engines, event_log& log) {
   const auto fresh = path + ".new";
+  // Made for this user alone, whatever the umask; never into somebody's link.
+  ::unlink(fresh.c_str());
+  unique_fd{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)}.reset();
   std::ofstream file{fresh, std::ios::trunc};
   const auto put = [&](const char* what, pid_t pid) {
     if (const auto start = start_time_of(pid)) {
@@ -155,8 +139,13 @@ void remove_leftovers(const std::string& run_folder, event_log& log) {
     if (owner_lives) {
       continue;
     }
-    for (const auto& engine : listed.engines) {
-      kill_engine(engine, path.stem().string() + ".sock", log);
+    const auto socket_name = path.stem().string() + ".sock";
+    const auto home = home_of(run_folder);
+    const auto killed = kill_wherever([&](pid_t left, const process_facts& facts) {
+      return is_left(left, home) || is_listed(left, facts, listed, socket_name);
+    });
+    if (killed > 0) {
+      log.warn("engine_leftover_killed", {{"processes", killed}});
     }
     auto sock = path;
     sock.replace_extension(".sock");

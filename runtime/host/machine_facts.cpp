@@ -1,5 +1,7 @@
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/host/memory_groups.hpp"
+
 #include "runtime/host/spawn.hpp"
 #include "runtime/world/clock.hpp"
 
@@ -81,7 +83,8 @@ struct name_question {
 
 class dialler {
  public:
-  dialler(milliseconds timeout, int stop) : deadline_(time_.now() + timeout), stop_(stop) {}
+  dialler(const time_source& time, milliseconds timeout, int stop)
+      : time_(time), deadline_(time_.now() + timeout), stop_(stop) {}
 
   result<milliseconds> dial(const net_target& target) {
     const moment begun = time_.now();
@@ -107,13 +110,13 @@ class dialler {
   /// Until `fd` is ready or the time is over.
   result<void> wait(int fd, short what) {
     for (;;) {
-      const auto left = std::chrono::ceil<milliseconds>(deadline_ - time_.now()).count();
+      const auto left = std::chrono::ceil<milliseconds>(time_.until(deadline_)).count();
       pollfd polled[] = {{fd, what, 0}, {stop_, POLLIN, 0}};
       const int ready =
           left <= 0 ? 0
                     : ::poll(polled, 2, static_cast<int>(std::min<std::int64_t>(left, 600'000)));
-      if (ready < 0 && errno == EINTR) {
-        continue;
+      if ((ready < 0 && errno == EINTR) || (ready == 0 && left > 0)) {
+        continue; // the pod's clock says when the time is over
       }
       if (ready <= 0) {
         return fail(errc::request_timeout, "no answer in time");
@@ -172,7 +175,7 @@ class dialler {
     return failure == 0 ? result<void>{} : fail(errc::unavailable, std::strerror(failure));
   }
 
-  system_time time_;
+  const time_source& time_;
   moment deadline_;
   int stop_;
 };
@@ -207,27 +210,8 @@ std::optional<std::uint64_t> machine_facts::container_memory() const {
       least = std::min(least.value_or(*left), *left);
     }
   };
-  std::ifstream groups{proc_ + "/self/cgroup"};
-  std::string line;
-  while (std::getline(groups, line)) {
-    // "0::/path" of version 2, "9:memory:/path" of version 1
-    const std::size_t first = line.find(':');
-    const std::size_t second = line.find(':', first == std::string::npos ? first : first + 1);
-    if (second == std::string::npos) {
-      continue;
-    }
-    const std::string kinds = "," + line.substr(first + 1, second - first - 1) + ",";
-    const bool unified = kinds == ",,";
-    if (!unified && kinds.find(",memory,") == std::string::npos) {
-      continue;
-    }
-    const std::string root = cgroups_ + (unified ? "" : "/memory");
-    std::string path = line.substr(second + 1);
-    while (path.size() > 1) {
-      look(root + path, unified);
-      path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
-    }
-    look(root, unified);
+  for (const auto& group : memory_groups(proc_, cgroups_)) {
+    look(group.folder, group.unified);
   }
   return least;
 }
@@ -243,12 +227,13 @@ std::optional<disk_facts> machine_facts::disk(const std::string& folder) {
 
 result<milliseconds> machine_facts::connect(const net_target& target, milliseconds timeout,
                                             int stop) {
-  return dialler{timeout, stop}.dial(target);
+  return dialler{time_, timeout, stop}.dial(target);
 }
 
-std::function<void(fitness_report&, int stop)> system_checks(system_limits limits) {
-  return [limits = std::move(limits)](fitness_report& report, int stop) {
-    machine_facts facts;
+std::function<void(fitness_report&, int stop)> system_checks(system_limits limits,
+                                                             const time_source& time) {
+  return [limits = std::move(limits), &time](fitness_report& report, int stop) {
+    machine_facts facts{time};
     add_system_rows(report, limits, facts, stop);
   };
 }

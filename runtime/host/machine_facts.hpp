@@ -2,6 +2,7 @@
 #pragma once
 
 #include "runtime/host/system_fitness.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <functional>
 #include <string>
@@ -12,7 +13,10 @@ class machine_facts final : public system_facts {
  public:
   /// Other folders than the machine's own are for tests.
   explicit machine_facts(std::string proc = "/proc", std::string cgroups = "/sys/fs/cgroup")
-      : proc_(std::move(proc)), cgroups_(std::move(cgroups)) {}
+      : proc_(std::move(proc)), cgroups_(std::move(cgroups)), time_(own_time_) {}
+  /// By whose clock a connection is waited for; it outlives this.
+  explicit machine_facts(const time_source& time)
+      : proc_("/proc"), cgroups_("/sys/fs/cgroup"), time_(time) {}
 
   std::optional<memory_facts> memory() override;
   std::optional<disk_facts> disk(const std::string& folder) override;
@@ -24,9 +28,11 @@ class machine_facts final : public system_facts {
 
   std::string proc_;
   std::string cgroups_;
+  system_time own_time_;
+  const time_source& time_;
 };
 
 /// The checks on this machine, for probe_options::extra.
-std::function<void(fitness_report&, int stop)> system_checks(system_limits);
+std::function<void(fitness_report&, int stop)> system_checks(system_limits, const time_source&);
 
 } // namespace tayfa

@@ -1,5 +1,6 @@
 #include "runtime/host/process_engine_host.hpp"
 
+#include "runtime/host/descendants.hpp"
 #include "runtime/host/leftovers.hpp"
 
 #include <atomic>
@@ -41,6 +42,7 @@ result<std::unique_ptr<process_engine_host>> process_engine_host::make(process_h
   if (!fs::is_directory(options.run_folder, failed)) {
     return fail(errc::io_error, "the run folder cannot be made: " + options.run_folder);
   }
+  mark_home(options.run_folder);
   remove_leftovers(options.run_folder, log);
   try {
     return std::unique_ptr<process_engine_host>(
@@ -55,17 +57,17 @@ process_engine_host::process_engine_host(const process_host_options& options,
                                          event_log& log)
     : log_(log), socket_path_(std::move(socket_path)), pid_file_(std::move(pid_file)),
       router_("ipc://" + socket_path_, options.settle, log),
-      spawner_(
-          {options.program, "ipc://" + socket_path_, pid_file_, options.pinner, options.end_wait},
-          {[this](const engine_spawned& e) { router_.spawned(e); },
-           [this](const engine_exited& e) {
-             {
-               const std::lock_guard guard{mutex_};
-               known_.erase(e.worker);
-             }
-             router_.exited(e);
-           }},
-          log) {
+      spawner_({options.program, "ipc://" + socket_path_, pid_file_, options.pinner, options.passed,
+                options.end_wait},
+               {[this](const engine_spawned& e) { router_.spawned(e); },
+                [this](const engine_exited& e) {
+                  {
+                    const std::lock_guard guard{mutex_};
+                    known_.erase(e.worker);
+                  }
+                  router_.exited(e);
+                }},
+               log) {
   ::chmod(socket_path_.c_str(), S_IRUSR | S_IWUSR);
 }
 

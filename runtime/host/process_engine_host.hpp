@@ -19,6 +19,7 @@
 #include <mutex>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace tayfa {
 
@@ -28,6 +29,7 @@ struct process_host_options {
   /// How long after a process's end bytes that it had sent may still arrive. Adds to every restart.
   std::chrono::milliseconds settle{5};
   slot_pinner pinner{};
+  std::vector<std::string> passed{};         ///< engine.environment
   std::chrono::milliseconds end_wait{5'000}; ///< destructor: for killed processes to be gone
 };
 

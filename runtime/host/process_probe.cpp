@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <csignal>
 #include <poll.h>
+#include <system_error>
 #include <unistd.h>
 
 namespace tayfa {
@@ -52,8 +53,8 @@ enum class ending : std::uint8_t { exited, out_of_time, out_of_bounds, closing }
 /// Follows one child to its end; kills it when that does not come by itself.
 class follower {
  public:
-  follower(child_process& child, output_log& errors, int closing)
-      : child_(child), errors_(errors), closing_(closing) {}
+  follower(child_process& child, output_log& errors, int closing, const time_source& time)
+      : child_(child), errors_(errors), closing_(closing), time_(time) {}
 
   ending follow(moment deadline) {
     for (;;) {
@@ -61,7 +62,7 @@ class follower {
                          {child_.output.get(), POLLIN, 0},
                          {child_.errors.get(), POLLIN, 0},
                          {closing_, POLLIN, 0}};
-      const auto left = std::chrono::ceil<milliseconds>(deadline - time_.now()).count();
+      const auto left = std::chrono::ceil<milliseconds>(time_.until(deadline)).count();
       if (left <= 0) {
         return ending::out_of_time;
       }
@@ -105,13 +106,14 @@ class follower {
   output_log& errors_;
   int closing_;
   bool too_long_ = false;
-  system_time time_;
+  const time_source& time_;
 };
 
 } // namespace
 
 process_probe::process_probe(probe_options options, event_log& log)
-    : options_(std::move(options)), log_(log) {}
+    : options_(std::move(options)), log_(log),
+      time_(options_.time != nullptr ? *options_.time : own_time_) {}
 
 process_probe::~process_probe() {
   wake_up(closing_);
@@ -122,38 +124,45 @@ process_probe::~process_probe() {
 
 void process_probe::run(const std::string& engine, std::function<void(fitness_report)> done) {
   const std::lock_guard guard{mutex_};
-  threads_.emplace_back([this, engine, done = std::move(done)] {
-    fitness_report report = check(engine);
-    if (options_.extra) {
-      options_.extra(report, closing_.get());
-    }
-    done(std::move(report));
-  });
+  try {
+    threads_.emplace_back([this, engine, done] {
+      fitness_report report = check(engine);
+      if (options_.extra) {
+        options_.extra(report, closing_.get());
+      }
+      done(std::move(report));
+    });
+  } catch (const std::system_error& e) { // the list is as it was
+    done(broken_check(std::string{"no thread for it: "} + e.what(),
+                      "raise the limit of processes and threads (ulimit -u, pids.max)",
+                      milliseconds{0}));
+  }
 }
 
 fitness_report process_probe::check(const std::string& engine) {
-  const system_time time;
-  const auto begun = time.now();
+  const auto begun = time_.now();
   spawn_request request;
   request.arguments = {options_.program, "--check",  "--engine",
                        engine,           "--parent", std::to_string(::getpid())};
   request.split_stderr = true;
+  request.passed = options_.passed;
   auto child = spawn(request);
   if (!child) {
     return broken_check("could not be started: " + child.error().text,
                         "see engine.program in the configuration", milliseconds{0});
   }
   output_log errors{log_, worker_ref{}, child->pid};
-  follower f{*child, errors, closing_.get()};
+  follower f{*child, errors, closing_.get(), time_};
   const auto how = f.follow(begun + options_.budget);
   if (how != ending::exited) {
     signal_group(*child, SIGKILL);
     pollfd ended{child->pidfd.get(), POLLIN, 0};
     ::poll(&ended, 1, -1);
   }
+  end_descendants(*child);
   const auto end = reap(*child);
   errors.finish();
-  const auto took = std::chrono::duration_cast<milliseconds>(time.now() - begun);
+  const auto took = std::chrono::duration_cast<milliseconds>(time_.now() - begun);
   switch (how) {
   case ending::exited: break;
   case ending::out_of_time:

@@ -9,12 +9,14 @@
 #include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <list>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace tayfa {
 
@@ -24,6 +26,10 @@ struct probe_options {
   /// Called behind each check, on its thread: appends rows of its own, such as add_system_rows.
   /// The number is a descriptor that becomes readable when nobody waits any more.
   std::function<void(fitness_report&, int stop)> extra = {};
+  std::vector<std::string> passed =
+      {}; ///< variables of our environment that the check gets as well
+  /// By which the budget is measured; null = the system's. It outlives the probe.
+  const time_source* time = nullptr;
 };
 
 class process_probe final : public machine_probe {
@@ -40,6 +46,8 @@ class process_probe final : public machine_probe {
 
   probe_options options_;
   event_log& log_;
+  system_time own_time_;
+  const time_source& time_;
   unique_fd closing_ = make_wakeup(); ///< readable for ever once the destructor has begun
   std::mutex mutex_;
   std::list<std::thread> threads_;

@@ -1,5 +1,8 @@
 #include "runtime/host/signals.hpp"
 
+#include "runtime/host/data_folder.hpp"
+#include "runtime/host/descendants.hpp"
+
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -23,9 +26,14 @@ signal_watch::signal_watch(std::function<void(int)> on_signal) : on_signal_(std:
   ::signal(SIGPIPE, SIG_IGN);
   sigset_t set;
   sigemptyset(&set);
-  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) {
-    sigaddset(&set, signal);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) {
+    struct sigaction before {};
+    if (::sigaction(signal, nullptr, &before) == 0 && before.sa_handler != SIG_IGN) {
+      sigaddset(&set, signal);
+    }
   }
+  ::signal(SIGCHLD, SIG_DFL); // ignored, the ends of our own children would be lost
+  sigaddset(&set, SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!signals_) {
@@ -50,7 +58,11 @@ void signal_watch::loop() {
     }
     signalfd_siginfo info{};
     while (::read(signals_.get(), &info, sizeof info) == static_cast<ssize_t>(sizeof info)) {
-      on_signal_(static_cast<int>(info.ssi_signo));
+      if (info.ssi_signo == SIGCHLD) {
+        reap_strangers();
+      } else {
+        on_signal_(static_cast<int>(info.ssi_signo));
+      }
     }
   }
 }
@@ -71,10 +83,18 @@ std::string holder_of(int fd) {
 
 } // namespace
 
-result<data_folder_lock> data_folder_lock::acquire(const std::string& folder) {
+result<data_folder_lock> data_folder_lock::acquire(const std::string& folder, bool allow_shared) {
   std::error_code failed;
   if (fs::create_directories(folder, failed)) {
     fs::permissions(folder, fs::perms::owner_all, failed);
+  }
+  if (!fs::is_directory(folder, failed)) {
+    return fail(errc::io_error, "the data folder " + folder + " cannot be made" +
+                                    (failed ? ": " + failed.message() : ""));
+  }
+  auto remarks = secure_data_folder(folder, allow_shared);
+  if (!remarks) {
+    return fail(remarks.error());
   }
   const auto path = folder + "/lock";
   unique_fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600)};
@@ -90,7 +110,7 @@ result<data_folder_lock> data_folder_lock::acquire(const std::string& folder) {
       ::pwrite(file.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
     return fail(errc::io_error, path + ": " + std::strerror(errno));
   }
-  return data_folder_lock{std::move(file)};
+  return data_folder_lock{std::move(file), std::move(*remarks)};
 }
 
 result<open_file_limit> raise_limits() {

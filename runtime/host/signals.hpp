@@ -1,5 +1,5 @@
-// What a process asks of its operating system once, at its start: signals, limits, the data
-// folder's lock, the allocator.
+// What a process asks of its operating system at its start: signals, limits, the data folder's
+// lock, the allocator.
 #pragma once
 
 #include "messages/error.hpp"
@@ -9,15 +9,18 @@
 #include <functional>
 #include <string>
 #include <thread>
+#include <vector>
 
 namespace tayfa {
 
-/// SIGTERM, SIGINT and SIGHUP as calls, on a thread of its own, until destroyed.
+/// SIGTERM, SIGINT, SIGHUP and SIGUSR1 as calls, on a thread of its own, until destroyed. A signal
+/// that is ignored when this is made stays ignored: nohup and shells ask for that. On SIGCHLD the
+/// thread reaps children that are not ours (descendants.hpp).
 ///
-/// Make it before any other thread: it blocks the three signals in the calling thread, and threads
-/// made later inherit that; a thread that was there before would still be ended by them. They stay
+/// Make it before any other thread: it blocks the signals in the calling thread, and threads made
+/// later inherit that; a thread that was there before would still be ended by them. They stay
 /// blocked after its end, so that a second Ctrl-C cannot cut an orderly stop short. SIGPIPE is
-/// ignored from here on.
+/// ignored from here on. Throws std::system_error when there is no descriptor or thread for it.
 class signal_watch {
  public:
   explicit signal_watch(std::function<void(int)> on_signal);
@@ -40,12 +43,17 @@ class signal_watch {
 class data_folder_lock {
  public:
   /// Makes the folder (mode 0700) when missing. errc::store_locked naming the holder's pid,
-  /// errc::io_error.
-  static result<data_folder_lock> acquire(const std::string& folder);
+  /// errc::bad_config when others may change what is in it (data_folder.hpp), errc::io_error.
+  static result<data_folder_lock> acquire(const std::string& folder, bool allow_shared = false);
+
+  /// What a person should hear of.
+  const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
-  explicit data_folder_lock(unique_fd file) : file_(std::move(file)) {}
+  data_folder_lock(unique_fd file, std::vector<std::string> remarks)
+      : file_(std::move(file)), remarks_(std::move(remarks)) {}
   unique_fd file_;
+  std::vector<std::string> remarks_;
 };
 
 struct open_file_limit {

@@ -1,6 +1,10 @@
 #include "runtime/host/spawn.hpp"
 
-#include <algorithm>
+#include "runtime/host/child_environment.hpp"
+#include "runtime/host/descendants.hpp"
+#include "runtime/host/guard.hpp"
+
+#include <atomic>
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
@@ -17,17 +21,16 @@ extern char** environ;
 
 namespace tayfa {
 
-void unique_fd::reset(int fd) {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-  fd_ = fd;
-}
-
 namespace {
 
 // P_PIDFD of <linux/wait.h>; Debian 12's glibc has it, older ones do not.
 constexpr auto by_pidfd = static_cast<idtype_t>(3);
+
+/// What is short now may be there in a moment.
+errc code_of(int number) {
+  const bool passing = number == EAGAIN || number == EMFILE || number == ENFILE || number == ENOMEM;
+  return passing ? errc::unavailable : errc::engine_start;
+}
 
 struct pipe_ends {
   unique_fd read;
@@ -46,31 +49,26 @@ unique_fd above_stdio(int fd) {
 result<pipe_ends> make_pipe() {
   int fds[2] = {-1, -1};
   if (::pipe2(fds, O_CLOEXEC) != 0) {
-    return fail(errc::engine_start, std::string{"pipe: "} + std::strerror(errno));
+    return fail(code_of(errno), std::string{"pipe: "} + std::strerror(errno));
   }
   pipe_ends ends{above_stdio(fds[0]), above_stdio(fds[1])};
   if (!ends.read || !ends.write || ::fcntl(ends.read.get(), F_SETFL, O_NONBLOCK) != 0) {
-    return fail(errc::engine_start, std::string{"pipe: "} + std::strerror(errno));
+    return fail(code_of(errno), std::string{"pipe: "} + std::strerror(errno));
   }
   return ends;
 }
 
-std::vector<std::string>
-merged_environment(const std::vector<std::pair<std::string, std::string>>& added) {
+std::vector<std::string> our_environment() {
   std::vector<std::string> out;
-  for (char** e = environ; e != nullptr && *e != nullptr; ++e) {
-    const std::string_view entry{*e};
-    const auto name = entry.substr(0, entry.find('='));
-    const bool replaced =
-        std::any_of(added.begin(), added.end(), [&](const auto& a) { return a.first == name; });
-    if (!replaced) {
-      out.emplace_back(entry);
-    }
-  }
-  for (const auto& [name, value] : added) {
-    out.push_back(name + "=" + value);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    out.emplace_back(*entry);
   }
   return out;
+}
+
+std::string next_mark() {
+  static std::atomic<std::uint64_t> made{0};
+  return own_mark() + std::to_string(++made);
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -108,11 +106,23 @@ struct spawn_setup {
     sigfillset(&all);
     ::posix_spawnattr_setsigmask(&attributes, &none);
     ::posix_spawnattr_setsigdefault(&attributes, &all);
-    ::posix_spawnattr_setpgroup(&attributes, 0);
-    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
+    ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK |
                                                 POSIX_SPAWN_SETSIGDEF);
   }
 };
+
+/// The number is free, for the system and on our list, in one step. 0, or errno.
+int wait_and_forget(pid_t pid, idtype_t how, int which, siginfo_t& info) {
+  int failed = 0;
+  {
+    auto& children = own_children::list();
+    const std::lock_guard starting{children.starting()};
+    failed = ::waitid(how, static_cast<id_t>(which), &info, WEXITED) == 0 ? 0 : errno;
+    children.remove(pid);
+  }
+  guard_link::tell_ended(pid);
+  return failed;
+}
 
 } // namespace
 
@@ -130,25 +140,36 @@ result<child_process> spawn(const spawn_request& request) {
     err = std::move(*made);
   }
   auto arguments = request.arguments;
-  auto environment = merged_environment(request.environment);
+  child_process child;
+  child.mark = next_mark();
+  auto added = request.environment;
+  added.emplace_back(child_mark_variable, child.mark);
+  auto environment = child_environment(our_environment(), request.passed, added);
   spawn_setup setup;
   setup.prepare(out->write.get(), request.split_stderr ? err.write.get() : out->write.get());
-  child_process child;
-  const int failed =
-      ::posix_spawn(&child.pid, arguments.front().c_str(), &setup.files, &setup.attributes,
-                    pointers(arguments).data(), pointers(environment).data());
-  if (failed != 0) {
-    return fail(errc::engine_start, arguments.front() + ": " + std::strerror(failed));
+  adopt_orphans();
+  {
+    auto& children = own_children::list();
+    const std::lock_guard starting{children.starting()};
+    const int failed =
+        ::posix_spawn(&child.pid, arguments.front().c_str(), &setup.files, &setup.attributes,
+                      pointers(arguments).data(), pointers(environment).data());
+    if (failed != 0) {
+      return fail(code_of(failed), arguments.front() + ": " + std::strerror(failed));
+    }
+    children.add(child.pid);
   }
+  guard_link::tell_started(child.pid);
   child.output = std::move(out->read);
   child.errors = std::move(err.read);
   child.pidfd = unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0))};
   if (!child.pidfd) {
     const int why = errno;
     ::kill(-child.pid, SIGKILL);
-    ::waitpid(child.pid, nullptr, 0);
-    return fail(errc::engine_start, std::string{"pidfd_open: "} + std::strerror(why) +
-                                        " (Linux 5.4 or newer is needed)");
+    siginfo_t ignored{};
+    wait_and_forget(child.pid, P_PID, child.pid, ignored);
+    return fail(code_of(why), std::string{"pidfd_open: "} + std::strerror(why) +
+                                  (why == ENOSYS ? " (Linux 5.4 or newer is needed)" : ""));
   }
   return child;
 }
@@ -157,13 +178,20 @@ void signal_group(const child_process& child, int signal) {
   ::kill(-child.pid, signal);
 }
 
-child_end reap(const child_process& child) {
+void end_descendants(const child_process& child) {
   // The dead leader still holds the group's number, so this can only meet its own descendants.
   ::kill(-child.pid, SIGKILL);
+  kill_left_behind(child.pid, child.mark);
+}
+
+child_end reap(const child_process& child) {
+  ::kill(-child.pid, SIGKILL);
   siginfo_t info{};
+  const int failed = wait_and_forget(child.pid, by_pidfd, child.pidfd.get(), info);
+  reap_strangers(); // they may have waited behind it
   child_end end;
-  if (::waitid(by_pidfd, static_cast<id_t>(child.pidfd.get()), &info, WEXITED) != 0) {
-    end.text = std::string{"its end is unknown: "} + std::strerror(errno);
+  if (failed != 0) {
+    end.text = std::string{"its end is unknown: "} + std::strerror(failed);
     return end;
   }
   if (info.si_code == CLD_EXITED) {

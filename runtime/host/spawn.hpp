@@ -1,11 +1,14 @@
 // Starting a child process and learning of its end: the one way in which Tayfa makes processes.
 //
-// A child gets: /dev/null as stdin, pipes as stdout and stderr, nothing else open, its own process
-// group, no blocked signals and default handlers. Its end is read from a pidfd, so no pid is ever
-// signalled after it may belong to somebody else.
+// A child gets: /dev/null as stdin, pipes as stdout and stderr, nothing else open, a session and a
+// process group of its own, no blocked signals and default handlers, of our environment only what is on the list of
+// child_environment.hpp, and a mark that says whose child it is. Its end is read from a pidfd, so
+// no pid is ever signalled after it may belong to somebody else. What it leaves behind ends with it
+// (descendants.hpp).
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/host/unique_fd.hpp"
 
 #include <string>
 #include <sys/types.h>
@@ -14,29 +17,11 @@
 
 namespace tayfa {
 
-/// A file descriptor that is closed with its owner; -1 = none.
-class unique_fd {
- public:
-  unique_fd() = default;
-  explicit unique_fd(int fd) : fd_(fd) {}
-  unique_fd(unique_fd&& o) noexcept : fd_(std::exchange(o.fd_, -1)) {}
-  unique_fd& operator=(unique_fd&& o) noexcept {
-    reset(std::exchange(o.fd_, -1));
-    return *this;
-  }
-  ~unique_fd() { reset(); }
-  int get() const { return fd_; }
-  explicit operator bool() const { return fd_ >= 0; }
-  void reset(int fd = -1);
-
- private:
-  int fd_ = -1;
-};
-
 struct spawn_request {
   std::vector<std::string> arguments{}; ///< the first one is the program's path
-  std::vector<std::pair<std::string, std::string>> environment{}; ///< added to our own
-  bool split_stderr = false; ///< stderr gets its own pipe; otherwise both go into `output`
+  std::vector<std::pair<std::string, std::string>> environment{}; ///< added
+  std::vector<std::string> passed{}; ///< of our environment, beside the list: engine.environment
+  bool split_stderr = false;         ///< stderr gets its own pipe; otherwise both go into `output`
 };
 
 struct child_process {
@@ -44,6 +29,7 @@ struct child_process {
   unique_fd pidfd;  ///< readable when the process has ended
   unique_fd output; ///< non-blocking
   unique_fd errors; ///< non-blocking; only with split_stderr
+  std::string mark; ///< in its environment, and in that of all that it starts
 };
 
 struct child_end {
@@ -52,11 +38,16 @@ struct child_end {
   std::string text; ///< "exit 0", "signal 9 (Killed)"
 };
 
-/// errc::engine_start with the reason.
+/// errc::engine_start with the reason; errc::unavailable when the system has no process, descriptor
+/// or memory left just now, which passes.
 result<child_process> spawn(const spawn_request&);
 
 /// Signals the child's whole process group. The child must not have been reaped.
 void signal_group(const child_process&, int signal);
+
+/// For a child whose pidfd is readable, before reap(): kills what is left of its process group, and
+/// the processes below it that have left the group. May take two seconds when some do not end.
+void end_descendants(const child_process&);
 
 /// For a child whose pidfd is readable: kills what is left of its process group, then reaps it.
 child_end reap(const child_process&);

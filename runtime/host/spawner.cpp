@@ -1,6 +1,7 @@
 #include "runtime/host/spawner.hpp"
 
 #include "runtime/host/leftovers.hpp"
+#include "runtime/host/memory_groups.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -12,11 +13,14 @@ namespace {
 
 constexpr std::size_t output_per_round = std::size_t{64} << 10;
 constexpr std::size_t output_at_end = std::size_t{1} << 20;
+constexpr std::chrono::milliseconds retry_pause{200};
+constexpr std::chrono::milliseconds retry_for{15'000}; ///< below engine.hello_timeout's default
 
 } // namespace
 
 spawner::spawner(options o, events e, event_log& log)
-    : options_(std::move(o)), events_(std::move(e)), log_(log) {
+    : options_(std::move(o)), events_(std::move(e)), log_(log),
+      oom_kills_(oom_kills().value_or(0)) {
   write_pids();
   thread_ = std::thread([this] { loop(); });
 }
@@ -31,7 +35,9 @@ void spawner::start(engine_spec spec) {
   {
     const std::lock_guard guard{mutex_};
     const auto worker = spec.worker;
-    engines_.emplace(worker, engine{std::move(spec), {}, 0, {}});
+    engine asked;
+    asked.spec = std::move(spec);
+    engines_.emplace(worker, std::move(asked));
     waiting_.push_back(worker);
   }
   wake_up(wakeup_);
@@ -46,6 +52,8 @@ void spawner::kill(const worker_ref& worker, int signal) {
   auto& e = found->second;
   if (e.process.pid == 0) {
     e.wanted_signal = e.wanted_signal == SIGKILL ? SIGKILL : signal;
+    e.due = moment{}; // a start that is tried again is given up
+    wake_up(wakeup_);
   } else {
     signal_group(e.process, signal);
   }
@@ -87,7 +95,7 @@ void spawner::loop() {
 
 /// True while stopping. The first time: kills all, and answers those that never began.
 bool spawner::begin_stop() {
-  std::vector<engine_exited> never_began;
+  std::vector<engine_exited> ended;
   {
     const std::lock_guard guard{mutex_};
     if (!stopping_) {
@@ -95,7 +103,7 @@ bool spawner::begin_stop() {
     }
     for (auto it = engines_.begin(); it != engines_.end();) {
       if (it->second.process.pid == 0) {
-        never_began.push_back({it->first, false, 0, 0, "the host is closing"});
+        ended.push_back({it->first, false, 0, 0, "the host is closing"});
         it = engines_.erase(it);
       } else {
         signal_group(it->second.process, SIGKILL);
@@ -107,29 +115,73 @@ bool spawner::begin_stop() {
   if (!give_up_) {
     give_up_ = time_.now() + options_.end_wait;
   }
-  for (const auto& event : never_began) {
+  for (const auto& event : ended) {
     events_.exited(event);
   }
   return true;
 }
 
+/// True when processes were started.
 bool spawner::start_waiting() {
-  std::deque<worker_ref> waiting;
+  std::deque<worker_ref> due;
+  std::deque<worker_ref> later;
   {
     const std::lock_guard guard{mutex_};
-    waiting.swap(waiting_);
+    const auto now = time_.now();
+    for (const auto& worker : waiting_) {
+      (engines_.at(worker).due <= now ? due : later).push_back(worker);
+    }
+    waiting_ = std::move(later);
   }
-  for (const auto& worker : waiting) {
-    start_one(worker);
+  bool any = false;
+  for (const auto& worker : due) {
+    any = start_one(worker) || any;
   }
-  return !waiting.empty();
+  return any;
 }
 
-void spawner::start_one(const worker_ref& worker) {
-  engine_spec spec;
+/// The system was short of something: true when the start is tried again later.
+bool spawner::delay(const worker_ref& worker, const error& why) {
+  bool first = false;
   {
     const std::lock_guard guard{mutex_};
-    spec = engines_.at(worker).spec;
+    auto& e = engines_.at(worker);
+    const auto now = time_.now();
+    first = !e.delayed;
+    e.delayed = e.delayed.value_or(now);
+    if (why.code != errc::unavailable || now - *e.delayed >= retry_for || e.wanted_signal != 0) {
+      return false;
+    }
+    e.due = now + retry_pause;
+    waiting_.push_back(worker);
+  }
+  if (first) {
+    log_.warn("engine_start_delayed", {{"worker", worker}, {"why", why.text}});
+  }
+  return true;
+}
+
+void spawner::never_began(const worker_ref& worker, std::string why) {
+  {
+    const std::lock_guard guard{mutex_};
+    engines_.erase(worker);
+  }
+  events_.exited({worker, false, 0, 0, std::move(why)});
+}
+
+/// True when it runs.
+bool spawner::start_one(const worker_ref& worker) {
+  engine_spec spec;
+  bool given_up = false;
+  {
+    const std::lock_guard guard{mutex_};
+    const auto& e = engines_.at(worker);
+    spec = e.spec;
+    given_up = e.delayed && e.wanted_signal != 0;
+  }
+  if (given_up) {
+    never_began(worker, "was stopped before it could be started");
+    return false;
   }
   spawn_request request;
   request.arguments = {options_.program,
@@ -153,14 +205,13 @@ void spawner::start_one(const worker_ref& worker) {
                              {"--memory-node", std::to_string(*place.node)});
   }
   request.environment = std::move(spec.environment);
+  request.passed = options_.passed;
   auto process = spawn(request); // a few milliseconds: not under the mutex
   if (!process) {
-    {
-      const std::lock_guard guard{mutex_};
-      engines_.erase(worker);
+    if (!delay(worker, process.error())) {
+      never_began(worker, process.error().text);
     }
-    events_.exited({worker, false, 0, 0, process.error().text});
-    return;
+    return false;
   }
   const auto pid = process->pid;
   {
@@ -173,6 +224,7 @@ void spawner::start_one(const worker_ref& worker) {
     }
   }
   events_.spawned({worker, static_cast<std::uint32_t>(pid), pinned});
+  return true;
 }
 
 /// Waits for something to happen and deals with it; true when an engine ended.
@@ -196,12 +248,7 @@ bool spawner::watch() {
       }
     }
   }
-  int timeout = -1;
-  if (give_up_) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*give_up_ - time_.now());
-    timeout = static_cast<int>(std::max<std::int64_t>(0, left.count()));
-  }
-  if (::poll(polled.data(), polled.size(), timeout) <= 0) {
+  if (::poll(polled.data(), polled.size(), wait_ms()) <= 0) {
     return false;
   }
   settle_down(wakeup_);
@@ -222,6 +269,23 @@ bool spawner::watch() {
   return !ended.empty();
 }
 
+/// Until the next try of a start, or until what was killed is given up; -1: neither.
+int spawner::wait_ms() {
+  std::optional<moment> until = give_up_;
+  {
+    const std::lock_guard guard{mutex_};
+    for (const auto& worker : waiting_) {
+      const auto due = engines_.at(worker).due;
+      until = std::min(until.value_or(due), due);
+    }
+  }
+  if (!until) {
+    return -1;
+  }
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - time_.now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, 60'000));
+}
+
 void spawner::read_output(engine& e) {
   if (!e.output->read_from(e.process.output.get(), output_per_round, time_.now())) {
     e.process.output.reset();
@@ -232,6 +296,12 @@ void spawner::read_output(engine& e) {
 void spawner::bury(const worker_ref& worker) {
   engine dead;
   child_end end;
+  child_process* process = nullptr;
+  {
+    const std::lock_guard guard{mutex_};
+    process = &engines_.at(worker).process; // stays where it is: only this thread erases
+  }
+  end_descendants(*process); // takes a moment: not under the mutex
   {
     const std::lock_guard guard{mutex_};
     const auto found = engines_.find(worker);
@@ -243,7 +313,12 @@ void spawner::bury(const worker_ref& worker) {
     dead.output->read_from(dead.process.output.get(), output_at_end, time_.now());
   }
   dead.output->finish();
-  events_.exited({worker, true, end.code, end.signal, std::move(end.text)});
+  const bool short_of_memory = end.signal == SIGKILL && oom_kills().value_or(0) > oom_kills_;
+  oom_kills_ += short_of_memory ? 1 : 0;
+  if (short_of_memory) {
+    end.text += ", out of memory";
+  }
+  events_.exited({worker, true, end.code, end.signal, std::move(end.text), short_of_memory});
 }
 
 void spawner::abandon_rest() {

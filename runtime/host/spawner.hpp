@@ -1,8 +1,10 @@
 // The one thread that starts engines, hears what they print, and learns of their ends.
 //
 // It lives as long as the host, because PR_SET_PDEATHSIG follows the thread that made the process:
-// were it a pool's thread, its engines would die with it. kill() acts at once from any thread; a
-// process cannot be reaped meanwhile, so a signal never meets a stranger with the same pid.
+// were it a pool's thread, its engines would die with it. A start for which the system has no
+// process or descriptor left is tried again for a while: that passes, and is no fault of the
+// engine. kill() acts at once from any thread; a process cannot be reaped meanwhile, so a signal
+// never meets a stranger with the same pid.
 #pragma once
 
 #include "runtime/host/engine_host.hpp"
@@ -32,6 +34,7 @@ class spawner {
     std::string endpoint;
     std::string pid_file;
     slot_pinner pinner;
+    std::vector<std::string> passed; ///< variables of our environment that engines get as well
     std::chrono::milliseconds end_wait{5'000}; ///< stop(): for SIGKILLed processes to be gone
   };
   struct events {
@@ -52,15 +55,20 @@ class spawner {
  private:
   struct engine {
     engine_spec spec;
-    child_process process; ///< pid 0 until it runs
-    int wanted_signal = 0; ///< kill() came before the process did
+    child_process process;           ///< pid 0 until it runs
+    int wanted_signal = 0;           ///< kill() came before the process did
+    std::optional<moment> delayed{}; ///< since when its start is tried again
+    moment due{};                    ///< the next try
     std::unique_ptr<output_log> output;
   };
   using engines = std::map<worker_ref, engine>;
 
   void loop();
   bool start_waiting();
-  void start_one(const worker_ref&);
+  bool start_one(const worker_ref&);
+  bool delay(const worker_ref&, const error& why);
+  void never_began(const worker_ref&, std::string why);
+  int wait_ms();
   bool watch();
   void read_output(engine&);
   void bury(const worker_ref&);
@@ -81,6 +89,7 @@ class spawner {
   bool stopping_ = false;
 
   std::optional<moment> give_up_;
+  std::uint64_t oom_kills_ = 0; ///< known so far
   unique_fd wakeup_ = make_wakeup();
   std::thread thread_;
 };

@@ -67,6 +67,8 @@ void http_connection::close() {
   phase_ = phase::closed;
   const auto client = std::move(client_);
   const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
+  settle_awaited(false);
+  const auto unacknowledged = std::move(awaited_); // likewise
   release_body();
   release_stream();
   pass_.reset();
@@ -91,9 +93,10 @@ void http_connection::pump() {
     chunk_.shrink_to_fit();
   }
   reading_ = true;
-  socket_.async_read_some(
-      asio::buffer(chunk_),
-      [self = shared_from_this()](error_code ec, std::size_t size) { self->on_read(ec, size); });
+  socket_.async_read_some(asio::buffer(chunk_),
+                          [self = shared_from_this()](error_code ec, std::size_t size) {
+                            self->guarded([&] { self->on_read(ec, size); });
+                          });
 }
 
 void http_connection::on_read(error_code ec, std::size_t size) {
@@ -102,6 +105,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     return;
   }
   if (ec == asio::error::eof) {
+    settle_awaited(true);
     peer_done_ = true;
     on_end_of_stream();
     return;
@@ -119,6 +123,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     }
     return;
   }
+  settle_awaited(true); // who asks on has read what it was answered
   pending_.append(chunk_.data(), size);
   advance();
 }
@@ -168,6 +173,7 @@ void http_connection::advance() {
 
 void http_connection::next_request() {
   phase_ = phase::idle;
+  pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
   version_ = 11;
@@ -215,6 +221,10 @@ void http_connection::admit() {
   const std::string method = text_of(head.method_string());
   const std::string target = text_of(head.target());
   const bool no_body = parser_->is_done();
+  if (const auto refused = refuse_stranger()) {
+    respond(api::refuse(*refused), no_body ? after::go_on : after::close);
+    return;
+  }
   const auto asked = read_target(method, target);
   if (!asked) {
     respond(asked.error(), no_body ? after::go_on : after::close);
@@ -241,26 +251,6 @@ http_connection::read_target(std::string_view method, std::string_view target) c
   return found;
 }
 
-std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
-  api::gate* const door = core_.options.api.door;
-  if (door == nullptr) {
-    return std::nullopt;
-  }
-  error_code ec;
-  std::string address = socket_.remote_endpoint(ec).address().to_string();
-  const auto key = parser_->get()[http::field::authorization];
-  auto who = door->admit({.needs = asked.needs,
-                          .route = asked.route,
-                          .endpoint = asked.endpoint,
-                          .authorization = {key.data(), key.size()},
-                          .address = address});
-  if (!who) {
-    return api::turned_away(who.error());
-  }
-  pass_.emplace(*door, asked, std::move(address), std::move(*who));
-  return std::nullopt;
-}
-
 void http_connection::begin_body(std::size_t limit) {
   const auto length = parser_->content_length();
   if (limit == 0 || length.value_or(0) > limit) {
@@ -269,7 +259,7 @@ void http_connection::begin_body(std::size_t limit) {
   }
   const std::size_t expected = length ? static_cast<std::size_t>(*length) : limit;
   if (!core_.reserve(expected)) {
-    refuse({errc::unavailable, "too much is being received; try again"});
+    refuse({errc::busy, {}});
     return;
   }
   reserved_ = expected;
@@ -310,6 +300,9 @@ void http_connection::feed_body() {
       refuse_large({});
       return;
     }
+    if (ec == http::error::buffer_overflow) { // what Beast makes of std::bad_alloc
+      throw std::bad_alloc{};
+    }
     if (ec) {
       refuse({errc::bad_request, ec.message()});
       return;
@@ -324,7 +317,8 @@ void http_connection::feed_body() {
 
 /// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
 void http_connection::refuse_large(std::string text) {
-  auto lost = api::result_lost(text_of(parser_->get().target()), core_.options.api);
+  auto lost = api::result_lost(text_of(parser_->get().target()),
+                               pass_ ? pass_->who() : api::principal{}, core_.options.api);
   refuse({errc::payload_too_large, std::move(text)});
   if (lost) {
     pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));
@@ -360,6 +354,23 @@ void http_connection::hand_over() {
   pump();
 }
 
+/// What this request holds is let go first, so that there may be memory for a refusal.
+void http_connection::on_no_memory() {
+  try {
+    core_.report(errc::unavailable, "no memory for a request");
+    if (phase_ == phase::head || phase_ == phase::body || phase_ == phase::answering) {
+      pending_ = {};
+      release_body();
+      keep_alive_ = false;
+      refuse({errc::busy, {}});
+      return;
+    }
+  } catch (const std::exception&) {
+    // Not even for that.
+  }
+  close();
+}
+
 /// Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
 /// comes back.
 void http_connection::pass_on(api::call call, reply_ptr reply) {
@@ -375,10 +386,17 @@ void http_connection::pass_on(api::call call, reply_ptr reply) {
 // ---- time --------------------------------------------------------------------------------------
 
 void http_connection::arm(milliseconds time) {
+  if (core_.options.time != nullptr) {
+    due_ = core_.options.time->now() + time;
+  }
+  wait_at_most(time);
+}
+
+void http_connection::wait_at_most(std::chrono::nanoseconds time) {
   timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
     if (!ec && number == self->timer_number_) {
-      self->on_deadline();
+      self->guarded([&] { self->on_deadline(); });
     }
   });
 }
@@ -396,6 +414,13 @@ void http_connection::disarm() {
 }
 
 void http_connection::on_deadline() {
+  if (core_.options.time != nullptr && !waits_for_heartbeat_) {
+    // While the pod itself did not run, no client could be read or written to.
+    if (const auto rest = core_.options.time->until(due_); rest.count() > 0) {
+      wait_at_most(rest);
+      return;
+    }
+  }
   switch (phase_) {
   case phase::head:
   case phase::body: refuse({errc::request_timeout, {}}); break;

@@ -7,15 +7,22 @@
 //                            answering -> streaming -> lingering        an answer that goes on
 //
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
-// noticed at once, also while its answer is being worked on, and whoever works on it is told. One
+// noticed at once, also while its answer is being worked on, and who works on it hears of it. One
 // timer per connection bounds the time in each phase but answering, which ends because a reply
 // cannot be forgotten; in streaming it bounds the time that one piece may take, and beats while
 // there is none.
+//
+// An answer above a few KiB has a place in core's budget from the moment it is made until it has
+// left. While such a one leaves, and while a receipt waits for the client's acknowledgement,
+// answer_watch looks at the connection ten times a second.
 #pragma once
 
+#include "runtime/http/answer_watch.hpp"
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
+#include "runtime/http/host_names.hpp"
 #include "runtime/http/listener.hpp"
+#include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>
@@ -26,6 +33,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -49,7 +57,16 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   /// The server stops: closes now, or when the answer that is open has left.
   void finish();
   void close();
-  void answer(std::uint64_t number, api::response response, receipt left);
+  void answer(std::uint64_t number, api::response response, receipt left, answer_place place);
+  /// Its answer could not be handed over: there is no memory.
+  void abandon(std::uint64_t number);
+  /// From answer_watch. False when there is nothing to look at any more.
+  bool look();
+  /// Gives up when nothing of its answer was taken for so many looks.
+  void give_up_if_stalled(unsigned looks);
+
+  /// The gate may have changed its mind: what is open and no longer allowed ends now.
+  void recheck_access();
 
   bool admitted() const { return admitted_; }
   bool only_health() const { return only_health_; }
@@ -58,6 +75,16 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
   enum class after { go_on, close };
 
+  /// Every handler runs in it: what it throws (no memory) ends its own request, not the thread.
+  template <class Step>
+  void guarded(Step step) {
+    try {
+      step();
+    } catch (const std::exception&) {
+      on_no_memory();
+    }
+  }
+  void on_no_memory();
   void pump();
   void on_read(error_code ec, std::size_t size);
   void on_end_of_stream();
@@ -68,6 +95,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void admit();
   tl::expected<api::heading, api::response> read_target(std::string_view method,
                                                         std::string_view target) const;
+  std::optional<error> refuse_stranger() const;
   std::optional<api::response> ask_gate(const api::heading& asked);
   void begin_body(std::size_t limit);
   bool send_continue();
@@ -83,10 +111,13 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool client_has_left();
   bool answer_was_taken();
   void give_receipt();
+  void settle_awaited(bool certain);
+  void watch_answer();
   void linger();
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
   void send_next();
+  void end_stream();
   void send_heartbeat();
   void append_piece(std::string_view text);
   void send_outgoing();
@@ -94,6 +125,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void release_stream();
   void give_up();
   void arm(milliseconds time);
+  void wait_at_most(std::chrono::nanoseconds);
   void disarm();
   void on_deadline();
 
@@ -101,6 +133,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
+  moment due_{}; ///< what the timer runs to, on the pod's clock, if there is one
   std::uint64_t timer_number_ =
       0; ///< a deadline that fired for an earlier phase is told by its number
   phase phase_ = phase::idle;
@@ -115,12 +148,18 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::uint64_t number_ = 0;         ///< of the request that is being answered
   std::shared_ptr<presence> client_; ///< while it waits for its answer
   receipt receipt_;                  ///< of the answer that is leaving
-  std::size_t reserved_ = 0;         ///< of core's receiving_bytes
+  receipt awaited_;                  ///< of one that has left, until it is acknowledged
+  unsigned looks_awaited_ = 0;
+  answer_place place_;      ///< of the answer that is leaving
+  std::uint64_t taken_ = 0; ///< bytes acknowledged, at the latest look
+  unsigned looks_without_progress_ = 0;
+  bool said_all_ = false;    ///< our sending side is closed
+  std::size_t reserved_ = 0; ///< of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
-  std::optional<gate_pass> pass_; ///< of the request, until its answer is chosen
-  std::optional<boost::beast::http::response<boost::beast::http::string_body>> message_;
+  std::optional<gate_pass> pass_; ///< of the request, until its answer has left
+  std::optional<boost::beast::http::response<pieces_body>> message_;
   std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
   std::string outgoing_;                     ///< of the stream: head or pieces, framed
   bool sending_ = false;                     ///< outgoing_ is on its way and must not move
@@ -136,11 +175,19 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void close(std::function<void()> done);
   void close_now();
   void forget(http_connection&);
+  /// From now on whoever finds no room for an answer takes that of readers that do not read.
+  void heed_refusals();
   /// Takes part of the bytes that all bodies in arrival may have together; false when they are used
   /// up.
   bool reserve(std::size_t bytes);
   void release(std::size_t bytes) { receiving_ -= bytes; }
+  /// From any thread: to that request of that client, with a place in the budget, or 503.
+  void deliver(const std::weak_ptr<http_connection>& to, std::uint64_t number,
+               api::response response, receipt left);
   void report(errc code, std::string text) const;
+  /// A request is open that the gate has let in: the gate is asked again and again while there is
+  /// one.
+  void watch_access();
   /// To the server's thread, from any. Once nobody runs that any more, it is dropped here.
   template <class Work>
   void post(Work work) {
@@ -153,9 +200,11 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void retire();
 
   const http_options options;
+  const host_names hosts; ///< that are served where nobody needs a key
   call_sink sink;
   bool closing = false;
   std::size_t streams = 0; ///< connections that are being streamed to
+  std::size_t passes = 0;  ///< requests that the gate has let in, until their answers have left
   std::string health_address;
 
  private:
@@ -164,10 +213,14 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void stop_listening();
   void take(http_connection::socket s, bool only_health);
   void closed();
+  void look_at_access();
 
+  byte_budget budget_; ///< options.answers: one thing, whoever holds it
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;
+  bool watches_access_ = false;
+  std::uint64_t access_version_ = 0; ///< of the gate, by which all open requests were judged
   std::size_t admitted_ = 0;
   std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
@@ -177,11 +230,13 @@ class http_core : public std::enable_shared_from_this<http_core> {
   // Declared last, so destroyed first: handlers that still wait in it own connections, which refer
   // to the members above.
   boost::asio::io_context io{1};
+  answer_watch watch{io};
 
  private:
   http_listener door_ = listener(false);
   http_listener health_door_ = listener(true);
   boost::asio::steady_timer close_deadline_{io};
+  boost::asio::steady_timer access_timer_{io};
 };
 
 } // namespace tayfa

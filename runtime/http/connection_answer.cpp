@@ -1,6 +1,8 @@
 // How an answer leaves: whole, or as a stream.
 #include "runtime/http/connection.hpp"
+#include "runtime/http/tcp_progress.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <boost/asio/buffer.hpp>
@@ -8,10 +10,8 @@
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/write.hpp>
 #include <charconv>
-#include <linux/sockios.h>
 #include <poll.h>
 #include <sstream>
-#include <sys/ioctl.h>
 
 namespace tayfa {
 
@@ -24,6 +24,10 @@ namespace {
 constexpr std::size_t piece_bytes = 16 * 1024;
 /// What the kernel may hold of a stream for a slow reader; left alone it takes megabytes.
 constexpr int stream_kernel_bytes = 64 * 1024;
+/// Likewise of a large answer.
+constexpr int answer_kernel_bytes = 256 * 1024;
+/// How long a client that was sent everything has for resetting its connection.
+constexpr unsigned looks_until_read = 3;
 
 int what_poll_says(int socket) {
   pollfd look{socket, POLLRDHUP, 0};
@@ -43,6 +47,18 @@ void fill_head(Message& message, const api::response& response, bool keep_alive)
   }
 }
 
+/// Who waited for a job learns its id, and can ask for its result again.
+api::response refuse_for_want_of_room(const api::response& answer) {
+  const auto names_job = [](const auto& field) { return field.first == job_field; };
+  const auto named = std::find_if(answer.headers.begin(), answer.headers.end(), names_job);
+  if (named == answer.headers.end()) {
+    return api::refuse({errc::busy, {}});
+  }
+  auto refused = api::refuse({errc::busy, "job " + named->second + " has ended; ask for it"});
+  refused.headers.push_back(*named);
+  return refused;
+}
+
 } // namespace
 
 reply_ptr http_connection::make_reply() {
@@ -50,28 +66,60 @@ reply_ptr http_connection::make_reply() {
   return std::make_shared<tayfa::reply>(
       [core = core_.shared_from_this(), client = weak_from_this(),
        number = number_](api::response response, receipt left) {
-        core->post(
-            [client, number, response = std::move(response), left = std::move(left)]() mutable {
-              if (const auto open = client.lock()) {
-                open->answer(number, std::move(response), std::move(left));
-              }
-            });
+        core->deliver(client, number, std::move(response), std::move(left));
       },
       client_);
 }
 
-void http_connection::answer(std::uint64_t number, api::response response, receipt left) {
-  if (phase_ == phase::answering && number == number_) {
+void http_core::deliver(const std::weak_ptr<http_connection>& to, std::uint64_t number,
+                        api::response response, receipt left) {
+  try {
+    auto place = place_for(budget_, response);
+    if (!place) {
+      left.say(false);
+      response = refuse_for_want_of_room(response);
+      place.emplace();
+    }
+    post([to, number, response = std::move(response), left = std::move(left),
+          place = std::move(*place)]() mutable {
+      if (const auto open = to.lock()) {
+        open->answer(number, std::move(response), std::move(left), std::move(place));
+      }
+    });
+  } catch (const std::exception&) { // no memory
+    post([to, number] {
+      if (const auto open = to.lock()) {
+        open->abandon(number);
+      }
+    });
+  }
+}
+
+void http_connection::answer(std::uint64_t number, api::response response, receipt left,
+                             answer_place place) {
+  guarded([&] {
+    if (phase_ != phase::answering || number != number_) {
+      return;
+    }
     receipt_ = std::move(left);
-    if (receipt_.wanted() && client_has_left()) {
+    if (receipt_.wanted() && (only_head_wanted_ || client_has_left())) {
       receipt_.say(false);
     }
+    place_ = only_head_wanted_ ? nullptr : std::move(place);
     respond(std::move(response), after::go_on);
+  });
+}
+
+void http_connection::abandon(std::uint64_t number) {
+  if (phase_ == phase::answering && number == number_) {
+    on_no_memory();
   }
 }
 
 void http_connection::respond(api::response response, after then) {
-  pass_.reset();
+  if (pass_) {
+    pass_->answered();
+  }
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
   client_.reset();
   if (response.stream) {
@@ -89,23 +137,27 @@ void http_connection::respond(api::response response, after then) {
   auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
   fill_head(message, response, keep_alive_);
   if (response.status != 204 && !response.stream) {
-    message.content_length(response.body.size());
+    message.content_length(response.body_size());
     if (!only_head_wanted_) {
-      message.body() = std::move(response.body);
+      message.body() = {std::move(response.body), std::move(response.more)};
     }
+  }
+  if (place_) {
+    watch_answer();
   }
   if (core_.options.answered) {
     core_.options.answered(response.status);
   }
   arm(core_.options.body_timeout);
   http::async_write(socket_, message, [self = shared_from_this()](error_code ec, std::size_t) {
-    self->on_written(ec);
+    self->guarded([&] { self->on_written(ec); });
   });
   pump();
 }
 
 void http_connection::on_written(error_code ec) {
   message_.reset();
+  place_.reset();
   if (phase_ == phase::closed) {
     return;
   }
@@ -133,20 +185,77 @@ bool http_connection::answer_was_taken() {
   if ((news & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
     return false;
   }
-  int unacknowledged = 0;
-  return (news == 0 && !peer_done_) ||
-         (::ioctl(socket_.native_handle(), SIOCOUTQ, &unacknowledged) == 0 && unacknowledged == 0);
+  return (news == 0 && !peer_done_) || unacknowledged_bytes(socket_.native_handle()) == 0;
 }
 
 void http_connection::give_receipt() {
-  if (receipt_.wanted()) {
+  if (!receipt_.wanted()) {
+    return;
+  }
+  if (receipt_.wanted_proof() == proof::sent) {
     receipt_.say(answer_was_taken());
+    return;
+  }
+  awaited_ = std::move(receipt_); // an earlier one that was not acknowledged says no
+  looks_awaited_ = 0;
+  settle_awaited(peer_done_);
+  if (awaited_.wanted()) {
+    core_.watch.add(shared_from_this());
+  }
+}
+
+/// Says yes when the client's machine has acknowledged everything and its program has most likely
+/// read it: it goes on (`certain`: it closes its side, or asks something else), or has not reset
+/// the connection for a moment, which closing it with unread bytes does.
+void http_connection::settle_awaited(bool certain) {
+  if (!awaited_.wanted() || !socket_.is_open() ||
+      !(certain || looks_awaited_ >= looks_until_read)) {
+    return;
+  }
+  const auto missing = unacknowledged_bytes(socket_.native_handle());
+  const bool failed = (what_poll_says(socket_.native_handle()) & (POLLERR | POLLNVAL)) != 0;
+  if (missing && *missing <= (said_all_ ? 1U : 0U) && !failed) {
+    awaited_.say(true);
+  }
+}
+
+// ---- while it leaves ---------------------------------------------------------------------------
+
+void http_connection::watch_answer() {
+  taken_ = acknowledged_bytes(socket_.native_handle()).value_or(0);
+  looks_without_progress_ = 0;
+  error_code ignored;
+  socket_.set_option(asio::socket_base::send_buffer_size{answer_kernel_bytes}, ignored);
+  core_.watch.add(shared_from_this());
+}
+
+bool http_connection::look() {
+  ++looks_awaited_;
+  settle_awaited(false);
+  const bool leaving = phase_ == phase::writing && place_ != nullptr;
+  if (leaving) {
+    const auto taken = acknowledged_bytes(socket_.native_handle());
+    const bool progress = !taken || std::exchange(taken_, *taken) != *taken;
+    looks_without_progress_ = progress ? 0 : looks_without_progress_ + 1;
+    const auto bound = core_.options.answer_stall / answer_watch::period;
+    if (looks_without_progress_ > static_cast<unsigned>(std::max<std::int64_t>(bound, 1))) {
+      give_up();
+      return false;
+    }
+  }
+  return leaving || awaited_.wanted();
+}
+
+void http_connection::give_up_if_stalled(unsigned looks) {
+  if (phase_ == phase::writing && place_ != nullptr && looks_without_progress_ >= looks) {
+    give_up();
   }
 }
 
 void http_connection::linger() {
   error_code ignored;
   socket_.shutdown(socket::shutdown_send, ignored);
+  said_all_ = true;
   if (peer_done_) {
     close();
     return;
@@ -202,7 +311,7 @@ void http_connection::start_stream(api::response response) {
     core->post([client, noted] {
       noted->store(false);
       if (const auto open = client.lock()) {
-        open->send_next();
+        open->guarded([&] { open->send_next(); });
       }
     });
   });
@@ -220,9 +329,16 @@ void http_connection::send_next() {
     receipt_.say(false);
   }
   if (piece.ended || core_.closing) {
-    outgoing_ += chunked_ ? "0\r\n\r\n" : "";
-    release_stream();
+    end_stream();
+    return;
   }
+  send_outgoing();
+}
+
+/// What is gathered leaves, and the end of the body with it. Nothing may be on its way.
+void http_connection::end_stream() {
+  outgoing_ += chunked_ ? "0\r\n\r\n" : "";
+  release_stream();
   send_outgoing();
 }
 
@@ -255,9 +371,10 @@ void http_connection::send_outgoing() {
   waits_for_heartbeat_ = false;
   sending_ = true;
   arm(core_.options.body_timeout);
-  asio::async_write(
-      socket_, asio::buffer(outgoing_),
-      [self = shared_from_this()](error_code ec, std::size_t) { self->on_piece_sent(ec); });
+  asio::async_write(socket_, asio::buffer(outgoing_),
+                    [self = shared_from_this()](error_code ec, std::size_t) {
+                      self->guarded([&] { self->on_piece_sent(ec); });
+                    });
 }
 
 void http_connection::on_piece_sent(error_code ec) {

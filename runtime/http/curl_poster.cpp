@@ -16,7 +16,7 @@ namespace tayfa {
 
 namespace {
 
-/// Nothing waits for it: a call, its end or a time-out of libcurl's wakes the thread.
+/// Nothing waits for it: a call, its end or a time-out wakes the thread.
 constexpr int longest_sleep_ms = 60'000;
 
 /// libcurl wants its global state made before the first handle, and before a second thread.
@@ -26,7 +26,7 @@ bool curl_is_ready() {
 }
 
 std::size_t bytes_of(const outgoing_call& call) {
-  std::size_t out = sizeof call + call.url.size() + call.body.size();
+  std::size_t out = sizeof call + call.url.size() + body_size(call);
   for (const auto& [name, value] : call.headers) {
     out += name.size() + value.size();
   }
@@ -79,6 +79,9 @@ class curl_poster::worker {
   void start_waiting(lane&);
   bool reap();
   bool end_goodbyes();
+  bool end_overdue();
+  int longest_sleep() const;
+  moment now() const { return time_.now(); }
   void rest();
   void give_up_all();
   transfer_ptr stop_running(curl_transfer&);
@@ -87,6 +90,8 @@ class curl_poster::worker {
   lane& lane_of(bool guarded) { return guarded ? guarded_ : unguarded_; }
 
   const poster_options options_;
+  const system_time own_time_;
+  const time_source& time_;
   curl_list pinned_;
   socket_book sockets_; // before multi_, whose connections tell it of their end
   std::unique_ptr<CURLM, multi_deleter> multi_;
@@ -108,8 +113,9 @@ class curl_poster::worker {
 };
 
 curl_poster::worker::worker(poster_options options)
-    : options_(std::move(options)), multi_(curl_is_ready() ? curl_multi_init() : nullptr),
-      guarded_(options_.guarded), unguarded_(options_.unguarded) {
+    : options_(std::move(options)), time_(options_.time != nullptr ? *options_.time : own_time_),
+      multi_(curl_is_ready() ? curl_multi_init() : nullptr), guarded_(options_.guarded),
+      unguarded_(options_.unguarded) {
   bool ready = multi_ != nullptr;
   for (const auto& pin : options_.pinned) {
     ready = append(pinned_, pin) && ready;
@@ -151,7 +157,7 @@ call_ticket curl_poster::worker::send(outgoing_call call, done_function done) {
     ticket = ++last_ticket_;
     if (stopping_ || to.open >= to.bounds.open_max ||
         bytes > to.bounds.open_bytes_max - to.open_bytes) {
-      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::unavailable});
+      refused_.push_back({std::move(done), stopping_ ? errc::stopping : errc::queue_full});
     } else {
       arrived_.push_back(
           std::make_unique<curl_transfer>(ticket, std::move(call), std::move(done), bytes));
@@ -177,8 +183,10 @@ void curl_poster::worker::run() {
     start_waiting(unguarded_);
     int running = 0;
     curl_multi_perform(multi_.get(), &running);
-    const bool some_ended = reap();
-    if (!end_goodbyes() && !some_ended) {
+    bool some_ended = reap();
+    some_ended = end_goodbyes() || some_ended;
+    some_ended = end_overdue() || some_ended;
+    if (!some_ended) {
       rest();
     }
   }
@@ -199,7 +207,7 @@ bool curl_poster::worker::take_news() {
     stopping = stopping_;
   }
   for (auto& r : refused) {
-    r.done(fail(r.why, r.why == errc::unavailable ? "too many calls wait to be made" : ""));
+    r.done(fail(r.why, r.why == errc::queue_full ? "too many calls wait to be made" : ""));
   }
   for (auto& transfer : arrived) {
     if (stopping) {
@@ -253,6 +261,7 @@ void curl_poster::worker::start_waiting(lane& from) {
     }
     curl_transfer& transfer = **next;
     auto opened = transfer.open(options_, pinned_.get(), sockets_);
+    transfer.begin(now());
     if (opened && curl_multi_add_handle(multi_.get(), transfer.handle()) != CURLM_OK) {
       opened = fail(errc::unavailable, "libcurl took no more calls");
     }
@@ -277,10 +286,18 @@ bool curl_poster::worker::reap() {
     const CURLcode code = news->data.result; // `news` ends with the handle
     void* owner = nullptr;
     curl_easy_getinfo(news->easy_handle, CURLINFO_PRIVATE, &owner);
+    any = true;
+    if (auto& one = *static_cast<curl_transfer*>(owner);
+        one.may_begin_anew(code, now(), options_.connect_timeout)) {
+      curl_multi_remove_handle(multi_.get(), one.handle());
+      one.begin(now());
+      if (curl_multi_add_handle(multi_.get(), one.handle()) == CURLM_OK) {
+        continue;
+      }
+    }
     const transfer_ptr transfer = stop_running(*static_cast<curl_transfer*>(owner));
     let_go(*transfer);
     transfer->finish(code);
-    any = true;
   }
   return any;
 }
@@ -296,6 +313,33 @@ bool curl_poster::worker::end_goodbyes() {
   return !over.empty();
 }
 
+/// After what had come was read, too.
+bool curl_poster::worker::end_overdue() {
+  std::vector<curl_transfer*> over;
+  for (const auto& [transfer, owner] : running_) {
+    if (time_.until(transfer->due()).count() == 0) {
+      over.push_back(transfer);
+    }
+  }
+  for (curl_transfer* const transfer : over) {
+    const bool dropped = transfer->dropped();
+    settle(stop_running(*transfer), dropped
+                                        ? error{errc::cancelled, {}}
+                                        : error{errc::request_timeout, "no whole answer in time"});
+  }
+  return !over.empty();
+}
+
+/// Until the next call is overdue. The pod's clock may stand still meanwhile; then it is looked at
+/// again.
+int curl_poster::worker::longest_sleep() const {
+  std::chrono::nanoseconds sleep = std::chrono::milliseconds{longest_sleep_ms};
+  for (const auto& [transfer, owner] : running_) {
+    sleep = std::min(sleep, time_.until(transfer->due()));
+  }
+  return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(sleep).count());
+}
+
 void curl_poster::worker::rest() {
   std::vector<curl_waitfd> timers;
   timers.reserve(lingering_.size());
@@ -303,7 +347,7 @@ void curl_poster::worker::rest() {
     timers.push_back({transfer->goodbye_timer(), CURL_WAIT_POLLIN, 0});
   }
   curl_multi_poll(multi_.get(), timers.data(), static_cast<unsigned>(timers.size()),
-                  longest_sleep_ms, nullptr);
+                  longest_sleep(), nullptr);
 }
 
 void curl_poster::worker::give_up_all() {

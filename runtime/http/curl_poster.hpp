@@ -3,10 +3,10 @@
 // What always holds: at most `in_flight_max` calls run and at most `per_target_max` of them to one
 // host and port, so that a receiver that hangs does not hold back the others; calls wait per
 // target, targets take turns. Beyond `open_max` calls or `open_bytes_max` bytes of them a call is
-// answered errc::unavailable at once. Guarded calls (strangers' webhooks) and unguarded ones (the
-// operator's own) have bounds of their own, so that no webhook takes a place from the latter.
-// TLS peers are verified, redirects are answers, proxies of the environment are used by unguarded
-// calls only: behind a proxy no address could be judged.
+// answered errc::queue_full at once: it was not made. Guarded calls (strangers' webhooks) and
+// unguarded ones (the operator's own) have bounds of their own, so that no webhook takes a place
+// from the latter. TLS peers are verified, redirects are answers, proxies of the environment are
+// used by unguarded calls only: behind a proxy no address could be judged.
 //
 // A dropped call's socket is closed for sending (TLS: without a word of farewell, which libcurl has
 // no way to say); its connection serves no other call, and libcurl may not ask again on another
@@ -16,12 +16,15 @@
 // made, and the address of the connection before anything is sent on it, so that neither a name
 // that changes its address nor a connection that an unguarded call left open gets around the guard.
 //
-// `timeout` counts from the moment a call starts to run, not while it waits. `done` must not throw
-// and must not destroy the poster. The destructor answers every open call errc::stopping.
+// `timeout` counts from the moment a call starts to run, not while it waits, and on the pod's
+// clock: what came while the pod itself did not run is read before a call is given up. A connection
+// that was being made meanwhile is begun anew. `done` must not throw and must not destroy the
+// poster. The destructor answers every open call errc::stopping.
 #pragma once
 
 #include "runtime/http/address_guard.hpp"
 #include "runtime/http/poster.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <memory>
 
@@ -47,6 +50,8 @@ struct poster_options {
   /// "name:port:address[,address]": addresses of names, instead of asking a name server. They are
   /// judged like any other.
   std::vector<std::string> pinned;
+  /// By which calls are timed; null = the system's. It outlives the poster.
+  const time_source* time = nullptr;
 };
 
 class curl_poster final : public http_poster {

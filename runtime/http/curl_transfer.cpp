@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstring>
 #include <string_view>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -101,7 +103,7 @@ result<void> curl_transfer::check(const poster_options& options) {
 }
 
 bool curl_transfer::sends_body() const {
-  return !call_.body.empty() || call_.method == "POST" || call_.method == "PUT" ||
+  return body_size(call_) > 0 || call_.method == "POST" || call_.method == "PUT" ||
          call_.method == "PATCH";
 }
 
@@ -123,6 +125,24 @@ bool curl_transfer::make_fields() {
   return made;
 }
 
+bool curl_transfer::offer_body() {
+  bool all_set = true;
+  const auto set = [this, &all_set](CURLoption option, auto value) {
+    all_set = (curl_easy_setopt)(handle_.get(), option, value) == CURLE_OK && all_set;
+  };
+  set(CURLOPT_POST, 1L);
+  set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body_size(call_)));
+  if (call_.more.empty()) {
+    set(CURLOPT_POSTFIELDS, call_.body.data());
+  } else {
+    set(CURLOPT_READFUNCTION, &give_body);
+    set(CURLOPT_READDATA, this);
+    set(CURLOPT_SEEKFUNCTION, &rewind_body); // a connection that had died may be tried again
+    set(CURLOPT_SEEKDATA, this);
+  }
+  return all_set;
+}
+
 result<void> curl_transfer::open(const poster_options& options, curl_slist* pinned,
                                  socket_book& book) {
   book_ = &book;
@@ -134,7 +154,8 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   const auto set = [this, &all_set](CURLoption option, auto value) {
     all_set = (curl_easy_setopt)(handle_.get(), option, value) == CURLE_OK && all_set;
   };
-  const std::int64_t timeout = std::clamp<std::int64_t>(call_.timeout.count(), 1, timeout_max_ms);
+  call_.timeout = std::clamp(call_.timeout, std::chrono::milliseconds{1},
+                             std::chrono::milliseconds{timeout_max_ms});
   const std::int64_t connect =
       std::clamp<std::int64_t>(options.connect_timeout.count(), 1, timeout_max_ms);
   set(CURLOPT_PRIVATE, this);
@@ -145,8 +166,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   set(CURLOPT_NOSIGNAL, 1L);
   // A name server that is silent would otherwise hold this thread when the call has timed out.
   set(CURLOPT_QUICK_EXIT, 1L);
-  set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout));
-  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect));
+  set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect)); // the poster times the whole call
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
   if (!options.ca_file.empty()) {
@@ -159,11 +179,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   }
   set(CURLOPT_HTTPHEADER, fields_.get());
   set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-  if (sends_body()) {
-    set(CURLOPT_POST, 1L);
-    set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(call_.body.size()));
-    set(CURLOPT_POSTFIELDS, call_.body.data());
-  }
+  all_set = (!sends_body() || offer_body()) && all_set;
   if (call_.method == "HEAD") {
     set(CURLOPT_NOBODY, 1L);
   } else {
@@ -241,6 +257,7 @@ int curl_transfer::before_request(void* self, char* remote, char* local, int rem
 
 bool curl_transfer::may_ask(const char* remote, const char* local, int remote_port,
                             int local_port) {
+  connected_ = true;
   if (dropped_) {
     return false; // libcurl asks once more when a connection it had used before has died
   }
@@ -255,6 +272,38 @@ bool curl_transfer::may_ask(const char* remote, const char* local, int remote_po
     asked_on_ = {*here, *there, local_port, remote_port};
   }
   return true;
+}
+
+std::size_t curl_transfer::give_body(char* to, std::size_t size, std::size_t count,
+                                     void* self) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  const std::size_t room = size * count;
+  std::size_t given = 0;
+  std::uint64_t begin = 0; // of the piece, within the body
+  const auto give = [&](std::string_view piece) {
+    const std::uint64_t end = begin + piece.size();
+    if (me.body_given_ < end && given < room) {
+      const auto part = piece.substr(me.body_given_ - begin, room - given);
+      std::memcpy(to + given, part.data(), part.size());
+      given += part.size();
+      me.body_given_ += part.size();
+    }
+    begin = end;
+  };
+  give(me.call_.body);
+  for (const auto& piece : me.call_.more) {
+    give(piece.view());
+  }
+  return given;
+}
+
+int curl_transfer::rewind_body(void* self, curl_off_t offset, int origin) noexcept {
+  auto& me = *static_cast<curl_transfer*>(self);
+  if (origin != SEEK_SET || offset < 0) {
+    return CURL_SEEKFUNC_FAIL;
+  }
+  me.body_given_ = static_cast<std::uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
 }
 
 std::size_t curl_transfer::take_body(char* bytes, std::size_t size, std::size_t count,
@@ -327,6 +376,12 @@ bool curl_transfer::goodbye_is_over() const {
 }
 
 // ---- the end -----------------------------------------------------------------------------------
+
+bool curl_transfer::may_begin_anew(CURLcode code, moment now,
+                                   std::chrono::milliseconds connect_timeout) const {
+  return code == CURLE_OPERATION_TIMEDOUT && !connected_ && !dropped_ &&
+         now - began_ < connect_timeout && now < *due_;
+}
 
 error curl_transfer::failure(CURLcode code) const {
   if (dropped_) {

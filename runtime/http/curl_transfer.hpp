@@ -43,8 +43,18 @@ class curl_transfer {
   bool goodbye_is_over() const;
 
   CURL* handle() const { return handle_.get(); } ///< only of one that was opened
+  /// It runs from now on. To be called whenever it is given to libcurl.
+  void begin(moment now) {
+    began_ = now;
+    due_ = due_.value_or(now + call_.timeout);
+  }
+  moment due() const { return *due_; } ///< of the whole call
+  /// This end is libcurl's impatience with a connection that had less than its time on the pod's
+  /// clock: nothing was sent, so it may be begun anew.
+  bool may_begin_anew(CURLcode, moment now, std::chrono::milliseconds connect_timeout) const;
   call_ticket ticket() const { return ticket_; }
   bool guarded() const { return call_.guarded; }
+  bool dropped() const { return dropped_; }
   /// Host and port, after check().
   const std::string& target() const { return target_; }
   std::size_t bytes() const { return bytes_; }
@@ -59,11 +69,14 @@ class curl_transfer {
   static curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr*) noexcept;
   static int close_socket(void*, curl_socket_t) noexcept;
   static int before_request(void*, char* remote, char* local, int, int) noexcept;
+  static std::size_t give_body(char*, std::size_t, std::size_t, void*) noexcept;
+  static int rewind_body(void*, curl_off_t, int) noexcept;
   static std::size_t take_body(char*, std::size_t, std::size_t, void*) noexcept;
   static std::size_t take_head(char*, std::size_t, std::size_t, void*) noexcept;
 
   bool sends_body() const;
   bool make_fields();
+  bool offer_body();
   bool may_ask(const char* remote, const char* local, int remote_port, int local_port);
   error failure(CURLcode) const;
   void take_field(std::string_view line);
@@ -76,6 +89,7 @@ class curl_transfer {
   std::string target_;
   const address_guard* guard_ = nullptr; ///< of guarded calls
   curl_list fields_;
+  std::uint64_t body_given_ = 0; ///< bytes of a body in pieces that libcurl has taken
   outgoing_answer answer_;
   std::size_t head_bytes_ = 0;
   std::size_t sockets_ = 0; ///< made; when none was and some were refused, the guard ended the call
@@ -83,7 +97,10 @@ class curl_transfer {
   bool too_large_ = false;
   socket_book* book_ = nullptr;
   std::optional<socket_book::ends> asked_on_; ///< the connection that carries the request
+  bool connected_ = false;                    ///< once: something may have been sent
   bool dropped_ = false;
+  moment began_{};
+  std::optional<moment> due_;
   owned_fd goodbye_;                             ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };

@@ -27,7 +27,8 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
 
 class feed_source final : public api::body_source {
  public:
-  feed_source(event_feed& feed, const api::events& asked) : feed_(feed), subject_(asked.job.str()) {
+  feed_source(event_feed& feed, const api::events& asked)
+      : feed_(feed), wanted_{asked.job.str(), asked.who.endpoints} {
     feed_.stay_awake();
     seen_ = asked.after.value_or(feed_.last());
     if (seen_ == 0) {
@@ -52,7 +53,7 @@ class feed_source final : public api::body_source {
   piece next(std::size_t room) override {
     piece found{std::exchange(opening_, {}), false};
     while (found.text.size() < room) {
-      const auto page = feed_.after(seen_, subject_, page_events);
+      const auto page = feed_.after(seen_, wanted_, page_events);
       found.text += missed_text(page);
       for (const auto& event : page.events) {
         found.text += event_text(event);
@@ -69,7 +70,7 @@ class feed_source final : public api::body_source {
 
  private:
   event_feed& feed_;
-  std::string subject_;
+  event_feed::interest wanted_;
   std::uint64_t seen_ = 0;
   std::string opening_;
   std::optional<std::uint64_t> ticket_;

@@ -6,6 +6,7 @@
 #include "runtime/api/call.hpp"
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -14,20 +15,30 @@
 
 namespace tayfa {
 
+/// When an answer counts as gone to its client.
+enum class proof : std::uint8_t {
+  sent,     ///< all of it is with this machine's kernel, and the client was still there
+  received, ///< the client's machine has acknowledged all of it
+};
+
 /// Tells the one who waits for it, once, whether an answer left. Dropped unsaid, it says no.
 class receipt {
  public:
   receipt() = default;
-  explicit receipt(std::function<void(bool)> left) : left_(std::move(left)) {}
-  receipt(receipt&& other) noexcept : left_(std::exchange(other.left_, nullptr)) {}
+  explicit receipt(std::function<void(bool)> left, proof wanted = proof::sent)
+      : left_(std::move(left)), proof_(wanted) {}
+  receipt(receipt&& other) noexcept
+      : left_(std::exchange(other.left_, nullptr)), proof_(other.proof_) {}
   receipt& operator=(receipt&& other) noexcept;
   ~receipt() { say(false); }
 
   bool wanted() const { return left_ != nullptr; }
+  proof wanted_proof() const { return proof_; }
   void say(bool left);
 
  private:
   std::function<void(bool)> left_;
+  proof proof_ = proof::sent;
 };
 
 /// Whether the one who asked is still there: shared by a reply and by what carries its answer.
@@ -46,6 +57,9 @@ class presence {
   bool answered_ = false;
   std::function<void()> gone_;
 };
+
+/// A field of answers about a job: names it also when there is no room for the rest of the answer.
+inline constexpr const char* job_field = "X-Tayfa-Job";
 
 /// Somebody who wants an answer. Exactly one answer leaves: the first send() wins, and a reply that
 /// is destroyed unanswered sends errc::unavailable by itself, so a dying actor never leaves a
@@ -68,7 +82,7 @@ class reply {
   /// Likewise; `left` is told, from any thread and exactly once, whether the whole answer went to a
   /// client that was still there, as far as this machine can know. False when it was not the first
   /// answer.
-  void send(api::response, std::function<void(bool)> left);
+  void send(api::response, std::function<void(bool)> left, proof wanted = proof::sent);
   /// `gone` is called once, from any thread, when the client leaves (or closes its sending side)
   /// before an answer was sent; at once when it has left already. Never after send(), which waits
   /// for a `gone` that runs: it should only take note.

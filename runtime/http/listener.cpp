@@ -5,6 +5,7 @@
 #include <boost/asio/error.hpp>
 #include <chrono>
 #include <fcntl.h>
+#include <utility>
 
 namespace tayfa {
 
@@ -74,7 +75,9 @@ void http_listener::on_accept(boost::system::error_code ec, tcp::socket s) {
   }
   if (out_of_resources(ec)) {
     // The connection still waits in the backlog: asking again at once would only spin.
-    complain_("cannot accept: " + ec.message());
+    if (!std::exchange(short_, true)) {
+      complain_("cannot accept: " + ec.message());
+    }
     pause_.expires_after(accept_pause);
     pause_.async_wait([this](boost::system::error_code cancelled) {
       if (!cancelled && is_open()) {
@@ -84,7 +87,12 @@ void http_listener::on_accept(boost::system::error_code ec, tcp::socket s) {
     return;
   }
   if (!ec) {
-    take_(std::move(s));
+    short_ = false;
+    try {
+      take_(std::move(s));
+    } catch (const std::exception&) { // no memory for one more; the next ones may have it
+      complain_("a connection could not be taken");
+    }
   }
   if (is_open()) {
     accept();

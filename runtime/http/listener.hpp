@@ -38,6 +38,7 @@ class http_listener {
   complaint complain_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer pause_; ///< between accepts when descriptors ran out
+  bool short_ = false;              ///< they ran out, and nothing was accepted since
 };
 
 } // namespace tayfa

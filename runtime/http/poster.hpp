@@ -7,6 +7,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/fields.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -21,6 +22,7 @@ struct outgoing_call {
   std::string method = "POST";
   std::string url;
   std::string body;
+  std::vector<shared_text> more; ///< follows `body`: texts that others hold as well
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
   std::size_t answer_bytes_max = 64 * 1024;
@@ -38,12 +40,21 @@ struct outgoing_answer {
 /// Names a call that was sent; never used twice by one poster.
 using call_ticket = std::uint64_t;
 
+inline std::size_t body_size(const outgoing_call& call) {
+  std::size_t bytes = call.body.size();
+  for (const auto& piece : call.more) {
+    bytes += piece.size();
+  }
+  return bytes;
+}
+
 class http_poster {
  public:
   virtual ~http_poster() = default;
   /// errc::webhook_refused: the guard says no; bad_request: the method or a field is malformed;
-  /// request_timeout, unavailable (refused, not found, too many calls wait), payload_too_large,
-  /// stopping, cancelled (dropped), io_error otherwise. Any HTTP status is a success here.
+  /// request_timeout, unavailable (refused, not found), payload_too_large, queue_full (too many
+  /// calls wait; this one is not made), stopping, cancelled (dropped), io_error otherwise. Any HTTP
+  /// status is a success here.
   virtual call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
   /// The caller wants no answer any more. A call that has not begun ends errc::cancelled at once.
   /// One that runs tells the server so (it closes its sending side) and takes what had been sent

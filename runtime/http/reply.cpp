@@ -1,11 +1,14 @@
 #include "runtime/http/gateway.hpp"
 
+#include <exception>
+
 namespace tayfa {
 
 receipt& receipt::operator=(receipt&& other) noexcept {
   if (this != &other) {
     say(false);
     left_ = std::exchange(other.left_, nullptr);
+    proof_ = other.proof_;
   }
   return *this;
 }
@@ -54,8 +57,17 @@ reply::reply(transport t)
       }) {}
 
 reply::~reply() {
-  if (!sent_.load()) {
+  if (sent_.load()) {
+    return;
+  }
+  try {
     send(api::refuse({errc::unavailable, {}}));
+  } catch (const std::exception&) { // no memory for words
+    if (!sent_.exchange(true)) {
+      api::response bare;
+      bare.status = 503;
+      line_(std::move(bare), {});
+    }
   }
 }
 
@@ -63,8 +75,8 @@ void reply::send(api::response answer) {
   send(std::move(answer), nullptr);
 }
 
-void reply::send(api::response answer, std::function<void(bool)> left) {
-  receipt told{std::move(left)};
+void reply::send(api::response answer, std::function<void(bool)> left, proof wanted) {
+  receipt told{std::move(left), wanted};
   if (sent_.exchange(true)) {
     return;
   }

@@ -2,6 +2,7 @@
 
 #include "runtime/http/connection.hpp"
 
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <csignal>
 #include <pthread.h>
@@ -11,19 +12,26 @@ namespace tayfa {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-namespace {
-
-/// Connections beyond the limit that are being told so; more are dropped without a word.
-constexpr std::size_t turned_away_max = 64;
-
-/// A probe comes, asks and goes; the bound is for those that stay.
-constexpr std::size_t health_connections_max = 64;
-
-} // namespace
-
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
-http_core::http_core(http_options o) : options(std::move(o)) {}
+http_core::http_core(http_options o)
+    : options(std::move(o)), hosts(options.hosts), budget_(options.answers) {}
+
+void http_core::heed_refusals() {
+  // Many refusals in a row are one visit.
+  budget_.on_refusal([core = weak_from_this(), noted = std::make_shared<std::atomic<bool>>(false)] {
+    const auto open = core.lock();
+    if (!open || noted->exchange(true)) {
+      return;
+    }
+    open->post([core, noted] {
+      noted->store(false);
+      if (const auto still = core.lock()) {
+        still->watch.make_room();
+      }
+    });
+  });
+}
 
 http_listener http_core::listener(bool only_health) {
   return {io, [this, only_health](tcp::socket s) { take(std::move(s), only_health); },
@@ -66,8 +74,9 @@ void http_core::stop_listening() {
 
 void http_core::take(tcp::socket s, bool only_health) {
   std::size_t& admitted = only_health ? health_admitted_ : admitted_;
-  const bool room = admitted < (only_health ? health_connections_max : options.connections_max);
-  if (!room && connections_.size() - admitted_ - health_admitted_ >= turned_away_max) {
+  const bool room =
+      admitted < (only_health ? options.health_connections_max : options.connections_max);
+  if (!room && connections_.size() - admitted_ - health_admitted_ >= options.turned_away_max) {
     return;
   }
   const auto client = std::make_shared<http_connection>(*this, std::move(s), only_health);
@@ -77,6 +86,7 @@ void http_core::take(tcp::socket s, bool only_health) {
 }
 
 void http_core::forget(http_connection& client) {
+  watch.remove(client);
   (client.only_health() ? health_admitted_ : admitted_) -= client.admitted() ? 1 : 0;
   connections_.erase(client.shared_from_this());
   if (closing && connections_.empty()) {
@@ -149,6 +159,7 @@ void http_core::closed() {
 
 http_server::http_server(http_options options)
     : core_(std::make_shared<http_core>(std::move(options))) {
+  core_->heed_refusals();
   // Signals are for the main thread: the new thread inherits a mask that blocks them all.
   sigset_t all;
   sigset_t before;
@@ -162,8 +173,7 @@ http_server::http_server(http_options options)
         core->io.run();
         return;
       } catch (const std::exception&) {
-        // Out of memory within one connection, most likely; its timer will end it, the others go
-        // on.
+        // Outside of any connection: one that was just accepted, most likely.
         core->report(errc::internal, "an exception on the HTTP thread");
       }
     }

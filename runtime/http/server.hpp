@@ -6,12 +6,16 @@
 // has left goes nowhere.
 //
 // Bounds, all of them options: connections, bytes of head and body, bytes of all bodies that are
-// being received, and time for each phase of a request. Every refusal is an answer in api::refuse's
-// shape; after one that leaves the stream in doubt the connection is closed.
+// being received, bytes of all answers that are leaving, and time for each phase of a request.
+// Every refusal is an answer in api::refuse's shape; after one that leaves the stream in doubt the
+// connection is closed. A request for which there is no memory is answered 503, or its connection
+// closed; the others go on.
 #pragma once
 
 #include "runtime/api/call.hpp"
 #include "runtime/http/gateway.hpp"
+#include "runtime/world/byte_budget.hpp"
+#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -27,12 +31,24 @@ struct http_options {
   /// A second address that answers health checks only (api.health_path and /ping), with places of
   /// its own, so that a full house is still told from a dead one. Empty: none.
   std::string health_listen;
+  /// Names beside localhost that Host and Origin may have while nobody needs a key
+  /// (host_names.hpp).
+  std::vector<std::string> hosts{};
   api::limits api;
   std::size_t connections_max = 1'024;
+  /// Connections beyond the limit that are being told so; more are dropped without a word.
+  std::size_t turned_away_max = 64;
+  std::size_t health_connections_max = 64; ///< a probe comes, asks and goes: for those that stay
   std::size_t streams_max = 512; ///< of the connections, how many may be streamed to (/events)
   std::size_t receiving_bytes_max = std::size_t{512}
                                     << 20; ///< announced bodies in arrival, together
-  milliseconds header_timeout{10'000};     ///< first byte of a request to the end of its head
+  /// Answers above a few KiB that have not left yet, together; beyond it 503. A text that several
+  /// of them hold counts once.
+  byte_budget answers{std::size_t{256} << 20};
+  /// Such an answer of which nothing is taken for so long is given up; sooner when others want its
+  /// place.
+  milliseconds answer_stall{20'000};
+  milliseconds header_timeout{10'000}; ///< first byte of a request to the end of its head
   milliseconds body_timeout{
       60'000}; ///< end of the head to the end of the body; also for an answer to be taken
   milliseconds stream_heartbeat{15'000}; ///< a stream with nothing to say says so, this often
@@ -42,6 +58,8 @@ struct http_options {
   /// answer is not lost in a reset. Also how long a client that has closed its sending side is
   /// still waited on with its answer.
   milliseconds linger{2'000};
+  /// By which clients are timed; null = the system's. It outlives the server.
+  const time_source* time = nullptr;
   /// Called on the server's thread after each answer was chosen, with its status. Must not block.
   std::function<void(unsigned status)> answered;
   /// Called on the server's thread when something outside of any request goes wrong (no descriptors

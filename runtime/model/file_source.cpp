@@ -1,5 +1,7 @@
 #include "runtime/model/file_source.hpp"
 
+#include <system_error>
+
 namespace tayfa {
 
 namespace {
@@ -21,8 +23,11 @@ result<std::vector<model_entry>> inspect_all(const std::vector<std::string>& pat
 void file_model_source::inspect(std::vector<std::string> paths,
                                 std::function<void(result<std::vector<model_entry>>)> done) {
   const std::lock_guard guard{mutex_};
-  threads_.emplace_back(
-      [paths = std::move(paths), done = std::move(done)] { done(inspect_all(paths)); });
+  try {
+    threads_.emplace_back([paths = std::move(paths), done] { done(inspect_all(paths)); });
+  } catch (const std::system_error& e) {
+    done(fail(errc::unavailable, std::string{"no thread to check the models: "} + e.what()));
+  }
 }
 
 } // namespace tayfa

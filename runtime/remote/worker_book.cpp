@@ -18,17 +18,33 @@ worker_book::worker* worker_book::find(worker_ref ref) {
   return same ? entry->second : nullptr;
 }
 
-/// The worker of this name, which has just been heard of; nothing when it is new and there is no
-/// room for it.
-worker_book::worker* worker_book::meet(moment now, const api::worker_place& from, effects& out) {
+result<void> worker_book::may_speak(const worker& w, const api::worker_place& from) {
+  if (from.any_worker || w.api_key.empty() || w.api_key == from.key) {
+    return {};
+  }
+  return fail(errc::forbidden, "this worker's name belongs to another key");
+}
+
+/// The worker of this name, which has just been heard of.
+result<worker_book::worker*> worker_book::meet(moment now, const api::worker_place& from,
+                                               effects& out) {
   const key who{from.endpoint, from.worker};
   worker* w = find(who);
-  if (w == nullptr) {
+  if (w != nullptr) {
+    if (w->api_key.empty()) {
+      w->api_key = from.key; // it came before there were keys
+    }
+    if (const auto may = may_speak(*w, from); !may) {
+      ++refused_;
+      return fail(may.error());
+    }
+  } else {
     if (workers_.size() >= limits_.workers_max) {
-      return nullptr;
+      return fail(errc::rate_limited, "too many workers (workers.max)");
     }
     w = &workers_[who];
     w->who = who;
+    w->api_key = from.key;
     if (free_slots_.empty()) {
       w->ref.slot.value = next_slot_++;
     } else {
@@ -66,27 +82,25 @@ offer worker_book::offer_of(const worker& w) const {
   o.facts.name = w.who.second;
   o.facts.endpoint = w.who.first;
   o.facts.lease = silence();
+  o.facts.hand_overs = w.hand_overs;
   return o;
 }
 
 /// To be called after every change of what the worker holds or wants, and before the end of an
 /// attempt is said: the room that the queue sees must never be larger than what is wanted.
 void worker_book::adjust(worker& w, effects& out) {
-  if (!w.spares.empty() && !w.takes.empty()) {
-    ready_.insert(w.ref.slot.value);
-  } else {
-    ready_.erase(w.ref.slot.value);
-  }
   const bool open = serving_ && !stopping_ && w.fit;
   const std::size_t more = open ? wanted(w) : 0;
   if (more > 0 && !w.joined) {
     w.joined = true;
     w.offered = 0;
+    w.hand_overs = w.acknowledged = 0;
     w.ref.incarnation = ++incarnations_;
   }
   // 0 and not what it holds: that would be room as soon as an attempt has ended.
   const auto capacity = static_cast<std::uint32_t>(more == 0 ? 0 : w.jobs.size() + more);
-  if (std::exchange(w.offered, capacity) != capacity) {
+  const bool answered = std::exchange(w.acknowledged, w.hand_overs) != w.hand_overs;
+  if (std::exchange(w.offered, capacity) != capacity || answered) {
     out.emplace_back(offer_of(w));
   }
 }
@@ -183,7 +197,6 @@ void worker_book::close_polls(worker& w, effects& out) {
 void worker_book::part(worker& w, error why, effects& out) {
   close_polls(w, out);
   void_jobs(w);
-  ready_.erase(w.ref.slot.value);
   if (std::exchange(w.joined, false)) {
     w.offered = 0;
     out.emplace_back(leave{w.ref, std::move(why)});
@@ -214,31 +227,47 @@ std::string worker_book::handed_id(const worker& w, const attempt_ref& attempt) 
   return id;
 }
 
-effects worker_book::assigned(moment now, worker_ref ref, const protocol::assign& m) {
-  effects out;
-  worker* w = find(ref);
-  if (w == nullptr) {
-    return out; // it has left, and the queue will hear so, or is another one by now
-  }
+void worker_book::accept(moment now, worker& w, const protocol::assign& m) {
   const auto same = [&m](const auto& each) { return each.second.attempt == m.attempt; };
-  if (std::any_of(w->jobs.begin(), w->jobs.end(), same)) {
-    return out;
+  if (std::any_of(w.jobs.begin(), w.jobs.end(), same)) {
+    return;
   }
-  const auto id = handed_id(*w, m.attempt);
+  auto id = handed_id(w, m.attempt);
   job j;
   j.attempt = m.attempt;
   j.input = m.input;
   j.s3_config = m.s3_config;
   j.since = now;
-  const auto entry = w->jobs.emplace(id, std::move(j)).first;
-  w->spares.push_back(id);
+  w.jobs.emplace(id, std::move(j));
+  w.spares.push_back(std::move(id));
+}
+
+effects worker_book::assigned(moment now, worker_ref ref, std::uint64_t number,
+                              const std::vector<protocol::assign>& all) {
+  effects out;
+  worker* w = find(ref);
+  if (w == nullptr) {
+    return out; // it has left, and the queue will hear so, or is another one by now
+  }
+  w->hand_overs = std::max(w->hand_overs, number);
+  for (const auto& each : all) {
+    accept(now, *w, each);
+  }
+  answer_takes(now, *w, out);
+  adjust(*w, out);
   if (stopping_) {
-    give_back(*w, entry, "the pod is stopping", out);
-  } else {
-    adjust(*w, out);
+    give_back_spares(*w, "the pod is stopping", out);
+  } else if (w->takes.empty() && !w->takes_again) {
+    give_back_spares(*w, "its client went away", out);
   }
   schedule(*w);
   return out;
+}
+
+void worker_book::give_back_spares(worker& w, const char* why, effects& out) {
+  while (!w.spares.empty()) {
+    give_back(w, w.jobs.find(w.spares.front()), why, out);
+  }
 }
 
 effects worker_book::revoked(moment, worker_ref ref, const attempt_ref& attempt) {
@@ -319,9 +348,7 @@ effects worker_book::stop(moment) {
     }
     w.takes.clear();
     adjust(w, out);
-    while (!w.spares.empty()) {
-      give_back(w, w.jobs.find(w.spares.front()), "the pod is stopping", out);
-    }
+    give_back_spares(w, "the pod is stopping", out);
     schedule(w);
   }
   return out;

@@ -12,7 +12,13 @@
 //     finished to the queue, or its worker left the queue, or the queue was started anew;
 //   * a poll is answered at most once, and is not open any more then;
 //   * what the queue was told that a worker takes (offer) never exceeds what it holds plus what its
-//     open takes still want;
+//     open takes still want. What the queue gives for it in one decision arrives here as one
+//     numbered hand-over, which answers the takes at once; the queue gives nothing more before it
+//     has an offer with that number. So no attempt comes that nothing waits for, unless its take
+//     ended meanwhile;
+//   * a worker's name belongs to the API key that brought it first, for as long as the worker is
+//     known here; under another key it is refused (errc::forbidden) and nothing changes, except for
+//     an operator's, which speaks for every worker. Without keys names belong to nobody;
 //   * the id under which an attempt is handed out is the job's own for its first attempt and
 //     "<id>-r<number>" for every later one, whoever had the earlier ones: also a pod that was
 //     started anew, and knows of no earlier hands, cannot mistake a late result for a current one.
@@ -45,8 +51,9 @@ struct book_limits {
   std::uint32_t missed = 3;           ///< pings that a job, or a worker, may miss
   milliseconds hold{20'000};          ///< how long a poll is held open
   std::uint32_t workers_max = 1'000;
-  /// An attempt that came when its worker waited for nothing any more (the next take is usually on
-  /// its way) is given back after so long.
+  /// An attempt that was given just when its take was answered 204 waits so long for the next take,
+  /// which is usually on its way, and is then given back. One whose take ended because the client
+  /// went away is given back at once.
   milliseconds spare_grace{500};
 };
 
@@ -120,14 +127,15 @@ class worker_book {
   // ---- the workers -----------------------------------------------------------------------------
   effects take(moment now, poll_id, const api::take_jobs&);
   effects poll_stops(moment now, poll_id, const api::poll_stops&);
-  /// Renews exactly the jobs that it names. One that reports trouble loses what it holds.
-  effects ping(moment now, const api::worker_ping&);
   struct verdict {
-    /// errc::job_not_found: the worker does not hold this job, or nobody wants it any more. 4xx, so
-    /// that the SDK drops it and does not try again.
+    /// errc::forbidden: the worker's name belongs to another key. errc::job_not_found: the worker
+    /// does not hold this job, or nobody wants it any more. 4xx, so that the SDK drops it and does
+    /// not try again.
     result<void> answer;
     effects then;
   };
+  /// Renews exactly the jobs that it names. One that reports trouble loses what it holds.
+  verdict ping(moment now, const api::worker_ping&);
   verdict posted(moment now, const api::worker_result&);
   verdict streamed(moment now, const api::worker_chunk&);
   /// The client of this poll went away before it was answered.
@@ -136,12 +144,10 @@ class worker_book {
   effects left(moment now, poll_id, bool whole);
 
   // ---- the queue -------------------------------------------------------------------------------
-  effects assigned(moment now, worker_ref, const protocol::assign&);
+  /// A hand-over: what the queue gives the worker, all at once. Nothing may be left of it.
+  effects assigned(moment now, worker_ref, std::uint64_t number,
+                   const std::vector<protocol::assign>&);
   effects revoked(moment now, worker_ref, const attempt_ref&);
-  /// Answers takes with what has been assigned. To be called when the messages of the moment are
-  /// through, so that jobs that come together leave together.
-  effects settle(moment now);
-  bool unsettled() const { return !ready_.empty(); }
   /// A new queue, which counts every attempt as lost: nobody wants their results any more, and the
   /// workers are offered again. What they still run is told to stop.
   effects queue_restarted(moment now);
@@ -200,9 +206,13 @@ class worker_book {
   };
   struct worker {
     key who;
-    worker_ref ref; ///< its slot is its own from its coming on
+    std::string api_key; ///< whose name it is; empty = it came without one
+    worker_ref ref;      ///< its slot is its own from its coming on
     bool joined = false;
-    std::uint32_t offered = 0; ///< capacity that the queue was told
+    std::uint32_t offered = 0;      ///< capacity that the queue was told last
+    std::uint64_t hand_overs = 0;   ///< number of the latest
+    std::uint64_t acknowledged = 0; ///< the number in the latest offer
+    bool takes_again = true;        ///< its last take was not left by its client
     bool fit = true;
     std::string device, version;
     moment heard;
@@ -219,12 +229,15 @@ class worker_book {
 
   worker* find(const key&);
   worker* find(worker_ref);
-  worker* meet(moment now, const api::worker_place&, effects&);
+  /// errc::forbidden, or rate_limited when it is new and there is no room for it.
+  result<worker*> meet(moment now, const api::worker_place&, effects&);
+  static result<void> may_speak(const worker&, const api::worker_place&);
   static std::string handed_id(const worker&, const attempt_ref&);
   static std::size_t wanted(const worker&);
 
   offer offer_of(const worker&) const;
   void adjust(worker&, effects&);
+  void accept(moment now, worker&, const protocol::assign&);
   void schedule(worker&);
   milliseconds silence() const { return limits_.ping_interval * limits_.missed; }
 
@@ -237,19 +250,20 @@ class worker_book {
   void add_stray(worker&, const std::string& id);
   void void_jobs(worker&);
   void tell(worker&, effects&);
-  void serve_takes(moment now, worker&, effects&);
+  void answer_takes(moment now, worker&, effects&);
+  void give_back_spares(worker&, const char* why, effects&);
   void close_polls(worker&, effects&);
   void part(worker&, error why, effects&);
   void forget(worker&, error why, effects&);
   void expire_one(moment now, worker&, effects&);
-  job_entry of_post(moment now, worker*, const std::string& id, bool last, verdict&);
+  job_entry of_post(moment now, worker*, const api::worker_place& from, const std::string& id,
+                    bool last, verdict&);
 
   book_limits limits_;
   std::map<key, worker> workers_;
   std::map<std::uint32_t, worker*> by_slot_;
   std::map<poll_id, worker*> open_;   ///< polls that wait for an answer
   std::map<poll_id, worker*> flying_; ///< answers of which left() is to be said
-  std::set<std::uint32_t> ready_;     ///< slots with spares and open takes
   std::set<std::pair<moment, std::uint32_t>> due_;
   std::set<std::uint32_t> free_slots_; ///< below next_slot_
   std::uint32_t next_slot_ = first_remote_slot;

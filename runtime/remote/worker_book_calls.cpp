@@ -32,11 +32,12 @@ effects worker_book::take(moment now, poll_id poll, const api::take_jobs& m) {
     out.emplace_back(turn_away{poll, {errc::rate_limited, "the pod is stopping"}});
     return out;
   }
-  worker* w = meet(now, m.from, out);
-  if (w == nullptr) {
-    out.emplace_back(turn_away{poll, {errc::rate_limited, "too many workers (workers.max)"}});
+  const auto met = meet(now, m.from, out);
+  if (!met) {
+    out.emplace_back(turn_away{poll, met.error()});
     return out;
   }
+  worker* const w = *met;
   w->fit = true; // whoever reported trouble has ended; this is another process
   const std::size_t room = jobs_max - std::min(jobs_max, w->jobs.size() + wanted(*w));
   const std::size_t asked = m.batch ? std::max<std::size_t>(m.wanted, 1) : 1;
@@ -52,7 +53,9 @@ effects worker_book::take(moment now, poll_id poll, const api::take_jobs& m) {
   }
   const auto number = static_cast<std::uint32_t>(std::min(asked, room));
   w->takes.push_back({poll, number, m.batch, now + limits_.hold});
+  w->takes_again = true;
   open_[poll] = w;
+  answer_takes(now, *w, out);
   adjust(*w, out);
   schedule(*w);
   return out;
@@ -60,11 +63,12 @@ effects worker_book::take(moment now, poll_id poll, const api::take_jobs& m) {
 
 effects worker_book::poll_stops(moment now, poll_id poll, const api::poll_stops& m) {
   effects out;
-  worker* w = meet(now, m.from, out);
-  if (w == nullptr) {
-    out.emplace_back(turn_away{poll, {errc::rate_limited, "too many workers (workers.max)"}});
+  const auto met = meet(now, m.from, out);
+  if (!met) {
+    out.emplace_back(turn_away{poll, met.error()});
     return out;
   }
+  worker* const w = *met;
   if (w->stops.size() >= polls_max) {
     open_.erase(w->stops.front().poll);
     out.emplace_back(nothing_yet{w->stops.front().poll});
@@ -85,22 +89,16 @@ effects worker_book::gone(moment, poll_id poll) {
   }
   worker& w = *entry->second;
   open_.erase(entry);
-  std::erase_if(w.takes, [poll](const take_poll& t) { return t.poll == poll; });
+  const auto left = std::erase_if(w.takes, [poll](const take_poll& t) { return t.poll == poll; });
+  w.takes_again = w.takes_again && left == 0;
   std::erase_if(w.stops, [poll](const stop_poll& s) { return s.poll == poll; });
   adjust(w, out);
   schedule(w);
   return out;
 }
 
-effects worker_book::settle(moment now) {
-  effects out;
-  for (const auto slot : std::exchange(ready_, {})) {
-    serve_takes(now, *by_slot_.at(slot), out);
-  }
-  return out;
-}
-
-void worker_book::serve_takes(moment now, worker& w, effects& out) {
+/// With what has been assigned; as many takes as that is enough for.
+void worker_book::answer_takes(moment now, worker& w, effects& out) {
   while (!w.takes.empty() && !w.spares.empty()) {
     const auto t = w.takes.front();
     w.takes.pop_front();
@@ -118,8 +116,6 @@ void worker_book::serve_takes(moment now, worker& w, effects& out) {
     flying_[t.poll] = &w;
     out.emplace_back(std::move(answer));
   }
-  adjust(w, out);
-  schedule(w);
 }
 
 effects worker_book::left(moment now, poll_id poll, bool whole) {
@@ -188,12 +184,15 @@ void worker_book::tell(worker& w, effects& out) {
 
 // ---- pings --------------------------------------------------------------------------------------
 
-effects worker_book::ping(moment now, const api::worker_ping& m) {
-  effects out;
-  worker* w = meet(now, m.from, out);
-  if (w == nullptr) {
-    return out;
+worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
+  verdict v;
+  effects& out = v.then;
+  const auto met = meet(now, m.from, out);
+  if (!met) {
+    v.answer = fail(met.error());
+    return v;
   }
+  worker* const w = *met;
   w->version = m.version.substr(0, version_max);
   if (!m.unfit.empty()) {
     w->fit = false;
@@ -202,7 +201,7 @@ effects worker_book::ping(moment now, const api::worker_ping& m) {
     part(*w, error{errc::unfit, text::visible(m.unfit, 300)}, out);
     w->strays.clear(); // such a worker ends
     schedule(*w);
-    return out;
+    return v;
   }
   w->fit = true;
   const std::set<std::string_view> named{
@@ -233,14 +232,14 @@ effects worker_book::ping(moment now, const api::worker_ping& m) {
   }
   tell(*w, out);
   schedule(*w);
-  return out;
+  return v;
 }
 
 // ---- results ------------------------------------------------------------------------------------
 
 /// The job that a post is about, or the end of w->jobs (or of nothing) with the refusal in `v`.
-worker_book::job_entry worker_book::of_post(moment now, worker* w, const std::string& id, bool last,
-                                            verdict& v) {
+worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::worker_place& from,
+                                            const std::string& id, bool last, verdict& v) {
   const auto refuse = [this, &v](const char* why) {
     ++refused_;
     v.answer = fail(errc::job_not_found, why);
@@ -248,6 +247,11 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const std::st
   if (w == nullptr) {
     refuse("this worker is not known here");
     return {};
+  }
+  if (const auto may = may_speak(*w, from); !may) {
+    ++refused_;
+    v.answer = fail(may.error());
+    return w->jobs.end();
   }
   w->heard = now;
   const auto entry = w->jobs.find(id);
@@ -273,7 +277,7 @@ worker_book::verdict worker_book::posted(moment now, const api::worker_result& m
   verdict v;
   worker* w = find(key{m.from.endpoint, m.from.worker});
   const bool last = m.kind != api::worker_result::what::progress;
-  const auto entry = of_post(now, w, m.job, last, v);
+  const auto entry = of_post(now, w, m.from, m.job, last, v);
   if (w == nullptr) {
     return v;
   }
@@ -306,7 +310,7 @@ worker_book::verdict worker_book::posted(moment now, const api::worker_result& m
 worker_book::verdict worker_book::streamed(moment now, const api::worker_chunk& m) {
   verdict v;
   worker* w = find(key{m.from.endpoint, m.from.worker});
-  const auto entry = of_post(now, w, m.job, false, v);
+  const auto entry = of_post(now, w, m.from, m.job, false, v);
   if (w == nullptr) {
     return v;
   }

@@ -1,5 +1,6 @@
-// The disk as the store's large texts need it: whole files, written once. One side is the machine's
-// (local_files), the other a simulated disk that loses what was not flushed (sim_disk.hpp).
+// The disk as the store needs it beside SQLite: whole files, written once; the reserve and the
+// mark. One side is the machine's (local_files), the other a simulated disk that loses what was not
+// flushed (sim_disk.hpp).
 //
 // Paths are absolute or relative to the process; nothing here is interpreted further. Errors:
 // errc::storage_full (no space, no quota), not_found, bad_config (prepare), else io_error.
@@ -9,12 +10,21 @@
 #include "messages/error.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace tayfa::store {
+
+/// What stands behind a name: two names of one thing have the same, a thing that was put in its
+/// place has another.
+struct file_identity {
+  std::uint64_t device = 0;
+  std::uint64_t number = 0;
+  bool operator==(const file_identity&) const = default;
+};
 
 class file_system {
  public:
@@ -38,6 +48,14 @@ class file_system {
   virtual result<std::string> read(const std::string& path, std::size_t limit) = 0;
   virtual result<void> remove(const std::string& path) = 0; ///< a file that is not there is fine
   virtual result<std::vector<std::string>> list(const std::string& folder) = 0; ///< names, sorted
+  virtual result<file_identity> identity(const std::string& path) = 0; ///< of a file or folder
+  /// Writes over the beginning of a file that is there, without a flush.
+  virtual result<void> write_over(const std::string& path, std::string_view bytes) = 0;
+  /// The file, made if need be, takes exactly so many bytes of the disk, whatever they hold.
+  /// storage_full: it takes what it took before.
+  virtual result<void> occupy(const std::string& path, std::size_t bytes) = 0;
+  virtual result<std::size_t> disk_bytes(const std::string& folder) = 0; ///< free or not
+  virtual result<std::size_t> size(const std::string& path) = 0;
 };
 
 /// The machine's own disk.
@@ -53,6 +71,11 @@ class local_files final : public file_system {
   result<std::string> read(const std::string& path, std::size_t limit) override;
   result<void> remove(const std::string& path) override;
   result<std::vector<std::string>> list(const std::string& folder) override;
+  result<file_identity> identity(const std::string& path) override;
+  result<void> write_over(const std::string& path, std::string_view bytes) override;
+  result<void> occupy(const std::string& path, std::size_t bytes) override;
+  result<std::size_t> disk_bytes(const std::string& folder) override;
+  result<std::size_t> size(const std::string& path) override;
 };
 
 /// Why no store may live on a file system with this magic number (statfs f_type), for people.

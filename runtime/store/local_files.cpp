@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <filesystem>
+#include <poll.h>
 #include <system_error>
 #include <utility>
 
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -15,20 +17,35 @@ namespace tayfa::store {
 
 namespace {
 
+/// The system has no descriptor or memory left just now.
+bool is_short(int number) {
+  return number == EMFILE || number == ENFILE || number == ENOMEM;
+}
+
 tl::unexpected<error> failed(std::string_view what, const std::string& path, int number) {
-  const bool full = number == ENOSPC || number == EDQUOT;
+  // A shortage of descriptors or memory passes like one of space, and costs nothing accepted.
+  const bool full =
+      number == ENOSPC || number == EDQUOT || number == EFBIG || is_short(number);
   const auto code = full ? errc::storage_full : number == ENOENT ? errc::not_found : errc::io_error;
   return fail(code, std::string{what} + " " + path + ": " +
                         std::error_code(number, std::generic_category()).message());
 }
 
+constexpr int shortage_tries = 20;
+constexpr int shortage_pause_ms = 25;
+
 /// An open file or folder; closes itself.
 class descriptor {
  public:
   descriptor(const std::string& path, int flags) {
-    do {
+    for (int tries = shortage_tries;;) {
       value_ = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-    } while (value_ < 0 && errno == EINTR);
+      if (value_ < 0 && is_short(errno) && tries-- > 0) {
+        ::poll(nullptr, 0, shortage_pause_ms); // most shortages are over in a moment
+      } else if (value_ >= 0 || errno != EINTR) {
+        break;
+      }
+    }
   }
   ~descriptor() {
     if (value_ >= 0) {
@@ -229,6 +246,60 @@ result<std::vector<std::string>> local_files::list(const std::string& folder) {
   }
   std::sort(names.begin(), names.end());
   return names;
+}
+
+result<file_identity> local_files::identity(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) {
+    return failed("looking at", path, errno);
+  }
+  return file_identity{static_cast<std::uint64_t>(about.st_dev),
+                       static_cast<std::uint64_t>(about.st_ino)};
+}
+
+result<void> local_files::write_over(const std::string& path, std::string_view bytes) {
+  const descriptor file{path, O_WRONLY};
+  if (!file.is_open()) {
+    return failed("opening", path, errno);
+  }
+  const int number = write_all(file.get(), bytes);
+  return number == 0 ? result<void>{} : failed("writing", path, number);
+}
+
+result<void> local_files::occupy(const std::string& path, std::size_t bytes) {
+  const descriptor file{path, O_RDWR | O_CREAT};
+  struct stat about {};
+  if (!file.is_open() || ::fstat(file.get(), &about) != 0) {
+    return failed("opening", path, errno);
+  }
+  const auto wanted = static_cast<off_t>(bytes);
+  int number = 0;
+  if (about.st_size > wanted) {
+    number = ::ftruncate(file.get(), wanted) == 0 ? 0 : errno;
+  } else if (wanted > 0) {
+    // Also when it is so long already: it may have been copied with holes.
+    number = ::posix_fallocate(file.get(), 0, wanted);
+    if (number != 0) {
+      static_cast<void>(::ftruncate(file.get(), about.st_size));
+    }
+  }
+  return number == 0 ? result<void>{} : failed("reserving space in", path, number);
+}
+
+result<std::size_t> local_files::disk_bytes(const std::string& folder) {
+  struct statvfs about {};
+  if (::statvfs(folder.c_str(), &about) != 0) {
+    return failed("looking at", folder, errno);
+  }
+  return static_cast<std::size_t>(about.f_blocks) * static_cast<std::size_t>(about.f_frsize);
+}
+
+result<std::size_t> local_files::size(const std::string& path) {
+  struct stat about {};
+  if (::stat(path.c_str(), &about) != 0) {
+    return failed("looking at", path, errno);
+  }
+  return static_cast<std::size_t>(about.st_size);
 }
 
 } // namespace tayfa::store

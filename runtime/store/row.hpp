@@ -44,6 +44,7 @@ struct job_row {
   std::uint32_t hook_tries = 0;     ///< of the webhook; hook_open = still to be delivered
   bool hook_open = false;           ///< of a job with an origin: its result is owed to its platform
   bool refresh = false;             ///< it asked for a fresh worker
+  std::uint32_t dropped_chunks = 0; ///< of its stream, before a reader received them
   std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
 
   shared_text output;        ///< JSON text
@@ -52,6 +53,7 @@ struct job_row {
   // when there is none, or it was released. input_bytes is not written.
   std::size_t input_bytes = 0;
   std::size_t output_bytes = 0;
+  bool damaged = false; ///< read back: what was stored is not whole, so it is made to have FAILED
 };
 
 /// Which columns of a row a change carries. A new row carries all of them.

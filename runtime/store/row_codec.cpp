@@ -4,54 +4,11 @@
 #include <charconv>
 #include <limits>
 #include <utility>
+#include <vector>
 
 namespace tayfa::store {
 
 namespace json = boost::json;
-
-const char* const put_request_sql = R"(
-INSERT INTO requests(job, id, fingerprint, submitted, endpoint, model, shape, tenant,
-  idempotency_key, priority, execution_timeout, ttl, deadline, delay, webhook, sync,
-  origin, s3_config, input, input_bytes, input_file)
-VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)
-ON CONFLICT(job) DO UPDATE SET id=excluded.id, fingerprint=excluded.fingerprint,
-  submitted=excluded.submitted, endpoint=excluded.endpoint, model=excluded.model,
-  shape=excluded.shape, tenant=excluded.tenant, idempotency_key=excluded.idempotency_key,
-  priority=excluded.priority, execution_timeout=excluded.execution_timeout, ttl=excluded.ttl,
-  deadline=excluded.deadline, delay=excluded.delay, webhook=excluded.webhook, sync=excluded.sync,
-  origin=excluded.origin, s3_config=excluded.s3_config, input=excluded.input, input_bytes=excluded.input_bytes, input_file=excluded.input_file)";
-
-const char* const insert_state_sql = R"(
-INSERT OR REPLACE INTO states(state, attempts, lives, attempts_before, lone_kills, suspect, dead,
-  not_before, retried, ended, worker, failure, failure_text, delay, execution, history, hook_tries,
-  hook_open, refresh, keep_until, input_released, job)
-VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?))";
-
-const char* const update_state_sql = R"(
-UPDATE states SET state=?, attempts=?, lives=?, attempts_before=?, lone_kills=?, suspect=?, dead=?,
-  not_before=?, retried=?, ended=?, worker=?, failure=?, failure_text=?, delay=?, execution=?,
-  history=?, hook_tries=?, hook_open=?, refresh=?, keep_until=?,
-  input_released=max(input_released, ?) WHERE job=?)";
-
-const char* const put_output_sql = R"(
-INSERT INTO results(job, output, output_bytes, output_file) VALUES(?,?,?,?)
-ON CONFLICT(job) DO UPDATE SET output=excluded.output, output_bytes=excluded.output_bytes,
-  output_file=excluded.output_file)";
-
-const char* const put_chunks_sql = R"(
-INSERT INTO results(job, output_bytes, chunks) VALUES(?,0,?)
-ON CONFLICT(job) DO UPDATE SET chunks=excluded.chunks)";
-
-const char* const read_rows_sql = R"(
-SELECT r.job, r.id, r.fingerprint, r.submitted, r.endpoint, r.model, r.shape, r.tenant,
-  r.idempotency_key, r.priority, r.execution_timeout, r.ttl, r.deadline, r.delay, r.webhook, r.sync,
-  r.origin, r.s3_config, s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_bytes,
-  r.input_file,
-  s.state, s.attempts, s.lives, s.attempts_before, s.lone_kills, s.suspect, s.dead, s.not_before,
-  s.retried, s.ended, s.worker, s.failure, s.failure_text, s.delay, s.execution, s.history, s.hook_tries,
-  s.hook_open, s.refresh, s.keep_until, o.output, o.output_bytes, o.output_file, o.chunks
-FROM requests AS r JOIN states AS s ON s.job = r.job LEFT JOIN results AS o ON o.job = r.job
-ORDER BY r.job)";
 
 namespace {
 
@@ -61,7 +18,6 @@ void bind_text(statement& to, const stored_text& text) {
   } else {
     to.bind_null();
   }
-  to.bind_number(text.bytes).bind_or_null(text.file);
 }
 
 /// Reads numbers and remembers whether each was in its range.
@@ -98,6 +54,28 @@ class checked {
   bool good_ = true;
 };
 
+/// The sum behind a group of columns: what was stored, and whether the columns give it.
+class read_sum {
+ public:
+  read_sum(statement& from, row_sums::totals* seen) {
+    const auto stored = from.maybe_number();
+    is_there_ = stored.has_value();
+    fits_ = from.number() != 0;
+    if (seen != nullptr) {
+      ++seen->rows;
+      seen->sum += static_cast<std::uint64_t>(stored.value_or(0));
+    }
+  }
+  /// Rows up to `unsealed` were written before there were sums.
+  bool good(std::uint64_t order, std::uint64_t unsealed) const {
+    return fits_ || (!is_there_ && order <= unsealed);
+  }
+
+ private:
+  bool is_there_ = false;
+  bool fits_ = false;
+};
+
 void read_request(statement& from, checked& numbers, const store_clock& clock, read_row& to) {
   auto& row = to.row;
   row.order = from.unsigned_number();
@@ -122,11 +100,15 @@ void read_request(statement& from, checked& numbers, const store_clock& clock, r
   request.sync = numbers.flag();
   request.origin = from.text();
   request.s3_config = from.text();
-  const bool released = numbers.flag();
-  request.input = shared_text{from.text()};
   row.input_bytes = numbers.size();
+}
+
+void read_input(statement& from, checked& numbers, read_row& to) {
+  const bool released = from.number() != 0; // judged with the state
+  auto& row = to.row;
+  row.request.input = shared_text{from.text()};
   to.input_file = from.text();
-  numbers.must(released || !to.input_file.empty() || request.input.size() == row.input_bytes);
+  numbers.must(released || !to.input_file.empty() || row.request.input.size() == row.input_bytes);
   if (released) {
     row.input_bytes = 0;
     to.input_file.clear();
@@ -137,6 +119,7 @@ bool read_history(std::string_view text, std::vector<attempt_view>& history);
 bool read_chunks(std::string_view text, std::vector<chunk>& chunks);
 
 void read_state(statement& from, checked& numbers, const store_clock& clock, job_row& row) {
+  numbers.must(from.unsigned_number() == row.order);
   row.state = static_cast<job_state>(
       numbers.number<std::uint8_t>(static_cast<std::int64_t>(job_state::TIMED_OUT)));
   row.attempts = numbers.number<std::uint32_t>();
@@ -161,14 +144,16 @@ void read_state(statement& from, checked& numbers, const store_clock& clock, job
   row.refresh = numbers.flag();
   const auto keep_until = from.maybe_number();
   row.keep_until = keep_until ? std::optional{clock.from_store(*keep_until)} : std::nullopt;
+  row.dropped_chunks = numbers.number<std::uint32_t>();
+  static_cast<void>(numbers.flag()); // input_released: read with the input
 }
 
-void read_result(statement& from, checked& numbers, read_row& to) {
+void read_output(statement& from, checked& numbers, read_row& to) {
+  static_cast<void>(from.number()); // the order again
   to.row.output = shared_text{from.text()};
   to.row.output_bytes = numbers.size(); // NULL reads as 0
   to.output_file = from.text();
   numbers.must(!to.output_file.empty() || to.row.output.size() == to.row.output_bytes);
-  numbers.must(read_chunks(from.view(), to.row.chunks));
 }
 
 json::value as_json(const attempt_view& attempt) {
@@ -299,11 +284,14 @@ void bind_request(statement& to, const job_row& row, const store_clock& clock,
   to.bind(std::int64_t{policy.priority}).bind(policy.execution_timeout).bind(policy.ttl);
   to.bind(policy.deadline).bind(std::int64_t{policy.delay.count()}).bind(request.webhook);
   to.bind(std::int64_t{request.sync}).bind(request.origin).bind(request.s3_config);
+  to.bind_number(input.bytes);
   bind_text(to, input);
+  to.bind_or_null(input.file);
 }
 
 void bind_state(statement& to, const job_row& row, const store_clock& clock,
                 std::string_view history, bool input_released) {
+  to.bind_number(row.order);
   to.bind(static_cast<std::int64_t>(row.state)).bind(std::int64_t{row.attempts});
   to.bind(std::int64_t{row.lives}).bind(std::int64_t{row.attempts_before});
   to.bind(std::int64_t{row.lone_kills}).bind(std::int64_t{row.suspect});
@@ -322,27 +310,87 @@ void bind_state(statement& to, const job_row& row, const store_clock& clock,
   to.bind(std::int64_t{row.hook_tries}).bind(std::int64_t{row.hook_open});
   to.bind(std::int64_t{row.refresh});
   row.keep_until ? to.bind(clock.to_store(*row.keep_until)) : to.bind_null();
-  to.bind(std::int64_t{input_released}).bind_number(row.order);
+  to.bind(std::int64_t{row.dropped_chunks});
+  to.bind(std::int64_t{input_released});
 }
 
 void bind_output(statement& to, const job_row& row, const stored_text& output) {
   to.bind_number(row.order);
   bind_text(to, output);
+  to.bind_number(output.bytes).bind_or_null(output.file);
 }
 
 void bind_chunks(statement& to, const job_row& row, std::string_view chunks) {
   to.bind_number(row.order).bind_or_null(chunks);
 }
 
-result<read_row> read_next(statement& from, const store_clock& clock) {
+/// What was stored of the job is not whole. Its client hears so, whatever else may be right: it
+/// FAILED, with nothing left that could be taken for its result or run again.
+void give_up(read_row& read, bool state_known) {
+  auto& row = read.row;
+  const bool was_final = state_known && is_final(row.state);
+  const bool hears = !row.request.webhook.empty() || !row.request.origin.empty();
+  job_row left;
+  left.order = row.order;
+  left.id = std::move(row.id);
+  left.request = std::move(row.request);
+  left.request.input = {};
+  left.fingerprint = row.fingerprint;
+  left.submitted = row.submitted;
+  left.state = job_state::FAILED;
+  left.failure = error{errc::store_corrupt, "what was stored of this job is damaged"};
+  left.hook_open = was_final ? row.hook_open : hears;
+  left.damaged = true;
+  if (state_known) {
+    left.attempts = row.attempts;
+    left.lives = row.lives;
+    left.attempts_before = row.attempts_before;
+    left.retried = row.retried;
+    left.ended = row.ended;
+    left.worker = std::move(row.worker);
+    left.history = std::move(row.history);
+    left.keep_until = row.keep_until;
+  }
+  row = std::move(left);
+  read.input_file.clear();
+  read.output_file.clear();
+}
+
+result<read_row> read_next(statement& from, const store_clock& clock, std::uint64_t unsealed,
+                           row_sums::totals& seen) {
   read_row out;
-  checked numbers{from};
-  read_request(from, numbers, clock, out);
-  read_state(from, numbers, clock, out.row);
-  read_result(from, numbers, out);
-  if (!numbers.good()) {
-    return fail(errc::store_corrupt,
-                "the row of job " + std::to_string(out.row.order) + " holds what cannot be");
+  checked request{from};
+  read_request(from, request, clock, out);
+  const auto order = out.row.order;
+  const auto fail_on = [order](std::string_view what) {
+    return fail(errc::store_corrupt, "the row of job " + std::to_string(order) + what.data());
+  };
+  if (!read_sum{from, &seen}.good(order, unsealed)) {
+    return fail_on(" is damaged: it does not fit its checksum");
+  }
+  checked input{from};
+  read_input(from, input, out);
+  const bool input_good = read_sum{from, nullptr}.good(order, unsealed);
+  checked state{from};
+  read_state(from, state, clock, out.row);
+  const bool state_good = read_sum{from, &seen}.good(order, unsealed);
+  checked results{from};
+  bool results_good = true;
+  if (from.maybe_number()) {
+    read_output(from, results, out);
+    results_good = read_sum{from, &seen}.good(order, unsealed);
+    const auto chunks = from.view();
+    const bool no_chunks = chunks.empty();
+    const bool chunks_parse = read_chunks(chunks, out.row.chunks);
+    results_good = (read_sum{from, nullptr}.good(order, unsealed) || no_chunks) && results_good;
+    results.must(chunks_parse || !results_good);
+  }
+  if (!request.good() || (input_good && !input.good()) || (state_good && !state.good()) ||
+      (results_good && !results.good())) {
+    return fail_on(" holds what cannot be");
+  }
+  if (!input_good || !state_good || !results_good) {
+    give_up(out, state_good);
   }
   return out;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "runtime/store/row.hpp"
+#include "runtime/store/row_sums.hpp"
 #include "runtime/store/sql.hpp"
 #include "runtime/store/store_clock.hpp"
 
@@ -19,13 +20,6 @@ struct stored_text {
   std::string file;
   std::size_t bytes = 0;
 };
-
-extern const char* const put_request_sql;  ///< insert, or the same again
-extern const char* const insert_state_sql; ///< insert, or replace
-extern const char* const update_state_sql; ///< only a row that is there
-extern const char* const put_output_sql;
-extern const char* const put_chunks_sql;
-extern const char* const read_rows_sql; ///< all, by order
 
 void bind_request(statement&, const job_row&, const store_clock&, const stored_text& input);
 /// `history` (history_text) lives until the statement is run. For both state statements.
@@ -44,6 +38,10 @@ struct read_row {
   job_row row;
   std::string input_file, output_file;
 };
-result<read_row> read_next(statement&, const store_clock&);
+/// A row of read_rows_sql. A job whose input, state or result does not fit its checksum is FAILED
+/// with errc::store_corrupt and `damaged`; errc::store_corrupt when it cannot be told whose job it
+/// is. Rows up to `unsealed` may have no checksums. `seen` counts the rows and their sums.
+result<read_row> read_next(statement&, const store_clock&, std::uint64_t unsealed,
+                           row_sums::totals& seen);
 
 } // namespace tayfa::store

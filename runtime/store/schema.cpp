@@ -1,5 +1,7 @@
 #include "runtime/store/schema.hpp"
 
+#include "runtime/store/row_sql.hpp"
+
 #include <array>
 #include <sqlite3.h>
 
@@ -41,8 +43,26 @@ ALTER TABLE states ADD COLUMN refresh INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE states ADD COLUMN keep_until INTEGER;
 )";
 
+/// Checksums (row_sums.hpp), and what tells that acknowledged commits are missing. Rows of orders
+/// up to `unsealed` may have no sums.
+constexpr const char* version_3 = R"(
+ALTER TABLE requests ADD COLUMN input_sum INTEGER;
+ALTER TABLE requests ADD COLUMN sum INTEGER;
+ALTER TABLE states ADD COLUMN sum INTEGER;
+ALTER TABLE results ADD COLUMN chunks_sum INTEGER;
+ALTER TABLE results ADD COLUMN sum INTEGER;
+ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN jobs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN unsealed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN tables INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE meta ADD COLUMN sum INTEGER;
+ALTER TABLE states ADD COLUMN dropped_chunks INTEGER NOT NULL DEFAULT 0;
+)";
+
 /// steps[v] makes a file of version v one of version v + 1.
-constexpr std::array<const char*, schema_version> steps = {version_1, version_2};
+constexpr std::int64_t first_with_sums = 3;
+constexpr std::array<const char*, schema_version> steps = {version_1, version_2, version_3};
 
 /// Reads only: nothing of a file that is not ours may be touched.
 result<std::int64_t> recognise(database& db) {
@@ -64,7 +84,14 @@ result<std::int64_t> recognise(database& db) {
   if (version && *version < 1) {
     return fail(errc::store_corrupt, "the file has no version; it was not changed");
   }
-  return version;
+  // A damaged number would have a migration done to tables that have had it.
+  const auto seen = db.number(
+      "SELECT 1 + (SELECT count(*) FROM pragma_table_info('requests') WHERE name='origin') + "
+      "(SELECT count(*) FROM pragma_table_info('meta') WHERE name='sum')");
+  if (version && seen && *seen != *version) {
+    return fail(errc::store_corrupt, "the file's version is not that of its tables");
+  }
+  return seen ? version : seen;
 }
 
 result<void> check(database& db) {
@@ -83,6 +110,8 @@ result<void> configure(database& db, const schema_options& options) {
        {std::string{"PRAGMA mmap_size=0"}, std::string{"PRAGMA temp_store=MEMORY"},
         std::string{"PRAGMA trusted_schema=OFF"}, std::string{"PRAGMA cell_size_check=ON"},
         std::string{"PRAGMA cache_size=-16384"}, std::string{"PRAGMA wal_autocheckpoint=0"},
+        // Debian's default writes every freed page once more; the folder is for this user only.
+        std::string{"PRAGMA secure_delete=OFF"},
         "PRAGMA journal_size_limit=" + std::to_string(options.log_limit),
         std::string{options.flush ? "PRAGMA synchronous=FULL" : "PRAGMA synchronous=OFF"}}) {
     if (auto done = db.run(pragma.c_str()); !done) {
@@ -103,14 +132,55 @@ result<void> start_log(database& db) {
   return {};
 }
 
-result<void> migrate(database& db, std::int64_t version) {
+/// The totals over all rows. A store that never committed has no row of meta.
+result<void> write_totals(database& db, row_sums& sums, bool sealed) {
+  sums.set({});
+  std::uint64_t rows = 0;
+  for (const char* const table : {"requests", "states", "results"}) {
+    const auto name = std::string{table};
+    const auto count = db.number(("SELECT count(*) FROM " + name).c_str());
+    const auto each = db.run(("SELECT swap_sum(0, ifnull(sum, 0)) FROM " + name).c_str());
+    if (!count || !each) {
+      return fail(count ? each.error() : count.error());
+    }
+    rows += static_cast<std::uint64_t>(*count);
+  }
+  const auto tables = sum_of_tables(db);
+  if (!tables) {
+    return fail(tables.error());
+  }
+  const auto number = [](std::uint64_t value) {
+    return std::to_string(static_cast<std::int64_t>(value));
+  };
+  return db.run(("UPDATE meta SET jobs=" + number(rows) + ", total=" + number(sums.total().sum) +
+                 ", unsealed=" + (sealed ? "0" : "last_order") +
+                 ", tables=" + std::to_string(*tables) + "; " + seal_meta_sql)
+                    .c_str());
+}
+
+result<void> give_sums(database& db, row_sums& sums) {
+  const auto used = used_bytes(db);
+  if (!used) {
+    return fail(used.error());
+  }
+  const bool all = *used <= rewrite_max;
+  if (all) {
+    if (auto sealed = db.run(seal_sql.c_str()); !sealed) {
+      return sealed;
+    }
+  }
+  return write_totals(db, sums, all);
+}
+
+result<void> migrate(database& db, std::int64_t version, row_sums& sums) {
   for (auto at = version; at < schema_version; ++at) {
-    const auto next = "PRAGMA user_version=" + std::to_string(at + 1);
-    for (const char* const sql :
-         {"BEGIN IMMEDIATE", steps[static_cast<std::size_t>(at)], next.c_str(), "COMMIT"}) {
-      if (auto done = db.run(sql); !done) {
-        return done;
-      }
+    auto done = db.run("BEGIN IMMEDIATE");
+    done = done ? db.run(steps[static_cast<std::size_t>(at)]) : done;
+    done = done && at + 1 == first_with_sums ? give_sums(db, sums) : done;
+    done = done ? db.run(("PRAGMA user_version=" + std::to_string(at + 1)).c_str()) : done;
+    done = done ? db.run("COMMIT") : done;
+    if (!done) {
+      return done;
     }
   }
   return {};
@@ -118,26 +188,70 @@ result<void> migrate(database& db, std::int64_t version) {
 
 } // namespace
 
-result<void> create_database(const std::string& path, const schema_options& options) {
+result<std::int64_t> sum_of_tables(database& db) {
+  return db.number("SELECT row_sum('tables', group_concat(name || '=' || ifnull(sql, ''), ';')) "
+                   "FROM (SELECT name, sql FROM sqlite_schema ORDER BY name)");
+}
+
+result<std::int64_t> used_bytes(database& db) {
+  const auto pages = db.number("PRAGMA page_count");
+  const auto unused = db.number("PRAGMA freelist_count");
+  const auto size = db.number("PRAGMA page_size");
+  if (!pages || !unused || !size) {
+    return pages ? unused ? size : unused : pages;
+  }
+  return (*pages - *unused) * *size;
+}
+
+result<void> check_head(std::string_view head) {
+  const auto number = [&head](std::size_t at) {
+    std::uint32_t value = 0;
+    for (std::size_t i = at; i < at + 4; ++i) {
+      value = (value << 8) | static_cast<unsigned char>(head[i]);
+    }
+    return value;
+  };
+  constexpr std::string_view begin{"SQLite format 3", 16};
+  // Page size 4096, log, log, nothing reserved, and the fractions that SQLite wants.
+  constexpr std::string_view fixed{"\x10\x00\x02\x02\x00\x40\x20\x20", 8};
+  constexpr std::size_t format = 44, encoding = 56, mark = 68;
+  if (head.size() < 100 || !head.starts_with(begin) || number(mark) != application_mark) {
+    return fail(errc::store_corrupt,
+                "the file is empty or belongs to another program; it was not changed");
+  }
+  if (head.substr(16, fixed.size()) != fixed || number(format) != 4 || number(encoding) != 1) {
+    return fail(errc::store_corrupt, "the head of the file is damaged; it was not changed");
+  }
+  return {};
+}
+
+result<void> create_database(const std::string& path, const schema_options& options,
+                             row_sums& sums) {
   auto opened = database::open(path, options.vfs);
   if (!opened) {
     return fail(opened.error());
   }
   auto& db = *opened;
   const auto mark = "PRAGMA application_id=" + std::to_string(application_mark);
-  auto done = configure(db, options);
+  auto done = sums.attach(db);
+  done = done ? configure(db, options) : done;
+  done = done ? db.run("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL") : done;
   done = done ? db.run(mark.c_str()) : done;
   done = done ? start_log(db) : done;
-  done = done ? migrate(db, 0) : done;
+  done = done ? migrate(db, 0, sums) : done;
   return done ? db.run("PRAGMA wal_checkpoint(TRUNCATE)") : done;
 }
 
-result<database> open_database(const std::string& path, const schema_options& options) {
+result<database> open_database(const std::string& path, const schema_options& options,
+                               row_sums& sums) {
   auto opened = database::open(path, options.vfs);
   if (!opened) {
     return opened;
   }
   auto& db = *opened;
+  if (auto attached = sums.attach(db); !attached) {
+    return fail(attached.error());
+  }
   const auto version = recognise(db);
   if (!version) {
     return fail(version.error());
@@ -145,7 +259,7 @@ result<database> open_database(const std::string& path, const schema_options& op
   auto done = check(db);
   done = done ? configure(db, options) : done;
   done = done ? start_log(db) : done;
-  done = done ? migrate(db, *version) : done;
+  done = done ? migrate(db, *version, sums) : done;
   if (!done) {
     return fail(done.error());
   }

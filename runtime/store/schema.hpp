@@ -3,12 +3,14 @@
 //
 //   requests  what was asked; written once          results  output and chunks; written at the end
 //   states    how the job stands; small, rewritten with each change
-//   meta      one row: the store's clock, the highest order ever given
+//   meta      one row: the store's clock, the highest order ever given, how many commits there
+//             were, how many rows there are and the total of their checksums
 //
 // A file that is not ours, damaged, or newer than this program is refused as it is: nothing is
 // written before it was recognised.
 #pragma once
 
+#include "runtime/store/row_sums.hpp"
 #include "runtime/store/sql.hpp"
 
 #include <cstdint>
@@ -16,7 +18,7 @@
 
 namespace tayfa::store {
 
-inline constexpr std::int64_t schema_version = 2;
+inline constexpr std::int64_t schema_version = 3;
 inline constexpr std::int64_t application_mark = 0x54614a51; ///< "TaJQ", in the file's header
 
 struct schema_options {
@@ -25,12 +27,26 @@ struct schema_options {
   std::int64_t log_limit = 0; ///< bytes that the write-ahead log keeps after a checkpoint
 };
 
+/// Bytes in use up to which a file of an earlier release is rewritten as a whole: its rows get
+/// checksums, and it can give space back. A larger one is taken over as it is.
+inline constexpr std::int64_t rewrite_max = std::int64_t{64} << 20;
+
 /// Makes an empty store out of an empty file. The caller gives it its name when this has succeeded,
 /// so a store's file is whole or not there.
-result<void> create_database(const std::string& path, const schema_options&);
+result<void> create_database(const std::string& path, const schema_options&, row_sums&);
 
-/// The connection to a file that is ours, whole and of this version. errc::store_locked,
+/// What never changes in the first 100 bytes of a file of ours; SQLite would believe a damaged
+/// one. errc::store_corrupt.
+result<void> check_head(std::string_view first_bytes);
+
+/// The connection to a file that is ours, whole and of this version, with the functions of the
+/// sums, which outlive it. errc::store_locked,
 /// store_corrupt, storage_full, store_failed, else io_error.
-result<database> open_database(const std::string& path, const schema_options&);
+result<database> open_database(const std::string& path, const schema_options&, row_sums&);
+
+/// The sum of the tables' definitions.
+result<std::int64_t> sum_of_tables(database&);
+/// Pages that hold something.
+result<std::int64_t> used_bytes(database&);
 
 } // namespace tayfa::store

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <limits>
 #include <utility>
 
 namespace tayfa::store {
@@ -103,6 +104,7 @@ int sim_disk::open_file(const std::string& path, bool make, opened& out, bool* m
     return ENOENT;
   }
   auto fresh = std::make_shared<file>();
+  fresh->number = ++made_;
   out = {fresh, life_};
   change_folder({folder_change::kind::add, folder_of(path), path, {}, std::move(fresh)});
   if (made != nullptr) {
@@ -268,6 +270,14 @@ int sim_disk::sync_folder(const std::string& path) {
 bool sim_disk::exists(const std::string& path) const {
   const std::lock_guard guard{mutex_};
   return names_.contains(path);
+}
+
+std::uint64_t sim_disk::number_of(const std::string& path) const {
+  const std::lock_guard guard{mutex_};
+  if (const auto found = names_.find(path); found != names_.end()) {
+    return found->second->number;
+  }
+  return folders_.contains(path) ? std::numeric_limits<std::uint64_t>::max() : 0;
 }
 
 std::vector<std::string> sim_disk::list(const std::string& folder) const {

@@ -52,6 +52,7 @@ class sim_disk {
     std::string now;             ///< what a reader sees
     std::string flushed;         ///< what is on the disk for sure
     std::set<std::size_t> dirty; ///< sectors that differ, as far as a flush knows
+    std::uint64_t number = 0;    ///< as an inode
     std::map<const void*, int> locks;
   };
 
@@ -80,6 +81,8 @@ class sim_disk {
   std::size_t bytes_used() const;
   /// What a reader sees now; nothing when there is no such file. For tests.
   std::optional<std::string> peek(const std::string& path) const;
+  /// Puts another file with the same bytes in the place of this one, as somebody else may.
+  void replace(const std::string& path);
   void poke(const std::string& path, std::size_t at, char value); ///< a flipped bit, also flushed
   std::vector<std::string> paths() const;
 
@@ -100,6 +103,7 @@ class sim_disk {
   int sync_folder(const std::string& path);
   int make_old_folder(const std::string& path); ///< it is there, and was flushed long ago
   bool exists(const std::string& path) const;
+  std::uint64_t number_of(const std::string& path) const; ///< of a file or folder; 0 = not there
   std::vector<std::string> list(const std::string& folder) const;
   /// Takes or gives back a lock of SQLite's levels (0 none .. 4 exclusive). False: somebody is in
   /// the way.
@@ -141,7 +145,7 @@ class sim_disk {
   std::vector<folder_change> unflushed_;
   std::array<std::uint64_t, disk_call_kinds> counts_{};
   std::array<std::optional<plan>, disk_call_kinds> plans_;
-  std::uint64_t changing_ = 0, power_at_ = 0, life_ = 1;
+  std::uint64_t changing_ = 0, power_at_ = 0, life_ = 1, made_ = 0;
   bool power_ = true;
   std::unique_ptr<file_system> files_;
   std::unique_ptr<sim_vfs> vfs_;

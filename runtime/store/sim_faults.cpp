@@ -120,6 +120,14 @@ std::optional<std::string> sim_disk::peek(const std::string& path) const {
   const auto found = names_.find(path);
   return found == names_.end() ? std::nullopt : std::optional{found->second->now};
 }
+void sim_disk::replace(const std::string& path) {
+  const std::lock_guard guard{mutex_};
+  auto other = std::make_shared<file>(*names_.at(path));
+  other->number = ++made_;
+  other->locks.clear();
+  flushed_names_[path] = other;
+  names_[path] = std::move(other);
+}
 void sim_disk::poke(const std::string& path, std::size_t at, char value) {
   const std::lock_guard guard{mutex_};
   auto& of = *names_.at(path);

@@ -66,6 +66,40 @@ class sim_disk::sim_files final : public file_system {
   result<std::vector<std::string>> list(const std::string& folder) override {
     return disk_.list(folder);
   }
+  result<file_identity> identity(const std::string& path) override {
+    const auto number = disk_.number_of(path);
+    return number != 0 ? result<file_identity>{file_identity{1, number}}
+                       : fail(errc::not_found, "looking at " + path);
+  }
+  result<void> write_over(const std::string& path, std::string_view bytes) override {
+    opened file;
+    const int number = disk_.open_file(path, false, file);
+    return told("writing", path, number != 0 ? number : disk_.write(file, 0, bytes));
+  }
+  result<void> occupy(const std::string& path, std::size_t bytes) override {
+    opened file;
+    std::size_t size = 0;
+    int number = disk_.open_file(path, true, file);
+    number = number != 0 ? number : disk_.size(file, size);
+    if (number == 0 && size > bytes) {
+      number = disk_.truncate(file, bytes);
+    } else if (number == 0 && size < bytes) {
+      number = disk_.write(file, size, std::string(bytes - size, '\0'));
+      if (number != 0) {
+        static_cast<void>(disk_.truncate(file, size));
+      }
+    }
+    return told("reserving space in", path, number);
+  }
+  result<std::size_t> disk_bytes(const std::string&) override { return std::size_t{1} << 40; }
+  result<std::size_t> size(const std::string& path) override {
+    opened file;
+    std::size_t bytes = 0;
+    int number = disk_.open_file(path, false, file);
+    number = number != 0 ? number : disk_.size(file, bytes);
+    return number == 0 ? result<std::size_t>{bytes}
+                       : fail(told("looking at", path, number).error());
+  }
 
  private:
   static result<void> told(std::string_view what, const std::string& path, int number) {

@@ -41,7 +41,12 @@ error database::why(int code, std::string_view what) const {
   case SQLITE_BUSY:
   case SQLITE_LOCKED: return {errc::store_locked, words};
   case SQLITE_CORRUPT:
-  case SQLITE_NOTADB: return {errc::store_corrupt, words};
+  case SQLITE_NOTADB:
+  // Our statements fit our tables: where they do not, the tables are not as they were made.
+  case SQLITE_ERROR:
+  case SQLITE_CONSTRAINT:
+  case SQLITE_MISMATCH:
+  case SQLITE_TOOBIG: return {errc::store_corrupt, words};
   default: break;
   }
   // A quota that is used up is a full disk to us; SQLite has no word for it.

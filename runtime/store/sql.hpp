@@ -47,6 +47,7 @@ class statement {
  public:
   statement() = default;
   statement(database&, const char* sql);
+  statement(database& in, const std::string& sql) : statement(in, sql.c_str()) {}
 
   /// The next parameters, in order. Texts are not copied: they live until reset().
   statement& bind(std::int64_t);

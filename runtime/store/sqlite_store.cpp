@@ -3,10 +3,13 @@
 #include "runtime/store/store_file.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
+#include <new>
 #include <optional>
+#include <span>
 #include <thread>
 #include <utility>
 #include <variant>
@@ -33,6 +36,8 @@ struct close_op {
 };
 using operation = std::variant<open_op, commit_op, fetch_op, close_op>;
 
+constexpr std::chrono::milliseconds pause_before_rest{500};
+
 } // namespace
 
 /// The queue of operations, and the thread that performs them.
@@ -45,7 +50,9 @@ class sqlite_store::worker {
                .vfs = std::move(options.vfs),
                .boot = std::move(options.boot),
                .checkpoint_pages = options.checkpoint_pages,
-               .flush = options.flush}) {
+               .flush = options.flush,
+               .reserve = options.reserve,
+               .watched = std::move(options.watched)}) {
     if (!options.inline_mode) {
       thread_ = std::thread{[this] { run(); }};
     }
@@ -89,18 +96,49 @@ class sqlite_store::worker {
     return queue_.size();
   }
   std::size_t transactions() const { return transactions_; }
+  bool has_reserve() const { return has_reserve_; }
+
+  void on_failure(std::function<void(error)> call) {
+    const std::lock_guard guard{mutex_};
+    on_failure_ = std::move(call);
+  }
+
+  bool rest() {
+    const bool refused_before = file_.refusal().has_value();
+    const bool more = file_.rest();
+    has_reserve_ = file_.has_reserve();
+    if (!refused_before && file_.refusal()) {
+      std::function<void(error)> call;
+      {
+        const std::lock_guard guard{mutex_};
+        call = on_failure_;
+      }
+      if (call) {
+        call(*file_.refusal());
+      }
+    }
+    return more;
+  }
 
  private:
   void run() {
+    bool more = false; // to be done when nothing waits
     for (;;) {
+      bool asked = false;
       {
         std::unique_lock lock{mutex_};
-        wake_.wait(lock, [&] { return stop_ || !queue_.empty(); });
+        asked = wake_.wait_for(lock, more ? std::chrono::milliseconds{0} : pause_before_rest,
+                               [&] { return stop_ || !queue_.empty(); });
         if (stop_) {
           return;
         }
       }
-      step();
+      if (asked) {
+        step();
+        more = false;
+      } else {
+        more = rest();
+      }
     }
   }
 
@@ -132,12 +170,31 @@ class sqlite_store::worker {
     if (std::holds_alternative<commit_op>(first)) {
       commit(std::move(group));
     } else if (auto* const opening = std::get_if<open_op>(&first)) {
-      opening->done(file_.open());
+      auto opened = file_.open();
+      has_reserve_ = file_.has_reserve();
+      opening->done(std::move(opened));
     } else if (auto* const fetching = std::get_if<fetch_op>(&first)) {
-      fetching->done(file_.fetch(fetching->order, fetching->which));
+      fetching->done(fetch(fetching->order, fetching->which));
     } else {
       file_.close();
       std::get<close_op>(first).done();
+    }
+  }
+
+  result<shared_text> fetch(std::uint64_t order, column which) {
+    try {
+      return file_.fetch(order, which);
+    } catch (const std::bad_alloc&) {
+      return fail(errc::busy, "no memory for a text of the store");
+    }
+  }
+
+  /// What was done before the memory ended is not known.
+  result<void> commit(std::span<const batch* const> batches) {
+    try {
+      return file_.commit(batches);
+    } catch (const std::bad_alloc&) {
+      return fail(errc::store_failed, "no memory for a change");
     }
   }
 
@@ -148,15 +205,16 @@ class sqlite_store::worker {
       batches.push_back(&std::get<commit_op>(each).changes);
     }
     ++transactions_;
-    auto done = file_.commit(batches);
+    auto done = commit(batches);
     const bool one_by_one = !done && done.error().code == errc::storage_full && batches.size() > 1;
     for (auto& each : group) {
       auto& op = std::get<commit_op>(each);
       if (one_by_one) {
         const batch* const alone = &op.changes;
         ++transactions_;
-        done = file_.commit({&alone, 1});
+        done = commit({&alone, 1});
       }
+      has_reserve_ = file_.has_reserve();
       op.done(done);
     }
     file_.tidy();
@@ -169,7 +227,9 @@ class sqlite_store::worker {
   std::condition_variable wake_;
   std::deque<operation> queue_;
   bool stop_ = false;
+  std::function<void(error)> on_failure_; ///< guarded by mutex_
   std::atomic<std::size_t> transactions_ = 0;
+  std::atomic<bool> has_reserve_ = false;
   std::thread thread_; ///< last: it uses all of the above
 };
 
@@ -192,6 +252,15 @@ void sqlite_store::close(std::function<void()> done) {
 }
 bool sqlite_store::step() {
   return worker_->step();
+}
+bool sqlite_store::rest() {
+  return worker_->rest();
+}
+bool sqlite_store::has_reserve() const {
+  return worker_->has_reserve();
+}
+void sqlite_store::on_failure(std::function<void(error)> call) {
+  worker_->on_failure(std::move(call));
 }
 std::size_t sqlite_store::pending() const {
   return worker_->pending();

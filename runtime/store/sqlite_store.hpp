@@ -5,6 +5,9 @@
 // and nobody waits for a timer: group commit without a delay. When a joined transaction finds the
 // disk full, its batches are tried one by one, and each gets an answer of its own.
 //
+// When nothing was asked for some time, the thread gives space back in small steps and looks
+// whether the store's names still stand for it.
+//
 // inline_mode, for simulation: no thread; calls queue up, and whoever owns the simulation performs
 // them with step().
 //
@@ -20,6 +23,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace tayfa::store {
 
@@ -32,11 +36,17 @@ struct sqlite_store_options {
   std::string vfs{};                   ///< of SQLite; empty = the machine's
   file_system* files = nullptr;        ///< for the large texts; null = the machine's
   bool inline_mode = false;
-  bool flush = true; ///< false breaks the promise; for tests that prove what the flush is for
+  bool flush = true;       ///< false breaks the promise; for tests that prove what the flush is for
+  std::size_t reserve = 0; ///< bytes kept for when the disk is full; see space_reserve.hpp
+  /// Names beside the store's own that must stay what they are (the lock of the data folder).
+  std::vector<std::string> watched{};
 };
 
 class sqlite_store final : public job_store {
  public:
+  /// A reserve that holds the longest log and a batch.
+  static constexpr std::size_t usual_reserve = std::size_t{20} << 20;
+
   sqlite_store(const time_source&, sqlite_store_options);
   ~sqlite_store() override;
   sqlite_store(const sqlite_store&) = delete;
@@ -47,10 +57,14 @@ class sqlite_store final : public job_store {
   void fetch(std::uint64_t order, column, std::function<void(result<shared_text>)> done) override;
   void close(std::function<void()> done) override;
   bool keeps_large_texts() const override { return true; }
+  bool has_reserve() const override;
+  void on_failure(std::function<void(error)>) override;
 
   /// inline_mode only: performs the oldest operation (of commits: one transaction) and calls its
   /// `done`. False: there was none.
   bool step();
+  /// inline_mode only: one step of what the thread does when nothing waits. True: there is more.
+  bool rest();
   /// Operations that were asked for and not yet begun.
   std::size_t pending() const;
   /// Transactions so far, for tests and metrics: with fewer of them than batches, some were joined.

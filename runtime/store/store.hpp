@@ -7,6 +7,9 @@
 //     of the calls; `done` is called once for each, in that order.
 //   * after success the batch survives kill -9, and power loss on a disk that honours flush.
 //   * errc::storage_full: the batch changed nothing, and the store goes on; trying again is right.
+//     Space is kept in reserve for changes of rows that are there; a batch with a new row does not
+//     get it, and is refused until the reserve is whole again.
+//   * an empty batch asks whether new rows would be taken.
 //     Any other error (errc::store_failed): what happened is unknown until the store is opened
 //     again. The store refuses everything from then on; the process must end and recover.
 //   * one process holds a store at a time (errc::store_locked), on a local disk.
@@ -47,6 +50,11 @@ class job_store {
   virtual void close(std::function<void()> done) = 0;
   /// Whether texts above inline_max may be dropped from memory after their commit.
   virtual bool keeps_large_texts() const = 0;
+  /// Although the disk is full: whether changes of rows that are there are sure to find space.
+  virtual bool has_reserve() const { return true; }
+  /// Called when the store finds by itself, with no commit under way, that it cannot go on
+  /// (store_failed). Null: nobody wants to know any more.
+  virtual void on_failure(std::function<void(error)>) {}
 };
 
 } // namespace tayfa

@@ -13,21 +13,23 @@ namespace {
 /// out would rewrite the page and free nothing that another row could use.
 constexpr std::string_view release_sql = "UPDATE requests SET input=NULL, input_file=NULL "
                                          "WHERE job=? AND input_bytes > 2048";
+bool brings_new(const batch& changes) {
+  return std::any_of(changes.begin(), changes.end(), [](const change& each) {
+    const auto* const row = std::get_if<put>(&each);
+    return row != nullptr && (row->which & part_request) != 0;
+  });
+}
+
 } // namespace
 
 store_file::statements::statements(database& db)
     : put_request(db, put_request_sql), insert_state(db, insert_state_sql),
       update_state(db, update_state_sql), put_output(db, put_output_sql),
-      put_chunks(db, put_chunks_sql), drop_result(db, "DELETE FROM results WHERE job=?"),
-      release_input(db, release_sql.data()), erase_request(db, "DELETE FROM requests WHERE job=?"),
-      erase_state(db, "DELETE FROM states WHERE job=?"),
-      erase_result(db, "DELETE FROM results WHERE job=?"),
-      read_input(db, "SELECT r.input, r.input_bytes, r.input_file, s.input_released FROM requests "
-                     "AS r JOIN states AS s ON s.job = r.job WHERE r.job=?"),
-      read_output(db, "SELECT o.output, o.output_bytes, o.output_file, 0 FROM states AS s LEFT "
-                      "JOIN results AS o ON o.job = s.job WHERE s.job=?"),
-      put_meta(db, "INSERT OR REPLACE INTO meta(one, last_order, boot, clock_offset, clock, wall) "
-                   "VALUES(1,?,?,?,?,?)"),
+      put_chunks(db, put_chunks_sql), release_input(db, release_sql.data()),
+      erase_request(db, "DELETE FROM requests WHERE job=? RETURNING sum"),
+      erase_state(db, "DELETE FROM states WHERE job=? RETURNING sum"),
+      erase_result(db, "DELETE FROM results WHERE job=? RETURNING sum"),
+      read_input(db, read_input_sql), read_output(db, read_output_sql), put_meta(db, put_meta_sql),
       begin(db, "BEGIN IMMEDIATE"), commit(db, "COMMIT") {}
 
 store_file::store_file(const time_source& time, file_system& files, store_file_options options)
@@ -44,17 +46,48 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
   if (refusal_ || !sql_) {
     return fail(refusal_.value_or(error{errc::store_failed, "the store is not open"}));
   }
+  const bool empty =
+      std::all_of(batches.begin(), batches.end(), [](auto* b) { return b->empty(); });
+  const bool fresh =
+      std::any_of(batches.begin(), batches.end(), [](auto* b) { return brings_new(*b); });
+  if ((empty || fresh) && !reserve_.restore()) {
+    return fail(errc::storage_full, "the reserve is in use");
+  }
+  if (empty) {
+    return keep_names();
+  }
   auto done = attempt(batches);
   if (!done && done.error().code == errc::storage_full && make_room()) {
+    done = attempt(batches);
+  }
+  while (!done && done.error().code == errc::storage_full && !fresh && reserve_.give()) {
+    make_room(); // the log may go where it belongs now
+    if (refusal_) {
+      return fail(*refusal_);
+    }
     done = attempt(batches);
   }
   return done;
 }
 
+/// What is committed under a name that stands for something else now is lost to whoever opens it.
+result<void> store_file::keep_names() {
+  if (auto same = names_.look(); !same) {
+    return fail(refuse(same.error()));
+  }
+  return {};
+}
+
 result<void> store_file::attempt(std::span<const batch* const> batches) {
   const auto last_order = last_order_;
+  const auto total = sums_.total();
   auto done = transact(batches);
   if (done) {
+    ++commits_;
+    if (auto same = keep_names(); !same) {
+      return same;
+    }
+    mark_.say(commits_);
     texts_.settle();
     return {};
   }
@@ -63,6 +96,7 @@ result<void> store_file::attempt(std::span<const batch* const> batches) {
     return fail(refuse(done.error()));
   }
   last_order_ = last_order;
+  sums_.set(total);
   if (auto undone = roll_back(); !undone) {
     return fail(refuse(undone.error()));
   }
@@ -128,7 +162,7 @@ result<void> store_file::apply_put(const put& what) {
   } else {
     const auto history = history_text(what.row.history);
     bind_state(sql_->update_state, what.row, clock_, history, releases);
-    if (auto done = sql_->update_state.run(); !done) {
+    if (auto done = sql_->update_state.run(); !done) { // the total learns of it in swap_sum()
       return done;
     }
     if (sqlite3_changes(database_.handle()) == 0) {
@@ -164,12 +198,12 @@ result<void> store_file::put_new(const put& what) {
     return fail(input.error());
   }
   bind_request(sql_->put_request, row, clock_, *input);
-  if (auto done = sql_->put_request.run(); !done) {
+  if (auto done = put_counted(sql_->put_request); !done) {
     return done;
   }
   const auto history = history_text(row.history);
   bind_state(sql_->insert_state, row, clock_, history, false);
-  if (auto done = sql_->insert_state.run(); !done) {
+  if (auto done = put_counted(sql_->insert_state); !done) {
     return done;
   }
   last_order_ = std::max(last_order_, row.order);
@@ -185,8 +219,7 @@ result<void> store_file::put_results(const put& what) {
   const bool chunks = whole || (what.which & part_chunks) != 0;
   if (output && chunks && row.output.empty() && row.chunks.empty()) {
     texts_.drop(row.order, text_files::part::output);
-    sql_->drop_result.bind_number(row.order);
-    return sql_->drop_result.run();
+    return erase_counted(sql_->erase_result, row.order);
   }
   if (output) {
     const auto text = keep_text(row.order, text_files::part::output, row.output);
@@ -194,16 +227,36 @@ result<void> store_file::put_results(const put& what) {
       return fail(text.error());
     }
     bind_output(sql_->put_output, row, *text);
-    if (auto done = sql_->put_output.run(); !done) {
+    if (auto done = put_counted(sql_->put_output); !done) {
       return done;
     }
   }
   if (chunks) {
     const auto text = chunks_text(row.chunks);
     bind_chunks(sql_->put_chunks, row, text);
-    return sql_->put_chunks.run();
+    return put_counted(sql_->put_chunks);
   }
   return {};
+}
+
+result<void> store_file::put_counted(statement& put) {
+  sums_.before_put();
+  auto done = put.run();
+  if (done) {
+    sums_.after_put();
+  }
+  return done;
+}
+
+result<void> store_file::erase_counted(statement& erase, std::uint64_t order) {
+  erase.bind_number(order);
+  const auto was_there = erase.step();
+  if (was_there && *was_there) {
+    sums_.remove(erase.unsigned_number());
+  }
+  const auto ended = was_there && *was_there ? erase.step() : was_there;
+  erase.reset();
+  return ended ? result<void>{} : fail(ended.error());
 }
 
 result<void> store_file::release_input(std::uint64_t order) {
@@ -216,8 +269,7 @@ result<void> store_file::apply_erase(const erase& what) {
   texts_.drop(what.order, text_files::part::input);
   texts_.drop(what.order, text_files::part::output);
   for (auto* const sql : {&sql_->erase_request, &sql_->erase_state, &sql_->erase_result}) {
-    sql->bind_number(what.order);
-    if (auto done = sql->run(); !done) {
+    if (auto done = erase_counted(*sql, what.order); !done) {
       return done;
     }
   }
@@ -228,7 +280,9 @@ result<void> store_file::write_meta() {
   const auto now = clock_.save(time_);
   auto& sql = sql_->put_meta;
   sql.bind_number(last_order_).bind(now.boot).bind(now.offset_ms);
-  sql.bind(now.clock_ms).bind(now.wall_ms);
+  sql.bind(now.clock_ms).bind(now.wall_ms).bind_number(commits_ + 1);
+  sql.bind_number(sums_.total().rows).bind_number(sums_.total().sum);
+  sql.bind_number(unsealed_).bind(tables_);
   return sql.run();
 }
 
@@ -250,9 +304,14 @@ result<shared_text> store_file::fetch(std::uint64_t order, job_store::column whi
   const auto bytes = static_cast<std::size_t>(std::max<std::int64_t>(sql.number(), 0));
   const auto file = sql.text();
   const bool released = sql.number() != 0;
+  const bool fits = sql.number() != 0;
   sql.reset();
   if (released) {
     return fail(errc::job_not_found, "the job's input was released");
+  }
+  if (!fits || (file.empty() && text.size() != bytes)) {
+    return fail(errc::store_corrupt,
+                "the row of job " + std::to_string(order) + " does not fit its checksum");
   }
   return file.empty() ? shared_text{std::move(text)} : texts_.read(file, bytes);
 }
@@ -286,6 +345,7 @@ void store_file::close() {
   if (sql_ && !refusal_) {
     // What cannot be moved stays in the log and is found at the next open.
     static_cast<void>(checkpoint(SQLITE_CHECKPOINT_TRUNCATE));
+    mark_.flush();
   }
   sql_.reset();
   database_.close();

@@ -6,15 +6,21 @@
 // failed flush must not be tried again: the kernel may have dropped what it could not write).
 #pragma once
 
+#include "runtime/store/path_watch.hpp"
 #include "runtime/store/row_codec.hpp"
+#include "runtime/store/row_sql.hpp"
+#include "runtime/store/row_sums.hpp"
 #include "runtime/store/schema.hpp"
+#include "runtime/store/space_reserve.hpp"
 #include "runtime/store/store.hpp"
+#include "runtime/store/store_mark.hpp"
 #include "runtime/store/text_files.hpp"
 
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 namespace tayfa::store {
 
@@ -24,6 +30,8 @@ struct store_file_options {
   std::string boot{};                  ///< boot id
   std::size_t checkpoint_pages = 4096; ///< of the write-ahead log, 4 KiB each
   bool flush = true;                   ///< schema_options::flush
+  std::size_t reserve = 0;             ///< bytes; see space_reserve.hpp
+  std::vector<std::string> watched{};  ///< names beside its own that must stay what they are
 };
 
 class store_file {
@@ -39,12 +47,20 @@ class store_file {
   result<shared_text> fetch(std::uint64_t order, job_store::column);
   /// Moves the write-ahead log into the file when it is long enough. Between transactions.
   void tidy();
+  /// When nothing waits: one bounded step of what can wait (store_file_upkeep.cpp). True: there is
+  /// more to do.
+  bool rest();
+  /// Changes of rows that are there are sure to find space.
+  bool has_reserve() const {
+    return reserve_.held() > 0 && reserve_.held() >= reserve_.wanted() / 4;
+  }
+  const std::optional<error>& refusal() const { return refusal_; }
   void close();
 
  private:
   struct statements {
     statement put_request, insert_state, update_state, put_output, put_chunks;
-    statement drop_result, release_input, erase_request, erase_state, erase_result;
+    statement release_input, erase_request, erase_state, erase_result;
     statement read_input, read_output;
     statement put_meta, begin, commit;
     explicit statements(database&);
@@ -52,8 +68,16 @@ class store_file {
 
   result<void> prepare(const std::string& path, const schema_options&);
   result<void> create(const std::string& path, const schema_options&);
+  result<void> take_over_log(const std::string& path);
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
+  result<void> check_totals(const row_sums::totals& found, bool some_damaged) const;
+  /// What an earlier release has made becomes such that it gives space back.
+  result<bool> make_shrinkable(std::int64_t used_max);
+  result<bool> give_back();
+  result<void> check_mark() const;
+  result<void> begin_work(const std::string& path);
+  result<void> keep_names();
   result<void> attempt(std::span<const batch* const>);
   /// When the disk is full: moves the log into the file, so that the next transaction overwrites
   /// the log's space instead of asking for more. True: trying again makes sense.
@@ -65,6 +89,8 @@ class store_file {
   result<void> put_new(const put&);
   result<void> put_results(const put&);
   result<stored_text> keep_text(std::uint64_t order, text_files::part, const shared_text&);
+  result<void> put_counted(statement&);
+  result<void> erase_counted(statement&, std::uint64_t order);
   result<void> release_input(std::uint64_t order);
   result<void> write_meta();
   result<void> roll_back();
@@ -76,11 +102,20 @@ class store_file {
   store_clock clock_;
   text_files texts_;
   file_system& files_;
+  store_mark mark_;
+  path_watch names_;
+  space_reserve reserve_;
+  row_sums sums_;
   database database_;
   std::optional<statements> sql_; ///< after database_: ended before it
   std::uint64_t last_order_ = 0;
+  std::uint64_t commits_ = 0;     ///< so far, also by earlier processes
+  std::uint64_t unsealed_ = 0;    ///< rows up to this order may have no checksums
+  std::int64_t tables_ = 0;       ///< sum of their definitions
   std::size_t log_pages_ = 0;     ///< in the write-ahead log since the last whole checkpoint
   std::size_t checkpoint_at_ = 0; ///< log_pages_ that call for one
+  bool shrinkable_ = false;       ///< SQLite's auto_vacuum is incremental
+  std::uint64_t rested_at_ = 0;   ///< commits_ for which everything that can wait was done
   std::optional<error> refusal_;  ///< set: nothing more is done
 };
 

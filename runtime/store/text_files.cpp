@@ -182,7 +182,10 @@ result<shared_text> text_files::read(const std::string& name, std::size_t bytes)
   }
   auto text = files_->read(path_of(name), bytes + 1);
   if (!text) {
-    return fail(text.error().code == errc::not_found ? errc::store_corrupt : errc::io_error,
+    const auto code = text.error().code;
+    return fail(code == errc::not_found      ? errc::store_corrupt
+                : code == errc::storage_full ? errc::unavailable // a shortage, which passes
+                                             : errc::io_error,
                 text.error().text);
   }
   const auto name_now = sha256_of(*text);

@@ -7,7 +7,8 @@ namespace tayfa {
 namespace {
 
 std::size_t size_of(const feed_event& event) {
-  return sizeof event + event.kind.size() + event.subject.size() + event.data.size();
+  return sizeof event + event.kind.size() + event.subject.size() + event.data.size() +
+         event.endpoint.size();
 }
 
 } // namespace
@@ -15,14 +16,23 @@ std::size_t size_of(const feed_event& event) {
 event_feed::event_feed(std::size_t capacity, std::uint64_t base)
     : capacity_(std::max<std::size_t>(capacity, 1)), base_(base), last_(base) {}
 
-void event_feed::publish(std::string_view kind, std::string_view subject, std::string data) {
+bool event_feed::interest::covers(const feed_event& event) const {
+  const bool of_endpoint =
+      endpoints.empty() || event.endpoint.empty() ||
+      std::find(endpoints.begin(), endpoints.end(), event.endpoint) != endpoints.end();
+  return of_endpoint && (subject.empty() || event.subject == subject);
+}
+
+void event_feed::publish(std::string_view kind, std::string_view subject, std::string data,
+                         std::string_view endpoint) {
   if (data.size() > data_bytes_max) {
     data = R"({"omittedBytes":)" + std::to_string(data.size()) + '}';
   }
   std::vector<std::shared_ptr<watcher>> watchers;
   {
     const std::lock_guard lock{mutex_};
-    ring_.push_back({++last_, std::string{kind}, std::string{subject}, std::move(data)});
+    ring_.push_back(
+        {++last_, std::string{kind}, std::string{subject}, std::move(data), std::string{endpoint}});
     bytes_ += size_of(ring_.back());
     while (ring_.size() > capacity_ || (bytes_ > bytes_max && ring_.size() > 1)) {
       bytes_ -= size_of(ring_.front());
@@ -41,7 +51,7 @@ void event_feed::publish(std::string_view kind, std::string_view subject, std::s
   }
 }
 
-event_feed::page event_feed::after(std::uint64_t number, std::string_view subject,
+event_feed::page event_feed::after(std::uint64_t number, const interest& wanted,
                                    std::size_t most) const {
   page found;
   const std::lock_guard lock{mutex_};
@@ -54,7 +64,7 @@ event_feed::page event_feed::after(std::uint64_t number, std::string_view subjec
   }
   for (; next <= last_ && found.events.size() < most; ++next) {
     const auto& event = ring_[static_cast<std::size_t>(next - oldest)];
-    if (subject.empty() || event.subject == subject) {
+    if (wanted.covers(event)) {
       found.events.push_back(event);
     }
   }

@@ -26,9 +26,10 @@ namespace tayfa {
 
 struct feed_event {
   std::uint64_t number = 0;
-  std::string kind;    ///< "job", "pod", "engine", "ingress"
-  std::string subject; ///< the job's id, or the worker
-  std::string data;    ///< JSON object
+  std::string kind;       ///< "job", "pod", "engine", "ingress"
+  std::string subject;    ///< the job's id, or the worker
+  std::string data;       ///< JSON object
+  std::string endpoint{}; ///< of a job; empty = the event is about the pod
 };
 
 class event_feed {
@@ -42,7 +43,8 @@ class event_feed {
 
   explicit event_feed(std::size_t capacity = capacity_usual, std::uint64_t base = 0);
 
-  void publish(std::string_view kind, std::string_view subject, std::string data);
+  void publish(std::string_view kind, std::string_view subject, std::string data,
+               std::string_view endpoint = {});
   /// Nobody has ever watched: what would be published need not be rendered. Once somebody has, it
   /// may come back and ask what it missed, so the feed stays awake.
   bool idle() const { return !awake_.load(std::memory_order_relaxed); }
@@ -55,8 +57,14 @@ class event_feed {
     std::uint64_t missed = 0; ///< events that were gone already, of any subject
     bool restarted = false;   ///< `number` is of another feed: how many are missing is not known
   };
-  /// What came after `number`; at most `most` events, of this subject (empty = all).
-  page after(std::uint64_t number, std::string_view subject, std::size_t most) const;
+  /// Which events are wanted.
+  struct interest {
+    std::string subject{};                ///< empty = all
+    std::vector<std::string> endpoints{}; ///< jobs of these only, and what is no job; empty = all
+    bool covers(const feed_event&) const;
+  };
+  /// What came after `number` and is wanted; at most `most` events.
+  page after(std::uint64_t number, const interest&, std::size_t most) const;
   std::uint64_t last() const;
   /// Everything in this feed came after it.
   std::uint64_t base() const { return base_; }

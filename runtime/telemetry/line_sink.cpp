@@ -1,6 +1,7 @@
 #include "runtime/telemetry/line_sink.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <climits>
@@ -10,12 +11,20 @@
 #include <sys/stat.h>
 #include <system_error>
 #include <unistd.h>
+#include <utility>
 
 namespace tayfa {
 
 namespace {
 
 constexpr std::chrono::milliseconds patience{100};
+constexpr std::chrono::seconds look_every{1};
+
+std::atomic<std::uint64_t> reopen_requests{0};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free); // for signal handlers
+
+// O_NONBLOCK: opening a named pipe without a reader fails instead of waiting for one.
+constexpr int open_flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 
 bool wait_writable(int descriptor, std::chrono::milliseconds left) {
   pollfd p{descriptor, POLLOUT, 0};
@@ -39,18 +48,23 @@ result<std::shared_ptr<line_sink>> line_sink::to_standard_error(log_format forma
 }
 
 result<std::shared_ptr<line_sink>> line_sink::to_file(const std::string& path, log_format format) {
-  // O_NONBLOCK: opening a named pipe without a reader fails instead of waiting for one.
-  const int descriptor =
-      ::open(path.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+  const int descriptor = ::open(path.c_str(), open_flags, 0640);
   if (descriptor < 0) {
     return fail(errc::io_error, "cannot open the log file " + path + ": " +
                                     std::error_code{errno, std::generic_category()}.message());
   }
-  return std::make_shared<line_sink>(descriptor, true, format);
+  return std::make_shared<line_sink>(descriptor, true, format, path);
 }
 
-line_sink::line_sink(int descriptor, bool owned, log_format format)
-    : descriptor_(descriptor), owned_(owned), format_(format), write_max_(write_max(descriptor)) {}
+void reopen_log_files() {
+  ++reopen_requests;
+}
+
+line_sink::line_sink(int descriptor, bool owned, log_format format, std::string path)
+    : descriptor_(descriptor), owned_(owned), format_(format), path_(std::move(path)),
+      write_max_(write_max(descriptor)), requests_(reopen_requests) {
+  looked_ = time_.now();
+}
 
 line_sink::~line_sink() {
   if (owned_) {
@@ -58,7 +72,41 @@ line_sink::~line_sink() {
   }
 }
 
+/// A name that was given to another file, or to none, is opened anew.
+void line_sink::follow_name() {
+  const auto now = time_.now();
+  const auto requests = reopen_requests.load();
+  if (path_.empty() || (requests == requests_ && now - looked_ < look_every)) {
+    return;
+  }
+  requests_ = requests;
+  looked_ = now;
+  struct stat ours {};
+  struct stat named {};
+  if (::fstat(descriptor_, &ours) != 0 || !S_ISREG(ours.st_mode)) {
+    return;
+  }
+  if (::stat(path_.c_str(), &named) == 0 && named.st_dev == ours.st_dev &&
+      named.st_ino == ours.st_ino) {
+    return;
+  }
+  const int fresh = ::open(path_.c_str(), open_flags | O_EXCL, ours.st_mode & 0777);
+  const bool made = fresh >= 0;
+  const int descriptor = made ? fresh : ::open(path_.c_str(), open_flags & ~O_CREAT);
+  if (descriptor < 0) {
+    return; // the old one is better than none
+  }
+  if (made) {
+    ::fchmod(descriptor, ours.st_mode & 0777); // whatever the umask is by now
+  }
+  ::close(descriptor_);
+  descriptor_ = descriptor;
+  write_max_ = write_max(descriptor);
+  torn_ = false;
+}
+
 void line_sink::sink_it_(const spdlog::details::log_msg& message) {
+  follow_name();
   buffer_.clear();
   if (torn_) {
     buffer_ += '\n';

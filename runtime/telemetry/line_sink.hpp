@@ -1,8 +1,11 @@
 // The last step of a log line: one write(2) per line to a descriptor, never blocking for long.
 //
 // Owner: the spdlog logger in log.cpp; base_sink's mutex makes it thread safe. A file is opened for
-// appending and every line is one write, so several processes may share it. Invariant: what could
-// not be written is counted, and the count is told by the next line that goes through.
+// appending and every line is one write, so several processes may share it. Once a second, and when
+// reopen_log_files() was called, the file's name is looked at: where it was given to another file,
+// or to none (log rotation), a new file is opened under it, with the old one's mode. While that
+// fails, the old one is written to. Invariant: what could not be written is counted, and the count
+// is told by the next line that goes through.
 #pragma once
 
 #include "runtime/telemetry/log.hpp"
@@ -17,13 +20,17 @@
 
 namespace tayfa {
 
+/// Every sink looks at its file's name before its next line. Any thread; also from a signal
+/// handler.
+void reopen_log_files();
+
 class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   static result<std::shared_ptr<line_sink>> to_standard_error(log_format);
   static result<std::shared_ptr<line_sink>> to_file(const std::string& path, log_format);
 
-  /// `owned` descriptors are closed with the sink.
-  line_sink(int descriptor, bool owned, log_format format);
+  /// `owned` descriptors are closed with the sink. With a path it is looked at, see above.
+  line_sink(int descriptor, bool owned, log_format format, std::string path = {});
   ~line_sink() override;
   line_sink(const line_sink&) = delete;
   line_sink& operator=(const line_sink&) = delete;
@@ -34,11 +41,15 @@ class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
 
  private:
   bool write_line(std::string_view line);
+  void follow_name();
 
-  const int descriptor_;
+  int descriptor_;
   const bool owned_;
   const log_format format_;
-  const std::size_t write_max_; ///< bytes that one write takes without blocking
+  const std::string path_; ///< empty: not a file of ours
+  std::size_t write_max_;  ///< bytes that one write takes without blocking
+  moment looked_{};        ///< at the name
+  std::uint64_t requests_; ///< to look at it, that were seen
   system_time time_;
   std::string buffer_;
   std::uint64_t dropped_ = 0;

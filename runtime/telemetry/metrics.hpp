@@ -23,6 +23,7 @@ namespace tayfa {
   X(jobs_timed_out, counter, "Jobs that ended TIMED_OUT")                                          \
   X(attempts_started, counter, "Attempts given to a worker")                                       \
   X(attempts_lost, counter, "Attempts whose worker was lost")                                      \
+  X(chunks_dropped, counter, "Stream chunks dropped before a reader received them")                \
   X(reports_fenced, counter, "Worker reports refused because their attempt is not current")        \
   X(engine_restarts, counter, "Engine processes started again")                                    \
   X(engine_kills, counter, "Engine processes killed by their keeper")                              \
@@ -35,6 +36,8 @@ namespace tayfa {
   X(platform_takes, counter, "Takes that RunPod's platform answered with jobs")                    \
   X(platform_troubles, counter, "Calls to RunPod's platform without a usable answer")              \
   X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
+  X(pauses, counter, "Times that the runtime found that it had not run for a while")               \
+  X(paused_seconds, counter, "Seconds in which the runtime did not run")                           \
   X(http_requests, counter, "HTTP requests answered")                                              \
   X(http_refused, counter, "HTTP requests or connections refused by a limit")                      \
   X(remote_posts_refused, counter, "Posts of remote workers about jobs that they do not hold")     \

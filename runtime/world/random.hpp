@@ -1,10 +1,12 @@
-// Randomness as an argument: ids and backoff jitter draw from here, so a seed replays a run.
+// Chance as an argument, so that a seed replays a run: jitter of pauses, the weather of the
+// simulation. Whoever has seen some of its numbers can compute the rest, so nothing that must not
+// be guessed comes from here: ids and keys are capabilities and come from a secret_source
+// (runtime/world/secrets.hpp), which is another type.
 #pragma once
 
 #include <cstdint>
 #include <mutex>
 #include <random>
-#include <string>
 
 namespace tayfa {
 
@@ -15,8 +17,6 @@ class random_source {
 
   /// A number in [0, 1).
   double unit() { return static_cast<double>(next() >> 11) * 0x1.0p-53; }
-  /// A version 4 UUID (RFC 9562), lower case.
-  std::string uuid();
 };
 
 /// mt19937_64 from a seed; from the system's entropy when none is given. Thread safe.

@@ -17,14 +17,17 @@
 #include "runtime/telemetry/feed.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/metrics.hpp"
+#include "runtime/world/byte_budget.hpp"
 #include "runtime/world/clock.hpp"
 #include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
 namespace tayfa {
 
 struct world {
   time_source& time;
-  random_source& random;
+  random_source& random;  ///< jitter; whoever sees it may foretell it
+  secret_source& secrets; ///< ids
   event_log& log;
   metrics& meters;
   engine_host& engines;
@@ -35,6 +38,8 @@ struct world {
   http_poster& post;
   event_feed& feed;
   http_poster& platform; ///< calls to RunPod's platform; apart from webhooks, so that neither waits
+  /// Of answers and webhook bodies on their way, together with the HTTP server.
+  byte_budget answers{std::size_t{256} << 20};
 };
 
 } // namespace tayfa

@@ -21,6 +21,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parents[1] / "runtime/demo")]
 import exchanges  # noqa: E402
+import neighbour_bench  # noqa: E402
 import peers  # noqa: E402
 import pod as pods  # noqa: E402
 import queues  # noqa: E402
@@ -327,6 +328,7 @@ PARTS = {
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
+    "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
 }
 
 

@@ -70,7 +70,7 @@ class instant_worker final : public gpu_worker_actor::base {
     send(queue_, worker_ready{me_, std::move(facts)});
     return {ignore<engine_news>(),
             ignore<model_granted>(),
-            [this](const assign_attempt& m) { assigned(m); },
+            [this](const assign_attempts& m) { assigned(m); },
             ignore<revoke_attempt>(),
             ignore<change_worker_model>(),
             ignore<drain_engine>(),
@@ -80,12 +80,14 @@ class instant_worker final : public gpu_worker_actor::base {
   void on_exit() override { queue_ = nullptr; }
 
  private:
-  void assigned(const assign_attempt& m) {
-    send(queue_, worker_said{me_, protocol::started{m.body.attempt}});
-    protocol::finished said;
-    said.attempt = m.body.attempt;
-    said.output = output_;
-    send(queue_, worker_said{me_, std::move(said)});
+  void assigned(const assign_attempts& m) {
+    for (const auto& body : m.bodies) {
+      send(queue_, worker_said{me_, protocol::started{body.attempt}});
+      protocol::finished said;
+      said.attempt = body.attempt;
+      said.output = output_;
+      send(queue_, worker_said{me_, std::move(said)});
+    }
   }
 
   const worker_ref me_;
@@ -214,6 +216,7 @@ class pod {
 measured measure_actors(const actors_plan& plan) {
   system_time time;
   seeded_random random;
+  system_secrets secrets;
   warnings log;
   metrics meters;
   no_engines engines;
@@ -232,7 +235,8 @@ measured measure_actors(const actors_plan& plan) {
     chosen = std::move(file);
   }
   opened_store jobs{std::move(chosen)};
-  world outside{time, random, log, meters, engines, http, probe, models, *jobs, post, feed, post};
+  world outside{time,  random, secrets, log,  meters, engines, http,
+                probe, models, *jobs,   post, feed,   post};
   const auto knobs = knobs_for(plan);
   pod running{outside, knobs, plan};
   client_crowd clients{running.system(), running.ingress(), plan.clients, plan.payload};

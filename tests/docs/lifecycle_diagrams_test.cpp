@@ -1,6 +1,7 @@
 // The lifecycle diagrams in docs/architecture.md are what the tables say. TAYFA_UPDATE_DOCS=1
 // writes them anew.
 #include "messages/lifecycle.hpp"
+#include "tests/support/places.hpp"
 
 #include <cstdlib>
 #include <fstream>
@@ -10,7 +11,7 @@
 namespace tayfa {
 namespace {
 
-const std::string path = TAYFA_SOURCE_DIR "/docs/architecture.md";
+const std::string path = test::in_source("/docs/architecture.md");
 
 std::string read() {
   std::ifstream in{path};

@@ -74,8 +74,9 @@ class Job:
             error = body["error"]
             if self.kind == "error":
                 return error == self.tag and output is None
-            lost = error.startswith(("max_attempts", "poison"))
-            return lost and (self.kind == "crash" or innocent_fails) and output is None
+            if self.kind == "crash":
+                return error.startswith(("max_attempts", "poison")) and output is None
+            return innocent_fails and error.startswith("max_attempts") and output is None
         if state != "COMPLETED":
             return False
         wanted = {

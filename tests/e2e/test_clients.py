@@ -41,7 +41,7 @@ class many(Case):
             extra.settimeout(10)
             first = b""
             try:
-                extra.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+                extra.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 first = extra.recv(4096)
             except ConnectionError:
                 pass
@@ -70,7 +70,7 @@ class slow(Case):
     def test_a_header_that_never_ends(self):
         pod = self.ready("--http.header_timeout", "500ms")
         connection = self.raw(pod)
-        connection.sendall(b"POST /run HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        connection.sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nX-Slow: ")
         received = self.closed_with(connection)
         self.assertTrue(received == b"" or b" 408 " in received.split(b"\r\n")[0], received)
 
@@ -78,7 +78,7 @@ class slow(Case):
         pod = self.ready("--http.body_timeout", "500ms")
         connection = self.raw(pod)
         connection.sendall(
-            b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+            b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         )
         received = self.closed_with(connection)
         self.assertTrue(received == b"" or b" 408 " in received.split(b"\r\n")[0], received)
@@ -86,13 +86,13 @@ class slow(Case):
     def test_an_idle_connection_is_closed(self):
         pod = self.ready("--http.idle_timeout", "500ms")
         connection = self.raw(pod)
-        connection.sendall(b"GET /ping HTTP/1.1\r\nHost: x\r\n\r\n")
+        connection.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertIn(b" 200 ", self.closed_with(connection).split(b"\r\n")[0])
 
     def test_slow_ones_do_not_hold_up_the_others(self):
         pod = self.ready()
         for _ in range(100):
-            self.raw(pod).sendall(b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n")
+            self.raw(pod).sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
         self.assertEqual(
             pod.post("/runsync", {"input": {"mock_return": 1}}, timeout=10).body["output"], 1
         )
@@ -100,7 +100,7 @@ class slow(Case):
     def test_nor_do_they_hold_up_the_end(self):
         pod = self.ready()
         for _ in range(20):
-            self.raw(pod).sendall(b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 9999\r\n\r\n")
+            self.raw(pod).sendall(b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n")
         self.assertEqual(pod.get("/ping").status, 200)
         self.assertEqual(pod.stop(15), 0, pod.tail())
 
@@ -110,13 +110,13 @@ class rude(Case):
         b"\x00\xff\xfe\r\n\r\n",
         b"GET\r\n\r\n",
         b"GET / HTTP/9.9\r\n\r\n",
-        b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-        b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n",
-        b"POST /run HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-        b"POST /run HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+        b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999999999999\r\n\r\n",
+        b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
+        b"POST /run HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
         b"GET /ping HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(5000)) + b"\r\n",
-        b"GET /v2/%00/%ff/..%2f..%2fetc/passwd HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET /v2/%00/%ff/..%2f..%2fetc/passwd HTTP/1.1\r\nHost: localhost\r\n\r\n",
     )
 
     def test_garbage_is_refused_and_the_pod_lives(self):

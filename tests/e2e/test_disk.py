@@ -86,6 +86,74 @@ class damage(Case):
         file.rename(pod.data / "elsewhere")
         self.assert_refused(pod, file)
 
+    def flip(self, file, at, bit=2):
+        with open(file, "r+b") as f:
+            f.seek(at)
+            byte = f.read(1)[0]
+            f.seek(at)
+            f.write(bytes([byte ^ (1 << bit)]))
+
+    def killed_store(self):
+        pod = self.ready("--slots", "0")
+        jobs = [pod.run({"mock_return": i, "x": "y" * 500}) for i in range(12)]
+        pod.kill()
+        return pod, jobs, pod.data / "store/jobs.sqlite-wal"
+
+    def test_one_bit_of_the_log(self):
+        pod, _, log = self.killed_store()
+        whole = log.read_bytes()
+        frames = (len(whole) - 32) // 4120
+        # Its head, early, late, and in the very last commit, which only the mark tells from a torn end.
+        for at in (20, 32 + 4120 + 300, len(whole) // 2, 32 + (frames - 1) * 4120 + 2000):
+            log.write_bytes(whole)
+            self.flip(log, at)
+            self.assert_refused(pod, log)
+        log.write_bytes(whole)
+        pod = self.again(pod)
+        self.assertEqual(pod.wait_for("store_opened")["waiting"], "12")
+
+    def test_a_log_that_was_cut_or_taken_away(self):
+        pod, _, log = self.killed_store()
+        whole = log.read_bytes()
+        log.write_bytes(whole[: len(whole) - 4120])
+        self.assert_refused(pod, log, "jobs.mark")
+        log.unlink()
+        self.assert_refused(pod, log, "jobs.mark")
+        (log.parent / "jobs.mark").unlink()  # as the message says: go on without it
+        pod = self.again(pod)
+        self.assertEqual(pod.wait_for("store_opened")["waiting"], "0")
+
+    def test_one_bit_of_a_result_fails_that_job_alone(self):
+        pod = self.ready()
+        mark = "THE-RESULT-" + "0123456789" * 20
+        jobs = [pod.run({"mock_return": mark}), pod.run({"mock_return": "other"}), pod.run({"mock_return": TALE})]
+        for job in jobs:
+            pod.wait_job(job, "COMPLETED")
+        self.assert_stops(pod)
+        file = pod.data / "store/jobs.sqlite"
+        data = file.read_bytes()
+        # The input holds it as well, and is released: it is the last one written that counts.
+        for at in (i for i in range(len(data)) if data.startswith(mark.encode(), i)):
+            self.flip(file, at + 15)
+        for blob in (pod.data / "store/blobs").rglob("*"):
+            if blob.is_file():
+                self.flip(blob, 1000)
+        pod = self.again(pod)
+        pod.wait_listening()
+        self.assertEqual(pod.wait_for("job_damaged")["job"], jobs[0])
+        self.assertEqual(pod.status(jobs[1])["output"], "other")
+        for job in (jobs[0], jobs[2]):
+            answer = pod.status(job)
+            self.assertEqual(answer["status"], "FAILED", answer)
+            self.assertIn("store_corrupt", str(answer))
+            self.assertNotIn("output", answer)
+        self.assertEqual(pod.post(f"/retry/{jobs[0]}").status, 409)
+        pod.kill()  # what was left of it is durable, and is not found damaged again
+        pod = self.again(pod)
+        pod.wait_listening()
+        self.assertEqual(pod.status(jobs[0])["status"], "FAILED")
+        self.assertNotIn("job_damaged", pod.tail())
+
     def test_a_torn_log_costs_nothing_that_was_accepted_before_it(self):
         pod = self.ready("--slots", "0")
         jobs = [pod.run({"mock_return": i}) for i in range(5)]
@@ -96,6 +164,51 @@ class damage(Case):
         pod = self.again(pod)
         pod.wait_listening()
         self.assertEqual({pod.status(x)["status"] for x in jobs}, {"IN_QUEUE"})
+
+
+class moved_away(Case):
+    """The name and the promise go together."""
+
+    def assert_ends(self, change):
+        pod = self.ready("--slots", "0")
+        job = pod.run({"mock_return": 1})
+        change(pod)
+        with contextlib.suppress(ConnectionError, http.client.HTTPException):
+            answer = pod.post("/run", {"input": {"mock_return": 2}})
+            self.assertNotEqual(answer.status, 200, "accepted under a name that nobody will find")
+        self.assertEqual(pod.wait_exit(), INTERNAL, pod.tail())
+        self.assertIn("store_failed", pod.tail())
+        return pod, job
+
+    def test_the_folder_is_renamed(self):
+        self.assert_ends(lambda pod: (pod.data / "store").rename(pod.data / "elsewhere"))
+
+    def test_the_file_is_removed(self):
+        self.assert_ends(lambda pod: (pod.data / "store/jobs.sqlite").unlink())
+
+    def test_a_copy_takes_the_place_of_the_file(self):
+        def copy(pod):
+            file = pod.data / "store/jobs.sqlite"
+            shutil.copy(file, file.with_name("copy"))
+            file.with_name("copy").rename(file)
+
+        self.assert_ends(copy)
+
+    def test_the_log_is_removed(self):
+        self.assert_ends(lambda pod: (pod.data / "store/jobs.sqlite-wal").unlink())
+
+    def test_the_lock_is_replaced(self):
+        def replace(pod):
+            (pod.data / "lock").unlink()
+            (pod.data / "lock").touch()
+
+        self.assert_ends(replace)
+
+    def test_a_pod_without_work_notices_as_well(self):
+        pod = self.ready("--slots", "0")
+        (pod.data / "store").rename(pod.data / "elsewhere")
+        self.assertEqual(pod.wait_exit(), INTERNAL, pod.tail())
+        self.assertIn("store_failed", pod.tail())
 
 
 def small_disk(folder, size, options="rw"):
@@ -191,6 +304,46 @@ class full_disk(Case):
         self.fill(pod)
         self.submit_until_full(pod, "z" * 3000)
         self.assertEqual(pod.stop(), OK)
+
+    def test_what_was_accepted_can_be_ended_on_a_full_disk(self):
+        pod = self.pod_on("16m", "--slots", "0")
+        pod.wait_listening()
+        first = pod.run({"mock_return": "kept"})
+        self.assertEqual(pod.post(f"/cancel/{first}").status, 200)
+        accepted = self.submit_until_full(pod, "x" * 50_000)
+        filler = self.fill(pod)
+        self.assertGreater(len(accepted), 20)
+        for job in accepted[:10]:
+            self.assertEqual(pod.post(f"/cancel/{job}").status, 200)
+        self.assertEqual(pod.get(f"/status/{accepted[0]}?ttl=3600000").status, 200)
+        self.assertEqual(pod.post(f"/drop/{first}").status, 200)
+        self.assert_full(pod.post("/run", {"input": {}}), pod)
+        purged = pod.post("/purge-queue")
+        self.assertEqual((purged.status, purged.body["removed"]), (200, len(accepted) - 10))
+        self.assertEqual({pod.status(x)["status"] for x in accepted}, {"CANCELLED"})
+        # The filler stays: what the purge has freed is given back by itself.
+        self.eventually(lambda: pod.post("/run", {"input": {}}).status == 200, "there is room")
+        filler.unlink()
+        self.assert_stops(pod)
+
+    def test_what_is_refused_does_not_happen_later(self):
+        pod = self.pod_on("16m", "--slots", "0")
+        pod.wait_listening()
+        accepted = self.submit_until_full(pod, "x" * 50_000)
+        # Somebody takes every byte that the store gives up.
+        (self.disk_of(pod) / "store/reserve").write_bytes(b"")
+        filler = self.fill(pod)
+        fates = {}
+        for job in accepted:
+            answer = pod.post(f"/cancel/{job}")
+            if answer.status != 200:
+                self.assert_full(answer, pod)
+            fates[job] = "CANCELLED" if answer.status == 200 else "IN_QUEUE"
+            self.assertEqual(pod.status(job)["status"], fates[job])
+        filler.unlink()
+        self.eventually(lambda: pod.post("/run", {"input": {}}).status == 200, "there is room")
+        self.assertEqual({x: pod.status(x)["status"] for x in accepted}, fates)
+        self.assert_stops(pod)
 
     def test_a_disk_that_is_full_at_the_start(self):
         pod = self.pod_on("4k")

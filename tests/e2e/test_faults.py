@@ -152,8 +152,8 @@ class kill_of_an_engine(Case):
         pod.wait_job(job, "COMPLETED")
 
     def test_jobs_under_repeated_kills_all_end_once(self):
-        # A job that is hit three times in a row would be taken for the one that kills its engines.
-        patience = ("--queue.max_attempts", "50", "--queue.poison_after", "100")
+        # A job that is hit again and again is not taken for one that ends its engines.
+        patience = ("--queue.max_attempts", "50", "--queue.poison_after", "1")
         pod = self.ready("--slots", "2", "--engine.restart_intensity", "1000", *patience)
         jobs = [pod.run({"mock_return": i, "mock_delay": 0.05}) for i in range(60)]
         for wanted in range(5, 45, 5):

@@ -70,6 +70,30 @@ class image(Case):
         pod = self.ready(listen="", environment={**settings(), "PORT": port})
         self.assertEqual(pod.wait_for("listening")["address"], f"0.0.0.0:{port}")
         self.assertEqual(self.health_of({"PORT": port}), 0)
+        self.assertEqual(pod.post("/purge-queue").status, 401, "nobody is let in without a key")
+        key = re.findall(r"\btayfa_[A-Za-z0-9_-]{43}\b", pod.tail(1_000))
+        self.assertEqual(len(key), 1, "which was printed, once")
+        self.assertEqual(pod.post("/purge-queue", headers={"Authorization": key[0]}).status, 200)
+
+    def test_on_an_endpoint_of_runpods_the_platform_asks_for_the_key(self):
+        port = pods.steady_address().rpartition(":")[2]
+        around = {**settings(), "PORT": port, "RUNPOD_ENDPOINT_ID": "e-1", "RUNPOD_POD_ID": "p-1"}
+        pod = self.start(listen="", environment=around)
+        pod.port = int(port)
+        self.eventually(lambda: self.health_of({"PORT": port}) == 0, "it is ready")
+        self.assertEqual(pod.get("/health").status, 200)
+        self.assertNotRegex(pod.tail(1_000), r"\btayfa_[A-Za-z0-9_-]{43}\b")
+
+    def test_a_worker_of_runpods_listens_on_the_loopback_and_needs_no_key(self):
+        around = {
+            **settings(),
+            "TAYFA_HTTP_LISTEN": "127.0.0.1:0",
+            "RUNPOD_WEBHOOK_GET_JOB": "http://127.0.0.1:9/take/$ID",
+            "RUNPOD_WEBHOOK_POST_OUTPUT": "http://127.0.0.1:9/done/$ID",
+        }
+        pod = self.start("--engine.on_unfit", "go_on", listen="", environment=around)
+        self.assertTrue(pod.wait_for("listening")["address"].startswith("127.0.0.1:"))
+        self.assertNotRegex(pod.tail(1_000), r"\btayfa_[A-Za-z0-9_-]{43}\b")
 
     def test_its_entry_point_is_a_command_of_ours(self):
         words = json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", FINAL, re.M).group(1))

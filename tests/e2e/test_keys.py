@@ -1,5 +1,6 @@
 """API keys from end to end: the command that makes them, the pod that asks for them."""
 
+import contextlib
 import os
 import stat
 
@@ -73,6 +74,60 @@ class keys(Case):
         self.eventually(
             lambda: pod.get("/slots", headers=self.bearer(first)).status == 401, "it is gone"
         )
+        self.assert_stops(pod)
+
+    def test_a_workers_name_belongs_to_its_key(self):
+        data = self.folder()
+        mine, theirs = (self.make(data, "--name", x, "--scope", "worker") for x in ("k1", "k2"))
+        root = self.make(data, "--name", "root", "--scope", "operator")
+        pod = self.start("--slots", "0", data=data)
+        pod.wait_listening()
+        pod.wait_for("state", machine="pod", to="READY")
+
+        def ask(key, method, path, body=None):
+            return pod.request(method, path, body, headers={"Authorization": key})
+
+        job = ask(root, "POST", "/run", {"input": {"x": 1}}).body["id"]
+        self.assertEqual(ask(mine, "GET", "/job-take/w1").body["id"], job)
+        forged = {"output": "forged"}
+        for method, path, body in (
+            ("POST", f"/job-done/w1/{job}", forged),
+            ("POST", f"/job-done/w1/{job}", {"error": "forged"}),
+            ("POST", f"/job-done/w1/{job}", {"status": "IN_PROGRESS", "output": "forged"}),
+            ("POST", f"/job-stream/w1/{job}", forged),
+            ("GET", f"/ping/w1?job_id={job}", None),
+            ("GET", "/ping/w1?status=unhealthy&check=a&reason=b", None),
+            ("GET", "/job-take/w1", None),
+            ("GET", "/job-take-batch/w1?batch_size=4", None),
+            ("GET", "/job-stop/w1", None),
+        ):
+            with self.subTest(path=path, body=body):
+                answer = ask(theirs, method, path, body)
+                self.assertEqual(answer.status, 403, answer.body)
+        # Of a result that is too large its job hears: only when its own worker brings it.
+        with contextlib.suppress(OSError):  # it is refused before all of it is sent
+            ask(theirs, "POST", f"/job-done/w1/{job}", {"output": "x" * 25_000_000})
+        self.assertEqual(ask(theirs, "POST", f"/job-done/w2/{job}", forged).status, 404)
+        self.assertEqual(ask(root, "GET", f"/status/{job}").body["status"], "IN_PROGRESS")
+        self.assertEqual(ask(mine, "POST", f"/job-done/w1/{job}", {"output": 7}).status, 200)
+        self.assertEqual(ask(root, "GET", f"/status/{job}").body["output"], 7)
+        self.assert_stops(pod)
+
+    def test_a_key_that_is_bound_to_a_worker(self):
+        data = self.folder()
+        bound = self.make(data, "--name", "k1", "--scope", "worker", "--worker", "gpu-1")
+        other = self.make(data, "--name", "k2", "--scope", "worker")
+        pod = self.ready(data=data)
+
+        def ping(key, worker):
+            return pod.get(f"/ping/{worker}", headers={"Authorization": key}).status
+
+        self.assertEqual(ping(bound, "gpu-1"), 200)
+        self.assertEqual(ping(bound, "gpu-2"), 403)
+        self.assertEqual(ping(other, "gpu-1"), 403)
+        self.assertEqual(ping(other, "gpu-2"), 200)
+        wrong = self.tayfa("key", "new", "--data", data, "--name", "k3", "--worker", "gpu-3")
+        self.assertEqual(wrong.returncode, BAD_USAGE, "a client is no worker")
         self.assert_stops(pod)
 
     def test_the_commands_bring_their_key(self):

@@ -257,7 +257,7 @@ class StormCase(Case):
 class kill_storm(StormCase):
     def test_every_accepted_job_has_one_result_of_its_own(self):
         size = Size(jobs=300, crashes=2, strikes=12, pause=(0.05, 0.4), delay=0.1, clients=6)
-        self.storm(size, "--queue.poison_after", "8", attempts=100)
+        self.storm(size, attempts=100)
 
     def test_attempts_are_bounded(self):
         size = Size(jobs=80, crashes=2, strikes=8, pause=(0.05, 0.3), delay=0.1, clients=4)
@@ -268,7 +268,7 @@ class kill_storm(StormCase):
 class slow_kill_storm(StormCase):
     def test_every_accepted_job_has_one_result_of_its_own(self):
         size = Size(jobs=2000, crashes=4, strikes=60, pause=(0.3, 1.5), delay=0.5, clients=8)
-        self.storm(size, "--queue.poison_after", "8", attempts=100)
+        self.storm(size, attempts=100)
 
     def test_attempts_are_bounded(self):
         size = Size(jobs=400, crashes=4, strikes=20, pause=(0.3, 1.5), delay=0.5, clients=8)

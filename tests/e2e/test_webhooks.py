@@ -226,6 +226,44 @@ class nobody_waits(HookCase):
             self.wait_told(pod, told)
         self.assertEqual(pod.stop(), OK)
 
+    def hang(self, pod, hooks, jobs, one_host):
+        """So many jobs of Bob's, whose receivers take the call and never answer."""
+        hooks.script("/dead", NEVER)
+        for i in range(jobs):
+            host = "127.0.0.1" if one_host else f"127.0.{1 + i // 250}.{1 + i % 250}"
+            url = hooks.url("/dead", host=host)
+            job = pod.run({"mock_return": i}, webhook=url, policy={"tenant": "bob"})
+        pod.wait_job(job, "COMPLETED")
+
+    def test_a_tenant_whose_receivers_hang_holds_up_no_other(self):
+        for one_host in (False, True):
+            with self.subTest(one_host=one_host), HookReceiver("0.0.0.0") as hooks:
+                pod = self.ready(*LOOPBACK, "--slots", "2", "--webhook.calls", "8")
+                self.hang(pod, hooks, 60, one_host)
+                # Her calls take none of the time-out of his, which is 10 s.
+                alice = [
+                    pod.run({"mock_return": i}, webhook=hooks.url(), policy={"tenant": "alice"})
+                    for i in range(5)
+                ]
+                told = hooks.wait(5, "/hook", timeout=9)
+                self.assertEqual({x.json["id"] for x in told}, set(alice))
+                bobs = len(hooks.posts("/dead"))
+                self.assertLessEqual(bobs, 4, "half of the places")
+                self.assertEqual(pod.stop(), OK)
+
+    def test_those_that_wait_cost_no_try_and_are_not_forgotten(self):
+        with HookReceiver("0.0.0.0") as hooks:
+            options = [*QUICKLY, "--slots", "2", "--webhook.calls", "4", "--webhook.tries", "1"]
+            pod = self.ready(*options)
+            self.hang(pod, hooks, 20, False)
+            begun = len(hooks.wait(2, "/dead"))
+            self.assertEqual(begun, 2)
+            pod.kill()
+            hooks.script("/dead", 200)
+            self.again(pod).wait_ready()
+            told = hooks.wait(begun + 20, "/dead")[begun:]
+            self.assertEqual(sorted(x.json["output"] for x in told), list(range(20)))
+
     def test_many_are_all_told_once(self):
         pod = self.ready(*QUICKLY, "--slots", "4")
         jobs = {self.submit(pod, {"mock_return": i}): i for i in range(150)}

@@ -53,11 +53,12 @@ class session {
       break;
     case 14: {
       const auto id = job();
-      obey(table_->notified(now_, id, in_.below(2) == 0));
+      obey(table_->notified(now_, id, table_->hook_call(id),
+                            static_cast<hook_answer>(in_.below(3))));
       break;
     }
     case 15: table_->renewed(now_, worker(), attempt()); break;
-    case 16: static_cast<void>(table_->read_stream(now_, job())); break;
+    case 16: read(); break;
     case 17: commit(); break;
     case 18: refuse(); break;
     case 19: rarely(); break;
@@ -99,6 +100,13 @@ class session {
     return out;
   }
 
+  void read() {
+    const auto id = job();
+    const auto found = table_->read_stream(now_, id);
+    if (found && in_.below(2) == 0) {
+      table_->chunks_received(id, found->last - std::min<std::uint64_t>(found->last, in_.below(3)));
+    }
+  }
   job_id job() { return job_id{"j" + std::to_string(ids_ - std::min(ids_, in_.below(6)))}; }
   worker_ref worker() {
     const auto which = in_.below(slots + remotes);
@@ -236,6 +244,7 @@ class session {
     f.name = "slot-9";
     f.lease = milliseconds{kind % 2 == 0 ? 900 : 0};
     asks.capacity = f.capacity;
+    asks.hand_overs = f.hand_overs = table_->hand_overs(slot) - (kind % 3 == 0 ? 1 : 0);
     obey(table_->worker_joined(now_, {slot, asks.incarnation}, f));
   }
   void lose_remote() {
@@ -358,6 +367,8 @@ class session {
     const auto number = g.worker.slot.value - first_remote_slot;
     fuzz::require(table_->held(g.worker.slot) <= asks_[number].capacity,
                   "a remote worker is given what it asks for");
+    fuzz::require(g.hand_over == asks_[number].hand_overs + 1,
+                  "a remote worker is given nothing before it has heard of what it was given");
     const auto job = table_->inspect(now_, g.message.attempt.job);
     fuzz::require(!job || job->endpoint == (number == 0 ? "e0" : "e1"),
                   "a remote worker is given jobs of its endpoint");
@@ -394,6 +405,7 @@ class session {
   struct asking {
     std::uint64_t incarnation = 0;
     std::uint32_t capacity = 0;
+    std::uint64_t hand_overs = 0; ///< that it has heard of
   };
   std::array<asking, remotes> asks_ = {};
   std::uint64_t incarnations_ = 0;

@@ -1,10 +1,13 @@
-"""How a worker begins and ends: fitness, SIGTERM at every point, kill -9."""
+"""How a worker begins and ends: fitness, SIGTERM at every point, kill -9, and a while in which it does not run."""
 
+import signal
+import time
 import urllib.parse
 
 from scenarios import Either, Within, scenario
 
 HOLD = 6.0
+PAUSE_S = 4.0  # longer than the take and its linger may last
 
 
 def ended(g, soon):
@@ -148,3 +151,33 @@ def sigterm_while_a_job_runs_too_long(g):
     code = g.worker.wait_exit(30)
     known = g.platform.job(job)
     return {"code": code, "state": known.state, "why": "stopping" in str(known.error)}
+
+
+@scenario(
+    tayfa={"states": ["COMPLETED", "COMPLETED"], "attempts": [1, 1], "results": [1, 1]},
+    sdk={},
+    why="the SDK's own time-outs cannot be made short",
+    workers=("tayfa",),
+    words=("--runpod.take_timeout", "1s", "--engine.heartbeat", "100ms"),
+)
+def a_worker_that_is_stopped_for_a_while(g):
+    """A job is running, and another one comes with the answer to a take that waits in the socket
+    longer than any take may last.
+    """
+    first = g.platform.enqueue({"mock_delay": 1, "mock_return": 1})
+    g.start(concurrency=2)
+    g.platform.wait_taken(first)
+    g.platform.wait_polls()
+    g.worker.signal(signal.SIGSTOP)
+    second = g.platform.enqueue({"mock_return": 2})
+    g.platform.wait_taken(second)
+    time.sleep(PAUSE_S)
+    g.worker.signal(signal.SIGCONT)
+    g.platform.wait_result(first, second)
+    jobs = [g.platform.job(x) for x in (first, second)]
+    lines = [x for line in g.worker.log.splitlines() for x in [line] if "to=IN_PROGRESS" in x]
+    return {
+        "states": [x.state for x in jobs],
+        "attempts": [sum(x.id in line for line in lines) for x in jobs],
+        "results": [len(x.results) for x in jobs],
+    }

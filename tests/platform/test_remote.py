@@ -138,6 +138,31 @@ class sdk_workers(RemoteCase):
         self.assert_numbers(pod, jobs)
         self.assertGreater(pod.get("/v2/tayfa/health").body["jobs"]["retried"], 0)
 
+    def handed_out(self, pod):
+        """How often each job was: none in vain, where nothing goes wrong."""
+        return collections.Counter(x["job"] for x in pod.moves("job") if x["to"] == "IN_PROGRESS")
+
+    def test_a_worker_gets_as_many_as_it_asks_for(self):
+        pod = self.queue()
+        jobs = self.run_numbers(pod, 24, 0)
+        worker = self.worker(pod, "w1", concurrency=8)
+        self.assert_ended_once(pod, jobs)
+        self.assert_numbers(pod, jobs)
+        self.assertEqual(self.handed_out(pod), dict.fromkeys(jobs, 1))
+        self.assertEqual(pod.get("/v2/tayfa/health").body["jobs"]["retried"], 0)
+        # The SDK asks once a second: three takes of eight, not more of fewer.
+        self.assertEqual(worker.log.count("Jobs in queue: 8"), 3, worker.log)
+
+    def test_workers_that_ask_for_different_numbers_burn_no_attempt(self):
+        pod = self.queue()
+        jobs = self.run_numbers(pod, 40, 0.05)
+        for i, concurrency in enumerate((1, 3, 8)):
+            self.worker(pod, f"w{i}", concurrency=concurrency)
+        jobs += self.run_numbers(pod, 40, 0)
+        for job in jobs:
+            pod.wait_job(job, "COMPLETED", 60)
+        self.assertEqual(self.handed_out(pod), dict.fromkeys(jobs, 1))
+
     def test_one_ends_when_it_is_told_to(self):
         pod = self.queue()
         leaving, staying = self.worker(pod, "w1"), self.worker(pod, "w2")

@@ -6,7 +6,8 @@ check_dockerfile.py [ROOT]      libraries of built programs: TAYFA_BUILD_DIR
 
 What is copied exists and is not ignored, stages are named before use, base images are pinned,
 nothing is fetched by ADD, the final stage is not root, has a health check and an entry point that
-is built, and every package is known to apt.
+is built, asks for a key, and every package is known to apt. No page tells anybody to publish a port
+to every interface.
 """
 
 import fnmatch
@@ -99,11 +100,28 @@ def check_dockerfile(root, text):
         final[word] = rest
     if final.get("USER", "root").split(":")[0] in ROOT_USERS:
         yield "Dockerfile: the final stage runs as root"
+    if re.search(r"\bTAYFA_HTTP_ALLOW_PUBLIC=(true|1|yes|on)\b", text):
+        yield "Dockerfile: TAYFA_HTTP_ALLOW_PUBLIC lets everybody who reaches the port do everything, without a key"
     for word in ("ENTRYPOINT", "HEALTHCHECK"):
         if word not in final:
             yield f"Dockerfile: the final stage has no {word}"
     if not final.get("ENTRYPOINT", "[").startswith("["):
         yield "Dockerfile: ENTRYPOINT must be a list, so that signals reach the program and no shell"
+
+
+PUBLISHED = re.compile(r"(?:-p|--publish)[ =]([0-9.:\[\]a-f]*\d)")
+
+
+def check_published(where, text):
+    """What we tell people to type publishes a port to their own machine only: docker's plain -p 8000:8000 is every
+    interface, and goes past the host's firewall.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if "docker" not in line and "podman" not in line:
+            continue
+        for target in PUBLISHED.findall(line):
+            if not target.startswith(("127.", "[::1]")):
+                yield f"{where}:{number}: -p {target} publishes to every interface; write 127.0.0.1:{target}"
 
 
 def listed(text):
@@ -179,10 +197,12 @@ COPY missing.txt /
 RUN apt-get install -y vim
 FROM debian AS two
 COPY --from=three /a /a
+ENV A=1 TAYFA_HTTP_ALLOW_PUBLIC=true
 USER root
 ENTRYPOINT tayfa serve
 """
     found = "\n".join(check_dockerfile(root, bad))
+    found += "\n".join(check_published("x", "docker run -p 8000:8000 tayfa\ndocker run --publish=0.0.0.0:1:1 t\n"))
     expected = (
         "debian:latest has no fixed tag",
         "ADD is not used",
@@ -193,8 +213,12 @@ ENTRYPOINT tayfa serve
         "runs as root",
         "no HEALTHCHECK",
         "must be a list",
+        "TAYFA_HTTP_ALLOW_PUBLIC",
+        "x:1: -p 8000:8000 publishes",
+        "x:2: -p 0.0.0.0:1:1 publishes",
     )
     missed = [text for text in expected if text not in found]
+    missed += check_published("x", "docker run -p 127.0.0.1:8000:8000 tayfa\nmkdir -p 8000\n")
     packages = "\n".join(check_packages("build g++\nbuild a # x\nbuild a # y\nother b # z\n"))
     missed += [
         text for text in ("no reason", "listed twice", "group package") if text not in packages
@@ -209,6 +233,8 @@ def main():
     packages = (root / "runtime/setup/packages.txt").read_text()
     problems = self_test()
     problems += check_dockerfile(root, (root / "Dockerfile").read_text())
+    for page in (root / "Dockerfile", root / "README.md", *sorted((root / "docs").glob("*.md"))):
+        problems += check_published(page.relative_to(root), page.read_text())
     problems += check_packages(packages)
     names = sorted({words[1] for _, words, _ in listed(packages) if len(words) == 2})
     if apt_knows_packages():

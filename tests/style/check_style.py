@@ -28,6 +28,12 @@ CAF = re.compile(r"<caf/")
 TORCH = re.compile(r"<(torch|ATen|c10)/")
 SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
 WORLD = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|random_device|(system|steady|high_resolution)_clock::now)\b")
+# Numbers that follow from those before, and the simulation's ids: where they are made into a secret it is none.
+PREDICTABLE = re.compile(r"\b(mt19937(_64)?|minstd_rand0?|ranlux\w+|knuth_b|default_random_engine|[dlm]rand48|rand_r|seeded_secrets)\b")
+PREDICTABLE_ALLOWED = ("runtime/world/random.", "runtime/store/sim_", "actors/sim/", "tests/")
+# Timers of the system and of libraries go on while the pod does not run; these places know how to deal with that.
+RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
+TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]*[>"])', re.M)
@@ -160,12 +166,21 @@ class Checker:
             self.add(name, line, "layers", f"{here} includes {target}: includes point only down ({' <- '.join(LAYERS)})")
 
     def check_world(self, name, code):
+        if not name.startswith(TIMERS_ALLOWED):
+            for match in RAW_TIMER.finditer(code):
+                words = "goes on while the pod does not run (send_timer, when_due, time_source::until)"
+                self.add(name, line_of(code, match.start()), "timers", f"{match.group(0)}: {words}")
         in_tests = name.startswith("tests/")
-        if name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED):
-            return
-        for match in (SLEEPS if in_tests else WORLD).finditer(code):
+        allowed = name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED)
+        for match in () if allowed else (SLEEPS if in_tests else WORLD).finditer(code):
             words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/world)"
             self.add(name, line_of(code, match.start()), "world", f"{match.group(0)}: {words}")
+
+        if name.startswith(PREDICTABLE_ALLOWED):
+            return
+        for match in PREDICTABLE.finditer(code):
+            self.add(name, line_of(code, match.start()), "predictable",
+                     f"{match.group(0)}: ids and keys come from a secret_source, chance from a random_source (runtime/world)")
 
     def check_size(self, name, text, code):
         lines = text.count("\n") + (not text.endswith("\n"))

@@ -88,6 +88,24 @@ class StyleTest(unittest.TestCase):
                      "std::chrono::steady_clock::now()", "std::random_device{}()"):
             self.expect("world", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
 
+    def test_what_can_be_foretold_is_drawn_in_one_place(self):
+        for place in ("cluster/program/bad.cpp", "runtime/host/bad.cpp", "runtime/world/secrets.cpp"):
+            for call in ("std::mt19937_64 e{7}", "std::minstd_rand e", "sim::seeded_secrets ids{7}"):
+                self.expect("predictable", place, f"void f() {{ {call}; }}\n")
+                (self.root / place).unlink()
+        self.write("actors/sim/fine.hpp", HEADER + "inline std::mt19937_64 e;\n")
+        self.write("tests/unit/fine.cpp", "sim::seeded_secrets ids{7};\n")
+        self.assertEqual(self.rules(), [])
+
+    def test_no_watchdog_judges_by_a_timer_that_goes_on_in_a_pause(self):
+        for call in ("delayed_send(this, delay, timer{})", "on([this](const timer& m) { late(m); })",
+                     "request(queue, caf::timespan{patience}, are_you_there{})",
+                     "curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 5L)"):
+            self.expect("timers", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
+        self.write("actors/common.hpp", "// What all share.\n#pragma once\nvoid f() { delayed_send(1); }\n")
+        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, are_you_there{}); }\n")
+        self.assertEqual(self.rules(), [])
+
     def test_tests_do_not_sleep_but_may_measure(self):
         self.expect("world", "tests/unit/bad.cpp", "void f() { std::this_thread::sleep_for(1s); }\n")
         self.write("tests/unit/bad.cpp", "auto f() { return std::chrono::steady_clock::now(); }\n")

@@ -1,16 +1,15 @@
 #include "cluster/program/keys/commands.hpp"
 
 #include "runtime/access/key_file.hpp"
+#include "runtime/access/key_maker.hpp"
 #include "runtime/access/keys.hpp"
 #include "runtime/telemetry/table.hpp"
 
-#include <algorithm>
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <iostream>
 #include <memory>
-#include <unistd.h>
 
 namespace tayfa {
 
@@ -32,10 +31,16 @@ result<access::access_key> key_of(const new_key& wanted) {
   key.name = wanted.name;
   key.tenant = wanted.tenant;
   key.endpoints = wanted.endpoints;
+  key.worker_name = wanted.worker;
   for (const auto& word : wanted.scopes) {
     if (!access::add_scope(key, word)) {
       return fail(errc::bad_usage, "--scope takes client, worker and operator, not " + word);
     }
+  }
+  if (key.worker && access::bound_to_a_tenant(key)) {
+    return fail(errc::bad_usage,
+                "a worker runs the jobs of all tenants of its endpoints: leave out "
+                "--tenant or the scope worker");
   }
   const auto line = access::key_line(key); // says what the file could not
   return line ? result<access::access_key>{std::move(key)}
@@ -45,27 +50,6 @@ result<access::access_key> key_of(const new_key& wanted) {
 result<std::vector<access::access_key>> keys_in(const std::string& file, std::string_view text) {
   auto keys = access::parse_keys(text);
   return keys ? std::move(keys) : fail(errc::bad_config, file + ", " + keys.error().text);
-}
-
-/// The file's text with one more key.
-result<std::string> with_key(const std::string& file, std::string text,
-                             const access::access_key& key) {
-  const auto keys = keys_in(file, text);
-  if (!keys) {
-    return fail(keys.error());
-  }
-  if (std::any_of(keys->begin(), keys->end(),
-                  [&key](const auto& each) { return each.name == key.name; })) {
-    return fail(errc::bad_usage, "a key is named " + key.name + " already");
-  }
-  const auto line = access::key_line(key);
-  if (!line) {
-    return fail(line.error());
-  }
-  text += text.empty() || text.ends_with('\n') ? "" : "\n";
-  text += *line + '\n';
-  const auto read = keys_in(file, text); // not too many, not too large
-  return read ? result<std::string>{std::move(text)} : fail(read.error());
 }
 
 std::string joined(const std::vector<std::string>& words, std::string_view nothing) {
@@ -87,37 +71,17 @@ int finish(std::ostream& out, std::ostream& err) {
 
 } // namespace
 
-result<key_bytes> system_key_bytes() {
-  key_bytes bytes{};
-  if (::getentropy(bytes.data(), bytes.size()) != 0) {
-    return fail(errc::io_error, "the system has no random numbers");
-  }
-  return bytes;
-}
-
-int run_key_new(const new_key& wanted, const key_source& source, std::ostream& out,
+int run_key_new(const new_key& wanted, secret_source& secrets, std::ostream& out,
                 std::ostream& err) {
-  auto key = key_of(wanted);
+  const auto key = key_of(wanted);
   if (!key) {
     return refuse(key.error(), err);
   }
-  const auto bytes = source();
-  if (!bytes) {
-    return refuse(bytes.error(), err);
+  const auto text = access::make_key(wanted.file, *key, secrets);
+  if (!text) {
+    return refuse(text.error(), err);
   }
-  const std::string text = access::key_text(*bytes);
-  const auto digest = access::digest_of(text);
-  if (!digest) {
-    return refuse(digest.error(), err);
-  }
-  key->digest = *digest;
-  const auto changed = access::change_key_file(wanted.file, [&wanted, &key](std::string before) {
-    return with_key(wanted.file, std::move(before), *key);
-  });
-  if (!changed) {
-    return refuse(changed.error(), err);
-  }
-  out << text << '\n';
+  out << *text << '\n';
   err << "the key " << key->name << " (" << access::scopes_text(*key) << ") is in " << wanted.file
       << "; it is shown only here\n";
   return finish(out, err);
@@ -132,10 +96,11 @@ int run_key_list(const std::string& file, std::ostream& out, std::ostream& err) 
   if (!keys) {
     return refuse(keys.error(), err);
   }
-  std::vector<std::vector<std::string>> rows{{"NAME", "SCOPES", "TENANT", "ENDPOINTS"}};
+  std::vector<std::vector<std::string>> rows{{"NAME", "SCOPES", "TENANT", "ENDPOINTS", "WORKER"}};
   for (const auto& key : *keys) {
     rows.push_back({key.name, access::scopes_text(key), key.tenant.empty() ? "any" : key.tenant,
-                    joined(key.endpoints, "all")});
+                    joined(key.endpoints, "all"),
+                    key.worker_name.empty() ? "any" : key.worker_name});
   }
   out << text::table(rows);
   return finish(out, err);
@@ -188,10 +153,13 @@ void add_key_command(CLI::App& app, int& exit_code) {
   make->add_option("--tenant", options->wanted.tenant, "its jobs are this tenant's");
   make->add_option("--endpoint", options->wanted.endpoints, "only this endpoint; may be repeated")
       ->delimiter(',');
+  make->add_option("--worker", options->wanted.worker,
+                   "as a worker it is the one of this name, which no other key may use");
   add_place(*make, options);
   make->callback([options, &exit_code] {
     options->wanted.file = options->path();
-    exit_code = run_key_new(options->wanted, system_key_bytes, std::cout, std::cerr);
+    system_secrets secrets;
+    exit_code = run_key_new(options->wanted, secrets, std::cout, std::cerr);
   });
 
   CLI::App* const list = cmd->add_subcommand("list", "who has a key, and for what");

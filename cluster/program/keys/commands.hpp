@@ -4,10 +4,8 @@
 // A key is shown once, when it is made; the file has only its SHA-256.
 #pragma once
 
-#include "messages/error.hpp"
+#include "runtime/world/secrets.hpp"
 
-#include <array>
-#include <functional>
 #include <iosfwd>
 #include <string>
 #include <vector>
@@ -25,25 +23,19 @@ struct key_exit {
   static constexpr int failed = 70;   ///< the system said no, or the output could not be written
 };
 
-using key_bytes = std::array<unsigned char, 32>;
-/// Fills the bytes from a source that nobody can guess.
-using key_source = std::function<result<key_bytes>()>;
-
 struct new_key {
   std::string file{};
   std::string name{};
   std::vector<std::string> scopes{"client"};
   std::string tenant{};
   std::vector<std::string> endpoints{};
+  std::string worker{};
 };
 
 /// The key goes to `out`, alone on its line; what was done to `err`.
-int run_key_new(const new_key&, const key_source&, std::ostream& out, std::ostream& err);
+int run_key_new(const new_key&, secret_source&, std::ostream& out, std::ostream& err);
 int run_key_list(const std::string& file, std::ostream& out, std::ostream& err);
 int run_key_remove(const std::string& file, const std::string& name, std::ostream& err);
-
-/// The system's own source (getentropy).
-result<key_bytes> system_key_bytes();
 
 /// The exit code goes to `exit_code`, which outlives the parsing.
 void add_key_command(CLI::App&, int& exit_code);

@@ -92,7 +92,7 @@ result<test_job> read_test_job(std::string_view text) {
 }
 
 test_end judge_test(const test_job& job, const api::response& answer) {
-  const auto told = parsed(answer.body);
+  const auto told = parsed(answer.whole_body());
   const auto* status = member(told, "status");
   if (answer.status != 200 || status == nullptr) {
     const auto* refusal = member(told, "error");

@@ -209,7 +209,8 @@ result<void> assume_load_balancer(std::span<const std::string> environment,
                                   const loaded_config& first, mode_choice& choice) {
   const bool on_runpod = platform_decides(environment) || variable(environment, "RUNPOD_POD_ID");
   const bool free = origin_of(first, "http.listen") == "default";
-  if (choice.mode != serve_mode::pod || !free || !(on_runpod || first.values.http_allow_public)) {
+  if (choice.mode != serve_mode::pod || !free ||
+      !(on_runpod || first.values.http_allow_public || first.values.http_first_key)) {
     return {};
   }
   const auto port = variable(environment, "PORT");

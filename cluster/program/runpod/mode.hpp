@@ -53,7 +53,8 @@ result<mode_choice> choose_mode(const sdk_flags&, bool as_worker,
 /// A load-balancing endpoint's form (PORT, PORT_HEALTH, HEALTH_CHECK_PATH), for a pod that was told
 /// nowhere where to listen: more `assumed` values and remarks. `first` is the configuration without
 /// them. On a serverless endpoint the platform decides who reaches the port, so listening where
-/// others reach it is implied; elsewhere PORT is used only where that is allowed already.
+/// others reach it is implied; elsewhere PORT is used only where that is allowed already, or where
+/// a key is made for it (http.first_key).
 result<void> assume_load_balancer(std::span<const std::string> environment,
                                   const loaded_config& first, mode_choice&);
 

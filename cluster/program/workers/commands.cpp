@@ -4,7 +4,7 @@
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/workers/worker_env.hpp"
 #include "cluster/program/workers/worker_views.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/world/secrets.hpp"
 
 #include <CLI/CLI.hpp>
 #include <map>
@@ -21,7 +21,7 @@ struct env_options {
 
 int show_env(env_options& o) {
   if (o.place.worker.empty()) {
-    o.place.worker = "worker-" + seeded_random{}.uuid().substr(0, 8);
+    o.place.worker = "worker-" + system_secrets{}.uuid().substr(0, 8);
   }
   const auto all = worker_variables(o.place);
   if (!all) {

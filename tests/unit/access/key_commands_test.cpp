@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <gtest/gtest.h>
 #include <sstream>
+#include <system_error>
 
 namespace tayfa::access {
 namespace {
@@ -23,14 +24,7 @@ class key_commands : public testing::Test {
     wanted.file = file;
     std::ostringstream out;
     std::ostringstream err;
-    const int code = run_key_new(
-        wanted,
-        [this]() -> result<key_bytes> {
-          key_bytes bytes{};
-          bytes.fill(++made);
-          return bytes;
-        },
-        out, err);
+    const int code = run_key_new(wanted, secrets, out, err);
     return {code, out.str(), err.str()};
   }
   outcome list() const {
@@ -47,7 +41,7 @@ class key_commands : public testing::Test {
 
   scratch_folder here;
   std::string file = here / "data/keys";
-  unsigned char made = 0;
+  counted_secrets secrets;
 };
 
 TEST_F(key_commands, a_key_that_is_made_opens) {
@@ -57,12 +51,12 @@ TEST_F(key_commands, a_key_that_is_made_opens) {
   EXPECT_EQ(first.err, "the key alice (client) is in " + file + "; it is shown only here\n");
   const auto second = make({.name = "w-1",
                             .scopes = {"worker", "client"},
-                            .tenant = "team",
-                            .endpoints = {"tayfa", "sd"}});
+                            .endpoints = {"tayfa", "sd"},
+                            .worker = "gpu-1"});
   EXPECT_NE(first.out, second.out);
-  EXPECT_EQ(list().out, "NAME   SCOPES         TENANT  ENDPOINTS\n"
-                        "alice  client         any     all\n"
-                        "w-1    client,worker  team    tayfa,sd\n");
+  EXPECT_EQ(list().out, "NAME   SCOPES         TENANT  ENDPOINTS  WORKER\n"
+                        "alice  client         any     all        any\n"
+                        "w-1    client,worker  any     tayfa,sd   gpu-1\n");
   const auto text = read_key_file(file)->text;
   EXPECT_EQ(text.find(first.out.substr(0, first.out.size() - 1)), std::string::npos)
       << "the file has no key, only its digest";
@@ -77,7 +71,7 @@ TEST_F(key_commands, a_key_that_is_removed_is_gone) {
   make({.name = "alice"});
   make({.name = "bob"});
   EXPECT_EQ(remove("alice").code, 0);
-  EXPECT_EQ(list().out, "NAME  SCOPES  TENANT  ENDPOINTS\nbob   client  any     all\n");
+  EXPECT_EQ(list().out, "NAME  SCOPES  TENANT  ENDPOINTS  WORKER\nbob   client  any     all        any\n");
   const auto again = remove("alice");
   EXPECT_EQ(again.code, key_exit::no_such_key);
   EXPECT_EQ(again.err, "tayfa key: no key is named alice\n");
@@ -93,6 +87,8 @@ TEST_F(key_commands, what_no_file_could_say_is_bad_usage) {
            {.name = "a", .tenant = "a b"},
            {.name = "a", .endpoints = {"a\nb"}},
            {.name = "a", .scopes = {"operator"}, .endpoints = {"x"}},
+           {.name = "a", .scopes = {"client"}, .worker = "w"},
+           {.name = "a", .scopes = {"worker"}, .worker = "w x"},
        }) {
     const auto made_none = make(wanted);
     EXPECT_EQ(made_none.code, key_exit::bad_usage) << wanted.name;
@@ -139,20 +135,33 @@ TEST_F(key_commands, the_command_line) {
   };
   testing::internal::CaptureStdout();
   const auto data = here / "pod";
-  EXPECT_EQ(parse({"key", "new", "--name", "a", "--scope", "client,worker", "--endpoint", "x",
+  EXPECT_EQ(parse({"key", "new", "--name", "a", "--scope", "client", "--endpoint", "x",
                    "--endpoint", "y", "--tenant", "t", "--data", data}),
             0);
+  EXPECT_EQ(parse({"key", "new", "--name", "b", "--scope", "client,worker", "--tenant", "t",
+                   "--data", data}),
+            key_exit::bad_usage);
   EXPECT_EQ(parse({"key", "list", "--keys", data + "/keys"}), 0);
   const auto out = testing::internal::GetCapturedStdout();
-  EXPECT_NE(out.find("a     client,worker  t       x,y"), std::string::npos) << out;
+  EXPECT_NE(out.find("a     client  t       x,y"), std::string::npos) << out;
   EXPECT_EQ(parse({"key", "remove", "a", "--data", data}), 0);
   EXPECT_EQ(parse({"key"}), -2);
   EXPECT_EQ(parse({"key", "new"}), -2);
   EXPECT_EQ(parse({"key", "remove"}), -2);
 }
 
-TEST(system_key_bytes, are_not_the_same_twice) {
-  EXPECT_NE(*system_key_bytes(), *system_key_bytes());
+TEST_F(key_commands, without_random_numbers_no_key_is_made) {
+  struct empty final : secret_source {
+    void fill(std::span<std::byte>) override {
+      throw std::system_error{ENOSYS, std::generic_category(), "getrandom"};
+    }
+  } none;
+  std::ostringstream out;
+  std::ostringstream err;
+  EXPECT_EQ(run_key_new({.file = file, .name = "a"}, none, out, err), key_exit::failed);
+  EXPECT_EQ(out.str(), "");
+  EXPECT_NE(err.str().find("no random numbers"), std::string::npos);
+  EXPECT_FALSE(stamp_of(file));
 }
 
 } // namespace

@@ -54,11 +54,11 @@ TEST_F(ring_test, a_broken_file_at_the_start_is_an_error) {
   EXPECT_FALSE(key_ring::open(path, time, log));
 }
 
-TEST_F(ring_test, looks_at_most_once_a_second) {
+TEST_F(ring_test, looks_no_more_often_than_the_pause) {
   write_private(path, alice);
   auto ring = open();
   write_private(path, bob);
-  time.pass(std::chrono::milliseconds{999});
+  time.pass(key_ring::look_pause - std::chrono::milliseconds{1});
   ring.refresh();
   EXPECT_EQ(owner_of(ring, "key-a"), "alice");
   time.pass(std::chrono::milliseconds{1});
@@ -66,8 +66,10 @@ TEST_F(ring_test, looks_at_most_once_a_second) {
   EXPECT_EQ(owner_of(ring, "key-a"), "nobody");
   EXPECT_EQ(owner_of(ring, "key-b"), "bob");
   EXPECT_EQ(log.count("keys_read"), 1U);
+  EXPECT_EQ(ring.version(), 1U);
   look_again(ring);
   EXPECT_EQ(log.count("keys_read"), 1U); // nothing has changed
+  EXPECT_EQ(ring.version(), 1U);
 }
 
 TEST_F(ring_test, a_broken_new_version_changes_nothing) {

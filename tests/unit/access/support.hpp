@@ -3,7 +3,9 @@
 
 #include "runtime/access/keys.hpp"
 #include "runtime/world/clock.hpp"
+#include "runtime/world/secrets.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <stdlib.h>
@@ -38,6 +40,18 @@ class scratch_folder {
 
  private:
   std::filesystem::path folder_;
+};
+
+/// 32 ones for the first key, 32 twos for the second, and so on.
+class counted_secrets final : public secret_source {
+ public:
+  void fill(std::span<std::byte> bytes) override {
+    ++made_;
+    std::fill(bytes.begin(), bytes.end(), std::byte{made_});
+  }
+
+ private:
+  unsigned char made_ = 0;
 };
 
 /// Always a new file, as an editor and `tayfa key` make one.

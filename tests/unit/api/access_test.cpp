@@ -54,15 +54,86 @@ TEST(access, a_tenants_key_speaks_for_its_tenant) {
   EXPECT_EQ(tenant_of(operator_of_alice, "{}"), "alice");
 }
 
-TEST(access, a_tenants_key_sees_its_tenants_requests) {
-  const auto seen = [](principal who) {
-    auto parsed = parse({"GET", "/requests", "", "", {}, {}, std::move(who)}, limits{});
-    return std::get<list_requests>(*parsed).filter.tenant;
-  };
-  EXPECT_EQ(seen({"key", "alice", false}), "alice");
-  EXPECT_EQ(seen({"key", "", false}), std::nullopt);
-  EXPECT_EQ(seen({"key", "alice", true}), std::nullopt);
-  EXPECT_EQ(seen({}), std::nullopt);
+// ---- who may see which job ---------------------------------------------------------------------
+
+limits two_endpoints() {
+  limits bounds;
+  bounds.endpoints = {"tayfa", "other"};
+  return bounds;
+}
+
+/// What this caller sees by this route; 403 and the like as {"403"}.
+job_access seen_by(const principal& who, const std::string& method, const std::string& target) {
+  request asked{method, target, "application/json",
+                target.find("/run") != std::string::npos ? R"({"input":1})" : ""};
+  asked.who = who;
+  const auto parsed = parse(std::move(asked), two_endpoints());
+  if (!parsed) {
+    return {{std::to_string(parsed.error().status)}, std::nullopt};
+  }
+  return std::visit(
+      []<class Call>(const Call& one) {
+        if constexpr (requires { one.who; }) {
+          return one.who;
+        } else {
+          ADD_FAILURE() << "no access";
+          return job_access{};
+        }
+      },
+      *parsed);
+}
+
+const principal alice{"key", "alice", false, {}, {}};
+const principal alice_of_other{"key", "alice", false, {"other"}, {}};
+const principal of_other{"key", "", false, {"other"}, {}};
+const principal root{"key", "", true, {}, {}};
+const principal root_of_alice{"key", "alice", true, {}, {}};
+const principal no_key{};
+
+/// Every route of the table that says anything about jobs of clients.
+std::vector<std::pair<std::string, std::string>> routes_of_jobs() {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const auto& row : routes()) {
+    if (!row.prefixed || row.needs == scope::worker) {
+      continue;
+    }
+    std::string path{row.path};
+    if (const auto at = path.find("{id}"); at != std::string::npos) {
+      path.replace(at, 4, "a-1");
+    }
+    all.emplace_back(row.methods.find("GET") == std::string::npos ? "POST" : "GET", path);
+  }
+  EXPECT_GE(all.size(), 14U);
+  return all;
+}
+
+TEST(access, every_route_under_a_prefix_is_about_that_endpoint) {
+  for (const auto& [method, path] : routes_of_jobs()) {
+    const auto target = "/v2/other/" + path;
+    EXPECT_EQ(seen_by(alice, method, target), (job_access{{"other"}, "alice"})) << target;
+    EXPECT_EQ(seen_by(of_other, method, target), (job_access{{"other"}, std::nullopt})) << target;
+    EXPECT_EQ(seen_by(root, method, target), (job_access{{"other"}, std::nullopt})) << target;
+    EXPECT_EQ(seen_by(no_key, method, target), (job_access{{"other"}, std::nullopt})) << target;
+    EXPECT_EQ(seen_by(of_other, method, "/v2/tayfa/" + path).endpoints,
+              std::vector<std::string>{"403"})
+        << "also when the gate has not said so";
+  }
+}
+
+TEST(access, without_a_prefix_a_job_may_be_of_any_endpoint_that_the_key_reaches) {
+  for (const auto& [method, path] : routes_of_jobs()) {
+    const bool whole = path.starts_with("run") || path == "requests" || path == "purge-queue";
+    const std::vector<std::string> first =
+        whole ? std::vector<std::string>{"tayfa"} : std::vector<std::string>{};
+    EXPECT_EQ(seen_by(alice, method, "/" + path), (job_access{first, "alice"})) << path;
+    EXPECT_EQ(seen_by(root, method, "/" + path), (job_access{first, std::nullopt})) << path;
+    EXPECT_EQ(seen_by(root_of_alice, method, "/" + path), (job_access{first, std::nullopt}))
+        << path;
+    EXPECT_EQ(seen_by(no_key, method, "/" + path), (job_access{first, std::nullopt})) << path;
+    EXPECT_EQ(seen_by(alice_of_other, method, "/" + path),
+              (whole ? job_access{{"403"}, std::nullopt} : job_access{{"other"}, "alice"}))
+        << path;
+  }
 }
 
 std::string header(const response& answer, const std::string& name) {

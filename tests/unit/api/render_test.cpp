@@ -12,6 +12,15 @@ job_view view_of(std::string id, job_state state) {
   return view;
 }
 
+TEST(render, a_lost_result_is_an_error_of_the_server) {
+  job_view view = view_of("a-1", job_state::FAILED);
+  view.failure = error{errc::store_corrupt, {}};
+  EXPECT_EQ(job(view).status, 500U);
+  EXPECT_NE(job(view).whole_body().find(R"("status":"FAILED")"), std::string::npos);
+  view.failure = error{errc::job_failed, "its own"};
+  EXPECT_EQ(job(view).status, 200U) << "the end of a job is no failure of the pod";
+}
+
 TEST(render, run) {
   EXPECT_EQ(accepted(job_id{"a-1"}).body, R"({"id":"a-1","status":"IN_QUEUE"})");
   EXPECT_EQ(accepted(job_id{"a-1"}).status, 200U);

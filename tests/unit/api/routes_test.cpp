@@ -2,6 +2,7 @@
 #include "runtime/api/route.hpp"
 
 #include "tests/fuzz/api_request.hpp"
+#include "tests/support/places.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -162,7 +163,8 @@ TEST(routes, where_events_begin) {
 TEST(routes, of_runpod_that_came_later) {
   for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
     const auto all = taken<list_requests>("GET", prefix + "/requests");
-    EXPECT_EQ(all.endpoint, prefix.empty() ? "tayfa" : prefix.substr(4));
+    EXPECT_EQ(all.who.endpoints,
+              std::vector<std::string>{prefix.empty() ? "tayfa" : prefix.substr(4)});
     EXPECT_EQ(all.filter.limit, 100U);
   }
   const auto some = taken<list_requests>("GET", "/requests?state=FAILED&limit=7&after=9").filter;
@@ -274,7 +276,7 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
 TEST(routes, the_fuzzers_seeds_reach_every_row) {
   std::set<route_kind> kinds;
   for (const auto& file :
-       std::filesystem::directory_iterator(TAYFA_SOURCE_DIR "/tests/fuzz/corpus/api")) {
+       std::filesystem::directory_iterator(test::in_source("/tests/fuzz/corpus/api"))) {
     std::ifstream in{file.path(), std::ios::binary};
     const std::string text{std::istreambuf_iterator<char>{in}, {}};
     const auto asked = fuzz::request_of(text);

@@ -1,6 +1,7 @@
 #include "runtime/config/knobs.hpp"
 #include "runtime/config/relations.hpp"
 #include "runtime/config/render.hpp"
+#include "tests/support/places.hpp"
 
 #include <fstream>
 #include <gmock/gmock.h>
@@ -13,7 +14,7 @@ namespace {
 using testing::HasSubstr;
 
 TEST(configuration_page, is_what_the_table_says) {
-  std::ifstream in{TAYFA_SOURCE_DIR "/docs/configuration.md", std::ios::binary};
+  std::ifstream in{test::in_source("/docs/configuration.md"), std::ios::binary};
   ASSERT_TRUE(in) << "docs/configuration.md is missing";
   std::ostringstream page;
   page << in.rdbuf();

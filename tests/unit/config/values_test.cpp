@@ -110,6 +110,12 @@ TEST(parse_value, texts) {
               HasSubstr("longer than 4096 bytes"));
   EXPECT_THAT(complaint_of<std::string>(text_row(text_form::address), "0.0.0.0"),
               HasSubstr("0.0.0.0 is not an address"));
+  EXPECT_EQ(value_of<std::string>(text_row(text_form::host), "Gpu.example"), "Gpu.example");
+  for (const char* bad : {"gpu.example:8000", "http://gpu", "*", "10.0.0.1", "gpu.", "a/b"}) {
+    EXPECT_THAT(complaint_of<std::string>(text_row(text_form::host), bad),
+                HasSubstr("is not the name of a host"))
+        << bad;
+  }
 }
 
 TEST(parse_value, lists) {
@@ -157,6 +163,18 @@ TEST(parse_value, rates_of_routes) {
   for (const char* bad : {"on", "run=", "run=0/1s", "run=1/1d", "run=1/1s:0"}) {
     EXPECT_FALSE(complaint_of<string_list>(rates, bad).empty()) << bad;
   }
+}
+
+TEST(parse_value, variables_of_the_environment) {
+  const knob variables = text_row(text_form::variable);
+  EXPECT_THAT(value_of<string_list>(variables, "HF_TOKEN, MY_*, MODE=fast=1, _x=").items(),
+              ElementsAre("HF_TOKEN", "MY_*", "MODE=fast=1", "_x="));
+  EXPECT_THAT(value_of<string_list>(variables, "").items(), IsEmpty());
+  for (const char* bad : {"*", "=1", "1A", "A-B", "A B=1", "A*=1", "A**", "É"}) {
+    EXPECT_FALSE(complaint_of<string_list>(variables, bad).empty()) << bad;
+  }
+  EXPECT_EQ(complaint_of<string_list>(variables, "A-B=hidden").find("hidden"), std::string::npos)
+      << "a value may be a secret";
 }
 
 TEST(parse_value, shares_of_tenants) {

@@ -100,6 +100,7 @@ job_limits crash_world::make_limits() {
   l.history_max = 64;
   l.hook_tries = static_cast<std::uint32_t>(1 + below(3));
   l.hook_pause = milliseconds{1'000};
+  l.hook_calls = {1 + below(8), 1 + below(4), 1 + below(2'000)};
   return l;
 }
 
@@ -134,9 +135,9 @@ void crash_world::step() {
   case 16: out_.empty() ? pass(milliseconds{1}) : finish(below(out_.size()), false); break;
   case 17:
     if (!hooks_.empty()) {
-      const auto id = hooks_.back();
+      const auto [id, call] = hooks_.back();
       hooks_.pop_back();
-      gather(table_->notified(now(), job_id{id}, chance(2)));
+      gather(table_->notified(now(), job_id{id}, call, static_cast<hook_answer>(below(3))));
     }
     break;
   case 18:
@@ -296,7 +297,13 @@ void crash_world::release(std::vector<item> items) {
       continue;
     }
     for (const auto& e : std::get<effects>(one)) {
-      std::visit([this](const auto& what) { told(what); }, e);
+      std::visit(
+          [this](const auto& what) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(what)>, purged>) {
+              told(what);
+            }
+          },
+          e);
     }
   }
 }
@@ -377,7 +384,7 @@ void crash_world::told(const notify& n) {
   EXPECT_TRUE(is_final(n.view.state));
   EXPECT_TRUE(ledger_[n.view.id.str()].request.origin.empty());
   ledger_[n.view.id.str()].hook_told = true;
-  hooks_.push_back(n.view.id.str());
+  hooks_.emplace_back(n.view.id.str(), n.call);
 }
 
 } // namespace tayfa::testing

@@ -23,6 +23,7 @@
 #include "tests/unit/core/row_keepers.hpp"
 
 #include "runtime/core/job_table.hpp"
+#include "runtime/world/random.hpp"
 
 #include <functional>
 #include <map>
@@ -179,7 +180,7 @@ class crash_world {
   std::vector<change_model> changes_; ///< asked for and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
-  std::vector<std::string> hooks_; ///< webhooks being called
+  std::vector<std::pair<std::string, std::uint64_t>> hooks_; ///< webhooks being called
   std::vector<std::string> posts_; ///< results on their way to the platform
   std::set<std::pair<worker_ref, attempt_ref>> ever_given_;
   std::vector<item> gathering_;

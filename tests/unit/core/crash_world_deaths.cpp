@@ -141,9 +141,12 @@ void crash_world::heal_and_drain() {
   }
   EXPECT_EQ(live(), 0u) << "not every job has ended (I1, I18)";
   settle_everything_owed();
-  while (batch_ || !gathering_.empty()) {
+  while (batch_ || !gathering_.empty() || !hooks_.empty()) {
     begin_commit();
     end_commit();
+    for (const auto& [id, call] : std::exchange(hooks_, {})) { // so that others have their turn
+      gather(table_->notified(now(), job_id{id}, call, hook_answer::delivered));
+    }
   }
   for (const auto& [id, e] : ledger_) {
     check(id);

@@ -263,6 +263,7 @@ void crash_world::join_remote(std::uint32_t number) {
     ++tally_.resized;
     auto& f = here->second.facts;
     f.capacity = static_cast<std::uint32_t>(chance(3) ? below(3) : table_->held(slot) + below(3));
+    f.hand_overs = table_->hand_overs(slot) - (chance(4) ? 1 : 0);
     gather(table_->worker_joined(now(), here->second.ref, f));
     return;
   }

@@ -19,7 +19,7 @@ using testing::fair_lines_model;
 constexpr milliseconds second{1'000};
 
 place job(std::string tenant, std::string model, std::uint64_t order, int urgency_s = 0,
-          std::string shape = "", std::uint64_t alone = 0) {
+          std::string shape = "", bool alone = false) {
   return {std::move(tenant),
           {std::move(model), std::move(shape), alone},
           moment{std::chrono::seconds{urgency_s}},
@@ -37,7 +37,7 @@ TEST(fair_lines, empty) {
   EXPECT_FALSE(lines.first_of(0));
   EXPECT_EQ(lines.size(), 0U);
   EXPECT_FALSE(lines.wants("sd15"));
-  EXPECT_EQ(lines.waiting_in({"sd15", "", 0}), 0U);
+  EXPECT_EQ(lines.waiting_in({"sd15", "", false}), 0U);
 }
 
 TEST(fair_lines, within_a_tenant_the_most_urgent_then_the_earliest) {
@@ -95,11 +95,11 @@ TEST(fair_lines, a_group_is_model_shape_and_alone) {
   fair_lines lines({}, {});
   lines.add(job("a", "m", 1, 0, "s"));
   lines.add(job("a", "m", 2, 0, "t"));
-  lines.add(job("a", "m", 3, 0, "s", 3));
+  lines.add(job("a", "m", 3, 0, "s", true));
   lines.add(job("b", "m", 4, 0, "s"));
-  EXPECT_EQ(lines.waiting_in({"m", "s", 0}), 2U);
-  EXPECT_EQ(lines.waiting_in({"m", "t", 0}), 1U);
-  EXPECT_EQ(lines.waiting_in({"m", "s", 3}), 1U);
+  EXPECT_EQ(lines.waiting_in({"m", "s", false}), 2U);
+  EXPECT_EQ(lines.waiting_in({"m", "t", false}), 1U);
+  EXPECT_EQ(lines.waiting_in({"m", "s", true}), 1U);
   const auto group = lines.first({})->group;
   lines.remove(job("a", "m", 1, 0, "s"));
   EXPECT_EQ(lines.first_of(group)->order, 4U);

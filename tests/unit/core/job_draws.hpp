@@ -2,6 +2,7 @@
 // are known, forgotten or new.
 #pragma once
 
+#include "runtime/world/random.hpp"
 #include "tests/unit/core/job_model.hpp"
 
 #include <initializer_list>
@@ -52,6 +53,7 @@ class job_draws {
     limits.history_max = below(5);
     limits.hook_tries = static_cast<std::uint32_t>(below(4));
     limits.hook_pause = milliseconds{below(3'000)};
+    limits.hook_calls = {1'000'000, 1'000'000, std::size_t{1} << 40}; // the model knows of no turns
     limits.chunks_max = 1 + below(4);
     limits.live_bytes_max = 20 + below(200);
     limits.kept_bytes_max = 10 + below(100);

@@ -245,6 +245,8 @@ std::string job_model::purge(moment now) {
   for (const auto& id : waiting) {
     end(now, *find(id), job_state::CANCELLED, cause::cancel_requested, std::nullopt);
   }
+  step_waits_ = step_waits_ || !waiting.empty();
+  say("purged " + std::to_string(waiting.size()));
   assign(now);
   return take();
 }
@@ -255,10 +257,18 @@ std::string job_model::read_stream(moment now, const std::string& id) {
     return "job_not_found";
   }
   std::string out;
-  for (const auto& c : std::exchange(j->chunks, {})) {
+  for (const auto& c : j->chunks) {
     out += c;
   }
   return out;
+}
+
+void job_model::received(const std::string& id, std::uint64_t last) {
+  job* j = find(id);
+  while (j != nullptr && !j->chunks.empty() && j->gone < last) {
+    j->chunks.erase(j->chunks.begin());
+    ++j->gone;
+  }
 }
 
 void job_model::notified(moment now, const std::string& id, bool delivered) {
@@ -293,15 +303,29 @@ std::string job_model::hand_back(moment now) {
 }
 
 std::string job_model::expire(moment now) {
+  expire(now, false);
+  if (!paced()) {
+    expire(now, true);
+  }
+  assign(now);
+  return take();
+}
+
+void job_model::expire(moment now, bool slow) {
   for (;;) {
-    const auto first =
-        std::min_element(jobs_.begin(), jobs_.end(), [this](const job& a, const job& b) {
-          return std::pair{due(a), a.order} < std::pair{due(b), b.order};
-        });
-    if (first == jobs_.end() || due(*first) > now) {
-      break;
+    job* first = nullptr;
+    for (auto& j : jobs_) {
+      const bool due_now = due(j) <= now && is_slow(j) == slow;
+      if (due_now &&
+          (first == nullptr || std::pair{due(j), j.order} < std::pair{due(*first), first->order})) {
+        first = &j;
+      }
+    }
+    if (first == nullptr) {
+      return;
     }
     job& j = *first;
+    step_waits_ = step_waits_ || slow;
     const bool live = !is_final(j.state);
     if (j.state == job_state::IN_PROGRESS && run_end(j) <= std::min(now, ttl_end(j))) {
       end(now, j, job_state::TIMED_OUT, cause::execution_timeout, errc::execution_timeout);
@@ -321,8 +345,21 @@ std::string job_model::expire(moment now) {
       forget(std::string{j.id});
     }
   }
-  assign(now);
-  return take();
+}
+
+/// Its rows may have to be durable before the next of their kind change.
+bool job_model::is_slow(const job& j) const {
+  return (j.state == job_state::IN_QUEUE && !j.sleeping) || (is_final(j.state) && !j.hook_open);
+}
+
+void job_model::batch_taken() {
+  step_flies_ = step_flies_ || step_waits_;
+  step_waits_ = false;
+}
+
+void job_model::batch_over(bool durable) {
+  step_waits_ = step_waits_ || (step_flies_ && !durable);
+  step_flies_ = false;
 }
 
 void job_model::stored(std::uint64_t order) {
@@ -354,6 +391,7 @@ std::string job_model::restart(moment now) {
   workers_.clear();
   counts_ = {};
   stopping_ = out_of_memory_ = false;
+  step_waits_ = step_flies_ = false;
   batch_due_.reset();
   filling_.clear();
   ticks_ = 0;
@@ -361,7 +399,10 @@ std::string job_model::restart(moment now) {
     jobs_.push_back(j);
     job& back = jobs_.back();
     back.watch = back.hook_out = false;
-    back.ended_as = is_final(back.state) ? ++ends_ : 0;
+    back.gone = 0;
+    if (!is_final(back.state)) {
+      back.chunks.clear(); // not durable
+    }
     back.hook_tries =
         std::min(back.hook_tries, back.taken() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
     if (back.holder.slot.value >= first_remote_slot) {
@@ -380,8 +421,8 @@ std::string job_model::restart(moment now) {
   const job* newest = nullptr;
   for (const auto& j : jobs_) {
     if (is_final(j.state) && !j.owed &&
-        (newest == nullptr || std::tuple{j.ended, !j.dead, j.ended_as} >
-                                  std::tuple{newest->ended, !newest->dead, newest->ended_as})) {
+        (newest == nullptr ||
+         std::pair{j.ended, j.order} > std::pair{newest->ended, newest->order})) {
       newest = &j;
     }
   }

@@ -31,7 +31,6 @@ class job_model {
     bool stored = false;
     job_state state = job_state::IN_QUEUE;
     moment submitted, life_began, not_before, assigned, lease_end, ended;
-    std::uint64_t ended_as = 0; ///< orders those that ended in the same moment
     std::optional<moment> began;
     bool sleeping = false, suspect = false, in_batch = false, dead = false;
     std::uint32_t attempts = 0, free_attempts = 0, lives = 1, lone_kills = 0;
@@ -39,6 +38,7 @@ class job_model {
     std::uint32_t progress_seen = 0, chunk_seen = 0;
     std::string output;
     std::vector<std::string> chunks;
+    std::uint64_t gone = 0; ///< chunks that were before those
     std::optional<errc> failure;
     std::optional<milliseconds> delay, execution;
     bool delay_unsure = false; ///< whether `started` reached the store before the restart
@@ -69,8 +69,9 @@ class job_model {
   std::string drop(moment now, const std::string& id);
   std::string purge(moment now);
   std::string read_stream(moment now, const std::string& id);
+  void received(const std::string& id, std::uint64_t last);
   std::string joined(moment now, worker_ref, worker_facts);
-  std::string lost(moment now, slot_id, errc why);
+  std::string lost(moment now, slot_id, errc why, bool from_outside);
   std::string lost_all(moment now, errc why);
   std::string draining(moment now, worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
@@ -82,6 +83,11 @@ class job_model {
   void stop_taking() { stopping_ = true; }
   std::string hand_back(moment now);
   std::string expire(moment now);
+  /// A batch is on its way to the store, and how that went.
+  void batch_taken();
+  void batch_over(bool durable);
+  /// What a step changed is not durable yet: the next one waits.
+  bool paced() const { return step_waits_ || step_flies_; }
   void stored(std::uint64_t order);
   std::string withdraw(moment now, const std::vector<job_id>&);
   /// A new process that finds everything stored.
@@ -108,6 +114,12 @@ class job_model {
     bool alone = false; ///< it runs a suspect
     std::uint64_t since = 0;
     std::vector<attempt_ref> holds;
+    std::uint64_t hand_overs = 0;
+    bool handing_over = false; ///< in this decision
+    bool may_be_given() const {
+      return present && !draining && !alone && holds.size() < facts.capacity &&
+             (!remote() || hand_overs == facts.hand_overs);
+    }
     bool remote() const { return ref.slot.value >= first_remote_slot; }
     bool serves(const job& j) const {
       return facts.endpoint.empty() || facts.endpoint == j.request.endpoint;
@@ -121,6 +133,8 @@ class job_model {
   job* current(worker_ref, const attempt_ref&);
 
   moment due(const job&) const;
+  bool is_slow(const job&) const;
+  void expire(moment now, bool slow);
   moment ttl_end(const job&) const;
   moment run_end(const job&) const;
   moment forget_at(const job&) const;
@@ -145,11 +159,13 @@ class job_model {
            std::optional<errc> of_attempt = std::nullopt);
   void remember_attempt(job&, std::optional<errc>);
   void trim(const std::string& newest);
+  bool evict(const std::string& newest, bool dead, bool by_bytes);
   void forget(const std::string& id);
   void lose(moment now, job&, errc why, bool free_of_charge);
-  void lose_all_of(moment now, worker&, errc why);
+  void lose_all_of(moment now, worker&, errc why, bool from_outside = false);
 
   void assign(moment now);
+  void serve(moment now);
   worker* free_worker(const job*);
   bool at_quota(const std::string& tenant) const;
   std::vector<job*> heads(const std::vector<group_key>& passed, const group_key* only);
@@ -162,10 +178,11 @@ class job_model {
   job_limits limits_;
   std::vector<std::string> models_;
   bool stopping_ = false;
+  bool step_waits_ = false; ///< rows of a step are not on their way to the store yet
+  bool step_flies_ = false;
   bool out_of_memory_ = false; ///< sizes of batches are no longer known
   std::uint64_t orders_ = 0;
   std::uint64_t ticks_ = 0;
-  std::uint64_t ends_ = 0;
   job_counts counts_;
   std::vector<job> jobs_;
   std::vector<worker> workers_;

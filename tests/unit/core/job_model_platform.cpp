@@ -37,6 +37,7 @@ void job_model::revive(moment now, job& j) {
   j.lone_kills = 0;
   j.dead = j.hook_open = j.hook_out = j.refresh = false;
   j.life_began = j.not_before = now;
+  j.gone += j.chunks.size();
   j.chunks.clear();
   j.failure.reset();
   j.delay.reset();
@@ -58,7 +59,6 @@ std::uint32_t job_model::last_held_of(const std::string& id) const {
 /// It takes its place among the ended ones, behind those that ended in the same moment.
 void job_model::close_delivery(job& j) {
   j.owed = j.hook_open = j.hook_out = false;
-  j.ended_as = ++ends_;
 }
 
 void job_model::posted(moment now, const std::string& id, bool settled, milliseconds pause) {

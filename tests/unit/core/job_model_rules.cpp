@@ -49,7 +49,9 @@ moment job_model::due(const job& j) const {
 std::optional<moment> job_model::next_deadline() const {
   auto first = batch_due_;
   for (const auto& j : jobs_) {
-    first = std::min(first.value_or(moment::max()), due(j));
+    if (!is_slow(j) || !paced()) {
+      first = std::min(first.value_or(moment::max()), due(j));
+    }
   }
   return first;
 }
@@ -69,7 +71,6 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   j.state = to;
   j.sleeping = false;
   j.ended = now;
-  j.ended_as = ++ends_;
   j.failure = failure;
   j.dead = !j.taken() && (why == cause::attempts_exhausted || why == cause::poisoned);
   if (ran) {
@@ -82,6 +83,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
     j.output.clear();
   }
   if (to == job_state::CANCELLED) {
+    j.gone += j.chunks.size();
     j.chunks.clear();
   }
   if (to == job_state::COMPLETED || (to == job_state::CANCELLED && !j.taken())) {
@@ -104,40 +106,63 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   trim(std::string{j.id});
 }
 
-void job_model::trim(const std::string& newest) {
-  const auto oldest = [&](bool dead, bool spare) {
-    job* first = nullptr;
-    std::size_t n = 0;
-    for (auto& j : jobs_) {
-      if (!is_final(j.state) || j.owed || j.dead != dead) {
-        continue;
-      }
-      ++n;
-      if (first == nullptr ||
-          std::tie(j.ended, j.ended_as) < std::tie(first->ended, first->ended_as)) {
-        first = &j;
-      }
+/// What may be forgotten of one tenant: its oldest, the newest of all never.
+bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
+  std::map<std::string, std::size_t> amounts;
+  for (const auto& j : jobs_) {
+    if (is_final(j.state) && !j.owed && (by_bytes || j.dead == dead)) {
+      amounts[j.request.policy.tenant] += by_bytes ? bytes_of(j) : 1;
     }
-    const bool spared = spare && first != nullptr && first->id == newest;
-    return std::pair{spared ? nullptr : first, n};
-  };
-  while (oldest(true, false).second > std::max<std::size_t>(limits_.dead_max, 1)) {
-    forget(std::string{oldest(true, false).first->id});
   }
-  while (oldest(false, false).second > std::max<std::size_t>(limits_.kept_jobs_max, 1)) {
-    forget(std::string{oldest(false, false).first->id});
+  std::vector<std::pair<std::size_t, std::string>> most;
+  for (const auto& [tenant, amount] : amounts) {
+    if (amount > 0) {
+      most.emplace_back(amount, tenant);
+    }
   }
-  for (;;) {
-    std::size_t bytes = 0;
+  std::sort(most.rbegin(), most.rend());
+  for (const auto& [amount, tenant] : most) {
+    if (by_bytes && tenant != most.front().second &&
+        amount <= limits_.kept_bytes_max / most.size()) {
+      return false;
+    }
+    const job* victim = nullptr;
     for (const auto& j : jobs_) {
-      bytes += is_final(j.state) ? bytes_of(j) : 0;
+      const bool may_go = is_final(j.state) && !j.owed && (by_bytes || j.dead == dead) &&
+                          j.request.policy.tenant == tenant && j.id != newest;
+      if (may_go &&
+          (victim == nullptr || std::tuple{j.dead, j.ended, j.order} <
+                                    std::tuple{victim->dead, victim->ended, victim->order})) {
+        victim = &j;
+      }
     }
-    const job* victim = oldest(false, true).first;
-    victim = victim != nullptr ? victim : oldest(true, true).first;
-    if (bytes <= limits_.kept_bytes_max || victim == nullptr) {
-      return;
+    if (victim != nullptr) {
+      forget(std::string{victim->id});
+      return true;
     }
-    forget(std::string{victim->id});
+  }
+  return false;
+}
+
+void job_model::trim(const std::string& newest) {
+  const auto kept_of = [&](bool dead) {
+    return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&](const job& j) {
+      return is_final(j.state) && !j.owed && j.dead == dead;
+    }));
+  };
+  while (kept_of(true) > std::max<std::size_t>(limits_.dead_max, 1) && evict(newest, true, false)) {
+  }
+  while (kept_of(false) > std::max<std::size_t>(limits_.kept_jobs_max, 1) &&
+         evict(newest, false, false)) {
+  }
+  const auto bytes = [&] {
+    std::size_t all = 0;
+    for (const auto& j : jobs_) {
+      all += is_final(j.state) ? bytes_of(j) : 0;
+    }
+    return all;
+  };
+  while (bytes() > limits_.kept_bytes_max && evict(newest, false, true)) {
   }
 }
 
@@ -155,6 +180,7 @@ void job_model::wait(moment now, job& j) {
 
 void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   j.output.clear();
+  j.gone += j.chunks.size();
   j.chunks.clear();
   j.refresh = false;
   j.free_attempts += free_of_charge ? 1 : 0;
@@ -177,12 +203,13 @@ void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   say_moved(j, cause::attempt_lost);
 }
 
-void job_model::lose_all_of(moment now, worker& w, errc why) {
+void job_model::lose_all_of(moment now, worker& w, errc why, bool from_outside) {
   std::vector<std::string> mine;
   for (auto& j : jobs_) {
     if (j.state == job_state::IN_PROGRESS && j.holder == w.ref) {
       mine.push_back(j.id);
-      if (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol) {
+      if (!from_outside &&
+          (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol)) {
         j.suspect = true;
         j.lone_kills += w.holds.size() == 1;
       }
@@ -198,7 +225,7 @@ void job_model::lose_all_of(moment now, worker& w, errc why) {
 // ---- assignment ---------------------------------------------------------------------------------
 
 group_key job_model::group_of(const job& j) {
-  return {j.request.model, j.request.shape, j.suspect ? j.order : 0, j.request.endpoint};
+  return {j.request.model, j.request.shape, j.suspect, j.request.endpoint};
 }
 
 bool job_model::at_quota(const std::string& tenant) const {
@@ -259,8 +286,7 @@ job_model::job* job_model::next(moment now, const std::vector<group_key>& passed
 
 bool job_model::worker::has_room_for(const job& j) const {
   const bool whole = j.suspect || facts.batch_max > 1;
-  return present && !draining && !alone && serves(j) && holds.size() < facts.capacity &&
-         (!whole || holds.empty());
+  return may_be_given() && serves(j) && (!whole || holds.empty());
 }
 
 /// The one that holds least, then the one idle longest. A job that was alone in an engine that
@@ -298,15 +324,23 @@ std::uint32_t job_model::batch_size(const job& j, const worker& w) {
   return size;
 }
 
+/// What one decision gives a remote worker is one hand-over.
 void job_model::assign(moment now) {
+  serve(now);
+  for (auto& w : workers_) {
+    w.hand_overs += w.handing_over && w.remote() ? 1 : 0;
+    w.handing_over = false;
+  }
+}
+
+void job_model::serve(moment now) {
   batch_due_.reset();
   filling_.clear();
   auto passed = filling_;
   while (!stopping_) {
     // One that is at a batch smaller than it takes has no room either, but is asked.
-    const bool asked = std::any_of(workers_.begin(), workers_.end(), [](const worker& one) {
-      return one.present && !one.draining && !one.alone && one.holds.size() < one.facts.capacity;
-    });
+    const bool asked = std::any_of(workers_.begin(), workers_.end(),
+                                   [](const worker& one) { return one.may_be_given(); });
     job* j = next(now, passed);
     worker* w = free_worker(j);
     if (!asked || j == nullptr) {
@@ -381,6 +415,7 @@ void job_model::give_one(moment now, job& j, worker& w) {
   j.began.reset();
   j.progress_seen = j.chunk_seen = 0;
   w.since = ++ticks_;
+  w.handing_over = true;
   w.holds.push_back({job_id{j.id}, j.attempts});
   say_moved(j, cause::assigned);
   say("give " + to_string(w.holds.back()) + " to " + to_string(w.ref));

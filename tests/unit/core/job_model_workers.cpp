@@ -20,6 +20,7 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   } else if (w->present && w->ref == ref) {
     w->draining = false;
     w->facts.capacity = w->remote() ? facts.capacity : w->facts.capacity;
+    w->facts.hand_overs = facts.hand_overs;
     assign(now);
     return take();
   }
@@ -29,15 +30,19 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   const bool remote = ref.slot.value >= first_remote_slot;
   facts.capacity = remote ? facts.capacity : std::max(facts.capacity, 1u);
   facts.batch_max = remote ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
-  *w = worker{ref, facts, true, false, false, ++ticks_, {}};
+  *w = worker{};
+  w->ref = ref;
+  w->facts = facts;
+  w->present = true;
+  w->since = ++ticks_;
   assign(now);
   return take();
 }
 
-std::string job_model::lost(moment now, slot_id slot, errc why) {
+std::string job_model::lost(moment now, slot_id slot, errc why, bool from_outside) {
   for (auto& w : workers_) {
     if (w.present && w.ref.slot == slot) {
-      lose_all_of(now, w, why);
+      lose_all_of(now, w, why, from_outside);
       std::erase_if(workers_,
                     [slot](const worker& gone) { return gone.ref.slot == slot && gone.remote(); });
       assign(now);
@@ -120,6 +125,7 @@ std::string job_model::streamed(moment now, worker_ref ref, const protocol::part
   j->chunks.emplace_back(p.payload.view());
   if (j->chunks.size() > limits_.chunks_max) {
     j->chunks.erase(j->chunks.begin());
+    ++j->gone;
   }
   return renewed(now, ref, p.attempt);
 }

@@ -31,6 +31,9 @@ inline std::string text_of(const effect& e) {
            std::string{to_string(o->view.state)} + " try " + std::to_string(o->number) +
            (o->refresh ? " refresh" : "");
   }
+  if (const auto* p = std::get_if<purged>(&e)) {
+    return "purged " + std::to_string(p->removed) + (p->whole ? "" : " of more");
+  }
   const auto& m = std::get<moved>(e);
   return m.view.id.str() + " " + std::string{to_string(m.view.state)} + " (" +
          std::string{to_string(m.why)} + ")" + (m.watched ? " watched" : "");
@@ -48,6 +51,7 @@ struct job_script {
   explicit job_script(job_limits limits = {}) : table(limits) {}
 
   job_table table;
+  std::uint64_t last_looked = 0; ///< number of the last chunk that look() found
   moment now{std::chrono::hours{1}};
 
   void pass(milliseconds d) { now += d; }
@@ -110,7 +114,15 @@ struct job_script {
     audited();
     return done ? "" : std::string{to_string(done.error().code)};
   }
-  std::string purge() { return audited(table.purge(now).second); }
+  std::string purge(job_access covered = {}) {
+    return audited(table.purge(now, std::move(covered)).second);
+  }
+  std::string models(std::vector<model_facts> known) {
+    return audited(table.models_known(now, std::move(known)));
+  }
+  std::string refuse(const char* model, const error& why) {
+    return audited(table.model_refused(now, model, why));
+  }
   job_detail detail(const char* id) const {
     auto found = table.inspect(now, job_id{id});
     EXPECT_TRUE(found) << id << " is not there";
@@ -119,7 +131,8 @@ struct job_script {
   /// Why it waits; "none" when it does not.
   std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
   std::string notified(const char* id, bool delivered) {
-    return audited(table.notified(now, job_id{id}, delivered));
+    return audited(table.notified(now, job_id{id}, table.hook_call(job_id{id}),
+                                  delivered ? hook_answer::delivered : hook_answer::failed));
   }
   std::string posted(const char* id, bool settled, milliseconds pause = milliseconds{0}) {
     return audited(table.posted(now, job_id{id}, settled, pause));
@@ -133,16 +146,25 @@ struct job_script {
     auto found = table.find(now, job_id{id});
     return std::string{found ? to_string(found->state) : to_string(found.error().code)};
   }
-  /// The unread chunks, one after the other.
-  std::string stream(const char* id) {
+  /// The unread chunks, one after the other, as a reader sees them that does not receive them.
+  std::string look(const char* id) {
+    last_looked = 0;
     auto read = table.read_stream(now, job_id{id});
     std::string out;
     if (!read) {
       return std::string{to_string(read.error().code)};
     }
-    for (const auto& c : read->second) {
+    for (const auto& c : read->chunks) {
       out += c.view();
     }
+    last_looked = read->last;
+    return out;
+  }
+  /// Likewise, received.
+  std::string stream(const char* id) {
+    auto out = look(id);
+    table.chunks_received(job_id{id}, last_looked);
+    audited();
     return out;
   }
 
@@ -158,7 +180,9 @@ struct job_script {
     f.batch_max = members;
     return f;
   }
-  std::string join(worker_ref w, const worker_facts& f) {
+  /// A remote one has heard of everything that was handed over to it.
+  std::string join(worker_ref w, worker_facts f) {
+    f.hand_overs = table.hand_overs(w.slot);
     return audited(table.worker_joined(now, w, f));
   }
   /// A remote worker says what it is ready for.
@@ -172,6 +196,9 @@ struct job_script {
   std::string join(std::uint32_t slot) { return join(worker(slot)); }
   std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
     return audited(table.worker_lost(now, slot_id{slot}, why));
+  }
+  std::string killed_from_outside(std::uint32_t slot) {
+    return audited(table.worker_lost(now, slot_id{slot}, {errc::engine_crash, "signal 9"}, true));
   }
   std::string drain(std::uint32_t slot) {
     return audited(table.worker_draining(now, worker(slot)));

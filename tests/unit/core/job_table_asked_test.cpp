@@ -84,7 +84,7 @@ TEST(job_table_lives, a_purge_cancels_what_waits_and_leaves_what_runs) {
   s.submit("runs");
   s.submit("a");
   s.submit("b", later);
-  EXPECT_EQ(s.purge(), "a CANCELLED (cancel_requested); b CANCELLED (cancel_requested)");
+  EXPECT_EQ(s.purge(), "a CANCELLED (cancel_requested); b CANCELLED (cancel_requested); purged 2");
   EXPECT_EQ(s.state("runs"), "IN_PROGRESS");
 }
 

@@ -126,6 +126,35 @@ TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
   EXPECT_TRUE(s.detail("a").dead);
 }
 
+TEST(job_table_lives, a_job_whose_engines_are_killed_from_outside_is_no_poison) {
+  job_limits limits;
+  limits.max_attempts = 6;
+  limits.lone_kills_max = 1;
+  job_script s{limits};
+  s.submit("a");
+  s.join(0);
+  for (std::uint64_t life = 2; life <= 6; ++life) {
+    EXPECT_EQ(s.killed_from_outside(0), "a IN_QUEUE (attempt_lost)");
+    s.join(job_script::worker(0, life));
+    s.pass(milliseconds{10'000});
+    EXPECT_THAT(s.expire(), HasSubstr("give a#" + std::to_string(life)));
+  }
+  EXPECT_EQ(s.killed_from_outside(0), "a FAILED (attempts_exhausted)") << "yet it ends";
+}
+
+TEST(job_table_lives, members_of_a_run_whose_engine_was_killed_from_outside_are_no_suspects) {
+  job_script s;
+  s.join(w0, 2);
+  s.submit("a");
+  s.submit("b");
+  s.killed_from_outside(0);
+  s.pass(milliseconds{100});
+  s.expire();
+  EXPECT_THAT(s.join(w1, 2),
+              ::testing::AllOf(HasSubstr("give a#2 to 1#1"), HasSubstr("give b#2 to 1#1")))
+      << "in company again";
+}
+
 TEST(job_table_lives, an_engine_that_was_told_to_end_blames_nobody) {
   job_limits limits;
   limits.lone_kills_max = 1;

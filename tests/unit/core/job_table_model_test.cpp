@@ -169,20 +169,38 @@ class pair_of_tables : job_draws {
   void notified() {
     const auto id = known_id();
     const bool delivered = chance(3);
-    EXPECT_TRUE(real_->notified(now_, job_id{id}, delivered).empty());
+    const auto call = real_->hook_call(job_id{id});
+    const auto how = delivered ? hook_answer::delivered : hook_answer::failed;
+    EXPECT_TRUE(real_->notified(now_, job_id{id}, call, how).empty());
     model_.notified(now_, id, delivered);
   }
   void read() {
     const auto id = known_id();
     const auto done = real_->read_stream(now_, job_id{id});
     std::string text = done ? "" : std::string{to_string(done.error().code)};
+    std::uint64_t last = 0;
     if (done) {
-      for (const auto& c : done->second) {
+      for (const auto& c : done->chunks) {
         text += c.view();
       }
+      last = done->last;
     }
     same(
         text, {}, [&] { return model_.read_stream(now_, id); }, "read_stream");
+    if (done) {
+      under_way_.emplace_back(id, last);
+    }
+    // Answers reach their readers late, in any order, or never.
+    while (!under_way_.empty() && chance(2)) {
+      const auto place = below(under_way_.size());
+      const auto answer = under_way_[place];
+      under_way_.erase(under_way_.begin() + static_cast<std::ptrdiff_t>(place));
+      if (chance(4)) {
+        continue; // lost
+      }
+      real_->chunks_received(job_id{answer.first}, answer.second);
+      model_.received(answer.first, answer.second);
+    }
   }
   void join() {
     auto w = any_worker();
@@ -191,7 +209,8 @@ class pair_of_tables : job_draws {
     }
     auto& latest = incarnations_[index_of(w.slot)];
     latest = std::max(latest, w.incarnation);
-    const auto f = any_facts(w.slot);
+    auto f = any_facts(w.slot);
+    f.hand_overs = real_->hand_overs(w.slot) - (chance(4) ? 1 : 0); // it may not have heard yet
     same(
         real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }
@@ -199,14 +218,15 @@ class pair_of_tables : job_draws {
     const auto slot = slot_at(below(slots + 1));
     const auto why = one_of({errc::engine_crash, errc::engine_hang, errc::engine_protocol,
                              errc::not_ready, errc::unavailable, errc::stopping});
+    const bool from_outside = chance(25);
     if (chance(20)) {
       same(
           real_->lose_all_workers(now_, error{why, {}}), [&] { return model_.lost_all(now_, why); },
           "lost all");
     } else {
       same(
-          real_->worker_lost(now_, slot, error{why, {}}),
-          [&] { return model_.lost(now_, slot, why); }, "lost");
+          real_->worker_lost(now_, slot, error{why, {}}, from_outside),
+          [&] { return model_.lost(now_, slot, why, from_outside); }, "lost");
     }
   }
   void drain() {
@@ -261,6 +281,7 @@ class pair_of_tables : job_draws {
   void store() {
     if (!in_flight_) {
       in_flight_ = real_->take_changes();
+      model_.batch_taken();
       return;
     }
     const auto batch = *std::exchange(in_flight_, std::nullopt);
@@ -270,12 +291,14 @@ class pair_of_tables : job_draws {
     }
     disk_.apply(batch);
     real_->committed();
+    model_.batch_over(true);
     for (const auto& [order, row] : disk_.by_order()) {
       model_.stored(order);
     }
   }
   void refuse() {
     const auto fresh = real_->not_committed();
+    model_.batch_over(false);
     see(fresh.empty() ? "" : "withdrawn");
     same(
         real_->withdraw(now_, fresh), [&] { return model_.withdraw(now_, fresh); }, "withdraw");
@@ -285,6 +308,7 @@ class pair_of_tables : job_draws {
       store();
     }
     see("restarted");
+    under_way_.clear();
     const auto before = std::exchange(real_, std::make_unique<job_table>(limits_));
     know_models();
     same(
@@ -298,7 +322,7 @@ class pair_of_tables : job_draws {
     } else if (chance(60)) {
       same(
           real_->hand_back(now_), [&] { return model_.hand_back(now_); }, "hand_back");
-    } else if (chance(20)) {
+    } else if (chance(20) && !model_.paced()) { // else in steps: job_table_steps_test
       same(
           real_->purge(now_).second, [&] { return model_.purge(now_); }, "purge");
     } else if (chance(20) || (model_.stopping() && chance(5))) {
@@ -399,6 +423,8 @@ class pair_of_tables : job_draws {
   perfect_store disk_;
   std::optional<store::batch> in_flight_;
   std::vector<job_request> asked_;
+  /// Answers with chunks that have not reached their readers: the job, and the last chunk.
+  std::vector<std::pair<std::string, std::uint64_t>> under_way_;
 };
 
 TEST(job_table_model, agrees_with_the_naive_table) {

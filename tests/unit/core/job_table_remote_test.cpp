@@ -36,6 +36,62 @@ TEST(job_table_remote, a_worker_that_asks_for_nothing_is_given_nothing) {
   EXPECT_EQ(s.join(far, asking(1)), "a IN_PROGRESS (assigned); give a#1 to 1048576#1");
 }
 
+TEST(job_table_remote, it_is_given_once_what_it_asked_for) {
+  job_script s;
+  s.join(far, asking(3));
+  EXPECT_EQ(s.submit("a"), "a IN_PROGRESS (assigned); give a#1 to 1048576#1");
+  EXPECT_EQ(s.submit("b"), "") << "its call is being answered";
+  EXPECT_EQ(s.why("b"), "workers_busy");
+  EXPECT_EQ(s.submit("c"), "");
+  auto late = asking(4);
+  EXPECT_EQ(text_of(s.table.worker_joined(s.now, far, late)), "")
+      << "it asked for more before it heard of the hand-over";
+  EXPECT_EQ(s.complete(far, attempt("a", 1)), "a COMPLETED (finished)") << "room is no new call";
+  late.hand_overs = s.table.hand_overs(far.slot);
+  EXPECT_EQ(late.hand_overs, 1u);
+  EXPECT_EQ(text_of(s.table.worker_joined(s.now, far, late)),
+            "b IN_PROGRESS (assigned); give b#1 to 1048576#1; "
+            "c IN_PROGRESS (assigned); give c#1 to 1048576#1")
+      << "all that one decision gives is one hand-over";
+  EXPECT_EQ(s.table.hand_overs(far.slot), 2u);
+}
+
+TEST(job_table_remote, a_hand_over_is_numbered) {
+  job_script s;
+  s.submit("a");
+  s.submit("b");
+  const auto then = s.table.worker_joined(s.now, far, asking(2));
+  EXPECT_EQ(std::get<give>(then.at(1)).hand_over, 1u);
+  EXPECT_EQ(std::get<give>(then.at(3)).hand_over, 1u);
+  s.join(w0, 1);
+  const auto local = s.table.submit(s.now, job_id{"c"}, job_script::request(), false);
+  EXPECT_EQ(std::get<give>(local->then.at(1)).hand_over, 0u)
+      << "an engine of this pod asks nothing";
+}
+
+TEST(job_table_remote, a_hand_over_is_no_larger_than_one_answer_may_be) {
+  job_script s;
+  auto large = job_script::request();
+  large.input = shared_text{std::string(std::size_t{20} << 20, 'x')};
+  for (const auto* id : {"a", "b", "c"}) {
+    s.submit(id, large);
+  }
+  s.submit("small");
+  EXPECT_EQ(s.join(far, asking(9)), "a IN_PROGRESS (assigned); give a#1 to 1048576#1; "
+                                    "b IN_PROGRESS (assigned); give b#1 to 1048576#1")
+      << "enough";
+  EXPECT_THAT(s.join(far, asking(9)), HasSubstr("give c#1 to 1048576#1; small"));
+}
+
+TEST(job_table_remote, another_incarnation_has_heard_of_nothing) {
+  job_script s;
+  s.join(far, asking(1));
+  s.submit("a");
+  const auto then = s.table.worker_joined(s.now, job_script::remote(0, 2), asking(2));
+  EXPECT_EQ(s.table.hand_overs(far.slot), 0u) << text_of(then);
+  EXPECT_THAT(s.submit("b"), HasSubstr("give b#1 to 1048576#2"));
+}
+
 TEST(job_table_remote, its_capacity_is_what_it_said_last) {
   job_script s;
   s.join(far, asking(1));
@@ -293,7 +349,8 @@ TEST(job_table_remote, a_suspect_waits_for_one_that_asks_and_has_nothing_else) {
   s.submit("b");
   EXPECT_THAT(s.join(far, asking(2)), HasSubstr("give a#2 to 1048576#1"));
   EXPECT_EQ(s.state("b"), "IN_QUEUE") << "alone it stays";
-  EXPECT_THAT(s.complete(far, attempt("a", 2)), HasSubstr("give b#1 to 1048576#1"));
+  EXPECT_EQ(s.complete(far, attempt("a", 2)), "a COMPLETED (finished)");
+  EXPECT_THAT(s.join(far, asking(1)), HasSubstr("give b#1 to 1048576#1"));
 }
 
 TEST(job_table_remote, a_job_of_a_platform_may_run_there_as_well) {

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <gtest/gtest.h>
 #include <malloc.h>
+#include <map>
+#include <string>
 
 namespace tayfa {
 namespace {
@@ -25,12 +27,12 @@ TEST(job_table_size, a_waiting_job_costs_at_most_a_kibibyte_beside_its_input) {
   job_limits limits;
   limits.queue_max = jobs;
   const shared_text input{"{}"};
-  seeded_random random{1};
+  system_secrets secrets;
   const moment now{};
   const auto before = mallinfo2().uordblks;
   job_table table{limits};
   for (std::size_t i = 0; i < jobs; ++i) {
-    ASSERT_TRUE(table.submit(now, job_table::make_id(random, true), request(input), false));
+    ASSERT_TRUE(table.submit(now, job_table::make_id(secrets, true), request(input), false));
   }
   const auto each = (mallinfo2().uordblks - before) / jobs;
   RecordProperty("bytes_per_waiting_job", static_cast<int>(each));
@@ -100,6 +102,70 @@ TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
     std::printf("%8zu jobs wait: %.2f us to end one and give out the next\n", jobs,
                 took.count() / decisions);
     EXPECT_EQ(table.counts().completed, decisions);
+  }
+}
+
+/// The longest a neighbour waits for the table while somebody else makes its dearest calls. No
+/// bound either: it says what a call takes beside one submission and cancel at the same size.
+TEST(job_table_size, tells_what_the_dearest_call_of_another_takes_at_a_hundred_thousand_jobs) {
+  constexpr std::size_t jobs = 100'000;
+  using clock = std::chrono::steady_clock;
+  const auto us_since = [](clock::time_point began) {
+    return std::chrono::duration<double, std::micro>(clock::now() - began).count();
+  };
+  job_limits limits;
+  limits.queue_max = 2 * jobs;
+  limits.kept_jobs_max = jobs;
+  const shared_text input{"{}"};
+  moment now{};
+  job_table table{limits};
+  for (std::size_t i = 0; i < 2 * jobs; ++i) { // half of them ended
+    auto r = request(input);
+    r.policy.tenant = "t" + std::to_string(i % 16);
+    const job_id id{std::to_string(i)};
+    ASSERT_TRUE(table.submit(now, id, std::move(r), false));
+    if (i % 2 == 0) {
+      ASSERT_TRUE(table.cancel(now, id));
+    }
+  }
+  std::map<std::string, double> worst;
+  const auto measured = [&](const char* what, const auto& call) {
+    const auto began = clock::now();
+    call();
+    worst[what] = std::max(worst[what], us_since(began));
+  };
+  for (int i = 0; i < 50; ++i) {
+    const job_id id{"n" + std::to_string(i)};
+    measured("submit and cancel", [&] {
+      ASSERT_TRUE(table.submit(now, id, request(input), false));
+      ASSERT_TRUE(table.cancel(now, id));
+    });
+    job_filter none;
+    none.state = job_state::FAILED;
+    measured("list, an index fits nothing",
+             [&] { EXPECT_TRUE(table.list(now, none).jobs.empty()); });
+    job_filter rare;
+    rare.tenant = "t1"; // all of its jobs wait
+    rare.state = job_state::CANCELLED;
+    measured("list, no job fits", [&] { EXPECT_TRUE(table.list(now, rare).jobs.empty()); });
+    job_filter most;
+    most.limit = job_filter::limit_max;
+    measured("list of a thousand", [&] { EXPECT_EQ(table.list(now, most).jobs.size(), 1'000u); });
+  }
+  std::size_t steps = 0;
+  measured("purge, a step", [&] { table.purge(now); });
+  while (table.counts().in_queue > 0) {
+    measured("purge, a step", [&] { table.expire(now); });
+    ++steps;
+  }
+  EXPECT_EQ(steps, jobs / limits.step_rows) << "and one at once";
+  now += limits.keep_async;
+  while (table.counts().kept > 0) {
+    measured("forgetting, a step", [&] { table.expire(now); });
+  }
+  for (const auto& [what, us] : worst) {
+    std::printf("%8.0f us at most: %s (%.1f)\n", us, what.c_str(),
+                us / worst.at("submit and cancel"));
   }
 }
 

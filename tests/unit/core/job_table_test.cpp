@@ -1,6 +1,8 @@
+#include "runtime/world/random.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
+#include <type_traits>
 
 namespace tayfa::testing {
 namespace {
@@ -119,10 +121,14 @@ TEST(job_table, a_deadline_nearer_than_the_priority_comes_first_and_ends_nothing
   EXPECT_THAT(s.complete(w0, attempt("soon", 1)), HasSubstr("give normal#1"));
 }
 
+// An id is a capability: a generator that can be foretold makes none.
+static_assert(std::is_invocable_v<decltype(&job_table::make_id), system_secrets&, bool>);
+static_assert(!std::is_invocable_v<decltype(&job_table::make_id), seeded_random&, bool>);
+
 TEST(job_table, ids_have_runpods_form) {
-  seeded_random random{7};
-  const auto plain = job_table::make_id(random, false);
-  const auto sync = job_table::make_id(random, true);
+  system_secrets secrets;
+  const auto plain = job_table::make_id(secrets, false);
+  const auto sync = job_table::make_id(secrets, true);
   EXPECT_EQ(plain.str().size(), 36u + 3u);
   EXPECT_TRUE(plain.str().ends_with("-t1"));
   EXPECT_TRUE(sync.str().starts_with("sync-"));

@@ -71,7 +71,9 @@ struct group_script {
   std::string fails(std::size_t i) { return say(group_.ended(now, i, false)); }
   std::string ends(std::size_t i) { return say(group_.ended(now, i, true)); }
   std::string refreshes(std::size_t i) { return say(group_.refreshed(now, i)); }
-  std::string is_excused(std::size_t i) { return say(group_.excused(now, i)); }
+  std::string is_excused(std::size_t i, bool worked = false) {
+    return say(group_.excused(now, i, worked));
+  }
   std::string stop() { return say(group_.stop(now)); }
   /// The latest start_later fires.
   std::string due() {

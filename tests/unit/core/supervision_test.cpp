@@ -180,19 +180,30 @@ TEST(supervision, a_child_refreshed_on_request_is_started_at_once_and_costs_noth
   EXPECT_EQ(s.refreshes(9), "");
 }
 
-TEST(supervision, a_child_brought_down_by_its_work_backs_off_but_is_never_given_up_for_it) {
-  group_script s{strategy::one_for_one, 1};
+TEST(supervision, a_child_brought_down_by_its_work_is_back_at_once_and_never_given_up_for_it) {
+  group_script s{strategy::one_for_one, 2};
   s.start();
-  EXPECT_EQ(s.is_excused(1), "later 1 100");
-  EXPECT_EQ(s.due(), "start 1");
-  EXPECT_EQ(s.is_excused(1), "later 1 200");
+  EXPECT_EQ(s.is_excused(1), "start 1");
+  EXPECT_EQ(s.is_excused(1), "start 1");
+  EXPECT_EQ(s.fails(1), "later 1 100") << "the allowed restarts are still there, and no backoff";
   s.due();
-  EXPECT_EQ(s.is_excused(1), "later 1 400");
-  s.due();
-  EXPECT_EQ(s.fails(1), "later 1 800") << "the one allowed restart is still there";
+  EXPECT_EQ(s.fails(1), "later 1 200");
   s.due();
   EXPECT_EQ(s.fails(1), "gave_up 1");
   EXPECT_EQ(s.is_excused(9), "");
+}
+
+TEST(supervision, a_child_that_its_work_brings_down_again_and_again_waits_a_little_never_longer) {
+  group_script s{strategy::one_for_one, 2};
+  s.start();
+  s.is_excused(1);
+  s.is_excused(1);
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(s.is_excused(1), "later 1 100");
+    EXPECT_EQ(s.due(), "start 1");
+  }
+  EXPECT_EQ(s.is_excused(1, true), "start 1") << "it had ended some work well";
+  EXPECT_EQ(s.is_excused(1), "start 1");
 }
 
 TEST(supervision, while_the_group_stops_no_end_brings_a_child_back) {

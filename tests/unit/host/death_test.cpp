@@ -1,7 +1,9 @@
 // What a runtime leaves behind when it is killed with -9: nothing that lives, and what lies there
 // is cleared away.
 #include "runtime/host/leftovers.hpp"
+#include "runtime/host/process_facts.hpp"
 #include "tests/unit/host/fixture.hpp"
+#include "tests/support/places.hpp"
 
 #include <csignal>
 #include <sstream>
@@ -23,7 +25,7 @@ TEST(host_death, engines_die_with_a_runtime_that_is_killed) {
   folder home;
   remembering_log log;
   auto helper =
-      spawn({.arguments = {TAYFA_BINARY_DIR "/tests/host_helper", engine_program, home.path()}});
+      spawn({.arguments = {in_build("/tests/host_helper"), engine_program, home.path()}});
   ASSERT_TRUE(helper.has_value()) << helper.error().str();
   std::istringstream words{first_line(helper->output.get())};
   pid_t engine_pid = 0;

@@ -3,7 +3,9 @@
 #pragma once
 
 #include "runtime/host/process_engine_host.hpp"
+#include "tests/support/places.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdlib>
 #include <fcntl.h>
@@ -57,6 +59,13 @@ class remembering_log final : public event_log {
       }
     }
     return out;
+  }
+  bool wait_for(const std::string& event) {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, patience, [&] {
+      return std::any_of(lines_.begin(), lines_.end(),
+                         [&](const line& l) { return l.event == event; });
+    });
   }
   /// The text of the first engine_output line that `wanted` accepts.
   std::string wait_for_output(const std::function<bool(const std::string&)>& wanted) {
@@ -176,6 +185,6 @@ class watched_process {
   unique_fd fd_;
 };
 
-inline const std::string engine_program = TAYFA_BINARY_DIR "/tayfa-engine";
+inline const std::string engine_program = in_build("/tayfa-engine");
 
 } // namespace tayfa::test

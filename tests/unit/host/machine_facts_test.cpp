@@ -1,9 +1,12 @@
 // Real facts: invented /proc and control groups, real sockets.
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/host/engine_host.hpp"
+#include "runtime/host/memory_groups.hpp"
 #include "runtime/host/spawn.hpp"
 
 #include <arpa/inet.h>
+#include <csignal>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -75,6 +78,43 @@ TEST_F(machine_facts_test, control_groups_of_version_1) {
   EXPECT_EQ(facts.memory()->container, 200U);
 }
 
+TEST_F(machine_facts_test, how_often_the_kernel_has_killed_for_want_of_memory) {
+  const auto kills = [this] { return oom_kills(root / "proc", root / "cgroup"); };
+  EXPECT_FALSE(kills().has_value());
+  write("proc/vmstat", "nr_free_pages 7\noom_kill 41\n");
+  EXPECT_EQ(kills(), 41U) << "of the whole machine";
+  write("proc/self/cgroup", "0::/pod/job\n");
+  write("cgroup/memory.events", "low 0\noom 9\noom_kill 9\n");
+  EXPECT_EQ(kills(), 9U);
+  write("cgroup/pod/job/memory.events", "low 0\nhigh 0\nmax 3\noom 2\noom_kill 1\n");
+  EXPECT_EQ(kills(), 1U) << "of the own group";
+  write("proc/self/cgroup", "9:memory:/docker/abc\n0::/\n");
+  write("cgroup/memory/docker/abc/memory.oom_control",
+        "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n");
+  EXPECT_EQ(kills(), 5U) << "of version 1";
+}
+
+TEST(engine_exited, tells_a_kill_from_outside_from_an_end_of_its_own) {
+  const auto signalled = [](int signal) { return engine_exited{{}, true, 0, signal, {}}; };
+  const auto left = [](int code) { return engine_exited{{}, true, code, 0, {}}; };
+  for (const int signal : {SIGKILL, SIGTERM, SIGINT, SIGHUP, SIGQUIT}) {
+    EXPECT_TRUE(killed_from_outside(signalled(signal))) << signal;
+  }
+  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL}) {
+    EXPECT_FALSE(killed_from_outside(signalled(signal))) << signal;
+  }
+  for (const int code : {0, 128 + SIGTERM, 128 + SIGINT}) {
+    EXPECT_TRUE(killed_from_outside(left(code))) << "it was asked, and ended " << code;
+  }
+  for (const int code : {1, 70, 128, 128 + SIGSEGV}) {
+    EXPECT_FALSE(killed_from_outside(left(code))) << code;
+  }
+  auto short_of_memory = signalled(SIGKILL);
+  short_of_memory.out_of_memory = true;
+  EXPECT_FALSE(killed_from_outside(short_of_memory)) << "its own memory is why";
+  EXPECT_FALSE(killed_from_outside({{}, false, 0, SIGKILL, {}})) << "it never ran";
+}
+
 TEST_F(machine_facts_test, this_machine_says_something) {
   machine_facts here;
   const auto memory = here.memory();
@@ -133,7 +173,8 @@ TEST(system_checks, judge_this_machine) {
   limits.disk_percent = 0;
   limits.data_folder = "/";
   fitness_report report;
-  system_checks(limits)(report, -1);
+  const system_time time;
+  system_checks(limits, time)(report, -1);
   ASSERT_EQ(report.rows.size(), 2U);
   EXPECT_EQ(report.rows[0].name, "runpod:_memory_check");
   EXPECT_EQ(report.rows[1].name, "runpod:_disk_check");

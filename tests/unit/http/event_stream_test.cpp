@@ -55,11 +55,11 @@ TEST(event_stream, goes_on_behind_a_number_and_for_one_job) {
   for (const char* const id : {"a", "b", "a", "b", "a", "b"}) {
     feed.publish("job", id, "{}");
   }
-  EXPECT_EQ(now(event_stream(feed, {{}, 5})), "retry: 1000\n\nid: 6\nevent: job\ndata: {}\n\n");
-  EXPECT_EQ(now(event_stream(feed, {job_id{"a"}, 1})),
+  EXPECT_EQ(now(event_stream(feed, {{}, {}, 5})), "retry: 1000\n\nid: 6\nevent: job\ndata: {}\n\n");
+  EXPECT_EQ(now(event_stream(feed, {{}, job_id{"a"}, 1})),
             "retry: 1000\n\nevent: missed\ndata: {\"missed\":1}\n\n"
             "id: 3\nevent: job\ndata: {}\n\nid: 5\nevent: job\ndata: {}\n\n");
-  EXPECT_EQ(now(event_stream(feed, {job_id{"a"}, 99})),
+  EXPECT_EQ(now(event_stream(feed, {{}, job_id{"a"}, 99})),
             "retry: 1000\n\nevent: missed\ndata: {\"missed\":null}\n\n"
             "id: 3\nevent: job\ndata: {}\n\nid: 5\nevent: job\ndata: {}\n\n");
 }
@@ -69,10 +69,10 @@ TEST(event_stream, from_the_beginning) {
   for (int i = 0; i < 5; ++i) {
     feed.publish("job", "a", "{}");
   }
-  EXPECT_TRUE(now(event_stream(feed, {{}, 0}))
+  EXPECT_TRUE(now(event_stream(feed, {{}, {}, 0}))
                   .starts_with("retry: 1000\n\nevent: missed\ndata: {\"missed\":1}\n\nid: 1002\n"));
   EXPECT_TRUE(
-      now(event_stream(feed, {{}, 900}))
+      now(event_stream(feed, {{}, {}, 900}))
           .starts_with("retry: 1000\n\nevent: missed\ndata: {\"missed\":null}\n\nid: 1002\n"));
 }
 

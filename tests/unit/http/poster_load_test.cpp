@@ -79,7 +79,7 @@ TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
       got.send(poster, std::move(call));
     }
     got.wait(2);
-    EXPECT_EQ(got.count(errc::unavailable), 2U);
+    EXPECT_EQ(got.count(errc::queue_full), 2U);
   }
   EXPECT_EQ(got.count(errc::stopping), 3U);
   EXPECT_TRUE(got.each_once());
@@ -88,7 +88,7 @@ TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
   curl_poster poster{options};
   auto call = call_to(there.url());
   call.body = std::string(100'000, 'a');
-  EXPECT_EQ(code_of(ask(poster, call)), errc::unavailable);
+  EXPECT_EQ(code_of(ask(poster, call)), errc::queue_full);
   call.body = std::string(10'000, 'a');
   for (int i = 0; i < 50; ++i) {
     ASSERT_TRUE(ask(poster, call)) << "what has ended makes room; " << i;

@@ -100,12 +100,13 @@ class served {
 };
 
 inline std::string get(std::string_view target, std::string_view more = {}) {
-  return "GET " + std::string{target} + " HTTP/1.1\r\nHost: t\r\n" + std::string{more} + "\r\n";
+  return "GET " + std::string{target} + " HTTP/1.1\r\nHost: localhost\r\n" + std::string{more} +
+         "\r\n";
 }
 inline std::string post(std::string_view target, std::string_view body,
                         std::string_view more = {}) {
   return "POST " + std::string{target} +
-         " HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n" + std::string{more} +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + std::string{more} +
          "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string{body};
 }
 /// A body for /run of `size` bytes.

@@ -103,8 +103,9 @@ TEST_F(gated, refusals) {
 TEST_F(gated, it_is_asked_before_the_body) {
   served s{options()};
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n"
-                          "Content-Length: 10000000\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+                  "Content-Length: 10000000\r\n\r\n"));
   EXPECT_EQ(client.read()->status, 401U);
   EXPECT_TRUE(client.ended());
 }
@@ -140,8 +141,9 @@ TEST_F(gated, who_leaves_is_outside) {
     ASSERT_TRUE(client.send(post("/run", R"({"input":1})", good)));
     held = s.next();
     auto other = s.client();
-    ASSERT_TRUE(other.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n" +
-                           std::string{good} + "Content-Length: 100\r\n\r\n{"));
+    ASSERT_TRUE(
+        other.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+                   std::string{good} + "Content-Length: 100\r\n\r\n{"));
   }
   EXPECT_TRUE(gate.empties());
 }
@@ -166,8 +168,9 @@ TEST(http_results, one_that_is_too_large_ends_its_job) {
   for (const std::string framing :
        {"Content-Length: 1001\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\n3e9\r\n"}) {
     auto client = s.client();
-    ASSERT_TRUE(client.send("POST /job-done/w-1/a-1?isStream=false HTTP/1.1\r\nHost: t\r\n" +
-                            framing + std::string(1'001, 'x')));
+    ASSERT_TRUE(
+        client.send("POST /job-done/w-1/a-1?isStream=false HTTP/1.1\r\nHost: localhost\r\n" +
+                    framing + std::string(1'001, 'x')));
     EXPECT_EQ(client.read()->status, 413U);
     auto [call, reply] = s.next();
     const auto& lost = std::get<api::worker_result>(call);
@@ -178,7 +181,7 @@ TEST(http_results, one_that_is_too_large_ends_its_job) {
     reply->send(api::noted()); // for nobody
   }
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /job-stream/w-1/a-1 HTTP/1.1\r\nHost: t\r\n"
+  ASSERT_TRUE(client.send("POST /job-stream/w-1/a-1 HTTP/1.1\r\nHost: localhost\r\n"
                           "Content-Length: 1001\r\n\r\n"));
   EXPECT_EQ(client.read()->status, 413U);
   EXPECT_EQ(s.held(), 0U);

@@ -42,7 +42,7 @@ TEST(http_limits, sending_a_little_now_and_then_gains_no_time) {
 TEST(http_limits, a_body_that_stops_is_cut) {
   served s{short_times()};
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{"));
+  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"));
   EXPECT_EQ(client.read()->status, 408U);
   EXPECT_TRUE(client.ended());
 }
@@ -234,7 +234,7 @@ TEST(http_limits, destruction_with_everything_open) {
   auto asking = s.client();
   auto idle = s.client();
   auto half = s.client();
-  ASSERT_TRUE(half.send("POST /run HTTP/1.1\r\nHost: t\r\nContent-Length: 100\r\n\r\n{"));
+  ASSERT_TRUE(half.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"));
   ASSERT_TRUE(asking.send(get("/health")));
   auto reply = s.next().second;
   s.destroy();

@@ -6,7 +6,8 @@ namespace {
 
 using namespace test;
 
-const std::string run = "POST /run HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
+const std::string run =
+    "POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 const std::string body = R"({"input":1})";
 const std::string chunked = "b\r\n" + body + "\r\n0\r\n\r\n";
 
@@ -76,29 +77,33 @@ TEST(http_refusals, malformed_heads_and_what_is_not_taken) {
        run + "X: a" + std::string(1, '\0') + "\r\nContent-Length: 11\r\n\r\n" + body, 400},
       {"no Host", "GET /health HTTP/1.1\r\n\r\n", 400},
       {"two Hosts", "GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},
-      {"HTTP/2.0", "GET /health HTTP/2.0\r\nHost: t\r\n\r\n", 400},
-      {"HTTP/1.2", "GET /health HTTP/1.2\r\nHost: t\r\n\r\n", 400},
+      {"HTTP/2.0", "GET /health HTTP/2.0\r\nHost: localhost\r\n\r\n", 400},
+      {"HTTP/1.2", "GET /health HTTP/1.2\r\nHost: localhost\r\n\r\n", 400},
       {"HTTP/0.9", "GET /health\r\n\r\n", 400},
       {"not HTTP", "\x16\x03\x01\x02\r\n\r\n", 400},
-      {"two spaces", "GET  /health HTTP/1.1\r\nHost: t\r\n\r\n", 400},
+      {"two spaces", "GET  /health HTTP/1.1\r\nHost: localhost\r\n\r\n", 400},
       {"strange Expect", run + "Expect: 200-ok\r\nContent-Length: 11\r\n\r\n" + body, 400},
       {"gzip body", run + "Content-Encoding: gzip\r\nContent-Length: 11\r\n\r\n" + body, 415},
       {"untyped body of a web page",
-       "POST /run HTTP/1.1\r\nHost: t\r\nOrigin: http://evil\r\nContent-Length: 11\r\n\r\n" + body,
+       "POST /run HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil\r\nContent-Length: "
+       "11\r\n\r\n" +
+           body,
        415},
       {"two keys",
        run + "Idempotency-Key: a\r\nIdempotency-Key: a\r\nContent-Length: 11\r\n\r\n" + body, 400},
       {"empty key", run + "Idempotency-Key:\r\nContent-Length: 11\r\n\r\n" + body, 400},
       {"two last events",
-       "GET /events HTTP/1.1\r\nHost: t\r\nLast-Event-ID: 1\r\nLast-Event-ID: 1\r\n\r\n", 400},
+       "GET /events HTTP/1.1\r\nHost: localhost\r\nLast-Event-ID: 1\r\nLast-Event-ID: 1\r\n\r\n",
+       400},
   });
 }
 
 TEST(http_refusals, a_strangers_page_may_not_order_what_needs_no_body) {
   const auto order = [](const std::string& route, const std::string& fields) {
-    return "POST " + route + " HTTP/1.1\r\nHost: t\r\n" + fields + "Content-Length: 0\r\n\r\n";
+    return "POST " + route + " HTTP/1.1\r\nHost: localhost\r\n" + fields +
+           "Content-Length: 0\r\n\r\n";
   };
-  const std::string page = "Origin: http://evil\r\n";
+  const std::string page = "Origin: http://localhost:3000\r\n"; // of another port
   for (const std::string route : {"/purge-queue", "/slots/count/0", "/slots/0/drain", "/drop/a"}) {
     check_refused({
         {"no type", order(route, page), 415},
@@ -149,18 +154,18 @@ TEST(http_refusals, malformed_chunks_and_sizes) {
       {"endless chunk extension",
        run + "Transfer-Encoding: chunked\r\n\r\n1;" + std::string(70'000, 'a'), 400},
       {"a body where none belongs",
-       "GET /health HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 413},
+       "GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", 413},
       {"too long a request line",
-       "GET /" + std::string(29'000, 'a') + " HTTP/1.1\r\nHost: t\r\n\r\n", 431},
+       "GET /" + std::string(29'000, 'a') + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 431},
       {"too long a head", run + "X: " + std::string(33'000, 'a') + "\r\n\r\n", 431},
       {"a body for an unknown route",
-       "POST /nothing HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nhello", 404},
+       "POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", 404},
   });
 }
 
 TEST(http_refusals, a_hundred_and_one_fields) {
   served s;
-  std::string text = "GET /health HTTP/1.1\r\nHost: t\r\n";
+  std::string text = "GET /health HTTP/1.1\r\nHost: localhost\r\n";
   for (int i = 0; i < 100; ++i) {
     text += "X: y\r\n";
   }
@@ -170,7 +175,7 @@ TEST(http_refusals, a_hundred_and_one_fields) {
 TEST(http_refusals, a_malformed_request_behind_a_good_one) {
   served s;
   auto client = s.client();
-  ASSERT_TRUE(client.send("HEAD /ping HTTP/1.1\r\nHost: t\r\n\r\nGET /x y\r\n\r\n"));
+  ASSERT_TRUE(client.send("HEAD /ping HTTP/1.1\r\nHost: localhost\r\n\r\nGET /x y\r\n\r\n"));
   EXPECT_EQ(client.read(true)->status, 200U);
   const auto a = client.read();
   EXPECT_EQ(a->status, 400U);
@@ -181,9 +186,9 @@ TEST(http_refusals, a_malformed_request_behind_a_good_one) {
 TEST(http_refusals, body_over_the_limit_is_refused_before_it_is_sent) {
   served s;
   auto client = s.client();
-  const std::string head =
-      "POST /run HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
-      "Content-Length: 11534336\r\n\r\n";
+  const std::string head = "POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                           "application/json\r\nExpect: 100-continue\r\n"
+                           "Content-Length: 11534336\r\n\r\n";
   const auto a = client.ask(head);
   ASSERT_TRUE(a);
   EXPECT_EQ(a->status, 413U); // and not 100
@@ -203,7 +208,8 @@ TEST(http_refusals, who_sends_eleven_megabytes_anyway_can_read_why_not) {
 TEST(http_refusals, a_chunked_body_over_the_limit) {
   served s;
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"));
+  ASSERT_TRUE(
+      client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"));
   const std::string piece = "100000\r\n" + std::string(std::size_t{1} << 20, ' ') + "\r\n";
   for (int i = 0; i < 11; ++i) {
     client.send(piece);

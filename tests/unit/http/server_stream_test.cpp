@@ -133,7 +133,7 @@ TEST(http_stream, head_has_no_body_and_no_stream) {
   served s{quick_options(), true};
   stream_of_mine stream;
   auto client = s.client();
-  ASSERT_TRUE(client.send("HEAD /events HTTP/1.1\r\nHost: t\r\n\r\n"));
+  ASSERT_TRUE(client.send("HEAD /events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   stream.say("never");
   s.next().second->send(stream.answer());
   const auto head = client.read(true);

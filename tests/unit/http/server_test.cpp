@@ -70,7 +70,7 @@ TEST(http_server, pipelining_waits_for_the_open_answer) {
 
 TEST(http_server, chunked_upload_in_any_pieces) {
   served s;
-  const std::string head = "POST /run HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: "
+  const std::string head = "POST /run HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: "
                            "chunked\r\nContent-Type: application/json\r\n\r\n";
   const std::string chunks =
       "4\r\n{\"in\r\n8;name=\"v\"\r\nput\":123\r\n1\r\n}\r\n0\r\nTrailer: x\r\n\r\n";
@@ -90,8 +90,8 @@ TEST(http_server, chunked_upload_in_any_pieces) {
 TEST(http_server, an_empty_chunked_body_byte_by_byte) {
   served s;
   auto client = s.client();
-  for (const char c : std::string{
-           "POST /cancel/a HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
+  for (const char c : std::string{"POST /cancel/a HTTP/1.1\r\nHost: "
+                                  "localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"}) {
     ASSERT_TRUE(client.send({&c, 1}));
   }
   EXPECT_EQ(client.read()->status, 200U);
@@ -101,7 +101,7 @@ TEST(http_server, an_empty_chunked_body_byte_by_byte) {
 TEST(http_server, head_of_ping) {
   served s;
   auto client = s.client();
-  ASSERT_TRUE(client.send("HEAD /ping HTTP/1.1\r\nHost: t\r\n\r\n"));
+  ASSERT_TRUE(client.send("HEAD /ping HTTP/1.1\r\nHost: localhost\r\n\r\n"));
   const auto a = client.read(true);
   ASSERT_TRUE(a);
   EXPECT_EQ(a->status, 200U);

@@ -7,6 +7,7 @@
 #include "runtime/remote/worker_book.hpp"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -107,10 +108,14 @@ struct book_script {
 
   worker_book book;
   moment now{std::chrono::hours{1}};
+  std::map<worker_ref, std::uint64_t> hand_overs;
+  std::string key{}; ///< that the calls come with; "root" is an operator's
 
   void pass(milliseconds d) { now += d; }
 
-  static api::worker_place place(const std::string& worker) { return {"tayfa", worker, "L4"}; }
+  api::worker_place place(const std::string& worker) const {
+    return {"tayfa", worker, "L4", key, key.empty() || key == "root"};
+  }
   static worker_ref ref(std::uint32_t index, std::uint64_t incarnation) {
     return {slot_id{first_remote_slot + index}, incarnation};
   }
@@ -126,18 +131,32 @@ struct book_script {
   }
   std::string ping(const std::string& worker, std::vector<std::string> jobs = {},
                    const std::string& unfit = {}) {
-    return words(book.ping(now, {place(worker), std::move(jobs), "1.12.0", unfit}));
+    return answered(book.ping(now, {place(worker), std::move(jobs), "1.12.0", unfit}));
   }
+  /// The next hand-over to this worker: one job, or several.
   std::string assign(worker_ref w, const std::string& job, std::uint32_t number = 1) {
-    protocol::assign m;
-    m.attempt = attempt(job, number);
-    m.input = shared_text{"{}"};
-    return words(book.assigned(now, w, m));
+    return hand_over(w, {attempt(job, number)});
+  }
+  std::string assign_all(worker_ref w, const std::vector<std::string>& jobs) {
+    std::vector<attempt_ref> attempts;
+    for (const auto& job : jobs) {
+      attempts.push_back(attempt(job));
+    }
+    return hand_over(w, attempts);
+  }
+  std::string hand_over(worker_ref w, const std::vector<attempt_ref>& attempts) {
+    std::vector<protocol::assign> all;
+    for (const auto& a : attempts) {
+      protocol::assign m;
+      m.attempt = a;
+      m.input = shared_text{"{}"};
+      all.push_back(std::move(m));
+    }
+    return words(book.assigned(now, w, ++hand_overs[w], all));
   }
   std::string revoke(worker_ref w, const std::string& job, std::uint32_t number = 1) {
     return words(book.revoked(now, w, attempt(job, number)));
   }
-  std::string settle() { return words(book.settle(now)); }
   std::string left(poll_id poll, bool whole = true) { return words(book.left(now, poll, whole)); }
   std::string gone(poll_id poll) { return words(book.gone(now, poll)); }
   std::string expire() { return words(book.expire(now)); }
@@ -164,7 +183,6 @@ struct book_script {
   void running(const std::string& worker, const std::string& job) {
     take(1, worker);
     assign(ref(0, 1), job);
-    settle();
     left(1);
   }
 

@@ -65,9 +65,6 @@ void random_company::step() {
   default: chance(60) ? do_restart() : give_or_revoke(); break;
   }
   if (chance(2)) {
-    obey(book_.settle(now_));
-  }
-  if (chance(2)) {
     obey(book_.expire(now_));
     const auto next = book_.next_deadline();
     demand(!next || *next > now_, "a deadline that has passed is still open");
@@ -118,7 +115,7 @@ void random_company::do_ping() {
       m.jobs.pop_back();
     }
   }
-  obey(book_.ping(now_, m));
+  obey(book_.ping(now_, m).then);
 }
 
 void random_company::do_post() {
@@ -250,7 +247,6 @@ void random_company::obey(const effects& all) {
 void random_company::finish() {
   const auto talk = [this] {
     for (int i = 0; i < 20; ++i) {
-      obey(book_.settle(now_));
       while (!flying_.empty()) {
         do_left();
       }
@@ -271,7 +267,7 @@ void random_company::finish() {
       if (!std::exchange(attempts_[a].revoked, true)) {
         waiting_.push_back(next_of(a));
       }
-      to_book_.push_back({s.ref, a, true});
+      to_book_.push_back({s.ref, {a}, 0, true});
     }
   }
   for (int round = 0; round < 400 && !(round > 20 && waiting_.empty()); ++round) {
@@ -279,7 +275,7 @@ void random_company::finish() {
     obey(book_.expire(now_));
     for (const auto* worker : {"a", "b", "c", "d"}) {
       const auto mine = at_[worker];
-      obey(book_.ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}));
+      obey(book_.ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}).then);
       for (const auto& id : mine) {
         const auto v = book_.posted(now_, {place(worker), id, {}, shared_text{"1"}, {}, {}, {}});
         obey(v.then);
@@ -298,7 +294,7 @@ void random_company::finish() {
         if (!at_[attempts_[a].holder].contains(a.job.str()) && chance(4)) {
           waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1, next_of(a));
           attempts_[a].revoked = true;
-          to_book_.push_back({s.ref, a, true});
+          to_book_.push_back({s.ref, {a}, 0, true});
         }
       }
     }

@@ -34,11 +34,14 @@ class random_company {
   struct seat {
     worker_ref ref;
     std::uint32_t capacity = 0;
+    std::uint64_t hand_overs = 0, acknowledged = 0;
     std::set<attempt_ref> holds;
   };
+  /// A hand-over, or one that is revoked.
   struct order {
     worker_ref worker;
-    attempt_ref attempt;
+    std::vector<attempt_ref> attempts;
+    std::uint64_t hand_over = 0;
     bool revoke = false;
   };
   struct attempt_facts {

@@ -10,7 +10,7 @@ void random_company::give_or_revoke() {
   std::vector<seat*> with_room;
   std::vector<std::pair<seat*, attempt_ref>> held;
   for (auto& [slot, s] : seats_) {
-    if (s.holds.size() < s.capacity) {
+    if (s.holds.size() < s.capacity && s.hand_overs == s.acknowledged) {
       with_room.push_back(&s);
     }
     for (const auto& a : s.holds) {
@@ -22,7 +22,7 @@ void random_company::give_or_revoke() {
   if (!held.empty() && chance(8)) {
     const auto& [s, a] = held[below(held.size())];
     attempts_[a].revoked = true;
-    to_book_.push_back({s->ref, a, true});
+    to_book_.push_back({s->ref, {a}, 0, true});
     if (chance(2)) { // its lease ended; otherwise its client cancelled it
       waiting_.push_back({a.job, a.number + 1});
     }
@@ -33,16 +33,20 @@ void random_company::give_or_revoke() {
     return;
   }
   seat& s = *with_room[below(with_room.size())];
-  attempt_ref a{job_id{"j" + std::to_string(jobs_)}, 1};
-  if (!waiting_.empty()) {
-    a = waiting_.front();
-    waiting_.erase(waiting_.begin());
-  } else {
-    ++jobs_;
-  }
-  s.holds.insert(a);
-  attempts_[a];
-  to_book_.push_back({s.ref, a, false});
+  order o{s.ref, {}, ++s.hand_overs, false};
+  do {
+    attempt_ref a{job_id{"j" + std::to_string(jobs_)}, 1};
+    if (!waiting_.empty()) {
+      a = waiting_.front();
+      waiting_.erase(waiting_.begin());
+    } else {
+      ++jobs_;
+    }
+    s.holds.insert(a);
+    attempts_[a];
+    o.attempts.push_back(a);
+  } while (s.holds.size() < s.capacity && !chance(3));
+  to_book_.push_back(std::move(o));
   seen["given"]++;
 }
 
@@ -53,13 +57,17 @@ void random_company::book_hears() {
   const auto o = to_book_.front();
   to_book_.pop_front();
   if (o.revoke) {
-    obey(book_.revoked(now_, o.worker, o.attempt));
+    obey(book_.revoked(now_, o.worker, o.attempts.front()));
     return;
   }
-  protocol::assign m;
-  m.attempt = o.attempt;
-  m.input = shared_text{"{}"};
-  obey(book_.assigned(now_, o.worker, m));
+  std::vector<protocol::assign> all;
+  for (const auto& a : o.attempts) {
+    protocol::assign m;
+    m.attempt = a;
+    m.input = shared_text{"{}"};
+    all.push_back(std::move(m));
+  }
+  obey(book_.assigned(now_, o.worker, o.hand_over, all));
 }
 
 void random_company::queue_hears() {
@@ -92,6 +100,7 @@ void random_company::hear(const offer& o) {
   }
   auto& s = seats_[o.worker.slot.value];
   s.capacity = o.facts.capacity;
+  s.acknowledged = o.facts.hand_overs;
 }
 
 void random_company::hear(const leave& l) {

@@ -10,9 +10,7 @@ using what = book_script::what;
 TEST(worker_book, a_take_offers_the_worker_and_is_answered_with_its_job) {
   book_script s;
   EXPECT_EQ(s.take(1, "a"), "a came; offer w0.1 x1");
-  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "pause w0.1");
-  EXPECT_TRUE(s.book.unsettled());
-  EXPECT_EQ(s.settle(), "poll 1 j={}");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "poll 1 j={}; pause w0.1");
   EXPECT_EQ(s.left(1), "w0.1 started j/1");
   EXPECT_EQ(s.post("a", "j", what::completed, "42"), "w0.1 completed j/1 42");
   EXPECT_EQ(s.book.lines(s.now).front().completed, 1U);
@@ -36,8 +34,7 @@ TEST(worker_book, where_large_outputs_may_go_is_passed_on) {
   protocol::assign m;
   m.attempt = s.attempt("j");
   m.s3_config = "{}";
-  s.book.assigned(s.now, s.ref(0, 1), m);
-  const auto then = s.book.settle(s.now);
+  const auto then = s.book.assigned(s.now, s.ref(0, 1), 1, {m});
   EXPECT_EQ(std::get<hand_out>(then.front()).jobs.front().s3_config, "{}");
 }
 
@@ -48,23 +45,38 @@ TEST(worker_book, one_name_in_two_endpoints_is_two_workers) {
   EXPECT_EQ(then, "a came; offer w1.2 x1");
 }
 
-TEST(worker_book, a_batch_gets_what_is_there_and_never_more_than_it_wants) {
+TEST(worker_book, a_batch_gets_all_that_one_decision_gives_it_in_one_answer) {
   book_script s;
-  EXPECT_EQ(s.take(1, "a", 2), "a came; offer w0.1 x2");
-  s.assign(s.ref(0, 1), "j1");
-  s.assign(s.ref(0, 1), "j2");
-  s.assign(s.ref(0, 1), "j3"); // the queue gave it before it heard that there was no room
-  EXPECT_EQ(s.settle(), "poll 1 batch j1={} j2={}");
-  EXPECT_EQ(s.take(2, "a"), "");
-  EXPECT_EQ(s.settle(), "poll 2 j3={}");
+  EXPECT_EQ(s.take(1, "a", 3), "a came; offer w0.1 x3");
+  EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j1", "j2", "j3"}),
+            "poll 1 batch j1={} j2={} j3={}; pause w0.1");
+}
+
+TEST(worker_book, what_is_given_beyond_its_wish_waits_for_its_next_take) {
+  book_script s;
+  s.take(1, "a", 2);
+  EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j1", "j2", "j3"}), "poll 1 batch j1={} j2={}; pause w0.1");
+  EXPECT_EQ(s.take(2, "a"), "poll 2 j3={}");
 }
 
 TEST(worker_book, a_batch_does_not_wait_to_be_full) {
   book_script s;
   s.take(1, "a", 3);
-  s.assign(s.ref(0, 1), "j1");
-  EXPECT_EQ(s.settle(), "poll 1 batch j1={}; pause w0.1");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j1"), "poll 1 batch j1={}; pause w0.1");
   EXPECT_EQ(s.take(2, "a", 2), "offer w0.1 x3");
+}
+
+TEST(worker_book, an_offer_says_which_hand_over_it_knows_of) {
+  book_script s;
+  const auto known = [&](poll_id poll) {
+    const auto then = s.book.take(s.now, poll, {s.place("a"), 1, false, false});
+    return std::get<offer>(then.back()).facts.hand_overs;
+  };
+  EXPECT_EQ(known(1), 0U);
+  const auto then = s.book.assigned(s.now, s.ref(0, 1), 7, {});
+  EXPECT_EQ(text_of(then), "offer w0.1 x1") << "nothing was left of it: the take waits on";
+  EXPECT_EQ(std::get<offer>(then.front()).facts.hand_overs, 7U);
+  EXPECT_EQ(known(2), 7U);
 }
 
 TEST(worker_book, the_room_that_is_offered_shrinks_before_an_attempt_ends) {
@@ -78,10 +90,8 @@ TEST(worker_book, two_takes_of_one_worker_are_served_oldest_first) {
   book_script s;
   s.take(1, "a");
   EXPECT_EQ(s.take(2, "a"), "offer w0.1 x2");
-  s.assign(s.ref(0, 1), "j1");
-  EXPECT_EQ(s.settle(), "poll 1 j1={}");
-  s.assign(s.ref(0, 1), "j2");
-  EXPECT_EQ(s.settle(), "poll 2 j2={}");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j1"), "poll 1 j1={}; offer w0.1 x2");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j2"), "poll 2 j2={}; pause w0.1");
 }
 
 TEST(worker_book, a_third_take_ends_the_oldest) {
@@ -104,8 +114,7 @@ TEST(worker_book, a_take_is_held_and_then_answered_with_nothing) {
 TEST(worker_book, later_attempts_go_under_another_id) {
   book_script s;
   s.take(1, "a");
-  s.assign(s.ref(0, 1), "j", 2);
-  EXPECT_EQ(s.settle(), "poll 1 j-r2={}");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j", 2), "poll 1 j-r2={}; pause w0.1");
   s.left(1);
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
   EXPECT_EQ(s.post("a", "j-r2"), "w0.1 completed j/2 1");
@@ -114,9 +123,8 @@ TEST(worker_book, later_attempts_go_under_another_id) {
 TEST(worker_book, ids_that_read_alike_are_kept_apart) {
   book_script s;
   s.take(1, "a", 2);
-  s.assign(s.ref(0, 1), "j-r2", 1);
-  s.assign(s.ref(0, 1), "j", 2);
-  EXPECT_EQ(s.settle(), "poll 1 batch j-r2={} j-r2-r={}");
+  EXPECT_EQ(s.hand_over(s.ref(0, 1), {s.attempt("j-r2"), s.attempt("j", 2)}),
+            "poll 1 batch j-r2={} j-r2-r={}; pause w0.1");
   s.left(1);
   EXPECT_EQ(s.post("a", "j-r2-r"), "w0.1 completed j/2 1");
 }
@@ -156,7 +164,6 @@ TEST(worker_book, a_result_may_come_before_the_news_that_the_answer_left) {
   book_script s;
   s.take(1, "a");
   s.assign(s.ref(0, 1), "j");
-  s.settle();
   EXPECT_EQ(s.post("a", "j"), "w0.1 started j/1; w0.1 completed j/1 1");
   EXPECT_EQ(s.left(1, false), "");
 }
@@ -209,9 +216,11 @@ TEST(worker_book, without_a_stop_poll_a_revoked_job_ends_with_a_ping_without_it)
 TEST(worker_book, a_job_that_is_revoked_before_it_leaves_is_not_handed_out) {
   book_script s;
   s.take(1, "a");
+  s.pass(seconds{20});
+  s.expire(); // the take is over
   s.assign(s.ref(0, 1), "j");
-  EXPECT_EQ(s.revoke(s.ref(0, 1), "j"), "offer w0.1 x1; w0.1 cancelled j/1");
-  EXPECT_EQ(s.settle(), "");
+  EXPECT_EQ(s.revoke(s.ref(0, 1), "j"), "w0.1 cancelled j/1");
+  EXPECT_EQ(s.take(2, "a"), "offer w0.1 x1");
 }
 
 TEST(worker_book, a_job_that_is_revoked_while_it_leaves_is_told_when_it_has_left) {
@@ -219,7 +228,6 @@ TEST(worker_book, a_job_that_is_revoked_while_it_leaves_is_told_when_it_has_left
   s.stops(9, "a");
   s.take(1, "a");
   s.assign(s.ref(0, 1), "j");
-  s.settle();
   EXPECT_EQ(s.revoke(s.ref(0, 1), "j"), "");
   EXPECT_EQ(s.left(1), "poll 9 stop j");
 }

@@ -10,9 +10,7 @@ using what = book_script::what;
 TEST(worker_book, jobs_whose_answer_did_not_leave_go_back_at_once) {
   book_script s;
   s.take(1, "a", 2);
-  s.assign(s.ref(0, 1), "j1");
-  s.assign(s.ref(0, 1), "j2");
-  s.settle();
+  s.assign_all(s.ref(0, 1), {"j1", "j2"});
   EXPECT_EQ(s.left(1, false), "w0.1 failed j1/1 unavailable; w0.1 failed j2/1 unavailable");
   EXPECT_EQ(s.left(1, false), "");
 }
@@ -21,7 +19,6 @@ TEST(worker_book, a_revoked_job_whose_answer_did_not_leave_is_over) {
   book_script s;
   s.take(1, "a");
   s.assign(s.ref(0, 1), "j");
-  s.settle();
   s.revoke(s.ref(0, 1), "j");
   EXPECT_EQ(s.left(1, false), "w0.1 cancelled j/1");
 }
@@ -31,21 +28,29 @@ TEST(worker_book, a_client_that_left_its_poll_wants_nothing_any_more) {
   s.take(1, "a");
   EXPECT_EQ(s.gone(1), "pause w0.1");
   EXPECT_EQ(s.gone(1), "");
-  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "");
-  EXPECT_EQ(s.settle(), "");
-  s.pass(milliseconds{500});
-  EXPECT_EQ(s.expire(), "w0.1 failed j/1 unavailable");
+  EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j", "k"}),
+            "pause w0.1; w0.1 failed j/1 unavailable; w0.1 failed k/1 unavailable");
 }
 
-TEST(worker_book, a_spare_waits_a_moment_for_the_next_take) {
+TEST(worker_book, what_comes_just_after_a_take_was_held_long_enough_waits_for_the_next) {
   book_script s;
   s.take(1, "a");
-  s.gone(1);
-  s.assign(s.ref(0, 1), "j");
+  s.pass(seconds{20});
+  EXPECT_EQ(s.expire(), "poll 1 nothing; pause w0.1");
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "pause w0.1");
   s.pass(milliseconds{499});
   EXPECT_EQ(s.expire(), "");
-  EXPECT_EQ(s.take(2, "a"), "");
-  EXPECT_EQ(s.settle(), "poll 2 j={}");
+  EXPECT_EQ(s.take(2, "a"), "poll 2 j={}");
+}
+
+TEST(worker_book, what_no_take_comes_for_goes_back) {
+  book_script s;
+  s.take(1, "a");
+  s.pass(seconds{20});
+  s.expire();
+  s.assign(s.ref(0, 1), "j");
+  s.pass(milliseconds{500});
+  EXPECT_EQ(s.expire(), "w0.1 failed j/1 unavailable");
 }
 
 TEST(worker_book, a_silent_worker_leaves_and_its_slot_is_used_again) {
@@ -71,7 +76,7 @@ TEST(worker_book, the_smallest_free_slot_is_used_first) {
   s.pass(seconds{1});
   s.expire(); // a and c have left
   s.take(1, "d");
-  EXPECT_EQ(s.book.assigned(s.now, s.ref(0, 1), {}).size(), 1U) << "d is in the slot of a";
+  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "poll 1 j={}; pause w0.1") << "d is in the slot of a";
 }
 
 TEST(worker_book, polls_of_a_worker_do_not_keep_it) {
@@ -113,7 +118,8 @@ TEST(worker_book, only_the_holder_may_bring_a_result) {
 TEST(worker_book, a_job_that_was_not_handed_out_cannot_be_guessed) {
   book_script s;
   s.take(1, "a");
-  s.gone(1);
+  s.pass(seconds{20});
+  s.expire();
   s.assign(s.ref(0, 1), "j");
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
   EXPECT_EQ(s.ping("a", {"j"}), "");
@@ -148,9 +154,7 @@ TEST(worker_book, words_of_another_incarnation_change_nothing) {
 TEST(worker_book, an_attempt_is_not_taken_twice) {
   book_script s;
   s.take(1, "a", 2);
-  s.assign(s.ref(0, 1), "j");
-  EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "");
-  EXPECT_EQ(s.settle(), "poll 1 batch j={}; pause w0.1");
+  EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j", "j"}), "poll 1 batch j={}; pause w0.1");
 }
 
 TEST(worker_book, a_new_queue_is_offered_the_workers_and_nobody_wants_their_results) {
@@ -161,8 +165,7 @@ TEST(worker_book, a_new_queue_is_offered_the_workers_and_nobody_wants_their_resu
   EXPECT_EQ(s.words(s.book.queue_restarted(s.now)), "offer w0.2 x1; poll 3 stop j");
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
   EXPECT_EQ(s.assign(s.ref(0, 1), "k"), "") << "of the old queue";
-  s.assign(s.ref(0, 2), "j", 2);
-  EXPECT_EQ(s.settle(), "poll 2 j-r2={}");
+  EXPECT_EQ(s.assign(s.ref(0, 2), "j", 2), "poll 2 j-r2={}; pause w0.2");
 }
 
 TEST(worker_book, a_new_owner_knows_no_polls) {
@@ -181,11 +184,9 @@ TEST(worker_book, a_stopping_pod_hands_out_nothing_and_takes_results) {
   s.running("a", "j");
   s.take(2, "a");
   s.take(3, "b");
-  s.assign(s.ref(1, 2), "k");
-  EXPECT_EQ(s.words(s.book.stop(s.now)),
-            "poll 2 nothing; pause w0.1; poll 3 nothing; w1.2 failed k/1 unavailable");
+  EXPECT_EQ(s.words(s.book.stop(s.now)), "poll 2 nothing; pause w0.1; poll 3 nothing; pause w1.2");
   EXPECT_EQ(s.take(4, "b"), "poll 4 rate_limited");
-  EXPECT_EQ(s.assign(s.ref(1, 2), "l"), "w1.2 failed l/1 unavailable");
+  EXPECT_EQ(s.assign(s.ref(1, 2), "l"), "pause w1.2; w1.2 failed l/1 unavailable");
   s.stops(5, "a");
   EXPECT_EQ(s.post("a", "j"), "w0.1 completed j/1 1");
   EXPECT_EQ(s.words(s.book.close()), "poll 5 nothing");
@@ -198,7 +199,7 @@ TEST(worker_book, more_workers_than_it_may_know_are_turned_away) {
   s.take(1, "a");
   EXPECT_EQ(s.take(2, "b"), "poll 2 rate_limited");
   EXPECT_EQ(s.stops(3, "b"), "poll 3 rate_limited");
-  EXPECT_EQ(s.ping("b"), "");
+  EXPECT_EQ(s.ping("b"), "rate_limited");
   EXPECT_EQ(s.book.size(), 1U);
 }
 
@@ -226,9 +227,9 @@ TEST(worker_book, the_next_deadline_is_the_earliest_of_all) {
   EXPECT_EQ(s.book.next_deadline(), s.now + seconds{30});
   s.take(1, "b");
   EXPECT_EQ(s.book.next_deadline(), s.now + seconds{20});
-  s.assign(s.ref(1, 1), "j");
-  EXPECT_EQ(s.book.next_deadline(), s.now + milliseconds{500});
-  s.settle();
+  s.assign_all(s.ref(1, 1), {"j", "k"});
+  EXPECT_EQ(s.book.next_deadline(), s.now + milliseconds{500}) << "k is more than it asked for";
+  s.take(2, "b");
   EXPECT_EQ(s.book.next_deadline(), s.now + seconds{30});
 }
 

@@ -30,6 +30,17 @@ struct crash_run::forgetful_files final : file_system {
   result<std::vector<std::string>> list(const std::string& folder) override {
     return real.list(folder);
   }
+  result<file_identity> identity(const std::string& path) override { return real.identity(path); }
+  result<void> write_over(const std::string& path, std::string_view bytes) override {
+    return real.write_over(path, bytes);
+  }
+  result<void> occupy(const std::string& path, std::size_t bytes) override {
+    return real.occupy(path, bytes);
+  }
+  result<std::size_t> disk_bytes(const std::string& folder) override {
+    return real.disk_bytes(folder);
+  }
+  result<std::size_t> size(const std::string& path) override { return real.size(path); }
   file_system& real;
   const options& does;
 };
@@ -49,7 +60,8 @@ void crash_run::make() {
                                                                       .vfs = disk_.vfs_name(),
                                                                       .files = files_.get(),
                                                                       .inline_mode = true,
-                                                                      .flush = options_.flush});
+                                                                      .flush = options_.flush,
+                                                                      .reserve = options_.reserve});
 }
 
 result<void> crash_run::open() {
@@ -85,6 +97,8 @@ void crash_run::commit_some(workload& from, std::uint64_t batches) {
     });
   }
   while (store_->step()) {
+  }
+  while (workload_.draw(4) == 0 && store_->rest()) {
   }
   if (!refused_) {
     issued_ = acknowledged_;

@@ -20,6 +20,7 @@ class crash_run {
     bool flush_names = true; ///< of the large texts' folders
     bool write_again = true; ///< of the log, when it is opened
     std::size_t sector = 4096;
+    std::size_t reserve = 128 * 1024;
   };
   explicit crash_run(options);
   ~crash_run();

@@ -146,7 +146,7 @@ struct old_disk {
     const auto words = found ? db->text("PRAGMA integrity_check") : fail(found.error());
     EXPECT_TRUE(words) << words.error().str();
     EXPECT_EQ(words.value_or("?"), "ok");
-    if (!words || (*found != 1 && *found != schema_version)) {
+    if (!words || *found < 1 || *found > schema_version) {
       return 0;
     }
     const auto columns = db->number("SELECT (SELECT count(*) FROM pragma_table_info('requests') "
@@ -167,9 +167,9 @@ struct old_disk {
   }
 };
 
-TEST(store_migration, power_loss_at_every_call_of_the_disk_leaves_one_version_or_the_other) {
+TEST(store_migration, power_loss_at_every_call_of_the_disk_leaves_one_version_or_another) {
   std::size_t losses = 0;
-  std::size_t seen[3] = {};
+  std::size_t seen[schema_version + 1] = {};
   for (std::uint64_t seed = 1; seed <= 8 && !HasFailure(); ++seed) {
     const bool closed = seed % 4 < 2;
     for (std::uint64_t call = 1; !HasFailure(); ++call) {
@@ -190,7 +190,8 @@ TEST(store_migration, power_loss_at_every_call_of_the_disk_leaves_one_version_or
   }
   EXPECT_GT(losses, 50U);
   EXPECT_GT(seen[1], 0U) << "before";
-  EXPECT_GT(seen[2], 0U) << "after";
+  EXPECT_GT(seen[2], 0U) << "between its two steps";
+  EXPECT_GT(seen[schema_version], 0U) << "after";
 }
 
 TEST(store_migration, a_call_of_the_disk_that_fails_refuses_the_open_and_harms_nothing) {

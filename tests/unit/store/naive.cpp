@@ -117,6 +117,7 @@ change workload::change_one(const naive_store& now) {
                            .failure = {}});
     row.hook_open = draw(2) == 0;
     row.refresh = draw(2) == 0;
+    row.dropped_chunks = static_cast<std::uint32_t>(draw(3));
     row.keep_until = row.submitted + std::chrono::milliseconds{draw(99)};
     more = part_output | part_chunks | (kind == 5 ? part_input_released : 0);
   }

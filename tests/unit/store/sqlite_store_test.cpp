@@ -70,6 +70,7 @@ job_row row_with_everything() {
   row.hook_tries = 2;
   row.hook_open = true;
   row.refresh = true;
+  row.dropped_chunks = 7;
   row.keep_until = row.submitted + milliseconds{500};
   row.output = shared_text{"[1,2]"};
   row.output_bytes = 5;

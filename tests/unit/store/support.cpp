@@ -32,7 +32,7 @@ std::string words_of(const job_row& row) {
       << (row.retried ? at(*row.retried) : "-") << ' ' << (row.ended ? at(*row.ended) : "-") << ' '
       << row.worker << ' ' << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay)
       << ' ' << ms(row.execution) << " history " << history_text(row.history) << " hook "
-      << row.hook_tries << row.hook_open << row.refresh
+      << row.hook_tries << row.hook_open << row.refresh << row.dropped_chunks
       << (row.keep_until ? at(*row.keep_until) : "-") << row.request.origin << '|'
       << row.request.s3_config << " output " << row.output_bytes << ' ' << row.output.view()
       << " chunks " << chunks_text(row.chunks);

@@ -29,7 +29,7 @@ TEST(feed, tells_what_came_after_a_number) {
   EXPECT_EQ(feed.last(), 0U);
   feed.publish("job", "a", R"({"status":"IN_QUEUE"})");
   feed.publish("pod", "", R"({"to":"READY"})");
-  const auto page = feed.after(0, "", 10);
+  const auto page = feed.after(0, {}, 10);
   ASSERT_EQ(page.events.size(), 2U);
   EXPECT_EQ(page.events[0].kind, "job");
   EXPECT_EQ(page.events[0].subject, "a");
@@ -37,9 +37,9 @@ TEST(feed, tells_what_came_after_a_number) {
   EXPECT_EQ(page.events[1].number, 2U);
   EXPECT_EQ(page.last, 2U);
   EXPECT_EQ(page.missed, 0U);
-  EXPECT_EQ(numbers(feed.after(1, "", 10)), list{2});
-  EXPECT_TRUE(feed.after(2, "", 10).events.empty());
-  EXPECT_EQ(feed.after(2, "", 10).last, 2U);
+  EXPECT_EQ(numbers(feed.after(1, {}, 10)), list{2});
+  EXPECT_TRUE(feed.after(2, {}, 10).events.empty());
+  EXPECT_EQ(feed.after(2, {}, 10).last, 2U);
 }
 
 TEST(feed, in_pages_and_by_subject) {
@@ -48,12 +48,12 @@ TEST(feed, in_pages_and_by_subject) {
     publish(feed, 1, "a");
     publish(feed, 1, "b");
   }
-  auto page = feed.after(0, "b", 2);
+  auto page = feed.after(0, {"b"}, 2);
   EXPECT_EQ(numbers(page), (list{2, 4}));
   EXPECT_EQ(page.last, 4U);
-  page = feed.after(page.last, "b", 10);
+  page = feed.after(page.last, {"b"}, 10);
   EXPECT_EQ(numbers(page), (list{6, 8, 10}));
-  page = feed.after(1, "nobody", 10);
+  page = feed.after(1, {"nobody"}, 10);
   EXPECT_TRUE(page.events.empty());
   EXPECT_EQ(page.last, 10U) << "what was looked at need not be looked at again";
 }
@@ -61,21 +61,21 @@ TEST(feed, in_pages_and_by_subject) {
 TEST(feed, tells_how_many_are_gone) {
   event_feed feed{4};
   publish(feed, 10);
-  EXPECT_EQ(feed.after(2, "", 10).missed, 4U);
-  EXPECT_EQ(numbers(feed.after(2, "", 10)), (list{7, 8, 9, 10}));
-  EXPECT_EQ(feed.after(6, "", 10).missed, 0U);
-  EXPECT_EQ(feed.after(0, "", 10).missed, 6U);
+  EXPECT_EQ(feed.after(2, {}, 10).missed, 4U);
+  EXPECT_EQ(numbers(feed.after(2, {}, 10)), (list{7, 8, 9, 10}));
+  EXPECT_EQ(feed.after(6, {}, 10).missed, 0U);
+  EXPECT_EQ(feed.after(0, {}, 10).missed, 6U);
 }
 
 TEST(feed, tells_a_watcher_of_an_earlier_runtime) {
   event_feed feed{4, 1'000};
   EXPECT_EQ(feed.last(), 1'000U);
   publish(feed, 2);
-  EXPECT_TRUE(feed.after(900, "", 10).restarted);
-  EXPECT_EQ(numbers(feed.after(900, "", 10)), (list{1'001, 1'002}));
-  EXPECT_TRUE(feed.after(5'000, "", 10).restarted);
-  EXPECT_EQ(feed.after(5'000, "", 10).last, 1'002U);
-  EXPECT_FALSE(feed.after(1'000, "", 10).restarted);
+  EXPECT_TRUE(feed.after(900, {}, 10).restarted);
+  EXPECT_EQ(numbers(feed.after(900, {}, 10)), (list{1'001, 1'002}));
+  EXPECT_TRUE(feed.after(5'000, {}, 10).restarted);
+  EXPECT_EQ(feed.after(5'000, {}, 10).last, 1'002U);
+  EXPECT_FALSE(feed.after(1'000, {}, 10).restarted);
   EXPECT_EQ(feed.base(), 1'000U);
 }
 
@@ -84,12 +84,12 @@ TEST(feed, is_bounded_in_bytes) {
   for (int i = 0; i < 2'000; ++i) {
     feed.publish("job", "a", std::string(event_feed::data_bytes_max, 'x'));
   }
-  const auto page = feed.after(0, "", 100'000);
+  const auto page = feed.after(0, {}, 100'000);
   EXPECT_LE(page.events.size() * event_feed::data_bytes_max, event_feed::bytes_max);
   EXPECT_GT(page.events.size(), 400U);
   EXPECT_EQ(page.events.back().number, 2'000U);
   feed.publish("job", "a", std::string(event_feed::data_bytes_max + 1, 'x'));
-  EXPECT_EQ(feed.after(2'000, "", 1).events[0].data, R"({"omittedBytes":16385})");
+  EXPECT_EQ(feed.after(2'000, {}, 1).events[0].data, R"({"omittedBytes":16385})");
 }
 
 TEST(feed, wakes_watchers_until_they_go) {
@@ -124,7 +124,7 @@ TEST(feed, a_watcher_may_read_and_leave_while_it_is_woken) {
   std::uint64_t ticket = 0;
   std::size_t seen = 0;
   ticket = feed.watch([&] {
-    seen += feed.after(0, "", 10).events.size();
+    seen += feed.after(0, {}, 10).events.size();
     feed.unwatch(ticket);
     seen += 10; // its own captures are still there
   });
@@ -160,7 +160,7 @@ TEST(feed, many_threads) {
     std::uint64_t at = 0;
     std::uint64_t told = 0; // seen or missed
     while (!stop || at < feed.last()) {
-      const auto page = feed.after(at, "", 16);
+      const auto page = feed.after(at, {}, 16);
       told += page.missed + page.events.size();
       EXPECT_EQ(at + page.missed + page.events.size(), page.last);
       at = page.last;
@@ -200,7 +200,7 @@ RC_GTEST_PROP(feed, behaves_like_a_list_with_a_short_memory, ()) {
   const auto asked = *rc::gen::inRange<std::size_t>(0, all.size() + 2);
   const std::string subject = *rc::gen::element<std::string>("", "a", "b");
   const auto most = *rc::gen::inRange<std::size_t>(1, 10);
-  const auto page = feed.after(asked, subject, most);
+  const auto page = feed.after(asked, {subject}, most);
   RC_ASSERT(page.restarted == (asked > all.size()));
   const std::size_t kept = std::min(capacity, all.size());
   const std::size_t from = page.restarted ? all.size() - kept : std::max(asked, all.size() - kept);

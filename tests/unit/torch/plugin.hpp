@@ -4,6 +4,7 @@
 
 #include "runtime/engine/engine.hpp"
 #include "runtime/model/catalogue.hpp"
+#include "tests/support/places.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/value_to.hpp>
@@ -20,7 +21,7 @@ namespace tayfa::engine {
 inline void* plugin_library() {
   // Never closed: libtorch does not survive it, and tayfa-engine does not do it either.
   static void* const library = ::dlopen(
-      (std::string{TAYFA_BINARY_DIR "/"} + torch_plugin_name).c_str(), RTLD_NOW | RTLD_LOCAL);
+      (test::in_build("/") + torch_plugin_name).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     ADD_FAILURE() << ::dlerror();
     std::abort();
@@ -47,7 +48,7 @@ class kept_events final : public run_events {
 
 /// A test model, by the name of its file; made by ctest's fixture torch_models.
 inline protocol::load_model model_in_build(const std::string& file) {
-  const auto entry = inspect_model(TAYFA_BINARY_DIR "/tests/torch_models/" + file);
+  const auto entry = inspect_model(test::in_build("/tests/torch_models/") + file);
   if (!entry) {
     ADD_FAILURE() << entry.error().str() << "; run it through ctest, whose fixture makes it";
     return {};

@@ -3,6 +3,7 @@
 // not from libtorch.
 #include "runtime/model/base64.hpp"
 #include "tests/unit/torch/plugin.hpp"
+#include "tests/support/places.hpp"
 
 #include <algorithm>
 #include <array>
@@ -40,7 +41,7 @@ rgb read_png(const void* bytes, std::size_t size) {
 }
 
 std::string photo_bytes() {
-  std::ifstream file{TAYFA_SOURCE_DIR "/runtime/demo/cat.png", std::ios::binary};
+  std::ifstream file{test::in_source("/runtime/demo/cat.png"), std::ios::binary};
   return {std::istreambuf_iterator<char>{file}, {}};
 }
 

@@ -1,0 +1,237 @@
+// What concerns many jobs at once, in steps: purges, the end of what has timed out or cannot run,
+// forgetting.
+//
+// A step handles limits.step_rows jobs; between two steps the queue serves whatever else has come.
+// The rows of a step are to be durable before the next one of its kind begins, so that no commit
+// holds more than a step beside what others do, and nothing is ended faster than it can be stored.
+#include "runtime/core/job_table.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+namespace {
+
+/// A step may look at so many rows for each that it ends.
+constexpr std::size_t looks_per_row = 8;
+
+} // namespace
+
+/// Rows of a step changed.
+void job_table::stepped() {
+  step_dirty_ = limits_.durable;
+}
+
+// ---- purges -------------------------------------------------------------------------------------
+
+std::pair<std::uint64_t, effects> job_table::purge(moment now, job_access covered) {
+  purge_order p;
+  p.number = ++purge_numbers_;
+  p.covered = std::move(covered);
+  p.upto = orders_;
+  purges_.push_back(std::move(p));
+  effects out;
+  if (purges_.size() == 1 && !paced()) {
+    step_purges(now, limits_.step_rows, out);
+  } else {
+    steps_at_ = now;
+  }
+  assign(now, out);
+  return {purge_numbers_, std::move(out)};
+}
+
+effects job_table::stop_purges() {
+  effects out;
+  for (const auto& p : std::exchange(purges_, {})) {
+    out.emplace_back(purged{p.number, p.removed, false});
+  }
+  return out;
+}
+
+/// The purge that is to end this job; null: none.
+job_table::purge_order* job_table::purge_of(const record& r) {
+  if (purges_.empty() || r.state.state() != job_state::IN_QUEUE) {
+    return nullptr;
+  }
+  const auto it = std::find_if(purges_.begin(), purges_.end(), [&r](const purge_order& p) {
+    return r.order > p.at && r.order <= p.upto &&
+           p.covered.covers(r.request.endpoint, r.request.policy.tenant) &&
+           !p.spared.contains(r.order);
+  });
+  return it == purges_.end() ? nullptr : &*it;
+}
+
+/// The job begins to wait again: what was asked for before does not mean it.
+void job_table::spare(const record& r) {
+  for (auto& p : purges_) {
+    if (r.order > p.at && r.order <= p.upto) {
+      p.spared.insert(r.order);
+    }
+  }
+}
+
+/// Where everything that waits and is covered is found, beside as little else as possible.
+const job_table::order_set& job_table::shortest_waiting(const job_access& covered) const {
+  static const order_set none;
+  const auto* best = &of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));
+  const auto shorter = [&best](const order_set& other) {
+    best = other.size() < best->size() ? &other : best;
+  };
+  if (covered.tenant) {
+    const auto t = tenants_.find(*covered.tenant);
+    shorter(t == tenants_.end() ? none : t->second.orders);
+  }
+  if (covered.endpoints.size() == 1) {
+    const auto e = of_endpoint_.find(covered.endpoints.front());
+    shorter(e == of_endpoint_.end() ? none : e->second);
+  }
+  return *best;
+}
+
+/// Ends at most so many jobs; how many. The purges go one after the other.
+std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
+  std::size_t ended_now = 0;
+  std::size_t looks = most * looks_per_row;
+  while (!purges_.empty()) {
+    auto& p = purges_.front();
+    const auto next = shortest_waiting(p.covered).above(p.at);
+    if (!next || *next > p.upto) {
+      out.emplace_back(purged{p.number, p.removed, true});
+      purges_.erase(purges_.begin());
+      continue;
+    }
+    if (ended_now == most || looks-- == 0) {
+      steps_at_ = now;
+      break;
+    }
+    record& r = *by_order_.at(*next);
+    if (purge_of(r) == &p) {
+      ++p.removed;
+      ++ended_now;
+      if (limits_.durable) {
+        step_images_.push_back(*image(*r.id));
+      }
+      end(now, r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
+    }
+    p.at = *next;
+  }
+  if (ended_now > 0) {
+    stepped();
+  }
+  return ended_now;
+}
+
+// ---- jobs of models that cannot be loaded -------------------------------------------------------
+
+std::size_t job_table::step_broken_models(moment now, std::size_t most, effects& out) {
+  std::size_t ended_now = 0;
+  for (const auto& [model, trouble] : troubles_) {
+    if (!trouble.broken || now >= trouble.again_at) {
+      continue;
+    }
+    while (const auto next = lines_.any_of(model)) {
+      if (ended_now == most) {
+        steps_at_ = now;
+        break;
+      }
+      end(now, *by_order_.at(next->order), job_state::FAILED, cause::load_failed,
+          error{errc::model_unavailable, trouble.why.str()}, out);
+      ++ended_now;
+    }
+  }
+  if (ended_now > 0) {
+    stepped();
+  }
+  return ended_now;
+}
+
+// ---- deadlines ----------------------------------------------------------------------------------
+
+effects job_table::expire(moment now) {
+  effects out;
+  const auto serve_due = [&](auto& list, std::size_t most) {
+    std::size_t served = 0;
+    for (; served < most && !list.empty() && list.first().first <= now; ++served) {
+      expire_one(now, *by_order_.at(list.first().second), out);
+    }
+    return served;
+  };
+  serve_due(deadlines_, limits_.step_rows);
+  if (!paced()) {
+    auto left = limits_.step_rows;
+    const auto slow = serve_due(slow_deadlines_, left);
+    left -= slow;
+    if (slow > 0) {
+      stepped();
+    }
+    if (left > 0 && steps_at_ && *steps_at_ <= now) {
+      steps_at_.reset();
+      left -= step_broken_models(now, left, out);
+      if (left > 0 || purges_.empty()) {
+        step_purges(now, left, out);
+      } else {
+        steps_at_ = now;
+      }
+    }
+  }
+  assign(now, out);
+  return out;
+}
+
+void job_table::expire_one(moment now, record& r, effects& out) {
+  switch (r.state.state()) {
+  case job_state::IN_QUEUE:
+    if (ttl_end(r) <= now) {
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    } else {
+      leave_line(r);
+      queue_up(now, r); // it slept long enough
+    }
+    return;
+  case job_state::IN_PROGRESS:
+    if (run_end(r) <= now && run_end(r) <= ttl_end(r)) {
+      end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
+          error{errc::execution_timeout, {}}, out);
+    } else if (ttl_end(r) <= now) {
+      end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    } else {
+      const attempt_ref attempt{*r.id, r.attempts};
+      const worker_ref holder = r.holder;
+      lose(now, r, error{errc::lease_expired, {}}, out);
+      const worker* w = present(holder);
+      if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
+        out.emplace_back(revoke{holder, attempt});
+      }
+    }
+    return;
+  case job_state::COMPLETED:
+  case job_state::FAILED:
+  case job_state::CANCELLED:
+  case job_state::TIMED_OUT:
+    if (r.hook_open && !r.hook_out) {
+      tell_hook(now, r, out);
+    } else {
+      forget(r);
+    }
+    return;
+  }
+}
+
+std::optional<moment> job_table::next_deadline() const {
+  auto next = look_again_;
+  const auto sooner = [&next](moment at) { next = next ? std::min(*next, at) : at; };
+  if (!deadlines_.empty()) {
+    sooner(deadlines_.first().first);
+  }
+  if (!paced()) { // else committed() comes first
+    if (!slow_deadlines_.empty()) {
+      sooner(slow_deadlines_.first().first);
+    }
+    if (steps_at_) {
+      sooner(*steps_at_);
+    }
+  }
+  return next;
+}
+
+} // namespace tayfa

@@ -1,0 +1,133 @@
+// What was decided and could not be made durable: a job is taken out as if it never was, or put
+// back as it was.
+#include "runtime/core/job_table.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace tayfa {
+
+/// Out of every list and count. `unsent`: no attempt of it that is held was ever sent, so nobody
+/// will report its end: neither of the current one, nor of one that was revoked.
+void job_table::take_out(record& r, bool unsent) {
+  switch (r.state.state()) {
+  case job_state::IN_QUEUE:
+    leave_line(r);
+    leave_tenant(r);
+    break;
+  case job_state::IN_PROGRESS:
+    --running_;
+    leave_tenant(r);
+    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
+    break;
+  case job_state::COMPLETED:
+  case job_state::FAILED:
+  case job_state::CANCELLED:
+  case job_state::TIMED_OUT:
+    count(r.state.state(), -1);
+    numbers_.ended(r.request, r.state.state(), -1);
+    take_from_ended(r);
+    if (r.hook_out && !r.owed) {
+      hooks_.ended(r.hook_call); // which was never made
+    }
+    break;
+  }
+  if (unsent && r.attempts > 0) {
+    let_go(*r.id);
+  }
+  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
+  made_.set(r.request.policy.tenant, r.order, 0);
+  remove(r);
+}
+
+/// No worker holds an attempt of this job any more.
+void job_table::let_go(const job_id& id) {
+  for (auto& [slot, w] : workers_) {
+    const auto first = w.holds.lower_bound({id, 0});
+    auto beyond = first;
+    while (beyond != w.holds.end() && beyond->job == id) {
+      ++beyond;
+    }
+    if (first != beyond && w.holds.erase(first, beyond) == w.holds.end() && w.holds.empty()) {
+      w.alone = false;
+      w.batch_size = 0;
+    }
+  }
+}
+
+std::optional<job_table::job_image> job_table::image(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  if (entry == jobs_.end()) {
+    return {};
+  }
+  const record& r = entry->second;
+  return job_image{row_of(r, store::part_request | store::part_output | store::part_chunks),
+                   r.watch, r.changed == 0 && r.flying == 0};
+}
+
+std::pair<std::set<job_id>, effects> job_table::undo_purge_step(moment now) {
+  std::set<job_id> put;
+  effects out;
+  for (const auto& image : std::exchange(step_images_, {})) {
+    const auto entry = jobs_.find(image.row.id);
+    if (entry != jobs_.end() && entry->second.state.state() == job_state::CANCELLED) {
+      put.insert(image.row.id);
+      auto then = put_back(now, image, false);
+      out.insert(out.end(), std::make_move_iterator(then.begin()),
+                 std::make_move_iterator(then.end()));
+    }
+  }
+  return {std::move(put), std::move(out)};
+}
+
+effects job_table::put_back(moment now, const job_image& before, bool unsent) {
+  effects out;
+  auto row = before.row;
+  const auto id = row.id;
+  const attempt_ref latest{id, row.attempts};
+  std::uint64_t chunks_gone = 0; // answers with them may still be on their way
+  if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
+    if (const auto& p = entry->second.past_) {
+      chunks_gone = p->chunks_gone + p->chunks.size();
+    }
+    take_out(entry->second, unsent);
+  }
+  std::erase(erased_, row.order); // not_committed() has put it there,
+  std::erase(dirty_, row.order);  // or there
+  const bool ran = row.state == job_state::IN_PROGRESS;
+  if (ran) {
+    row.state = job_state::IN_QUEUE;
+    row.attempts_before += 1;
+    for (auto& [slot, w] : workers_) {
+      if (w.present && w.holds.contains(latest)) {
+        out.emplace_back(revoke{w.ref, latest});
+      }
+    }
+  }
+  restore_one(now, std::move(row), out);
+  record& r = jobs_.at(id);
+  r.watch = before.watch;
+  if (chunks_gone > 0) {
+    past_of(r).chunks_gone = chunks_gone;
+  }
+  if (ran || !before.durable) {
+    note(r, store::part_output | store::part_chunks);
+  }
+  return out;
+}
+
+moment job_table::kept_until(const job_id& id) const {
+  const auto entry = jobs_.find(id);
+  return entry == jobs_.end() ? moment{} : entry->second.keep_until;
+}
+
+void job_table::keep_as_before(const job_id& id, moment until) {
+  const auto entry = jobs_.find(id);
+  if (entry != jobs_.end()) {
+    entry->second.keep_until = until;
+    note(entry->second, store::part_state);
+    schedule(entry->second);
+  }
+}
+
+} // namespace tayfa

@@ -1,0 +1,228 @@
+#include "runtime/host/descendants.hpp"
+
+#include "runtime/host/unique_fd.hpp"
+#include "runtime/world/clock.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <csignal>
+#include <poll.h>
+#include <set>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <vector>
+
+namespace tayfa {
+
+namespace {
+
+constexpr std::chrono::milliseconds patience{2'000};
+constexpr int look_again_ms = 2;
+
+std::mutex home_mutex;
+std::string home = "0.0";
+
+/// Orphans may come to us that no child of ours has made: as PID 1 everybody's, and those of
+/// programs that a shell had started before it became us.
+std::atomic<bool> strangers_come{true};
+
+/// A process, for good: its number and its beginning.
+using known_process = std::pair<pid_t, std::uint64_t>;
+
+bool lives(const known_process& known) {
+  return start_time_of(known.first) == known.second;
+}
+
+/// SIGKILL to all that are still these, and waits for their ends until the deadline. How many.
+std::size_t kill_all(const std::vector<known_process>& all, moment deadline) {
+  std::size_t killed = 0;
+  for (const auto& known : all) {
+    // The pidfd comes first: what is compared after it and killed is one and the same process.
+    const unique_fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, known.first, 0))};
+    if (pidfd && lives(known)) {
+      killed += ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0 ? 1 : 0;
+    }
+  }
+  const system_time time;
+  while (time.now() < deadline && std::any_of(all.begin(), all.end(), lives)) {
+    ::poll(nullptr, 0, look_again_ms);
+  }
+  return killed;
+}
+
+void add_with_descendants(pid_t pid, std::set<pid_t>& into) {
+  if (!into.insert(pid).second) {
+    return;
+  }
+  for (const auto child : children_of(pid)) {
+    add_with_descendants(child, into);
+  }
+}
+
+/// Whether an orphan that came to us was left by this child.
+bool was_left_by(pid_t orphan, const process_facts& facts, pid_t child, const std::string& mark) {
+  if (facts.session == child || facts.group == child) {
+    return true;
+  }
+  const auto said = environment_of(orphan, child_mark_variable);
+  if (!said.empty() && read_mark(said).owner == ::getpid()) {
+    return said == mark;
+  }
+  // It has given up everything that it had from its engine.
+  const auto began = facts_of(child);
+  return !strangers_come && began && facts.start > began->start &&
+         !own_children::list().any_older(facts.start, child);
+}
+
+template <class T>
+bool read_number(std::string_view& text, T& out, char behind) {
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), out);
+  if (failed != std::errc{} || end == text.data() + text.size() || *end != behind) {
+    return false;
+  }
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()) + 1);
+  return true;
+}
+
+} // namespace
+
+std::string home_of(const std::string& folder) {
+  struct stat about {};
+  if (::stat(folder.c_str(), &about) != 0) {
+    return "0.0";
+  }
+  return std::to_string(about.st_dev) + "." + std::to_string(about.st_ino);
+}
+
+void mark_home(const std::string& folder) {
+  auto found = home_of(folder);
+  const std::lock_guard guard{home_mutex};
+  home = std::move(found);
+}
+
+std::string own_mark() {
+  const auto start = start_time_of(::getpid()).value_or(0);
+  const std::lock_guard guard{home_mutex};
+  return std::to_string(::getpid()) + "." + std::to_string(start) + "." + home + "/";
+}
+
+child_mark read_mark(const std::string& text) {
+  child_mark out;
+  std::string_view rest{text};
+  pid_t owner = 0;
+  if (!read_number(rest, owner, '.') || !read_number(rest, out.owner_start, '.')) {
+    return {};
+  }
+  const auto end = rest.find('/');
+  if (end == std::string_view::npos || owner <= 0) {
+    return {};
+  }
+  out.owner = owner;
+  out.home = rest.substr(0, end);
+  return out;
+}
+
+own_children& own_children::list() {
+  static own_children children;
+  return children;
+}
+
+void own_children::add(pid_t pid) {
+  const auto start = start_time_of(pid).value_or(0);
+  const std::lock_guard guard{mutex_};
+  started_[pid] = start;
+}
+
+void own_children::remove(pid_t pid) {
+  const std::lock_guard guard{mutex_};
+  started_.erase(pid);
+}
+
+bool own_children::has(pid_t pid) const {
+  const std::lock_guard guard{mutex_};
+  return started_.contains(pid);
+}
+
+bool own_children::any_older(std::uint64_t start, pid_t but) const {
+  const std::lock_guard guard{mutex_};
+  return std::any_of(started_.begin(), started_.end(), [&](const auto& child) {
+    return child.first != but && child.second <= start;
+  });
+}
+
+void adopt_orphans() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    strangers_come = ::getpid() == 1 || !children_of(::getpid()).empty();
+    ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  });
+}
+
+void reap_strangers() {
+  const std::lock_guard guard{own_children::list().starting()};
+  for (;;) {
+    siginfo_t info{};
+    if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+      return;
+    }
+    // Behind one of our own others may wait: whoever reaps it comes here again.
+    if (own_children::list().has(info.si_pid)) {
+      return;
+    }
+    ::waitid(P_PID, static_cast<id_t>(info.si_pid), &info, WEXITED | WNOHANG);
+  }
+}
+
+std::size_t kill_left_behind(pid_t child, const std::string& mark) {
+  const system_time time;
+  const auto deadline = time.now() + patience;
+  std::size_t killed = 0;
+  for (;;) {
+    std::set<pid_t> left;
+    for (const auto orphan : children_of(::getpid())) {
+      const auto facts = facts_of(orphan);
+      if (facts && !facts->ended() && !own_children::list().has(orphan) &&
+          was_left_by(orphan, *facts, child, mark)) {
+        add_with_descendants(orphan, left); // before any is killed: then they lose their parents
+      }
+    }
+    std::vector<known_process> doomed;
+    for (const auto pid : left) {
+      if (const auto start = start_time_of(pid)) {
+        doomed.emplace_back(pid, *start);
+      }
+    }
+    const auto now = kill_all(doomed, deadline);
+    killed += now;
+    if (now == 0 || time.now() >= deadline) {
+      return killed;
+    }
+  }
+}
+
+std::size_t kill_wherever(const std::function<bool(pid_t, const process_facts&)>& judge) {
+  const system_time time;
+  const auto deadline = time.now() + patience;
+  std::size_t killed = 0;
+  for (;;) {
+    std::vector<known_process> doomed;
+    for (const auto pid : all_processes()) {
+      const auto facts = facts_of(pid); // before the judgement: kill_all compares with it
+      if (facts && !facts->ended() && pid != ::getpid() && judge(pid, *facts)) {
+        doomed.emplace_back(pid, facts->start);
+      }
+    }
+    const auto now = kill_all(doomed, deadline);
+    killed += now;
+    if (now == 0 || time.now() >= deadline) {
+      return killed;
+    }
+  }
+}
+
+} // namespace tayfa

@@ -1,0 +1,60 @@
+#include "runtime/host/last_words.hpp"
+
+#include <csignal>
+#include <cstring>
+#include <exception>
+#include <malloc.h>
+#include <new>
+#include <unistd.h>
+
+namespace tayfa {
+
+namespace {
+
+constexpr int internal_failure = 70;
+constexpr int large_bytes = 512 * 1024;
+
+void say(const char* text) noexcept {
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
+}
+
+/// Nothing here may need memory.
+[[noreturn]] void end() noexcept {
+  const auto what = std::current_exception();
+  say("tayfa: ended: ");
+  try {
+    if (what) {
+      std::rethrow_exception(what);
+    }
+    say("std::terminate was called");
+  } catch (const std::bad_alloc&) {
+    say("there is no memory");
+  } catch (const std::exception& e) {
+    say(e.what());
+  } catch (...) {
+    say("an exception of an unknown kind");
+  }
+  say("\n");
+  ::_exit(internal_failure);
+}
+
+[[noreturn]] void aborted(int) noexcept {
+  say("tayfa: ended: a library gave up (abort); there may be no memory\n");
+  ::_exit(internal_failure);
+}
+
+} // namespace
+
+void end_with_last_words() {
+  std::set_terminate(end);
+  struct sigaction act {};
+  act.sa_handler = aborted;
+  ::sigaction(SIGABRT, &act, nullptr);
+}
+
+void return_large_memory() {
+  ::mallopt(M_MMAP_THRESHOLD, large_bytes);
+  ::mallopt(M_TRIM_THRESHOLD, large_bytes);
+}
+
+} // namespace tayfa

@@ -1,0 +1,127 @@
+#include "runtime/host/process_start.hpp"
+
+#include <condition_variable>
+#include <csignal>
+#include <fcntl.h>
+#include <fstream>
+#include <mutex>
+#include <new>
+#include <string>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <system_error>
+#include <thread>
+#include <unistd.h>
+#include <vector>
+
+namespace tayfa {
+
+namespace {
+
+std::string soft_limit(int which, const char* name) {
+  rlimit limit{};
+  if (::getrlimit(static_cast<__rlimit_resource_t>(which), &limit) != 0) {
+    return {};
+  }
+  return std::string{name} + " is " +
+         (limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur));
+}
+
+/// "…, pids.max is 20", with what the system says where we are.
+std::string limits_text() {
+  std::string out = soft_limit(RLIMIT_NPROC, "the limit of processes and threads (ulimit -u)") +
+                    ", " + soft_limit(RLIMIT_AS, "of address space (ulimit -v)");
+  std::ifstream group{"/sys/fs/cgroup/pids.max"};
+  if (std::string most; group >> most) {
+    out += ", pids.max is " + most;
+  }
+  return out;
+}
+
+/// Threads that wait until all are there; ended and joined with their owner.
+class waiting_threads {
+ public:
+  waiting_threads() = default;
+  waiting_threads(const waiting_threads&) = delete;
+  waiting_threads& operator=(const waiting_threads&) = delete;
+  ~waiting_threads() {
+    {
+      const std::lock_guard guard{mutex_};
+      released_ = true;
+    }
+    release_.notify_all();
+    for (auto& thread : threads_) {
+      thread.join();
+    }
+  }
+  void add(std::size_t count) {
+    threads_.reserve(count);
+    while (threads_.size() < count) {
+      threads_.emplace_back([this] {
+        std::unique_lock lock{mutex_};
+        release_.wait(lock, [this] { return released_; });
+      });
+    }
+  }
+  std::size_t size() const { return threads_.size(); }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable release_;
+  bool released_ = false;
+  std::vector<std::thread> threads_;
+};
+
+} // namespace
+
+void open_standard_descriptors() {
+  // The lowest free number is taken, so those below are open when it is above 2.
+  for (;;) {
+    const int fd = ::open("/dev/null", O_RDWR);
+    if (fd < 0 || fd > 2) {
+      if (fd > 2) {
+        ::close(fd);
+      }
+      return;
+    }
+  }
+}
+
+result<void> try_threads(std::size_t count) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before); // signals are not for these
+  std::size_t made = 0;
+  bool enough = true;
+  {
+    waiting_threads threads;
+    try {
+      threads.add(count);
+    } catch (const std::system_error&) {
+      enough = false;
+    } catch (const std::bad_alloc&) {
+      enough = false;
+    }
+    made = threads.size();
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (!enough) {
+    return fail(errc::unavailable, "too few threads: " + std::to_string(made) + " of " +
+                                       std::to_string(count) + " could be made; " + limits_text());
+  }
+  return {};
+}
+
+result<void> try_memory(std::size_t bytes) {
+  void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    return fail(errc::unavailable, "too little memory: " + std::to_string(bytes >> 20) +
+                                       " MiB could not be had; " + limits_text());
+  }
+  ::munmap(room, bytes);
+  return {};
+}
+
+} // namespace tayfa

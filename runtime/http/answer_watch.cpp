@@ -1,0 +1,84 @@
+#include "runtime/http/answer_watch.hpp"
+
+#include "runtime/http/connection.hpp"
+
+#include <algorithm>
+
+namespace tayfa {
+
+namespace {
+
+/// Smaller answers are not counted: the number of connections bounds them.
+constexpr std::size_t counted_least = 16 * 1024;
+/// Looks without progress after which a place is taken away when others want it.
+constexpr unsigned pressed_looks = 10;
+
+} // namespace
+
+std::optional<answer_place> place_for(byte_budget& budget, const api::response& answer) {
+  if (answer.body_size() < counted_least) {
+    return answer_place{};
+  }
+  auto places = std::make_shared<std::vector<byte_budget::place>>();
+  places->reserve(answer.more.size() + 1);
+  places->push_back(budget.take(answer.body.size()));
+  for (const auto& piece : answer.more) {
+    if (places->back() == nullptr) {
+      break;
+    }
+    places->push_back(budget.share(piece));
+  }
+  if (places->back() == nullptr) {
+    return std::nullopt;
+  }
+  return places;
+}
+
+void answer_watch::add(const std::shared_ptr<http_connection>& client) {
+  if (std::find(watched_.begin(), watched_.end(), client) != watched_.end()) {
+    return;
+  }
+  watched_.push_back(client);
+  if (watched_.size() == 1) {
+    arm();
+  }
+}
+
+void answer_watch::remove(const http_connection& client) {
+  std::erase_if(watched_, [&client](const auto& each) { return each.get() == &client; });
+}
+
+void answer_watch::look() {
+  const auto all = watched_; // who gives up leaves the list
+  for (const auto& client : all) {
+    if (!client->look()) {
+      remove(*client);
+    }
+  }
+}
+
+void answer_watch::make_room() {
+  const auto all = watched_;
+  for (const auto& client : all) {
+    client->give_up_if_stalled(pressed_looks);
+  }
+}
+
+void answer_watch::arm() {
+  timer_.expires_after(period);
+  timer_.async_wait([this](boost::system::error_code cancelled) {
+    if (cancelled) {
+      return;
+    }
+    try {
+      look();
+    } catch (const std::exception&) {
+      // No memory for a look; the next one may have it.
+    }
+    if (!watched_.empty()) {
+      arm();
+    }
+  });
+}
+
+} // namespace tayfa

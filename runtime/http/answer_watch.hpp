@@ -1,0 +1,45 @@
+// Looks, ten times a second, at connections whose answers are on their way: whether the client
+// takes them, and whether it has acknowledged them. Also the places of those answers in the budget.
+// Owned by http_core, on its thread.
+//
+// What always holds: the timer runs exactly while somebody is watched.
+#pragma once
+
+#include "runtime/api/call.hpp"
+#include "runtime/world/byte_budget.hpp"
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace tayfa {
+
+class http_connection;
+
+/// What an answer holds of the budget until it has left; null for small ones.
+using answer_place = std::shared_ptr<const void>;
+/// Nothing when the budget has no room.
+std::optional<answer_place> place_for(byte_budget&, const api::response&);
+
+class answer_watch {
+ public:
+  explicit answer_watch(boost::asio::io_context& io) : timer_(io) {}
+
+  static constexpr std::chrono::milliseconds period{100};
+
+  void add(const std::shared_ptr<http_connection>&);
+  void remove(const http_connection&);
+  /// Somebody found no room: who has taken nothing for a second gives up its place.
+  void make_room();
+
+ private:
+  void look();
+  void arm();
+
+  boost::asio::steady_timer timer_;
+  std::vector<std::shared_ptr<http_connection>> watched_;
+};
+
+} // namespace tayfa

@@ -1,0 +1,28 @@
+#include "runtime/http/tcp_progress.hpp"
+
+#include <cstddef>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace tayfa {
+
+std::optional<std::uint64_t> acknowledged_bytes(int socket) {
+  tcp_info known{};
+  socklen_t size = sizeof known;
+  const bool said = ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &known, &size) == 0 &&
+                    size >= offsetof(tcp_info, tcpi_bytes_acked) + sizeof known.tcpi_bytes_acked;
+  // An answer's head has been acknowledged by whoever reads: 0 is a kernel that does not count.
+  return said && known.tcpi_bytes_acked > 0 ? std::optional{known.tcpi_bytes_acked} : std::nullopt;
+}
+
+std::optional<std::uint64_t> unacknowledged_bytes(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes >= 0
+             ? std::optional{static_cast<std::uint64_t>(bytes)}
+             : std::nullopt;
+}
+
+} // namespace tayfa

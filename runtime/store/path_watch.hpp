@@ -1,0 +1,31 @@
+// Whether names still stand for what they stood for when the store was opened. SQLite goes on in a
+// file whose name was removed or given to another one, and its commits succeed there; whoever opens
+// the name next finds none of them. So the names are compared before a commit is acknowledged.
+//
+// Owned by store_file, on its thread.
+#pragma once
+
+#include "runtime/store/files.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tayfa::store {
+
+class path_watch {
+ public:
+  /// Begins with what each name stands for now. A name that stands for nothing is an error.
+  result<void> begin(file_system&, const std::vector<std::string>& paths);
+  /// errc::store_failed naming the first one that stands for something else now, or for nothing.
+  result<void> look() const;
+
+ private:
+  struct entry {
+    std::string path;
+    file_identity was;
+  };
+  file_system* files_ = nullptr;
+  std::vector<entry> entries_;
+};
+
+} // namespace tayfa::store
