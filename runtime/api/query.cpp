@@ -1,5 +1,7 @@
 #include "runtime/api/query.hpp"
 
+#include "messages/model_name.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <limits>
@@ -43,8 +45,12 @@ result<void> take_filter_item(const query_item& item, job_filter& filter) {
     }
     filter.state = *found;
   } else if (item.name == "tenant" || item.name == "model") {
-    if (!item.value.empty() && !is_name(item.value)) {
-      return fail(errc::bad_request, item.name + " must be 1 to 64 characters of [A-Za-z0-9._-]");
+    const bool model = item.name == "model";
+    if (!item.value.empty() && !(model ? is_model_name(item.value) : is_name(item.value))) {
+      return fail(
+          errc::bad_request,
+          item.name + " must be " +
+              std::string{model ? model_name_rule : "1 to 64 characters of [A-Za-z0-9._-]"});
     }
     (item.name == "tenant" ? filter.tenant : filter.model) = item.value;
   } else if (item.name == "limit") {

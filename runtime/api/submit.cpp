@@ -1,5 +1,6 @@
 #include "runtime/api/submit.hpp"
 
+#include "messages/model_name.hpp"
 #include "runtime/api/json_text.hpp"
 #include "runtime/api/policy.hpp"
 #include "runtime/api/query.hpp"
@@ -92,9 +93,9 @@ result<void> take_member(const json_member& member, job_request& job) {
     return config ? (job.s3_config = std::move(*config), result<void>{}) : fail(config.error());
   }
   if (member.key == "model") {
-    auto model = json_string(member.value, job_policy::name_max);
-    if (!model || !is_name(*model)) {
-      return fail(errc::bad_request, "model must be 1 to 64 characters of [A-Za-z0-9._-]");
+    auto model = json_string(member.value, model_name_max);
+    if (!model || !is_model_name(*model)) {
+      return fail(errc::bad_request, "model must be " + std::string{model_name_rule});
     }
     job.model = std::move(*model);
   }

@@ -109,6 +109,7 @@ class blocking_model {
   struct load_report {
     std::uint32_t load_ms = 0;
     std::uint32_t warm_up_ms = 0;
+    std::vector<std::string> warnings{}; ///< for the operator's log
   };
   /// Loads and warms up. errc::model_invalid, gpu_oom, unfit.
   virtual result<load_report> load(const protocol::load_model&) = 0;

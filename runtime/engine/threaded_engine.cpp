@@ -16,6 +16,7 @@ namespace tayfa::engine {
 namespace {
 
 constexpr std::size_t events_max = 1024;
+constexpr std::uint8_t warn_level = 2;
 
 std::uint32_t to_ms(std::chrono::nanoseconds time) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
@@ -210,6 +211,9 @@ void threaded_engine::do_load(const protocol::load_model& message) {
   answer.model = message.model;
   answer.ok = report.has_value();
   if (report) {
+    for (const auto& text : report->warnings) {
+      push(protocol::log{{}, warn_level, text});
+    }
     answer.load_ms = report->load_ms;
     answer.warm_up_ms = report->warm_up_ms;
     answer.batch_max = model_->batch_max();

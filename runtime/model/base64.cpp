@@ -1,5 +1,6 @@
 #include "runtime/model/base64.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -20,6 +21,22 @@ constexpr std::array<std::uint8_t, 256> make_reverse() {
   return table;
 }
 constexpr auto reverse = make_reverse();
+
+constexpr std::uint8_t blank = 0xfe;
+constexpr std::uint8_t padding_mark = 0xfd;
+
+/// Both alphabets, what breaks lines, and padding.
+constexpr std::array<std::uint8_t, 256> make_lenient() {
+  auto table = make_reverse();
+  table['-'] = 62;
+  table['_'] = 63;
+  for (const char c : {' ', '\t', '\r', '\n', '\f'}) {
+    table[static_cast<unsigned char>(c)] = blank;
+  }
+  table['='] = padding_mark;
+  return table;
+}
+constexpr auto lenient = make_lenient();
 
 std::uint32_t sextet(char c) {
   return reverse[static_cast<unsigned char>(c)];
@@ -101,6 +118,113 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
     out.push_back(static_cast<std::byte>((b & 15) << 4 | c >> 2));
   }
   return out;
+}
+
+namespace {
+
+bool begins_without_case(std::string_view text, std::string_view head) {
+  return text.size() >= head.size() &&
+         std::equal(head.begin(), head.end(), text.begin(), [](char a, char b) {
+           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
+         });
+}
+
+bool ends_without_case(std::string_view text, std::string_view tail) {
+  return text.size() >= tail.size() &&
+         begins_without_case(text.substr(text.size() - tail.size()), tail);
+}
+
+int hex_digit(char c) {
+  return c >= '0' && c <= '9'   ? c - '0'
+         : c >= 'a' && c <= 'f' ? c - 'a' + 10
+         : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                : -1;
+}
+
+/// In a URL, + / and = may be written as %2B, %2F and %3D.
+std::string without_percents(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const int high = text[i] == '%' && i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
+    const int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+    if (low >= 0) {
+      out += static_cast<char>(high * 16 + low);
+      i += 2;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
+auto bad(std::string text) {
+  return fail(errc::bad_input, std::move(text));
+}
+
+result<std::vector<std::byte>> read_plain(std::string_view text) {
+  std::vector<std::byte> out;
+  out.reserve(base64_decoded_max(text.size()) + 3);
+  std::uint32_t word = 0;
+  std::size_t digits = 0;
+  std::size_t padding = 0;
+  for (const char c : text) {
+    const auto value = lenient[static_cast<unsigned char>(c)];
+    if (value == blank) {
+      continue;
+    }
+    if (value == padding_mark) {
+      ++padding;
+      continue;
+    }
+    if (value > 63 || padding > 0) {
+      return bad(padding > 0 ? "it is no base64: something follows its padding"
+                             : "it is no base64: it holds a character of no alphabet");
+    }
+    word = word << 6 | value;
+    if (++digits % 4 == 0) {
+      out.push_back(static_cast<std::byte>(word >> 16 & 255));
+      out.push_back(static_cast<std::byte>(word >> 8 & 255));
+      out.push_back(static_cast<std::byte>(word & 255));
+    }
+  }
+  const auto rest = digits % 4;
+  if (rest == 1 || (padding > 0 && (rest == 0 || padding != 4 - rest))) {
+    return bad("it is no base64: it is cut off, or its padding is wrong");
+  }
+  if (rest >= 2) {
+    word <<= 6 * (4 - rest);
+    out.push_back(static_cast<std::byte>(word >> 16 & 255));
+    if (rest == 3) {
+      out.push_back(static_cast<std::byte>(word >> 8 & 255));
+    }
+  }
+  return out;
+}
+
+} // namespace
+
+result<std::vector<std::byte>> base64_read(std::string_view text) {
+  const auto start = text.find_first_not_of(" \t\r\n");
+  text = start == std::string_view::npos ? std::string_view{} : text.substr(start);
+  if (!begins_without_case(text, "data:")) {
+    if (begins_without_case(text, "http://") || begins_without_case(text, "https://")) {
+      return bad("it is an address; the content itself must be sent, as base64");
+    }
+    return read_plain(text);
+  }
+  const auto comma = text.find(',');
+  if (comma == std::string_view::npos) {
+    return bad("its data: URL has no comma, so it has no content");
+  }
+  auto head = text.substr(0, comma);
+  head = head.substr(0, head.find_last_not_of(' ') + 1);
+  if (!ends_without_case(head, ";base64")) {
+    return bad("its data: URL is not base64 (\";base64\" must stand before the comma)");
+  }
+  const auto body = text.substr(comma + 1);
+  return body.find('%') == std::string_view::npos ? read_plain(body)
+                                                  : read_plain(without_percents(body));
 }
 
 } // namespace tayfa

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "messages/model_name.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -26,12 +27,21 @@ std::size_t size_of(dtype);                        ///< bytes
 struct axis_bounds {
   std::int64_t min = 1;
   std::int64_t max = 1;
+  std::string name{}; ///< axes of one name are of one size, in a job's inputs and outputs together
 };
 
 /// How a tensor travels in JSON.
 enum class tensor_form : std::uint8_t {
   any,   ///< numbers (nested arrays) or {"dtype","shape","data": base64 of little-endian bytes}
-  image, ///< base64 PNG or JPEG; the tensor is uint8 or float [N,C,H,W], C = 1, 3 or 4
+  image, ///< base64 of a picture; the tensor is uint8 or float [N,C,H,W], C = 1, 3 or 4
+  text,  ///< a text, or a list of texts; the tensor is uint8 [bytes] or [texts, bytes]: UTF-8, a
+         ///< list's shorter texts filled up with zeros
+};
+
+/// What an element may be.
+struct value_bounds {
+  double min = 0;
+  double max = 0;
 };
 
 struct tensor_spec {
@@ -41,6 +51,7 @@ struct tensor_spec {
   std::optional<std::size_t> batch_axis; ///< which axis counts batch members
   tensor_form form = tensor_form::any;
   double scale = 1.0; ///< image only: pixel value * scale enters the model (1/255 for floats)
+  std::optional<value_bounds> values{};
 };
 
 /// `<model>.manifest.json`, format 1. Parsed with bounds; unknown keys are errors.
@@ -51,6 +62,7 @@ struct model_manifest {
   std::string device; ///< "cpu", "cuda" or "any": what the file was made for
   std::vector<tensor_spec> inputs;
   std::vector<tensor_spec> outputs;
+  std::string example{}; ///< JSON of a job's input that the model takes; empty = none given
 };
 
 struct model_entry {
@@ -62,8 +74,8 @@ struct model_entry {
 
 result<model_manifest> parse_manifest(std::string_view json);
 
-/// Checks one file and its manifest: exists, regular (no symlink followed), within bounds, kind by
-/// content, hash.
+/// Checks one file and its manifest: exists, a regular file (at the end of symbolic links, as in
+/// caches and mounted volumes), within bounds, kind by content, hash.
 result<model_entry> inspect_model(const std::string& path);
 
 } // namespace tayfa

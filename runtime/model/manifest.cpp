@@ -1,44 +1,22 @@
-#include "runtime/model/catalogue.hpp"
 #include "runtime/model/exact_json.hpp"
+#include "runtime/model/manifest_fields.hpp"
 
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
-#include <boost/json/object.hpp>
-#include <cmath>
-#include <initializer_list>
+#include <boost/json/serialize.hpp>
 #include <utility>
 
 namespace tayfa {
 
-namespace {
-
 namespace json = boost::json;
 
-constexpr std::size_t manifest_bytes_max = std::size_t{256} << 10;
-constexpr std::size_t tensors_max = 64;
-constexpr std::size_t rank_max = 8;
-constexpr std::int64_t axis_max = (std::int64_t{1} << 31) - 1;
-constexpr std::uint64_t smallest_elements_max = std::uint64_t{1} << 28;
+namespace manifest_fields {
 
-constexpr std::array<std::pair<dtype, std::string_view>, 10> dtype_names{{
-    {dtype::u8, "uint8"},
-    {dtype::i8, "int8"},
-    {dtype::i16, "int16"},
-    {dtype::i32, "int32"},
-    {dtype::i64, "int64"},
-    {dtype::f16, "float16"},
-    {dtype::bf16, "bfloat16"},
-    {dtype::f32, "float32"},
-    {dtype::f64, "float64"},
-    {dtype::boolean, "bool"},
-}};
-
-auto broken(const std::string& field, std::string_view rule) {
+tl::unexpected<error> broken(const std::string& field, std::string_view rule) {
   return fail(errc::model_invalid, "manifest: " + field + " " + std::string{rule});
 }
 
-/// Every member of the object is in `known`.
 result<void> only(const json::object& object, const std::string& where,
                   std::initializer_list<std::string_view> known) {
   for (const auto& member : object) {
@@ -82,149 +60,62 @@ result<std::string> read_name(const json::object& object, const std::string& whe
   return std::string{*found};
 }
 
-result<std::int64_t> read_size(const json::value& value, const std::string& where) {
-  if (!value.is_int64() || value.get_int64() < 1 || value.get_int64() > axis_max) {
-    return broken(where, "must be a whole number from 1 to 2147483647");
-  }
-  return value.get_int64();
-}
+} // namespace manifest_fields
 
-result<axis_bounds> read_axis(const json::value& value, const std::string& where) {
-  const auto* both = value.if_array();
-  if (both == nullptr) {
-    const auto size = read_size(value, where);
-    if (!size) {
-      return fail(size.error());
+namespace {
+
+using namespace manifest_fields;
+
+constexpr std::size_t manifest_bytes_max = std::size_t{256} << 10;
+constexpr std::size_t axes_declared_max = 256;
+constexpr std::array<std::pair<dtype, std::string_view>, 10> dtype_names{{
+    {dtype::u8, "uint8"},
+    {dtype::i8, "int8"},
+    {dtype::i16, "int16"},
+    {dtype::i32, "int32"},
+    {dtype::i64, "int64"},
+    {dtype::f16, "float16"},
+    {dtype::bf16, "bfloat16"},
+    {dtype::f32, "float32"},
+    {dtype::f64, "float64"},
+    {dtype::boolean, "bool"},
+}};
+
+result<named_axes> read_axes(const json::object& object) {
+  named_axes axes;
+  const auto* found = object.if_contains("axes");
+  if (found == nullptr) {
+    return axes;
+  }
+  if (!found->is_object() || found->get_object().size() > axes_declared_max) {
+    return broken("axes", "must be an object of at most 256 names with their sizes");
+  }
+  for (const auto& member : found->get_object()) {
+    const std::string_view name{member.key().data(), member.key().size()};
+    if (!is_name(name)) {
+      return broken("axes", "has a name that is not 1 to 64 characters out of A-Z a-z 0-9 . _ -");
     }
-    return axis_bounds{*size, *size};
-  }
-  if (both->size() != 2) {
-    return broken(where, "must be one number or [min, max]");
-  }
-  const auto least = read_size((*both)[0], where + "[0]");
-  const auto most = read_size((*both)[1], where + "[1]");
-  if (!least || !most) {
-    return fail(!least ? least.error() : most.error());
-  }
-  if (*least > *most) {
-    return broken(where, "has a minimum above its maximum");
-  }
-  return axis_bounds{*least, *most};
-}
-
-result<void> read_shape(const json::object& object, const std::string& where, tensor_spec& spec) {
-  const auto* found = object.if_contains("shape");
-  if (found == nullptr || !found->is_array() || found->get_array().size() > rank_max) {
-    return broken(where + "shape", "must be a list of at most 8 axes");
-  }
-  std::uint64_t smallest = 1;
-  for (const auto& axis : found->get_array()) {
-    const auto at = where + "shape[" + std::to_string(spec.shape.size()) + "]";
-    const auto bounds = read_axis(axis, at);
+    auto bounds = read_bounds(member.value(), "axes." + std::string{name});
     if (!bounds) {
       return fail(bounds.error());
     }
-    spec.shape.push_back(*bounds);
-    smallest *= static_cast<std::uint64_t>(bounds->min);
-    if (smallest > smallest_elements_max) {
-      return broken(where + "shape", "is too large even at its smallest");
-    }
+    bounds->name = name;
+    axes.emplace(name, std::move(*bounds));
   }
-  const auto* batch = object.if_contains("batch_axis");
-  if (batch != nullptr) {
-    if (!batch->is_int64() || batch->get_int64() < 0 ||
-        static_cast<std::uint64_t>(batch->get_int64()) >= spec.shape.size()) {
-      return broken(where + "batch_axis", "must be the number of one of the axes");
-    }
-    spec.batch_axis = static_cast<std::size_t>(batch->get_int64());
-  }
-  return {};
+  return axes;
 }
 
-bool is_float(dtype type) {
-  return type == dtype::f16 || type == dtype::bf16 || type == dtype::f32 || type == dtype::f64;
-}
-
-result<void> read_form(const json::object& object, const std::string& where, tensor_spec& spec) {
-  if (object.contains("form")) {
-    const auto form = text(object, where, "form");
-    if (!form || (*form != "any" && *form != "image")) {
-      return broken(where + "form", "must be \"any\" or \"image\"");
-    }
-    spec.form = *form == "image" ? tensor_form::image : tensor_form::any;
-  }
-  if (const auto* scale = object.if_contains("scale")) {
-    const double value = scale->is_number() ? scale->to_number<double>() : 0.0;
-    if (!std::isfinite(value) || value < 1e-12 || value > 1e12) {
-      return broken(where + "scale", "must be a number from 1e-12 to 1e12");
-    }
-    spec.scale = value;
-  }
-  if (spec.form == tensor_form::any) {
-    return spec.scale == 1.0 ? result<void>{} : broken(where + "scale", "is for images only");
-  }
-  if (spec.type != dtype::u8 && !is_float(spec.type)) {
-    return broken(where + "dtype", "of an image must be uint8 or a float");
-  }
-  if (spec.type == dtype::u8 && spec.scale != 1.0) {
-    return broken(where + "scale", "of a uint8 image must be 1");
-  }
-  if (spec.shape.size() != 4) {
-    return broken(where + "shape", "of an image must be [N, C, H, W]");
-  }
-  const auto channels = spec.shape[1];
-  if (channels.min != channels.max ||
-      (channels.min != 1 && channels.min != 3 && channels.min != 4)) {
-    return broken(where + "shape[1]", "of an image must be 1, 3 or 4");
-  }
-  if (spec.batch_axis.value_or(0) != 0) {
-    return broken(where + "batch_axis", "of an image must be 0");
-  }
-  return {};
-}
-
-result<tensor_spec> read_tensor(const json::value& value, const std::string& where) {
-  const auto* object = value.if_object();
-  if (object == nullptr) {
-    return broken(where, "must be an object");
-  }
-  const auto at = where + ".";
-  if (auto known = only(*object, at, {"name", "dtype", "shape", "batch_axis", "form", "scale"});
-      !known) {
-    return fail(known.error());
-  }
-  tensor_spec spec;
-  auto name = read_name(*object, at);
-  if (!name) {
-    return fail(name.error());
-  }
-  spec.name = std::move(*name);
-  const auto type = text(*object, at, "dtype");
-  const auto known_type = type ? dtype_from(*type) : std::nullopt;
-  if (!known_type) {
-    return broken(at + "dtype", "must be one of uint8 int8 int16 int32 int64 float16 bfloat16 "
-                                "float32 float64 bool");
-  }
-  spec.type = *known_type;
-  if (auto shape = read_shape(*object, at, spec); !shape) {
-    return fail(shape.error());
-  }
-  if (auto form = read_form(*object, at, spec); !form) {
-    return fail(form.error());
-  }
-  return spec;
-}
-
-result<std::vector<tensor_spec>> read_tensors(const json::object& object, const std::string& key) {
+result<std::vector<tensor_spec>> read_tensors(const json::object& object, const std::string& key,
+                                              const named_axes& axes) {
   const auto* found = object.if_contains(key);
   if (found == nullptr || !found->is_array() || found->get_array().empty() ||
       found->get_array().size() > tensors_max) {
-    return broken(key, "must be a list of 1 to 64 tensors");
+    return broken(key, "must be a list of 1 to 512 tensors");
   }
   std::vector<tensor_spec> specs;
   for (const auto& value : found->get_array()) {
     const auto where = key + "[" + std::to_string(specs.size()) + "]";
-    auto spec = read_tensor(value, where);
+    auto spec = read_tensor(value, where, axes);
     if (!spec) {
       return fail(spec.error());
     }
@@ -243,7 +134,7 @@ result<std::vector<tensor_spec>> read_tensors(const json::object& object, const 
 
 /// All batch axes can be of one size, and none counts what no input gives.
 result<void> check_batch(const model_manifest& manifest) {
-  axis_bounds common{1, axis_max};
+  axis_bounds common{0, axis_max};
   bool given = false;
   for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
     for (const auto& spec : *specs) {
@@ -254,7 +145,7 @@ result<void> check_batch(const model_manifest& manifest) {
         return broken("outputs", "have a batch_axis but no input has one");
       }
       given = true;
-      const auto bounds = spec.shape[*spec.batch_axis];
+      const auto& bounds = spec.shape[*spec.batch_axis];
       common.min = std::max(common.min, bounds.min);
       common.max = std::min(common.max, bounds.max);
     }
@@ -270,11 +161,11 @@ result<void> read_head(const json::object& object, model_manifest& manifest) {
   if (format == nullptr || !format->is_int64() || format->get_int64() != 1) {
     return broken("format", "must be 1");
   }
-  auto name = read_name(object, "");
-  if (!name) {
-    return fail(name.error());
+  const auto name = text(object, "", "name");
+  if (!name || !is_model_name(*name)) {
+    return broken("name", "must be " + std::string{model_name_rule});
   }
-  manifest.name = std::move(*name);
+  manifest.name = *name;
   const auto kind = text(object, "", "kind");
   if (!kind || (*kind != "torchscript" && *kind != "aot_inductor")) {
     return broken("kind", "must be \"torchscript\" or \"aot_inductor\"");
@@ -339,8 +230,9 @@ result<model_manifest> parse_manifest(std::string_view text) {
   if (object == nullptr) {
     return fail(errc::model_invalid, "manifest: it must be a JSON object");
   }
-  if (auto known =
-          only(*object, "", {"format", "name", "kind", "sha256", "device", "inputs", "outputs"});
+  if (auto known = only(
+          *object, "",
+          {"format", "name", "kind", "sha256", "device", "axes", "inputs", "outputs", "example"});
       !known) {
     return fail(known.error());
   }
@@ -348,18 +240,28 @@ result<model_manifest> parse_manifest(std::string_view text) {
   if (auto head = read_head(*object, manifest); !head) {
     return fail(head.error());
   }
-  auto inputs = read_tensors(*object, "inputs");
+  const auto axes = read_axes(*object);
+  if (!axes) {
+    return fail(axes.error());
+  }
+  auto inputs = read_tensors(*object, "inputs", *axes);
   if (!inputs) {
     return fail(inputs.error());
   }
   manifest.inputs = std::move(*inputs);
-  auto outputs = read_tensors(*object, "outputs");
+  auto outputs = read_tensors(*object, "outputs", *axes);
   if (!outputs) {
     return fail(outputs.error());
   }
   manifest.outputs = std::move(*outputs);
   if (auto batch = check_batch(manifest); !batch) {
     return fail(batch.error());
+  }
+  if (const auto* example = object->if_contains("example")) {
+    if (!example->is_object()) {
+      return broken("example", "must be an object: the input of a job");
+    }
+    manifest.example = json::serialize(*example);
   }
   return manifest;
 }

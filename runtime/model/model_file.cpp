@@ -49,6 +49,28 @@ std::string hex(std::span<const unsigned char> bytes) {
   return out;
 }
 
+/// What a file that is no zip archive is, by its first 16 bytes, and what can be done about it.
+std::string what_else(std::string_view head) {
+  constexpr std::string_view remedy =
+      "; this engine runs TorchScript (.pt) and AOTInductor (.pt2) files";
+  const auto first = static_cast<unsigned char>(head[0]);
+  std::string_view what = "it is neither a TorchScript nor an AOTInductor archive";
+  if (first == 0x80 && head[1] >= 2 && head[1] <= 5) {
+    what = "it is a pickle, which is never loaded";
+  } else if (head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0) {
+    what = "it is a safetensors file: weights without a program";
+  } else if (first == 0x08 && head[1] > 0 && head[1] < 32 && (head[2] == 0x12 || head[2] == 0x1a)) {
+    what = "it looks like an ONNX model";
+  } else if (head.starts_with("GGUF")) {
+    what = "it is a GGUF file: weights without a program";
+  } else if (head.starts_with("\x89HDF\r\n")) {
+    what = "it is an HDF5 file (Keras)";
+  } else if (head.starts_with("version https://")) {
+    what = "it is a Git LFS pointer, not the file itself: git lfs pull fetches it";
+  }
+  return std::string{what}.append(remedy);
+}
+
 /// What stands in an archive, seen from its first member's top folder, which is where libtorch
 /// looks.
 struct archive_marks {
@@ -58,6 +80,7 @@ struct archive_marks {
   bool pickle = false;
   bool format = false;
   bool inductor = false;
+  bool exported = false;
 
   void see(std::string_view name) {
     const auto slash = name.find('/');
@@ -76,6 +99,8 @@ struct archive_marks {
     code = code || rest.starts_with("code/");
     format = format || rest == "archive_format";
     inductor = inductor || rest.starts_with("data/aotinductor/");
+    exported = exported || (rest.starts_with("models/") && rest.ends_with(".json")) ||
+               rest == "serialized_exported_program.json";
   }
 };
 
@@ -83,13 +108,12 @@ struct archive_marks {
 
 result<model_file> model_file::open(const std::string& path, std::uint64_t limit) {
   // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
-  const int descriptor =
-      ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) {
     switch (errno) {
     case ENOENT:
     case ENOTDIR: return fail(errc::model_invalid, "there is no such file");
-    case ELOOP: return fail(errc::model_invalid, "it is a symbolic link, which is not followed");
+    case ELOOP: return fail(errc::model_invalid, "its symbolic links lead nowhere");
     case EACCES: return fail(errc::model_invalid, "there is no permission to read it");
     default: return fail(errc::model_invalid, "it cannot be opened");
     }
@@ -139,15 +163,7 @@ result<std::string> model_file::kind() const {
     return unreadable();
   }
   if (!std::string_view{head.data(), 4}.starts_with("PK\x03\x04")) {
-    const auto first = static_cast<unsigned char>(head[0]);
-    if (first == 0x80 && head[1] >= 2 && head[1] <= 5) {
-      return fail(errc::model_invalid, "it is a pickle, which is never loaded");
-    }
-    if (head[8] == '{' && head[5] == 0 && head[6] == 0 && head[7] == 0) {
-      return fail(errc::model_invalid, "it is a safetensors file; this engine runs TorchScript "
-                                       "(.pt) and AOTInductor (.pt2) files");
-    }
-    return fail(errc::model_invalid, "it is neither a TorchScript nor an AOTInductor archive");
+    return fail(errc::model_invalid, what_else(std::string_view{head.data(), head.size()}));
   }
   archive_marks marks;
   const auto listed = list_zip(
@@ -164,8 +180,17 @@ result<std::string> model_file::kind() const {
   if (script || package) {
     return script ? "torchscript" : "aot_inductor";
   }
+  if (marks.exported && marks.format) {
+    return fail(errc::model_invalid,
+                "it holds an exported program (torch.export.save), which is not compiled yet: "
+                "torch._inductor.aoti_compile_and_package(torch.export.load(FILE), "
+                "package_path=NEW) makes a package that runs");
+  }
   if (marks.pickle) {
-    return fail(errc::model_invalid, "it holds pickled weights (torch.save), not a program");
+    return fail(errc::model_invalid,
+                "it holds pickled weights (torch.save), not a program: make one with "
+                "torch.jit.script(model).save(NEW), or torch.export and "
+                "torch._inductor.aoti_compile_and_package");
   }
   return fail(errc::model_invalid, "it is a zip archive, but no TorchScript or AOTInductor one");
 }

@@ -1,6 +1,7 @@
 // One model file, opened once and checked through that one descriptor, so that what was checked is
-// what is loaded: no symbolic link is followed, nothing but a regular file is read, and a file that
-// changes in between is noticed.
+// what is loaded: nothing but a regular file is read, and a file that changes in between is
+// noticed. Symbolic links are followed once, when it is opened (caches and mounted volumes are made
+// of them).
 //
 // Owner: whoever opened it; the descriptor closes with it. Blocking reads; not thread safe.
 #pragma once

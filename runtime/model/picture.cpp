@@ -1,39 +1,83 @@
 #include "runtime/model/picture.hpp"
 
-#include <array>
-#include <csetjmp>
-#include <cstdio>
-#include <cstring>
-#include <jpeglib.h>
-#include <png.h>
+#include "runtime/model/picture_parts.hpp"
 
-// libpng and libjpeg leave by longjmp. Each function that calls setjmp below holds no object with a
-// destructor and changes no local after setjmp: state lives in structs of the caller.
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
 
 namespace tayfa {
 
-namespace {
+namespace picture_parts {
 
-constexpr std::array<unsigned char, 8> png_magic{0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-
-auto broken(std::string text) {
+tl::unexpected<error> broken(std::string text) {
   return fail(errc::bad_input, std::move(text));
 }
 
-result<void> check_size(std::uint32_t width, std::uint32_t height, const size_check& check) {
+result<void> check_size(std::uint32_t width, std::uint32_t height, int orientation,
+                        const size_check& check) {
   if (width == 0 || height == 0) {
     return broken("the picture has no pixels");
   }
   if (std::uint64_t{width} * height > picture_pixels_max) {
     return broken("the picture has more than 67108864 pixels");
   }
-  return check(width, height);
+  return orientation > 4 ? check(height, width) : check(width, height);
 }
+
+int orientation_of_exif(bytes_view exif) {
+  const auto byte = [exif](std::size_t at) { return std::to_integer<std::uint32_t>(exif[at]); };
+  if (exif.size() < 8) {
+    return 1;
+  }
+  const bool little = byte(0) == 'I';
+  if (byte(0) != byte(1) || (!little && byte(0) != 'M')) {
+    return 1;
+  }
+  const auto number = [&](std::size_t at, std::size_t bytes) -> std::uint32_t {
+    std::uint32_t value = 0;
+    for (std::size_t i = 0; i < bytes; ++i) {
+      value = value << 8 | byte(at + (little ? bytes - 1 - i : i));
+    }
+    return value;
+  };
+  const std::size_t start = number(4, 4);
+  if (number(2, 2) != 42 || start > exif.size() - 2) {
+    return 1;
+  }
+  constexpr std::size_t entry_bytes = 12;
+  constexpr std::uint32_t orientation_tag = 0x112;
+  constexpr std::uint32_t short_type = 3;
+  const std::size_t entries = number(start, 2);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const auto at = start + 2 + i * entry_bytes;
+    if (at + entry_bytes > exif.size()) {
+      return 1;
+    }
+    if (number(at, 2) == orientation_tag && number(at + 2, 2) == short_type) {
+      const auto value = number(at + 8, 2);
+      return value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+    }
+  }
+  return 1;
+}
+
+} // namespace picture_parts
+
+namespace {
+
+using picture_parts::stored;
 
 /// BT.601 luma in 16-bit fixed point, rounded to nearest; the weights add up to 65536.
 std::uint8_t luma(const std::uint8_t* rgb) {
   return static_cast<std::uint8_t>((19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 32768u) >>
                                    16);
+}
+
+/// What a viewer shows of a pixel that is not opaque: it, before white.
+std::uint8_t before_white(std::uint8_t value, std::uint8_t alpha) {
+  return static_cast<std::uint8_t>((unsigned{value} * alpha + 255u * (255u - alpha) + 127u) / 255u);
 }
 
 /// `from`: 1 grey, 2 grey + alpha, 3 RGB, 4 RGBA; `to`: 1, 3 or 4.
@@ -49,267 +93,122 @@ std::vector<std::uint8_t> with_channels(std::vector<std::uint8_t> pixels, std::u
   for (std::size_t i = 0; i < count; ++i) {
     const std::uint8_t* const in = pixels.data() + i * from;
     std::uint8_t* const at = out.data() + i * to;
-    if (to == 1) {
-      at[0] = colour ? luma(in) : in[0];
+    std::array<std::uint8_t, 3> rgb{in[0], in[colour ? 1 : 0], in[colour ? 2 : 0]};
+    if (to == 4) {
+      std::copy(rgb.begin(), rgb.end(), at);
+      at[3] = alpha ? in[from - 1] : 255;
       continue;
     }
-    for (std::size_t c = 0; c < 3; ++c) {
-      at[c] = colour ? in[c] : in[0];
+    if (alpha) {
+      for (auto& value : rgb) {
+        value = before_white(value, in[from - 1]);
+      }
     }
-    if (to == 4) {
-      at[3] = alpha ? in[from - 1] : 255;
+    if (to == 1) {
+      at[0] = colour ? luma(rgb.data()) : rgb[0];
+    } else {
+      std::copy(rgb.begin(), rgb.end(), at);
     }
   }
   return out;
 }
 
-// ---- PNG in -----------------------------------------------------------------------------------
-
-struct png_input {
-  std::span<const std::byte> bytes;
-  std::size_t at = 0;
-  std::uint32_t width = 0;
-  std::uint32_t height = 0;
-  std::uint32_t channels = 0;
-  std::size_t row_bytes = 0;
-  png_structp png = nullptr;
-  png_infop info = nullptr;
-
-  ~png_input() { png_destroy_read_struct(&png, &info, nullptr); }
-};
-
-void png_pull(png_structp png, png_bytep into, std::size_t count) {
-  auto& in = *static_cast<png_input*>(png_get_io_ptr(png));
-  if (in.bytes.size() - in.at < count) {
-    png_error(png, "cut off");
+/// As EXIF's orientation says: 2 mirrored, 3 upside down, 4 both, 5 to 8 the same lying on a side.
+picture upright(picture from, int orientation) {
+  if (orientation <= 1) {
+    return from;
   }
-  std::memcpy(into, in.bytes.data() + in.at, count);
-  in.at += count;
-}
-
-[[noreturn]] void png_leave(png_structp png, png_const_charp) {
-  png_longjmp(png, 1);
-}
-void png_ignore(png_structp, png_const_charp) {}
-
-bool png_read_header(png_input& in) {
-  if (setjmp(png_jmpbuf(in.png)) != 0) {
-    return false;
-  }
-  png_set_read_fn(in.png, &in, png_pull);
-  png_set_chunk_malloc_max(in.png, std::size_t{8} << 20);
-  png_set_chunk_cache_max(in.png, 128);
-  png_read_info(in.png, in.info);
-  in.width = png_get_image_width(in.png, in.info);
-  in.height = png_get_image_height(in.png, in.info);
-  png_set_expand(in.png);
-  png_set_scale_16(in.png);
-  png_set_interlace_handling(in.png);
-  png_read_update_info(in.png, in.info);
-  in.channels = png_get_channels(in.png, in.info);
-  in.row_bytes = png_get_rowbytes(in.png, in.info);
-  return true;
-}
-
-bool png_read_pixels(png_input& in, png_bytepp rows) {
-  if (setjmp(png_jmpbuf(in.png)) != 0) {
-    return false;
-  }
-  png_read_image(in.png, rows);
-  png_read_end(in.png, nullptr);
-  return true;
-}
-
-result<picture> decode_png(std::span<const std::byte> bytes, std::uint32_t channels,
-                           const size_check& check) {
-  png_input in;
-  in.bytes = bytes;
-  in.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, nullptr, png_leave, png_ignore);
-  in.info = in.png != nullptr ? png_create_info_struct(in.png) : nullptr;
-  if (in.info == nullptr) {
-    return fail(errc::internal, "libpng cannot be used");
-  }
-  if (!png_read_header(in)) {
-    return broken("the PNG is damaged or cut off");
-  }
-  if (auto sized = check_size(in.width, in.height, check); !sized) {
-    return fail(std::move(sized.error()));
-  }
-  if (in.channels < 1 || in.channels > 4 || in.row_bytes != std::size_t{in.width} * in.channels) {
-    return broken("the PNG has a pixel form that is not known");
-  }
-  std::vector<std::uint8_t> pixels(in.row_bytes * in.height);
-  std::vector<png_bytep> rows(in.height);
-  for (std::size_t y = 0; y < rows.size(); ++y) {
-    rows[y] = pixels.data() + y * in.row_bytes;
-  }
-  if (!png_read_pixels(in, rows.data())) {
-    return broken("the PNG is damaged or cut off");
-  }
-  return picture{in.width, in.height, channels,
-                 with_channels(std::move(pixels), in.channels, channels)};
-}
-
-// ---- JPEG in ----------------------------------------------------------------------------------
-
-struct jpeg_input {
-  jpeg_decompress_struct jpeg{};
-  jpeg_error_mgr errors{};
-  jpeg_progress_mgr progress{};
-  std::jmp_buf way_out{};
-  bool made = false;
-
-  ~jpeg_input() {
-    if (made) {
-      jpeg_destroy_decompress(&jpeg);
+  const bool lying = orientation > 4;
+  picture to{lying ? from.height : from.width, lying ? from.width : from.height, from.channels, {}};
+  to.pixels.resize(from.pixels.size());
+  const std::size_t width = from.width;
+  const std::size_t height = from.height;
+  for (std::size_t y = 0; y < to.height; ++y) {
+    for (std::size_t x = 0; x < to.width; ++x) {
+      std::size_t column = lying ? y : x;
+      std::size_t row = lying ? x : y;
+      const bool from_right =
+          orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
+      const bool from_below =
+          orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
+      column = from_right ? width - 1 - column : column;
+      row = from_below ? height - 1 - row : row;
+      std::memcpy(to.pixels.data() + (y * to.width + x) * to.channels,
+                  from.pixels.data() + (row * width + column) * from.channels, to.channels);
     }
   }
+  return to;
+}
+
+struct format {
+  std::size_t at; ///< where the mark stands
+  std::string_view mark;
+  std::string_view name;
 };
 
-[[noreturn]] void jpeg_leave(j_common_ptr jpeg) {
-  std::longjmp(static_cast<jpeg_input*>(jpeg->client_data)->way_out, 1);
+/// Formats that are told apart only to say that they are not read.
+constexpr std::array<format, 16> others{{
+    {4, "ftypheic", "a HEIC picture (a phone's)"},
+    {4, "ftypheix", "a HEIC picture (a phone's)"},
+    {4, "ftyphevc", "a HEIC picture (a phone's)"},
+    {4, "ftypmif1", "a HEIF picture"},
+    {4, "ftypmsf1", "a HEIF picture"},
+    {4, "ftypavif", "an AVIF picture"},
+    {4, "ftypavis", "an AVIF picture"},
+    {0, {"II*\0", 4}, "a TIFF picture (or a camera's raw one)"},
+    {0, {"MM\0*", 4}, "a TIFF picture (or a camera's raw one)"},
+    {0, "%PDF", "a PDF document"},
+    {0, "<svg", "an SVG drawing"},
+    {0, "<?xml", "an XML document (an SVG drawing?)"},
+    {0, "<!DOCTYPE", "an HTML page"},
+    {0, "8BPS", "a Photoshop picture"},
+    {0, {"\0\0\1\0", 4}, "an icon"},
+    {0, {"\xff\x0a", 2}, "a JPEG XL picture"},
+}};
+
+bool has(std::string_view text, std::size_t at, std::string_view mark) {
+  return text.size() >= at && text.substr(at).starts_with(mark);
 }
 
-/// libjpeg goes on after damage and paints grey; here damage (level -1) ends it.
-void jpeg_message(j_common_ptr jpeg, int level) {
-  if (level < 0) {
-    jpeg_leave(jpeg);
+result<stored> decode_stored(std::span<const std::byte> bytes, std::uint32_t channels,
+                             const size_check& check) {
+  const std::string_view text{reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  if (has(text, 0, "\x89PNG\r\n\x1a\n")) {
+    return picture_parts::decode_png(bytes, check);
   }
-}
-
-/// A progressive JPEG of a few kilobytes can ask for thousands of passes over all pixels.
-void jpeg_count_scans(j_common_ptr jpeg) {
-  constexpr int scans_max = 100;
-  if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > scans_max) {
-    jpeg_leave(jpeg);
+  if (has(text, 0, "\xff\xd8\xff")) {
+    return picture_parts::decode_jpeg(bytes, channels == 1, check);
   }
-}
-
-bool jpeg_read_head(jpeg_input& in, std::span<const std::byte> bytes) {
-  if (setjmp(in.way_out) != 0) {
-    return false;
+  if (has(text, 0, "GIF87a") || has(text, 0, "GIF89a")) {
+    return picture_parts::decode_gif(bytes, check);
   }
-  jpeg_create_decompress(&in.jpeg);
-  in.made = true;
-  in.jpeg.progress = &in.progress;
-  jpeg_mem_src(&in.jpeg, reinterpret_cast<const unsigned char*>(bytes.data()),
-               static_cast<unsigned long>(bytes.size()));
-  return ::jpeg_read_header(&in.jpeg, TRUE) == JPEG_HEADER_OK;
-}
-
-bool jpeg_read_pixels(jpeg_input& in, std::uint8_t* pixels) {
-  if (setjmp(in.way_out) != 0) {
-    return false;
+  if (has(text, 0, "BM")) {
+    return picture_parts::decode_bmp(bytes, check);
   }
-  jpeg_start_decompress(&in.jpeg);
-  const std::size_t row_bytes =
-      std::size_t{in.jpeg.output_width} * static_cast<std::size_t>(in.jpeg.output_components);
-  while (in.jpeg.output_scanline < in.jpeg.output_height) {
-    JSAMPROW row = pixels + row_bytes * in.jpeg.output_scanline;
-    jpeg_read_scanlines(&in.jpeg, &row, 1);
+  if (has(text, 0, "RIFF") && has(text, 8, "WEBP")) {
+    return picture_parts::decode_webp(bytes, check);
   }
-  jpeg_finish_decompress(&in.jpeg);
-  return true;
-}
-
-result<picture> decode_jpeg(std::span<const std::byte> bytes, std::uint32_t channels,
-                            const size_check& check) {
-  jpeg_input in;
-  in.jpeg.err = jpeg_std_error(&in.errors);
-  in.jpeg.client_data = &in;
-  in.errors.error_exit = jpeg_leave;
-  in.errors.emit_message = jpeg_message;
-  in.progress.progress_monitor = jpeg_count_scans;
-  if (!jpeg_read_head(in, bytes)) {
-    return broken("the JPEG is damaged or cut off");
+  for (const auto& other : others) {
+    if (has(text, other.at, other.mark)) {
+      return picture_parts::broken("it is " + std::string{other.name} +
+                                   ", which is not read: send PNG, JPEG, WebP, GIF or BMP");
+    }
   }
-  if (auto sized = check_size(in.jpeg.image_width, in.jpeg.image_height, check); !sized) {
-    return fail(std::move(sized.error()));
-  }
-  const auto space = in.jpeg.jpeg_color_space;
-  if (space != JCS_GRAYSCALE && space != JCS_YCbCr && space != JCS_RGB) {
-    return broken("the JPEG is neither grey nor RGB");
-  }
-  const std::uint32_t decoded = space == JCS_GRAYSCALE || channels == 1 ? 1 : 3;
-  in.jpeg.out_color_space = decoded == 1 ? JCS_GRAYSCALE : JCS_RGB;
-  const std::uint32_t width = in.jpeg.image_width;
-  const std::uint32_t height = in.jpeg.image_height;
-  std::vector<std::uint8_t> pixels(std::size_t{width} * height * decoded);
-  if (!jpeg_read_pixels(in, pixels.data())) {
-    return broken("the JPEG is damaged or cut off");
-  }
-  return picture{width, height, channels, with_channels(std::move(pixels), decoded, channels)};
-}
-
-// ---- PNG out ----------------------------------------------------------------------------------
-
-struct png_output {
-  std::vector<std::byte> bytes;
-  png_structp png = nullptr;
-  png_infop info = nullptr;
-
-  ~png_output() { png_destroy_write_struct(&png, &info); }
-};
-
-void png_push(png_structp png, png_bytep from, std::size_t count) {
-  auto& out = *static_cast<png_output*>(png_get_io_ptr(png));
-  bool stored = true;
-  try {
-    const auto* const first = reinterpret_cast<const std::byte*>(from);
-    out.bytes.insert(out.bytes.end(), first, first + count);
-  } catch (const std::bad_alloc&) {
-    stored = false;
-  }
-  if (!stored) {
-    png_error(png, "out of memory");
-  }
-}
-void png_flush_nothing(png_structp) {}
-
-bool png_write_all(png_output& out, const picture& from) {
-  if (setjmp(png_jmpbuf(out.png)) != 0) {
-    return false;
-  }
-  png_set_write_fn(out.png, &out, png_push, png_flush_nothing);
-  // Above 3 zlib takes several times as long for a few percent, while a GPU waits for this thread.
-  png_set_compression_level(out.png, 3);
-  png_set_IHDR(out.png, out.info, from.width, from.height, 8,
-               from.channels == 1   ? PNG_COLOR_TYPE_GRAY
-               : from.channels == 3 ? PNG_COLOR_TYPE_RGB
-                                    : PNG_COLOR_TYPE_RGB_ALPHA,
-               PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
-  png_write_info(out.png, out.info);
-  for (std::size_t y = 0; y < from.height; ++y) {
-    png_write_row(out.png, from.pixels.data() + y * from.width * from.channels);
-  }
-  png_write_end(out.png, nullptr);
-  return true;
+  return picture_parts::broken("it is neither a PNG nor a JPEG, WebP, GIF or BMP picture");
 }
 
 } // namespace
 
 result<picture> decode_picture(std::span<const std::byte> bytes, std::uint32_t channels,
                                const size_check& check) {
-  if (bytes.size() >= png_magic.size() &&
-      std::memcmp(bytes.data(), png_magic.data(), png_magic.size()) == 0) {
-    return decode_png(bytes, channels, check);
+  auto got = decode_stored(bytes, channels, check);
+  if (!got) {
+    return fail(std::move(got.error()));
   }
-  constexpr std::array<unsigned char, 3> jpeg_magic{0xff, 0xd8, 0xff};
-  if (bytes.size() >= jpeg_magic.size() &&
-      std::memcmp(bytes.data(), jpeg_magic.data(), jpeg_magic.size()) == 0) {
-    return decode_jpeg(bytes, channels, check);
-  }
-  return broken("it is neither a PNG nor a JPEG picture");
-}
-
-result<std::vector<std::byte>> encode_png(const picture& from) {
-  png_output out;
-  out.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, nullptr, png_leave, png_ignore);
-  out.info = out.png != nullptr ? png_create_info_struct(out.png) : nullptr;
-  if (out.info == nullptr || !png_write_all(out, from)) {
-    return fail(errc::internal, "the picture could not be written as PNG");
-  }
-  return std::move(out.bytes);
+  auto pixels = std::move(got->pixels);
+  pixels.pixels = with_channels(std::move(pixels.pixels), pixels.channels, channels);
+  pixels.channels = channels;
+  return upright(std::move(pixels), got->orientation);
 }
 
 } // namespace tayfa

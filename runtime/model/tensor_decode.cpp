@@ -1,14 +1,14 @@
 #include "runtime/model/base64.hpp"
 #include "runtime/model/exact_json.hpp"
-#include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
-#include "runtime/model/tensor_json.hpp"
+#include "runtime/model/tensor_input.hpp"
 
 #include <algorithm>
 #include <array>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <cstring>
+#include <charconv>
+#include <limits>
 
 namespace tayfa {
 
@@ -42,30 +42,51 @@ class input_decoder {
 
   result<host_tensor> decode(const json::value& value) {
     if (spec_.form == tensor_form::image) {
-      return images(value);
+      return tensor_input::images(spec_, value, budget_);
     }
-    if (const auto* object = value.if_object()) {
-      return packed(*object);
+    if (spec_.form == tensor_form::text && !value.is_object()) {
+      return tensor_input::texts(spec_, value, budget_);
     }
-    return numbers(value);
+    const auto* object = value.if_object();
+    auto tensor = object != nullptr ? packed(*object) : numbers(value);
+    if (tensor) {
+      if (auto allowed = check_values(*tensor); !allowed) {
+        return fail(std::move(allowed.error()));
+      }
+    }
+    return tensor;
   }
+  /// How many axes' sizes the value itself has said.
+  std::size_t seen() const { return seen_; }
 
  private:
   tl::unexpected<error> wrong(const std::string& text) const {
-    return bad("input \"" + spec_.name + "\": " + text);
+    return tensor_input::wrong(spec_, text);
+  }
+  result<host_tensor> make(std::vector<std::int64_t> shape) {
+    return tensor_input::make(spec_, std::move(shape), budget_);
   }
 
-  result<host_tensor> make(std::vector<std::int64_t> shape) {
-    if (auto checked = check_tensor(spec_, spec_.type, shape, errc::bad_input); !checked) {
-      return fail(std::move(checked.error()));
+  result<void> check_values(const host_tensor& tensor) const {
+    if (!spec_.values) {
+      return {};
     }
-    const auto count = element_count(shape);
-    const std::size_t width = size_of(spec_.type);
-    if (!count || *count > budget_ / width) {
-      return wrong("it is too large");
+    const auto width = size_of(spec_.type);
+    for (std::size_t at = 0; at < tensor.bytes.size(); at += width) {
+      const auto e = load_element(spec_.type, tensor.bytes.data() + at);
+      const double value = e.is == element::form::real ? e.real : static_cast<double>(e.whole);
+      if (!(value >= spec_.values->min && value <= spec_.values->max)) {
+        return wrong("element " + std::to_string(at / width) + " is out of the range from " +
+                     plain(spec_.values->min) + " to " + plain(spec_.values->max));
+      }
     }
-    budget_ -= *count * width;
-    return host_tensor{spec_.type, std::move(shape), std::vector<std::byte>(*count * width)};
+    return {};
+  }
+
+  static std::string plain(double value) {
+    std::array<char, 32> text{};
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
+    return {text.data(), end.ptr};
   }
 
   // ---- nested lists ---------------------------------------------------------------------------
@@ -75,7 +96,15 @@ class input_decoder {
     const json::value* at = &value;
     while (const auto* list = at->if_array()) {
       shape.push_back(static_cast<std::int64_t>(list->size()));
-      if (list->empty() || shape.size() > spec_.shape.size()) {
+      if (list->empty()) {
+        // What stands in an empty list cannot be seen: the axes below have the sizes they may have.
+        seen_ = shape.size();
+        while (shape.size() < spec_.shape.size()) {
+          shape.push_back(spec_.shape[shape.size()].min);
+        }
+        break;
+      }
+      if (shape.size() > spec_.shape.size()) {
         break;
       }
       at = &list->front();
@@ -161,15 +190,15 @@ class input_decoder {
     const auto text = view(data->get_string());
     const std::size_t count = tensor->bytes.size() / size_of(spec_.type);
     const std::size_t wanted = count * size_of(*type);
-    if (text.size() != (wanted + 2) / 3 * 4) {
-      return wrong("its data has not the length that its dtype and shape ask for");
-    }
-    auto bytes = base64_decode(text);
+    const auto bytes = base64_read(text);
     if (!bytes) {
-      return wrong("its data is not valid base64");
+      return wrong("its data: " + bytes.error().text);
     }
     if (bytes->size() != wanted) {
-      return wrong("its data has not the length that its dtype and shape ask for");
+      return wrong("its data has " + std::to_string(bytes->size()) +
+                   " bytes, its dtype and shape "
+                   "ask for " +
+                   std::to_string(wanted));
     }
     for (std::size_t i = 0; i < count; ++i) {
       const auto e = load_element(*type, bytes->data() + i * size_of(*type));
@@ -195,111 +224,9 @@ class input_decoder {
     return shape;
   }
 
-  // ---- pictures -------------------------------------------------------------------------------
-
-  result<host_tensor> images(const json::value& value) {
-    std::vector<std::string_view> texts;
-    if (const auto* one = value.if_string()) {
-      texts.push_back(view(*one));
-    } else if (const auto* list = value.if_array(); list != nullptr && !list->empty()) {
-      for (const auto& member : *list) {
-        if (!member.is_string()) {
-          return wrong("its list must hold base64 texts of pictures");
-        }
-        texts.push_back(view(member.get_string()));
-      }
-    } else {
-      return wrong("it must be base64 text of a PNG or JPEG picture, or a list of such texts");
-    }
-    if (auto table = make_levels(); !table) {
-      return fail(std::move(table.error()));
-    }
-    result<host_tensor> tensor{host_tensor{}};
-    for (std::size_t i = 0; i < texts.size(); ++i) {
-      if (auto added = add_image(texts[i], i, texts.size(), tensor); !added) {
-        return fail(std::move(added.error()));
-      }
-    }
-    return tensor;
-  }
-
-  /// What each pixel value becomes in the tensor.
-  result<void> make_levels() {
-    for (std::size_t level = 0; level < levels_.size(); ++level) {
-      const element e =
-          spec_.type == dtype::u8
-              ? element{element::form::whole, static_cast<std::int64_t>(level), 0}
-              : element{element::form::real, 0, static_cast<double>(level) * spec_.scale};
-      if (!store_element(spec_.type, e, levels_[level].data())) {
-        return fail(errc::model_invalid,
-                    "manifest: the scale of \"" + spec_.name + "\" does not fit its dtype");
-      }
-    }
-    return {};
-  }
-
-  /// The first picture's size decides the tensor's shape; it is checked before a pixel is decoded.
-  result<void> add_image(std::string_view text, std::size_t index, std::size_t count,
-                         result<host_tensor>& tensor) {
-    const auto bytes = base64_decode(without_data_url(text));
-    if (!bytes) {
-      return wrong("picture " + std::to_string(index) + " is not valid base64");
-    }
-    const std::int64_t channels = spec_.shape[1].min;
-    const size_check check = [&](std::uint32_t width, std::uint32_t height) -> result<void> {
-      if (index > 0) {
-        const bool same = tensor->shape[2] == height && tensor->shape[3] == width;
-        return same ? result<void>{} : bad("the pictures of one input must have one size");
-      }
-      tensor = make({static_cast<std::int64_t>(count), channels, height, width});
-      return tensor ? result<void>{} : fail(tensor.error());
-    };
-    const auto picture = decode_picture(*bytes, static_cast<std::uint32_t>(channels), check);
-    if (!picture) {
-      return index == 0 && !tensor
-                 ? fail(tensor.error())
-                 : wrong("picture " + std::to_string(index) + ": " + picture.error().text);
-    }
-    switch (size_of(spec_.type)) {
-    case 1: spread<std::uint8_t>(*picture, index, *tensor); break;
-    case 2: spread<std::uint16_t>(*picture, index, *tensor); break;
-    case 4: spread<std::uint32_t>(*picture, index, *tensor); break;
-    default: spread<std::uint64_t>(*picture, index, *tensor); break;
-    }
-    return {};
-  }
-
-  static std::string_view without_data_url(std::string_view text) {
-    for (const std::string_view head :
-         {"data:image/png;base64,", "data:image/jpeg;base64,", "data:image/jpg;base64,"}) {
-      if (text.starts_with(head)) {
-        return text.substr(head.size());
-      }
-    }
-    return text;
-  }
-
-  /// Channels together become planes.
-  template <class Bits>
-  void spread(const picture& from, std::size_t index, host_tensor& to) const {
-    std::array<Bits, 256> levels;
-    for (std::size_t level = 0; level < levels.size(); ++level) {
-      std::memcpy(&levels[level], levels_[level].data(), sizeof(Bits));
-    }
-    const std::size_t plane = std::size_t{from.width} * from.height;
-    std::byte* const start = to.bytes.data() + index * plane * from.channels * sizeof(Bits);
-    for (std::size_t c = 0; c < from.channels; ++c) {
-      const std::uint8_t* in = from.pixels.data() + c;
-      std::byte* out = start + c * plane * sizeof(Bits);
-      for (std::size_t i = 0; i < plane; ++i, in += from.channels, out += sizeof(Bits)) {
-        std::memcpy(out, &levels[*in], sizeof(Bits));
-      }
-    }
-  }
-
   const tensor_spec& spec_;
   std::uint64_t& budget_;
-  std::array<std::array<std::byte, 8>, 256> levels_{};
+  std::size_t seen_ = std::numeric_limits<std::size_t>::max();
 };
 
 result<output_format> read_options(const json::value& value) {
@@ -320,6 +247,29 @@ result<output_format> read_options(const json::value& value) {
     format = view(*text) == "numbers" ? output_format::numbers : output_format::base64;
   }
   return format;
+}
+
+/// An empty list does not say how large the axes inside it are; where another tensor does, that is
+/// meant.
+void fit_empty(const model_manifest& manifest, const std::vector<std::size_t>& seen,
+               std::vector<host_tensor>& tensors) {
+  axis_sizes sizes;
+  for (const bool empty : {false, true}) {
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (tensors[i].bytes.empty() != empty) {
+        continue;
+      }
+      for (std::size_t axis = 0; axis < tensors[i].shape.size(); ++axis) {
+        const auto& bounds = manifest.inputs[i].shape[axis];
+        const auto known = sizes.find(bounds.name);
+        if (!empty) {
+          sizes.try_emplace(bounds.name, axis_size{tensors[i].shape[axis], {}});
+        } else if (!bounds.name.empty() && known != sizes.end() && axis >= seen[i]) {
+          tensors[i].shape[axis] = known->second.size;
+        }
+      }
+    }
+  }
 }
 
 } // namespace
@@ -351,22 +301,29 @@ result<decoded_input> decode_inputs(const model_manifest& manifest, std::string_
     }
   }
   std::uint64_t budget = limits.tensor_bytes;
-  std::vector<std::vector<std::int64_t>> shapes;
+  std::vector<std::size_t> seen;
   for (const auto& spec : manifest.inputs) {
     const auto* value = object->if_contains(spec.name);
     if (value == nullptr) {
       return bad("input \"" + spec.name + "\" is missing");
     }
-    auto tensor = input_decoder{spec, budget}.decode(*value);
+    input_decoder decoder{spec, budget};
+    auto tensor = decoder.decode(*value);
     if (!tensor) {
       return fail(std::move(tensor.error()));
     }
-    shapes.push_back(tensor->shape);
+    seen.push_back(decoder.seen());
     decoded.tensors.push_back(std::move(*tensor));
   }
+  fit_empty(manifest, seen, decoded.tensors);
+  const auto shapes = shapes_of(decoded.tensors);
   const auto batch = check_batch(manifest.inputs, shapes, std::nullopt, errc::bad_input);
   if (!batch) {
     return fail(batch.error());
+  }
+  axis_sizes sizes;
+  if (auto even = check_axes(manifest.inputs, shapes, sizes, errc::bad_input); !even) {
+    return fail(std::move(even.error()));
   }
   decoded.batch = *batch;
   return decoded;

@@ -2,6 +2,7 @@
 #include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
 #include "runtime/model/tensor_json.hpp"
+#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,6 +13,17 @@
 namespace tayfa {
 
 namespace {
+
+bool is_utf8(std::string_view bytes) {
+  while (!bytes.empty()) {
+    const auto first = text::first_code_point(bytes);
+    if (!first.valid) {
+      return false;
+    }
+    bytes.remove_prefix(first.length);
+  }
+  return true;
+}
 
 /// Appends one output's JSON; errors name the output.
 class output_encoder {
@@ -24,6 +36,9 @@ class output_encoder {
   result<void> encode(output_format format) {
     if (spec_.form == tensor_form::image) {
       return images();
+    }
+    if (spec_.form == tensor_form::text && format != output_format::base64 && readable()) {
+      return texts();
     }
     switch (format) {
     case output_format::numbers:
@@ -126,6 +141,41 @@ class output_encoder {
     out_ += "],\"data\":\"";
     base64_append(out_, tensor_.bytes);
     out_ += "\"}";
+    return {};
+  }
+
+  // ---- texts ----------------------------------------------------------------------------------
+
+  std::uint64_t texts_count() const {
+    return tensor_.shape.size() == 2 ? static_cast<std::uint64_t>(tensor_.shape[0]) : 1;
+  }
+  std::string_view written(std::uint64_t index) const {
+    const auto longest = static_cast<std::size_t>(tensor_.shape.back());
+    const auto* const first = reinterpret_cast<const char*>(tensor_.bytes.data());
+    const std::string_view whole{longest > 0 ? first + index * longest : first, longest};
+    return whole.substr(0, whole.find_last_not_of('\0') + 1);
+  }
+  /// Bytes that are no UTF-8 cannot be a JSON text; they are sent as other tensors are.
+  bool readable() const {
+    for (std::uint64_t i = 0; i < texts_count(); ++i) {
+      if (!is_utf8(written(i))) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  result<void> texts() {
+    const bool several = tensor_.shape.size() == 2;
+    out_ += several ? "[" : "";
+    for (std::uint64_t i = 0; i < texts_count(); ++i) {
+      out_ += i > 0 ? "," : "";
+      text::append_json(out_, written(i));
+      if (!fits(0)) {
+        return too_large();
+      }
+    }
+    out_ += several ? "]" : "";
     return {};
   }
 

@@ -4,6 +4,7 @@
 #include "runtime/model/tensor_element.hpp"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -141,7 +142,8 @@ result<void> check_tensor(const tensor_spec& spec, dtype type, std::span<const s
                             " axes, it must have " + std::to_string(spec.shape.size()));
   }
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    const auto [least, most] = spec.shape[axis];
+    const auto least = spec.shape[axis].min;
+    const auto most = spec.shape[axis].max;
     if (shape[axis] < least || shape[axis] > most) {
       return fail(broken, named(spec) + "axis " + std::to_string(axis) + " is " +
                               std::to_string(shape[axis]) + ", it must be " +
@@ -170,22 +172,123 @@ result<std::optional<std::int64_t>> check_batch(std::span<const tensor_spec> spe
   return expected;
 }
 
-std::vector<host_tensor> smallest_inputs(const model_manifest& manifest) {
-  std::int64_t batch = 1;
-  for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
-    for (const auto& spec : *specs) {
-      if (spec.batch_axis) {
-        batch = std::max(batch, spec.shape[*spec.batch_axis].min);
+result<void> check_axes(std::span<const tensor_spec> specs,
+                        std::span<const std::vector<std::int64_t>> shapes, axis_sizes& known,
+                        errc broken) {
+  for (std::size_t i = 0; i < specs.size() && i < shapes.size(); ++i) {
+    for (std::size_t axis = 0; axis < specs[i].shape.size(); ++axis) {
+      const auto& name = specs[i].shape[axis].name;
+      if (name.empty()) {
+        continue;
+      }
+      const auto size = shapes[i].at(axis);
+      const auto where = "axis " + std::to_string(axis) + " of \"" + specs[i].name + "\"";
+      const auto [found, first] = known.try_emplace(name, axis_size{size, where});
+      if (!first && found->second.size != size) {
+        return fail(broken, named(specs[i]) + "axis " + std::to_string(axis) + " is " +
+                                std::to_string(size) + ", but " + found->second.where + " is " +
+                                std::to_string(found->second.size) +
+                                ", and both are the model's one size \"" + name + "\"");
       }
     }
   }
+  return {};
+}
+
+std::vector<std::vector<std::int64_t>> shapes_of(std::span<const host_tensor> tensors) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const auto& tensor : tensors) {
+    shapes.push_back(tensor.shape);
+  }
+  return shapes;
+}
+
+namespace {
+
+/// The smallest size of each named axis that all its places allow, at least 1 where 1 is allowed;
+/// batch axes go by the empty name.
+class smallest_sizes {
+ public:
+  explicit smallest_sizes(const model_manifest& manifest) {
+    for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
+      for (const auto& spec : *specs) {
+        for (std::size_t axis = 0; axis < spec.shape.size(); ++axis) {
+          auto& size = sizes_[key(spec, axis)];
+          size = std::max(size, least(spec.shape[axis]));
+        }
+      }
+    }
+    // A batch axis with a name is both.
+    for (const auto* name : batch_names(manifest)) {
+      sizes_[""] = std::max(sizes_[""], sizes_[*name]);
+    }
+    for (const auto* name : batch_names(manifest)) {
+      sizes_[*name] = sizes_[""];
+    }
+  }
+
+  std::int64_t of(const tensor_spec& spec, std::size_t axis) const {
+    const auto& bounds = spec.shape[axis];
+    if (!bounds.name.empty()) {
+      return sizes_.at(bounds.name);
+    }
+    return spec.batch_axis == axis ? sizes_.at("") : least(bounds);
+  }
+
+ private:
+  static std::vector<const std::string*> batch_names(const model_manifest& manifest) {
+    std::vector<const std::string*> names;
+    for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
+      for (const auto& spec : *specs) {
+        if (spec.batch_axis && !spec.shape[*spec.batch_axis].name.empty()) {
+          names.push_back(&spec.shape[*spec.batch_axis].name);
+        }
+      }
+    }
+    return names;
+  }
+  static std::int64_t least(const axis_bounds& bounds) {
+    return std::min(std::max<std::int64_t>(1, bounds.min), bounds.max);
+  }
+  static std::string key(const tensor_spec& spec, std::size_t axis) {
+    // An axis without a name that counts no batch stands alone; its key is never asked for.
+    return spec.batch_axis == axis         ? std::string{}
+           : spec.shape[axis].name.empty() ? "\n"
+                                           : spec.shape[axis].name;
+  }
+
+  std::map<std::string, std::int64_t> sizes_;
+};
+
+double within(const tensor_spec& spec, double value) {
+  if (spec.form == tensor_form::text) {
+    return 'a';
+  }
+  return spec.values ? std::clamp(value, spec.values->min, spec.values->max) : value;
+}
+
+} // namespace
+
+std::vector<host_tensor> made_up_inputs(const model_manifest& manifest, double value) {
+  const smallest_sizes sizes{manifest};
   std::vector<host_tensor> tensors;
   for (const auto& spec : manifest.inputs) {
     host_tensor tensor{spec.type, {}, {}};
     for (std::size_t axis = 0; axis < spec.shape.size(); ++axis) {
-      tensor.shape.push_back(spec.batch_axis == axis ? batch : spec.shape[axis].min);
+      tensor.shape.push_back(sizes.of(spec, axis));
     }
-    tensor.bytes.resize(element_count(tensor.shape).value_or(0) * size_of(spec.type));
+    const auto width = size_of(spec.type);
+    tensor.bytes.resize(element_count(tensor.shape).value_or(0) * width);
+    const auto filling = within(spec, value);
+    std::array<std::byte, 8> one{};
+    const auto made = spec.type == dtype::boolean
+                          ? element{element::form::truth, filling != 0 ? 1 : 0, 0}
+                          : real(filling);
+    if (filling != 0 && store_element(spec.type, made, one.data())) {
+      for (std::size_t at = 0; at < tensor.bytes.size(); at += width) {
+        std::memcpy(tensor.bytes.data() + at, one.data(), width);
+      }
+    }
     tensors.push_back(std::move(tensor));
   }
   return tensors;

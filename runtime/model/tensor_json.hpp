@@ -2,12 +2,14 @@
 // job's output.
 //
 //   in   {"<input name>": value, …, "options": {"output_format": "numbers" | "base64"}}
-//        value of an image:  a base64 PNG or JPEG (a data: URL may stand around it), or a
-//                            list of such texts, one per batch member, all of one size
+//        value of an image:  base64 of a picture (a data: URL may stand around it), or a list
+//                            of such texts, one per batch member, all of one size
+//        value of a text:    a text, or a list of texts
 //        any other value:    nested lists of numbers (booleans for bool), or {"dtype":
 //                            "float32", "shape": [1, 3], "data": base64, little-endian}
 //   out  {"<output name>": value, …}
-//        an image:           a base64 PNG of 8 bits, a list of them when the batch is larger than 1
+//        an image:           a base64 PNG of 8 bits, a list of them when the batch is not 1
+//        a text:             a text, or a list of texts
 //        any other tensor:   numbers up to 4096 elements, else the object with base64,
 //                            unless output_format says which
 //
@@ -22,6 +24,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -72,13 +75,29 @@ std::optional<std::uint64_t> element_count(std::span<const std::int64_t> shape);
 result<void> check_tensor(const tensor_spec&, dtype, std::span<const std::int64_t> shape,
                           errc broken);
 
+/// The sizes that named axes have, and which tensor's axis said so.
+struct axis_size {
+  std::int64_t size = 0;
+  std::string where;
+};
+using axis_sizes = std::map<std::string, axis_size, std::less<>>;
+
+/// Named axes are of one size each: those of `known`, which learns the others.
+result<void> check_axes(std::span<const tensor_spec>,
+                        std::span<const std::vector<std::int64_t>> shapes, axis_sizes& known,
+                        errc broken);
+
 /// The tensors' batch axes are of one size (which must be `expected`, when that is known): that
 /// size.
 result<std::optional<std::int64_t>> check_batch(std::span<const tensor_spec>,
                                                 std::span<const std::vector<std::int64_t>> shapes,
                                                 std::optional<std::int64_t> expected, errc broken);
 
-/// Zeros of the smallest legal shapes: what a warm-up feeds a model.
-std::vector<host_tensor> smallest_inputs(const model_manifest&);
+std::vector<std::vector<std::int64_t>> shapes_of(std::span<const host_tensor>);
+
+/// Tensors of the smallest legal shapes that are not empty, with every element `value` (a letter in
+/// a text): what a warm-up feeds a model when the manifest brings no example. A value that the
+/// manifest's bounds exclude becomes the nearest that they allow.
+std::vector<host_tensor> made_up_inputs(const model_manifest&, double value);
 
 } // namespace tayfa

@@ -11,10 +11,6 @@
 
 namespace tayfa::engine {
 
-namespace {
-
-constexpr std::uint64_t output_bytes_max = tensor_limits{}.tensor_bytes;
-
 c10::ScalarType to_scalar(dtype type) {
   switch (type) {
   case dtype::u8: return c10::ScalarType::Byte;
@@ -30,6 +26,10 @@ c10::ScalarType to_scalar(dtype type) {
   }
   return c10::ScalarType::Undefined;
 }
+
+namespace {
+
+constexpr std::uint64_t output_bytes_max = tensor_limits{}.tensor_bytes;
 
 std::optional<dtype> from_scalar(c10::ScalarType type) {
   for (const auto ours : {dtype::u8, dtype::i8, dtype::i16, dtype::i32, dtype::i64, dtype::f16,
@@ -102,11 +102,18 @@ result<void> set_threads() {
   return {};
 }
 
+at::Tensor one_to_device(host_tensor& tensor, c10::Device device) {
+  const auto options = at::TensorOptions().dtype(to_scalar(tensor.type));
+  // A tensor without elements has no memory that it could share.
+  return tensor.bytes.empty()
+             ? at::empty(tensor.shape, options.device(device))
+             : at::from_blob(tensor.bytes.data(), tensor.shape, options).to(device);
+}
+
 std::vector<at::Tensor> to_device(std::vector<host_tensor>& tensors, c10::Device device) {
   std::vector<at::Tensor> out;
   for (auto& tensor : tensors) {
-    const auto options = at::TensorOptions().dtype(to_scalar(tensor.type));
-    out.push_back(at::from_blob(tensor.bytes.data(), tensor.shape, options).to(device));
+    out.push_back(one_to_device(tensor, device));
   }
   return out;
 }
@@ -142,7 +149,9 @@ result<std::vector<host_tensor>> to_host(const std::vector<at::Tensor>& tensors,
     budget -= bytes;
     const auto dense = tensor.to(c10::kCPU).resolve_conj().resolve_neg().contiguous();
     host.bytes.resize(bytes);
-    std::memcpy(host.bytes.data(), dense.const_data_ptr(), bytes);
+    if (bytes > 0) {
+      std::memcpy(host.bytes.data(), dense.const_data_ptr(), bytes);
+    }
     out.push_back(std::move(host));
   }
   return out;

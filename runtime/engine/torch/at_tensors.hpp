@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 #include <c10/core/Device.h>
+#include <c10/core/ScalarType.h>
 #include <functional>
 
 namespace tayfa::engine {
@@ -21,6 +22,8 @@ result<void> set_threads();
 /// On the CPU the result shares the host tensors' memory, which must outlive it.
 std::vector<at::Tensor> to_device(std::vector<host_tensor>&, c10::Device);
 
+at::Tensor one_to_device(host_tensor&, c10::Device);
+
 /// Checked against the specs, then copied.
 result<std::vector<host_tensor>> to_host(const std::vector<at::Tensor>&,
                                          const std::vector<tensor_spec>&);
@@ -31,7 +34,9 @@ using outputs_or_error = result<std::vector<host_tensor>>;
 outputs_or_error guarded(c10::Device, errc otherwise,
                          const std::function<outputs_or_error()>& body);
 
-result<std::unique_ptr<program>> load_torchscript(const model_manifest&, const model_file&);
-result<std::unique_ptr<program>> load_aot_inductor(const model_manifest&, const model_file&);
+result<loaded_program> load_torchscript(model_manifest&, const model_file&);
+result<loaded_program> load_aot_inductor(model_manifest&, const model_file&);
+
+c10::ScalarType to_scalar(dtype);
 
 } // namespace tayfa::engine

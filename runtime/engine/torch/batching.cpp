@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <set>
+#include <string>
 
 namespace tayfa::engine {
 
@@ -35,6 +37,29 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t count) {
   }
 }
 
+/// The batch's size is also that of an axis that does not count members (a matrix of all with all):
+/// then members cannot be told apart along it.
+bool counted_elsewhere(const model_manifest& manifest) {
+  std::set<std::string> names;
+  for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
+    for (const auto& spec : *specs) {
+      if (spec.batch_axis && !spec.shape[*spec.batch_axis].name.empty()) {
+        names.insert(spec.shape[*spec.batch_axis].name);
+      }
+    }
+  }
+  for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {
+    for (const auto& spec : *specs) {
+      for (std::size_t axis = 0; axis < spec.shape.size(); ++axis) {
+        if (axis != spec.batch_axis && names.contains(spec.shape[axis].name)) {
+          return true;
+        }
+      }
+    }
+  }
+  return false;
+}
+
 } // namespace
 
 batch_bounds bounds_of_batch(const model_manifest& manifest) {
@@ -49,12 +74,12 @@ batch_bounds bounds_of_batch(const model_manifest& manifest) {
         continue;
       }
       given = true;
-      const auto axis = spec.shape[*spec.batch_axis];
+      const auto& axis = spec.shape[*spec.batch_axis];
       out.least = std::max(out.least, axis.min);
       out.most = std::min(out.most, axis.max);
     }
   }
-  return given && out.least <= out.most ? out : batch_bounds{};
+  return given && out.least <= out.most && !counted_elsewhere(manifest) ? out : batch_bounds{};
 }
 
 bool fit_together(const std::vector<tensor_spec>& specs, const std::vector<host_tensor>& a,

@@ -12,7 +12,7 @@ namespace tayfa::engine {
 
 /// The largest batch that all the batch axes of the manifest allow together, and the smallest. Both
 /// are 1 when one job's part of an output could not be told from another's: an output without a
-/// batch axis, or no input with one.
+/// batch axis, no input with one, or the batch's size on another axis as well.
 struct batch_bounds {
   std::int64_t least = 1;
   std::int64_t most = 1;

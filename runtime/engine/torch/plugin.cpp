@@ -23,8 +23,7 @@ class torch_backend final : public backend {
   std::string device() const override { return device_; }
   std::uint64_t memory_bytes() const override { return memory_bytes_; }
 
-  result<std::unique_ptr<program>> load(const model_manifest& manifest,
-                                        const model_file& file) override {
+  result<loaded_program> load(model_manifest& manifest, const model_file& file) override {
     if (auto threads = set_threads(); !threads) {
       return fail(std::move(threads.error()));
     }

@@ -25,8 +25,15 @@ class program {
  public:
   virtual ~program() = default;
   /// One pass. Outputs come in the manifest's order, checked against it before they are copied to
-  /// the host. errc::job_failed, gpu_oom; throws device_lost.
+  /// the host. errc::job_failed, bad_input, gpu_oom; throws device_lost.
   virtual result<std::vector<host_tensor>> forward(std::vector<host_tensor> inputs) = 0;
+  /// The last pass failed because the model's own code raised an exception, not an operator.
+  virtual bool raised() const { return false; }
+};
+
+struct loaded_program {
+  std::unique_ptr<program> code;
+  std::vector<std::string> warnings{}; ///< what the operator should know about the model
 };
 
 class backend {
@@ -34,9 +41,9 @@ class backend {
   virtual ~backend() = default;
   virtual std::string device() const = 0;                  ///< "cpu", "cuda:0 NVIDIA H200"
   virtual std::uint64_t memory_bytes() const { return 0; } ///< of the device; 0 = unknown
-  /// The file has been checked against the manifest. errc::model_invalid, gpu_oom, unfit,
-  /// bad_config.
-  virtual result<std::unique_ptr<program>> load(const model_manifest&, const model_file&) = 0;
+  /// The file has been checked against the manifest, which may get names for axes that the file
+  /// knows to be one size. errc::model_invalid, gpu_oom, unfit, bad_config.
+  virtual result<loaded_program> load(model_manifest&, const model_file&) = 0;
 };
 
 /// What a library's exception text tells a client: one line without traces, at most 300 printable

@@ -45,6 +45,11 @@ std::uint32_t torch_model::ms_since(moment start) const {
 
 result<std::vector<host_tensor>> torch_model::pass(loaded& model, std::vector<host_tensor> inputs,
                                                    std::optional<std::int64_t> batch) {
+  axis_sizes sizes;
+  if (auto even = check_axes(model.manifest.inputs, shapes_of(inputs), sizes, errc::bad_input);
+      !even) {
+    return fail(std::move(even.error()));
+  }
   auto outputs = model.code->forward(std::move(inputs));
   if (!outputs) {
     return outputs;
@@ -55,70 +60,113 @@ result<std::vector<host_tensor>> torch_model::pass(loaded& model, std::vector<ho
                                       " outputs, its manifest promises " +
                                       std::to_string(specs.size()));
   }
-  std::vector<std::vector<std::int64_t>> shapes;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     const auto& output = (*outputs)[i];
     if (auto right = check_tensor(specs[i], output.type, output.shape, errc::job_failed); !right) {
       return fail(std::move(right.error()));
     }
-    shapes.push_back(output.shape);
   }
+  const auto shapes = shapes_of(*outputs);
   if (auto even = check_batch(specs, shapes, batch, errc::job_failed); !even) {
+    return fail(std::move(even.error()));
+  }
+  if (auto even = check_axes(specs, shapes, sizes, errc::job_failed); !even) {
     return fail(std::move(even.error()));
   }
   return outputs;
 }
 
-result<void> torch_model::warm_up(loaded& model) const {
+result<void> torch_model::warm_up_with(loaded& model, const std::vector<host_tensor>& inputs) {
+  const auto batch =
+      check_batch(model.manifest.inputs, shapes_of(inputs), std::nullopt, errc::model_invalid);
+  if (!batch) {
+    return fail(batch.error());
+  }
   for (int i = 0; i < warm_up_passes; ++i) {
-    auto inputs = smallest_inputs(model.manifest);
-    std::vector<std::vector<std::int64_t>> shapes;
-    for (const auto& input : inputs) {
-      shapes.push_back(input.shape);
-    }
-    const auto batch =
-        check_batch(model.manifest.inputs, shapes, std::nullopt, errc::model_invalid);
-    if (!batch) {
-      return fail(batch.error());
-    }
-    const auto outputs = pass(model, std::move(inputs), *batch);
+    const auto outputs = pass(model, inputs, *batch);
     if (!outputs) {
       const auto& why = outputs.error();
-      return fail(why.code == errc::job_failed ? errc::model_invalid : why.code,
-                  "the warm-up failed: " + why.text);
+      const bool of_model = why.code == errc::job_failed || why.code == errc::bad_input;
+      return fail(of_model ? errc::model_invalid : why.code, "the warm-up failed: " + why.text);
     }
   }
   return {};
 }
 
-result<blocking_model::load_report> torch_model::load(const protocol::load_model& wanted) {
-  const auto start = time_->now();
+/// The manifest's example, or else numbers that are made up: zeros, and ones where an operator
+/// takes no zeros (lengths, probabilities). A model whose own code raises has said what it wants of
+/// its input, which nothing made up can know.
+result<void> torch_model::warm_up(loaded& model) {
+  if (!model.manifest.example.empty()) {
+    auto input = decode_inputs(model.manifest, model.manifest.example);
+    if (!input) {
+      return fail(errc::model_invalid, "manifest: example: " + input.error().text);
+    }
+    return warm_up_with(model, input->tensors);
+  }
+  result<void> passed;
+  for (const double value : {0.0, 1.0}) {
+    passed = warm_up_with(model, made_up_inputs(model.manifest, value));
+    if (passed || passed.error().code != errc::model_invalid || model.code->raised()) {
+      break;
+    }
+  }
+  if (!passed && passed.error().code == errc::model_invalid) {
+    passed.error().text +=
+        " (the inputs were made up; \"example\" in the manifest brings real ones)";
+  }
+  return passed;
+}
+
+/// The manifest that was granted, or, when the file was replaced since the catalogue was read, the
+/// one that lies beside it now.
+result<std::pair<model_manifest, model_file>>
+torch_model::open(const protocol::load_model& wanted) const {
   auto manifest = parse_manifest(wanted.manifest);
   if (!manifest) {
-    return fail(about(wanted.model, manifest.error()));
+    return fail(std::move(manifest.error()));
   }
   if (manifest->name != wanted.model) {
-    return fail(errc::model_invalid,
-                "model \"" + wanted.model + "\": its manifest names another one");
+    return fail(errc::model_invalid, "its manifest names another one");
   }
-  const auto file = model_file::open(wanted.path);
+  auto file = model_file::open(wanted.path);
   if (!file) {
-    return fail(about(wanted.model, file.error()));
+    return fail(std::move(file.error()));
   }
-  if (const auto right = file->matches(*manifest); !right) {
-    return fail(about(wanted.model, right.error()));
+  const auto right = file->matches(*manifest);
+  if (right) {
+    return std::pair{std::move(*manifest), std::move(*file)};
   }
-  auto code = backend_->load(*manifest, *file);
+  const auto now = inspect_model(wanted.path);
+  auto newer = now ? parse_manifest(now->manifest) : result<model_manifest>{fail(now.error())};
+  auto again = model_file::open(wanted.path);
+  if (!newer || !again || newer->name != wanted.model || !again->matches(*newer)) {
+    return fail(right.error());
+  }
+  return std::pair{std::move(*newer), std::move(*again)};
+}
+
+result<blocking_model::load_report> torch_model::load(const protocol::load_model& wanted) {
+  const auto start = time_->now();
+  auto opened = open(wanted);
+  if (!opened) {
+    return fail(about(wanted.model, opened.error()));
+  }
+  auto& [manifest, file] = *opened;
+  auto code = backend_->load(manifest, file);
   if (!code) {
     return fail(about(wanted.model, code.error()));
   }
-  if (!file->unchanged()) {
+  if (!file.unchanged()) {
     return fail(errc::model_invalid,
                 "model \"" + wanted.model + "\": the file was changed while it was loaded");
   }
-  const auto batch = bounds_of_batch(*manifest);
-  loaded model{std::move(*manifest), std::move(*code), batch};
   load_report report;
+  for (const auto& text : code->warnings) {
+    report.warnings.push_back("model \"" + wanted.model + "\": " + text);
+  }
+  const auto batch = bounds_of_batch(manifest);
+  loaded model{std::move(manifest), std::move(code->code), batch};
   report.load_ms = ms_since(start);
   const auto warm = time_->now();
   if (const auto passed = warm_up(model); !passed) {

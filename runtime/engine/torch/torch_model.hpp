@@ -11,6 +11,7 @@
 
 #include <map>
 #include <memory>
+#include <utility>
 
 namespace tayfa::engine {
 
@@ -52,7 +53,9 @@ class torch_model final : public blocking_model {
   result<std::string> answer(const loaded&, const run_member&, const waiting&,
                              const std::vector<host_tensor>& outputs, std::uint32_t forward_ms,
                              std::size_t together) const;
-  result<void> warm_up(loaded&) const;
+  static result<void> warm_up(loaded&);
+  static result<void> warm_up_with(loaded&, const std::vector<host_tensor>& inputs);
+  result<std::pair<model_manifest, model_file>> open(const protocol::load_model&) const;
   /// One pass with the checks that every pass gets.
   static result<std::vector<host_tensor>> pass(loaded&, std::vector<host_tensor> inputs,
                                                std::optional<std::int64_t> batch);

@@ -1,80 +1,70 @@
 #include "runtime/engine/torch/at_tensors.hpp"
+#include "runtime/engine/torch/torchscript_call.hpp"
+#include "runtime/engine/torch/torchscript_state.hpp"
 
 #include <torch/csrc/jit/runtime/interpreter.h>
+#include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
 
 namespace tayfa::engine {
 
 namespace {
 
-/// Tensors out of what forward() returned: one, a tuple or list of them, or a dictionary by the
-/// outputs' names.
-std::vector<at::Tensor> collect(const c10::IValue& value, const std::vector<tensor_spec>& specs) {
-  std::vector<at::Tensor> tensors;
-  if (value.isTensor()) {
-    tensors.push_back(value.toTensor());
-  } else if (value.isTensorList()) {
-    tensors = value.toTensorVector();
-  } else if (value.isTuple()) {
-    for (const auto& member : value.toTupleRef().elements()) {
-      TORCH_CHECK(member.isTensor(), "the model's output holds something that is no tensor");
-      tensors.push_back(member.toTensor());
-    }
-  } else if (value.isGenericDict()) {
-    const auto dictionary = value.toGenericDict();
-    TORCH_CHECK(dictionary.size() == specs.size(), "the model gave ", dictionary.size(),
-                " outputs, its manifest promises ", specs.size());
-    for (const auto& spec : specs) {
-      const auto found = dictionary.find(spec.name);
-      TORCH_CHECK(found != dictionary.end() && found->value().isTensor(),
-                  "the model gave no output named ", spec.name);
-      tensors.push_back(found->value().toTensor());
-    }
-  } else {
-    TORCH_CHECK(false, "the model's output is no tensor, and no tuple, list or dictionary of them");
-  }
-  return tensors;
-}
-
 class torchscript_program final : public program {
  public:
-  torchscript_program(torch::jit::Module module, c10::Device device,
-                      std::vector<tensor_spec> outputs)
-      : module_(std::move(module)), device_(device), outputs_(std::move(outputs)) {}
+  torchscript_program(torch::jit::Module module, torchscript_state state, torchscript_call call,
+                      c10::Device device, const model_manifest& manifest)
+      : module_(std::move(module)), state_(std::move(state)), call_(std::move(call)),
+        device_(device), manifest_(manifest) {}
 
   result<std::vector<host_tensor>> forward(std::vector<host_tensor> inputs) override {
-    return guarded(device_, errc::job_failed, [this, &inputs] {
+    raised_ = false;
+    return guarded(device_, errc::job_failed, [this, &inputs]() -> outputs_or_error {
       const c10::InferenceMode no_autograd;
-      std::vector<c10::IValue> values;
-      for (auto& tensor : to_device(inputs, device_)) {
-        values.emplace_back(std::move(tensor));
+      state_.restore();
+      const auto value = run(call_.arguments(inputs, device_));
+      const auto tensors = torchscript_call::outputs(value, manifest_);
+      if (!tensors) {
+        return fail(tensors.error());
       }
-      const auto value = module_.forward(std::move(values));
-      return to_host(collect(value, outputs_), outputs_);
+      return to_host(*tensors, manifest_.outputs);
     });
   }
 
+  bool raised() const override { return raised_; }
+
  private:
+  c10::IValue run(std::vector<c10::IValue> arguments) {
+    try {
+      return module_.forward(std::move(arguments));
+    } catch (const torch::jit::JITException&) {
+      raised_ = true;
+      throw;
+    }
+  }
+
   torch::jit::Module module_;
+  torchscript_state state_;
+  torchscript_call call_;
   c10::Device device_;
-  std::vector<tensor_spec> outputs_;
+  model_manifest manifest_;
+  bool raised_ = false;
 };
 
-torch::jit::Module open_module(const std::string& path, c10::Device device) {
-  auto module = torch::jit::load(path, device);
-  module.eval();
+/// Frozen where that changes nothing: some programs cannot be frozen (they write to their own
+/// attributes), and freezing would make constants of statistics that a program changes.
+torch::jit::Module frozen(const torch::jit::Module& module) {
   try {
-    return torch::jit::freeze(module);
+    auto out = torch::jit::freeze(module);
+    return trains(out) ? module : out;
   } catch (const c10::Error&) {
-    // Some programs cannot be frozen (they write to their own attributes); they run all the same.
     return module;
   }
 }
 
 } // namespace
 
-result<std::unique_ptr<program>> load_torchscript(const model_manifest& manifest,
-                                                  const model_file& file) {
+result<loaded_program> load_torchscript(model_manifest& manifest, const model_file& file) {
   const auto device = choose_device(manifest.device);
   if (!device) {
     return fail(device.error());
@@ -82,11 +72,24 @@ result<std::unique_ptr<program>> load_torchscript(const model_manifest& manifest
   // Without it the interpreter turns every exception into one type, and out of memory could not be
   // told apart.
   FLAGS_torch_jit_enable_rethrow_caught_exception = true;
-  std::unique_ptr<program> made;
+  loaded_program made;
   const auto loaded = guarded(*device, errc::model_invalid, [&]() -> outputs_or_error {
     const c10::InferenceMode no_autograd;
-    made = std::make_unique<torchscript_program>(open_module(file.pinned_path(), *device), *device,
-                                                 manifest.outputs);
+    auto module = torch::jit::load(file.pinned_path(), *device);
+    module.eval();
+    auto call =
+        torchscript_call::plan(module.get_method("forward").function().getSchema(), manifest);
+    if (!call) {
+      return fail(std::move(call.error()));
+    }
+    auto ready = frozen(module);
+    auto state = torchscript_state::of(ready);
+    if (!state.empty()) {
+      made.warnings.push_back("the model writes to its own attributes (" + state.names() +
+                              "); every job begins with them as they were loaded");
+    }
+    made.code = std::make_unique<torchscript_program>(std::move(ready), std::move(state),
+                                                      std::move(*call), *device, manifest);
     return std::vector<host_tensor>{};
   });
   if (!loaded) {

@@ -1,5 +1,6 @@
 #include "runtime/model/base64.hpp"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -55,6 +56,66 @@ RC_GTEST_PROP(Base64, EveryTextThatDecodesIsTheOnlyTextForItsBytes, ()) {
   if (const auto bytes = base64_decode(text)) {
     RC_ASSERT(base64_encode(*bytes) == text);
   }
+}
+
+// ---- what people write --------------------------------------------------------------------------
+
+std::optional<std::string> read(std::string_view text) {
+  const auto bytes = base64_read(text);
+  if (!bytes) {
+    EXPECT_EQ(bytes.error().code, errc::bad_input);
+    return std::nullopt;
+  }
+  return std::string(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+}
+
+TEST(Base64Read, TakesWhatLibrariesWrite) {
+  const std::string plain = "\xfb\xff\xfe picture";
+  const auto text = encoded(plain); // +//+IHBpY3R1cmU=
+  ASSERT_EQ(text, "+//+IHBpY3R1cmU=");
+  for (const char* same :
+       {"+//+IHBpY3R1cmU=", "+//+IHBpY3R1cmU", "-__-IHBpY3R1cmU=", "-__-IHBpY3R1cmU",
+        "+//+IHBp\r\nY3R1cmU=\r\n", "\n+//+IHBp\nY3R1cmU=\n",
+        "  +//+ IHBp\tY3R1cmU= ", "data:;base64,+//+IHBpY3R1cmU=",
+        "data:image/webp;base64,+//+IHBpY3R1cmU=", "DATA:Image/PNG;Base64,+//+IHBpY3R1cmU=",
+        "data:image/png;charset=utf-8;name=\"a;b.png\";base64,+//+IHBpY3R1cmU",
+        "data:image/png;base64,%2B//%2bIHBpY3R1cmU%3D",
+        "\n data:image/png;base64,-__-IHBpY3R1cmU"}) {
+    EXPECT_EQ(read(same), plain) << same;
+  }
+  EXPECT_EQ(read(""), "");
+}
+
+TEST(Base64Read, RefusesWhatIsCutOffOrSomethingElse) {
+  for (const char* wrong :
+       {"Z", "Zm9vY", "Zg=", "Zg===", "Zg==Zg==", "Zm9v=", "====", "=", "Z!9v", "Zm\xc3\xb6v",
+        "data:image/png,%89PNG", "data:image/png;base64", "data:image/svg+xml;utf8,<svg/>",
+        "https://example.com/cat.png", "Zm9v%3D"}) {
+    EXPECT_FALSE(read(wrong)) << wrong;
+  }
+  EXPECT_NE(base64_read("https://example.com/cat.png").error().text.find("address"),
+            std::string::npos);
+  EXPECT_NE(base64_read("data:image/svg+xml;utf8,<svg/>").error().text.find(";base64"),
+            std::string::npos);
+}
+
+RC_GTEST_PROP(Base64Read, BreaksAlphabetAndPaddingChangeNothing,
+              (const std::vector<std::uint8_t>& bytes)) {
+  auto text = base64_encode(std::as_bytes(std::span{bytes}));
+  const auto strict = base64_decode(text);
+  if (*rc::gen::arbitrary<bool>()) {
+    text.erase(std::find(text.begin(), text.end(), '='), text.end());
+  }
+  for (auto& c : text) {
+    c = c == '+' ? '-' : c == '/' ? '_' : c;
+  }
+  const auto every = *rc::gen::inRange<std::size_t>(1, 80);
+  for (std::size_t at = every; at < text.size(); at += every + 2) {
+    text.insert(at, "\r\n");
+  }
+  const auto lenient = base64_read(text);
+  RC_ASSERT(lenient.has_value());
+  RC_ASSERT(*lenient == *strict);
 }
 
 } // namespace

@@ -100,7 +100,13 @@ const fault head_faults[] = {
     {"format text", without(R"("format":1)", R"("format":"1")"), "format"},
     {"no name", without(R"("name":"m",)"), "name"},
     {"empty name", without(R"("name":"m")", R"("name":"")"), "name"},
-    {"name with a slash", without(R"("name":"m")", R"("name":"../m")"), "name"},
+    {"name that begins with a slash", without(R"("name":"m")", R"("name":"/m")"), "name"},
+    {"name that ends in a slash", without(R"("name":"m")", R"("name":"a/")"), "name"},
+    {"name with two slashes", without(R"("name":"m")", R"("name":"a//b")"), "name"},
+    {"axes list", without(R"("format":1)", R"("format":1,"axes":[])"), "axes"},
+    {"axis name", without(R"("format":1)", R"("format":1,"axes":{"a b":1})"), "axes"},
+    {"axis size", without(R"("format":1)", R"("format":1,"axes":{"n":-2})"), "axes.n"},
+    {"example list", without(R"("format":1)", R"("format":1,"example":[1])"), "example"},
     {"long name", without(R"("name":"m")", R"("name":")" + std::string(65, 'm') + "\""), "name"},
     {"kind", without("torchscript", "onnx"), "kind"},
     {"kind number", without(R"("torchscript")", "1"), "kind"},
@@ -129,14 +135,24 @@ const fault tensor_faults[] = {
     {"no shape", with_input(R"("dtype":"bool")"), "inputs[0].shape"},
     {"shape number", with_input(R"("dtype":"bool","shape":3)"), "inputs[0].shape"},
     {"nine axes", with_input(R"("dtype":"bool","shape":[1,1,1,1,1,1,1,1,1])"), "inputs[0].shape"},
-    {"zero axis", with_input(R"("dtype":"bool","shape":[1,0])"), "inputs[0].shape[1]"},
-    {"-1 axis", with_input(R"("dtype":"bool","shape":[-1])"), "inputs[0].shape[0]"},
+    {"-2 axis", with_input(R"("dtype":"bool","shape":[-2])"), "inputs[0].shape[0]"},
+    {"null axis", with_input(R"("dtype":"bool","shape":[null])"), "the name of one of the"},
+    {"undeclared axis", with_input(R"("dtype":"bool","shape":["n"])"), "inputs[0].shape[0]"},
     {"fraction", with_input(R"("dtype":"bool","shape":[1.5])"), "inputs[0].shape[0]"},
     {"large axis", with_input(R"("dtype":"bool","shape":[2147483648])"), "inputs[0].shape[0]"},
     {"one bound", with_input(R"("dtype":"bool","shape":[[1]])"), "inputs[0].shape[0]"},
     {"three bounds", with_input(R"("dtype":"bool","shape":[[1,2,3]])"), "inputs[0].shape[0]"},
     {"bounds turned", with_input(R"("dtype":"bool","shape":[[3,2]])"), "inputs[0].shape[0]"},
-    {"zero minimum", with_input(R"("dtype":"bool","shape":[[0,2]])"), "inputs[0].shape[0][0]"},
+    {"-1 minimum", with_input(R"("dtype":"bool","shape":[[-1,2]])"), "inputs[0].shape[0][0]"},
+    {"text of floats", with_input(R"("dtype":"float32","shape":[9],"form":"text")"), "dtype"},
+    {"text without axes", with_input(R"("dtype":"uint8","shape":[],"form":"text")"), "shape"},
+    {"text by letters", with_input(R"("dtype":"uint8","shape":[9],"form":"text","batch_axis":0)"),
+     "batch_axis"},
+    {"image without rows", with_input(R"("form":"image","shape":[1,3,[0,8],8],"dtype":"uint8")"),
+     "height"},
+    {"values one", with_input(R"("dtype":"int64","shape":[],"values":[1])"), "values"},
+    {"values turned", with_input(R"("dtype":"int64","shape":[],"values":[2,1])"), "values"},
+    {"values of truths", with_input(R"("dtype":"bool","shape":[],"values":[0,1])"), "values"},
     {"huge", with_input(R"("dtype":"bool","shape":[100000,100000])"), "too large"},
     {"batch axis", with_input(R"("dtype":"bool","shape":[1],"batch_axis":1)"), "batch_axis"},
     {"batch axis -1", with_input(R"("dtype":"bool","shape":[1],"batch_axis":-1)"), "batch_axis"},
@@ -160,6 +176,50 @@ const fault tensor_faults[] = {
      "batch"},
 };
 INSTANTIATE_TEST_SUITE_P(Tensor, ManifestFault, testing::ValuesIn(tensor_faults));
+
+TEST(Manifest, AxesAreDeclaredOnceAndMeantByName) {
+  auto text = whole(R"([{"name":"ids","dtype":"int64","shape":["b","n",[1,4]]}])",
+                    R"([{"name":"y","dtype":"float32","shape":["b",-1,[2,-1],0]}])");
+  text.insert(1, R"("axes":{"b":[1,8],"n":384},)");
+  const auto manifest = parse_manifest(text);
+  ASSERT_TRUE(manifest) << manifest.error().str();
+  const auto& ids = manifest->inputs[0].shape;
+  EXPECT_EQ(ids[0].name, "b");
+  EXPECT_EQ(ids[0].max, 8);
+  EXPECT_EQ(ids[1].name, "n");
+  EXPECT_EQ(ids[1].min, 384);
+  EXPECT_EQ(ids[2].name, "");
+  const auto& y = manifest->outputs[0].shape;
+  EXPECT_EQ(y[0].name, "b");
+  EXPECT_EQ(y[1].min, 1);
+  EXPECT_EQ(y[1].max, 2'147'483'647);
+  EXPECT_EQ(y[2].min, 2);
+  EXPECT_EQ(y[2].max, 2'147'483'647);
+  EXPECT_EQ(y[3].max, 0);
+}
+
+TEST(Manifest, MayBringAnExampleBoundsOfValuesAndTexts) {
+  auto text = whole(R"([{"name":"ids","dtype":"int64","shape":[2],"values":[0,30521]},
+                        {"name":"t","dtype":"uint8","shape":[[0,3],[0,99]],"form":"text",
+                         "batch_axis":0}])",
+                    plain);
+  text.insert(1, R"("example":{"ids":[1,2.5],"t":["a"]},)");
+  const auto manifest = parse_manifest(text);
+  ASSERT_TRUE(manifest) << manifest.error().str();
+  EXPECT_EQ(manifest->inputs[0].values->max, 30521);
+  EXPECT_EQ(manifest->inputs[1].form, tensor_form::text);
+  EXPECT_EQ(manifest->example, R"({"ids":[1,2.5E0],"t":["a"]})");
+}
+
+TEST(Manifest, NamesMayBeThoseOfHubs) {
+  for (const char* name : {"m", "sentence-transformers/all-MiniLM-L6-v2", "a/b/c.d"}) {
+    EXPECT_TRUE(is_model_name(name)) << name;
+  }
+  for (const char* name : {"", "/", "/a", "a/", "a//b", "a b", "a\\b", "a:b"}) {
+    EXPECT_FALSE(is_model_name(name)) << name;
+  }
+  EXPECT_FALSE(is_model_name(std::string(65, 'm')));
+}
 
 TEST(Manifest, TooLargeIsRefusedUnread) {
   EXPECT_FALSE(parse_manifest(std::string(300'000, ' ') + whole(plain, plain)));

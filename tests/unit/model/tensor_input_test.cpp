@@ -124,7 +124,7 @@ TEST(TensorNumbers, WrongShapesAreRefused) {
   expect_refused(what, "1", "0 axes");
   expect_refused(what, "[1,2]", "1 axes");
   expect_refused(what, "[[[1,2]]]", "3 axes");
-  expect_refused(what, "[]", "axes");
+  expect_refused(what, "[]", "axis 0 is 0");
   expect_refused(what, "[[]]", "axis 1 is 0");
   expect_refused(what, "[[1,2,3]]", "axis 1 is 3, it must be 2");
   expect_refused(what, "[[1,2],[1,2],[1,2],[1,2]]", "axis 0 is 4, it must be from 1 to 3");
@@ -216,9 +216,9 @@ TEST(TensorPacked, ConvertsWhereTheMeaningIsKept) {
 TEST(TensorPacked, FaultsAreRefused) {
   const auto what = spec("x", dtype::u8, {{1, 4}});
   const auto two = tensor<std::uint8_t>(dtype::u8, {2}, {1, 2});
-  expect_refused(what, packed("uint8", "[3]", two), "length");
-  expect_refused(what, packed("uint8", "[1]", two), "length");
-  expect_refused(what, packed("int16", "[2]", two), "length");
+  expect_refused(what, packed("uint8", "[3]", two), "bytes, its dtype and shape ask for");
+  expect_refused(what, packed("uint8", "[1]", two), "bytes, its dtype and shape ask for");
+  expect_refused(what, packed("int16", "[2]", two), "bytes, its dtype and shape ask for");
   expect_refused(what, packed("float", "[2]", two), "dtype");
   expect_refused(what, packed("uint8", "[5]", two), "axis 0 is 5");
   expect_refused(what, packed("uint8", "[-1]", two), "axis 0 is -1");
@@ -277,7 +277,7 @@ TEST(TensorImage, AListIsABatchOfOneSize) {
   EXPECT_EQ(decode_one(what, "[" + a + "]"), decode_one(what, a));
   expect_refused(what, "[" + a + "," + other + "]", "one size");
   expect_refused(what, "[" + a + "," + a + "," + a + "," + a + "," + a + "]", "axis 0 is 5");
-  expect_refused(what, "[]", "list of such texts");
+  expect_refused(what, "[]", "axis 0 is 0");
   expect_refused(what, "[" + a + ",1]", "list must hold");
   expect_refused(what, "[[" + a + "]]", "list must hold");
 }
@@ -286,12 +286,12 @@ TEST(TensorImage, ADataUrlMayStandAroundIt) {
   const auto png = encode_png({2, 1, 1, {1, 2}}).value();
   const auto plain = decode_one(image(dtype::u8, 1), base64_of(png));
   ASSERT_TRUE(plain);
-  for (const char* type : {"png", "jpeg", "jpg"}) {
-    const auto url = std::string{"\"data:image/"} + type + ";base64," + base64_encode(png) + "\"";
+  for (const char* type : {"image/png", "image/jpeg", "image/jpg", "image/x-png;charset=utf-8",
+                           "application/octet-stream", ""}) {
+    const auto url = std::string{"\"data:"} + type + ";base64," + base64_encode(png) + "\"";
     EXPECT_EQ(decode_one(image(dtype::u8, 1), url), plain) << "told by content, not by its name";
   }
-  expect_refused(image(dtype::u8, 1), "\"data:text/html;base64," + base64_encode(png) + "\"",
-                 "base64");
+  expect_refused(image(dtype::u8, 1), "\"data:image/png," + base64_encode(png) + "\"", "base64");
 }
 
 TEST(TensorImage, SizesAreCheckedBeforePixelsAreDecoded) {
@@ -315,6 +315,77 @@ TEST(TensorImage, JpegsAreTaken) {
   ASSERT_TRUE(got) << got.error().str();
   EXPECT_EQ(got->shape, (std::vector<std::int64_t>{1, 3, 16, 24}));
   EXPECT_NEAR(std::to_integer<int>(got->bytes[0]), 40, 8);
+}
+
+TEST(TensorImage, AnEmptyListIsABatchOfNone) {
+  auto what = image(dtype::u8, 3);
+  what.shape[0].min = 0;
+  const auto got = decode_one(what, "[]");
+  ASSERT_TRUE(got) << got.error().str();
+  EXPECT_EQ(got->shape, (std::vector<std::int64_t>{0, 3, 1, 2}));
+}
+
+// ---- empty, tied and bounded --------------------------------------------------------------------
+
+TEST(TensorEmpty, ListsHaveTheSizesThatCannotBeSeen) {
+  const auto boxes = spec("x", dtype::f32, {{0, 9}, {4, 4}});
+  EXPECT_EQ(decode_one(boxes, "[]"), tensor<float>(dtype::f32, {0, 4}, {}));
+  EXPECT_EQ(decode_one(boxes, R"({"dtype":"float32","shape":[0,4],"data":""})"),
+            tensor<float>(dtype::f32, {0, 4}, {}));
+  EXPECT_EQ(decode_one(spec("x", dtype::f32, {{1, 9}, {0, 4}}), "[[],[]]"),
+            tensor<float>(dtype::f32, {2, 0}, {}));
+  expect_refused(boxes, R"({"dtype":"float32","shape":[0,3],"data":""})", "axis 1 is 3");
+  expect_refused(boxes, "[[]]", "axis 1 is 0");
+  expect_refused(spec("x", dtype::f32, {{1, 9}, {0, 4}}), "[[],[1]]", "ragged");
+}
+
+axis_bounds named(const char* name, std::int64_t min, std::int64_t max) {
+  return {min, max, name};
+}
+
+TEST(TensorAxes, OfOneNameAreOfOneSize) {
+  const auto manifest = manifest_of({spec("a", dtype::u8, {named("n", 0, 9), named("m", 1, 9)}),
+                                     spec("b", dtype::u8, {named("m", 1, 9)})});
+  EXPECT_TRUE(decode_inputs(manifest, R"({"a":[[1,2]],"b":[3,4]})"));
+  const auto bad = decode_inputs(manifest, R"({"a":[[1,2]],"b":[3,4,5]})");
+  ASSERT_FALSE(bad);
+  EXPECT_EQ(bad.error().code, errc::bad_input);
+  EXPECT_THAT(bad.error().text, HasSubstr("\"b\": axis 0 is 3, but axis 1 of \"a\" is 2"));
+  const auto empty = decode_inputs(manifest, R"({"a":[],"b":[3,4,5]})");
+  ASSERT_TRUE(empty) << empty.error().str();
+  EXPECT_EQ(empty->tensors[0].shape, (std::vector<std::int64_t>{0, 3})) << "b says how wide";
+  EXPECT_FALSE(
+      decode_inputs(manifest, R"({"a":{"dtype":"uint8","shape":[0,2],"data":""},"b":[3,4,5]})"));
+}
+
+TEST(TensorValues, OutsideTheirBoundsAreRefusedInEveryForm) {
+  auto ids = spec("x", dtype::i64, {{1, 9}});
+  ids.values = value_bounds{0, 99};
+  EXPECT_TRUE(decode_one(ids, "[0,99]"));
+  expect_refused(ids, "[1,100]", "element 1 is out of the range from 0 to 99");
+  expect_refused(ids, "[-1]", "element 0");
+  expect_refused(ids, packed("int32", "[2]", tensor<std::int32_t>(dtype::i32, {2}, {5, 1 << 30})),
+                 "element 1");
+}
+
+TEST(TensorText, IsItsBytesAndAListIsFilledUp) {
+  auto one = spec("x", dtype::u8, {{0, 5}});
+  one.form = tensor_form::text;
+  EXPECT_EQ(decode_one(one, R"("h\u00e9")"),
+            tensor<std::uint8_t>(dtype::u8, {3}, {'h', 0xc3, 0xa9}));
+  EXPECT_EQ(decode_one(one, R"("")"), tensor<std::uint8_t>(dtype::u8, {0}, {}));
+  expect_refused(one, R"("too long")", "axis 0 is 8");
+  expect_refused(one, R"("a\u0000b")", "U+0000");
+  expect_refused(one, R"(["a"])", "must be a text");
+  expect_refused(one, "1", "must be a text");
+  auto several = spec("x", dtype::u8, {{0, 3}, {2, 5}});
+  several.form = tensor_form::text;
+  EXPECT_EQ(decode_one(several, R"(["a","bcd"])"),
+            tensor<std::uint8_t>(dtype::u8, {2, 3}, {'a', 0, 0, 'b', 'c', 'd'}));
+  EXPECT_EQ(decode_one(several, R"("a")"), tensor<std::uint8_t>(dtype::u8, {1, 2}, {'a', 0}))
+      << "never narrower than the model takes";
+  EXPECT_EQ(decode_one(several, "[]")->shape, (std::vector<std::int64_t>{0, 2}));
+  expect_refused(several, R"(["a",1])", "must hold texts");
 }
 
 } // namespace

@@ -215,12 +215,69 @@ TEST(TensorJson, WarmUpInputsAreTheSmallestThatAreLegal) {
   auto b = spec("b", dtype::i64, {{1, 8}});
   a.batch_axis = 0;
   b.batch_axis = 0;
-  const auto inputs = smallest_inputs(manifest_of({a, b, spec("c", dtype::u8, {})}));
+  const auto inputs = made_up_inputs(manifest_of({a, b, spec("c", dtype::u8, {})}), 0);
   ASSERT_EQ(inputs.size(), 3u);
   EXPECT_EQ(inputs[0], (host_tensor{dtype::f16, {2, 4}, std::vector<std::byte>(16)}));
   EXPECT_EQ(inputs[1], (host_tensor{dtype::i64, {2}, std::vector<std::byte>(16)}))
       << "one batch size";
   EXPECT_EQ(inputs[2], (host_tensor{dtype::u8, {}, std::vector<std::byte>(1)}));
+}
+
+TEST(TensorJson, WarmUpInputsAgreeInNamedAxesAndAreNotEmptyWhereTheyNeedNotBe) {
+  auto a = spec("a", dtype::f32, {{0, 4, "b"}, {0, 9, "n"}, {0, 0}});
+  a.batch_axis = 0;
+  auto c = spec("c", dtype::u8, {{0, 4}, {1, 9, "n"}, {0, 3}});
+  c.batch_axis = 0;
+  const auto inputs =
+      made_up_inputs(manifest_of({a, c, spec("d", dtype::u8, {{3, 9, "n"}, {2, 4, "b"}})}), 0);
+  EXPECT_EQ(inputs[0].shape, (std::vector<std::int64_t>{2, 3, 0}));
+  EXPECT_EQ(inputs[1].shape, (std::vector<std::int64_t>{2, 3, 1}));
+  EXPECT_EQ(inputs[2].shape, (std::vector<std::int64_t>{3, 2}));
+}
+
+TEST(TensorJson, WarmUpInputsMayBeOnes) {
+  auto bounded = spec("v", dtype::i32, {});
+  bounded.values = value_bounds{5, 9};
+  auto text = spec("t", dtype::u8, {{2, 4}});
+  text.form = tensor_form::text;
+  const auto inputs = made_up_inputs(manifest_of({spec("f", dtype::f16, {{2, 4}}), bounded, text,
+                                                  spec("b", dtype::boolean, {{1, 4}})}),
+                                     1);
+  EXPECT_EQ(inputs[0], tensor<std::uint16_t>(dtype::f16, {2}, {0x3c00, 0x3c00}));
+  EXPECT_EQ(inputs[1], tensor<std::int32_t>(dtype::i32, {}, {5})) << "the nearest that is allowed";
+  EXPECT_EQ(inputs[2], tensor<std::uint8_t>(dtype::u8, {2}, {'a', 'a'}));
+  EXPECT_EQ(inputs[3], tensor<std::uint8_t>(dtype::boolean, {1}, {1}));
+}
+
+TEST(TensorOutputs, EmptyOnesAreEmptyLists) {
+  EXPECT_EQ(
+      encode_one(spec("x", dtype::f32, {{0, 3}, {4, 4}}), tensor<float>(dtype::f32, {0, 4}, {})),
+      R"({"x":[]})");
+  EXPECT_EQ(
+      encode_one(spec("x", dtype::f32, {{2, 2}, {0, 4}}), tensor<float>(dtype::f32, {2, 0}, {})),
+      R"({"x":[[],[]]})");
+  EXPECT_EQ(encode_one(spec("x", dtype::f32, {{0, 3}}), tensor<float>(dtype::f32, {0}, {}),
+                       output_format::base64),
+            R"({"x":{"dtype":"float32","shape":[0],"data":""}})");
+  auto pictures = image(dtype::u8, 3);
+  pictures.shape[0].min = 0;
+  EXPECT_EQ(encode_one(pictures, tensor<std::uint8_t>(dtype::u8, {0, 3, 8, 8}, {})), R"({"x":[]})");
+}
+
+TEST(TensorOutputs, TextsAreTextsUnlessTheirBytesAreNone) {
+  auto several = spec("x", dtype::u8, {{0, 3}, {0, 9}});
+  several.form = tensor_form::text;
+  const auto two = tensor<std::uint8_t>(dtype::u8, {2, 3}, {'h', 0xc3, 0xa9, '"', 0, 0});
+  EXPECT_EQ(json::parse(encode_one(several, two)).at("x"), (json::value{"h\u00e9", "\""}));
+  EXPECT_EQ(encode_one(several, tensor<std::uint8_t>(dtype::u8, {0, 3}, {})), R"({"x":[]})");
+  EXPECT_EQ(encode_one(several, tensor<std::uint8_t>(dtype::u8, {1, 0}, {})), R"({"x":[""]})");
+  EXPECT_TRUE(json::parse(encode_one(several, two, output_format::base64)).at("x").is_object());
+  auto one = spec("x", dtype::u8, {{0, 9}});
+  one.form = tensor_form::text;
+  EXPECT_EQ(encode_one(one, tensor<std::uint8_t>(dtype::u8, {2}, {'o', 'k'})), R"({"x":"ok"})");
+  EXPECT_TRUE(json::parse(encode_one(one, tensor<std::uint8_t>(dtype::u8, {2}, {0xc3, 'k'})))
+                  .at("x")
+                  .is_object());
 }
 
 } // namespace

@@ -90,5 +90,17 @@ TEST(Join, WhatIsJoinedIsSplitIntoTheSame) {
   }));
 }
 
+TEST(BoundsOfBatch, ABatchWhoseSizeIsAnotherAxisAsWellIsNeverShared) {
+  model_manifest manifest;
+  tensor_spec rows{"rows", dtype::f32, {{1, 8, "b"}, {4, 4}}, 0};
+  tensor_spec likeness{"likeness", dtype::f32, {{1, 8, "b"}, {1, 8}}, 0};
+  manifest.inputs = {rows};
+  manifest.outputs = {likeness};
+  EXPECT_EQ(bounds_of_batch(manifest).most, 8);
+  manifest.outputs[0].shape[1].name = "b"; // each row with each
+  EXPECT_EQ(bounds_of_batch(manifest).most, 1);
+  EXPECT_EQ(bounds_of_batch(manifest).least, 1);
+}
+
 } // namespace
 } // namespace tayfa::engine

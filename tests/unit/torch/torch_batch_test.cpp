@@ -44,8 +44,8 @@ class doubling_backend final : public backend {
   doubling_backend(std::vector<std::int64_t>& passes, std::int64_t& room)
       : passes_(passes), room_(room) {}
   std::string device() const override { return "abacus"; }
-  result<std::unique_ptr<program>> load(const model_manifest&, const model_file&) override {
-    return std::make_unique<doubling>(passes_, room_);
+  result<loaded_program> load(model_manifest&, const model_file&) override {
+    return loaded_program{std::make_unique<doubling>(passes_, room_)};
   }
 
  private:

@@ -1,0 +1,43 @@
+// Attributes that a TorchScript program writes when it runs (a recurrent state, a counter, a
+// cache). A job must not see what another has left there, so each begins with them as they were
+// loaded. For the files of the plugin only.
+//
+// Owner: the program. Not thread safe.
+#pragma once
+
+#include <ATen/core/ivalue.h>
+#include <string>
+#include <torch/csrc/jit/api/module.h>
+#include <vector>
+
+namespace tayfa::engine {
+
+class torchscript_state {
+ public:
+  /// Finds what forward() may write, and keeps it as it is now. Where calls cannot be followed,
+  /// everything counts as written.
+  static torchscript_state of(const torch::jit::Module&);
+
+  bool empty() const { return slots_.empty(); }
+  /// Their names, for the operator: at most a few.
+  std::string names() const;
+  /// Everything as it was when it was found.
+  void restore() const;
+
+ private:
+  struct slot {
+    c10::intrusive_ptr<c10::ivalue::Object> object;
+    std::size_t index = 0;
+    std::string name;
+    c10::IValue pristine;
+  };
+  class finder;
+
+  std::vector<slot> slots_;
+};
+
+/// A normalisation that was made in training mode, whose statistics each pass changes although
+/// nothing in the graph says so.
+bool trains(const torch::jit::Module&);
+
+} // namespace tayfa::engine
