@@ -103,7 +103,8 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
   code_reader codes{in};
   std::size_t size = clear + 2;
   int bits = first_bits + 1;
-  std::optional<std::size_t> before;
+  constexpr std::size_t none = codes_max; // g++ 12 takes an optional here for uninitialised
+  std::size_t before = none;
   while (out.size() < count) {
     const auto code = codes.next(bits);
     if (!code || *code == clear + 1) {
@@ -112,16 +113,16 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
     if (*code == clear) {
       size = clear + 2;
       bits = first_bits + 1;
-      before.reset();
+      before = none;
       continue;
     }
-    if (*code > size || (*code == size && !before) || (!before && *code >= clear)) {
+    if (*code > size || (*code == size && before == none) || (before == none && *code >= clear)) {
       return std::nullopt;
     }
-    if (before && size < codes_max) {
-      const auto& known = table[*code == size ? *before : *code];
-      table[size] = {static_cast<std::uint16_t>(*before), known.first, table[*before].first,
-                     static_cast<std::uint16_t>(table[*before].length + 1)};
+    if (before != none && size < codes_max) {
+      const auto& known = table[*code == size ? before : *code];
+      table[size] = {static_cast<std::uint16_t>(before), known.first, table[before].first,
+                     static_cast<std::uint16_t>(table[before].length + 1)};
       ++size;
     } else if (*code == size) {
       return std::nullopt;
