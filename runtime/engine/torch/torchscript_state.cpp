@@ -66,6 +66,11 @@ class torchscript_state::finder {
     objects_.emplace(graph_->inputs()[0], module_._ivalue());
     each_node(graph_->block(), [this](Node* node) { follow(node); });
     each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    writes_into_container_ = std::any_of(into_.begin(), into_.end(), [this](Value* target) {
+      return is_tensor(target) && std::any_of(taken_.begin(), taken_.end(), [&](Value* one) {
+               return aliases_.mayAlias(target, one);
+             });
+    });
     for (const auto& [value, where] : attributes_) {
       if (is_written(value)) {
         written_.insert(where);
@@ -135,7 +140,7 @@ class torchscript_state::finder {
         }
       }
     }
-    wildcard_ = wildcard_ || aliases_.writesToWildcard(node);
+    note_taken(node);
     const auto* schema = node->maybeSchema();
     for (std::size_t i = 0;
          schema != nullptr && i < schema->arguments().size() && i < node->inputs().size(); ++i) {
@@ -146,10 +151,28 @@ class torchscript_state::finder {
     }
   }
 
+  /// Tensors that come out of something that holds tensors.
+  void note_taken(Node* node) {
+    const bool from_container =
+        std::any_of(node->inputs().begin(), node->inputs().end(), [](const Value* v) {
+          return v->type()->kind() == c10::TypeKind::ListType ||
+                 v->type()->kind() == c10::TypeKind::DictType ||
+                 v->type()->kind() == c10::TypeKind::TupleType;
+        });
+    for (auto* out : node->outputs()) {
+      if (from_container && is_tensor(out)) {
+        taken_.push_back(out);
+      }
+    }
+  }
+  static bool is_tensor(const Value* value) {
+    return value->type()->cast<c10::TensorType>() != nullptr;
+  }
+
   bool is_written(Value* value) const {
-    const bool tensor = value->type()->cast<c10::TensorType>() != nullptr;
+    const bool tensor = is_tensor(value);
     // What was taken out of a container and written to may be any container's.
-    if (wildcard_ && !tensor && torch::jit::AliasDb::isMutableType(value)) {
+    if (!tensor && (writes_into_container_ || aliases_.hasWriters(value))) {
       return true;
     }
     return std::any_of(into_.begin(), into_.end(), [&](Value* target) {
@@ -182,11 +205,12 @@ class torchscript_state::finder {
   torch::jit::AliasDb aliases_;
   std::unordered_map<Value*, c10::intrusive_ptr<c10::ivalue::Object>> objects_;
   std::vector<std::pair<Value*, place_of>> attributes_;
-  std::vector<Value*> into_; ///< what some node writes to
+  std::vector<Value*> into_;  ///< what some node writes to
+  std::vector<Value*> taken_; ///< tensors out of lists, dictionaries and tuples
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;
-  bool wildcard_ = false; ///< a write to something that could be anything
+  bool writes_into_container_ = false;
 };
 
 torchscript_state torchscript_state::of(const torch::jit::Module& module) {
