@@ -52,19 +52,19 @@ std::string list_of(const columns& names, std::string_view before = {}) {
   }
   return out;
 }
-std::string marks(std::size_t count) {
-  std::string out = "?";
-  for (std::size_t i = 1; i < count; ++i) {
-    out += ",?";
+/// `?1, ?2, …`: each column's parameter, used for its value and for its sum.
+std::string parameters(std::size_t count) {
+  std::string out;
+  for (std::size_t i = 1; i <= count; ++i) {
+    out += (out.empty() ? "?" : ", ?") + std::to_string(i);
   }
   return out;
 }
 std::string sum_of(std::string_view kind, const columns& names, std::string_view before = {}) {
   return "row_sum('" + std::string{kind} + "', " + list_of(names, before) + ")";
 }
-/// `WITH new(...) AS (VALUES(?,...))`: each parameter once, under its column's name.
-std::string with_new(const columns& names) {
-  return "WITH new(" + list_of(names) + ") AS (VALUES(" + marks(names.size()) + ")) ";
+std::string sum_of_parameters(std::string_view kind, std::size_t count) {
+  return "row_sum('" + std::string{kind} + "', " + parameters(count) + ")";
 }
 std::string updates(const columns& names) {
   std::string out;
@@ -83,48 +83,46 @@ std::string swap_in(const std::string& table) {
 std::string make_put_request() {
   columns all = request_columns;
   all.insert(all.end(), input_columns.begin() + 1, input_columns.end());
-  return with_new(all) + "INSERT INTO requests(" + list_of(all) + ", input_sum, sum) SELECT " +
-         list_of(all) + ", " + sum_of("input", input_columns) + ", " +
-         sum_of("requests", request_columns) +
-         " FROM new WHERE true ON CONFLICT(job) DO UPDATE SET " + updates(all) +
-         "input_sum=excluded.input_sum, " + swap_in("requests");
+  const auto own = request_columns.size();
+  const auto input =
+      "row_sum('input', ?1, ?" + std::to_string(own + 1) + ", ?" + std::to_string(own + 2) + ")";
+  return "INSERT INTO requests(" + list_of(all) + ", input_sum, sum) VALUES(" +
+         parameters(all.size()) + ", " + input + ", " + sum_of_parameters("requests", own) +
+         ") ON CONFLICT(job) DO UPDATE SET " + updates(all) + "input_sum=excluded.input_sum, " +
+         swap_in("requests");
 }
 
-std::string make_put_state(const std::string& from) {
-  return with_new(state_columns) + "INSERT INTO states(" + list_of(state_columns) +
-         ", sum) SELECT " + list_of(state_columns) + ", " + sum_of("states", state_columns) +
-         " FROM " + from + " WHERE true ON CONFLICT(job) DO UPDATE SET " + updates(state_columns) +
-         swap_in("states");
+std::string make_put(const std::string& table, const columns& names) {
+  return "INSERT INTO " + table + "(" + list_of(names) + ", sum) VALUES(" +
+         parameters(names.size()) + ", " + sum_of_parameters(table, names.size()) +
+         ") ON CONFLICT(job) DO UPDATE SET " + updates(names) + swap_in(table);
 }
 
 /// Only a row that is there; an input that was released stays so.
 std::string make_update_state() {
-  auto known = list_of(columns{state_columns.begin(), state_columns.end() - 1}, "n.");
-  return make_put_state("(SELECT " + known +
-                        ", max(n.input_released, s.input_released) AS input_released FROM new AS n "
-                        "JOIN states AS s ON s.job = n.job)");
-}
-
-std::string make_put_output() {
-  return with_new(output_columns) + "INSERT INTO results(" + list_of(output_columns) +
-         ", sum) SELECT " + list_of(output_columns) + ", " + sum_of("results", output_columns) +
-         " FROM new WHERE true ON CONFLICT(job) DO UPDATE SET " + updates(output_columns) +
-         swap_in("results");
+  const auto last = state_columns.size();
+  const auto released = "max(input_released, ?" + std::to_string(last) + ")";
+  std::string sets;
+  for (std::size_t i = 1; i + 1 < last; ++i) {
+    sets += std::string{state_columns[i]} + "=?" + std::to_string(i + 1) + ", ";
+  }
+  return "UPDATE states SET " + sets + "input_released=" + released +
+         ", sum=swap_sum(sum, row_sum('states', " + parameters(last - 1) + ", " + released +
+         ")) WHERE job=?1";
 }
 
 std::string make_put_chunks() {
-  return with_new(chunks_columns) +
-         "INSERT INTO results(job, output_bytes, chunks, chunks_sum, sum) SELECT job, 0, chunks, " +
-         sum_of("chunks", chunks_columns) +
-         ", row_sum('results', job, NULL, 0, NULL) FROM new WHERE true ON CONFLICT(job) DO UPDATE "
-         "SET chunks=excluded.chunks, chunks_sum=excluded.chunks_sum, "
+  return "INSERT INTO results(job, output_bytes, chunks, chunks_sum, sum) VALUES(?1, 0, ?2, " +
+         sum_of_parameters("chunks", chunks_columns.size()) +
+         ", row_sum('results', ?1, NULL, 0, NULL)) ON CONFLICT(job) DO UPDATE SET "
+         "chunks=excluded.chunks, chunks_sum=excluded.chunks_sum, "
          "sum=swap_sum(results.sum, results.sum)";
 }
 
 std::string make_put_meta() {
-  return with_new(meta_columns) + "INSERT OR REPLACE INTO meta(one, " + list_of(meta_columns) +
-         ", sum) SELECT 1, " + list_of(meta_columns) + ", " + sum_of("meta", meta_columns) +
-         " FROM new";
+  return "INSERT OR REPLACE INTO meta(one, " + list_of(meta_columns) + ", sum) VALUES(1, " +
+         parameters(meta_columns.size()) + ", " + sum_of_parameters("meta", meta_columns.size()) +
+         ")";
 }
 
 /// After each group of columns: its sum, and whether it fits.
@@ -149,9 +147,9 @@ std::string make_read_rows() {
 } // namespace
 
 const std::string put_request_sql = make_put_request();
-const std::string insert_state_sql = make_put_state("new");
+const std::string insert_state_sql = make_put("states", state_columns);
 const std::string update_state_sql = make_update_state();
-const std::string put_output_sql = make_put_output();
+const std::string put_output_sql = make_put("results", output_columns);
 const std::string put_chunks_sql = make_put_chunks();
 const std::string put_meta_sql = make_put_meta();
 const std::string read_rows_sql = make_read_rows();
