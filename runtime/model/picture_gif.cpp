@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t colours_max = 256;
 constexpr std::size_t codes_max = 4096;
+constexpr std::size_t no_code = codes_max;
 
 /// Bytes one after the other; past the end it says so and gives zeros.
 class source {
@@ -103,7 +104,7 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
   code_reader codes{in};
   std::size_t size = clear + 2;
   int bits = first_bits + 1;
-  std::optional<std::size_t> before;
+  std::size_t before = no_code;
   while (out.size() < count) {
     const auto code = codes.next(bits);
     if (!code || *code == clear + 1) {
@@ -112,16 +113,17 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
     if (*code == clear) {
       size = clear + 2;
       bits = first_bits + 1;
-      before.reset();
+      before = no_code;
       continue;
     }
-    if (*code > size || (*code == size && !before) || (!before && *code >= clear)) {
+    const bool first = before == no_code;
+    if (*code > size || (first && *code >= clear)) {
       return std::nullopt;
     }
-    if (before && size < codes_max) {
-      const auto& known = table[*code == size ? *before : *code];
-      table[size] = {static_cast<std::uint16_t>(*before), known.first, table[*before].first,
-                     static_cast<std::uint16_t>(table[*before].length + 1)};
+    if (!first && size < codes_max) {
+      const auto& known = table[*code == size ? before : *code];
+      table[size] = {static_cast<std::uint16_t>(before), known.first, table[before].first,
+                     static_cast<std::uint16_t>(table[before].length + 1)};
       ++size;
     } else if (*code == size) {
       return std::nullopt;
