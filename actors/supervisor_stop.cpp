@@ -20,8 +20,8 @@ int exit_code_for(errc e) {
       e == errc::state_timeout) {
     return 69;
   }
-  if (e == errc::port_in_use || e == errc::store_locked) {
-    return 75;
+  if (e == errc::port_in_use || e == errc::store_locked || e == errc::unavailable) {
+    return 75; // the last: no thread or process was left
   }
   return 70;
 }

@@ -97,9 +97,9 @@ void run::make_pod() {
   for (const auto& name : later ? plan_.models_later : plan_.models) {
     models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
   }
-  pod_ = std::make_unique<sim_pod>(surroundings{system_, pod_time_, random_, secrets_, log_, meters_,
-                                                engines_, http_, probe_, models_, post_, feed_,
-                                                disk_, platform_.get()},
+  pod_ = std::make_unique<sim_pod>(surroundings{system_, pod_time_, random_, secrets_, log_,
+                                                meters_, engines_, http_, probe_, models_, post_,
+                                                feed_, disk_, platform_.get()},
                                    knobs_, [this](pod_exit e) { stopped(std::move(e)); });
 }
 

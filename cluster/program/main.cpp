@@ -65,7 +65,6 @@ int run(int argc, char** argv) {
 int main(int argc, char** argv) {
   tayfa::open_standard_descriptors();
   tayfa::end_with_last_words();
-  tayfa::return_large_memory();
   try {
     return run(argc, argv);
   } catch (const std::bad_alloc&) {

@@ -69,7 +69,7 @@ class stop_button {
 };
 
 constexpr int try_later = 75;
-constexpr std::size_t memory_least = std::size_t{96} << 20; ///< address space of a small pod
+constexpr std::size_t memory_least = std::size_t{192} << 20; ///< address space beside threads
 
 /// Threads of a pod beside those that run actors: CAF's own two, HTTP, router, ZeroMQ's two,
 /// spawner, store, webhooks, the platform's calls, signals, a check, models, and a few that look
@@ -78,10 +78,8 @@ constexpr std::size_t other_threads = 16;
 
 /// What the pod cannot live without and would not survive the want of.
 result<void> try_resources(const serve_plan& plan) {
-  if (auto memory = try_memory(memory_least); !memory) {
-    return memory;
-  }
-  return try_threads(plan.knobs.pod_threads + other_threads);
+  spare_address_space();
+  return try_threads(plan.knobs.pod_threads + other_threads, memory_least);
 }
 
 /// SIGUSR1 is for the log, all others stop the pod.

@@ -84,6 +84,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
       meters.add(meter::http_refused);
     }
   };
+  o.quiet = return_free_memory;
   o.trouble = [&log](const error& e) {
     log.warn("http_trouble", {{"code", e.code}, {"text", e.text}});
   };

@@ -181,8 +181,10 @@ response detail(const job_detail& job) {
       .time("executionTime", view.execution)
       .number("attempts", view.attempts)
       .number("lives", job.lives)
-      .number("droppedChunks", view.dropped_chunks)
       .name("workerId", view.worker);
+  if (view.dropped_chunks > 0) {
+    out.number("droppedChunks", view.dropped_chunks);
+  }
   add_failure(out, view.failure);
   const std::size_t left_out = job.history.size() - std::min(job.history.size(), listed_attempts);
   const std::span<const attempt_view> shown{

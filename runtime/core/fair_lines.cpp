@@ -20,8 +20,20 @@ double charged(milliseconds ms) {
   return static_cast<double>(std::clamp(ms, least, most).count());
 }
 
-bool among(const std::vector<fair_lines::group_id>& groups, fair_lines::group_id id) {
-  return std::find(groups.begin(), groups.end(), id) != groups.end();
+group_key without_shape(group_key key) {
+  key.shape.clear();
+  return key;
+}
+
+void set(std::vector<bool>& bits, std::size_t at) {
+  if (bits.size() <= at) {
+    bits.resize(at + 1);
+  }
+  bits[at] = true;
+}
+
+bool is_set(const std::vector<bool>& bits, std::size_t at) {
+  return at < bits.size() && bits[at];
 }
 
 } // namespace
@@ -173,11 +185,33 @@ void fair_lines::charge_also(const std::string& name, double ms) {
   forget_idle();
 }
 
-std::optional<fair_lines::candidate> fair_lines::first(const std::vector<group_id>& passed) const {
+fair_lines::passed_over::passed_over(std::initializer_list<group_id> ids)
+    : passed_over(std::vector<group_id>{ids}) {}
+
+fair_lines::passed_over::passed_over(const std::vector<group_id>& ids) : count(ids.size()) {
+  for (const auto id : ids) {
+    set(groups, id);
+  }
+}
+
+void fair_lines::pass(passed_over& passed, group_id id, bool whole_kind) const {
+  ++passed.count;
+  set(passed.groups, id);
+  if (whole_kind && id < by_id_.size() && by_id_[id] != nullptr) {
+    set(passed.kinds, by_id_[id]->kind);
+  }
+}
+
+bool fair_lines::left_out(const passed_over& passed, group_id id) const {
+  return is_set(passed.groups, id) ||
+         (!passed.kinds.empty() && is_set(passed.kinds, by_id_[id]->kind));
+}
+
+std::optional<fair_lines::candidate> fair_lines::first(const passed_over& passed) const {
   const tenant* best = nullptr;
   turn best_turn;
   for (const auto& [at, since, id] : ranking_) {
-    if (!among(passed, id)) {
+    if (!left_out(passed, id)) {
       best_turn = *by_id_[id]->turns.begin();
       best = best_turn.who;
       break;
@@ -186,7 +220,7 @@ std::optional<fair_lines::candidate> fair_lines::first(const std::vector<group_i
   // One that waits in more groups than were passed has a job in another: few steps, if any.
   const auto free_head = [&](const tenant& t) {
     return std::find_if(t.heads.begin(), t.heads.end(),
-                        [&](const auto& head) { return !among(passed, head.second); });
+                        [&](const auto& head) { return !left_out(passed, head.second); });
   };
   for (const turn& t : broad_) {
     if (best != nullptr && best_turn < t) {
@@ -297,6 +331,16 @@ fair_lines::group& fair_lines::known_group(const group_key& key) {
     }
     g.id = free_ids_.back();
     free_ids_.pop_back();
+    const auto [same, is_new_kind] = kinds_.try_emplace(without_shape(key));
+    if (is_new_kind) {
+      same->second.id = static_cast<std::uint32_t>(kinds_.size() - 1);
+      if (!free_kinds_.empty()) {
+        same->second.id = free_kinds_.back();
+        free_kinds_.pop_back();
+      }
+    }
+    ++same->second.groups;
+    g.kind = same->second.id;
     by_id_[g.id] = &g;
   }
   return g;
@@ -305,6 +349,11 @@ fair_lines::group& fair_lines::known_group(const group_key& key) {
 void fair_lines::forget_group(group& g) {
   by_id_[g.id] = nullptr;
   free_ids_.push_back(g.id);
+  const auto same = kinds_.find(without_shape(*g.key));
+  if (--same->second.groups == 0) {
+    free_kinds_.push_back(same->second.id);
+    kinds_.erase(same);
+  }
   groups_.erase(groups_.find(*g.key));
 }
 

@@ -17,7 +17,8 @@
 //     engine. Jobs of one group that may share one may run together.
 //
 // Every operation is O(log n) in the jobs of a tenant and group; looking for the next job is linear
-// in the groups that were passed over, never in jobs nor in tenants. Two rare exceptions: looking
+// in the groups that were passed over (a few instructions each), never in jobs nor in tenants.
+// Groups that differ in shape only can be passed over together. Two rare exceptions: looking
 // in one group is linear in the tenants that wait in more than `narrow_max` groups but not in that
 // one; every few hundred horizons of work all tenants are listed anew (rescale).
 //
@@ -31,6 +32,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <initializer_list>
 #include <map>
 #include <optional>
 #include <set>
@@ -93,8 +95,17 @@ class fair_lines {
   /// nothing.
   void charge_also(const std::string& tenant, double ms);
 
+  /// Groups that a search leaves out, one by one or with all that differ in shape only.
+  struct passed_over {
+    passed_over() = default;
+    passed_over(std::initializer_list<group_id>);
+    passed_over(const std::vector<group_id>&);
+    std::vector<bool> groups, kinds;
+    std::size_t count = 0; ///< calls of pass()
+  };
+  void pass(passed_over&, group_id, bool whole_kind) const;
   /// Who is served next, leaving out these groups and the tenants at their quota.
-  std::optional<candidate> first(const std::vector<group_id>& passed) const;
+  std::optional<candidate> first(const passed_over&) const;
   /// Who is served next of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
   /// Any job of this model, of any tenant not at its quota.
@@ -130,6 +141,7 @@ class fair_lines {
   struct group {
     const group_key* key = nullptr; ///< in groups_
     group_id id = 0;
+    std::uint32_t kind = 0;
     std::size_t waiting = 0;
     std::set<turn> turns;             ///< narrow tenants that wait in it
     std::optional<group_turn> ranked; ///< its place in ranking_
@@ -162,6 +174,7 @@ class fair_lines {
   const tenant* find(const std::string& name) const;
   group& known_group(const group_key&);
   void forget_group(group&);
+  bool left_out(const passed_over&, group_id) const;
   static bool put(tenant&, group&, line&, const ticket&);
 
   // Where tenants and groups stand in the orders (fair_lines_order.cpp).
@@ -183,6 +196,12 @@ class fair_lines {
   std::map<group_key, group> groups_;
   std::vector<group*> by_id_;
   std::vector<group_id> free_ids_;
+  struct kind {
+    std::uint32_t id = 0;
+    std::size_t groups = 0;
+  };
+  std::map<group_key, kind> kinds_; ///< of groups, by their key without its shape
+  std::vector<std::uint32_t> free_kinds_;
   std::size_t size_ = 0;
   std::uint64_t ticks_ = 0;
 

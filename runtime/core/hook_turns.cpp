@@ -14,19 +14,21 @@ bool within_share(std::size_t mine, std::size_t all, std::size_t most) {
 } // namespace
 
 void hook_turns::make_ready(tenant_entry t, bool on) {
-  const auto key = std::pair{std::pair{t->second.running, t->second.turn}, t->first};
   if (std::exchange(t->second.ready, on) != on) {
     if (on) {
-      ready_.insert(key);
+      ready_.insert(rank_of(t->first, t->second));
     } else {
-      ready_.erase(key);
+      ready_.erase(rank_of(t->first, t->second));
     }
   }
 }
 
 void hook_turns::wait(std::uint64_t order, const std::string& tenant_name,
                       const std::string& target, std::size_t bytes) {
-  const auto t = tenants_.try_emplace(tenant_name).first;
+  const auto [t, fresh] = tenants_.try_emplace(tenant_name);
+  if (fresh) {
+    t->second.turn = ++turns_;
+  }
   auto& list = t->second.lists[target];
   if (list.empty()) {
     t->second.targets.push_back(target);
@@ -83,9 +85,9 @@ bool hook_turns::target_has_room(const std::string& tenant_name, const std::stri
                       bounds_.target_max);
 }
 
-std::optional<hook_turns::turn> hook_turns::next() {
+std::optional<hook_turns::turn> hook_turns::next(moment now) {
   while (!ready_.empty()) {
-    const auto t = tenants_.find(ready_.begin()->second);
+    const auto t = tenants_.find(std::get<std::string>(*ready_.begin()));
     if (!within_share(t->second.running, running_.size(), bounds_.calls_max)) {
       return std::nullopt; // and no other tenant has fewer
     }
@@ -94,14 +96,14 @@ std::optional<hook_turns::turn> hook_turns::next() {
       return has_room(t->first, t->second, target);
     });
     if (found != all.end()) {
-      return begin(t, static_cast<std::size_t>(found - all.begin()));
+      return begin(t, static_cast<std::size_t>(found - all.begin()), now);
     }
     make_ready(t, false); // until a call ends
   }
   return std::nullopt;
 }
 
-std::optional<hook_turns::turn> hook_turns::begin(tenant_entry t, std::size_t at) {
+std::optional<hook_turns::turn> hook_turns::begin(tenant_entry t, std::size_t at, moment now) {
   make_ready(t, false);
   auto& targets = t->second.targets;
   const auto chosen = targets.begin() + static_cast<std::ptrdiff_t>(at);
@@ -117,17 +119,25 @@ std::optional<hook_turns::turn> hook_turns::begin(tenant_entry t, std::size_t at
   auto& calls = targets_[target];
   ++calls.all;
   ++calls.of_tenant[t->first];
-  running_.emplace(++calls_, running_call{t->first, target, what.bytes});
+  running_.emplace(++calls_, running_call{t->first, target, what.bytes, now});
   make_ready(t, !t->second.lists.empty());
   return turn{what.order, calls_};
 }
 
-void hook_turns::ended(std::uint64_t call) {
+void hook_turns::ended(std::uint64_t call, moment now) {
+  end(call, now);
+}
+
+void hook_turns::unmade(std::uint64_t call) {
+  end(call, std::nullopt);
+}
+
+void hook_turns::end(std::uint64_t call, std::optional<moment> now) {
   const auto node = running_.extract(call);
   if (node.empty()) {
     return;
   }
-  const auto& [tenant_name, target, bytes] = node.mapped();
+  const auto& [tenant_name, target, bytes, began] = node.mapped();
   const auto calls = targets_.find(target);
   if (--calls->second.of_tenant.at(tenant_name) == 0) {
     calls->second.of_tenant.erase(tenant_name);
@@ -138,6 +148,12 @@ void hook_turns::ended(std::uint64_t call) {
   const auto t = tenants_.find(tenant_name);
   make_ready(t, false);
   --t->second.running;
+  if (now) {
+    t->second.rest += *now - began;
+    const auto whole = std::chrono::floor<std::chrono::seconds>(t->second.rest);
+    t->second.used += whole;
+    t->second.rest -= whole;
+  }
   t->second.bytes -= bytes;
   bytes_ -= bytes;
   for (auto each = tenants_.begin(); each != tenants_.end(); ++each) {
@@ -174,7 +190,7 @@ std::vector<std::string> hook_turns::audit() const {
   for (const auto& [name, t] : tenants_) {
     expect(t.running > 0 || !t.lists.empty(), "a tenant with nothing is kept: " + name);
     expect(t.targets.size() == t.lists.size(), "a target has no turn");
-    expect(t.ready == ready_.contains({{t.running, t.turn}, name}), "a tenant is ready or not");
+    expect(t.ready == ready_.contains(rank_of(name, t)), "a tenant is ready or not");
     bool could = false;
     for (const auto& [target, list] : t.lists) {
       expect(!list.empty(), "an empty list is kept");

@@ -34,35 +34,30 @@
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/batch_sizes.hpp"
 #include "runtime/core/fair_lines.hpp"
+#include "runtime/core/job_books.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
 #include "runtime/core/job_numbers.hpp"
-#include "runtime/core/made_bytes.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
-#include "runtime/core/sorted_blocks.hpp"
 #include "runtime/store/row.hpp"
 #include "runtime/world/clock.hpp"
 #include "runtime/world/secrets.hpp"
 
-#include <array>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
 #include <string_view>
-#include <tuple>
-#include <unordered_map>
 #include <utility>
 #include <variant>
 #include <vector>
 
 namespace tayfa {
 
-class job_table {
+class job_table : private job_books {
  public:
   explicit job_table(job_limits limits);
   job_table(const job_table&) = delete;
@@ -269,135 +264,6 @@ class job_table {
   std::vector<std::string> audit() const;
 
  private:
-  struct record;
-  using deadline = std::pair<moment, std::uint64_t>; ///< when, and the job's order
-  using order_set = sorted_blocks<std::uint64_t>;
-
-  /// What only jobs have to which something happened.
-  struct past {
-    std::vector<attempt_view> history;
-    std::optional<error> failure;
-    std::deque<chunk> chunks; ///< unread
-    std::size_t chunk_bytes = 0;
-    std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
-    std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
-    std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
-    std::optional<milliseconds> delay;
-    std::optional<milliseconds> execution;
-    moment ended;
-  };
-
-  struct record {
-    const job_id* id = nullptr; ///< the key in jobs_
-    std::uint64_t order = 0;    ///< of submission
-    job_request request;
-    std::uint64_t fingerprint = 0;
-    std::size_t input_bytes = 0; ///< also when the input has left memory
-    std::size_t output_bytes = 0;
-    std::size_t bytes = 0; ///< as counted in live_bytes_ or kept_bytes_
-    moment submitted;
-    moment life_began; ///< submission, or the latest retry
-    moment due;        ///< its key in deadlines_, with `order`
-    moment not_before;
-    machine<job_state> state;
-
-    bool watch = false;
-    bool kept = false;     ///< counted in kept_bytes_
-    bool listed = false;   ///< and in what is kept for its tenant
-    bool sleeping = false; ///< IN_QUEUE but not in lines_: not_before is to come
-    bool parked = false;   ///< likewise: the catalogue has no such model, or it is to be purged
-    bool slow = false;     ///< its deadline is in slow_deadlines_
-    bool suspect = false;  ///< to run alone
-    bool in_batch = false; ///< the latest attempt ran with others
-    bool dead = false;
-    bool stored = false;     ///< its row is durable
-    bool hook_open = false;  ///< the webhook is to be delivered
-    bool hook_out = false;   ///< and is being tried now
-    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
-    bool owed = false;       ///< its result is owed to its platform: it is in owed_list_
-    bool refresh = false;    ///< it asked for a fresh worker
-    std::uint8_t hook_tries = 0;
-    std::uint8_t changed = 0;         ///< store::parts not yet taken
-    std::uint8_t flying = 0;          ///< store::parts in flight
-    std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
-
-    std::uint32_t attempts = 0;      ///< also the number of the latest attempt
-    std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
-    std::uint32_t lives = 1;
-    std::uint32_t lone_kills = 0;
-    std::uint32_t progress_seen = 0;
-    std::uint32_t chunk_seen = 0;
-    std::uint64_t hook_call = 0;                    ///< the latest
-    worker_ref holder;                              ///< of the latest attempt
-    std::shared_ptr<const std::string> holder_name; ///< of a remote one
-    moment keep_until;                              ///< somebody asked for its result to stay
-    moment assigned;
-    moment lease_end;
-    std::optional<moment> began;
-    std::uint32_t expected_ms = 0; ///< charged to the tenant for the latest attempt
-
-    shared_text output;
-    std::unique_ptr<past> past_;
-  };
-
-  /// A slot's latest worker. It stays here when gone, so that an older incarnation is recognised.
-  struct worker {
-    worker_ref ref;
-    worker_facts facts;
-    std::shared_ptr<const std::string> name; ///< of a remote one
-    bool present = false;
-    bool draining = false;
-    bool alone = false;              ///< runs a suspect
-    bool handing_over = false;       ///< a remote one: this decision gives it something
-    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
-    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
-    std::uint64_t since = 0;         ///< tick of the last change of its load
-    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                   ///< of that run
-    bool run_clean = true;           ///< every member that has ended completed
-    moment run_began;
-    run_estimate expected;   ///< of the run it is at
-    std::string changing_to; ///< asked to change its model; until it is back, or given up on
-    moment change_asked;
-    moment back_at;      ///< expected
-    moment change_until; ///< not counted on any more
-    /// Tenants, one for each attempt, for whose attempts its engine has to be started anew; each
-    /// was charged blamed_ms, and is charged the rest when the next engine is there.
-    std::vector<std::string> blamed;
-    double blamed_ms = 0;
-    moment gone_at;
-  };
-
-  /// What is here of one tenant, and what it is charged for.
-  struct tenant_jobs {
-    const std::string* name = nullptr; ///< the key in tenants_
-    order_set orders;
-    std::size_t live = 0;
-    std::size_t kept_bytes = 0;    ///< of ended jobs, without results owed to platforms
-    sorted_blocks<deadline> ended; ///< when, without the dead and the owed
-    sorted_blocks<deadline> dead;  ///< likewise
-  };
-  /// Tenants by what is kept for them of one kind; only those with any.
-  using tenant_ranks = std::set<std::pair<std::size_t, std::string_view>>;
-
-  /// A purge that goes on: what waits of the orders above `at`, up to `upto`.
-  struct purge_order {
-    std::uint64_t number = 0;
-    job_access covered;
-    std::uint64_t at = 0;
-    std::uint64_t upto = 0;
-    std::size_t removed = 0;
-    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
-  };
-
-  /// A model that engines could not load.
-  struct model_trouble {
-    std::uint32_t failures = 0; ///< in a row
-    bool broken = false;
-    moment again_at; ///< not asked for before
-    error why;
-  };
   struct waits_seen;
 
   bool ended(const record& r) const { return is_final(r.state.state()); }
@@ -510,7 +376,13 @@ class job_table {
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
   void serve_groups(moment now, effects&);
-  wait_reason serve(moment now, record&, fair_lines::group_id, effects&);
+  struct verdict {
+    wait_reason why = wait_reason::none;
+    bool of_kind = false; ///< it holds for all jobs that differ from this one in shape only
+  };
+  verdict serve(moment now, record&, fair_lines::group_id, effects&);
+  void note_wait(group_key, wait_reason, bool of_kind);
+  wait_reason noted(group_key) const;
   static bool serves(const worker&, const record&);
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
@@ -551,39 +423,9 @@ class job_table {
   std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
   job_numbers numbers_;
-  job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
-  std::unordered_map<job_id, record> jobs_;
-  std::unordered_map<std::uint64_t, record*> by_order_;
-  std::map<std::string, record*> by_key_; ///< endpoint, tenant and idempotency key
-  // Lists and purges: the orders of all jobs, and of those of one kind.
-  order_set orders_here_;
-  std::array<order_set, 6> of_state_;
-  order_set of_dead_;
-  std::unordered_map<std::string, tenant_jobs> tenants_;
-  std::unordered_map<std::string, order_set> of_model_;
-  std::unordered_map<std::string, order_set> of_endpoint_;
-  order_set origins_live_; ///< jobs of platforms that have not ended
-  order_set owed_list_;    ///< results that platforms have not accepted yet; never trimmed
-  order_set hooks_out_;    ///< deliveries that are being tried now
-  std::size_t ended_ = 0;  ///< without the dead and the owed
-  std::size_t live_bytes_ = 0;
-  made_bytes made_; ///< of the live ones, by order
-  std::size_t kept_bytes_ = 0;
-  tenant_ranks by_bytes_, by_ended_, by_dead_;
-  // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)
-  // are served in steps whose rows are durable before the next.
-  sorted_blocks<deadline> deadlines_;
-  sorted_blocks<deadline> slow_deadlines_;
-  std::vector<purge_order> purges_;
-  std::uint64_t purge_numbers_ = 0;
-  std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
-  bool step_dirty_ = false;        ///< rows of the last step are not taken yet
-  bool step_flying_ = false;       ///< or in flight
+  job_counts counts_;                  ///< in_queue, in_progress, dead and kept are computed
   std::vector<job_image> step_images_; ///< of what a purge ended in it, before it did
-  std::map<slot_id, worker> workers_;
-  std::vector<model_facts> models_;
-  std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
-  double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
+  double restart_ms_ = 1'000;          ///< what an engine takes to come back after its end, learned
 
   hook_turns hooks_;
   fair_lines lines_;
@@ -593,7 +435,8 @@ class job_table {
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
-  std::vector<placement::option> options_; ///< of one decision; kept for its memory
+  std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
+  std::vector<placement::option> options_;      ///< of one decision; kept for its memory
   std::vector<worker*> option_workers_;
   std::map<slot_id, double> reserved_ms_; ///< within one decision: promised to waiting jobs
 

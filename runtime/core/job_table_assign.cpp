@@ -23,6 +23,9 @@ constexpr double change_overdue = 10;
 constexpr milliseconds change_floor{60'000};
 /// What is to be purged is put out of the way much faster than it is ended.
 constexpr std::size_t purged_per_row = 4;
+/// Groups that one decision passes over; so many kinds of jobs that wait for a worker of their own
+/// do not make it long.
+constexpr std::size_t passed_most = 256;
 constexpr milliseconds look_again_least{1};
 /// A hand-over is one answer, made in memory: beyond so many bytes of inputs nothing is added to
 /// it.
@@ -185,6 +188,7 @@ void job_table::assign(moment now, effects& out) {
   cut_short_ = false;
   reserved_ms_.clear();
   notes_.clear();
+  kind_notes_.clear();
   if (stopping_) {
     return;
   }
@@ -207,12 +211,16 @@ void job_table::serve_groups(moment now, effects& out) {
       }
     }
   }
-  std::vector<fair_lines::group_id> passed;
+  fair_lines::passed_over passed;
   std::size_t left_out = 0;
   const auto may_serve = [](const auto& entry) { return may_be_given(entry.second); };
   while (std::any_of(workers_.begin(), workers_.end(), may_serve)) {
     const auto next = lines_.first(passed);
     if (!next) {
+      return;
+    }
+    if (passed.count == passed_most) {
+      cut_short_ = true; // each of them has said when to look again
       return;
     }
     record& r = *by_order_.at(next->order);
@@ -231,10 +239,10 @@ void job_table::serve_groups(moment now, effects& out) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
       continue;
     }
-    const auto why = serve(now, r, next->group, out);
+    const auto [why, of_kind] = serve(now, r, next->group, out);
     if (why != wait_reason::none) {
-      notes_[*next->key] = why;
-      passed.push_back(next->group);
+      note_wait(*next->key, why, of_kind);
+      lines_.pass(passed, next->group, of_kind);
     }
   }
 }
@@ -248,42 +256,60 @@ wait_reason job_table::without_options(const record& r) const {
   return busy ? wait_reason::workers_busy : wait_reason::no_worker;
 }
 
+void job_table::note_wait(group_key group, wait_reason why, bool of_kind) {
+  if (of_kind) {
+    group.shape.clear();
+  }
+  (of_kind ? kind_notes_ : notes_)[std::move(group)] = why;
+}
+
+/// Why the last decision passed over jobs of this group; none = it did not.
+wait_reason job_table::noted(group_key group) const {
+  if (const auto note = notes_.find(group); note != notes_.end()) {
+    return note->second;
+  }
+  group.shape.clear();
+  const auto note = kind_notes_.find(group);
+  return note == kind_notes_.end() ? wait_reason::none : note->second;
+}
+
 /// Gives the job out, with others of its group; or says why it waits.
-wait_reason job_table::serve(moment now, record& r, fair_lines::group_id group, effects& out) {
+job_table::verdict job_table::serve(moment now, record& r, fair_lines::group_id group,
+                                    effects& out) {
   const auto* trouble = trouble_of(r.request.model);
   if (trouble != nullptr && trouble->broken && now < trouble->again_at) {
     steps_at_ = now; // a step ends it
-    return wait_reason::model_retry;
+    return {wait_reason::model_retry, true};
   }
   fill_options(now, r);
   const auto best = placement::choose(options_, demand_of(now, r, place_of(r).group));
   if (!best && options_.empty() && trouble != nullptr && now < trouble->again_at) {
     look_again_at(trouble->again_at);
-    return wait_reason::model_retry;
+    return {wait_reason::model_retry, true};
   }
   if (!best) {
-    return options_.empty() ? without_options(r) : wait_reason::no_memory;
+    return {options_.empty() ? without_options(r) : wait_reason::no_memory, true};
   }
   const auto& option = options_[best->index];
   worker& w = *option_workers_[best->index];
   if (best->loads) {
-    return wait_for_model(now, r, best->index, out);
+    return {wait_for_model(now, r, best->index, out)};
   }
   if (!option.has_room) {
     reserved_ms_[w.ref.slot] += option.run_ms;
     look_again_at(after(now, option.free_in_ms));
-    return w.changing_to.empty() ? wait_reason::worker_reserved : wait_reason::model_loading;
+    return {w.changing_to.empty() ? wait_reason::worker_reserved : wait_reason::model_loading};
   }
   const auto size = batch_size(r, w);
   if (size > 1 && limits_.batch_delay.count() > 0) {
     const auto patience_ends = std::max(r.life_began, r.not_before) + limits_.batch_delay;
     if (now < patience_ends && lines_.waiting_in(place_of(r).group) < size) {
       look_again_at(patience_ends);
-      return wait_reason::batch_filling;
+      return {wait_reason::batch_filling};
     }
   }
   give_run(now, r, w, group, size, option.run_ms, out);
-  return wait_reason::none;
+  return {};
 }
 
 wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t index,

@@ -152,7 +152,7 @@ void job_table::audit_waiting(std::vector<std::string>& broken) const {
       return loaded && serves(w, r) && has_room(w, r);
     });
     const bool excused =
-        notes_.contains(place_of(r).group) || lines_.at_quota(r.request.policy.tenant);
+        noted(place_of(r).group) != wait_reason::none || lines_.at_quota(r.request.policy.tenant);
     expect(!room || excused, id.str(), "waits without a reason while a worker has room", broken);
   }
 }

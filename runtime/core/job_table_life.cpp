@@ -11,23 +11,6 @@ namespace {
 using std::chrono::duration_cast;
 
 constexpr moment never = moment::max();
-/// What a restart is charged at most: a slot may have been drained meanwhile.
-constexpr double restart_most_ms = 60'000;
-constexpr double restart_weight = 0.25; ///< of the latest one in what is expected
-
-/// The engine ended by itself, so what ran in it may be why.
-bool blames_job(errc code) {
-  return code == errc::engine_crash || code == errc::engine_hang || code == errc::engine_protocol;
-}
-
-/// base, 2 base, 4 base … up to max.
-milliseconds backoff(const job_limits& limits, std::uint32_t attempts) {
-  auto pause = limits.retry_base;
-  for (std::uint32_t i = 1; i < attempts && pause < limits.retry_max; ++i) {
-    pause *= 2;
-  }
-  return std::min(pause, limits.retry_max);
-}
 
 } // namespace
 
@@ -359,94 +342,6 @@ void job_table::revoke_current(record& r, effects& out) {
   const attempt_ref attempt{*r.id, r.attempts};
   if (w != nullptr && w->holds.contains(attempt)) {
     out.emplace_back(revoke{r.holder, attempt});
-  }
-}
-
-void job_table::lose(moment now, record& r, const error& why, effects& out, bool free_of_charge) {
-  drop_attempt_traces(r);
-  r.free_attempts += free_of_charge ? 1 : 0;
-  const auto last = "attempt " + std::to_string(r.attempts) + ": " + why.str();
-  if (!free_of_charge && r.lone_kills >= limits_.lone_kills_max) {
-    end(now, r, job_state::FAILED, cause::poisoned, error{errc::poison, last}, out, why);
-  } else if (attempts_of_life(r) >= limits_.max_attempts) {
-    end(now, r, job_state::FAILED, cause::attempts_exhausted, error{errc::max_attempts, last}, out,
-        why);
-  } else {
-    move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
-    settle_attempt(now, r, why, !free_of_charge);
-    spare(r);
-    r.not_before = free_of_charge ? now : now + backoff(limits_, attempts_of_life(r));
-    queue_up(now, r);
-    std::get<moved>(out.back()).view = view_of(r);
-  }
-}
-
-void job_table::drop_attempt_traces(record& r) {
-  r.refresh = false;
-  set_output(r, {});
-  discard_chunks(r);
-  account(r);
-}
-
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
-                            bool from_outside) {
-  std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
-  for (const auto& attempt : w.holds) {
-    if (record* r = current(w.ref, attempt)) {
-      mine.emplace(r->order, r);
-    }
-  }
-  if (blames_job(why.code) && !from_outside) {
-    for (const auto& attempt : w.holds) { // also one that was revoked and did not end
-      if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
-        w.blamed.push_back(entry->second.request.policy.tenant);
-      }
-    }
-    for (const auto& [order, r] : mine) {
-      r->lone_kills += w.holds.size() == 1 ? 1 : 0;
-      r->suspect = true;
-    }
-  }
-  blame(now, w);
-  w.present = false;
-  w.holds.clear();
-  w.alone = false;
-  w.batch_size = 0;
-  // What is not the job's fault costs it no attempt.
-  const bool free_of_charge = why.code == errc::unavailable;
-  for (const auto& [order, r] : mine) {
-    lose(now, *r, why, out, free_of_charge);
-  }
-}
-
-// ---- what a lost engine costs
-// ---------------------------------------------------------------------
-
-/// Until the next engine is there, what it will have cost is guessed; so the next turn is another
-/// tenant's already now.
-void job_table::blame(moment now, worker& w) {
-  if (w.blamed.empty()) {
-    return;
-  }
-  w.gone_at = now;
-  w.blamed_ms = restart_ms_ / static_cast<double>(w.blamed.size());
-  for (const auto& tenant : w.blamed) {
-    lines_.charge_also(tenant, w.blamed_ms);
-  }
-}
-
-/// The next engine is there.
-void job_table::settle_blame(moment now, const worker& before) {
-  if (before.blamed.empty() || before.present) {
-    return;
-  }
-  const auto took =
-      std::clamp(std::chrono::duration<double, std::milli>(now - before.gone_at).count(), 0.0,
-                 restart_most_ms);
-  restart_ms_ += (took - restart_ms_) * restart_weight;
-  const auto rest = took / static_cast<double>(before.blamed.size()) - before.blamed_ms;
-  for (const auto& tenant : before.blamed) {
-    lines_.charge_also(tenant, rest);
   }
 }
 

@@ -55,9 +55,8 @@ wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const 
   if (lines_.at_quota(r.request.policy.tenant)) {
     return wait_reason::quota;
   }
-  const auto note = notes_.find(place_of(r).group);
-  if (note != notes_.end()) {
-    return note->second;
+  if (const auto why = noted(place_of(r).group); why != wait_reason::none) {
+    return why;
   }
   if (seen.loading.contains(r.request.model)) {
     return wait_reason::model_loading;
@@ -111,6 +110,7 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   }
   const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
   const auto& among = shortest(filter);
+  out.jobs.reserve(std::min(limit, among.size()));
   const auto seen = look_at_workers();
   auto at = filter.after == 0 ? std::numeric_limits<std::uint64_t>::max() : filter.after;
   for (std::size_t looked = 0;; ++looked) {

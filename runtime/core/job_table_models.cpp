@@ -56,7 +56,7 @@ result<void> job_table::may_run(const std::string& model, moment now) const {
   }
   const auto* trouble = trouble_of(model);
   if (trouble != nullptr && trouble->broken && now < trouble->again_at) {
-    return fail(errc::model_unavailable, trouble->why.str());
+    return fail(trouble->why);
   }
   return {};
 }
@@ -127,7 +127,10 @@ void job_table::wish_failed(moment now, const std::string& model, const error& w
   const auto first = trouble.broken ? broken_first : retry_first;
   const auto before = trouble.broken && !certain(why.code) ? failures_most : 1;
   trouble.again_at = now + doubled(first, trouble.failures - std::min(trouble.failures, before));
-  trouble.why = {why.code, model + ": " + why.text.substr(0, why_most)};
+  trouble.why = {errc::model_unavailable, why.text.substr(0, why_most)};
+  if (trouble.why.text.find(model) == std::string::npos) {
+    trouble.why.text = model + ": " + (why.text.empty() ? why.str() : trouble.why.text);
+  }
   if (trouble.broken) {
     steps_at_ = now;
   } else {

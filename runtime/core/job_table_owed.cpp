@@ -81,7 +81,7 @@ void job_table::begin_try(moment now, record& r) {
 }
 
 void job_table::begin_hooks(moment now, effects& out) {
-  while (const auto turn = hooks_.next()) {
+  while (const auto turn = hooks_.next(now)) {
     record& r = *by_order_.at(turn->order);
     r.hook_waits = false;
     r.hook_call = turn->call;
@@ -142,7 +142,7 @@ std::uint64_t job_table::hook_call(const job_id& id) const {
 
 effects job_table::notified(moment now, const job_id& id, std::uint64_t call, hook_answer how) {
   effects out;
-  hooks_.ended(call); // also of a job that is forgotten, or has begun a new life
+  hooks_.ended(call, now); // also of a job that is forgotten, or has begun a new life
   const auto entry = jobs_.find(id);
   if (entry != jobs_.end() && entry->second.hook_out && !entry->second.owed &&
       entry->second.hook_call == call) {

@@ -134,8 +134,7 @@ std::size_t job_table::step_broken_models(moment now, std::size_t most, effects&
         steps_at_ = now;
         break;
       }
-      end(now, *by_order_.at(next->order), job_state::FAILED, cause::load_failed,
-          error{errc::model_unavailable, trouble.why.str()}, out);
+      end(now, *by_order_.at(next->order), job_state::FAILED, cause::load_failed, trouble.why, out);
       ++ended_now;
     }
   }

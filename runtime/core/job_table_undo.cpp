@@ -28,7 +28,7 @@ void job_table::take_out(record& r, bool unsent) {
     numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
     if (r.hook_out && !r.owed) {
-      hooks_.ended(r.hook_call); // which was never made
+      hooks_.unmade(r.hook_call);
     }
     break;
   }

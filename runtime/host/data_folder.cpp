@@ -18,9 +18,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Of a folder only we may enter, what is inside need not be looked at.
+/// Of a folder only we may enter, what is inside need not be looked at. Nor is the keys file here:
+/// one that others may have read or written is refused (runtime/access/key_file), since a new mode
+/// does not undo that.
 constexpr auto inside =
-    std::to_array<const char*>({"lock", "keys", "run", "store", "store/jobs.sqlite",
+    std::to_array<const char*>({"lock", "run", "store", "store/jobs.sqlite",
                                 "store/jobs.sqlite-wal", "store/jobs.sqlite-shm", "store/blobs"});
 
 std::string octal(mode_t mode) {

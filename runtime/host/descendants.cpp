@@ -75,7 +75,7 @@ bool was_left_by(pid_t orphan, const process_facts& facts, pid_t child, const st
   }
   // It has given up everything that it had from its engine.
   const auto began = facts_of(child);
-  return !strangers_come && began && facts.start > began->start &&
+  return !strangers_come && began && facts.start >= began->start &&
          !own_children::list().any_older(facts.start, child);
 }
 
@@ -178,12 +178,14 @@ void reap_strangers() {
   }
 }
 
-std::size_t kill_left_behind(pid_t child, const std::string& mark) {
-  const system_time time;
-  const auto deadline = time.now() + patience;
-  std::size_t killed = 0;
-  for (;;) {
-    std::set<pid_t> left;
+namespace {
+
+/// What was left by this child and has come to us, with all that is below it.
+std::vector<known_process> left_by(pid_t child, const std::string& mark) {
+  std::set<pid_t> left;
+  {
+    // A child that is being started is not on the list yet, and has no mark.
+    const std::lock_guard guard{own_children::list().starting()};
     for (const auto orphan : children_of(::getpid())) {
       const auto facts = facts_of(orphan);
       if (facts && !facts->ended() && !own_children::list().has(orphan) &&
@@ -191,13 +193,24 @@ std::size_t kill_left_behind(pid_t child, const std::string& mark) {
         add_with_descendants(orphan, left); // before any is killed: then they lose their parents
       }
     }
-    std::vector<known_process> doomed;
-    for (const auto pid : left) {
-      if (const auto start = start_time_of(pid)) {
-        doomed.emplace_back(pid, *start);
-      }
+  }
+  std::vector<known_process> out;
+  for (const auto pid : left) {
+    if (const auto start = start_time_of(pid)) {
+      out.emplace_back(pid, *start);
     }
-    const auto now = kill_all(doomed, deadline);
+  }
+  return out;
+}
+
+} // namespace
+
+std::size_t kill_left_behind(pid_t child, const std::string& mark) {
+  const system_time time;
+  const auto deadline = time.now() + patience;
+  std::size_t killed = 0;
+  for (;;) {
+    const auto now = kill_all(left_by(child, mark), deadline);
     killed += now;
     if (now == 0 || time.now() >= deadline) {
       return killed;

@@ -36,7 +36,13 @@ void send(int socket, message m) {
 void kill_rest(const child_mark& runtime, const std::map<pid_t, std::uint64_t>& children) {
   const auto of_a_child = [&](pid_t leader, const process_facts& facts) {
     const auto found = children.find(leader);
-    return found != children.end() && facts.start >= found->second;
+    if (found == children.end() || facts.start < found->second) {
+      return false;
+    }
+    // While a group lives the system gives its number to nobody else: a process that has it and
+    // began later means that the group is gone.
+    const auto now = facts_of(leader);
+    return !now || now->start == found->second;
   };
   kill_wherever([&](pid_t pid, const process_facts& facts) {
     if (of_a_child(facts.session, facts) || of_a_child(facts.group, facts)) {

@@ -3,7 +3,6 @@
 #include <csignal>
 #include <cstring>
 #include <exception>
-#include <malloc.h>
 #include <new>
 #include <unistd.h>
 
@@ -12,7 +11,6 @@ namespace tayfa {
 namespace {
 
 constexpr int internal_failure = 70;
-constexpr int large_bytes = 512 * 1024;
 
 void say(const char* text) noexcept {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
@@ -50,11 +48,6 @@ void end_with_last_words() {
   struct sigaction act {};
   act.sa_handler = aborted;
   ::sigaction(SIGABRT, &act, nullptr);
-}
-
-void return_large_memory() {
-  ::mallopt(M_MMAP_THRESHOLD, large_bytes);
-  ::mallopt(M_TRIM_THRESHOLD, large_bytes);
 }
 
 } // namespace tayfa

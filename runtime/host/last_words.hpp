@@ -8,8 +8,4 @@ namespace tayfa {
 
 /// For the whole process; to be called first in main().
 void end_with_last_words();
-/// Memory for large texts comes from the system directly and goes back to it when they are let go;
-/// the C library would otherwise keep what has been freed for ever once it was large.
-void return_large_memory();
-
 } // namespace tayfa

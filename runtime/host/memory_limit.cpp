@@ -1,9 +1,12 @@
 #include "runtime/host/memory_limit.hpp"
 
 #include <algorithm>
+#include <cstddef>
+#include <dlfcn.h>
 #include <fstream>
 #include <initializer_list>
 #include <limits>
+#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +14,7 @@ namespace tayfa {
 
 namespace {
 
+constexpr std::size_t worth_returning = std::size_t{32} << 20;
 constexpr auto unbounded = std::numeric_limits<std::uint64_t>::max();
 
 /// "max", a missing file and nonsense are no bound.
@@ -38,6 +42,17 @@ std::uint64_t memory_limit() {
     least = std::min(least, number_in(path));
   }
   return least;
+}
+
+void return_free_memory() {
+  // Of the allocator that is preloaded in the image, if it is there.
+  if (auto* const found = ::dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory")) {
+    reinterpret_cast<void (*)()>(found)();
+    return;
+  }
+  if (::mallinfo2().fordblks > worth_returning) {
+    ::malloc_trim(0);
+  }
 }
 
 } // namespace tayfa

@@ -1,5 +1,6 @@
 #include "runtime/host/process_probe.hpp"
 
+#include "runtime/host/engine_host.hpp"
 #include "runtime/host/fitness.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/world/clock.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
+constexpr int tries_max = 3; ///< of a check that somebody else has killed
 constexpr std::size_t errors_at_end = std::size_t{1} << 20;
 
 fitness_report broken_check(std::string value, std::string advice, milliseconds took) {
@@ -140,6 +142,16 @@ void process_probe::run(const std::string& engine, std::function<void(fitness_re
 }
 
 fitness_report process_probe::check(const std::string& engine) {
+  for (int tries = 1;; ++tries) {
+    auto [report, killed] = check_once(engine);
+    if (!killed || tries == tries_max) {
+      return report;
+    }
+    log_.warn("check_killed", {{"tries", tries}});
+  }
+}
+
+process_probe::outcome process_probe::check_once(const std::string& engine) {
   const auto begun = time_.now();
   spawn_request request;
   request.arguments = {options_.program, "--check",  "--engine",
@@ -148,8 +160,8 @@ fitness_report process_probe::check(const std::string& engine) {
   request.passed = options_.passed;
   auto child = spawn(request);
   if (!child) {
-    return broken_check("could not be started: " + child.error().text,
-                        "see engine.program in the configuration", milliseconds{0});
+    return {broken_check("could not be started: " + child.error().text,
+                         "see engine.program in the configuration", milliseconds{0})};
   }
   output_log errors{log_, worker_ref{}, child->pid};
   follower f{*child, errors, closing_.get(), time_};
@@ -166,21 +178,24 @@ fitness_report process_probe::check(const std::string& engine) {
   switch (how) {
   case ending::exited: break;
   case ending::out_of_time:
-    return broken_check("did not end within " + std::to_string(options_.budget.count()) + " ms",
-                        "the driver or the device hangs", took);
-  case ending::out_of_bounds: return broken_check("printed too much", "", took);
-  case ending::closing: return broken_check("was stopped", "the runtime is stopping", took);
+    return {broken_check("did not end within " + std::to_string(options_.budget.count()) + " ms",
+                         "the driver or the device hangs", took)};
+  case ending::out_of_bounds: return {broken_check("printed too much", "", took)};
+  case ending::closing: return {broken_check("was stopped", "the runtime is stopping", took)};
   }
+  const bool killed =
+      end.signal != 0 && killed_from_outside({{}, true, end.code, end.signal, {}, false});
   auto report = parse_fitness(f.text);
   if (!report) {
-    return broken_check(end.text + "; " + report.error().text, "see engine_output in the log",
-                        took);
+    return {
+        broken_check(end.text + "; " + report.error().text, "see engine_output in the log", took),
+        killed};
   }
   if (end.signal != 0 || end.code != static_cast<int>(report->verdict)) {
     add_row(*report, {"check", fitness::unfit, "ended with " + end.text + " after its report",
                       "see engine_output in the log", static_cast<std::uint32_t>(took.count())});
   }
-  return *report;
+  return {*report, killed};
 }
 
 } // namespace tayfa

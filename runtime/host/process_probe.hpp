@@ -42,7 +42,13 @@ class process_probe final : public machine_probe {
   void run(const std::string& engine, std::function<void(fitness_report)> done) override;
 
  private:
+  /// A check that somebody else has killed says nothing of the machine: it is made again.
   fitness_report check(const std::string& engine);
+  struct outcome {
+    fitness_report report;
+    bool killed = false; ///< from outside
+  };
+  outcome check_once(const std::string& engine);
 
   probe_options options_;
   event_log& log_;

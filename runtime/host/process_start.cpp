@@ -4,6 +4,7 @@
 #include <csignal>
 #include <fcntl.h>
 #include <fstream>
+#include <malloc.h>
 #include <mutex>
 #include <new>
 #include <string>
@@ -87,41 +88,58 @@ void open_standard_descriptors() {
   }
 }
 
-result<void> try_threads(std::size_t count) {
+namespace {
+
+bool has_room(std::size_t bytes) {
+  if (bytes == 0) {
+    return true;
+  }
+  void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (room == MAP_FAILED) {
+    return false;
+  }
+  ::munmap(room, bytes);
+  return true;
+}
+
+} // namespace
+
+result<void> try_threads(std::size_t count, std::size_t bytes) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before); // signals are not for these
   std::size_t made = 0;
-  bool enough = true;
+  bool room = false;
   {
     waiting_threads threads;
     try {
       threads.add(count);
-    } catch (const std::system_error&) {
-      enough = false;
+    } catch (const std::system_error&) { // the number says it
     } catch (const std::bad_alloc&) {
-      enough = false;
     }
     made = threads.size();
+    room = has_room(bytes);
   }
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  if (!enough) {
+  if (made < count) {
     return fail(errc::unavailable, "too few threads: " + std::to_string(made) + " of " +
                                        std::to_string(count) + " could be made; " + limits_text());
+  }
+  if (!room) {
+    return fail(errc::unavailable, "too little memory: " + std::to_string(bytes >> 20) +
+                                       " MiB could not be had beside " + std::to_string(count) +
+                                       " threads; " + limits_text());
   }
   return {};
 }
 
-result<void> try_memory(std::size_t bytes) {
-  void* const room = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (room == MAP_FAILED) {
-    return fail(errc::unavailable, "too little memory: " + std::to_string(bytes >> 20) +
-                                       " MiB could not be had; " + limits_text());
+void spare_address_space() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    ::mallopt(M_ARENA_MAX, 1);
   }
-  ::munmap(room, bytes);
-  return {};
 }
 
 } // namespace tayfa

@@ -1,10 +1,10 @@
 // Starting a child process and learning of its end: the one way in which Tayfa makes processes.
 //
 // A child gets: /dev/null as stdin, pipes as stdout and stderr, nothing else open, a session and a
-// process group of its own, no blocked signals and default handlers, of our environment only what is on the list of
-// child_environment.hpp, and a mark that says whose child it is. Its end is read from a pidfd, so
-// no pid is ever signalled after it may belong to somebody else. What it leaves behind ends with it
-// (descendants.hpp).
+// process group of its own, no blocked signals and default handlers, of our environment only what
+// is on the list of child_environment.hpp, and a mark that says whose child it is. Its end is read
+// from a pidfd, so no pid is ever signalled after it may belong to somebody else. What it leaves
+// behind ends with it (descendants.hpp).
 #pragma once
 
 #include "messages/error.hpp"

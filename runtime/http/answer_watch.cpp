@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t counted_least = 16 * 1024;
 /// Looks without progress after which a place is taken away when others want it.
 constexpr unsigned pressed_looks = 10;
+/// Looks at nobody after which it is quiet.
+constexpr unsigned looks_until_quiet = 20;
 
 } // namespace
 
@@ -39,7 +41,12 @@ void answer_watch::add(const std::shared_ptr<http_connection>& client) {
     return;
   }
   watched_.push_back(client);
-  if (watched_.size() == 1) {
+  something_went();
+}
+
+void answer_watch::something_went() {
+  quiet_looks_ = 0;
+  if (!runs_) {
     arm();
   }
 }
@@ -65,6 +72,7 @@ void answer_watch::make_room() {
 }
 
 void answer_watch::arm() {
+  runs_ = false; // should there be no memory for the next look
   timer_.expires_after(period);
   timer_.async_wait([this](boost::system::error_code cancelled) {
     if (cancelled) {
@@ -75,10 +83,17 @@ void answer_watch::arm() {
     } catch (const std::exception&) {
       // No memory for a look; the next one may have it.
     }
-    if (!watched_.empty()) {
+    quiet_looks_ = watched_.empty() ? quiet_looks_ + 1 : 0;
+    if (quiet_looks_ < looks_until_quiet) {
       arm();
+      return;
+    }
+    runs_ = false;
+    if (quiet_) {
+      quiet_();
     }
   });
+  runs_ = true;
 }
 
 } // namespace tayfa

@@ -2,7 +2,8 @@
 // takes them, and whether it has acknowledged them. Also the places of those answers in the budget.
 // Owned by http_core, on its thread.
 //
-// What always holds: the timer runs exactly while somebody is watched.
+// What always holds: the timer runs while somebody is watched, and until it has been quiet for two
+// seconds after that.
 #pragma once
 
 #include "runtime/api/call.hpp"
@@ -10,8 +11,10 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace tayfa {
@@ -25,12 +28,15 @@ std::optional<answer_place> place_for(byte_budget&, const api::response&);
 
 class answer_watch {
  public:
-  explicit answer_watch(boost::asio::io_context& io) : timer_(io) {}
+  answer_watch(boost::asio::io_context& io, std::function<void()> quiet)
+      : timer_(io), quiet_(std::move(quiet)) {}
 
   static constexpr std::chrono::milliseconds period{100};
 
   void add(const std::shared_ptr<http_connection>&);
   void remove(const http_connection&);
+  /// Something large has gone: quiet is to be noticed, although nobody was watched.
+  void something_went();
   /// Somebody found no room: who has taken nothing for a second gives up its place.
   void make_room();
 
@@ -39,6 +45,9 @@ class answer_watch {
   void arm();
 
   boost::asio::steady_timer timer_;
+  std::function<void()> quiet_;
+  bool runs_ = false;
+  unsigned quiet_looks_ = 0;
   std::vector<std::shared_ptr<http_connection>> watched_;
 };
 

@@ -15,6 +15,7 @@ namespace {
 constexpr std::size_t small_read = 4 * 1024;
 constexpr std::size_t large_read = 64 * 1024;
 constexpr std::size_t pending_max = 64 * 1024;
+constexpr std::size_t large_body = std::size_t{1} << 20;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
@@ -326,6 +327,9 @@ void http_connection::refuse_large(std::string text) {
 }
 
 void http_connection::release_body() {
+  if (reserved_ >= large_body) {
+    core_.watch.something_went();
+  }
   core_.release(std::exchange(reserved_, 0));
   parser_.reset();
 }

@@ -230,7 +230,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   // Declared last, so destroyed first: handlers that still wait in it own connections, which refer
   // to the members above.
   boost::asio::io_context io{1};
-  answer_watch watch{io};
+  answer_watch watch{io, options.quiet};
 
  private:
   http_listener door_ = listener(false);

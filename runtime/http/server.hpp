@@ -62,6 +62,9 @@ struct http_options {
   const time_source* time = nullptr;
   /// Called on the server's thread after each answer was chosen, with its status. Must not block.
   std::function<void(unsigned status)> answered;
+  /// Called on the server's thread when the last large body or answer has been gone for two
+  /// seconds.
+  std::function<void()> quiet;
   /// Called on the server's thread when something outside of any request goes wrong (no descriptors
   /// left).
   std::function<void(const error&)> trouble;

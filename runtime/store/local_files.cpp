@@ -24,8 +24,7 @@ bool is_short(int number) {
 
 tl::unexpected<error> failed(std::string_view what, const std::string& path, int number) {
   // A shortage of descriptors or memory passes like one of space, and costs nothing accepted.
-  const bool full =
-      number == ENOSPC || number == EDQUOT || number == EFBIG || is_short(number);
+  const bool full = number == ENOSPC || number == EDQUOT || number == EFBIG || is_short(number);
   const auto code = full ? errc::storage_full : number == ENOENT ? errc::not_found : errc::io_error;
   return fail(code, std::string{what} + " " + path + ": " +
                         std::error_code(number, std::generic_category()).message());

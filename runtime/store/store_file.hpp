@@ -75,6 +75,7 @@ class store_file {
   /// What an earlier release has made becomes such that it gives space back.
   result<bool> make_shrinkable(std::int64_t used_max);
   result<bool> give_back();
+  result<void> shorten();
   result<void> check_mark() const;
   result<void> begin_work(const std::string& path);
   result<void> keep_names();
@@ -115,6 +116,7 @@ class store_file {
   std::size_t log_pages_ = 0;     ///< in the write-ahead log since the last whole checkpoint
   std::size_t checkpoint_at_ = 0; ///< log_pages_ that call for one
   bool shrinkable_ = false;       ///< SQLite's auto_vacuum is incremental
+  bool gave_back_ = false;        ///< pages, which the file still has
   std::uint64_t rested_at_ = 0;   ///< commits_ for which everything that can wait was done
   std::optional<error> refusal_;  ///< set: nothing more is done
 };

@@ -12,7 +12,7 @@ constexpr std::int64_t small_step_pages = 32; ///< while the disk is full
 constexpr std::int64_t step_pages = 512;      ///< that one step gives back: 2 MiB
 constexpr std::int64_t spare_pages = 256;     ///< that stay for the jobs to come,
 constexpr std::int64_t spare_part = 8;        ///< or such a part of what is in use
-constexpr std::size_t log_pages_left = 256;   ///< a log up to this length stays as it is
+constexpr std::size_t log_page_bytes = 4096 + 24;
 constexpr std::int64_t rewrite_at_once = rewrite_max / 4; ///< while jobs may come
 
 } // namespace
@@ -61,6 +61,24 @@ result<bool> store_file::give_back() {
   return true;
 }
 
+/// The file ends earlier once the log is moved into it. The log itself stays as long as it usually
+/// gets, since its space is used again; a longer one, and any on a full disk, is cut.
+result<void> store_file::shorten() {
+  const auto log = files_.size(options_.folder + "/" + file_name + "-wal");
+  const auto usual = (options_.checkpoint_pages + options_.checkpoint_pages / 4) * log_page_bytes;
+  const bool cuts = log && *log > 0 && (*log > usual || !reserve_.whole());
+  if (!cuts && !gave_back_) {
+    return {};
+  }
+  const auto left = checkpoint(cuts ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE);
+  if (!left) {
+    return fail(left.error());
+  }
+  log_pages_ = *left == 0 ? 0 : log_pages_;
+  gave_back_ = false;
+  return {};
+}
+
 bool store_file::rest() {
   if (refusal_ || !sql_ || !keep_names()) {
     return false;
@@ -71,6 +89,9 @@ bool store_file::rest() {
     return false;
   }
   auto more = give_back();
+  if (!more && more.error().code == errc::storage_full && make_room()) {
+    more = give_back(); // into the log's space, which is free again
+  }
   if (!more && more.error().code == errc::storage_full && reserve_.held() > reserve_.wanted() / 2 &&
       reserve_.give()) {
     more = give_back(); // it needs some space itself, and brings more
@@ -80,16 +101,13 @@ bool store_file::rest() {
     return false;
   }
   if (more && *more) {
+    gave_back_ = true;
     return true;
   }
   rested_at_ = more ? commits_ : rested_at_; // else it is tried again
-  if (log_pages_ > log_pages_left) {
-    const auto left = checkpoint(SQLITE_CHECKPOINT_TRUNCATE);
-    if (!left && left.error().code != errc::storage_full) {
-      refuse(left.error());
-      return false;
-    }
-    log_pages_ = left ? 0 : log_pages_;
+  if (auto done = shorten(); !done && done.error().code != errc::storage_full) {
+    refuse(done.error());
+    return false;
   }
   mark_.flush();
   return false;

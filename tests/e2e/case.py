@@ -111,7 +111,8 @@ class Case(unittest.TestCase):
             with contextlib.closing(sqlite3.connect(pathlib.Path(copy) / "jobs.sqlite")) as found:
                 self.assertEqual(found.execute("PRAGMA integrity_check").fetchall(), [("ok",)])
         rest = [path.name for path in store.rglob("*") if path.is_file()]
-        unfinished = [x for x in rest if not re.fullmatch(r"jobs\.sqlite(-wal|-shm)?|[0-9a-f]+", x)]
+        known = r"jobs\.sqlite(-wal|-shm)?|jobs\.mark|reserve|[0-9a-f]+"
+        unfinished = [x for x in rest if not re.fullmatch(known, x)]
         self.assertEqual(unfinished, [])
 
     def eventually(self, true, what, timeout=60.0):

@@ -153,6 +153,7 @@ class Case(case.Case):
         return started
 
     def dead_job(self, pod):
-        job = pod.run({"mock_crash": True})
+        # Not at once: what the engine says of the beginning must have left it when it dies.
+        job = pod.run({"mock_crash": True, "mock_delay": 0.2})
         pod.wait_job(job, "FAILED")
         return job

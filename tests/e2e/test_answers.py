@@ -104,7 +104,11 @@ class deaf(Case):
                 refused += 1
                 self.assertIn(b"X-Tayfa-Job: sync-", head)
         self.assertGreater(refused, 0)
-        self.assertLess(resident(pod) - before, 64 * MIB + 130 * MIB)
+        # Beside the answers: what the allocator keeps of 16 inputs and outputs that have gone.
+        self.assertLess(resident(pod) - before, (64 + 2 * 16 * 9) * MIB)
+        self.eventually(
+            lambda: resident(pod) - before < 64 * MIB, "the memory of cut off readers comes back"
+        )
 
     def test_a_small_address_space_is_enough(self):
         limit = 2048 * MIB
@@ -212,15 +216,20 @@ class chunks(Case):
             pod.post("/run", {"input": {"n": i}, "policy": {"tenant": tenant}}).body["id"]
             for i, tenant in enumerate(("greedy", "greedy", "greedy", "modest"))
         ]
+        workers = {}  # tenants take turns, so any of them may be next
         for i, _ in enumerate(jobs):
-            self.assertEqual(pod.get(f"/job-take/w{i}").body["id"], jobs[i])
-        path = "/job-stream/w{}/{}"
-        self.assertEqual(pod.post(path.format(3, jobs[3]), {"output": "mine"}).status, 200)
+            workers[pod.get(f"/job-take/w{i}").body["id"]] = f"w{i}"
+        self.assertEqual(set(workers), set(jobs))
+
+        def bring(job, output):
+            answer = pod.post(f"/job-stream/{workers[job]}/{job}", {"output": output})
+            self.assertEqual(answer.status, 200)
+
+        bring(jobs[3], "mine")
         before = resident(pod)
         for n in range(20):
             for i in range(3):
-                chunk = {"output": f"{n:02}" + "y" * 900_000}
-                self.assertEqual(pod.post(path.format(i, jobs[i]), chunk).status, 200)
+                bring(jobs[i], f"{n:02}" + "y" * 900_000)
         self.assertLess(resident(pod) - before, bound + 40 * MIB)
         dropped = 0
         for job in jobs[:3]:
@@ -232,7 +241,7 @@ class chunks(Case):
             self.assertEqual(len(answer["stream"]) + answer["droppedChunks"], 20)
             dropped += answer["droppedChunks"]
         self.assertEqual(self.outputs(pod, jobs[3]), ["mine"])
-        self.assertEqual(pod.detail(jobs[3])["droppedChunks"], 0)
+        self.assertNotIn("droppedChunks", pod.detail(jobs[3]))
         metrics = pod.get("/metrics").body
         text = metrics if isinstance(metrics, str) else metrics.decode()
         self.assertIn(f"tayfa_chunks_dropped_total {dropped}", text)

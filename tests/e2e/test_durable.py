@@ -243,7 +243,9 @@ class large_texts(Case):
         file = pod.data / "store/blobs" / mine
         file.write_bytes(file.read_bytes()[:-9] + b"tampered\"")
         answer = pod.get(f"/status/{job}")
-        self.assertEqual((answer.status, answer.body["error"]["code"]), (500, "store_corrupt"))
+        self.assertEqual((answer.status, answer.body["status"]), (500, "FAILED"))
+        self.assertIn("store_corrupt", answer.body["error"])
+        self.assertNotIn("output", answer.body)
         self.assertNotIn(str(pod.data), json.dumps(answer.body))
         self.assertEqual(pod.post("/runsync", {"input": {"mock_return": 3}}).body["output"], 3)
 

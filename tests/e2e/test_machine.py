@@ -133,7 +133,7 @@ class modes(MachineCase):
         pod = self.start(data=data)
         self.assert_exit(pod, BAD_CONFIG)
         self.assertIn("pod.allow_shared_data", pod.tail())
-        allowed = self.ready("--pod.allow_shared_data", "true", data=data)
+        allowed = self.ready("--pod.allow_shared_data", data=data)
         allowed.wait_for("data_folder")
         self.assert_stops(allowed)
 
@@ -246,7 +246,7 @@ class threads_and_memory(MachineCase):
         for limit in (1, 2, 3, 5, 8, 9, 10, 12, 14, 16, 18, 20, 24):
             identity = f"setpriv --reuid {STRANGER} --regid {STRANGER} --clear-groups"
             pod = self.start(
-                data=data, wrapper=["sh", "-c", f'ulimit -u {limit}; exec {identity} "$@"', "sh"]
+                data=data, wrapper=["bash", "-c", f'ulimit -u {limit} && exec {identity} "$@"', "bash"]
             )
             code = pod.wait_exit() if limit < 20 else self.code_or_ready(pod)
             with self.subTest(limit=limit):
@@ -265,7 +265,7 @@ class threads_and_memory(MachineCase):
         return pod.wait_exit()
 
     def test_too_little_memory_is_an_exit_code_and_a_sentence(self):
-        for mib in (60, 100, 150, 200, 300, 500, 1_000):
+        for mib in (60, 100, 150, 200, 300, 350, 400, 450, 500, 600, 1_000):
             with self.subTest(mib=mib):
                 pod = self.start_limited(f"ulimit -v {mib * 1024}")
                 code = self.code_or_ready(pod)

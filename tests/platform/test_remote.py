@@ -130,7 +130,7 @@ class sdk_workers(RemoteCase):
     def test_several_at_once_some_killed(self):
         pod = self.queue()
         crew = [self.worker(pod, f"w{i}", concurrency=4) for i in range(5)]
-        jobs = self.run_numbers(pod, 60, 0.3)
+        jobs = self.run_numbers(pod, 40, 1.5)  # longer than it takes to see one start
         for victim in crew[:2]:
             self.eventually(lambda w=victim: "Started." in w.log, "a job in the victim's hands")
             victim.kill_all()

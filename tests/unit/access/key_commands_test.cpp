@@ -71,7 +71,8 @@ TEST_F(key_commands, a_key_that_is_removed_is_gone) {
   make({.name = "alice"});
   make({.name = "bob"});
   EXPECT_EQ(remove("alice").code, 0);
-  EXPECT_EQ(list().out, "NAME  SCOPES  TENANT  ENDPOINTS  WORKER\nbob   client  any     all        any\n");
+  EXPECT_EQ(list().out,
+            "NAME  SCOPES  TENANT  ENDPOINTS  WORKER\nbob   client  any     all        any\n");
   const auto again = remove("alice");
   EXPECT_EQ(again.code, key_exit::no_such_key);
   EXPECT_EQ(again.err, "tayfa key: no key is named alice\n");

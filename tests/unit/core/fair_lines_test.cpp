@@ -91,6 +91,53 @@ TEST(fair_lines, a_passed_group_is_left_out_and_its_tenant_is_not) {
   EXPECT_FALSE(lines.first({m->group, n->group}));
 }
 
+TEST(fair_lines, groups_that_differ_in_shape_only_are_passed_over_together) {
+  fair_lines lines({}, {});
+  for (std::uint64_t i = 1; i <= 40; ++i) {
+    lines.add(
+        job("a", i % 2 == 0 ? "m" : "n", i, static_cast<int>(i), "shape" + std::to_string(i)));
+  }
+  lines.add(job("a", "m", 50, 50, "shape2", true));
+  fair_lines::passed_over passed;
+  EXPECT_EQ(lines.first(passed)->order, 1U);
+  lines.pass(passed, lines.first(passed)->group, true);
+  EXPECT_EQ(lines.first(passed)->order, 2U) << "of the other model";
+  lines.pass(passed, lines.first(passed)->group, true);
+  EXPECT_EQ(lines.first(passed)->order, 50U) << "one that must not share an engine is another kind";
+  lines.pass(passed, lines.first(passed)->group, false);
+  EXPECT_FALSE(lines.first(passed));
+  lines.remove(job("a", "m", 2, 2, "shape2"));
+  lines.add(job("b", "o", 60)); // whatever number its group and kind have
+  EXPECT_EQ(lines.first({})->order, 1U);
+}
+
+TEST(fair_lines, what_a_run_costs_besides_counts_and_can_be_corrected) {
+  fair_lines lines({}, {});
+  for (std::uint64_t i = 1; i <= 9; ++i) {
+    lines.add(job("a", "m", i));
+    lines.add(job("b", "m", 10 + i));
+  }
+  const auto turns = [&](int n) {
+    std::string order;
+    for (int i = 0; i < n; ++i) {
+      const auto next = lines.first({});
+      const std::string name = *next->tenant;
+      order += name;
+      lines.remove(job(name, "m", next->order));
+      lines.started(name, second);
+      lines.ended(name, second, second);
+    }
+    return order;
+  };
+  EXPECT_EQ(turns(2), "ab");
+  lines.charge_also("a", 3'000);
+  EXPECT_EQ(turns(3), "bbb");
+  lines.charge_also("a", -1'000'000);
+  EXPECT_EQ(turns(3), "aaa");
+  lines.charge_also("nobody", 1'000);
+  EXPECT_EQ(lines.tenants(), 2U);
+}
+
 TEST(fair_lines, a_group_is_model_shape_and_alone) {
   fair_lines lines({}, {});
   lines.add(job("a", "m", 1, 0, "s"));

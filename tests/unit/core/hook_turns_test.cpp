@@ -16,10 +16,11 @@ struct caller {
   explicit caller(hook_turns::bounds b = {}) : turns(b) {}
   hook_turns turns;
   std::map<std::uint64_t, std::uint64_t> calls; ///< order: call
+  moment now{std::chrono::hours{1}};
 
   std::vector<std::uint64_t> begin() {
     std::vector<std::uint64_t> out;
-    while (const auto t = turns.next()) {
+    while (const auto t = turns.next(now)) {
       out.push_back(t->order);
       calls[t->order] = t->call;
       clean();
@@ -31,7 +32,7 @@ struct caller {
     return begin();
   }
   std::vector<std::uint64_t> end(std::uint64_t order) {
-    turns.ended(calls.at(order));
+    turns.ended(calls.at(order), now);
     calls.erase(order);
     clean();
     return begin();
@@ -79,6 +80,32 @@ TEST(hook_turns, when_all_places_are_taken_the_tenant_with_fewest_is_next) {
   EXPECT_EQ(c.wait(11, "dora", "d"), orders{11});
   EXPECT_EQ(c.wait(12, "alice", "a"), orders{}) << "four places, four calls";
   EXPECT_EQ(c.end(1), orders{12});
+}
+
+TEST(hook_turns, more_tenants_that_hang_than_there_are_places_do_not_make_another_wait_for_all) {
+  caller c{{4, 4, 1}};
+  std::uint64_t order = 0;
+  for (int tenant = 0; tenant < 50; ++tenant) {
+    for (int i = 0; i < 3; ++i, ++order) {
+      c.wait(order, ("b" + std::to_string(tenant)).c_str(), ("t" + std::to_string(order)).c_str());
+    }
+  }
+  constexpr std::uint64_t hers = 1'000'000;
+  const auto ends_before_hers = [&] {
+    std::size_t ends = 0;
+    c.turns.wait(hers, "alice", "her");
+    for (c.begin(); !c.calls.contains(hers); ++ends) {
+      c.now += std::chrono::seconds{10};
+      c.end(c.calls.begin()->first);
+    }
+    c.now += std::chrono::milliseconds{20};
+    c.end(hers);
+    return ends;
+  };
+  EXPECT_LE(ends_before_hers(), 50U) << "those that came before her, once each";
+  for (int call = 0; call < 20; ++call) {
+    EXPECT_LE(ends_before_hers(), 1U) << "theirs took seconds: the next place is hers";
+  }
 }
 
 TEST(hook_turns, a_target_that_hangs_for_one_tenant_can_be_called_by_another) {
@@ -134,7 +161,7 @@ TEST(hook_turns, one_that_leaves_has_no_turn_and_calls_of_a_dead_queue_hold_no_p
   const auto lost = c.calls.at(1);
   c.turns.forget_calls();
   EXPECT_EQ(c.begin(), orders{3});
-  c.turns.ended(lost);
+  c.turns.ended(lost, c.now);
   EXPECT_EQ(c.turns.running(), 1U) << "a word about a forgotten call frees nothing";
 }
 

@@ -215,7 +215,9 @@ std::string job_model::retry(moment now, const std::string& id) {
   if (j == nullptr) {
     return "job_not_found";
   }
-  if ((j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) || j->taken()) {
+  const bool damaged = j->failure == errc::store_corrupt; // what it would run with is gone
+  if ((j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) || j->taken() ||
+      damaged) {
     return "wrong_state";
   }
   if (const auto why = no_room(j->request, j->input_bytes)) {

@@ -13,7 +13,8 @@ std::string job_model::given_again(moment now, job& given, bool watch) {
   const auto id = given.id;
   if (given.owed && !given.hook_out) {
     tell_hook(now, given);
-  } else if (!given.owed && given.state == job_state::COMPLETED) {
+  } else if (!given.owed &&
+             (given.state == job_state::COMPLETED || given.failure == errc::store_corrupt)) {
     given.keep_until = std::max(given.keep_until, now + minutes{10});
     given.owed = given.hook_open = true;
     given.hook_tries = 0;

@@ -124,12 +124,12 @@ TEST(job_table_access, lists_and_purges_reach_what_is_seen) {
   EXPECT_THAT(ids(s.table.list(s.now, of_bob, alice)), IsEmpty()) << "a filter widens nothing";
   EXPECT_EQ(s.table.counts(alice).in_queue, 2U);
   EXPECT_EQ(s.table.counts(alice_elsewhere).in_queue, 1U);
-  EXPECT_EQ(s.table.purge(s.now, alice_elsewhere).first, 1U);
-  EXPECT_EQ(s.table.purge(s.now, {{"nowhere"}, std::nullopt}).first, 0U);
+  EXPECT_EQ(s.purge(alice_elsewhere), "a2 CANCELLED (cancel_requested); purged 1");
+  EXPECT_EQ(s.purge({{"nowhere"}, std::nullopt}), "purged 0");
   EXPECT_EQ(s.table.counts().in_queue, 3U);
   EXPECT_EQ(s.table.counts(alice).cancelled, 1U);
   EXPECT_EQ(s.table.counts(bob).cancelled, 0U);
-  EXPECT_EQ(s.table.purge(s.now).first, 3U);
+  EXPECT_THAT(s.purge(), ::testing::HasSubstr("purged 3"));
   EXPECT_EQ(s.table.audit(), std::vector<std::string>{});
 }
 

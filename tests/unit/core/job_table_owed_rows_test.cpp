@@ -203,7 +203,9 @@ TEST(job_table_owed_rows, the_name_of_a_remote_worker_is_remembered) {
   s.join(job_script::remote(0), job_script::asking(1));
   s.submit("a");
   s.complete(job_script::remote(0), attempt("a", 1), "42");
+  s.join(job_script::remote(0), job_script::asking(1));
   s.submit("b");
+  s.join(job_script::remote(0), job_script::asking(1));
   s.commit();
   durable_script t;
   EXPECT_EQ(s.restart(t), "b IN_QUEUE (attempt_lost)");

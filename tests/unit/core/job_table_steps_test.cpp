@@ -207,95 +207,108 @@ TEST(job_table_steps, many_that_time_out_at_the_head_of_the_line_do_not_make_one
   EXPECT_NE(then.find("give waits#1"), std::string::npos);
 }
 
-/// Random clients, workers and commits beside purges of random scope: who waited when a purge was
-/// asked for never runs after that and ends CANCELLED, unless something else ended it; nobody else
-/// is cancelled; the numbers add up; no call ends more than a step allows.
+/// Random clients, one worker and commits beside purges of random scope.
+struct purge_world {
+  explicit purge_world(std::uint64_t seed)
+      : random{seed}, rows{1 + below(4)}, s{in_steps_of(rows)} {
+    see(s.table.worker_joined(s.now, w0, job_script::facts(2)));
+  }
+
+  seeded_random random;
+  std::size_t rows;
+  durable_script s;
+  std::map<std::string, std::uint64_t> doomed; ///< and by which purge
+  std::map<std::uint64_t, std::size_t> expected, got;
+  std::vector<attempt_ref> out;
+  std::uint64_t purges = 0, cancelled = 0, steps = 0;
+
+  std::uint64_t below(std::uint64_t n) { return random.next() % n; }
+
+  void see(const effects& done) {
+    std::size_t ends = 0;
+    for (const auto& e : done) {
+      if (const auto* g = std::get_if<give>(&e)) {
+        EXPECT_FALSE(doomed.contains(g->message.attempt.job.str()));
+        out.push_back(g->message.attempt);
+      } else if (const auto* p = std::get_if<purged>(&e)) {
+        EXPECT_TRUE(p->whole);
+        EXPECT_EQ(p->removed, got[p->number]);
+        EXPECT_EQ(p->removed, expected[p->number]);
+      } else if (const auto* m = std::get_if<moved>(&e);
+                 m != nullptr && m->view.state == job_state::CANCELLED) {
+        ++ends;
+        const auto by = doomed.find(m->view.id.str());
+        ASSERT_NE(by, doomed.end()) << m->view.id.str() << " was not to be purged";
+        ++got[by->second];
+        doomed.erase(by);
+        ++cancelled;
+      }
+    }
+    EXPECT_LE(ends, rows);
+  }
+
+  void submit() {
+    auto r = job_script::of_tenant(below(2) == 0 ? "alice" : "bob");
+    r.policy.delay = milliseconds{below(3) == 0 ? static_cast<int>(below(50)) : 0};
+    see(s.table.submit(s.now, job_id{std::to_string(steps)}, r, false)->then);
+  }
+
+  void purge() {
+    const auto scope = below(3);
+    const auto who = scope == 0 ? job_access{} : of(scope == 1 ? "alice" : "bob");
+    job_filter waiting;
+    waiting.state = job_state::IN_QUEUE;
+    ++purges;
+    for (const auto& line : s.table.list(s.now, waiting, who).jobs) {
+      expected[purges] += doomed.emplace(line.id.str(), purges).second ? 1 : 0;
+    }
+    auto [number, done] = s.table.purge(s.now, who);
+    ASSERT_EQ(number, purges);
+    see(done);
+  }
+
+  void finish() {
+    if (!out.empty()) {
+      protocol::finished f;
+      f.attempt = out.back();
+      out.pop_back();
+      see(s.table.finished(s.now, w0, f).consequences);
+    }
+  }
+
+  void step() {
+    ++steps;
+    switch (below(8)) {
+    case 0:
+    case 1:
+    case 2: submit(); break;
+    case 3: purge(); break;
+    case 4: finish(); break;
+    case 5: s.commit(); break;
+    default:
+      s.pass(milliseconds{static_cast<int>(below(20))});
+      see(s.table.expire(s.now));
+      break;
+    }
+    EXPECT_EQ(s.table.audit(), std::vector<std::string>{});
+  }
+};
+
+/// Who waited when a purge was asked for never runs after that and ends CANCELLED; nobody else
+/// does; the numbers add up; no call ends more than a step allows.
 TEST(job_table_steps, purges_end_exactly_what_waited) {
   for (std::uint64_t seed = 1; seed <= 60 && !::testing::Test::HasFailure(); ++seed) {
-    seeded_random random{seed};
-    const auto below = [&random](std::uint64_t n) { return random.next() % n; };
-    const std::size_t rows = 1 + below(4);
-    durable_script s{in_steps_of(rows)};
-    std::map<std::string, std::string> doomed; // and by which purge
-    std::map<std::string, std::size_t> expected, got;
-    std::vector<attempt_ref> out;
-    std::size_t cancelled = 0;
-    std::uint64_t purges = 0;
-    const auto see = [&](const effects& done) {
-      std::size_t ends = 0;
-      for (const auto& e : done) {
-        if (const auto* g = std::get_if<give>(&e)) {
-          EXPECT_FALSE(doomed.contains(g->message.attempt.job.str()));
-          out.push_back(g->message.attempt);
-        } else if (const auto* m = std::get_if<moved>(&e);
-                   m != nullptr && is_final(m->view.state)) {
-          ends += m->view.state == job_state::CANCELLED ? 1 : 0;
-          const auto by = doomed.find(m->view.id.str());
-          if (m->view.state == job_state::CANCELLED) {
-            ASSERT_NE(by, doomed.end()) << m->view.id.str() << " was not to be purged";
-            ++got[by->second];
-            doomed.erase(by);
-            ++cancelled;
-          }
-        } else if (const auto* p = std::get_if<purged>(&e)) {
-          EXPECT_EQ(p->removed, got[std::to_string(p->number)]);
-          EXPECT_EQ(p->removed, expected[std::to_string(p->number)]);
-        }
-      }
-      EXPECT_LE(ends, rows);
-    };
-    see(s.table.worker_joined(s.now, w0, job_script::facts(2)));
-    for (int step = 0; step < 300 && !::testing::Test::HasFailure(); ++step) {
-      switch (below(8)) {
-      case 0:
-      case 1:
-      case 2: {
-        const auto id = std::to_string(step);
-        auto r = job_script::of_tenant(below(2) == 0 ? "alice" : "bob");
-        r.policy.delay = milliseconds{below(3) == 0 ? below(50) : 0};
-        see(s.table.submit(s.now, job_id{id}, r, false)->then);
-        break;
-      }
-      case 3: {
-        const auto scope = below(3);
-        const auto who = scope == 0 ? job_access{} : of(scope == 1 ? "alice" : "bob");
-        job_filter waiting;
-        waiting.state = job_state::IN_QUEUE;
-        std::vector<std::string> waited;
-        for (const auto& line : s.table.list(s.now, waiting, who).jobs) {
-          waited.push_back(line.id.str());
-        }
-        const auto number = std::to_string(++purges);
-        for (const auto& id : waited) {
-          expected[number] += doomed.emplace(id, number).second ? 1 : 0;
-        }
-        auto [given, done] = s.table.purge(s.now, who);
-        ASSERT_EQ(std::to_string(given), number);
-        see(done);
-        break;
-      }
-      case 4:
-        if (!out.empty()) {
-          protocol::finished f;
-          f.attempt = out.back();
-          out.pop_back();
-          see(s.table.finished(s.now, w0, f).consequences);
-        }
-        break;
-      case 5: s.commit(); break;
-      default:
-        s.pass(milliseconds{below(20)});
-        see(s.table.expire(s.now));
-        break;
-      }
-      EXPECT_TRUE(s.table.audit().empty()) << s.table.audit().front();
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    purge_world world{seed};
+    while (world.steps < 300 && !::testing::Test::HasFailure()) {
+      world.step();
     }
-    for (int i = 0; i < 400 && !doomed.empty(); ++i) {
-      s.commit();
-      see(s.table.expire(s.now));
+    for (int i = 0; i < 400 && !world.doomed.empty(); ++i) {
+      world.s.commit();
+      world.see(world.s.table.expire(world.s.now));
     }
-    EXPECT_TRUE(doomed.empty());
-    EXPECT_GT(cancelled, 0u);
+    EXPECT_TRUE(world.doomed.empty());
+    EXPECT_GT(world.cancelled, 0u);
   }
 }
 

@@ -107,5 +107,25 @@ TEST(job_table_turns, a_tenant_that_was_idle_has_saved_nothing_up) {
   EXPECT_NEAR(static_cast<double>(late), 20, 2);
 }
 
+/// Each of these is a group of its own that nobody serves; a decision that looked at one after the
+/// other would be as long as the line, and behind its bound nobody would be served.
+TEST(job_table_turns, many_shapes_that_nobody_serves_do_not_stand_before_others) {
+  job_limits limits;
+  limits.queue_max = 5'000;
+  job_script s{limits};
+  s.join(job_script::remote(0), job_script::asking(1, "served"));
+  for (int i = 0; i < 2'000; ++i) {
+    auto r = job_script::request();
+    r.endpoint = "unserved";
+    r.shape = "s" + std::to_string(i);
+    ASSERT_TRUE(s.table.submit(s.now, job_id{"u" + std::to_string(i)}, r, false));
+  }
+  auto r = job_script::request();
+  r.endpoint = "served";
+  r.policy.priority = 0;
+  EXPECT_NE(s.submit("a", r).find("give a#1"), std::string::npos);
+  EXPECT_EQ(s.why("u1999"), "no_worker");
+}
+
 } // namespace
 } // namespace tayfa::testing

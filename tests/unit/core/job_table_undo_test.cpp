@@ -47,7 +47,7 @@ TEST_F(undo, a_cancel_of_a_waiting_job) {
   EXPECT_EQ(state("a"), job_state::IN_QUEUE);
   EXPECT_TRUE(s.table.durable(job_id{"a"})) << "the store has it so: it can be asked for";
   EXPECT_EQ(s.table.counts().cancelled, 0U);
-  EXPECT_THAT(s.join(0), HasSubstr("give a/1")) << "it has its place again, before b";
+  EXPECT_THAT(s.join(0), HasSubstr("give a#1")) << "it has its place again, before b";
   expect_durable("b", job_state::IN_QUEUE);
   EXPECT_THAT(s.complete(w0, attempt("a", 1)), HasSubstr("watched"));
 }
@@ -58,7 +58,7 @@ TEST_F(undo, a_cancel_of_a_running_job_costs_it_no_attempt) {
   s.commit();
   const auto before = image("a");
   s.cancel("a");
-  EXPECT_THAT(put_back(before), HasSubstr("revoke a/1")) << "its engine is at it still";
+  EXPECT_THAT(put_back(before), HasSubstr("revoke a#1")) << "its engine is at it still";
   EXPECT_EQ(state("a"), job_state::IN_QUEUE);
   EXPECT_EQ(s.table.held(slot_id{0}), 1U);
   s.complete(w0, attempt("a", 1));
@@ -82,7 +82,7 @@ TEST_F(undo, a_retry_with_what_was_decided_since) {
   s.failed(w0, attempt("a", 1), errc::job_failed);
   s.commit();
   const auto before = image("a");
-  EXPECT_THAT(s.retry("a"), HasSubstr("give a/2"));
+  EXPECT_THAT(s.retry("a"), HasSubstr("give a#2"));
   EXPECT_EQ(put_back(before, true), "");
   EXPECT_EQ(state("a"), job_state::FAILED);
   EXPECT_EQ(s.table.held(slot_id{0}), 0U) << "the attempt was never sent";

@@ -143,7 +143,9 @@ class on_failing_disk final : public in_sqlite {
     }
     const auto how = in_sqlite::commit(b);
     disk_.heal();
-    return how;
+    // The power may go behind the commit's flush, with the mark: nobody lives to say that it is
+    // done.
+    return disk_.has_power() ? how : commit_result::broken;
   }
   job_store::recovered crash(const store::batch* on_its_way) override {
     if (on_its_way != nullptr) {

@@ -80,6 +80,7 @@ TEST_F(data_folder_test, loose_modes_inside_are_put_right_and_said) {
   make(0755);
   make_folder(data + "/store", 0755);
   make_folder(data + "/run", 0777);
+  make_file(data + "/lock", 0644);
   make_file(data + "/keys", 0644);
   make_file(data + "/store/jobs.sqlite", 0666);
   const auto said = secure_data_folder(data, false);
@@ -87,7 +88,8 @@ TEST_F(data_folder_test, loose_modes_inside_are_put_right_and_said) {
   EXPECT_EQ(said->size(), 4U);
   EXPECT_EQ(mode_of(data + "/store"), 0700U);
   EXPECT_EQ(mode_of(data + "/run"), 0700U);
-  EXPECT_EQ(mode_of(data + "/keys"), 0600U);
+  EXPECT_EQ(mode_of(data + "/lock"), 0600U);
+  EXPECT_EQ(mode_of(data + "/keys"), 0644U) << "whose owner must know that others could read it";
   EXPECT_EQ(mode_of(data + "/store/jobs.sqlite"), 0600U);
   EXPECT_THAT(*secure_data_folder(data, false), IsEmpty()) << "once is enough";
 }
@@ -95,7 +97,7 @@ TEST_F(data_folder_test, loose_modes_inside_are_put_right_and_said) {
 TEST_F(data_folder_test, a_link_inside_is_not_followed) {
   make(0700);
   make_file(home.path() + "/elsewhere", 0644);
-  ASSERT_EQ(::symlink((home.path() + "/elsewhere").c_str(), (data + "/keys").c_str()), 0);
+  ASSERT_EQ(::symlink((home.path() + "/elsewhere").c_str(), (data + "/lock").c_str()), 0);
   ASSERT_TRUE(secure_data_folder(data, false).has_value());
   EXPECT_EQ(mode_of(home.path() + "/elsewhere"), 0644U);
 }

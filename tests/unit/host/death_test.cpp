@@ -2,8 +2,8 @@
 // is cleared away.
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/process_facts.hpp"
-#include "tests/unit/host/fixture.hpp"
 #include "tests/support/places.hpp"
+#include "tests/unit/host/fixture.hpp"
 
 #include <csignal>
 #include <sstream>
@@ -24,8 +24,7 @@ std::string first_line(int fd) {
 TEST(host_death, engines_die_with_a_runtime_that_is_killed) {
   folder home;
   remembering_log log;
-  auto helper =
-      spawn({.arguments = {in_build("/tests/host_helper"), engine_program, home.path()}});
+  auto helper = spawn({.arguments = {in_build("/tests/host_helper"), engine_program, home.path()}});
   ASSERT_TRUE(helper.has_value()) << helper.error().str();
   std::istringstream words{first_line(helper->output.get())};
   pid_t engine_pid = 0;

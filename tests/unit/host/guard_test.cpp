@@ -1,7 +1,7 @@
 // The guard: what is left of a runtime that is killed with -9 is gone a moment later.
 #include "runtime/host/process_facts.hpp"
-#include "tests/unit/host/fixture.hpp"
 #include "tests/support/places.hpp"
+#include "tests/unit/host/fixture.hpp"
 
 #include <csignal>
 #include <sstream>
@@ -33,8 +33,8 @@ struct guard_test : testing::Test {
         "sleep 1000 & echo $!; (setsid sh -c 'echo $$; exec sleep 1000' &); (env -i sh -c "
         "'echo $$; exec sleep 1000' &); exec " +
             engine_program + " \"$@\"");
-    runtime = spawn(
-        {.arguments = {in_build("/tests/host_helper"), program, home.path() + "/run", how}});
+    runtime =
+        spawn({.arguments = {in_build("/tests/host_helper"), program, home.path() + "/run", how}});
     ASSERT_TRUE(runtime.has_value()) << runtime.error().str();
     std::istringstream words{next_line(runtime->output.get())};
     for (pid_t pid = 0; words >> pid;) {

@@ -78,6 +78,14 @@ TEST_F(probe_test, whatever_goes_wrong_is_an_unfit_row) {
   expect_broken(check_script("exec tr '\\0' x < /dev/zero"), "printed too much");
 }
 
+TEST_F(probe_test, a_check_that_somebody_has_killed_is_made_again) {
+  const std::string counter = tools.path() + "/counter";
+  const std::string count = "echo x >> " + counter + "; n=$(wc -l < " + counter + "); ";
+  const auto report = check_script(count + "[ $n -gt 2 ] || kill -9 $$; echo '" + fit_report + "'");
+  EXPECT_EQ(report.verdict, fitness::fit);
+  EXPECT_EQ(log.lines("check_killed").size(), 2U);
+}
+
 TEST_F(probe_test, a_check_that_hangs_is_killed_with_what_it_started) {
   const auto report = check_script("sleep 1000 & sleep 1000", 200ms);
   expect_broken(report, "did not end within 200 ms");

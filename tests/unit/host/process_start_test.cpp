@@ -88,13 +88,17 @@ TEST(try_threads, the_limit_of_processes_counts) {
             0);
 }
 
-TEST(try_memory, what_is_not_there_is_an_error) {
-  EXPECT_TRUE(try_memory(std::size_t{1} << 20).has_value());
+TEST(try_threads, memory_that_is_not_there_beside_them_is_an_error) {
+  EXPECT_TRUE(try_threads(1, std::size_t{1} << 20).has_value());
   EXPECT_EQ(in_a_fork([] {
-              const rlimit space{std::uint64_t{300} << 20, std::uint64_t{300} << 20};
+              const rlimit space{std::uint64_t{400} << 20, std::uint64_t{400} << 20};
               ::setrlimit(RLIMIT_AS, &space);
-              const auto tried = try_memory(std::size_t{1} << 30);
-              return !tried && tried.error().code == errc::unavailable ? 0 : 1;
+              const auto room = std::size_t{250} << 20; // there, but not beside 24 stacks
+              const auto tried = try_threads(24, room);
+              const bool named = !tried &&
+                                 tried.error().text.find("250 MiB") != std::string::npos &&
+                                 tried.error().text.find("ulimit -v") != std::string::npos;
+              return named && try_threads(0, room).has_value() ? 0 : 1;
             }),
             0);
 }

@@ -47,7 +47,8 @@ TEST(head_scanner, judges) {
       {fields(100), head_state::complete},
       {fields(101), head_state::too_large},
       {"GET /" + std::string(request_line_bytes_max, 'a'), head_state::too_large},
-      {"GET /" + std::string(request_line_bytes_max - 16, 'a') + " HTTP/1.1\r\n\r\n", head_state::complete},
+      {"GET /" + std::string(request_line_bytes_max - 16, 'a') + " HTTP/1.1\r\n\r\n",
+       head_state::complete},
       {line + "A: " + std::string(32 * 1024, 'a'), head_state::too_large},
   };
   for (const auto& [text, expected] : rows) {

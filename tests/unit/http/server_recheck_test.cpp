@@ -135,8 +135,9 @@ TEST_F(rechecked, a_held_poll_ends_with_what_the_gate_says_and_the_connection_go
 TEST_F(rechecked, a_body_that_is_on_its_way_is_not_taken_any_more) {
   served s{options(), true};
   auto client = s.client();
-  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
-                          with("leaver") + "Content-Length: 100\r\n\r\n{"));
+  ASSERT_TRUE(
+      client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+                  with("leaver") + "Content-Length: 100\r\n\r\n{"));
   ASSERT_TRUE(gate.looked(1));
   gate.strike("leaver");
   EXPECT_EQ(client.read()->status, 401U);

@@ -181,7 +181,7 @@ TEST(http_server, large_answers_arrive_whole) {
   view.id = job_id{"a"};
   view.output = shared_text{'"' + std::string(std::size_t{20} << 20, 'z') + '"'};
   s.next().second->send(api::job(view));
-  EXPECT_EQ(client.read()->body, api::job(view).body);
+  EXPECT_EQ(client.read()->body, api::job(view).whole_body());
 }
 
 TEST(http_server, listens_on_ipv6) {

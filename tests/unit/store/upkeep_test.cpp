@@ -36,7 +36,9 @@ job_row fat_row(std::uint64_t order) {
   return row;
 }
 
-TEST_F(upkeep, space_is_given_back_in_steps_and_the_log_is_cut) {
+constexpr std::uintmax_t usual_log = 21U << 20U; ///< of 4096 pages, and a quarter
+
+TEST_F(upkeep, space_is_given_back_in_steps) {
   auto store = make();
   const calls call{*store, true};
   ASSERT_TRUE(call.open());
@@ -45,24 +47,40 @@ TEST_F(upkeep, space_is_given_back_in_steps_and_the_log_is_cut) {
   }
   while (store->rest()) {
   }
-  const auto full = size();
+  const auto full = size() + size("-wal");
   EXPECT_GT(full, 400U * 40'000U);
-  EXPECT_EQ(size("-wal"), 0U);
   for (std::uint64_t order = 2; order <= 400; ++order) {
     ASSERT_TRUE(call.commit({erase{order}}));
   }
   std::size_t steps = 0;
   while (store->rest()) {
     ++steps;
-    ASSERT_LT(size("-wal"), 24U << 20U);
+    ASSERT_LT(size("-wal"), usual_log);
   }
   EXPECT_GE(steps, 4U) << "2 MiB each";
   EXPECT_LT(size(), full / 8);
-  EXPECT_EQ(size("-wal"), 0U);
   EXPECT_FALSE(store->rest()) << "nothing is left to do";
   store.reset();
   auto again = make();
   ASSERT_EQ((calls{*again, true}.open().value().rows.size()), 1U);
+}
+
+TEST_F(upkeep, a_log_that_is_longer_than_usual_is_cut_and_no_other) {
+  auto store = make();
+  const calls call{*store, true};
+  ASSERT_TRUE(call.open());
+  ASSERT_TRUE(call.commit({accept(new_row(1))}));
+  EXPECT_FALSE(store->rest());
+  EXPECT_GT(size("-wal"), 0U);
+  batch large;
+  for (std::uint64_t order = 2; order <= 700; ++order) {
+    large.emplace_back(accept(fat_row(order)));
+  }
+  ASSERT_TRUE(call.commit(std::move(large)));
+  EXPECT_GT(size("-wal"), usual_log);
+  while (store->rest()) {
+  }
+  EXPECT_EQ(size("-wal"), 0U);
 }
 
 TEST_F(upkeep, a_file_of_an_earlier_release_shrinks_as_well) {
@@ -104,54 +122,79 @@ struct full_disk : ::testing::Test {
   manual_time time;
   std::unique_ptr<sqlite_store> store;
 
-  void open(std::size_t reserve) {
-    ASSERT_TRUE(disk.files().prepare("/data"));
+  std::vector<job_row> rows_; ///< found when it was opened
+
+  void reopen(std::size_t reserve) {
     store = std::make_unique<sqlite_store>(time, sqlite_store_options{.folder = "/data",
                                                                       .boot = "boot",
                                                                       .vfs = disk.vfs_name(),
                                                                       .files = &disk.files(),
                                                                       .inline_mode = true,
                                                                       .reserve = reserve});
-    ASSERT_TRUE((calls{*store, true}.open()));
+    auto found = calls{*store, true}.open();
+    ASSERT_TRUE(found) << found.error().str();
+    rows_ = std::move(found->rows);
+  }
+  void open(std::size_t reserve) {
+    ASSERT_TRUE(disk.files().prepare("/data"));
+    ASSERT_NO_FATAL_FAILURE(reopen(reserve));
     for (std::uint64_t order = 1; order <= 40; ++order) {
       ASSERT_TRUE(commit({accept(new_row(order))}));
     }
   }
   result<void> commit(batch changes) { return calls{*store, true}.commit(std::move(changes)); }
+  static errc code_of(const result<void>& done) {
+    return done ? errc::internal : done.error().code;
+  }
+  /// Until no new job fits.
+  void fill() {
+    disk.set_limit(disk.bytes_used());
+    for (std::uint64_t order = 100; order < 300; ++order) {
+      const auto done = commit({accept(fat_row(order))});
+      if (!done) {
+        EXPECT_EQ(done.error().code, errc::storage_full);
+        return;
+      }
+    }
+    FAIL() << "it is never full";
+  }
 };
 
 TEST_F(full_disk, known_jobs_end_from_the_reserve_and_new_ones_are_refused) {
   open(512 * 1024);
-  disk.set_limit(disk.bytes_used());
-  EXPECT_EQ(commit({accept(new_row(50))}).error().code, errc::storage_full);
+  fill();
   EXPECT_TRUE(store->has_reserve());
   for (std::uint64_t order = 1; order <= 40; ++order) {
-    ASSERT_TRUE(commit({state_of(completed(new_row(order), "\"done\""),
+    ASSERT_TRUE(commit({state_of(completed(new_row(order), std::string(2'000, 'o')),
                                  part_output | part_chunks | part_input_released)}));
   }
-  EXPECT_EQ(commit({accept(new_row(51))}).error().code, errc::storage_full) << "not for new ones";
-  EXPECT_EQ(commit({}).error().code, errc::storage_full);
+  EXPECT_EQ(code_of(commit({accept(fat_row(1'000))})), errc::storage_full) << "not for new ones";
+  EXPECT_EQ(code_of(commit({})), errc::storage_full) << "the reserve is in use";
   disk.set_limit({});
   EXPECT_TRUE(commit({}));
-  EXPECT_TRUE(commit({accept(new_row(52))}));
+  EXPECT_TRUE(commit({accept(fat_row(1'001))}));
 }
 
 TEST_F(full_disk, a_mixed_batch_is_refused_as_a_whole) {
   open(512 * 1024);
-  disk.set_limit(disk.bytes_used());
-  EXPECT_EQ(commit({accept(new_row(50)), erase{1}}).error().code, errc::storage_full);
+  fill();
+  EXPECT_EQ(code_of(commit({accept(fat_row(1'000)), erase{1}})), errc::storage_full);
+  store.reset();
+  reopen(512 * 1024);
+  EXPECT_EQ(rows_.front().order, 1U);
   EXPECT_TRUE(commit({erase{1}}));
 }
 
 TEST_F(full_disk, when_the_reserve_is_used_up_it_says_so) {
   open(512 * 1024);
-  disk.set_limit(0);
-  while (commit({erase{1}, accept(new_row(60))})) {
+  fill();
+  std::size_t ended = 0;
+  while (ended < 40 &&
+         commit({state_of(completed(new_row(ended + 1), std::string(60'000, 'o')), part_output)})) {
+    ++ended;
   }
-  for (int i = 0;
-       i < 20 && commit({state_of(completed(new_row(2), std::string(60'000, 'o')), part_output)});
-       ++i) {
-  }
+  EXPECT_GT(ended, 0U);
+  EXPECT_LT(ended, 40U) << "they do not fit into it";
   EXPECT_FALSE(store->has_reserve());
   disk.set_limit({});
   EXPECT_TRUE(commit({}));
@@ -175,8 +218,8 @@ TEST_F(names, nothing_is_acknowledged_under_another_file) {
     store.reset();
     open(0);
     disk.replace(path);
-    EXPECT_EQ(commit({accept(new_row(70))}).error().code, errc::store_failed) << path;
-    EXPECT_EQ(commit({accept(new_row(71))}).error().code, errc::store_failed) << path;
+    EXPECT_EQ(code_of(commit({accept(new_row(70))})), errc::store_failed) << path;
+    EXPECT_EQ(code_of(commit({accept(new_row(71))})), errc::store_failed) << path;
     for (const char* const suffix : {"", "-wal"}) {
       ASSERT_TRUE(disk.files().remove(std::string{"/data/jobs.sqlite"} + suffix));
     }

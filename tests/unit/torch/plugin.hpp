@@ -20,8 +20,8 @@ namespace tayfa::engine {
 
 inline void* plugin_library() {
   // Never closed: libtorch does not survive it, and tayfa-engine does not do it either.
-  static void* const library = ::dlopen(
-      (test::in_build("/") + torch_plugin_name).c_str(), RTLD_NOW | RTLD_LOCAL);
+  static void* const library =
+      ::dlopen((test::in_build("/") + torch_plugin_name).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     ADD_FAILURE() << ::dlerror();
     std::abort();

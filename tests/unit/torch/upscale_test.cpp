@@ -2,8 +2,8 @@
 // computation in double precision, written from the definitions (Keys 1981; a sampled Gaussian) and
 // not from libtorch.
 #include "runtime/model/base64.hpp"
-#include "tests/unit/torch/plugin.hpp"
 #include "tests/support/places.hpp"
+#include "tests/unit/torch/plugin.hpp"
 
 #include <algorithm>
 #include <array>
