@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::size_t colours_max = 256;
 constexpr std::size_t codes_max = 4096;
-constexpr std::size_t no_code = codes_max;
 
 /// Bytes one after the other; past the end it says so and gives zeros.
 class source {
@@ -104,7 +103,8 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
   code_reader codes{in};
   std::size_t size = clear + 2;
   int bits = first_bits + 1;
-  std::size_t before = no_code;
+  constexpr std::size_t none = codes_max; // g++ 12 takes an optional here for uninitialised
+  std::size_t before = none;
   while (out.size() < count) {
     const auto code = codes.next(bits);
     if (!code || *code == clear + 1) {
@@ -113,14 +113,13 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
     if (*code == clear) {
       size = clear + 2;
       bits = first_bits + 1;
-      before = no_code;
+      before = none;
       continue;
     }
-    const bool first = before == no_code;
-    if (*code > size || (first && *code >= clear)) {
+    if (*code > size || (*code == size && before == none) || (before == none && *code >= clear)) {
       return std::nullopt;
     }
-    if (!first && size < codes_max) {
+    if (before != none && size < codes_max) {
       const auto& known = table[*code == size ? before : *code];
       table[size] = {static_cast<std::uint16_t>(before), known.first, table[before].first,
                      static_cast<std::uint16_t>(table[before].length + 1)};
