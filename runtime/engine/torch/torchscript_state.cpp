@@ -62,6 +62,17 @@ class torchscript_state::finder {
       // "Frozen": attributes of a module are told apart instead of counting as one unknown place.
       : module_(module), graph_(inlined_forward(module)), aliases_(graph_, /*isFrozen=*/true) {}
 
+  /// What freezing has made a constant is written to.
+  bool writes_constants() {
+    bool found = false;
+    each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    each_node(graph_->block(), [&](Node* node) {
+      found = found || (node->kind() == c10::prim::Constant && !node->outputs().empty() &&
+                        holds_tensors(*node->output()->type()) && is_written(node->output()));
+    });
+    return found;
+  }
+
   std::vector<slot> run() {
     objects_.emplace(graph_->inputs()[0], module_._ivalue());
     each_node(graph_->block(), [this](Node* node) { follow(node); });
@@ -135,7 +146,6 @@ class torchscript_state::finder {
         }
       }
     }
-    wildcard_ = wildcard_ || aliases_.writesToWildcard(node);
     const auto* schema = node->maybeSchema();
     for (std::size_t i = 0;
          schema != nullptr && i < schema->arguments().size() && i < node->inputs().size(); ++i) {
@@ -148,8 +158,8 @@ class torchscript_state::finder {
 
   bool is_written(Value* value) const {
     const bool tensor = value->type()->cast<c10::TensorType>() != nullptr;
-    // What was taken out of a container and written to may be any container's.
-    if (wildcard_ && !tensor && torch::jit::AliasDb::isMutableType(value)) {
+    // A tensor that was taken out of a container is followed no further: any write may be to it.
+    if (!tensor && !into_.empty() && holds_tensors(*value->type())) {
       return true;
     }
     return std::any_of(into_.begin(), into_.end(), [&](Value* target) {
@@ -157,6 +167,12 @@ class torchscript_state::finder {
                  ? aliases_.mayAlias(value, target)
                  : aliases_.mayContainAlias(value, target) && !(tensor && is_list(target));
     });
+  }
+  static bool holds_tensors(const c10::Type& type) {
+    const auto inside = type.containedTypes();
+    return type.kind() == c10::TypeKind::TensorType ||
+           std::any_of(inside.begin(), inside.end(),
+                       [](const auto& each) { return holds_tensors(*each); });
   }
   /// Writing to a list changes the list, not the tensors in it.
   static bool is_list(const Value* value) {
@@ -186,7 +202,6 @@ class torchscript_state::finder {
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;
-  bool wildcard_ = false; ///< a write to something that could be anything
 };
 
 torchscript_state torchscript_state::of(const torch::jit::Module& module) {
@@ -209,12 +224,8 @@ void torchscript_state::restore() const {
   }
 }
 
-bool trains(const torch::jit::Module& module) {
-  bool found = false;
-  const auto graph = inlined_forward(module);
-  each_node(graph->block(),
-            [&found](Node* node) { found = found || (is_normalisation(node) && may_train(node)); });
-  return found;
+bool torchscript_state::hides_in_constants(const torch::jit::Module& frozen) {
+  return finder{frozen}.writes_constants();
 }
 
 } // namespace tayfa::engine
