@@ -113,13 +113,17 @@ result<routes> routes_of(package& code, const model_manifest& manifest, std::siz
   return out;
 }
 
-/// The package's own checks are asked once per process, at its first pass.
+/// The package's own checks: each package asks the environment once, at its first pass. What the
+/// operator has set stays.
 void set_own_checks(bool on) {
-  if (std::getenv(own_checks) != nullptr && !on) {
-    return; // the operator's choice
+  static const bool set_by_operator = std::getenv(own_checks) != nullptr;
+  if (set_by_operator) {
+    return;
   }
   if (on) {
     ::setenv(own_checks, "1", 1);
+  } else {
+    ::unsetenv(own_checks);
   }
 }
 

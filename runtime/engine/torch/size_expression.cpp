@@ -100,8 +100,10 @@ class size_expression::reader {
     }
     if (take('-')) {
       auto inner = factor(depth + 1);
-      for (auto& t : inner ? *inner : std::vector<term>{}) {
-        t.factor = -t.factor;
+      if (inner) {
+        for (auto& t : *inner) {
+          t.factor = -t.factor;
+        }
       }
       return inner;
     }

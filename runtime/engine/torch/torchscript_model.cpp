@@ -52,11 +52,11 @@ class torchscript_program final : public program {
 };
 
 /// Frozen where that changes nothing: some programs cannot be frozen (they write to their own
-/// attributes), and freezing would make constants of statistics that a program changes.
+/// attributes), and of what some write freezing would make constants.
 torch::jit::Module frozen(const torch::jit::Module& module) {
   try {
     auto out = torch::jit::freeze(module);
-    return trains(out) ? module : out;
+    return torchscript_state::hides_in_constants(out) ? module : out;
   } catch (const c10::Error&) {
     return module;
   }

@@ -62,15 +62,21 @@ class torchscript_state::finder {
       // "Frozen": attributes of a module are told apart instead of counting as one unknown place.
       : module_(module), graph_(inlined_forward(module)), aliases_(graph_, /*isFrozen=*/true) {}
 
+  /// What freezing has made a constant is written to.
+  bool writes_constants() {
+    bool found = false;
+    each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    each_node(graph_->block(), [&](Node* node) {
+      found = found || (node->kind() == c10::prim::Constant && !node->outputs().empty() &&
+                        holds_tensors(*node->output()->type()) && is_written(node->output()));
+    });
+    return found;
+  }
+
   std::vector<slot> run() {
     objects_.emplace(graph_->inputs()[0], module_._ivalue());
     each_node(graph_->block(), [this](Node* node) { follow(node); });
     each_node(graph_->block(), [this](Node* node) { writes_of(node); });
-    writes_into_container_ = std::any_of(into_.begin(), into_.end(), [this](Value* target) {
-      return is_tensor(target) && std::any_of(taken_.begin(), taken_.end(), [&](Value* one) {
-               return aliases_.mayAlias(target, one);
-             });
-    });
     for (const auto& [value, where] : attributes_) {
       if (is_written(value)) {
         written_.insert(where);
@@ -140,7 +146,6 @@ class torchscript_state::finder {
         }
       }
     }
-    note_taken(node);
     const auto* schema = node->maybeSchema();
     for (std::size_t i = 0;
          schema != nullptr && i < schema->arguments().size() && i < node->inputs().size(); ++i) {
@@ -151,28 +156,10 @@ class torchscript_state::finder {
     }
   }
 
-  /// Tensors that come out of something that holds tensors.
-  void note_taken(Node* node) {
-    const bool from_container =
-        std::any_of(node->inputs().begin(), node->inputs().end(), [](const Value* v) {
-          return v->type()->kind() == c10::TypeKind::ListType ||
-                 v->type()->kind() == c10::TypeKind::DictType ||
-                 v->type()->kind() == c10::TypeKind::TupleType;
-        });
-    for (auto* out : node->outputs()) {
-      if (from_container && is_tensor(out)) {
-        taken_.push_back(out);
-      }
-    }
-  }
-  static bool is_tensor(const Value* value) {
-    return value->type()->cast<c10::TensorType>() != nullptr;
-  }
-
   bool is_written(Value* value) const {
-    const bool tensor = is_tensor(value);
-    // What was taken out of a container and written to may be any container's.
-    if (!tensor && (writes_into_container_ || aliases_.hasWriters(value))) {
+    const bool tensor = value->type()->cast<c10::TensorType>() != nullptr;
+    // A tensor that was taken out of a container is followed no further: any write may be to it.
+    if (!tensor && !into_.empty() && holds_tensors(*value->type())) {
       return true;
     }
     return std::any_of(into_.begin(), into_.end(), [&](Value* target) {
@@ -180,6 +167,12 @@ class torchscript_state::finder {
                  ? aliases_.mayAlias(value, target)
                  : aliases_.mayContainAlias(value, target) && !(tensor && is_list(target));
     });
+  }
+  static bool holds_tensors(const c10::Type& type) {
+    const auto inside = type.containedTypes();
+    return type.kind() == c10::TypeKind::TensorType ||
+           std::any_of(inside.begin(), inside.end(),
+                       [](const auto& each) { return holds_tensors(*each); });
   }
   /// Writing to a list changes the list, not the tensors in it.
   static bool is_list(const Value* value) {
@@ -205,12 +198,10 @@ class torchscript_state::finder {
   torch::jit::AliasDb aliases_;
   std::unordered_map<Value*, c10::intrusive_ptr<c10::ivalue::Object>> objects_;
   std::vector<std::pair<Value*, place_of>> attributes_;
-  std::vector<Value*> into_;  ///< what some node writes to
-  std::vector<Value*> taken_; ///< tensors out of lists, dictionaries and tuples
+  std::vector<Value*> into_; ///< what some node writes to
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;
-  bool writes_into_container_ = false;
 };
 
 torchscript_state torchscript_state::of(const torch::jit::Module& module) {
@@ -233,12 +224,8 @@ void torchscript_state::restore() const {
   }
 }
 
-bool trains(const torch::jit::Module& module) {
-  bool found = false;
-  const auto graph = inlined_forward(module);
-  each_node(graph->block(),
-            [&found](Node* node) { found = found || (is_normalisation(node) && may_train(node)); });
-  return found;
+bool torchscript_state::hides_in_constants(const torch::jit::Module& frozen) {
+  return finder{frozen}.writes_constants();
 }
 
 } // namespace tayfa::engine

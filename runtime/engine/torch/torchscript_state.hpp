@@ -18,6 +18,10 @@ class torchscript_state {
   /// everything counts as written.
   static torchscript_state of(const torch::jit::Module&);
 
+  /// Freezing has made constants of attributes that the program writes (statistics of a
+  /// normalisation in training mode, tensors in a list): the unfrozen module must run.
+  static bool hides_in_constants(const torch::jit::Module& frozen);
+
   bool empty() const { return slots_.empty(); }
   /// Their names, for the operator: at most a few.
   std::string names() const;
@@ -35,9 +39,5 @@ class torchscript_state {
 
   std::vector<slot> slots_;
 };
-
-/// A normalisation that was made in training mode, whose statistics each pass changes although
-/// nothing in the graph says so.
-bool trains(const torch::jit::Module&);
 
 } // namespace tayfa::engine

@@ -44,8 +44,9 @@ def main() -> None:
           [tensor("a", (1, 64)), tensor("b", (1, 64))], [tensor("y", (1, 64))])
     write(folder, "sum_fixed", torch.export.export(Sum(), two),
           [tensor("a", (8, 64)), tensor("b", (8, 64))], [tensor("y", (8, 64))])
-    one = torch.ones(1)
-    write(folder, "keywords", torch.export.export(Keywords(), (torch.zeros(2),), {"shift": one, "scale": one}),
+    # Two tensors: the same one twice would be exported as one input.
+    keywords = {"shift": torch.ones(1), "scale": torch.ones(1)}
+    write(folder, "keywords", torch.export.export(Keywords(), (torch.zeros(2),), keywords),
           [tensor("scale", 1), tensor("x", 2), tensor("shift", 1)], [tensor("shifted", 2), tensor("scaled", 2)])
 
 

@@ -78,8 +78,9 @@ TEST_F(WarmUp, AFileThatWasReplacedWithItsManifestIsTakenOver) {
   ASSERT_TRUE(model.load(order)) << "order still holds the manifest of the pod's start";
   EXPECT_EQ(run(R"({"z":[7]})"), R"({"y":[7]})");
   // Another name is another model, which nobody asked for.
-  const auto other = folder.script("other", manifest);
-  folder.write("echo.pt", model_folder::read(other) + "x");
+  const auto other = folder.model("other", "torchscript",
+                                  zip::archive({"m/constants.pkl", "m/code/other.py"}), manifest);
+  folder.write("echo.pt", model_folder::read(other));
   folder.write("echo.pt.manifest.json", folder.manifest_of(other));
   EXPECT_THAT(model.load(order).error().text, HasSubstr("SHA-256"));
 }
