@@ -66,6 +66,11 @@ class torchscript_state::finder {
   bool writes_constants() {
     bool found = false;
     each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    writes_to_taken_ = std::any_of(into_.begin(), into_.end(), [this](Value* target) {
+      return is_tensor(target) && std::any_of(taken_.begin(), taken_.end(), [&](Value* one) {
+               return aliases_.mayAlias(target, one);
+             });
+    });
     each_node(graph_->block(), [&](Node* node) {
       found = found || (node->kind() == c10::prim::Constant && !node->outputs().empty() &&
                         holds_tensors(*node->output()->type()) && is_written(node->output()));
@@ -146,6 +151,7 @@ class torchscript_state::finder {
         }
       }
     }
+    note_taken(node);
     const auto* schema = node->maybeSchema();
     for (std::size_t i = 0;
          schema != nullptr && i < schema->arguments().size() && i < node->inputs().size(); ++i) {
@@ -156,10 +162,26 @@ class torchscript_state::finder {
     }
   }
 
+  /// Tensors that come out of something that holds tensors.
+  void note_taken(Node* node) {
+    const bool from_container =
+        std::any_of(node->inputs().begin(), node->inputs().end(),
+                    [](const Value* v) { return !is_tensor(v) && holds_tensors(*v->type()); });
+    for (auto* out : node->outputs()) {
+      if (from_container && is_tensor(out)) {
+        taken_.push_back(out);
+      }
+    }
+  }
+  static bool is_tensor(const Value* value) {
+    return value->type()->cast<c10::TensorType>() != nullptr;
+  }
+
   bool is_written(Value* value) const {
-    const bool tensor = value->type()->cast<c10::TensorType>() != nullptr;
-    // A tensor that was taken out of a container is followed no further: any write may be to it.
-    if (!tensor && !into_.empty() && holds_tensors(*value->type())) {
+    const bool tensor = is_tensor(value);
+    // A tensor that was taken out of a container is followed no further: a write to one may be to
+    // any container's.
+    if (!tensor && writes_to_taken_ && holds_tensors(*value->type())) {
       return true;
     }
     return std::any_of(into_.begin(), into_.end(), [&](Value* target) {
@@ -198,10 +220,12 @@ class torchscript_state::finder {
   torch::jit::AliasDb aliases_;
   std::unordered_map<Value*, c10::intrusive_ptr<c10::ivalue::Object>> objects_;
   std::vector<std::pair<Value*, place_of>> attributes_;
-  std::vector<Value*> into_; ///< what some node writes to
+  std::vector<Value*> into_;  ///< what some node writes to
+  std::vector<Value*> taken_; ///< tensors out of lists, dictionaries and tuples
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;
+  bool writes_to_taken_ = false;
 };
 
 torchscript_state torchscript_state::of(const torch::jit::Module& module) {
