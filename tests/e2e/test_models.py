@@ -116,7 +116,7 @@ class strangers_models(Case):
         said = [x["text"] for x in pod.lines if x.event == "engine_says"]
         self.assertTrue(any("own attributes (seen)" in text for text in said), said)
 
-    def test_a_new_version_is_taken_over_and_an_unfit_one_leaves_the_pod_alive(self):
+    def test_a_new_version_is_taken_over(self):
         folder = self.folder()
         model = self.make(folder, 1.0)
         pod = self.ready("--model", model, engine="")

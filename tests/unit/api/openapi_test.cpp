@@ -267,7 +267,9 @@ TEST(openapi, texts_have_the_forms_that_they_have) {
   EXPECT_TRUE(is_worker_name(std::string(job_id::max_length, 'w')));
   const auto& submission = schema("Submission").at("properties");
   EXPECT_EQ(text_of(submission.at("model").at("anyOf").at(0).at("pattern")),
-            form(1, job_policy::name_max));
+            "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$");
+  EXPECT_EQ(submission.at("model").at("anyOf").at(0).at("maxLength"),
+            json::value(job_policy::name_max));
   EXPECT_EQ(schema("Policy").at("properties").at("idempotencyKey").at("maxLength"),
             json::value(job_policy::idempotency_max));
 }

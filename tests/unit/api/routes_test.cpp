@@ -132,7 +132,7 @@ TEST(routes, the_query_of_a_list) {
                                   "tenant=a%20b",
                                   "tenant=a+b",
                                   "tenant=%FF",
-                                  "model=a/b",
+                                  "model=a//b",
                                   "dead=true",
                                   "Limit=1",
                                   "x",

@@ -117,7 +117,7 @@ void expect_refused(std::span<const std::byte> bytes, const char* why) {
 TEST(Picture, WhatIsNoPictureIsRefused) {
   expect_refused({}, "neither");
   using namespace std::string_view_literals;
-  for (const auto& [text, why] : {std::pair{"GIF89a and more"sv, "GIF is damaged"},
+  for (const auto& [text, why] : {std::pair{"GIF89a\x08\0\x08\0\0\0\0more"sv, "GIF is damaged"},
                                   {"BM and more"sv, "BMP is cut off"},
                                   {"RIFF\x04\0\0\0WEBPVP8 "sv, "WebP"},
                                   {"\0\0\0\x18"
