@@ -65,12 +65,7 @@ class torchscript_state::finder {
   /// What freezing has made a constant is written to.
   bool writes_constants() {
     bool found = false;
-    each_node(graph_->block(), [this](Node* node) { writes_of(node); });
-    writes_to_taken_ = std::any_of(into_.begin(), into_.end(), [this](Value* target) {
-      return is_tensor(target) && std::any_of(taken_.begin(), taken_.end(), [&](Value* one) {
-               return aliases_.mayAlias(target, one);
-             });
-    });
+    look_at_writes();
     each_node(graph_->block(), [&](Node* node) {
       found = found || (node->kind() == c10::prim::Constant && !node->outputs().empty() &&
                         holds_tensors(*node->output()->type()) && is_written(node->output()));
@@ -81,7 +76,7 @@ class torchscript_state::finder {
   std::vector<slot> run() {
     objects_.emplace(graph_->inputs()[0], module_._ivalue());
     each_node(graph_->block(), [this](Node* node) { follow(node); });
-    each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    look_at_writes();
     for (const auto& [value, where] : attributes_) {
       if (is_written(value)) {
         written_.insert(where);
@@ -123,6 +118,15 @@ class torchscript_state::finder {
     } else {
       attributes_.emplace_back(node->output(), place_of{owner->second.get(), *index});
     }
+  }
+
+  void look_at_writes() {
+    each_node(graph_->block(), [this](Node* node) { writes_of(node); });
+    writes_to_taken_ = std::any_of(into_.begin(), into_.end(), [this](Value* target) {
+      return is_tensor(target) && std::any_of(taken_.begin(), taken_.end(), [&](Value* one) {
+               return aliases_.mayAlias(target, one);
+             });
+    });
   }
 
   void writes_of(Node* node) {
