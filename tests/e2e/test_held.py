@@ -10,8 +10,7 @@ import socket
 import threading
 import time
 
-import pod as pods
-from case import Case, main
+from case import Case, main, pods
 
 SECOND = 1.0
 
@@ -34,7 +33,7 @@ class HeldCase(Case):
         return answer.status, json.loads(body) if body else None
 
     def held(self, pod):
-        for line in pod.get("/metrics").body.splitlines():
+        for line in pod.get("/metrics").body.decode().splitlines():
             if line.startswith("tayfa_calls_held "):
                 return int(float(line.split()[1]))
         raise AssertionError("no such metric")
