@@ -250,8 +250,7 @@ class job_table : private job_books {
   /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
   /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
   effects put_back(moment now, const job_image&, bool unsent);
-  /// The same for what the last step of a purge has cancelled, as far as it is not durable: these
-  /// jobs wait as before.
+  /// The same for what the last step of a purge has cancelled, as far as it is not durable.
   purge_undone undo_purge_step(moment now);
   /// The same for keep().
   moment kept_until(const job_id&) const;
