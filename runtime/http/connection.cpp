@@ -1,6 +1,7 @@
 #include "runtime/http/connection.hpp"
 
 #include "runtime/http/target.hpp"
+#include "runtime/http/tcp_progress.hpp"
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
@@ -38,6 +39,7 @@ http_connection::http_connection(http_core& core, socket s, bool only_health)
   socket_.non_blocking(true, ignored);
   // An engine process that is started meanwhile must not hold the client's connection open.
   ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
+  notice_vanished_peer(socket_.native_handle());
 }
 
 void http_connection::serve() {
