@@ -75,7 +75,7 @@ struct limits {
   /// RunPod: 20 MB of a worker's result and 1 MB of a chunk, and room for what is around them.
   std::size_t result_body_bytes = (std::size_t{20} << 20) + (std::size_t{64} << 10);
   std::size_t chunk_body_bytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
-  std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=
+  std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=, also of /status-sync
   std::vector<std::string> endpoints{"tayfa"};
   /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
   /// one.
@@ -97,10 +97,15 @@ struct status {
   job_access who;
   job_id id;
   std::optional<std::chrono::milliseconds> keep{};
+  /// /status-sync: answered when the job has ended, at the latest after so long; none = at once.
+  std::optional<std::chrono::milliseconds> wait{};
 };
+/// Answered when there are chunks or the job has ended, at the latest after `wait`; none = the
+/// caller did not say, and waits as long as the pod's configuration says.
 struct stream {
   job_access who;
   job_id id;
+  std::optional<std::chrono::milliseconds> wait{};
 };
 struct cancel {
   job_access who;
@@ -206,12 +211,13 @@ struct health {
   job_access who;
 };
 struct ping {};
+struct ready {};  ///< /ready
 struct scrape {}; ///< /metrics
 
 using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
                           events, list_slots, drain_slot, resize_slots, list_requests, list_workers,
                           describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk,
-                          health, ping, scrape>;
+                          health, ping, ready, scrape>;
 /// Those of remote workers.
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;

@@ -92,8 +92,10 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::run:
   case route_kind::runsync:
     return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
-  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep};
-  case route_kind::stream: return stream{std::move(*who), std::move(at->id)};
+  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep, {}};
+  case route_kind::status_sync:
+    return status{std::move(*who), std::move(at->id), at->keep, at->wait};
+  case route_kind::stream: return stream{std::move(*who), std::move(at->id), at->hold};
   case route_kind::cancel: return cancel{std::move(*who), std::move(at->id)};
   case route_kind::retry: return retry{std::move(*who), std::move(at->id)};
   case route_kind::drop: return drop{std::move(*who), std::move(at->id)};
@@ -108,6 +110,7 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::resize: return resize_slots{at->count};
   case route_kind::health: return health{std::move(*who)};
   case route_kind::ping: return ping{};
+  case route_kind::ready: return ready{};
   case route_kind::metrics: return scrape{};
   case route_kind::requests: return list_requests{std::move(*who), std::move(at->filter)};
   case route_kind::workers: return list_workers{};

@@ -24,6 +24,8 @@ constexpr std::array shapes{
     route_shape{"run", kind::run, scope::client, true, "POST", rule::run, "*"},
     route_shape{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"},
     route_shape{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"},
+    route_shape{"status-sync/{id}", kind::status_sync, scope::client, true, "GET, POST",
+                rule::ignored, "*"},
     route_shape{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"},
     route_shape{"cancel/{id}", kind::cancel, scope::client, true, "POST", rule::ignored, "*"},
     route_shape{"retry/{id}", kind::retry, scope::client, true, "POST", rule::ignored, "*"},
@@ -46,6 +48,7 @@ constexpr std::array shapes{
     route_shape{"workers", kind::workers, scope::operator_, false, "GET", rule::none, ""},
     route_shape{"metrics", kind::metrics, scope::operator_, false, "GET", rule::none, "*"},
     route_shape{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"},
+    route_shape{"ready", kind::ready, scope::open, false, "GET", rule::none, "*"},
     route_shape{"openapi.json", kind::describe, scope::open, false, "GET", rule::none, "*"},
     route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"},
     route_shape{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
@@ -179,15 +182,40 @@ result<void> take_event_items(const std::vector<query_item>& items, route& found
   return {};
 }
 
+/// The words about one job: ?ttl= of its result, ?wait= of who asks.
+result<void> take_job_words(route_kind of, std::string_view query, const limits& bounds,
+                            route& found) {
+  if (of != route_kind::stream) {
+    const auto keep = keep_of(query);
+    if (!keep) {
+      return fail(keep.error());
+    }
+    found.keep = *keep;
+  }
+  if (of == route_kind::status) {
+    return {};
+  }
+  const auto items = named_items(query, {"wait"});
+  const auto wait = items ? wait_of(*items, bounds.runsync_wait) : fail(items.error());
+  if (!wait) {
+    return fail(wait.error());
+  }
+  found.wait = *wait;
+  if (!items->empty()) {
+    found.hold = *wait;
+  }
+  return {};
+}
+
 result<void> take_query(const route_shape& shape, std::string_view query, const limits& bounds,
                         route& found) {
   if (shape.needs == scope::worker) {
     auto words = worker_words_of(query);
     return words ? (found.words = std::move(*words), result<void>{}) : fail(words.error());
   }
-  if (shape.kind == route_kind::status) {
-    const auto keep = keep_of(query);
-    return keep ? (found.keep = *keep, result<void>{}) : fail(keep.error());
+  if (shape.kind == route_kind::status || shape.kind == route_kind::status_sync ||
+      shape.kind == route_kind::stream) {
+    return take_job_words(shape.kind, query, bounds, found);
   }
   // RunPod's clients may add what they like, broken escapes included, where nobody reads it.
   if (shape.query == "*" && shape.kind != route_kind::runsync) {
@@ -319,6 +347,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   }
   if (method == "HEAD") {
     found.wait = milliseconds{0}; // no answer is held for a client that wants none of it
+    found.hold = milliseconds{0};
   }
   return found;
 }

@@ -14,6 +14,7 @@ enum class route_kind : std::uint8_t {
   run,
   runsync,
   status,
+  status_sync,
   stream,
   cancel,
   retry,
@@ -29,6 +30,7 @@ enum class route_kind : std::uint8_t {
   resize,
   health,
   ping,
+  ready,
   metrics,
   requests,
   workers,
@@ -83,10 +85,11 @@ struct route {
   job_id id;             ///< {id}, and ?job= of events
   slot_id slot;
   std::uint32_t count = 0;
-  milliseconds wait{0};               ///< runsync
+  milliseconds wait{0};               ///< runsync, status-sync
+  std::optional<milliseconds> hold;   ///< stream
   job_filter filter;                  ///< jobs, dead, requests
   std::optional<std::uint64_t> after; ///< events
-  std::optional<milliseconds> keep;   ///< status
+  std::optional<milliseconds> keep;   ///< status, status-sync
   std::string worker;                 ///< {worker}
   std::string job;                    ///< {job}
   worker_words words;                 ///< of a worker's route

@@ -3,6 +3,8 @@
 #include "runtime/http/target.hpp"
 #include "runtime/http/tcp_progress.hpp"
 
+#include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
@@ -22,8 +24,8 @@ constexpr std::size_t large_body = std::size_t{1} << 20;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
-/// The row of api's table that every health path leads to.
-constexpr std::string_view health_route = "ping";
+/// The rows of api's table that the address for health checks answers.
+constexpr std::array<std::string_view, 2> health_routes{"ping", "ready"};
 constexpr std::size_t discard_max = std::size_t{64} << 20;
 
 std::string text_of(boost::beast::string_view text) {
@@ -285,7 +287,8 @@ void http_connection::refuse_target(const error& why) {
 tl::expected<api::heading, api::response>
 http_connection::read_target(std::string_view method, std::string_view target) const {
   auto found = api::read_head(method, target, core_.options.api);
-  if (found && only_health_ && found->route != health_route) {
+  if (found && only_health_ &&
+      std::find(health_routes.begin(), health_routes.end(), found->route) == health_routes.end()) {
     return tl::unexpected(
         api::refuse({errc::not_found, "this address answers health checks only"}));
   }
