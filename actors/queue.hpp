@@ -99,6 +99,8 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
+  intake_answer intake() const;
+  void tell_watchers(const worker_said&);
   template <class Answer>
   caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
                                    bool asks = true);
@@ -205,6 +207,8 @@ class queue : public queue_actor::base {
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
   std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
+  /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
+  std::set<job_id> end_watched_, chunks_watched_;
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;

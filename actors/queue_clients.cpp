@@ -101,6 +101,9 @@ caf::result<job_answer> queue::find(const find_job& m) {
     after();
   }
   auto found = table_.find(now(), m.id, m.who);
+  if (m.watch && found && !is_final(found->state)) {
+    end_watched_.insert(m.id);
+  }
   if (!found || found->stored_output == 0) {
     return after_commit(m.id, m.who, job_answer{std::move(found)}, std::move(undo));
   }
@@ -201,9 +204,25 @@ caf::result<stream_answer> queue::read(const read_job_stream& m) {
   if (!found) {
     return after_commit(m.id, m.who, stream_answer{fail(found.error())});
   }
+  if (m.watch && !is_final(found->view.state)) {
+    end_watched_.insert(m.id);
+    chunks_watched_.insert(m.id);
+  }
   return after_commit(
       m.id, m.who,
       stream_answer{unread_chunks{std::move(found->view), std::move(found->chunks), found->last}});
+}
+
+intake_answer queue::intake() const {
+  intake_answer answer{{}, table_.local_capacity()};
+  if (is_draining_) {
+    answer.taken = fail(errc::stopping);
+  } else if (broken_) {
+    answer.taken = fail(errc::unavailable, "the store has failed");
+  } else if (full_) {
+    answer.taken = fail(*full_);
+  }
+  return answer;
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {

@@ -128,6 +128,10 @@ void queue::storage_full(const error& found) {
   const auto fresh = table_.not_committed();
   stuck_ = fresh.empty();
   const std::set<job_id> gone{fresh.begin(), fresh.end()};
+  for (const auto& id : gone) {
+    end_watched_.erase(id);
+    chunks_watched_.erase(id);
+  }
   std::vector<std::variant<effects, deed>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {

@@ -170,8 +170,12 @@ void queue::carry_out(const moved& m) {
     w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why), m.endpoint);
   }
   measure(m.view);
-  if (is_final(m.view.state) && m.watched && crew_.ingress) {
-    send(crew_.ingress, job_ended{m.view});
+  if (is_final(m.view.state)) {
+    const bool asked_for = end_watched_.erase(m.view.id) > 0;
+    chunks_watched_.erase(m.view.id);
+    if ((m.watched || asked_for) && crew_.ingress) {
+      send(crew_.ingress, job_ended{m.view});
+    }
   }
 }
 

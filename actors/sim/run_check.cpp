@@ -42,8 +42,13 @@ void run::check() {
   for (const auto& fault : *remote_faults_) {
     violated("a remote worker: " + fault);
   }
+  std::uint32_t held = 0;
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);
+    held += (*seen_)[i].held_answers;
+  }
+  if (plan_.work && plan_.work->held && held == 0) {
+    violated("no call was held");
   }
 }
 
@@ -103,6 +108,9 @@ void run::check_job(std::size_t index, const job_history& job) {
   check_webhook(who, job);
   for (const auto& told : job.told_strangers) {
     violated(who + " was there for one who may not see it (I21): " + told);
+  }
+  for (const auto& held : job.badly_held) {
+    violated(who + ": " + held);
   }
   if (job.final_state.empty()) {
     if (!stopped_early) {
