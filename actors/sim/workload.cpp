@@ -172,6 +172,12 @@ class workload : public caf::event_based_actor {
   /// The recipe's body with a model, a tenant and a webhook, as the options say.
   std::string with_terms(const std::string& body, std::size_t index, job_history& job) {
     auto value = boost::json::parse(body).as_object();
+    if (options_.padding > 0) {
+      auto& input = value["input"].as_object();
+      const bool echoed = job.expected_output == boost::json::serialize(input);
+      input["padding"] = std::string(options_.padding, 'p');
+      job.expected_output = echoed ? boost::json::serialize(input) : job.expected_output;
+    }
     if (!options_.models.empty()) {
       job.model = options_.models[random_.next() % options_.models.size()];
       value["model"] = job.model;

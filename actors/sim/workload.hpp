@@ -27,6 +27,7 @@ struct workload_options {
   /// A submission that was not answered with 200 is sent again, under its idempotency key.
   bool persistent = false;
   double lost_answers = 0.1; ///< of those with chunks: lost on their way, and the pod knows
+  std::size_t padding = 0;   ///< bytes that each input is larger
   bool webhooks = false;     ///< each job has one: it answers, fails, or does so by turns
   /// Callers with other tenants and endpoints ask for every job by its id, and try to end it.
   bool strangers = false;
