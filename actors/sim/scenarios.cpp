@@ -277,6 +277,7 @@ std::vector<scenario> all() {
   add_pauses(list);
   add_platform(list);
   add_remote(list);
+  add_openai(list);
   return list;
 }
 

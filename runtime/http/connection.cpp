@@ -1,5 +1,7 @@
 #include "runtime/http/connection.hpp"
 
+#include "runtime/api/openai.hpp"
+
 #include <algorithm>
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -179,6 +181,7 @@ void http_connection::next_request() {
   pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
+  openai_ = false;
   version_ = 11;
   if (pending_.empty() && pending_.capacity() > small_read) {
     pending_.shrink_to_fit(); // an idle connection should cost little
@@ -217,6 +220,7 @@ void http_connection::admit() {
   version_ = head.version();
   keep_alive_ = head.keep_alive() && !core_.closing;
   only_head_wanted_ = head.method() == http::verb::head;
+  openai_ = api::is_openai({head.target().data(), head.target().size()});
   if (const auto refused = refuse_fields(head)) {
     refuse(*refused);
     return;
