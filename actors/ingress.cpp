@@ -48,6 +48,7 @@ runpod_ingress::behavior_type runpod_ingress::not_started() {
           ignore<job_streamed>(), // likewise
           ignore<client_left>(),
           ignore<reader_event>(),
+          ignore<chunks_settled>(),
           [this](const pod_moved& m) { pod_ = m; },
           [this](const load_changed& m) { load_ = m; },
           [this](const crew& m) { met(m); },
@@ -61,6 +62,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const job_streamed& m) { streamed(m); },
           [this](const client_left& m) { left(m); },
           [this](const reader_event& m) { openai_.heard(m); },
+          [this](const chunks_settled& m) { settled(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
@@ -123,8 +125,9 @@ void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
   }
   const auto waiting = hold(call.id, call.who, answer, held_for::end, *call.wait);
   calls_.at(waiting).asks_again = true;
-  mind_client(waiting);
-  look(waiting, false, call.keep);
+  calls_.at(waiting).keep = call.keep;
+  watch_client(waiting);
+  look(waiting, false);
 }
 
 void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
@@ -142,7 +145,7 @@ void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
   const auto waiting = hold(call.id, call.who, answer, held_for::chunks,
                             call.wait.value_or(ctx_.knobs.http_stream_hold));
   calls_.at(waiting).asks_again = call.wait.has_value();
-  mind_client(waiting);
+  watch_client(waiting);
   look(waiting, false);
 }
 

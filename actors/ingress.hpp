@@ -27,6 +27,10 @@ struct client_call {
 struct client_left {
   held_calls::number call = 0;
 };
+/// It is known whether the reader of an answer with chunks of this job has them.
+struct chunks_settled {
+  job_id job;
+};
 
 class runpod_ingress : public ingress_actor::base {
  public:
@@ -85,18 +89,20 @@ class runpod_ingress : public ingress_actor::base {
     /// Its client may be one that asks again at once whatever the answer: RunPod's Go client knows
     /// of no CANCELLED and no TIMED_OUT. Only until it has been looked at once.
     bool asks_again = false;
+    std::optional<milliseconds> keep{}; ///< the result shall stay for so long
   };
   held_calls::number hold(const job_id&, const job_access&, const reply_ptr&, held_for,
                           milliseconds wait);
   /// Answers early when its client leaves.
-  void mind_client(held_calls::number);
-  void look(held_calls::number, bool over, std::optional<milliseconds> keep = std::nullopt);
-  void look_at_state(held_calls::number, bool over, std::optional<milliseconds> keep);
+  void watch_client(held_calls::number);
+  void look(held_calls::number, bool over);
+  void look_at_state(held_calls::number, bool over);
   void look_at_chunks(held_calls::number, bool over);
-  bool rests(held_calls::number, const job_view&);
+  bool pauses(held_calls::number, const job_view&);
   void ended(const job_ended&);
   void streamed(const job_streamed&);
   void left(const client_left&);
+  void settled(const chunks_settled&);
   void held_long_enough(const due_timer&);
   void wait_instead(held_calls::number, const job_view& known);
   void refuse(held_calls::number, const error&);

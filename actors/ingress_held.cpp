@@ -11,7 +11,7 @@ namespace {
 
 /// How long a client that knows no other end than COMPLETED and FAILED, and asks again at once, is
 /// held when its job has ended otherwise before it asked.
-constexpr milliseconds rest{500};
+constexpr milliseconds unknown_end_pause{500};
 
 bool is_known_to_all(job_state s) {
   return s == job_state::COMPLETED || s == job_state::FAILED;
@@ -28,7 +28,7 @@ held_calls::number runpod_ingress::hold(const job_id& id, const job_access& who,
   return call;
 }
 
-void runpod_ingress::mind_client(held_calls::number call) {
+void runpod_ingress::watch_client(held_calls::number call) {
   calls_.at(call).answer->when_gone(
       [call, me = caf::actor_cast<ingress_actor>(this)] { caf::anon_send(me, client_left{call}); });
 }
@@ -50,17 +50,17 @@ void runpod_ingress::refuse(held_calls::number call, const error& why) {
 // ---- looks -------------------------------------------------------------------------------------
 
 /// `over`: the call is answered with what there is.
-void runpod_ingress::look(held_calls::number call, bool over, std::optional<milliseconds> keep) {
+void runpod_ingress::look(held_calls::number call, bool over) {
   if (held_.what(call) == held_for::end) {
-    look_at_state(call, over, keep);
+    look_at_state(call, over);
   } else {
     look_at_chunks(call, over);
   }
 }
 
-void runpod_ingress::look_at_state(held_calls::number call, bool over,
-                                   std::optional<milliseconds> keep) {
-  request(crew_.queue, caf::infinite, find_job{held_.job(call), keep, calls_.at(call).who, !over})
+void runpod_ingress::look_at_state(held_calls::number call, bool over) {
+  const auto& held = calls_.at(call);
+  request(crew_.queue, caf::infinite, find_job{held_.job(call), held.keep, held.who, !over})
       .then(
           [this, call, over](const job_answer& a) {
             if (!held_.holds(call)) {
@@ -68,7 +68,7 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over,
             }
             if (!a.value) {
               refuse(call, a.value.error());
-            } else if (over || (is_final(a.value->state) && !rests(call, *a.value))) {
+            } else if (over || (is_final(a.value->state) && !pauses(call, *a.value))) {
               send_made(take(call), [&a] { return api::job(*a.value); });
             }
           },
@@ -91,11 +91,14 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
             const bool ended = is_final(a.value->view.state);
             const bool some = !a.value->chunks.empty();
             const auto now = ctx_.outside.time.now();
-            if (over || (ended && (some || !rests(call, a.value->view))) ||
-                (!ended && some && held_.may_answer(now, call))) {
+            if (over) {
               send_chunks(take(call), *a.value);
-            } else if (!ended && !some) {
+            } else if (!some && !ended) {
               held_.wait_on(call);
+            } else if (!(some && held_.waits_for_receipt(now, call)) &&
+                       (ended ? some || !pauses(call, a.value->view)
+                              : held_.may_answer(now, call))) {
+              send_chunks(take(call), *a.value);
             }
             arm();
           },
@@ -105,26 +108,29 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
 }
 
 /// The first look at a job that has ended in a way that not every client knows to be an end.
-bool runpod_ingress::rests(held_calls::number call, const job_view& view) {
+bool runpod_ingress::pauses(held_calls::number call, const job_view& view) {
   const bool first = std::exchange(calls_.at(call).asks_again, false);
   if (!first || is_known_to_all(view.state)) {
     return false;
   }
-  held_.shorten(ctx_.outside.time.now(), call, rest);
+  held_.shorten(ctx_.outside.time.now(), call, unknown_end_pause);
   arm();
   return true;
 }
 
-/// What its reader has not received stays, and is given again.
+/// Chunks that their reader has not received stay, and are given again.
 void runpod_ingress::send_chunks(const reply_ptr& answer, const unread_chunks& unread) {
   if (unread.chunks.empty()) {
     send_made(answer, [&unread] { return api::chunks(unread.view, {}); });
     return;
   }
-  auto note = [queue = crew_.queue, id = unread.view.id, last = unread.last](bool received) {
+  held_.sent(ctx_.outside.time.now(), unread.view.id);
+  auto note = [queue = crew_.queue, me = caf::actor_cast<ingress_actor>(this), id = unread.view.id,
+               last = unread.last](bool received) {
     if (received) {
       caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
     }
+    caf::anon_send(me, chunks_settled{id}); // a look because of it comes to the queue behind that
   };
   send_made(
       answer, [&unread] { return api::chunks(unread.view, unread.chunks); }, std::move(note));
@@ -136,7 +142,7 @@ void runpod_ingress::send_chunks(const reply_ptr& answer, const unread_chunks& u
 void runpod_ingress::ended(const job_ended& m) {
   openai_.ended(m);
   for (const auto call : held_.of(m.view.id)) {
-    if (held_.what(call) == held_for::chunks) {
+    if (held_.what(call) == held_for::chunks || calls_.at(call).keep) {
       look(call, false);
       continue;
     }
@@ -159,6 +165,12 @@ void runpod_ingress::streamed(const job_streamed& m) {
 void runpod_ingress::left(const client_left& m) {
   if (held_.holds(m.call)) {
     look(m.call, true);
+  }
+}
+
+void runpod_ingress::settled(const chunks_settled& m) {
+  for (const auto call : held_.settled(m.job)) {
+    look(call, false);
   }
 }
 

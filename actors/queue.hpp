@@ -146,6 +146,7 @@ class queue : public queue_actor::base {
   void on(const store_news::chunks_received&);
   void storage_full(const error&);
   void refuse_changes(const error&);
+  void take_back_purges(std::vector<std::variant<effects, deed>>&, const error&);
   void ask_for_space();
   void give_up_on_storage();
   void store_broken(const error&);
@@ -174,7 +175,7 @@ class queue : public queue_actor::base {
   void carry_out(const notify&);
   void carry_out(const owe&);
   void carry_out(const purged&);
-  void refuse_purges(const error&);
+  void refuse_purges(const error&, const std::map<std::uint64_t, std::size_t>& removed);
   void hand_over_remote();
   void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
@@ -183,6 +184,7 @@ class queue : public queue_actor::base {
   void deliver(const owe&);
   void deliver_large();
   void wait_for_room();
+  static error cut_short(errc why, std::size_t removed);
   static job_view with_output(job_view, result<shared_text>);
   void measure(const job_view&);
 

@@ -182,11 +182,11 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
 }
 
 /// The disk has no room for what they change, or the store is no more: what was cancelled and is
-/// durable stays so; the rest of what waits is left alone.
-void queue::refuse_purges(const error& why) {
-  static_cast<void>(table_.stop_purges());
+/// durable stays so, and its client learns how much that is (`removed`, by the purge's number).
+void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::size_t>& removed) {
   for (auto& [number, later] : std::exchange(purges_, {})) {
-    later.deliver(purge_answer{fail(why)});
+    const auto n = removed.find(number);
+    later.deliver(purge_answer{fail(n == removed.end() ? why : cut_short(why.code, n->second))});
   }
 }
 

@@ -179,16 +179,19 @@ void queue::carry_out(const moved& m) {
   }
 }
 
+/// The answer to a purge that ended before all was cancelled.
+error queue::cut_short(errc why, std::size_t removed) {
+  return {why, std::to_string(removed) + " jobs were cancelled; the others wait"};
+}
+
 void queue::carry_out(const purged& p) {
   ctx_.outside.log.info("queue_purged", {{"jobs", p.removed}, {"whole", p.whole}});
   auto node = purges_.extract(p.number);
   if (node.empty()) {
     return; // an earlier queue was asked
   }
-  node.mapped().deliver(
-      p.whole ? purge_answer{p.removed}
-              : purge_answer{fail(errc::stopping, std::to_string(p.removed) +
-                                                      " jobs were cancelled; the others wait")});
+  node.mapped().deliver(p.whole ? purge_answer{p.removed}
+                                : purge_answer{fail(cut_short(errc::stopping, p.removed))});
 }
 
 void queue::measure(const job_view& view) {

@@ -25,7 +25,7 @@ namespace tayfa::api {
 /// A request as it came from the wire, within the wire's limits.
 struct request {
   std::string method; ///< upper case
-  std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"
+  std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"; or "*"
   std::string content_type;
   std::string body;
   std::string idempotency_key{}; ///< the header Idempotency-Key, as it was sent
@@ -247,7 +247,8 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
                                           const limits&);
 
 /// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON
-/// or fields 400 … Takes the request by value: the body that is moved in becomes the job's input
+/// or fields 400 … or the answer that needs no call: 204 to OPTIONS, and to HEAD of what a worker
+/// would be given. Takes the request by value: the body that is moved in becomes the job's input
 /// without a second copy.
 tl::expected<call, response> parse(request, const limits&);
 

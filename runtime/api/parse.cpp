@@ -1,4 +1,5 @@
 #include "runtime/api/call.hpp"
+#include "runtime/api/method.hpp"
 #include "runtime/api/openai.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/route.hpp"
@@ -59,12 +60,31 @@ call parse_worker(request&& asked, route&& at) {
                    said.in_progress};
 }
 
+/// The answer of the route alone, without a call: to OPTIONS; and HEAD where a GET gives something
+/// to a worker, or notes that it was there. That is answered as if there were nothing to give,
+/// since what HEAD took would be lost.
+std::optional<response> answer_of_route(std::string_view method, const route& at) {
+  if (method == "OPTIONS") {
+    response says;
+    says.status = 204;
+    says.headers.emplace_back("Allow", allowed(at.shape->methods));
+    return says;
+  }
+  if (method != "HEAD" || at.shape->needs != scope::worker) {
+    return std::nullopt;
+  }
+  return at.kind == route_kind::worker_ping ? noted() : stops({});
+}
+
 } // namespace
 
 tl::expected<call, response> parse(request asked, const limits& bounds) {
   auto at = find_route(asked.method, asked.target, bounds);
   if (!at) {
     return tl::unexpected(std::move(at.error()));
+  }
+  if (auto says = answer_of_route(asked.method, *at)) {
+    return tl::unexpected(std::move(*says));
   }
   auto who = access_of(asked.who, *at);
   if (!who) {

@@ -1,5 +1,6 @@
 #include "runtime/api/route.hpp"
 
+#include "runtime/api/method.hpp"
 #include "runtime/api/openai.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/worker_query.hpp"
@@ -37,8 +38,7 @@ constexpr std::array shapes{
     route_shape{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query},
     route_shape{"jobs/{id}", kind::inspect, scope::operator_, true, "GET", rule::none, ""},
     route_shape{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query},
-    route_shape{"events", kind::events, scope::operator_, true, "GET, HEAD", rule::none,
-                "job after"},
+    route_shape{"events", kind::events, scope::operator_, true, "GET", rule::none, "job after"},
     route_shape{"slots", kind::slots, scope::operator_, false, "GET", rule::none, ""},
     route_shape{"slots/{slot}/drain", kind::drain, scope::operator_, false, "POST", rule::ignored,
                 ""},
@@ -48,7 +48,7 @@ constexpr std::array shapes{
                 ""},
     route_shape{"workers", kind::workers, scope::operator_, false, "GET", rule::none, ""},
     route_shape{"metrics", kind::metrics, scope::operator_, false, "GET", rule::none, "*"},
-    route_shape{"ping", kind::ping, scope::open, false, "GET, HEAD", rule::none, "*"},
+    route_shape{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"},
     route_shape{"ready", kind::ready, scope::open, false, "GET", rule::none, "*"},
     route_shape{"openapi.json", kind::describe, scope::open, false, "GET", rule::none, "*"},
     route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"},
@@ -63,6 +63,10 @@ constexpr std::array shapes{
     route_shape{"openai/v1/{openai}", kind::openai, scope::client, true, "GET, POST", rule::openai,
                 "*"},
 };
+
+/// `OPTIONS *`: not in the table, since no other method has it.
+constexpr route_shape whole_server{"*",         kind::ping, scope::open, false,
+                                   "GET, POST", rule::none, "*"};
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
@@ -103,18 +107,6 @@ std::optional<target_parts> split_target(std::string_view target) {
 
 response not_found(std::string text) {
   return refuse({errc::not_found, std::move(text)});
-}
-
-bool takes(const route_shape& shape, std::string_view method) {
-  std::string_view list = shape.methods;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(", "), list.size());
-    if (list.substr(0, end) == method) {
-      return true;
-    }
-    list.remove_prefix(std::min(end + 2, list.size()));
-  }
-  return false;
 }
 
 /// Takes the first segment off a row's path.
@@ -323,12 +315,19 @@ result<job_access> access_of(const principal& who, const route& at) {
 
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,
                                          const limits& bounds) {
+  if (!is_known_method(method)) {
+    return tl::unexpected(refuse({errc::not_implemented, {}}));
+  }
+  route found;
+  found.endpoint = bounds.endpoints.empty() ? std::string{} : bounds.endpoints.front();
+  if (method == "OPTIONS" && target == "*") {
+    found.shape = &whole_server;
+    return found;
+  }
   const auto parts = split_target(target);
   if (!parts) {
     return tl::unexpected(refuse({errc::bad_request, "the request target is not well formed"}));
   }
-  route found;
-  found.endpoint = bounds.endpoints.empty() ? std::string{} : bounds.endpoints.front();
   if (is_health_path(method, target, bounds)) {
     found.shape = row_of(std::array{std::string{"ping"}}, false);
     return found;
@@ -350,19 +349,26 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   if (shape == nullptr) {
     return tl::unexpected(not_found("no such route"));
   }
-  if (!takes(*shape, method)) {
+  if (!takes(shape->methods, method)) {
     response refusal = refuse({errc::method_not_allowed, {}});
-    refusal.headers.emplace_back("Allow", shape->methods);
+    refusal.headers.emplace_back("Allow", allowed(shape->methods));
     return tl::unexpected(std::move(refusal));
   }
   found.shape = shape;
   found.kind = shape->kind;
+  if (method == "OPTIONS") {
+    return found; // it asks about the route, whatever its parameters are
+  }
   found.body = method == "POST" ? shape->body : body_rule::none;
   if (const auto taken = take_parameters(shape->path, names, raw, found); !taken) {
     return tl::unexpected(refuse(taken.error()));
   }
   if (const auto taken = take_query(*shape, parts->query, bounds, found); !taken) {
     return tl::unexpected(refuse(taken.error()));
+  }
+  if (method == "HEAD") {
+    found.wait = milliseconds{0}; // no answer is held for a client that wants none of it
+    found.hold = milliseconds{0};
   }
   return found;
 }
@@ -373,8 +379,10 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
   if (!found) {
     return tl::unexpected(std::move(found.error()));
   }
-  return heading{found->shape->needs, found->shape->path, std::move(found->endpoint),
-                 std::move(found->worker), body_bytes(found->body, bounds)};
+  // Which methods a route takes is no secret: it stands in /openapi.json.
+  const scope needs = method == "OPTIONS" ? scope::open : found->shape->needs;
+  return heading{needs, found->shape->path, std::move(found->endpoint), std::move(found->worker),
+                 body_bytes(found->body, bounds)};
 }
 
 } // namespace tayfa::api

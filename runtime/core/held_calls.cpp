@@ -55,6 +55,33 @@ bool held_calls::may_answer(moment now, number call) {
   return false;
 }
 
+void held_calls::sent(moment now, const job_id& job) {
+  under_way& u = sent_[job];
+  ++u.answers;
+  u.until = now + receipt_patience;
+}
+
+std::vector<held_calls::number> held_calls::settled(const job_id& job) {
+  const auto entry = sent_.find(job);
+  if (entry == sent_.end() || --entry->second.answers > 0) {
+    return {};
+  }
+  sent_.erase(entry);
+  auto waiting = of(job);
+  std::erase_if(waiting, [this](number call) { return calls_.at(call).what != held_for::chunks; });
+  return waiting;
+}
+
+bool held_calls::waits_for_receipt(moment now, number call) {
+  held& h = calls_.at(call);
+  const auto entry = sent_.find(h.job);
+  if (entry == sent_.end() || now >= entry->second.until) {
+    return false;
+  }
+  set_due(call, h, std::min(h.end, entry->second.until));
+  return true;
+}
+
 void held_calls::wait_on(number call) {
   held& h = calls_.at(call);
   set_due(call, h, h.end);

@@ -24,7 +24,7 @@
 
 namespace tayfa {
 
-/// What a held call waits for.
+/// The event that a held call waits for.
 enum class held_for : std::uint8_t {
   end,   ///< of the job
   chunks ///< unread ones, or the job's end
@@ -53,6 +53,17 @@ class held_calls {
   /// There are chunks for this call. May it be answered with them now? If not, it becomes due when
   /// it may.
   bool may_answer(moment now, number);
+  /// While an answer with chunks of a job is on its way, it is not known whether its reader has
+  /// them. Another call for chunks of that job waits for it, but not for long: a reader that goes
+  /// on on another connection shall not see the same chunks again.
+  static constexpr milliseconds receipt_patience{500};
+  /// An answer with chunks of this job leaves.
+  void sent(moment now, const job_id&);
+  /// It was received, or was not. The calls that may have waited for it, when it was the last.
+  std::vector<number> settled(const job_id&);
+  /// Is an answer with chunks of its job on its way? Then it becomes due when that has had its
+  /// time.
+  bool waits_for_receipt(moment now, number);
   /// It was looked at, and there was nothing for it: due at its end.
   void wait_on(number);
 
@@ -87,6 +98,11 @@ class held_calls {
   std::map<number, held> calls_;
   std::multimap<job_id, number> by_job_;
   std::set<std::pair<moment, number>> due_;
+  struct under_way {
+    std::uint32_t answers = 0;
+    moment until; ///< the latest of them is waited for
+  };
+  std::map<job_id, under_way> sent_;
   number last_ = 0;
 };
 

@@ -57,7 +57,7 @@ TEST(routes, refusals) {
       {"POST", "/drop/a?force=1", 400},
       {"GET", "/purge-queue", 405},
       {"POST", "/jobs", 405},
-      {"HEAD", "/jobs", 405},
+      {"HEAD", "/run", 405},
       {"GET", "/jobs/", 404},
       {"GET", "/jobs/a%2Fb", 404},
       {"DELETE", "/jobs/a", 405},
@@ -287,7 +287,11 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
   std::set<std::size_t> calls;
   for (const auto& shape : routes()) {
     const auto target = target_of(shape);
-    const auto methods = methods_of(shape);
+    auto methods = methods_of(shape);
+    if (shape.methods.starts_with("GET")) {
+      methods.emplace_back("HEAD");
+    }
+    methods.emplace_back("OPTIONS");
     for (const std::string method : {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
       const bool allowed = std::find(methods.begin(), methods.end(), method) != methods.end();
       const auto found = find_route(method, target, bounds);
@@ -301,16 +305,33 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
       ASSERT_TRUE(head);
       EXPECT_EQ(head->body_bytes > 0, method == "POST" && shape.body != body_rule::none)
           << method << ' ' << target;
-      EXPECT_EQ(head->needs, shape.needs);
+      EXPECT_EQ(head->needs, method == "OPTIONS" ? scope::open : shape.needs);
       EXPECT_EQ(head->route, shape.path);
       const bool prefixed = find_route(method, "/v2/other" + target, bounds).has_value();
       EXPECT_EQ(prefixed, shape.prefixed) << target;
       const auto call = parse({method, target, "application/json", R"({"input":1})"}, bounds);
-      ASSERT_TRUE(call) << target;
+      const bool answered =
+          method == "OPTIONS" || (method == "HEAD" && shape.needs == scope::worker);
+      ASSERT_EQ(call.has_value(), !answered) << method << ' ' << target;
+      if (answered) {
+        EXPECT_LT(call.error().status, 300U) << method << ' ' << target;
+        continue;
+      }
       calls.insert(call->index());
     }
   }
   EXPECT_EQ(calls.size(), std::variant_size_v<call>) << "a call that no route makes";
+}
+
+TEST(routes, head_waits_for_nothing) {
+  for (const std::string query : {"", "?wait=90000"}) {
+    const auto sync = parse({"HEAD", "/status-sync/a" + query, "", ""}, bounds);
+    ASSERT_TRUE(sync);
+    EXPECT_EQ(std::get<status>(*sync).wait.value_or(milliseconds{1}), milliseconds{0});
+    const auto chunks = parse({"HEAD", "/stream/a" + query, "", ""}, bounds);
+    ASSERT_TRUE(chunks);
+    EXPECT_EQ(std::get<stream>(*chunks).wait, milliseconds{0}) << "not the pod's own hold either";
+  }
 }
 
 TEST(routes, the_fuzzers_seeds_reach_every_row) {

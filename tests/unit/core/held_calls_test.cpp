@@ -77,6 +77,35 @@ TEST(held_calls, one_that_found_nothing_waits_on) {
   EXPECT_EQ(s.due(1'000ms), due_list{-1});
 }
 
+TEST(held_calls, the_next_reader_waits_until_it_is_known_who_has_the_chunks) {
+  script s;
+  s.held.sent(s.at(0ms), one);
+  s.held.sent(s.at(20ms), one);
+  const auto call = s.held.hold(s.at(50ms), one, held_for::chunks, 5'000ms);
+  s.held.hold(s.at(50ms), one, held_for::end, 5'000ms);
+  const auto other = s.held.hold(s.at(50ms), two, held_for::chunks, 5'000ms);
+  EXPECT_TRUE(s.held.waits_for_receipt(s.at(60ms), call));
+  EXPECT_FALSE(s.held.waits_for_receipt(s.at(60ms), other)) << "that is another job";
+  EXPECT_EQ(s.held.settled(one), numbers{}) << "there is another";
+  EXPECT_EQ(s.held.settled(one), numbers{call});
+  EXPECT_EQ(s.held.settled(one), numbers{});
+  EXPECT_FALSE(s.held.waits_for_receipt(s.at(70ms), call));
+}
+
+TEST(held_calls, a_receipt_that_does_not_come_is_not_waited_for) {
+  script s;
+  s.held.sent(s.at(0ms), one);
+  const auto call = s.held.hold(s.at(50ms), one, held_for::chunks, 5'000ms);
+  EXPECT_TRUE(s.held.waits_for_receipt(s.at(50ms), call));
+  EXPECT_EQ(s.due(499ms), due_list{});
+  EXPECT_EQ(s.due(500ms), due_list{1});
+  EXPECT_FALSE(s.held.waits_for_receipt(s.at(500ms), call));
+  const auto brief = s.held.hold(s.at(0ms), two, held_for::chunks, 200ms);
+  s.held.sent(s.at(0ms), two);
+  EXPECT_TRUE(s.held.waits_for_receipt(s.at(100ms), brief));
+  EXPECT_EQ(s.due(200ms), due_list{-2}) << "not longer than its own wait";
+}
+
 TEST(held_calls, the_least_hold_is_not_longer_than_the_wait) {
   script s;
   s.held.hold(s.at(0ms), one, held_for::chunks, 0ms);
@@ -139,9 +168,9 @@ TEST(held_calls, hold_what_they_promise_whatever_is_done_with_them) {
       const auto all = held.all();
       const auto call = all.empty() ? 0 : all[which % all.size()];
       const job_id job{which % 2 == 0 ? "one" : "two"};
-      switch (what % 6) {
+      switch (what % 9) {
       case 0: {
-        const milliseconds wait{std::abs(much % 500)};
+        const milliseconds wait{much % 500};
         const auto fresh =
             held.hold(now, job, much % 2 == 0 ? held_for::end : held_for::chunks, wait);
         ends[fresh] = now + wait;
@@ -166,6 +195,13 @@ TEST(held_calls, hold_what_they_promise_whatever_is_done_with_them) {
       case 5:
         if (call != 0) {
           held.may_answer(now, call);
+        }
+        break;
+      case 6: held.sent(now, job); break;
+      case 7: held.settled(job); break;
+      case 8:
+        if (call != 0) {
+          held.waits_for_receipt(now, call);
         }
         break;
       }
