@@ -244,13 +244,18 @@ void openai_calls::take(const job_id& id, const stream_answer& a) {
     fail_call(it, api::openai_fault_of(a.value.error()), false);
     return;
   }
+  const auto state = a.value->view.state;
   if (const auto gap = gap_in(c, *a.value)) {
-    fail_call(it, *gap, true);
+    if (is_final(state) && state != job_state::COMPLETED) {
+      finish_stream(it, a.value->view, {}); // its end says why
+    } else {
+      fail_call(it, *gap, true);
+    }
     return;
   }
   if (!a.value->chunks.empty()) {
     take_chunks(it, *a.value);
-  } else if (is_final(a.value->view.state)) {
+  } else if (is_final(state)) {
     finish_stream(it, a.value->view, {});
   } else if (std::exchange(c.changed, false)) {
     read(id);
