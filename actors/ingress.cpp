@@ -37,7 +37,7 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 }
 
 void runpod_ingress::on_exit() {
-  openai_.stop();
+  openai_.stop(state_.state() == ingress_state::SHUTDOWN ? errc::stopping : errc::unavailable);
   crew_ = crew{};
   calls_.clear(); // each dropped reply answers 503 by itself
 }

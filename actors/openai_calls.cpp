@@ -122,9 +122,9 @@ void openai_calls::met(const queue_actor& queue) {
   }
 }
 
-void openai_calls::stop() {
+void openai_calls::stop(errc why) {
   while (!calls_.empty()) {
-    fail_call(calls_.begin(), api::openai_fault_of({errc::stopping, {}}), true);
+    fail_call(calls_.begin(), api::openai_fault_of({why, {}}), true);
   }
   queue_ = nullptr;
 }

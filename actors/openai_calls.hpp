@@ -45,9 +45,9 @@ class openai_calls {
   void heard(const reader_event&);
   void timed(const due_timer&);
   void met(const queue_actor&);
-  /// The ingress ends: every call is answered with that, its job is cancelled, and no handle is
+  /// The ingress ends: every call is answered with this, its job is cancelled, and no handle is
   /// kept.
-  void stop();
+  void stop(errc why);
 
  private:
   struct call {
