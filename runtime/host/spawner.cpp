@@ -1,7 +1,7 @@
 #include "runtime/host/spawner.hpp"
 
+#include "runtime/host/container.hpp"
 #include "runtime/host/leftovers.hpp"
-#include "runtime/host/memory_groups.hpp"
 
 #include <algorithm>
 #include <csignal>
