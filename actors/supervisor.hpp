@@ -128,7 +128,8 @@ class supervisor : public supervisor_actor::base {
   slot_answer resize(const set_slot_count&);
   void drain(slot&);
   void undrain(std::size_t);
-  std::uint32_t slot_count() const; ///< slots that the pod shall have
+  std::uint32_t slot_count() const;
+  void share_cpus(); ///< slots that the pod shall have
 
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();

@@ -159,6 +159,7 @@ void supervisor::slot_stopped(std::size_t i) {
     return;
   }
   ctx_.outside.log.info(s.removed ? "slot_removed" : "slot_drained", {{"slot", i}});
+  share_cpus();
   send(crew_.health, slot_left{slot_id{static_cast<std::uint32_t>(i)}});
   refresh_ready();
 }
@@ -247,8 +248,16 @@ slot_answer supervisor::resize(const set_slot_count& m) {
     }
   }
   ctx_.outside.meters.set(meter::slots, slot_count());
+  share_cpus();
   refresh_ready();
   return {};
+}
+
+/// A slot that was removed keeps its share until its engine is gone.
+void supervisor::share_cpus() {
+  const auto sharing = std::count_if(slots_.begin(), slots_.end(),
+                                     [](const slot& s) { return !s.removed || !s.stopped; });
+  ctx_.outside.engines.share_among(static_cast<std::uint32_t>(sharing));
 }
 
 /// The worker lets its attempts end and says so; where none can run, its slot is stopped at once.

@@ -2,6 +2,7 @@
 
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/process_facts.hpp"
+#include "runtime/host/temporary_folder.hpp"
 #include "runtime/host/unique_fd.hpp"
 
 #include <algorithm>
@@ -127,8 +128,9 @@ void remove_leftovers(const std::string& run_folder, event_log& log) {
   }
   for (const auto& path : paths) {
     const auto pid = pid_in_name(path.stem().string());
-    const bool socket = path.extension() == ".sock";
-    if (!pid || !(socket || path.extension() == ".pids") || !fs::exists(path, failed)) {
+    const bool ours =
+        path.extension() == ".sock" || path.extension() == ".pids" || path.extension() == ".tmp";
+    if (!pid || !ours || !fs::exists(path, failed)) {
       continue;
     }
     auto pids = path;
@@ -152,6 +154,11 @@ void remove_leftovers(const std::string& run_folder, event_log& log) {
     fs::remove(sock, failed);
     fs::remove(pids, failed);
     fs::remove(pids.string() + ".new", failed);
+    auto temporary = path;
+    temporary.replace_extension(".tmp");
+    if (!remove_tree(temporary.string())) {
+      log.warn("temporary_folder_left", {{"folder", temporary.string()}});
+    }
     log.info("leftovers_removed", {{"socket", sock.string()}});
   }
 }

@@ -1,4 +1,5 @@
-// What a runtime that was killed may have left: sockets in its run folder, and (hardly ever, see
+// What a runtime that was killed may have left: sockets and temporary folders of
+// engines in its run folder, and (hardly ever, see
 // guard.hpp and PR_SET_PDEATHSIG) engines and processes that engines had started.
 //
 // Every host keeps `engines-<pid>.pids` beside its socket: its own pid and its engines' pids, each

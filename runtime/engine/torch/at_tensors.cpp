@@ -2,10 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
-#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
-#include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -85,21 +82,6 @@ result<c10::Device> choose_device(const std::string& wanted) {
     return fail(errc::unfit, "the model is made for a GPU and none is here");
   }
   return c10::Device{c10::DeviceType::CUDA, 0};
-}
-
-result<void> set_threads() {
-  const char* const text = std::getenv("TAYFA_TORCH_THREADS");
-  if (text == nullptr || *text == '\0') {
-    return {};
-  }
-  int threads = 0;
-  const char* const end = text + std::strlen(text);
-  const auto read = std::from_chars(text, end, threads);
-  if (read.ec != std::errc{} || read.ptr != end || threads < 1 || threads > 1024) {
-    return fail(errc::bad_config, "TAYFA_TORCH_THREADS must be a whole number from 1 to 1024");
-  }
-  at::set_num_threads(threads);
-  return {};
 }
 
 at::Tensor one_to_device(host_tensor& tensor, c10::Device device) {
