@@ -308,6 +308,7 @@ void supervisor::engine(const engine_moved& m) {
   s.state = m.state;
   if (m.state == engine_state::SHUTDOWN) {
     s.load_refused = m.why == cause::load_failed;
+    s.last_end = m.reason;
   }
   if (m.state == engine_state::READY) {
     s.given_up = false;

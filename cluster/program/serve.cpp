@@ -239,6 +239,7 @@ process_host_options host_from(const serve_plan& plan) {
   host.program = plan.program;
   host.run_folder = plan.knobs.pod_data + "/run";
   host.pinner = pinner_from(plan.knobs);
+  host.temporary = plan.knobs.engine_temporary;
   host.threads = plan.knobs.engine_threads;
   host.passed = plan.knobs.engine_environment.items();
   return host;

@@ -6,6 +6,9 @@
 #include "runtime/host/thread_share.hpp"
 
 #include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -33,6 +36,25 @@ std::string absolute(const std::string& path) {
   return failed ? path : out.string();
 }
 
+/// The folder of the engines' temporary folders: beside the socket, or in a place that others may
+/// use as well.
+result<std::string> make_temporary(const std::string& stem, const std::string& place) {
+  if (place.empty()) {
+    auto folder = absolute(stem + ".tmp");
+    remove_tree(folder); // of a dead runtime that had the same number
+    const auto made = make_private_folder(folder);
+    return made ? result<std::string>{std::move(folder)} : fail(made.error());
+  }
+  std::error_code failed;
+  fs::create_directories(place, failed);
+  auto folder = absolute(place) + "/" + std::string{temporary_prefix} + "XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) {
+    return fail(errc::bad_config, "engine.temporary: no folder can be made in " + place + ": " +
+                                      std::strerror(errno));
+  }
+  return folder;
+}
+
 } // namespace
 
 result<std::unique_ptr<process_engine_host>> process_engine_host::make(process_host_options options,
@@ -53,20 +75,22 @@ result<std::unique_ptr<process_engine_host>> process_engine_host::make(process_h
   mark_home(options.run_folder);
   remove_leftovers(options.run_folder, log);
   try {
-    remove_tree(stem + ".tmp"); // of a dead runtime that had the same number
-    if (auto made = make_private_folder(absolute(stem + ".tmp")); !made) {
-      return fail(std::move(made.error()));
+    auto temporary = make_temporary(stem, options.temporary);
+    if (!temporary) {
+      return fail(std::move(temporary.error()));
     }
-    return std::unique_ptr<process_engine_host>(new process_engine_host(options, stem, log));
+    return std::unique_ptr<process_engine_host>(
+        new process_engine_host(options, stem, std::move(*temporary), log));
   } catch (const std::exception& e) {
     return fail(errc::io_error, stem + ".sock: " + e.what());
   }
 }
 
 process_engine_host::process_engine_host(const process_host_options& options,
-                                         const std::string& stem, event_log& log)
+                                         const std::string& stem, std::string temporary,
+                                         event_log& log)
     : log_(log), threads_asked_(options.threads), passed_(options.passed),
-      socket_path_(stem + ".sock"), pid_file_(stem + ".pids"), temporary_(absolute(stem + ".tmp")),
+      socket_path_(stem + ".sock"), pid_file_(stem + ".pids"), temporary_(std::move(temporary)),
       router_("ipc://" + socket_path_, options.settle, log),
       spawner_({options.program, "ipc://" + socket_path_, pid_file_, options.pinner, temporary_,
                 [this](const engine_spec& spec, std::uint32_t pinned) {

@@ -31,6 +31,8 @@ struct process_host_options {
   /// How long after a process's end bytes that it had sent may still arrive. Adds to every restart.
   std::chrono::milliseconds settle{5};
   slot_pinner pinner{};
+  /// Where temporary folders of engines are made; empty = in the run folder.
+  std::string temporary{};
   std::uint32_t threads = 0;                 ///< engine.threads; 0 = the share of each slot
   std::vector<std::string> passed{};         ///< engine.environment
   std::chrono::milliseconds end_wait{5'000}; ///< destructor: for killed processes to be gone
@@ -52,7 +54,8 @@ class process_engine_host final : public engine_host {
 
  private:
   /// `stem`: the path of all its files, without what follows the dot.
-  process_engine_host(const process_host_options&, const std::string& stem, event_log&);
+  process_engine_host(const process_host_options&, const std::string& stem, std::string temporary,
+                      event_log&);
 
   /// What one engine was given of the CPU time.
   struct share {

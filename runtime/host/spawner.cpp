@@ -381,7 +381,7 @@ void spawner::write_pids() {
       }
     }
   }
-  write_pid_file(options_.pid_file, pids, log_);
+  write_pid_file(options_.pid_file, pids, options_.temporary, log_);
 }
 
 } // namespace tayfa

@@ -51,13 +51,31 @@ bool answers(c10::Device device) {
 }
 
 bool is_out_of_memory(std::string_view what) {
-  for (const std::string_view mark :
-       {"out of memory", "not enough memory", "can't allocate memory", "std::bad_alloc"}) {
+  for (const std::string_view mark : {"out of memory", "not enough memory", "can't allocate memory",
+                                      "annot allocate memory", "std::bad_alloc"}) {
     if (what.find(mark) != std::string_view::npos) {
       return true;
     }
   }
   return false;
+}
+
+/// The system's words for a want that passes and says nothing about the model's file.
+bool is_of_the_system(std::string_view what) {
+  for (const std::string_view mark : {"Too many open files", "No space left on device",
+                                      "Disk quota exceeded", "Resource temporarily unavailable"}) {
+    if (what.find(mark) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+errc code_of(std::string_view what, errc otherwise) {
+  if (is_out_of_memory(what)) {
+    return errc::gpu_oom;
+  }
+  return otherwise == errc::model_invalid && is_of_the_system(what) ? errc::unavailable : otherwise;
 }
 
 /// To be called outside of the handler, when the tensors of the failed pass are gone.
@@ -150,9 +168,9 @@ outputs_or_error guarded(c10::Device device, errc otherwise,
     why = {errc::gpu_oom, "the host has not enough memory for this job"};
   } catch (const c10::Error& e) {
     const std::string_view what = e.what_without_backtrace();
-    why = {is_out_of_memory(what) ? errc::gpu_oom : otherwise, brief_message(what)};
+    why = {code_of(what, otherwise), brief_message(what)};
   } catch (const std::exception& e) {
-    why = {is_out_of_memory(e.what()) ? errc::gpu_oom : otherwise, brief_message(e.what())};
+    why = {code_of(e.what(), otherwise), brief_message(e.what())};
   }
   after_failure(device);
   return fail(std::move(why));
