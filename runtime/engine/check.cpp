@@ -72,6 +72,7 @@ check_row cores_row() {
       row.advice = "give the container at least half a core";
     }
   }
+  row.value += "; one slot alone computes with " + std::to_string(compute_threads(room, 1));
   return row;
 }
 
