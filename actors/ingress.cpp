@@ -25,8 +25,8 @@ runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
     if (state_.state() != ingress_state::SHUTDOWN) {
       move_to(ingress_state::SHUTDOWN, cause::stop_requested);
     }
-    for (const auto& [id, w] : waits_) {
-      w.answer->send(api::refuse(error{errc::stopping, "job " + id.str() + " has not ended"}));
+    for (const auto call : held_.all()) {
+      refuse(call, error{errc::stopping, "job " + held_.job(call).str() + " has not ended"});
     }
     quit(m.reason);
   });
@@ -38,12 +38,15 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 
 void runpod_ingress::on_exit() {
   crew_ = crew{};
-  waits_.clear(); // each dropped reply answers 503 by itself
+  calls_.clear(); // each dropped reply answers 503 by itself
 }
 
 runpod_ingress::behavior_type runpod_ingress::not_started() {
   return {postpone<client_call>(),
-          postpone<job_ended>(),
+          ignore<job_ended>(),    // of what an earlier ingress held
+          ignore<job_streamed>(), // likewise
+          ignore<client_left>(),
+          ignore<chunks_settled>(),
           [this](const pod_moved& m) { pod_ = m; },
           [this](const load_changed& m) { load_ = m; },
           [this](const crew& m) { met(m); },
@@ -54,10 +57,13 @@ runpod_ingress::behavior_type runpod_ingress::not_started() {
 runpod_ingress::behavior_type runpod_ingress::answering() {
   return {[this](const client_call& m) { serve(m); },
           [this](const job_ended& m) { ended(m); },
+          [this](const job_streamed& m) { streamed(m); },
+          [this](const client_left& m) { left(m); },
+          [this](const chunks_settled& m) { settled(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { waited(m); }),
+          when_due(this, ctx_.outside.time, [this](const due_timer& m) { held_long_enough(m); }),
           present()};
 }
 
@@ -77,31 +83,36 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
   const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
-  if (sync) {
-    wait_for(id, call.who, answer, call.wait);
-  }
+  const auto waiting =
+      sync ? std::optional{hold(id, call.who, answer, held_for::end, call.wait)} : std::nullopt;
   request(crew_.queue, caf::infinite, submit_job{id, call.job, sync})
       .then(
-          [this, id, answer, sync](const submit_answer& a) {
+          [this, id, answer, waiting](const submit_answer& a) {
             if (!a.value) {
-              waits_.erase(id);
+              take(waiting.value_or(0));
               answer->send(api::refuse(a.value.error()));
-              return;
-            }
-            if (!sync) {
+            } else if (!waiting) {
               answer->send(a.value->id == id ? api::accepted(id) : api::cancelled(*a.value));
             } else if (a.value->id != id) {
-              wait_instead(id, *a.value); // its idempotency key names an earlier job
+              wait_instead(*waiting, *a.value); // its idempotency key names an earlier job
             }
           },
-          [this, id, answer](const caf::error& e) {
-            waits_.erase(id);
+          [this, answer, waiting](const caf::error& e) {
+            take(waiting.value_or(0));
             failed(answer)(e);
           });
 }
 
 void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
-  answer_with_state(call.id, call.who, answer, call.keep);
+  if (!call.wait) {
+    answer_with_state(call.id, call.who, answer, call.keep);
+    return;
+  }
+  const auto waiting = hold(call.id, call.who, answer, held_for::end, *call.wait);
+  calls_.at(waiting).asks_again = true;
+  calls_.at(waiting).keep = call.keep;
+  watch_client(waiting);
+  look(waiting, false);
 }
 
 void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
@@ -116,27 +127,11 @@ void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
 }
 
 void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, read_job_stream{call.id, call.who})
-      .then(
-          [this, answer](const stream_answer& a) {
-            if (!a.value || a.value->chunks.empty()) {
-              send_made(answer, [&] {
-                return a.value ? api::chunks(a.value->view, {}) : api::refuse(a.value.error());
-              });
-              return;
-            }
-            // What its reader has not received stays, and is given again.
-            auto note = [queue = crew_.queue, id = a.value->view.id,
-                         last = a.value->last](bool received) {
-              if (received) {
-                caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
-              }
-            };
-            send_made(
-                answer, [&] { return api::chunks(a.value->view, a.value->chunks); },
-                std::move(note));
-          },
-          failed(answer));
+  const auto waiting = hold(call.id, call.who, answer, held_for::chunks,
+                            call.wait.value_or(ctx_.knobs.http_stream_hold));
+  calls_.at(waiting).asks_again = call.wait.has_value();
+  watch_client(waiting);
+  look(waiting, false);
 }
 
 void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
@@ -293,72 +288,42 @@ void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
   answer->send(api::pinged(pod_.ready));
 }
 
+/// Ready is a pod that would serve a job now: it takes new ones, and an engine of its own or a
+/// remote worker is there for them, busy or not.
+void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
+  if (state_.state() == ingress_state::SHUTDOWN) {
+    answer->send(api::refuse(error{errc::stopping, ""}));
+    return;
+  }
+  if (pod_.state != pod_state::READY && pod_.state != pod_state::RUNNING) {
+    answer->send(api::refuse(error{errc::not_ready, "it is starting"}));
+    return;
+  }
+  request(crew_.queue, caf::infinite, ask_intake{})
+      .then(
+          [this, answer](const intake_answer& intake) {
+            if (!intake.taken) {
+              answer->send(api::refuse(intake.taken.error()));
+            } else if (intake.capacity > 0) {
+              answer->send(api::pinged(true));
+            } else {
+              request(crew_.remote, caf::infinite, ask_health{})
+                  .then(
+                      [answer](const health_answer& workers) {
+                        answer->send(workers.idle + workers.running > 0
+                                         ? api::pinged(true)
+                                         : api::refuse(error{errc::not_ready,
+                                                             "no engine serves, and no remote "
+                                                             "worker is there"}));
+                      },
+                      failed(answer));
+            }
+          },
+          failed(answer));
+}
+
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
   send_made(answer, [this] { return api::metrics_text(ctx_.outside.meters.render()); });
-}
-
-// ---- waits of /runsync -------------------------------------------------------------------------
-
-void runpod_ingress::wait_for(const job_id& id, const job_access& who, const reply_ptr& answer,
-                              std::chrono::milliseconds time) {
-  const auto until = ctx_.outside.time.now() + time;
-  waits_.emplace(id, wait{until, who, answer});
-  arm(until);
-}
-
-/// Several clients may wait for one job, when an idempotency key made their jobs one.
-void runpod_ingress::ended(const job_ended& m) {
-  const auto [first, last] = waits_.equal_range(m.view.id);
-  for (auto it = first; it != last; ++it) {
-    send_made(it->second.answer, [&m] {
-      auto answer = api::job(m.view);
-      answer.headers.emplace_back(job_field, m.view.id.str());
-      return answer;
-    });
-  }
-  waits_.erase(first, last);
-}
-
-void runpod_ingress::wait_instead(const job_id& asked, const job_view& known) {
-  auto node = waits_.extract(asked);
-  if (node.empty()) {
-    return; // its time was up already
-  }
-  if (is_final(known.state)) {
-    answer_with_state(known.id, node.mapped().who, node.mapped().answer);
-    return;
-  }
-  node.key() = known.id;
-  waits_.insert(std::move(node));
-}
-
-void runpod_ingress::waited(const due_timer& m) {
-  if (m.ticket != ticket_) {
-    return;
-  }
-  armed_for_.reset();
-  const auto now = ctx_.outside.time.now();
-  std::optional<moment> next;
-  for (auto it = waits_.begin(); it != waits_.end();) {
-    if (it->second.until <= now) {
-      answer_with_state(it->first, it->second.who, it->second.answer);
-      it = waits_.erase(it);
-    } else {
-      next = next ? std::min(*next, it->second.until) : it->second.until;
-      ++it;
-    }
-  }
-  if (next) {
-    arm(*next);
-  }
-}
-
-void runpod_ingress::arm(moment until) {
-  if (armed_for_ && *armed_for_ <= until) {
-    return;
-  }
-  armed_for_ = until;
-  send_timer_at(this, ctx_.outside.time, until, ++ticket_);
 }
 
 // ---- the pod -----------------------------------------------------------------------------------
@@ -371,11 +336,10 @@ void runpod_ingress::met(const crew& m) {
     become(answering());
     pod(pod_);
   } else if (new_queue) {
-    // The old queue may have died with news for us: whoever waits is told how the job stands.
-    auto waits = std::move(waits_);
-    waits_.clear();
-    for (auto& [id, w] : waits) {
-      answer_with_state(id, w.who, w.answer);
+    // The old queue may have died with what a held call waits for: each is answered with what
+    // there is.
+    for (const auto call : held_.all()) {
+      look(call, true);
     }
   }
 }

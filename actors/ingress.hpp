@@ -1,5 +1,6 @@
-// The RunPod ingress: answers HTTP calls. It owns the waits of /runsync and its own lifecycle;
-// parsing and rendering are in runtime/api, jobs live in the queue.
+// The RunPod ingress: answers HTTP calls. It owns the calls that are held (/runsync, /status-sync,
+// /stream) and its own lifecycle; parsing and rendering are in runtime/api, jobs live in the queue,
+// when a held call is looked at is decided in runtime/core/held_calls.
 //
 // States: NOT_STARTED (calls are postponed until it has met the crew) -> WAITING (jobs are accepted
 // and wait; /ping 204)
@@ -9,6 +10,7 @@
 #pragma once
 
 #include "actors/common.hpp"
+#include "runtime/core/held_calls.hpp"
 
 #include <concepts>
 #include <map>
@@ -18,6 +20,15 @@ namespace tayfa {
 struct client_call {
   api::call call;
   reply_ptr answer;
+};
+/// The client of a held call left, or closed its sending side. Both look alike, so the call is
+/// answered with what there is: somebody may still read.
+struct client_left {
+  held_calls::number call = 0;
+};
+/// It is known whether the reader of an answer with chunks of this job has them.
+struct chunks_settled {
+  job_id job;
 };
 
 class runpod_ingress : public ingress_actor::base {
@@ -57,29 +68,47 @@ class runpod_ingress : public ingress_actor::base {
   void for_remote(api::worker_request, const reply_ptr&);
   void on(const api::health&, const reply_ptr&);
   void on(const api::ping&, const reply_ptr&);
+  void on(const api::ready&, const reply_ptr&);
   void on(const api::scrape&, const reply_ptr&);
 
-  void ended(const job_ended&);
   void pod(const pod_moved&);
   void load(const load_changed&);
   void met(const crew&);
-  void waited(const due_timer&);
-
-  void wait_for(const job_id&, const job_access&, const reply_ptr&, std::chrono::milliseconds);
-  void wait_instead(const job_id& asked, const job_view& known);
   void answer_with_slots(const slot_answer&, const reply_ptr&);
   void answer_with_state(const job_id&, const job_access&, const reply_ptr&,
                          std::optional<milliseconds> keep = std::nullopt);
-  /// The timer fires at the earliest wait; a wait that ended early costs one idle scan.
-  void arm(moment until);
   void follow_load();
   bool move_to(ingress_state, cause);
 
-  struct wait {
-    moment until;
+  // held calls (ingress_held.cpp)
+  struct held_call {
     job_access who;
     reply_ptr answer;
+    /// Its client may be one that asks again at once whatever the answer: RunPod's Go client knows
+    /// of no CANCELLED and no TIMED_OUT. Only until it has been looked at once.
+    bool asks_again = false;
+    std::optional<milliseconds> keep{}; ///< the result shall stay for so long
   };
+  held_calls::number hold(const job_id&, const job_access&, const reply_ptr&, held_for,
+                          milliseconds wait);
+  /// Answers early when its client leaves.
+  void watch_client(held_calls::number);
+  void look(held_calls::number, bool over);
+  void look_at_state(held_calls::number, bool over);
+  void look_at_chunks(held_calls::number, bool over);
+  bool pauses(held_calls::number, const job_view&);
+  void ended(const job_ended&);
+  void streamed(const job_streamed&);
+  void left(const client_left&);
+  void settled(const chunks_settled&);
+  void held_long_enough(const due_timer&);
+  void wait_instead(held_calls::number, const job_view& known);
+  void refuse(held_calls::number, const error&);
+  reply_ptr take(held_calls::number);
+  void send_chunks(const reply_ptr&, const unread_chunks&);
+  /// The timer fires when the next call is due; one for a call that ended early costs a look at
+  /// nothing.
+  void arm();
 
   pod_context ctx_;
   machine<ingress_state> state_;
@@ -87,7 +116,8 @@ class runpod_ingress : public ingress_actor::base {
   crew crew_;
   pod_moved pod_;
   load_changed load_;
-  std::multimap<job_id, wait> waits_;
+  held_calls held_;
+  std::map<held_calls::number, held_call> calls_; ///< those that are held
   std::uint64_t ticket_ = 0;
   std::optional<moment> armed_for_;
 };

@@ -40,6 +40,8 @@ void queue::on_exit() {
   crew_ = crew{};
   workers_.clear();
   purges_.clear();
+  end_watched_.clear();
+  chunks_watched_.clear();
   handing_over_.clear();
   gathering_.clear();
   in_flight_.clear();
@@ -60,6 +62,7 @@ queue::behavior_type queue::waiting() {
           [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
+          [this](const ask_intake&) { return intake(); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
@@ -91,6 +94,7 @@ queue::behavior_type queue::serving() {
           [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
+          [this](const ask_intake&) { return intake(); },
           [this](const models_known& m) {
             decided(table_.models_known(now(), m.models));
             after();
@@ -125,6 +129,7 @@ queue::behavior_type queue::draining() {
           [this](const purge_jobs& m) { return purge(m); },
           [this](const list_of_jobs& m) { return list(m); },
           [this](const inspect_job& m) { return inspect(m); },
+          [this](const ask_intake&) { return intake(); },
           ignore<models_known>(),
           ignore<model_refused>(),
           ignore<drain_worker>(),
@@ -187,6 +192,7 @@ void queue::said(const worker_said& m) {
   decided(std::move(report.consequences));
   if (report.current) {
     tell_origin(m);
+    tell_watchers(m);
   }
   after();
 }
@@ -205,6 +211,15 @@ void queue::tell_origin(const worker_said& m) {
     tell(p->attempt.job, p->payload, false);
   } else if (const auto* c = std::get_if<protocol::partial>(&m.body)) {
     tell(c->attempt.job, c->payload, true);
+  }
+}
+
+/// Readers that wait for a chunk hear of it as soon as it is there: chunks of a job that runs are
+/// not durable anyway.
+void queue::tell_watchers(const worker_said& m) {
+  const auto* said = std::get_if<protocol::partial>(&m.body);
+  if (said != nullptr && chunks_watched_.erase(said->attempt.job) > 0 && crew_.ingress) {
+    send(crew_.ingress, job_streamed{said->attempt.job});
   }
 }
 

@@ -99,6 +99,8 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_of_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
+  intake_answer intake() const;
+  void tell_watchers(const worker_said&);
   template <class Answer>
   caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
                                    bool asks = true);
@@ -144,6 +146,7 @@ class queue : public queue_actor::base {
   void on(const store_news::chunks_received&);
   void storage_full(const error&);
   void refuse_changes(const error&);
+  void take_back_purges(std::vector<std::variant<effects, deed>>&, const error&);
   void ask_for_space();
   void give_up_on_storage();
   void store_broken(const error&);
@@ -172,7 +175,7 @@ class queue : public queue_actor::base {
   void carry_out(const notify&);
   void carry_out(const owe&);
   void carry_out(const purged&);
-  void refuse_purges(const error&);
+  void refuse_purges(const error&, const std::map<std::uint64_t, std::size_t>& removed);
   void hand_over_remote();
   void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
   void send_run(run&);
@@ -181,6 +184,7 @@ class queue : public queue_actor::base {
   void deliver(const owe&);
   void deliver_large();
   void wait_for_room();
+  static error cut_short(errc why, std::size_t removed);
   static job_view with_output(job_view, result<shared_text>);
   void measure(const job_view&);
 
@@ -203,6 +207,8 @@ class queue : public queue_actor::base {
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
   std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
+  /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
+  std::set<job_id> end_watched_, chunks_watched_;
   bool drained_told_ = false;
   bool serves_ = false;
   bool is_draining_ = false;

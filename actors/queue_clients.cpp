@@ -101,6 +101,9 @@ caf::result<job_answer> queue::find(const find_job& m) {
     after();
   }
   auto found = table_.find(now(), m.id, m.who);
+  if (m.watch && found && !is_final(found->state)) {
+    end_watched_.insert(m.id);
+  }
   if (!found || found->stored_output == 0) {
     return after_commit(m.id, m.who, job_answer{std::move(found)}, std::move(undo));
   }
@@ -179,11 +182,11 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
 }
 
 /// The disk has no room for what they change, or the store is no more: what was cancelled and is
-/// durable stays so; the rest of what waits is left alone.
-void queue::refuse_purges(const error& why) {
-  static_cast<void>(table_.stop_purges());
+/// durable stays so, and its client learns how much that is (`removed`, by the purge's number).
+void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::size_t>& removed) {
   for (auto& [number, later] : std::exchange(purges_, {})) {
-    later.deliver(purge_answer{fail(why)});
+    const auto n = removed.find(number);
+    later.deliver(purge_answer{fail(n == removed.end() ? why : cut_short(why.code, n->second))});
   }
 }
 
@@ -201,9 +204,25 @@ caf::result<stream_answer> queue::read(const read_job_stream& m) {
   if (!found) {
     return after_commit(m.id, m.who, stream_answer{fail(found.error())});
   }
+  if (m.watch && !is_final(found->view.state)) {
+    end_watched_.insert(m.id);
+    chunks_watched_.insert(m.id);
+  }
   return after_commit(
       m.id, m.who,
       stream_answer{unread_chunks{std::move(found->view), std::move(found->chunks), found->last}});
+}
+
+intake_answer queue::intake() const {
+  intake_answer answer{{}, table_.local_capacity()};
+  if (is_draining_) {
+    answer.taken = fail(errc::stopping);
+  } else if (broken_) {
+    answer.taken = fail(errc::unavailable, "the store has failed");
+  } else if (full_) {
+    answer.taken = fail(*full_);
+  }
+  return answer;
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {

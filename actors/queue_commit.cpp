@@ -128,6 +128,10 @@ void queue::storage_full(const error& found) {
   const auto fresh = table_.not_committed();
   stuck_ = fresh.empty();
   const std::set<job_id> gone{fresh.begin(), fresh.end()};
+  for (const auto& id : gone) {
+    end_watched_.erase(id);
+    chunks_watched_.erase(id);
+  }
   std::vector<std::variant<effects, deed>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
@@ -153,24 +157,44 @@ void queue::storage_full(const error& found) {
   in_flight_.clear();
   gathering_ = std::move(stays);
   if (stuck_) {
-    refuse_purges(why);
     refuse_changes(why);
-    refuse_purges(why);
   }
   decided(table_.withdraw(now(), fresh));
+}
+
+/// Purges end where they are: each answers how many jobs it has cancelled durably. The steps that
+/// are not durable are undone.
+void queue::take_back_purges(std::vector<std::variant<effects, deed>>& items, const error& why) {
+  std::map<std::uint64_t, std::size_t> removed;
+  const auto count = [&removed](const effect& one) {
+    const auto* p = std::get_if<purged>(&one);
+    if (p != nullptr) {
+      removed[p->number] = p->removed;
+    }
+    return p != nullptr;
+  };
+  for (const auto& one : table_.stop_purges()) {
+    count(one);
+  }
+  auto undone = table_.undo_purge_step(now());
+  for (auto& item : items) { // nothing can have followed from the end of a job that waited
+    if (auto* e = std::get_if<effects>(&item)) {
+      std::erase_if(
+          *e, [&](const effect& one) { return count(one) || undone.jobs.contains(job_of(one)); });
+    }
+  }
+  for (const auto& [number, jobs] : undone.of_purge) {
+    removed[number] -= std::min(removed[number], jobs);
+  }
+  decided(std::move(undone.then));
+  refuse_purges(why, removed);
 }
 
 /// What clients asked to be changed is undone, the latest first, together with what was decided
 /// about those jobs since (it stands behind its deed, and has not left).
 void queue::refuse_changes(const error& why) {
   auto items = std::exchange(gathering_, {});
-  auto [unpurged, as_before] = table_.undo_purge_step(now());
-  for (auto& item : items) { // nothing can have followed from the end of a job that waited
-    if (auto* e = std::get_if<effects>(&item)) {
-      std::erase_if(*e, [&unpurged](const effect& one) { return unpurged.contains(job_of(one)); });
-    }
-  }
-  decided(std::move(as_before));
+  take_back_purges(items, why);
   std::set<job_id> unsent;
   for (auto at = items.size(); at-- > 0;) {
     if (const auto* e = std::get_if<effects>(&items[at])) {
@@ -245,7 +269,8 @@ void queue::give_up_on_storage() {
     }
     list->clear();
   }
-  refuse_purges(error{errc::storage_full, {}});
+  static_cast<void>(table_.stop_purges());
+  refuse_purges(error{errc::storage_full, {}}, {});
 }
 
 void queue::store_broken(const error& why) {
@@ -259,7 +284,8 @@ void queue::store_broken(const error& why) {
     }
     list->clear();
   }
-  refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"});
+  static_cast<void>(table_.stop_purges());
+  refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"}, {});
   if (crew_.supervisor) {
     send(crew_.supervisor, store_failed{why});
   }

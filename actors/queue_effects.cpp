@@ -170,9 +170,18 @@ void queue::carry_out(const moved& m) {
     w.feed.publish("job", m.view.id.str(), api::job_event(m.view, m.from, m.why), m.endpoint);
   }
   measure(m.view);
-  if (is_final(m.view.state) && m.watched && crew_.ingress) {
-    send(crew_.ingress, job_ended{m.view});
+  if (is_final(m.view.state)) {
+    const bool asked_for = end_watched_.erase(m.view.id) > 0;
+    chunks_watched_.erase(m.view.id);
+    if ((m.watched || asked_for) && crew_.ingress) {
+      send(crew_.ingress, job_ended{m.view});
+    }
   }
+}
+
+/// The answer to a purge that ended before all was cancelled.
+error queue::cut_short(errc why, std::size_t removed) {
+  return {why, std::to_string(removed) + " jobs were cancelled; the others wait"};
 }
 
 void queue::carry_out(const purged& p) {
@@ -181,10 +190,8 @@ void queue::carry_out(const purged& p) {
   if (node.empty()) {
     return; // an earlier queue was asked
   }
-  node.mapped().deliver(
-      p.whole ? purge_answer{p.removed}
-              : purge_answer{fail(errc::stopping, std::to_string(p.removed) +
-                                                      " jobs were cancelled; the others wait")});
+  node.mapped().deliver(p.whole ? purge_answer{p.removed}
+                                : purge_answer{fail(cut_short(errc::stopping, p.removed))});
 }
 
 void queue::measure(const job_view& view) {

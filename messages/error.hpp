@@ -34,6 +34,9 @@ namespace tayfa {
   X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
   X(forbidden, 17, 403, "this API key is not for that")                                            \
   X(misdirected_request, 18, 421, "this server does not answer to that name")                      \
+  X(uri_too_long, 19, 414, "the request line is longer than 28 KiB")                               \
+  X(not_implemented, 29, 501, "this method or transfer coding is not known here")                  \
+  X(version_not_supported, 30, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here")                  \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \

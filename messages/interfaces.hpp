@@ -30,6 +30,8 @@ namespace tayfa {
 
 // Defined by the room that makes them; named here because interfaces carry them.
 struct client_call;     ///< actors/ingress.hpp: an HTTP call and its reply
+struct client_left;     ///< actors/ingress.hpp: nobody waits for a held call any more
+struct chunks_settled;  ///< actors/ingress.hpp: an answer with chunks was received, or was not
 struct engine_news;     ///< actors/gpu_worker.hpp: what an engine process did
 struct catalogue_news;  ///< actors/model_loader.hpp: the model files are checked
 struct machine_checked; ///< actors/supervisor.hpp: the compatibility test is done
@@ -110,6 +112,12 @@ struct slot_answer {
 
 // Who may see which job (`who`) has no default: no request about jobs can be made without it.
 // ---- jobs: ingress <-> queue: messages/job_requests.hpp ----------------------------------------
+/// Would a new job be taken, and how many attempts do this pod's own engines take together?
+struct ask_intake {};
+struct intake_answer {
+  result<void> taken;
+  std::uint32_t capacity = 0;
+};
 /// Take no more and give out no more; queue_drained follows when nothing runs.
 struct drain_queue {};
 /// The drain budget is over: put the running jobs back.
@@ -226,7 +234,8 @@ using queue_actor = caf::typed_actor<
     caf::replies_to<count_jobs>::with<counts_answer>, caf::replies_to<retry_job>::with<job_answer>,
     caf::replies_to<drop_job>::with<job_answer>, caf::replies_to<purge_jobs>::with<purge_answer>,
     caf::replies_to<list_of_jobs>::with<list_answer>,
-    caf::replies_to<inspect_job>::with<detail_answer>, caf::reacts_to<models_known>,
+    caf::replies_to<inspect_job>::with<detail_answer>,
+    caf::replies_to<ask_intake>::with<intake_answer>, caf::reacts_to<models_known>,
     caf::reacts_to<model_refused>, caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
@@ -237,9 +246,10 @@ using queue_actor = caf::typed_actor<
 
 using ingress_actor =
     caf::typed_actor<caf::reacts_to<client_call>, // postponed until the actor has met the crew
-                     caf::reacts_to<job_ended>, caf::reacts_to<pod_moved>,
-                     caf::reacts_to<load_changed>, caf::reacts_to<crew>,
-                     caf::reacts_to<timer>, // the next /runsync wait is over
+                     caf::reacts_to<job_ended>, caf::reacts_to<job_streamed>,
+                     caf::reacts_to<client_left>, caf::reacts_to<chunks_settled>,
+                     caf::reacts_to<pod_moved>, caf::reacts_to<load_changed>, caf::reacts_to<crew>,
+                     caf::reacts_to<timer>, // the next held call is due
                      caf::replies_to<are_you_there>::with<here_i_am>>;
 
 using gpu_worker_actor =
@@ -343,6 +353,11 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::stream_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::count_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::counts_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_ended)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_streamed)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::client_left)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::chunks_settled)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_intake)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::intake_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::drain_queue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::hand_back_jobs)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::worker_ready)

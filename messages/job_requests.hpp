@@ -26,6 +26,7 @@ struct find_job {
   job_id id;
   std::optional<milliseconds> keep{}; ///< its result shall stay for so long from now
   job_access who;                     ///< jobs outside of it do not exist for who asks
+  bool watch = false;                 ///< send job_ended when it ends, unless it has
 };
 struct cancel_job {
   job_id id;
@@ -38,6 +39,8 @@ struct job_answer {
 struct read_job_stream {
   job_id id;
   job_access who; ///< jobs outside of it do not exist for who asks
+  /// Unless it has ended: send job_ended when it ends, and job_streamed once, with its next chunk.
+  bool watch = false;
 };
 struct unread_chunks {
   job_view view;
@@ -84,6 +87,10 @@ struct detail_answer {
 };
 struct job_ended {
   job_view view;
+};
+/// A job that was watched has a chunk more than before.
+struct job_streamed {
+  job_id id;
 };
 
 } // namespace tayfa

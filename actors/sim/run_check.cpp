@@ -42,8 +42,13 @@ void run::check() {
   for (const auto& fault : *remote_faults_) {
     violated("a remote worker: " + fault);
   }
+  std::uint32_t held = 0;
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);
+    held += (*seen_)[i].held_answers;
+  }
+  if (plan_.work && plan_.work->held && held == 0) {
+    violated("no call was held");
   }
 }
 
@@ -104,6 +109,9 @@ void run::check_job(std::size_t index, const job_history& job) {
   for (const auto& told : job.told_strangers) {
     violated(who + " was there for one who may not see it (I21): " + told);
   }
+  for (const auto& held : job.badly_held) {
+    violated(who + ": " + held);
+  }
   if (job.final_state.empty()) {
     if (!stopped_early) {
       violated(who + " was accepted and never ended (I1)");
@@ -139,7 +147,7 @@ void run::check_job(std::size_t index, const job_history& job) {
   }
   if (job.final_state == "COMPLETED" &&
       job.final_body.find(job.expected_output) == std::string::npos) {
-    violated(who + " got a result that is not its own (I3): " + job.final_body);
+    violated(who + " got a result that is not its own (I3): " + job.final_body.substr(0, 400));
   }
   check_chunks(who, job);
 }

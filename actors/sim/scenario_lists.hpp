@@ -9,6 +9,7 @@ namespace tayfa::sim {
 
 void add_crashes(std::vector<scenario>&);
 void add_disk_faults(std::vector<scenario>&);
+void add_held(std::vector<scenario>&);
 void add_models(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
 void add_pauses(std::vector<scenario>&);

@@ -275,6 +275,7 @@ std::vector<scenario> all() {
   add_models(list);
   add_slots(list);
   add_pauses(list);
+  add_held(list);
   add_platform(list);
   add_remote(list);
   return list;

@@ -67,6 +67,8 @@ void add_disk_faults(std::vector<scenario>& list) {
                     incident{"pod", "RUNNING", 5s, what::free_disk, 0}};
   full.work->gap_max = 600ms;
   full.work->mix.cancelled = 6;
+  full.work->padding = 6'000; // each job needs pages of its own
+  full.events = {"storage_full", "storage_again"};
   list.push_back(full);
   full.name = "disk_overfull";
   full.text = "not even the reserve helps: a refused cancel is no cancel, and nothing is lost";
@@ -75,6 +77,7 @@ void add_disk_faults(std::vector<scenario>& list) {
   full.name = "stop_on_an_overfull_disk";
   full.text = "SIGTERM while nothing can be written: it stops soon, the next process has it all";
   full.restarts = 1;
+  full.events = {"storage_full"};
   full.incidents.insert(full.incidents.begin() + 1,
                         incident{"pod", "RUNNING", 3s, what::sigterm, 0});
   list.push_back(std::move(full));

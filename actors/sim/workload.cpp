@@ -1,5 +1,7 @@
 #include "actors/sim/workload.hpp"
 
+#include "actors/sim/held_question.hpp"
+
 #include <boost/json.hpp>
 
 namespace tayfa::sim {
@@ -19,6 +21,9 @@ struct answer_came {
   std::uint32_t question = 0;
   api::response response;
 };
+struct client_leaves {
+  std::shared_ptr<presence> who;
+};
 
 } // namespace tayfa::sim
 
@@ -27,6 +32,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::submit_again)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::poll_job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::cancel_now)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::answer_came)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::client_leaves)
 
 namespace tayfa::sim {
 
@@ -124,13 +130,15 @@ class workload : public caf::event_based_actor {
 
   caf::behavior make_behavior() override {
     send(this, submit_next{});
-    return {
-        [this](const submit_next&) { submit(); }, [this](const submit_again& m) { post(m.index); },
-        [this](const poll_job& m) { poll(m.index); },
-        [this](const cancel_now& m) {
-          ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id, {});
-        },
-        [this](const answer_came& m) { answered(m); }};
+    return {[this](const submit_next&) { submit(); },
+            [this](const submit_again& m) { post(m.index); },
+            [this](const poll_job& m) { poll(m.index); },
+            [this](const cancel_now& m) {
+              ask(m.index, cancelled, "POST", "/v2/tayfa/cancel/" + (*seen_)[m.index].accepted_id,
+                  {});
+            },
+            [](const client_leaves& m) { m.who->left(); },
+            [this](const answer_came& m) { answered(m); }};
   }
 
  private:
@@ -164,6 +172,12 @@ class workload : public caf::event_based_actor {
   /// The recipe's body with a model, a tenant and a webhook, as the options say.
   std::string with_terms(const std::string& body, std::size_t index, job_history& job) {
     auto value = boost::json::parse(body).as_object();
+    if (options_.padding > 0) {
+      auto& input = value["input"].as_object();
+      const bool echoed = job.expected_output == boost::json::serialize(input);
+      input["padding"] = std::string(options_.padding, 'p');
+      job.expected_output = echoed ? boost::json::serialize(input) : job.expected_output;
+    }
     if (!options_.models.empty()) {
       job.model = options_.models[random_.next() % options_.models.size()];
       value["model"] = job.model;
@@ -196,10 +210,38 @@ class workload : public caf::event_based_actor {
     if (options_.strangers) {
       ask_as_stranger(index, id);
     }
-    if ((*seen_)[index].kind == "stream" && random_.unit() < 0.5) {
+    if (options_.held && random_.unit() < 0.8) {
+      ask_and_wait(index, (*seen_)[index].kind == "stream" && random_.unit() < 0.5);
+    } else if ((*seen_)[index].kind == "stream" && random_.unit() < 0.5) {
       ask(index, streamed, "GET", "/v2/tayfa/stream/" + id, {});
     } else {
       ask(index, polled, "GET", "/status/" + id, {});
+    }
+  }
+
+  void ask_and_wait(std::size_t index, bool chunks) {
+    auto question = held_question::draw((*seen_)[index].accepted_id, chunks, random_);
+    const auto client = std::make_shared<presence>();
+    if (question.leaves) {
+      delayed_send(this, caf::timespan{*question.leaves}, client_leaves{client});
+    }
+    const auto asked = std::pair{question.method, question.target};
+    waiting_[index] = {std::move(question), clock().now()};
+    ask(index, chunks ? streamed : polled, asked.first, asked.second, {}, {}, client);
+  }
+
+  /// The client is served as it was promised, and asks again at once.
+  void judge_held(const answer_came& m, job_history& job) {
+    const auto node = waiting_.extract(m.index);
+    if (node.empty()) {
+      return;
+    }
+    const auto& [question, asked] = node.mapped();
+    ++job.held_answers;
+    auto fault = question.fault(clock().now() - asked, m.response.status, m.response.body,
+                                options_.held_may_be_early);
+    if (!fault.empty()) {
+      job.badly_held.push_back(std::move(fault));
     }
   }
 
@@ -222,7 +264,8 @@ class workload : public caf::event_based_actor {
   }
 
   void ask(std::size_t index, std::uint32_t what, std::string method, std::string target,
-           std::string body, api::principal who = {}) {
+           std::string body, api::principal who = {},
+           const std::shared_ptr<presence>& client = nullptr) {
     api::request asked{std::move(method), std::move(target), "application/json", std::move(body)};
     asked.who = std::move(who);
     api::limits bounds;
@@ -248,7 +291,7 @@ class workload : public caf::event_based_actor {
                                  caf::anon_send(me, answer_came{index, what, std::move(r)});
                                  left.say(!lost);
                                },
-                               nullptr));
+                               client));
   }
 
   void answered(const answer_came& m) {
@@ -263,6 +306,7 @@ class workload : public caf::event_based_actor {
       submit_answered(m, job);
       return;
     }
+    judge_held(m, job);
     if (m.response.status == 0) { // it was lost on its way: ask again
       delayed_send(this, caf::timespan{std::chrono::milliseconds{50}}, poll_job{m.index});
       return;
@@ -328,9 +372,9 @@ class workload : public caf::event_based_actor {
         job.final_state = state;
         job.final_body = m.response.body;
       }
-      delayed_send(
-          this, caf::timespan{std::chrono::milliseconds{50} + some(std::chrono::milliseconds{700})},
-          poll_job{m.index});
+      const auto pause = std::chrono::milliseconds{50} + some(std::chrono::milliseconds{700});
+      delayed_send(this, caf::timespan{options_.held ? std::chrono::milliseconds{0} : pause},
+                   poll_job{m.index});
     } else if (has_result) {
       job.later_bodies.push_back(m.response.body);
       job.kind == "stream" && job.final_state == "COMPLETED" ? drain(m.index) : settle(job);
@@ -351,6 +395,7 @@ class workload : public caf::event_based_actor {
   workload_options options_;
   std::shared_ptr<history> seen_;
   std::function<void()> finished_;
+  std::map<std::size_t, std::pair<held_question, caf::actor_clock::time_point>> waiting_;
   std::uint32_t settled_ = 0;
   std::uint32_t unavailable_ = 0;
   std::uint32_t again_ = 0;

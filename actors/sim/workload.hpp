@@ -27,9 +27,14 @@ struct workload_options {
   /// A submission that was not answered with 200 is sent again, under its idempotency key.
   bool persistent = false;
   double lost_answers = 0.1; ///< of those with chunks: lost on their way, and the pod knows
+  std::size_t padding = 0;   ///< bytes that each input is larger
   bool webhooks = false;     ///< each job has one: it answers, fails, or does so by turns
   /// Callers with other tenants and endpoints ask for every job by its id, and try to end it.
   bool strangers = false;
+  /// Clients ask as RunPod's JavaScript and Go clients do: they have the pod hold its answers, and
+  /// ask again without a pause. Some leave while they wait.
+  bool held = false;
+  bool held_may_be_early = false; ///< parts of the pod die meanwhile
 };
 
 /// What one job's client saw.
@@ -51,6 +56,8 @@ struct job_history {
   std::vector<std::string> chunks;         ///< answers to /stream
   bool drained = false;                    ///< the last of them had no chunk, after the end
   std::vector<std::string> told_strangers; ///< answers to strangers that were not "no such job"
+  std::vector<std::string> badly_held;     ///< answers that were held otherwise than promised
+  std::uint32_t held_answers = 0;
 };
 
 using history = std::vector<job_history>;

@@ -78,6 +78,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves room for questions
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
+  o.least_rate = c.http_least_rate;
   o.idle_timeout = c.http_idle_timeout;
   o.answered = [&meters](unsigned status) {
     if (status >= 400) {

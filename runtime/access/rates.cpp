@@ -56,9 +56,10 @@ rate_rules runpod_rates() {
   constexpr milliseconds ten{10'000};
   rate_rules rules;
   for (auto rate : {route_rate{"run", 1'000, ten, 200}, route_rate{"runsync", 2'000, ten, 400},
-                    route_rate{"status", 2'000, ten, 400}, route_rate{"stream", 2'000, ten, 400},
-                    route_rate{"cancel", 100, ten, 20}, route_rate{"purge-queue", 2, ten, 0},
-                    route_rate{"requests", 10, ten, 2}}) {
+                    route_rate{"status", 2'000, ten, 400},
+                    route_rate{"status-sync", 2'000, ten, 400}, // not documented: as status
+                    route_rate{"stream", 2'000, ten, 400}, route_rate{"cancel", 100, ten, 20},
+                    route_rate{"purge-queue", 2, ten, 0}, route_rate{"requests", 10, ten, 2}}) {
     rules.emplace(rate.route, rate);
   }
   return rules;

@@ -25,7 +25,7 @@ namespace tayfa::api {
 /// A request as it came from the wire, within the wire's limits.
 struct request {
   std::string method; ///< upper case
-  std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"
+  std::string target; ///< origin form, percent-encoded: "/v2/tayfa/run?x=1"; or "*"
   std::string content_type;
   std::string body;
   std::string idempotency_key{}; ///< the header Idempotency-Key, as it was sent
@@ -75,7 +75,7 @@ struct limits {
   /// RunPod: 20 MB of a worker's result and 1 MB of a chunk, and room for what is around them.
   std::size_t result_body_bytes = (std::size_t{20} << 20) + (std::size_t{64} << 10);
   std::size_t chunk_body_bytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
-  std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=
+  std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=, also of /status-sync
   std::vector<std::string> endpoints{"tayfa"};
   /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
   /// one.
@@ -97,10 +97,15 @@ struct status {
   job_access who;
   job_id id;
   std::optional<std::chrono::milliseconds> keep{};
+  /// /status-sync: answered when the job has ended, at the latest after so long; none = at once.
+  std::optional<std::chrono::milliseconds> wait{};
 };
+/// Answered when there are chunks or the job has ended, at the latest after `wait`; none = the
+/// caller did not say, and waits as long as the pod's configuration says.
 struct stream {
   job_access who;
   job_id id;
+  std::optional<std::chrono::milliseconds> wait{};
 };
 struct cancel {
   job_access who;
@@ -206,12 +211,13 @@ struct health {
   job_access who;
 };
 struct ping {};
+struct ready {};  ///< /ready
 struct scrape {}; ///< /metrics
 
 using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
                           events, list_slots, drain_slot, resize_slots, list_requests, list_workers,
                           describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk,
-                          health, ping, scrape>;
+                          health, ping, ready, scrape>;
 /// Those of remote workers.
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
@@ -230,7 +236,8 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
                                           const limits&);
 
 /// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON
-/// or fields 400 … Takes the request by value: the body that is moved in becomes the job's input
+/// or fields 400 … or the answer that needs no call: 204 to OPTIONS, and to HEAD of what a worker
+/// would be given. Takes the request by value: the body that is moved in becomes the job's input
 /// without a second copy.
 tl::expected<call, response> parse(request, const limits&);
 

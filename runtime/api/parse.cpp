@@ -1,4 +1,5 @@
 #include "runtime/api/call.hpp"
+#include "runtime/api/method.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
@@ -58,12 +59,31 @@ call parse_worker(request&& asked, route&& at) {
                    said.in_progress};
 }
 
+/// The answer of the route alone, without a call: to OPTIONS; and HEAD where a GET gives something
+/// to a worker, or notes that it was there. That is answered as if there were nothing to give,
+/// since what HEAD took would be lost.
+std::optional<response> answer_of_route(std::string_view method, const route& at) {
+  if (method == "OPTIONS") {
+    response says;
+    says.status = 204;
+    says.headers.emplace_back("Allow", allowed(at.shape->methods));
+    return says;
+  }
+  if (method != "HEAD" || at.shape->needs != scope::worker) {
+    return std::nullopt;
+  }
+  return at.kind == route_kind::worker_ping ? noted() : stops({});
+}
+
 } // namespace
 
 tl::expected<call, response> parse(request asked, const limits& bounds) {
   auto at = find_route(asked.method, asked.target, bounds);
   if (!at) {
     return tl::unexpected(std::move(at.error()));
+  }
+  if (auto says = answer_of_route(asked.method, *at)) {
+    return tl::unexpected(std::move(*says));
   }
   auto who = access_of(asked.who, *at);
   if (!who) {
@@ -76,8 +96,10 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::run:
   case route_kind::runsync:
     return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
-  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep};
-  case route_kind::stream: return stream{std::move(*who), std::move(at->id)};
+  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep, {}};
+  case route_kind::status_sync:
+    return status{std::move(*who), std::move(at->id), at->keep, at->wait};
+  case route_kind::stream: return stream{std::move(*who), std::move(at->id), at->hold};
   case route_kind::cancel: return cancel{std::move(*who), std::move(at->id)};
   case route_kind::retry: return retry{std::move(*who), std::move(at->id)};
   case route_kind::drop: return drop{std::move(*who), std::move(at->id)};
@@ -92,6 +114,7 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::resize: return resize_slots{at->count};
   case route_kind::health: return health{std::move(*who)};
   case route_kind::ping: return ping{};
+  case route_kind::ready: return ready{};
   case route_kind::metrics: return scrape{};
   case route_kind::requests: return list_requests{std::move(*who), std::move(at->filter)};
   case route_kind::workers: return list_workers{};

@@ -43,10 +43,10 @@ result<job_filter> filter_of(const std::vector<query_item>&);
 /// `text` without control characters, `longest` bytes at most, cut between two characters.
 std::string plain_text(std::string_view text, std::size_t longest);
 
-/// ?ttl= of status, within the bounds of policy.ttl.
+/// ?ttl= of status and status-sync, within the bounds of policy.ttl.
 result<std::optional<milliseconds>> keep_of(std::string_view query);
 
-/// ?wait= of runsync; 1 s to 5 min, as RunPod takes it.
+/// ?wait= of runsync, status-sync and stream; 1 s to 5 min, as RunPod takes it.
 result<milliseconds> wait_of(const std::vector<query_item>&, milliseconds otherwise);
 
 } // namespace tayfa::api

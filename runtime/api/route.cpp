@@ -1,5 +1,6 @@
 #include "runtime/api/route.hpp"
 
+#include "runtime/api/method.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/worker_query.hpp"
 
@@ -23,6 +24,8 @@ constexpr std::array shapes{
     route_shape{"run", kind::run, scope::client, true, "POST", rule::run, "*"},
     route_shape{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"},
     route_shape{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"},
+    route_shape{"status-sync/{id}", kind::status_sync, scope::client, true, "GET, POST",
+                rule::ignored, "*"},
     route_shape{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"},
     route_shape{"cancel/{id}", kind::cancel, scope::client, true, "POST", rule::ignored, "*"},
     route_shape{"retry/{id}", kind::retry, scope::client, true, "POST", rule::ignored, "*"},
@@ -34,8 +37,7 @@ constexpr std::array shapes{
     route_shape{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query},
     route_shape{"jobs/{id}", kind::inspect, scope::operator_, true, "GET", rule::none, ""},
     route_shape{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query},
-    route_shape{"events", kind::events, scope::operator_, true, "GET, HEAD", rule::none,
-                "job after"},
+    route_shape{"events", kind::events, scope::operator_, true, "GET", rule::none, "job after"},
     route_shape{"slots", kind::slots, scope::operator_, false, "GET", rule::none, ""},
     route_shape{"slots/{slot}/drain", kind::drain, scope::operator_, false, "POST", rule::ignored,
                 ""},
@@ -45,7 +47,8 @@ constexpr std::array shapes{
                 ""},
     route_shape{"workers", kind::workers, scope::operator_, false, "GET", rule::none, ""},
     route_shape{"metrics", kind::metrics, scope::operator_, false, "GET", rule::none, "*"},
-    route_shape{"ping", kind::ping, scope::open, false, "GET, HEAD", rule::none, "*"},
+    route_shape{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"},
+    route_shape{"ready", kind::ready, scope::open, false, "GET", rule::none, "*"},
     route_shape{"openapi.json", kind::describe, scope::open, false, "GET", rule::none, "*"},
     route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"},
     route_shape{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
@@ -57,6 +60,10 @@ constexpr std::array shapes{
     route_shape{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
                 rule::chunk, "*"},
 };
+
+/// `OPTIONS *`: not in the table, since no other method has it.
+constexpr route_shape whole_server{"*",         kind::ping, scope::open, false,
+                                   "GET, POST", rule::none, "*"};
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
@@ -94,18 +101,6 @@ std::optional<target_parts> split_target(std::string_view target) {
 
 response not_found(std::string text) {
   return refuse({errc::not_found, std::move(text)});
-}
-
-bool takes(const route_shape& shape, std::string_view method) {
-  std::string_view list = shape.methods;
-  while (!list.empty()) {
-    const std::size_t end = std::min(list.find(", "), list.size());
-    if (list.substr(0, end) == method) {
-      return true;
-    }
-    list.remove_prefix(std::min(end + 2, list.size()));
-  }
-  return false;
 }
 
 /// Takes the first segment off a row's path.
@@ -187,15 +182,40 @@ result<void> take_event_items(const std::vector<query_item>& items, route& found
   return {};
 }
 
+/// The words about one job: ?ttl= of its result, ?wait= of who asks.
+result<void> take_job_words(route_kind of, std::string_view query, const limits& bounds,
+                            route& found) {
+  if (of != route_kind::stream) {
+    const auto keep = keep_of(query);
+    if (!keep) {
+      return fail(keep.error());
+    }
+    found.keep = *keep;
+  }
+  if (of == route_kind::status) {
+    return {};
+  }
+  const auto items = named_items(query, {"wait"});
+  const auto wait = items ? wait_of(*items, bounds.runsync_wait) : fail(items.error());
+  if (!wait) {
+    return fail(wait.error());
+  }
+  found.wait = *wait;
+  if (!items->empty()) {
+    found.hold = *wait;
+  }
+  return {};
+}
+
 result<void> take_query(const route_shape& shape, std::string_view query, const limits& bounds,
                         route& found) {
   if (shape.needs == scope::worker) {
     auto words = worker_words_of(query);
     return words ? (found.words = std::move(*words), result<void>{}) : fail(words.error());
   }
-  if (shape.kind == route_kind::status) {
-    const auto keep = keep_of(query);
-    return keep ? (found.keep = *keep, result<void>{}) : fail(keep.error());
+  if (shape.kind == route_kind::status || shape.kind == route_kind::status_sync ||
+      shape.kind == route_kind::stream) {
+    return take_job_words(shape.kind, query, bounds, found);
   }
   // RunPod's clients may add what they like, broken escapes included, where nobody reads it.
   if (shape.query == "*" && shape.kind != route_kind::runsync) {
@@ -276,12 +296,19 @@ result<job_access> access_of(const principal& who, const route& at) {
 
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,
                                          const limits& bounds) {
+  if (!is_known_method(method)) {
+    return tl::unexpected(refuse({errc::not_implemented, {}}));
+  }
+  route found;
+  found.endpoint = bounds.endpoints.empty() ? std::string{} : bounds.endpoints.front();
+  if (method == "OPTIONS" && target == "*") {
+    found.shape = &whole_server;
+    return found;
+  }
   const auto parts = split_target(target);
   if (!parts) {
     return tl::unexpected(refuse({errc::bad_request, "the request target is not well formed"}));
   }
-  route found;
-  found.endpoint = bounds.endpoints.empty() ? std::string{} : bounds.endpoints.front();
   if (is_health_path(method, target, bounds)) {
     found.shape = row_of(std::array{std::string{"ping"}}, false);
     return found;
@@ -301,19 +328,26 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   if (shape == nullptr) {
     return tl::unexpected(not_found("no such route"));
   }
-  if (!takes(*shape, method)) {
+  if (!takes(shape->methods, method)) {
     response refusal = refuse({errc::method_not_allowed, {}});
-    refusal.headers.emplace_back("Allow", shape->methods);
+    refusal.headers.emplace_back("Allow", allowed(shape->methods));
     return tl::unexpected(std::move(refusal));
   }
   found.shape = shape;
   found.kind = shape->kind;
+  if (method == "OPTIONS") {
+    return found; // it asks about the route, whatever its parameters are
+  }
   found.body = method == "POST" ? shape->body : body_rule::none;
   if (const auto taken = take_parameters(shape->path, names, found); !taken) {
     return tl::unexpected(refuse(taken.error()));
   }
   if (const auto taken = take_query(*shape, parts->query, bounds, found); !taken) {
     return tl::unexpected(refuse(taken.error()));
+  }
+  if (method == "HEAD") {
+    found.wait = milliseconds{0}; // no answer is held for a client that wants none of it
+    found.hold = milliseconds{0};
   }
   return found;
 }
@@ -324,8 +358,10 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
   if (!found) {
     return tl::unexpected(std::move(found.error()));
   }
-  return heading{found->shape->needs, found->shape->path, std::move(found->endpoint),
-                 std::move(found->worker), body_bytes(found->body, bounds)};
+  // Which methods a route takes is no secret: it stands in /openapi.json.
+  const scope needs = method == "OPTIONS" ? scope::open : found->shape->needs;
+  return heading{needs, found->shape->path, std::move(found->endpoint), std::move(found->worker),
+                 body_bytes(found->body, bounds)};
 }
 
 } // namespace tayfa::api

@@ -14,6 +14,7 @@ enum class route_kind : std::uint8_t {
   run,
   runsync,
   status,
+  status_sync,
   stream,
   cancel,
   retry,
@@ -29,6 +30,7 @@ enum class route_kind : std::uint8_t {
   resize,
   health,
   ping,
+  ready,
   metrics,
   requests,
   workers,
@@ -57,7 +59,7 @@ struct route_shape {
   route_kind kind;
   scope needs;
   bool prefixed;            ///< also lives under /v2/{endpoint}
-  std::string_view methods; ///< as the header Allow says them
+  std::string_view methods; ///< "GET, POST"; HEAD and OPTIONS go with them (method.hpp)
   body_rule body;           ///< of a POST
   std::string_view query;   ///< the names it takes, each once; "*": any, as RunPod's servers do
 };
@@ -83,10 +85,11 @@ struct route {
   job_id id;             ///< {id}, and ?job= of events
   slot_id slot;
   std::uint32_t count = 0;
-  milliseconds wait{0};               ///< runsync
+  milliseconds wait{0};               ///< runsync, status-sync
+  std::optional<milliseconds> hold;   ///< stream
   job_filter filter;                  ///< jobs, dead, requests
   std::optional<std::uint64_t> after; ///< events
-  std::optional<milliseconds> keep;   ///< status
+  std::optional<milliseconds> keep;   ///< status, status-sync
   std::string worker;                 ///< {worker}
   std::string job;                    ///< {job}
   worker_words words;                 ///< of a worker's route
@@ -98,7 +101,9 @@ struct route {
 /// errc::forbidden where the key does not reach the endpoint.
 result<job_access> access_of(const principal&, const route&);
 
-/// The route, or its refusal: 400 for a target that is not well formed, 404, 405 + Allow.
+/// The route, or its refusal: 400 for a target that is not well formed, 404, 405 + Allow, 501 for a
+/// method that HTTP does not have. HEAD finds what GET does and waits for nothing; OPTIONS finds
+/// every route, and `*`, and its parameters and query are not read.
 tl::expected<route, response> find_route(std::string_view method, std::string_view target,
                                          const limits&);
 

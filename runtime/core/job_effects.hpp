@@ -7,6 +7,8 @@
 #include "messages/worker.hpp"
 
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string>
 #include <variant>
 #include <vector>
@@ -76,5 +78,12 @@ enum class hook_answer : std::uint8_t {
 
 using effect = std::variant<give, revoke, change_model, moved, notify, owe, purged>;
 using effects = std::vector<effect>;
+
+/// The result of taking back the steps of purges that could not be made durable.
+struct purge_undone {
+  std::set<job_id> jobs;                         ///< they wait as before
+  std::map<std::uint64_t, std::size_t> of_purge; ///< how many of them, by the purge's number
+  effects then;
+};
 
 } // namespace tayfa

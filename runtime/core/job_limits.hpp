@@ -58,7 +58,7 @@ struct job_limits {
   std::size_t kept_bytes_max = std::size_t{1} << 30;
   std::size_t kept_jobs_max = 100'000;
   /// What concerns many jobs at once goes in steps of so many.
-  std::size_t step_rows = 256;
+  std::size_t step_rows = 128;
   /// Changes are noted for take_changes(). Without a store nobody would take them.
   bool durable = false;
   /// Texts larger than this leave memory once they are durable; 0 = never.

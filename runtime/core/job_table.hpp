@@ -250,9 +250,8 @@ class job_table : private job_books {
   /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
   /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
   effects put_back(moment now, const job_image&, bool unsent);
-  /// The same for what the last step of a purge has cancelled, as far as it is not durable: these
-  /// jobs wait as before.
-  std::pair<std::set<job_id>, effects> undo_purge_step(moment now);
+  /// The same for what the last step of a purge has cancelled, as far as it is not durable.
+  purge_undone undo_purge_step(moment now);
   /// The same for keep().
   moment kept_until(const job_id&) const;
   void keep_as_before(const job_id&, moment);
@@ -423,9 +422,10 @@ class job_table : private job_books {
   std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
   job_numbers numbers_;
-  job_counts counts_;                  ///< in_queue, in_progress, dead and kept are computed
-  std::vector<job_image> step_images_; ///< of what a purge ended in it, before it did
-  double restart_ms_ = 1'000;          ///< what an engine takes to come back after its end, learned
+  job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
+  /// Of what purges ended in it, before they did; each with its purge's number.
+  std::vector<std::pair<std::uint64_t, job_image>> step_images_;
+  double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
   hook_turns hooks_;
   fair_lines lines_;

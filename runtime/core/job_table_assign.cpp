@@ -15,8 +15,9 @@ namespace {
 using ms_double = std::chrono::duration<double, std::milli>;
 
 /// A model is not thrown out while others want it, until the job that needs another one has waited
-/// this many changes' time: changing at every turn would do nothing but load.
-constexpr double change_patience = 4;
+/// this many loads' time: a worker that two models take turns on serves for two thirds of the time
+/// and loads for one, and no job waits longer than four loads for its model.
+constexpr double change_patience = 3;
 /// A worker that was asked to change its model and is not back after this many expected times does
 /// not count any more.
 constexpr double change_overdue = 10;
@@ -323,7 +324,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
   }
   const auto patience_ends =
       after(std::max(r.life_began, r.not_before),
-            o.evicted_ms > 0 ? change_patience * (o.load_ms + o.evicted_ms) : 0);
+            o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
   if (o.evicted_ms > 0 && now < patience_ends) {
     reserved_ms_.erase(w.ref.slot); // the others may go on using it
     look_again_at(patience_ends);

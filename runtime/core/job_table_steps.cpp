@@ -109,7 +109,7 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
       ++p.removed;
       ++ended_now;
       if (limits_.durable) {
-        step_images_.push_back(*image(*r.id));
+        step_images_.emplace_back(p.number, *image(*r.id));
       }
       end(now, r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
     }

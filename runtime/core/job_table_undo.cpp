@@ -65,19 +65,19 @@ std::optional<job_table::job_image> job_table::image(const job_id& id) const {
                    r.watch, r.changed == 0 && r.flying == 0};
 }
 
-std::pair<std::set<job_id>, effects> job_table::undo_purge_step(moment now) {
-  std::set<job_id> put;
-  effects out;
-  for (const auto& image : std::exchange(step_images_, {})) {
+purge_undone job_table::undo_purge_step(moment now) {
+  purge_undone undone;
+  for (const auto& [number, image] : std::exchange(step_images_, {})) {
     const auto entry = jobs_.find(image.row.id);
     if (entry != jobs_.end() && entry->second.state.state() == job_state::CANCELLED) {
-      put.insert(image.row.id);
+      undone.jobs.insert(image.row.id);
+      ++undone.of_purge[number];
       auto then = put_back(now, image, false);
-      out.insert(out.end(), std::make_move_iterator(then.begin()),
-                 std::make_move_iterator(then.end()));
+      undone.then.insert(undone.then.end(), std::make_move_iterator(then.begin()),
+                         std::make_move_iterator(then.end()));
     }
   }
-  return {std::move(put), std::move(out)};
+  return undone;
 }
 
 effects job_table::put_back(moment now, const job_image& before, bool unsent) {

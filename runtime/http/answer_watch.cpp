@@ -10,8 +10,6 @@ namespace {
 
 /// Smaller answers are not counted: the number of connections bounds them.
 constexpr std::size_t counted_least = 16 * 1024;
-/// Looks without progress after which a place is taken away when others want it.
-constexpr unsigned pressed_looks = 10;
 /// Looks at nobody after which it is quiet.
 constexpr unsigned looks_until_quiet = 20;
 
@@ -61,13 +59,6 @@ void answer_watch::look() {
     if (!client->look()) {
       remove(*client);
     }
-  }
-}
-
-void answer_watch::make_room() {
-  const auto all = watched_;
-  for (const auto& client : all) {
-    client->give_up_if_stalled(pressed_looks);
   }
 }
 

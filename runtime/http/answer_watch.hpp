@@ -37,8 +37,6 @@ class answer_watch {
   void remove(const http_connection&);
   /// Something large has gone: quiet is to be noticed, although nobody was watched.
   void something_went();
-  /// Somebody found no room: who has taken nothing for a second gives up its place.
-  void make_room();
 
  private:
   void look();

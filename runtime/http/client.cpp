@@ -1,5 +1,7 @@
 #include "runtime/http/client.hpp"
 
+#include "runtime/http/transfer_pace.hpp"
+
 #include <algorithm>
 #include <curl/curl.h>
 #include <memory>
@@ -17,6 +19,48 @@ struct url_deleter {
 };
 struct list_deleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+/// A pod that answers, on any line that there is.
+constexpr std::uint64_t least_rate = 1'024;
+
+/// The pace of one request, of which libcurl tells at least once a second.
+class pace_keeper {
+ public:
+  pace_keeper(std::chrono::milliseconds idle, std::size_t body_bytes)
+      : limits_{idle, least_rate}, body_bytes_(body_bytes) {
+    pace_.begin(limits_, time_.now());
+  }
+
+  bool goes_on(std::uint64_t sent, std::uint64_t received) {
+    const auto now = time_.now();
+    pace_.moved(sent + received - std::min(sent + received, moved_), now);
+    moved_ = sent + received;
+    const int part = received > 0 ? 2 : sent >= body_bytes_ ? 1 : 0;
+    if (part > part_) {
+      part_ = part;
+      pace_.begin(limits_, now);
+    }
+    return pace_.keeps_up(now);
+  }
+  bool was_late() const { return late_; }
+
+  static int on_progress(void* self, curl_off_t, curl_off_t received, curl_off_t,
+                         curl_off_t sent) noexcept {
+    auto& me = *static_cast<pace_keeper*>(self);
+    me.late_ = me.late_ ||
+               !me.goes_on(static_cast<std::uint64_t>(sent), static_cast<std::uint64_t>(received));
+    return me.late_ ? 1 : 0;
+  }
+
+ private:
+  system_time time_;
+  transfer_pace pace_;
+  transfer_pace::limits limits_;
+  std::uint64_t body_bytes_;
+  std::uint64_t moved_ = 0;
+  int part_ = 0; ///< sending, waiting, receiving
+  bool late_ = false;
 };
 
 struct receiver {
@@ -60,7 +104,10 @@ result<bool> is_loopback(const std::string& url) {
   return host == "localhost" || host == "[::1]" || host.starts_with("127.");
 }
 
-error transport_error(CURLcode code, const client_request& asked, bool too_large) {
+error transport_error(CURLcode code, const client_request& asked, bool too_large, bool late) {
+  if (late) {
+    return {errc::request_timeout, asked.url + ": it stood still, or went too slowly"};
+  }
   const std::string text = asked.url + ": " + curl_easy_strerror(code);
   if (too_large) {
     return {errc::payload_too_large, asked.url + ": the answer is larger than " +
@@ -83,7 +130,6 @@ void describe_request(CURL* h, const client_request& asked, const curl_slist* fi
   curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(asked.connect_timeout.count()));
-  curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, static_cast<long>(asked.total_timeout.count()));
   curl_easy_setopt(h, CURLOPT_HTTPHEADER, fields);
   if (!asked.key.empty()) {
     const std::string key{asked.key.reveal()}; // libcurl keeps a copy
@@ -128,9 +174,13 @@ result<client_response> fetch(const client_request& asked) {
   if (*loopback) {
     curl_easy_setopt(handle.get(), CURLOPT_PROXY, "");
   }
+  pace_keeper pace{asked.idle_timeout, asked.method == "POST" ? asked.body.size() : 0};
+  curl_easy_setopt(handle.get(), CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(handle.get(), CURLOPT_XFERINFOFUNCTION, &pace_keeper::on_progress);
+  curl_easy_setopt(handle.get(), CURLOPT_XFERINFODATA, &pace);
   const CURLcode code = curl_easy_perform(handle.get());
   if (code != CURLE_OK) {
-    return fail(transport_error(code, asked, received.too_large));
+    return fail(transport_error(code, asked, received.too_large, pace.was_late()));
   }
   long status = 0;
   curl_easy_getinfo(handle.get(), CURLINFO_RESPONSE_CODE, &status);

@@ -1,5 +1,10 @@
 #include "runtime/http/connection.hpp"
 
+#include "runtime/http/target.hpp"
+#include "runtime/http/tcp_progress.hpp"
+
+#include <algorithm>
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/beast/http/error.hpp>
@@ -19,8 +24,8 @@ constexpr std::size_t large_body = std::size_t{1} << 20;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
-/// The row of api's table that every health path leads to.
-constexpr std::string_view health_route = "ping";
+/// The rows of api's table that the address for health checks answers.
+constexpr std::array<std::string_view, 2> health_routes{"ping", "ready"};
 constexpr std::size_t discard_max = std::size_t{64} << 20;
 
 std::string text_of(boost::beast::string_view text) {
@@ -36,11 +41,12 @@ http_connection::http_connection(http_core& core, socket s, bool only_health)
   socket_.non_blocking(true, ignored);
   // An engine process that is started meanwhile must not hold the client's connection open.
   ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
+  notice_vanished_peer(socket_.native_handle());
 }
 
 void http_connection::serve() {
   admitted_ = true;
-  arm(core_.options.idle_timeout);
+  begin_idle();
   pump();
 }
 
@@ -65,6 +71,7 @@ void http_connection::close() {
   if (phase_ == phase::closed) {
     return;
   }
+  core_.idle_ends(*this);
   phase_ = phase::closed;
   const auto client = std::move(client_);
   const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
@@ -120,6 +127,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     if (discarded_ > discard_max) {
       close();
     } else {
+      linger_on();
       pump();
     }
     return;
@@ -158,7 +166,9 @@ void http_connection::advance() {
       pump();
       return;
     }
+    core_.idle_ends(*this);
     phase_ = phase::head;
+    since_ = core_.time.now();
     arm(core_.options.header_timeout);
     scan_head();
     break;
@@ -173,7 +183,6 @@ void http_connection::advance() {
 }
 
 void http_connection::next_request() {
-  phase_ = phase::idle;
   pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
@@ -181,29 +190,49 @@ void http_connection::next_request() {
   if (pending_.empty() && pending_.capacity() > small_read) {
     pending_.shrink_to_fit(); // an idle connection should cost little
   }
-  arm(core_.options.idle_timeout);
+  begin_idle();
   advance();
+}
+
+void http_connection::begin_idle() {
+  phase_ = phase::idle;
+  since_ = core_.time.now();
+  core_.idle_begins(*this);
+  arm(core_.options.idle_timeout);
 }
 
 void http_connection::scan_head() {
   switch (scanner_.scan(pending_)) {
   case head_state::partial: pump(); break;
-  case head_state::malformed: refuse({errc::bad_request, {}}); break;
-  case head_state::too_large: refuse({errc::header_too_large, {}}); break;
+  case head_state::malformed: refuse_head({errc::bad_request, {}}); break;
+  case head_state::line_too_long: refuse_head({errc::uri_too_long, {}}); break;
+  case head_state::too_large: refuse_head({errc::header_too_large, {}}); break;
   case head_state::complete: read_head(); break;
   }
 }
 
+/// Before the head was parsed: the answer to HEAD has no body, whatever else is wrong.
+void http_connection::refuse_head(const error& why) {
+  constexpr std::string_view method = "HEAD ";
+  const std::size_t begin = std::min(scanner_.begin(), pending_.size());
+  only_head_wanted_ = std::string_view{pending_}.substr(begin).starts_with(method);
+  refuse(why);
+}
+
 void http_connection::read_head() {
+  const std::size_t begin = scanner_.begin();
+  if (const auto spoken = settle_version(pending_, begin); !spoken) {
+    refuse_head(spoken.error());
+    return;
+  }
   parser_.emplace();
   parser_->header_limit(head_bytes_max + 1);
   parser_->body_limit(boost::none); // by route, once the route is known
-  const std::size_t begin = scanner_.begin();
   error_code ec;
   const std::size_t used =
       parser_->put(asio::buffer(pending_.data() + begin, scanner_.end() - begin), ec);
   if (ec || !parser_->is_header_done() || begin + used != scanner_.end()) {
-    refuse({errc::bad_request, ec ? ec.message() : std::string{}});
+    refuse_head({errc::bad_request, ec ? ec.message() : std::string{}});
     return;
   }
   pending_.erase(0, scanner_.end());
@@ -220,32 +249,46 @@ void http_connection::admit() {
     return;
   }
   const std::string method = text_of(head.method_string());
-  const std::string target = text_of(head.target());
-  const bool no_body = parser_->is_done();
-  if (const auto refused = refuse_stranger()) {
-    respond(api::refuse(*refused), no_body ? after::go_on : after::close);
+  const auto target = read_request_target(method, text_of(head.target()));
+  if (const auto refused = refuse_stranger(target ? target->authority : std::string{})) {
+    respond(api::refuse(*refused), no_body() ? after::go_on : after::close);
     return;
   }
-  const auto asked = read_target(method, target);
+  if (!target) {
+    refuse_target(target.error());
+    return;
+  }
+  parser_->get().target(target->path); // from here on an absolute form is as any other
+  const auto asked = read_target(method, target->path);
   if (!asked) {
-    respond(asked.error(), no_body ? after::go_on : after::close);
+    respond(asked.error(), no_body() ? after::go_on : after::close);
     return;
   }
   if (auto refused = ask_gate(*asked)) {
-    respond(std::move(*refused), no_body ? after::go_on : after::close);
+    respond(std::move(*refused), no_body() ? after::go_on : after::close);
     return;
   }
-  if (no_body) {
+  if (no_body()) {
     hand_over();
     return;
   }
   begin_body(asked->body_bytes);
 }
 
+/// What follows a refused CONNECT may be no HTTP at all.
+void http_connection::refuse_target(const error& why) {
+  api::response refused = api::refuse(why);
+  if (why.code == errc::method_not_allowed) {
+    refused.headers.emplace_back("Allow", "GET, HEAD, POST, OPTIONS");
+  }
+  respond(std::move(refused), after::close);
+}
+
 tl::expected<api::heading, api::response>
 http_connection::read_target(std::string_view method, std::string_view target) const {
   auto found = api::read_head(method, target, core_.options.api);
-  if (found && only_health_ && found->route != health_route) {
+  if (found && only_health_ &&
+      std::find(health_routes.begin(), health_routes.end(), found->route) == health_routes.end()) {
     return tl::unexpected(
         api::refuse({errc::not_found, "this address answers health checks only"}));
   }
@@ -268,7 +311,7 @@ void http_connection::begin_body(std::size_t limit) {
   parser_->eager(true);
   const bool waits = parser_->get().count(http::field::expect) > 0 && version_ >= 11;
   phase_ = phase::body;
-  arm(core_.options.body_timeout);
+  begin_transfer(0);
   if (waits && pending_.empty() && !send_continue()) {
     close();
     return;
@@ -311,9 +354,10 @@ void http_connection::feed_body() {
   }
   if (parser_->is_done()) {
     hand_over();
-  } else {
-    pump();
+    return;
   }
+  note_moved(parser_->get().body().size()); // what frames the chunks is nothing that was asked for
+  pump();
 }
 
 /// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
@@ -384,56 +428,6 @@ void http_connection::pass_on(api::call call, reply_ptr reply) {
     } catch (...) {
       core_.report(errc::internal, "a call could not be handed over");
     }
-  }
-}
-
-// ---- time --------------------------------------------------------------------------------------
-
-void http_connection::arm(milliseconds time) {
-  if (core_.options.time != nullptr) {
-    due_ = core_.options.time->now() + time;
-  }
-  wait_at_most(time);
-}
-
-void http_connection::wait_at_most(std::chrono::nanoseconds time) {
-  timer_.expires_after(time);
-  timer_.async_wait([self = shared_from_this(), number = ++timer_number_](error_code ec) {
-    if (!ec && number == self->timer_number_) {
-      self->guarded([&] { self->on_deadline(); });
-    }
-  });
-}
-
-/// The client does not read. A reset frees what the kernel still holds for it.
-void http_connection::give_up() {
-  error_code ignored;
-  socket_.set_option(asio::socket_base::linger{true, 0}, ignored);
-  close();
-}
-
-void http_connection::disarm() {
-  ++timer_number_;
-  timer_.cancel();
-}
-
-void http_connection::on_deadline() {
-  if (core_.options.time != nullptr && !waits_for_heartbeat_) {
-    // While the pod itself did not run, no client could be read or written to.
-    if (const auto rest = core_.options.time->until(due_); rest.count() > 0) {
-      wait_at_most(rest);
-      return;
-    }
-  }
-  switch (phase_) {
-  case phase::head:
-  case phase::body: refuse({errc::request_timeout, {}}); break;
-  case phase::writing: give_up(); break;
-  case phase::streaming: sending_ ? give_up() : send_heartbeat(); break;
-  case phase::idle:
-  case phase::answering: // the client has closed its side, and the answer did not come soon
-  case phase::lingering: close(); break;
-  case phase::closed: break;
   }
 }
 

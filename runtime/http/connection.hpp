@@ -9,8 +9,12 @@
 // A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
 // noticed at once, also while its answer is being worked on, and who works on it hears of it. One
 // timer per connection bounds the time in each phase but answering, which ends because a reply
-// cannot be forgotten; in streaming it bounds the time that one piece may take, and beats while
-// there is none.
+// cannot be forgotten. A head and an idle connection have a time for the whole of it; a body and an
+// answer (in streaming each piece) may take as long as they go on, by transfer_pace. Between pieces
+// the timer beats.
+//
+// Where places, or the room of bodies or answers, are used up, others' are asked for: connections
+// that have been idle longest, and then whoever is slow.
 //
 // An answer above a few KiB has a place in core's budget from the moment it is made until it has
 // left. While such a one leaves, and while a receipt waits for the client's acknowledgement,
@@ -21,10 +25,13 @@
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
 #include "runtime/http/host_names.hpp"
+#include "runtime/http/http_date.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/http/transfer_pace.hpp"
 
+#include <array>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -34,6 +41,7 @@
 #include <boost/beast/http/string_body.hpp>
 #include <cstdint>
 #include <exception>
+#include <list>
 #include <mutex>
 #include <optional>
 #include <unordered_set>
@@ -42,6 +50,9 @@
 namespace tayfa {
 
 class http_core;
+
+/// A thing of which there is not enough for everybody.
+enum class scarce : std::uint8_t { connections, bodies, answers };
 
 class http_connection : public std::enable_shared_from_this<http_connection> {
  public:
@@ -62,8 +73,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void abandon(std::uint64_t number);
   /// From answer_watch. False when there is nothing to look at any more.
   bool look();
-  /// Gives up when nothing of its answer was taken for so many looks.
-  void give_up_if_stalled(unsigned looks);
+  /// Others want some of what it holds: ends when it makes little use of it.
+  void give_way(scarce what);
 
   /// The gate may have changed its mind: what is open and no longer allowed ends now.
   void recheck_access();
@@ -71,9 +82,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool admitted() const { return admitted_; }
   bool only_health() const { return only_health_; }
 
- private:
-  enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
-  enum class after { go_on, close };
+  /// Core's: where it stands among the idle ones, while it is one.
+  std::optional<std::list<http_connection*>::iterator> idle_at;
 
   /// Every handler runs in it: what it throws (no memory) ends its own request, not the thread.
   template <class Step>
@@ -84,20 +94,29 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
       on_no_memory();
     }
   }
+
+ private:
+  enum class phase { idle, head, body, answering, writing, streaming, lingering, closed };
+  enum class after { go_on, close };
+
   void on_no_memory();
   void pump();
   void on_read(error_code ec, std::size_t size);
   void on_end_of_stream();
   void advance();
   void next_request();
+  void begin_idle();
   void scan_head();
   void read_head();
   void admit();
   tl::expected<api::heading, api::response> read_target(std::string_view method,
                                                         std::string_view target) const;
-  std::optional<error> refuse_stranger() const;
+  std::optional<error> refuse_stranger(std::string_view authority) const;
   std::optional<api::response> ask_gate(const api::heading& asked);
   void begin_body(std::size_t limit);
+  void refuse_head(const error&);
+  void refuse_target(const error&);
+  bool no_body() const { return parser_->is_done(); }
   bool send_continue();
   void feed_body();
   void release_body();
@@ -114,6 +133,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void settle_awaited(bool certain);
   void watch_answer();
   void linger();
+  void linger_on();
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
   void send_next();
@@ -125,15 +145,27 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void release_stream();
   void give_up();
   void arm(milliseconds time);
+  void arm_until(moment due);
   void wait_at_most(std::chrono::nanoseconds);
   void disarm();
   void on_deadline();
+  void begin_transfer(std::uint64_t moved);
+  void begin_taking();
+  void note_moved(std::uint64_t all);
+  bool note_taken();
+  void arm_transfer();
+  bool goes_on();
+  bool stands_still(std::chrono::nanoseconds time) const;
+  bool is_slow() const;
+  bool has_more();
+  void give_place_away();
 
   http_core& core_;
   const bool only_health_; ///< came to the address for health checks
   socket socket_;
   boost::asio::steady_timer timer_;
-  moment due_{}; ///< what the timer runs to, on the pod's clock, if there is one
+  moment due_{};   ///< what the timer runs to, on the pod's clock
+  moment since_{}; ///< it is idle, lingers, or its head arrives
   std::uint64_t timer_number_ =
       0; ///< a deadline that fired for an earlier phase is told by its number
   phase phase_ = phase::idle;
@@ -150,9 +182,9 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   receipt receipt_;                  ///< of the answer that is leaving
   receipt awaited_;                  ///< of one that has left, until it is acknowledged
   unsigned looks_awaited_ = 0;
-  answer_place place_;      ///< of the answer that is leaving
-  std::uint64_t taken_ = 0; ///< bytes acknowledged, at the latest look
-  unsigned looks_without_progress_ = 0;
+  answer_place place_;       ///< of the answer that is leaving
+  transfer_pace pace_;       ///< of the body that comes or the answer that leaves
+  std::uint64_t moved_ = 0;  ///< bytes of the body, or acknowledged, at the latest look
   bool said_all_ = false;    ///< our sending side is closed
   std::size_t reserved_ = 0; ///< of core's receiving_bytes
   std::size_t discarded_ = 0;
@@ -177,6 +209,10 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void forget(http_connection&);
   /// From now on whoever finds no room for an answer takes that of readers that do not read.
   void heed_refusals();
+  void idle_begins(http_connection&);
+  void idle_ends(http_connection&);
+  /// All connections are asked to give way, unless they were a moment ago.
+  void ask_for(scarce what);
   /// Takes part of the bytes that all bodies in arrival may have together; false when they are used
   /// up.
   bool reserve(std::size_t bytes);
@@ -200,7 +236,14 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void retire();
 
   const http_options options;
-  const host_names hosts; ///< that are served where nobody needs a key
+
+ private:
+  const system_time own_time_;
+
+ public:
+  const time_source& time; ///< by which clients are timed
+  const host_names hosts;  ///< that are served where nobody needs a key
+  http_dates dates;
   call_sink sink;
   bool closing = false;
   std::size_t streams = 0; ///< connections that are being streamed to
@@ -214,6 +257,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void take(http_connection::socket s, bool only_health);
   void closed();
   void look_at_access();
+  void make_place(bool only_health);
 
   byte_budget budget_; ///< options.answers: one thing, whoever holds it
   std::mutex posting_;
@@ -224,6 +268,9 @@ class http_core : public std::enable_shared_from_this<http_core> {
   std::size_t admitted_ = 0;
   std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
+  /// In the order in which they became idle; those of the address for health checks apart.
+  std::array<std::list<http_connection*>, 2> idle_;
+  std::array<moment, 3> next_ask_{}; ///< of each scarce thing
   std::vector<std::function<void()>> when_closed_;
 
  public:

@@ -22,8 +22,9 @@ std::optional<error> stranger(std::string text) {
 
 /// Without keys a loopback address is the only guard, and every web page of this machine's browsers
 /// reaches it. So the request must name this server by a name that no page can have, must not come
-/// from a page of another name, and not from any page of another site.
-std::optional<error> http_connection::refuse_stranger() const {
+/// from a page of another name, and not from any page of another site. An absolute target's
+/// authority stands in for Host (RFC 9112, 3.2.2), but no more than Host could: both must be ours.
+std::optional<error> http_connection::refuse_stranger(std::string_view authority) const {
   const api::gate* const door = core_.options.api.door;
   if (door != nullptr && door->needs_keys()) {
     return std::nullopt; // a page has no key
@@ -41,6 +42,9 @@ std::optional<error> http_connection::refuse_stranger() const {
   // Programs of HTTP/1.0 may leave Host out; no browser does.
   if (head.count(http::field::host) > 0 && !core_.hosts.serve(text(http::field::host))) {
     return stranger("Host must be an address, localhost, or one of http.hosts");
+  }
+  if (!authority.empty() && !core_.hosts.serve(authority)) {
+    return stranger("the target's host must be an address, localhost, or one of http.hosts");
   }
   const auto origins = head.count(http::field::origin);
   if (origins > 1 || (origins == 1 && !core_.hosts.serve_origin(text(http::field::origin)))) {

@@ -35,7 +35,9 @@ int what_poll_says(int socket) {
 }
 
 template <class Message>
-void fill_head(Message& message, const api::response& response, bool keep_alive) {
+void fill_head(Message& message, const api::response& response, bool keep_alive,
+               const std::string& date) {
+  message.set(http::field::date, date);
   for (const auto& [name, value] : response.headers) {
     message.set(name, value);
   }
@@ -135,7 +137,7 @@ void http_connection::respond(api::response response, after then) {
   phase_ = phase::writing;
   release_body();
   auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
-  fill_head(message, response, keep_alive_);
+  fill_head(message, response, keep_alive_, core_.dates.now());
   if (response.status != 204 && !response.stream) {
     message.content_length(response.body_size());
     if (!only_head_wanted_) {
@@ -148,7 +150,7 @@ void http_connection::respond(api::response response, after then) {
   if (core_.options.answered) {
     core_.options.answered(response.status);
   }
-  arm(core_.options.body_timeout);
+  begin_taking();
   http::async_write(socket_, message, [self = shared_from_this()](error_code ec, std::size_t) {
     self->guarded([&] { self->on_written(ec); });
   });
@@ -221,9 +223,11 @@ void http_connection::settle_awaited(bool certain) {
 
 // ---- while it leaves ---------------------------------------------------------------------------
 
+void http_connection::begin_taking() {
+  begin_transfer(acknowledged_bytes(socket_.native_handle()).value_or(0));
+}
+
 void http_connection::watch_answer() {
-  taken_ = acknowledged_bytes(socket_.native_handle()).value_or(0);
-  looks_without_progress_ = 0;
   error_code ignored;
   socket_.set_option(asio::socket_base::send_buffer_size{answer_kernel_bytes}, ignored);
   core_.watch.add(shared_from_this());
@@ -233,23 +237,11 @@ bool http_connection::look() {
   ++looks_awaited_;
   settle_awaited(false);
   const bool leaving = phase_ == phase::writing && place_ != nullptr;
-  if (leaving) {
-    const auto taken = acknowledged_bytes(socket_.native_handle());
-    const bool progress = !taken || std::exchange(taken_, *taken) != *taken;
-    looks_without_progress_ = progress ? 0 : looks_without_progress_ + 1;
-    const auto bound = core_.options.answer_stall / answer_watch::period;
-    if (looks_without_progress_ > static_cast<unsigned>(std::max<std::int64_t>(bound, 1))) {
-      give_up();
-      return false;
-    }
+  if (leaving && note_taken() && stands_still(core_.options.answer_stall)) {
+    give_up();
+    return false;
   }
   return leaving || awaited_.wanted();
-}
-
-void http_connection::give_up_if_stalled(unsigned looks) {
-  if (phase_ == phase::writing && place_ != nullptr && looks_without_progress_ >= looks) {
-    give_up();
-  }
 }
 
 void http_connection::linger() {
@@ -261,9 +253,16 @@ void http_connection::linger() {
     return;
   }
   phase_ = phase::lingering;
+  since_ = core_.time.now();
   pending_.clear();
   arm(core_.options.linger);
   pump();
+}
+
+/// Something more has come. Who was turned away has no place to stay in.
+void http_connection::linger_on() {
+  const auto longest = admitted_ ? core_.options.linger_longest : core_.options.linger;
+  due_ = std::min(core_.time.now() + core_.options.linger, since_ + longest);
 }
 
 // ---- streams -----------------------------------------------------------------------------------
@@ -289,7 +288,7 @@ void http_connection::start_stream(api::response response) {
   stream_ = std::move(response.stream);
   ++core_.streams;
   http::response<http::empty_body> head{static_cast<http::status>(response.status), version_};
-  fill_head(head, response, false);
+  fill_head(head, response, false, core_.dates.now());
   chunked_ = version_ >= 11; // to an older client the end of the connection is the end of the body
   if (chunked_) {
     head.chunked(true);
@@ -370,7 +369,7 @@ void http_connection::send_outgoing() {
   }
   waits_for_heartbeat_ = false;
   sending_ = true;
-  arm(core_.options.body_timeout);
+  begin_taking();
   asio::async_write(socket_, asio::buffer(outgoing_),
                     [self = shared_from_this()](error_code ec, std::size_t) {
                       self->guarded([&] { self->on_piece_sent(ec); });

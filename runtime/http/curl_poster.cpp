@@ -317,15 +317,15 @@ bool curl_poster::worker::end_goodbyes() {
 bool curl_poster::worker::end_overdue() {
   std::vector<curl_transfer*> over;
   for (const auto& [transfer, owner] : running_) {
-    if (time_.until(transfer->due()).count() == 0) {
+    if (time_.until(transfer->due()).count() == 0 && !transfer->goes_on(now())) {
       over.push_back(transfer);
     }
   }
   for (curl_transfer* const transfer : over) {
     const bool dropped = transfer->dropped();
-    settle(stop_running(*transfer), dropped
-                                        ? error{errc::cancelled, {}}
-                                        : error{errc::request_timeout, "no whole answer in time"});
+    settle(stop_running(*transfer),
+           dropped ? error{errc::cancelled, {}}
+                   : error{errc::request_timeout, "it stood still, or went too slowly"});
   }
   return !over.empty();
 }

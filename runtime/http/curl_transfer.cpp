@@ -380,7 +380,7 @@ bool curl_transfer::goodbye_is_over() const {
 bool curl_transfer::may_begin_anew(CURLcode code, moment now,
                                    std::chrono::milliseconds connect_timeout) const {
   return code == CURLE_OPERATION_TIMEDOUT && !connected_ && !dropped_ &&
-         now - began_ < connect_timeout && now < *due_;
+         now - began_ < connect_timeout && now < pace_.due();
 }
 
 error curl_transfer::failure(CURLcode code) const {
@@ -395,7 +395,7 @@ error curl_transfer::failure(CURLcode code) const {
   }
   const std::string text = curl_easy_strerror(code);
   if (code == CURLE_OPERATION_TIMEDOUT) {
-    return {errc::request_timeout, "no whole answer in time"};
+    return {errc::request_timeout, "no connection in time"};
   }
   if (code == CURLE_COULDNT_CONNECT || code == CURLE_COULDNT_RESOLVE_HOST ||
       code == CURLE_COULDNT_RESOLVE_PROXY || code == CURLE_OUT_OF_MEMORY) {

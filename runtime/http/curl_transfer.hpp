@@ -1,11 +1,16 @@
 // One outgoing call on one libcurl handle: what is asked, what came back, what the guard said.
 // Owned by the poster's worker and used on its thread only.
 //
+// A call may last as long as it goes on (transfer_pace.hpp), in each of its parts: connecting and
+// sending, waiting for the answer, receiving it. Sent is what the other side has acknowledged; the
+// kernel holds megabytes for a slow one.
+//
 // Invariant: `done` is called exactly once, by the one of finish() and end() that comes first.
 #pragma once
 
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/socket_book.hpp"
+#include "runtime/http/transfer_pace.hpp"
 #include "runtime/http/url_guard.hpp"
 
 #include <curl/curl.h>
@@ -44,11 +49,11 @@ class curl_transfer {
 
   CURL* handle() const { return handle_.get(); } ///< only of one that was opened
   /// It runs from now on. To be called whenever it is given to libcurl.
-  void begin(moment now) {
-    began_ = now;
-    due_ = due_.value_or(now + call_.timeout);
-  }
-  moment due() const { return *due_; } ///< of the whole call
+  void begin(moment now);
+  /// When goes_on() has to be asked next.
+  moment due() const { return due_; }
+  /// False: it has stood still for too long, or was too slow.
+  bool goes_on(moment now);
   /// This end is libcurl's impatience with a connection that had less than its time on the pod's
   /// clock: nothing was sent, so it may be begun anew.
   bool may_begin_anew(CURLcode, moment now, std::chrono::milliseconds connect_timeout) const;
@@ -79,6 +84,8 @@ class curl_transfer {
   bool offer_body();
   bool may_ask(const char* remote, const char* local, int remote_port, int local_port);
   error failure(CURLcode) const;
+  void look(moment now);
+  void begin_part(moment now);
   void take_field(std::string_view line);
 
   call_ticket ticket_;
@@ -99,8 +106,12 @@ class curl_transfer {
   std::optional<socket_book::ends> asked_on_; ///< the connection that carries the request
   bool connected_ = false;                    ///< once: something may have been sent
   bool dropped_ = false;
+  enum class part { unbegun, sending, waiting, receiving };
+  part part_ = part::unbegun;
+  transfer_pace pace_;
+  std::uint64_t moved_ = 0; ///< bytes acknowledged or received, at the latest look
   moment began_{};
-  std::optional<moment> due_;
+  moment due_{};
   owned_fd goodbye_;                             ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };

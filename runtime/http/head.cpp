@@ -1,5 +1,7 @@
 #include "runtime/http/head.hpp"
 
+#include "runtime/http/host_names.hpp"
+
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
 
@@ -31,6 +33,24 @@ bool has_control(std::string_view line) {
   });
 }
 
+/// "gzip, chunked": where the body ends is beyond doubt, what it says is not read here. Twice
+/// chunked is nothing that may be sent.
+bool is_chunked_after_others(std::string_view codings) {
+  constexpr std::string_view chunked = "chunked";
+  const std::size_t mark = codings.rfind(',');
+  if (mark == std::string_view::npos) {
+    return false;
+  }
+  auto last = codings.substr(mark + 1);
+  last.remove_prefix(std::min(last.find_first_not_of(" \t"), last.size()));
+  for (std::size_t at = 0; at + chunked.size() <= mark; ++at) {
+    if (iequals(codings.substr(at, chunked.size()), chunked)) {
+      return false;
+    }
+  }
+  return iequals(last, chunked);
+}
+
 std::optional<error> refuse_length(const http::request_header<>& head) {
   const auto lengths = head.count(http::field::content_length);
   if (lengths > 1) {
@@ -49,11 +69,15 @@ std::optional<error> refuse_length(const http::request_header<>& head) {
   if (lengths > 0) {
     return error{errc::bad_request, "both Content-Length and Transfer-Encoding"};
   }
-  if (encodings > 1 || !iequals(head[http::field::transfer_encoding], "chunked") ||
-      head.version() < 11) {
-    return error{errc::bad_request, "only Transfer-Encoding: chunked is taken, with HTTP/1.1"};
+  const auto encoding = head[http::field::transfer_encoding];
+  if (encodings == 1 && head.version() >= 11 && iequals(encoding, "chunked")) {
+    return std::nullopt;
   }
-  return std::nullopt;
+  const std::string text{"only Transfer-Encoding: chunked is taken, with HTTP/1.1"};
+  return error{is_chunked_after_others(encoding) && encodings == 1 && head.version() >= 11
+                   ? errc::not_implemented
+                   : errc::bad_request,
+               text};
 }
 
 /// A web page may post to any address, without asking, a body of no type or of a form's, or nothing
@@ -79,7 +103,7 @@ head_state head_scanner::scan(std::string_view received) {
     const bool whole = found != std::string_view::npos;
     const std::size_t stop = whole ? found + 1 : received.size();
     if (!request_line_seen_ && stop - line_ > request_line_bytes_max) {
-      return head_state::too_large;
+      return head_state::line_too_long;
     }
     if (stop - begin_ > head_bytes_max) {
       return head_state::too_large;
@@ -121,6 +145,29 @@ head_state head_scanner::take_line(std::string_view line) {
   return is_field_line(line) ? head_state::partial : head_state::malformed;
 }
 
+result<void> settle_version(std::string& received, std::size_t begin) {
+  const std::size_t end = received.find("\r\n", begin);
+  constexpr std::string_view name = " HTTP/";
+  constexpr std::size_t digits = 3; // "1.1"
+  if (end == std::string::npos || end - begin < name.size() + digits) {
+    return {};
+  }
+  const std::size_t at = end - digits;
+  const std::string_view version = std::string_view{received}.substr(at, digits);
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  if (std::string_view{received}.substr(at - name.size(), name.size()) != name ||
+      !is_digit(version[0]) || version[1] != '.' || !is_digit(version[2])) {
+    return {};
+  }
+  if (version[0] != '1') {
+    return fail(errc::version_not_supported);
+  }
+  if (version[2] > '1') {
+    received[end - 1] = '1';
+  }
+  return {};
+}
+
 std::optional<error> refuse_fields(const http::request_header<>& head) {
   if (auto refused = refuse_length(head)) {
     return refused;
@@ -128,6 +175,9 @@ std::optional<error> refuse_fields(const http::request_header<>& head) {
   const auto hosts = head.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
     return error{errc::bad_request, "exactly one Host is needed"};
+  }
+  if (const auto host = head[http::field::host]; !is_host_field({host.data(), host.size()})) {
+    return error{errc::bad_request, "Host is not a name or an address, with or without a port"};
   }
   if (head.count(http::field::expect) > 0 && !iequals(head[http::field::expect], "100-continue")) {
     return error{errc::bad_request, "only Expect: 100-continue is understood"};

@@ -13,6 +13,7 @@
 #include <boost/beast/http/message.hpp>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 namespace tayfa {
@@ -22,7 +23,7 @@ inline constexpr std::size_t request_line_bytes_max = 28 * 1024;
 inline constexpr std::size_t head_bytes_max = 32 * 1024;
 inline constexpr std::size_t head_fields_max = 100;
 
-enum class head_state { partial, complete, malformed, too_large };
+enum class head_state { partial, complete, malformed, line_too_long, too_large };
 
 /// Looks at the bytes of one request as they arrive. Each byte is looked at once, however they are
 /// split.
@@ -45,6 +46,11 @@ class head_scanner {
   std::size_t fields_ = 0;
   bool request_line_seen_ = false;
 };
+
+/// The request line's version, before any parser sees it: a later minor version of HTTP/1 is read
+/// as 1.1 and written so (RFC 9110, 2.5); of another major version errc::version_not_supported.
+/// What is no version at all is left to the parser.
+result<void> settle_version(std::string& received, std::size_t begin);
 
 /// What makes the head's meaning doubtful or is not spoken here; nothing when all is well.
 std::optional<error> refuse_fields(const boost::beast::http::request_header<>&);

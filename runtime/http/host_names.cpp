@@ -64,6 +64,22 @@ bool is_name_of_host(std::string_view name) {
   return !std::all_of(label.begin(), label.end(), is_digit);
 }
 
+bool is_host_field(std::string_view host) {
+  if (host.starts_with('[')) {
+    const std::size_t end = host.find(']');
+    return end != std::string_view::npos && is_address(AF_INET6, host.substr(1, end - 1)) &&
+           is_port_part(host.substr(end + 1));
+  }
+  const std::size_t colon = std::min(host.find(':'), host.size());
+  const auto name = host.substr(0, colon);
+  // RFC 3986, 3.2.2: unreserved, sub-delims, escapes. No resolver is asked what they mean.
+  static constexpr std::string_view marks = "-._~!$&'()*+,;=%";
+  return name.size() <= host_max && is_port_part(host.substr(colon)) &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return is_letter(c) || is_digit(c) || marks.find(c) != std::string_view::npos;
+         });
+}
+
 host_names::host_names(const std::vector<std::string>& named) {
   for (const auto& name : named) {
     named_.push_back(lower(name));

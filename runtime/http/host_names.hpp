@@ -16,6 +16,10 @@ namespace tayfa {
 /// A name as http.hosts may have it: labels of letters, digits, - and _, the last one no number.
 bool is_name_of_host(std::string_view);
 
+/// A value that the header Host may have at all (RFC 9110, 7.2): uri-host [":" port], or nothing.
+/// Which of them is served is another question.
+bool is_host_field(std::string_view);
+
 class host_names {
  public:
   /// Names of the owner, in any case; each as is_name_of_host() has it.

@@ -24,7 +24,12 @@ struct outgoing_call {
   std::string body;
   std::vector<shared_text> more; ///< follows `body`: texts that others hold as well
   std::vector<std::pair<std::string, std::string>> headers;
-  std::chrono::milliseconds timeout{10'000}; ///< of the whole call, once it runs
+  /// How long the call may stand still, once it runs: while it connects and sends, while the answer
+  /// is worked on, and while that arrives.
+  std::chrono::milliseconds timeout{10'000};
+  /// Bytes a second that have to move over each `timeout` while it sends or receives, so that a
+  /// large body may take its time and nobody holds a call with a byte now and then.
+  std::uint64_t least_rate = 64 * 1024;
   std::size_t answer_bytes_max = 64 * 1024;
   bool guarded = true;
   /// The server may compress its answer (gzip, deflate); answer_bytes_max bounds the plain text.

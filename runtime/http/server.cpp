@@ -15,7 +15,8 @@ using tcp = asio::ip::tcp;
 // ---- http_core: on the server's thread ---------------------------------------------------------
 
 http_core::http_core(http_options o)
-    : options(std::move(o)), hosts(options.hosts), budget_(options.answers) {}
+    : options(std::move(o)), time(options.time != nullptr ? *options.time : own_time_),
+      hosts(options.hosts), dates(time), budget_(options.answers) {}
 
 void http_core::heed_refusals() {
   // Many refusals in a row are one visit.
@@ -27,7 +28,7 @@ void http_core::heed_refusals() {
     open->post([core, noted] {
       noted->store(false);
       if (const auto still = core.lock()) {
-        still->watch.make_room();
+        still->ask_for(scarce::answers);
       }
     });
   });
@@ -74,8 +75,11 @@ void http_core::stop_listening() {
 
 void http_core::take(tcp::socket s, bool only_health) {
   std::size_t& admitted = only_health ? health_admitted_ : admitted_;
-  const bool room =
-      admitted < (only_health ? options.health_connections_max : options.connections_max);
+  const std::size_t places = only_health ? options.health_connections_max : options.connections_max;
+  if (admitted >= places) {
+    make_place(only_health);
+  }
+  const bool room = admitted < places;
   if (!room && connections_.size() - admitted_ - health_admitted_ >= options.turned_away_max) {
     return;
   }
@@ -95,7 +99,13 @@ void http_core::forget(http_connection& client) {
 }
 
 bool http_core::reserve(std::size_t bytes) {
-  if (bytes > options.receiving_bytes_max - std::min(receiving_, options.receiving_bytes_max)) {
+  const auto fits = [&] {
+    return bytes <= options.receiving_bytes_max - std::min(receiving_, options.receiving_bytes_max);
+  };
+  if (!fits()) {
+    ask_for(scarce::bodies);
+  }
+  if (!fits()) {
     return false;
   }
   receiving_ += bytes;

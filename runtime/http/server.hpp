@@ -6,7 +6,8 @@
 // has left goes nowhere.
 //
 // Bounds, all of them options: connections, bytes of head and body, bytes of all bodies that are
-// being received, bytes of all answers that are leaving, and time for each phase of a request.
+// being received, bytes of all answers that are leaving, and time for each phase of a request (for
+// bodies and answers: a time without progress, and a least rate).
 // Every refusal is an answer in api::refuse's shape; after one that leaves the stream in doubt the
 // connection is closed. A request for which there is no memory is answered 503, or its connection
 // closed; the others go on.
@@ -49,15 +50,21 @@ struct http_options {
   /// place.
   milliseconds answer_stall{20'000};
   milliseconds header_timeout{10'000}; ///< first byte of a request to the end of its head
-  milliseconds body_timeout{
-      60'000}; ///< end of the head to the end of the body; also for an answer to be taken
+  /// How long a body that comes, or an answer that leaves, may stand still, and the time over which
+  /// least_rate is measured (transfer_pace.hpp).
+  milliseconds body_timeout{60'000};
+  std::uint64_t least_rate = 1'024;      ///< bytes a second
   milliseconds stream_heartbeat{15'000}; ///< a stream with nothing to say says so, this often
-  milliseconds idle_timeout{60'000};     ///< connection without a request
-  milliseconds close_grace{1'000};       ///< close(): how long open answers may take to leave
-  /// After a last answer: how long the rest of what the client sends is thrown away, so that the
-  /// answer is not lost in a reset. Also how long a client that has closed its sending side is
-  /// still waited on with its answer.
+  milliseconds idle_timeout{620'000};    ///< connection without a request
+  /// Connections are full: who has been idle, or at the head of a request, for so long may be
+  /// closed for others.
+  milliseconds undisturbed{1'000};
+  milliseconds close_grace{1'000}; ///< close(): how long open answers may take to leave
+  /// After a last answer the rest of what the client sends is thrown away, so that the answer is
+  /// not lost in a reset, until nothing has come for so long. Also how long a client that has
+  /// closed its sending side is still waited on with its answer.
   milliseconds linger{2'000};
+  milliseconds linger_longest{30'000}; ///< however much still comes
   /// By which clients are timed; null = the system's. It outlives the server.
   const time_source* time = nullptr;
   /// Called on the server's thread after each answer was chosen, with its status. Must not block.

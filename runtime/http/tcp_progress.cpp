@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <tuple>
 
 namespace tayfa {
 
@@ -23,6 +24,15 @@ std::optional<std::uint64_t> unacknowledged_bytes(int socket) {
   return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes >= 0
              ? std::optional{static_cast<std::uint64_t>(bytes)}
              : std::nullopt;
+}
+
+void notice_vanished_peer(int socket) {
+  for (const auto& [level, option, value] : {std::tuple{SOL_SOCKET, SO_KEEPALIVE, 1},
+                                             {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+                                             {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+                                             {IPPROTO_TCP, TCP_KEEPCNT, 4}}) {
+    ::setsockopt(socket, level, option, &value, sizeof value); // without it, idle_timeout remains
+  }
 }
 
 } // namespace tayfa

@@ -13,4 +13,8 @@ std::optional<std::uint64_t> acknowledged_bytes(int socket);
 /// Bytes (and the end of the stream, which counts as one) that it has not acknowledged yet.
 std::optional<std::uint64_t> unacknowledged_bytes(int socket);
 
+/// The kernel asks a silent peer for a sign of life, and ends the connection after two minutes
+/// without one: an idle connection is kept longer than that.
+void notice_vanished_peer(int socket);
+
 } // namespace tayfa

@@ -17,12 +17,15 @@ constexpr std::size_t check_bytes_max = 128;
 constexpr milliseconds unhealthy_timeout{2'000};
 constexpr milliseconds result_timeout{120'000};
 constexpr milliseconds chunk_timeout{60'000};
+/// Jobs and results of 20 MB come and go on whatever line there is.
+constexpr std::uint64_t platform_least_rate = 1'024;
 
 outgoing_call call_of(std::string method, std::string url, milliseconds timeout) {
   outgoing_call call;
   call.method = std::move(method);
   call.url = std::move(url);
   call.timeout = timeout;
+  call.least_rate = platform_least_rate;
   call.guarded = false; // the platform's own addresses, out of the pod's own environment
   call.compressed = true;
   call.user_agent = agent;

@@ -43,6 +43,7 @@ namespace tayfa {
   X(remote_posts_refused, counter, "Posts of remote workers about jobs that they do not hold")     \
   X(jobs_in_queue, gauge, "Jobs that wait")                                                        \
   X(jobs_in_progress, gauge, "Jobs that run")                                                      \
+  X(calls_held, gauge, "HTTP calls that wait for the end of a job, or for its next chunk")         \
   X(engines_ready, gauge, "Engines that are READY or PROCESSING")                                  \
   X(slots, gauge, "Slots configured")                                                              \
   X(resident_bytes, gauge, "Resident memory of the runtime")                                       \

@@ -43,6 +43,9 @@ class visibility(AccessCase):
         ("POST", "cancel"),
         ("POST", "retry"),
         ("GET", "status/{id}?ttl=600000"),
+        ("GET", "status-sync/{id}?wait=60000"),
+        ("POST", "status-sync/{id}"),
+        ("POST", "stream/{id}?wait=60000"),
     )
     OPERATORS = (("POST", "drop"), ("GET", "jobs"), ("GET", "events?job={id}"))
 
@@ -157,7 +160,10 @@ class visibility(AccessCase):
 class revocation(AccessCase):
     def open_ones(self, pod, key):
         """Every kind of request that stays open, each by itself."""
+        job = self.ask(pod, self.root, "POST", "/run", {"input": {"mock_delay": 60}}).body["id"]
         return {
+            "status-sync": self.open(pod, key, "GET", f"/status-sync/{job}?wait=60000"),
+            "stream": self.open(pod, key, "POST", f"/v2/tayfa/stream/{job}?wait=60000"),
             "events": self.open(pod, key, "GET", "/events"),
             "runsync": self.open(
                 pod, key, "POST", "/runsync?wait=60000", '{"input":{"mock_delay":60}}'

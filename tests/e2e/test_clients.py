@@ -3,9 +3,12 @@ others.
 """
 
 import concurrent.futures
+import contextlib
 import json
 import pathlib
+import select
 import socket
+import time
 
 import case
 from case import Case
@@ -33,10 +36,16 @@ class many(Case):
 
     def test_connections_over_the_limit_are_refused(self):
         pod = self.ready("--http.connections_max", "8")
+        body = json.dumps({"input": {"mock_delay": 60}})
+        order = (
+            "POST /runsync?wait=60000 HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n{body}"
+        )
         held = []
-        for _ in range(8):
+        for _ in range(8):  # waiting for an answer, they keep their places
             held.append(socket.create_connection(("127.0.0.1", pod.port)))
             self.addCleanup(held[-1].close)
+            held[-1].sendall(order.encode())
         with socket.create_connection(("127.0.0.1", pod.port), timeout=10) as extra:
             extra.settimeout(10)
             first = b""
@@ -49,6 +58,16 @@ class many(Case):
         for connection in held:
             connection.close()
         pod.wait_ready()
+
+
+    def test_idle_connections_over_the_limit_go_for_new_ones(self):
+        pod = self.ready("--http.connections_max", "8")
+        silent = []
+        for _ in range(8):
+            silent.append(socket.create_connection(("127.0.0.1", pod.port), timeout=20))
+            self.addCleanup(silent[-1].close)
+        pod.wait_ready()
+        self.assertEqual(silent[0].recv(1), b"", "the longest idle one was closed for it")
 
 
 class slow(Case):
@@ -82,6 +101,57 @@ class slow(Case):
         )
         received = self.closed_with(connection)
         self.assertTrue(received == b"" or b" 408 " in received.split(b"\r\n")[0], received)
+
+    def test_a_body_that_goes_on_may_take_its_time(self):
+        """Several times http.body_timeout, without standing still."""
+        pod = self.ready("--http.body_timeout", "500ms")
+        body = json.dumps({"input": {"mock_return": "ok", "fill": "z" * 3_000_000}}).encode()
+        for framing in ("length", "chunked"):
+            connection = self.raw(pod)
+            head = "POST /runsync HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+            chunked = framing == "chunked"
+            head += "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+            connection.sendall(f"{head}\r\n\r\n".encode())
+            for at in range(0, len(body), 60_000):
+                piece = body[at : at + 60_000]
+                connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                time.sleep(0.03)  # this is the slow line
+            connection.sendall(b"0\r\n\r\n" if chunked else b"")
+            received = self.closed_with(connection)
+            self.assertIn(b" 200 ", received.split(b"\r\n")[0])
+            self.assertIn(b'"output":"ok"', received)
+
+    def test_an_answer_that_is_taken_slowly_arrives_whole(self):
+        pod = self.ready("--http.body_timeout", "500ms")
+        job = pod.run({"mock_return": "z" * 6_000_000})
+        pod.wait_job(job, "COMPLETED")
+        connection = socket.socket()
+        self.addCleanup(connection.close)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        connection.settimeout(20)
+        connection.connect(("127.0.0.1", pod.port))
+        connection.sendall(
+            f"GET /status/{job} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode()
+        )
+        received = 0
+        while piece := connection.recv(120_000):
+            received += len(piece)
+            time.sleep(0.03)  # this is the slow line
+        self.assertGreater(received, 6_000_000)
+
+    def test_a_body_that_trickles(self):
+        pod = self.ready("--http.body_timeout", "500ms")
+        connection = self.raw(pod)
+        connection.sendall(
+            b"POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100000\r\n\r\n"
+        )
+        sent = 0
+        with contextlib.suppress(ConnectionError):
+            while not select.select([connection], [], [], 0.05)[0]:
+                connection.sendall(b" ")
+                sent += 1
+        self.assertIn(b" 408 ", self.closed_with(connection).split(b"\r\n")[0])
+        self.assertLess(sent, 1000)
 
     def test_an_idle_connection_is_closed(self):
         pod = self.ready("--http.idle_timeout", "500ms")

@@ -1,7 +1,10 @@
 """RunPod's HTTP API over a real socket, on the scripted engine."""
 
+import email.utils
 import json
 import re
+import socket
+import time
 
 import case
 from case import Case
@@ -142,6 +145,64 @@ class answers(Case):
             self.assertEqual(
                 {"time", "level", "event"} - set(json.loads(line.text)), set(), line.text
             )
+
+
+class forms(Case):
+    """What RFC 9110 and 9112 want of every server."""
+
+    def raw(self, pod, text):
+        with socket.create_connection(("127.0.0.1", pod.port), timeout=20) as connection:
+            connection.sendall(text.encode())
+            return connection.makefile("rb").readline().decode().strip()
+
+    def test_an_absolute_target(self):
+        pod = self.ready()
+        here = f"127.0.0.1:{pod.port}"
+        for target in (f"http://{here}/ping", f"HTTP://{here}/v2/tayfa/health?x=1"):
+            text = f"GET {target} HTTP/1.1\r\nHost: {here}\r\n\r\n"
+            self.assertEqual(self.raw(pod, text), "HTTP/1.1 200 OK", target)
+        text = f"GET http://evil.example/ping HTTP/1.1\r\nHost: {here}\r\n\r\n"
+        self.assertIn(" 421 ", self.raw(pod, text))
+
+    def test_head_is_get_without_a_body(self):
+        pod = self.ready()
+        job = pod.run({"mock_return": "x" * 1000})
+        pod.wait_job(job, "COMPLETED")
+        same = ("Content-Length", "Content-Type", "Cache-Control", "Connection")
+        paths = [path.replace("{id}", job) for path in pod.get("/openapi.json").body["paths"]]
+        asked = 0
+        for path in paths:
+            if "{" in path or path == "/events" or pod.request("OPTIONS", path).status != 204:
+                continue
+            if "GET" not in pod.request("OPTIONS", path).headers["Allow"]:
+                continue
+            got, head = pod.get(path), pod.request("HEAD", path)
+            self.assertEqual(head.status, got.status, path)
+            self.assertEqual(head.body, b"", path)
+            changing = path in ("/metrics", "/jobs/" + job)
+            for name in same[1:] if changing else same:
+                self.assertEqual(head.headers[name], got.headers[name], f"{path} {name}")
+            asked += 1
+        self.assertGreater(asked, 8)
+        head = pod.request("HEAD", "/events")
+        self.assertEqual((head.status, head.body), (200, b""))
+
+    def test_head_takes_no_job_and_no_chunk(self):
+        pod = self.start("--slots", "0")
+        pod.wait_listening()
+        job = pod.run({"n": 1})
+        for path in ("/job-take/w", "/job-take-batch/w?batch_size=2", "/job-stop/w"):
+            self.assertEqual(pod.request("HEAD", path).status, 204, path)
+        self.assertEqual(pod.get("/job-take/w").body["id"], job)
+        self.assertEqual(pod.post(f"/job-stream/w/{job}", {"output": "a"}).status, 200)
+        self.assertEqual(pod.request("HEAD", f"/stream/{job}").status, 200)
+        self.assertEqual(len(pod.get(f"/stream/{job}").body["stream"]), 1)
+
+    def test_every_answer_says_when(self):
+        pod = self.ready()
+        for answer in (pod.get("/ping"), pod.get("/nothing"), pod.request("OPTIONS", "*")):
+            moment = email.utils.parsedate_to_datetime(answer.headers["Date"])
+            self.assertLess(abs(moment.timestamp() - time.time()), 60)
 
 
 class cancels(Case):

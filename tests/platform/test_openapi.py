@@ -38,7 +38,7 @@ hooks = "{pathlib.Path(__file__).with_name("openapi_hooks.py")}"
 expected-statuses = ["2xx", 401, 403, 404, 409, 422, 429]
 
 [[operations]]
-include-path = "/runsync"
+include-path = ["/runsync", "/status-sync/{{id}}", "/stream/{{id}}"]
 parameters = {{ "query.wait" = 1000 }}
 """
 

@@ -150,7 +150,7 @@ command_result<client_response> pod_client::exchange(std::string method, std::st
   request.url = std::move(url);
   request.body = std::move(body);
   request.connect_timeout = std::min(request.connect_timeout, patience_);
-  request.total_timeout = patience_;
+  request.idle_timeout = patience_;
   request.response_bytes_max = answer_bytes_max;
   request.key = key_;
   auto got = fetch(request);

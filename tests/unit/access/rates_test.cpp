@@ -24,6 +24,7 @@ TEST(parse_rates, forms) {
   EXPECT_EQ(rules->at("ping").period, std::chrono::hours{1});
   EXPECT_EQ(runpod_rates().at("cancel").requests, 100U); // RunPod's documentation
   EXPECT_EQ(runpod_rates().at("requests").at_once, 2U);
+  EXPECT_EQ(runpod_rates().at("status-sync").requests, runpod_rates().at("status").requests);
 }
 
 TEST(parse_rates, refusals_name_the_item) {

@@ -21,8 +21,9 @@ std::string tenant_of(const principal& who, const std::string& policy) {
 TEST(access, of_each_route) {
   // Written out: a route that becomes open by mistake shall be seen here.
   const std::map<scope, std::string> expected{
-      {scope::open, "openapi.json ping"},
-      {scope::client, "cancel/{id} health requests retry/{id} run runsync status/{id} stream/{id}"},
+      {scope::open, "openapi.json ping ready"},
+      {scope::client, "cancel/{id} health requests retry/{id} run runsync status-sync/{id} "
+                      "status/{id} stream/{id}"},
       {scope::worker, "job-done/{worker}/{job} job-stop/{worker} job-stream/{worker}/{job} "
                       "job-take-batch/{worker} job-take/{worker} ping/{worker}"},
       {scope::operator_, "dead drop/{id} events jobs jobs/{id} metrics purge-queue slots "

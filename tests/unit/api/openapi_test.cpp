@@ -233,7 +233,15 @@ TEST(openapi, numbers_have_the_bounds_that_they_have) {
   const auto wait = query("/runsync", "post", "wait");
   expect_bounds(wait, head_taken("POST", "/runsync?wait="));
   EXPECT_EQ(wait.at("default").to_number<std::int64_t>(), limits{}.runsync_wait.count());
-  expect_bounds(query("/status/{id}", "get", "ttl"), head_taken("GET", "/status/a?ttl="));
+  for (const std::string held : {"status-sync", "stream"}) {
+    expect_bounds(query("/" + held + "/{id}", "post", "wait"),
+                  head_taken("POST", "/" + held + "/a?wait="));
+  }
+  EXPECT_EQ(query("/status-sync/{id}", "get", "wait").at("default"), wait.at("default"));
+  for (const std::string kept : {"status", "status-sync"}) {
+    expect_bounds(query("/" + kept + "/{id}", "get", "ttl"),
+                  head_taken("GET", "/" + kept + "/a?ttl="));
+  }
   for (const std::string list : {"jobs", "dead", "requests"}) {
     const auto limit = query("/" + list, "get", "limit");
     expect_bounds(limit, head_taken("GET", "/" + list + "?limit="));

@@ -57,7 +57,7 @@ TEST(routes, refusals) {
       {"POST", "/drop/a?force=1", 400},
       {"GET", "/purge-queue", 405},
       {"POST", "/jobs", 405},
-      {"HEAD", "/jobs", 405},
+      {"HEAD", "/run", 405},
       {"GET", "/jobs/", 404},
       {"GET", "/jobs/a%2Fb", 404},
       {"DELETE", "/jobs/a", 405},
@@ -194,6 +194,45 @@ TEST(routes, how_long_a_result_is_kept) {
   }
 }
 
+TEST(routes, how_long_a_call_is_held) {
+  using std::chrono::milliseconds;
+  for (const std::string method : {"GET", "POST"}) {
+    for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
+      const auto held = taken<status>(method, prefix + "/status-sync/a-1?wait=90000&ttl=60000");
+      EXPECT_EQ(held.id, job_id{"a-1"});
+      EXPECT_EQ(held.wait, milliseconds{90'000});
+      EXPECT_EQ(held.keep, milliseconds{60'000});
+      const auto read = taken<stream>(method, prefix + "/stream/a-1?wait=1000");
+      EXPECT_EQ(read.id, job_id{"a-1"});
+      EXPECT_EQ(read.wait, milliseconds{1'000});
+    }
+  }
+  EXPECT_EQ(taken<status>("GET", "/status-sync/a-1").wait, bounds.runsync_wait);
+  EXPECT_EQ(taken<status>("GET", "/status/a-1?wait=1000").wait, std::nullopt) << "that is another";
+  EXPECT_EQ(taken<stream>("GET", "/stream/a-1").wait, std::nullopt);
+  EXPECT_EQ(taken<stream>("GET", "/stream/a-1?x=%zz&waits=1&ttl=1").wait, std::nullopt);
+  EXPECT_EQ(taken<status>("GET", "/status-sync/a-1?x=%zz&wait=300000").wait, milliseconds{300'000});
+  for (const std::string query :
+       {"wait=", "wait", "wait=0", "wait=999", "wait=300001", "wait=-1", "wait=1e3", "wait=1000.0",
+        "wait=%", "wait=1000&wait=1000", "wait=1000&wait=x", "wait=99999999999999999999"}) {
+    EXPECT_EQ(refused("GET", "/status-sync/a-1?" + query), 400U) << query;
+    EXPECT_EQ(refused("POST", "/stream/a-1?" + query), 400U) << query;
+    EXPECT_EQ(refused("POST", "/runsync?" + query), 400U) << query << ": the same rule";
+  }
+  EXPECT_EQ(refused("GET", "/status-sync/a-1?ttl=1"), 400U);
+  EXPECT_EQ(refused("GET", "/status-sync/"), 404U);
+  EXPECT_EQ(refused("GET", "/status-sync/a%2Fb"), 404U);
+  EXPECT_EQ(refused("DELETE", "/status-sync/a-1"), 405U);
+}
+
+TEST(routes, of_readiness) {
+  taken<ready>("GET", "/ready");
+  taken<ready>("GET", "/ready?probe=1");
+  EXPECT_EQ(refused("POST", "/ready"), 405U);
+  EXPECT_EQ(refused("GET", "/ready/"), 404U);
+  EXPECT_EQ(refused("GET", "/v2/tayfa/ready"), 404U);
+}
+
 TEST(routes, the_health_path_of_the_platform) {
   limits ours;
   const auto kind_of = [&ours](const std::string& method, const std::string& target) {
@@ -247,7 +286,11 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
   std::set<std::size_t> calls;
   for (const auto& shape : routes()) {
     const auto target = target_of(shape);
-    const auto methods = methods_of(shape);
+    auto methods = methods_of(shape);
+    if (shape.methods.starts_with("GET")) {
+      methods.emplace_back("HEAD");
+    }
+    methods.emplace_back("OPTIONS");
     for (const std::string method : {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}) {
       const bool allowed = std::find(methods.begin(), methods.end(), method) != methods.end();
       const auto found = find_route(method, target, bounds);
@@ -261,16 +304,33 @@ TEST(routes, every_row_is_reached_by_its_methods_and_no_other) {
       ASSERT_TRUE(head);
       EXPECT_EQ(head->body_bytes > 0, method == "POST" && shape.body != body_rule::none)
           << method << ' ' << target;
-      EXPECT_EQ(head->needs, shape.needs);
+      EXPECT_EQ(head->needs, method == "OPTIONS" ? scope::open : shape.needs);
       EXPECT_EQ(head->route, shape.path);
       const bool prefixed = find_route(method, "/v2/other" + target, bounds).has_value();
       EXPECT_EQ(prefixed, shape.prefixed) << target;
       const auto call = parse({method, target, "application/json", R"({"input":1})"}, bounds);
-      ASSERT_TRUE(call) << target;
+      const bool answered =
+          method == "OPTIONS" || (method == "HEAD" && shape.needs == scope::worker);
+      ASSERT_EQ(call.has_value(), !answered) << method << ' ' << target;
+      if (answered) {
+        EXPECT_LT(call.error().status, 300U) << method << ' ' << target;
+        continue;
+      }
       calls.insert(call->index());
     }
   }
   EXPECT_EQ(calls.size(), std::variant_size_v<call>) << "a call that no route makes";
+}
+
+TEST(routes, head_waits_for_nothing) {
+  for (const std::string query : {"", "?wait=90000"}) {
+    const auto sync = parse({"HEAD", "/status-sync/a" + query, "", ""}, bounds);
+    ASSERT_TRUE(sync);
+    EXPECT_EQ(std::get<status>(*sync).wait.value_or(milliseconds{1}), milliseconds{0});
+    const auto chunks = parse({"HEAD", "/stream/a" + query, "", ""}, bounds);
+    ASSERT_TRUE(chunks);
+    EXPECT_EQ(std::get<stream>(*chunks).wait, milliseconds{0}) << "not the pod's own hold either";
+  }
 }
 
 TEST(routes, the_fuzzers_seeds_reach_every_row) {

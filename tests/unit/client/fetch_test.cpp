@@ -91,7 +91,7 @@ TEST(fetch, nobody_there) {
 TEST(fetch, an_answer_that_does_not_come) {
   served s{quick_options(), true};
   auto request = request_for(url_of(s, "/ping"));
-  request.total_timeout = 100ms;
+  request.idle_timeout = 100ms;
   const auto got = fetch(request);
   ASSERT_FALSE(got);
   EXPECT_EQ(got.error().code, errc::request_timeout);

@@ -2,6 +2,8 @@
 // with a reason, one that cannot be loaded fails them, and neither is asked for without end.
 #include "tests/unit/core/durable_script.hpp"
 
+#include <set>
+
 namespace tayfa::testing {
 namespace {
 
@@ -227,6 +229,37 @@ TEST(job_table_models, a_file_in_its_place_ends_what_was_held_against_a_model) {
   s.lose(0, {errc::internal, "asked"});
   EXPECT_EQ(s.join(job_script::worker(0, 3), with_model("bbb")),
             "c IN_PROGRESS (assigned); give c#1 to 0#3");
+}
+
+/// A slot that two models take turns on: how long a job waits until its model is asked for does not
+/// grow with how much others want the one that is loaded.
+TEST(job_table_models, a_job_waits_a_few_loads_at_most_until_its_model_is_loaded) {
+  std::set<moment::duration> waits;
+  for (const int at_a_time : {1, 10}) {
+    two_models s;
+    s.submit("learn", of_model("bbb"));
+    s.pass(milliseconds{1'000}); // a load takes a second
+    s.comes_back("bbb");
+    const auto w = job_script::worker(0, 2);
+    s.complete(w, job_script::attempt("learn", 1));
+    s.submit("a", of_model("aaa"));
+    const auto from = s.now;
+    std::string orders;
+    int submitted = 0;
+    for (int i = 0; i < 100 && orders.find("change") == std::string::npos; ++i) {
+      for (int n = 0; n < at_a_time; ++n) {
+        s.submit(("b" + std::to_string(submitted++)).c_str(), of_model("bbb"));
+      }
+      s.pass(milliseconds{100});
+      orders =
+          s.expire() + s.complete(w, job_script::attempt(("b" + std::to_string(i)).c_str(), 1));
+    }
+    EXPECT_NE(orders.find("change 0#2 to aaa"), std::string::npos) << at_a_time << ": " << orders;
+    EXPECT_GE(s.now - from, milliseconds{1'000}) << "the others were served meanwhile";
+    EXPECT_LE(s.now - from, milliseconds{3'200}) << "three loads, and the run that was going on";
+    waits.insert(s.now - from);
+  }
+  EXPECT_EQ(waits.size(), 1u);
 }
 
 TEST(job_table_models, many_jobs_of_a_broken_model_fail_in_steps) {

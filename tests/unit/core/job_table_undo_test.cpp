@@ -113,9 +113,10 @@ TEST_F(undo, a_purge) {
   EXPECT_EQ(s.table.counts().in_queue, 0U);
   s.refuse();
   s.table.stop_purges();
-  const auto [put, then] = s.table.undo_purge_step(s.now);
-  EXPECT_EQ(put, (std::set{job_id{"a"}, job_id{"b"}, job_id{"c"}}));
-  EXPECT_EQ(text_of(then), "");
+  const auto undone = s.table.undo_purge_step(s.now);
+  EXPECT_EQ(undone.jobs, (std::set{job_id{"a"}, job_id{"b"}, job_id{"c"}}));
+  EXPECT_EQ(undone.of_purge, (std::map<std::uint64_t, std::size_t>{{1, 3}}));
+  EXPECT_EQ(text_of(undone.then), "");
   EXPECT_THAT(s.table.audit(), ::testing::IsEmpty());
   EXPECT_EQ(s.table.counts().in_queue, 3U);
   EXPECT_EQ(s.table.counts().cancelled, 0U);
@@ -138,14 +139,16 @@ TEST_F(undo, only_the_step_of_a_purge_that_is_not_durable) {
   t.commit();
   t.expire();
   t.refuse();
-  t.table.stop_purges();
-  EXPECT_EQ(t.table.undo_purge_step(t.now).first, (std::set{job_id{"c"}, job_id{"d"}}));
+  EXPECT_EQ(text_of(t.table.stop_purges()), "purged 4 of more");
+  const auto undone = t.table.undo_purge_step(t.now);
+  EXPECT_EQ(undone.jobs, (std::set{job_id{"c"}, job_id{"d"}}));
+  EXPECT_EQ(undone.of_purge, (std::map<std::uint64_t, std::size_t>{{1, 2}}));
   EXPECT_EQ(t.state("b"), "CANCELLED");
   EXPECT_EQ(t.state("c"), "IN_QUEUE");
   EXPECT_EQ(t.state("e"), "IN_QUEUE");
   t.commit();
   EXPECT_EQ(t.expire(), "") << "the purge is over";
-  EXPECT_TRUE(t.table.undo_purge_step(t.now).first.empty());
+  EXPECT_TRUE(t.table.undo_purge_step(t.now).jobs.empty());
 }
 
 TEST_F(undo, a_wish_to_keep) {

@@ -46,7 +46,7 @@ TEST(head_scanner, judges) {
       {"GET\t/ HTTP/1.1\r\n\r\n", head_state::malformed},
       {fields(100), head_state::complete},
       {fields(101), head_state::too_large},
-      {"GET /" + std::string(request_line_bytes_max, 'a'), head_state::too_large},
+      {"GET /" + std::string(request_line_bytes_max, 'a'), head_state::line_too_long},
       {"GET /" + std::string(request_line_bytes_max - 16, 'a') + " HTTP/1.1\r\n\r\n",
        head_state::complete},
       {line + "A: " + std::string(32 * 1024, 'a'), head_state::too_large},
@@ -74,6 +74,24 @@ TEST(head_scanner, any_split_gives_the_same_verdict) {
         EXPECT_EQ(text.substr(scanner.end()), "body\n\n");
       }
     }
+  }
+}
+
+TEST(settle_version, reads_later_versions_of_http_1_as_1_1) {
+  for (const auto& [before, after] : std::vector<std::pair<std::string, std::string>>{
+           {"GET / HTTP/1.0\r\n", "GET / HTTP/1.0\r\n"},
+           {"GET / HTTP/1.1\r\n", "GET / HTTP/1.1\r\n"},
+           {"GET / HTTP/1.7\r\nX: HTTP/1.7\r\n", "GET / HTTP/1.1\r\nX: HTTP/1.7\r\n"},
+           {"GET / HTTP/1.x\r\n", "GET / HTTP/1.x\r\n"},
+           {"GET /HTTP/1.2\r\n", "GET /HTTP/1.2\r\n"},
+           {"x\r\n", "x\r\n"},
+           {"\r\nGET / HTTP/1.3\r\n", "\r\nGET / HTTP/1.1\r\n"}}) {
+    std::string text = before;
+    EXPECT_TRUE(settle_version(text, before.starts_with('\r') ? 2 : 0)) << before;
+    EXPECT_EQ(text, after);
+  }
+  for (std::string text : {"GET / HTTP/2.0\r\n", "GET / HTTP/0.9\r\n", " HTTP/3.1\r\n"}) {
+    EXPECT_EQ(settle_version(text, 0).error().code, errc::version_not_supported) << text;
   }
 }
 

@@ -116,13 +116,20 @@ class raw_client {
     return read();
   }
 
+  /// At most so many bytes of what comes, thrown away; 0 at the end, after a reset or 10 s.
+  std::size_t read_some(std::size_t most) {
+    std::string bytes(most, 0);
+    const ssize_t got = ::recv(fd_, bytes.data(), bytes.size(), 0);
+    return got > 0 ? static_cast<std::size_t>(got) : 0;
+  }
   /// The server has closed and nothing more came.
   bool ended() { return rest_.empty() && !receive() && at_end_; }
 
   /// Something, or the end, can be read.
   bool readable_within(std::chrono::milliseconds time) { return wait(POLLIN, time); }
   /// The server has reset or ended the stream, whatever lies unread before that.
-  bool hung_up() { return wait(POLLRDHUP, std::chrono::seconds{10}); }
+  bool hung_up() { return hung_up_within(std::chrono::seconds{10}); }
+  bool hung_up_within(std::chrono::milliseconds time) { return wait(POLLRDHUP, time); }
 
   void stop_sending() { ::shutdown(fd_, SHUT_WR); }
   void drop() {

@@ -1,0 +1,26 @@
+// The moment of an answer as HTTP writes it (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+//
+// Owned by http_core and used on its thread. The text of a second is made once.
+#pragma once
+
+#include "runtime/world/clock.hpp"
+
+#include <chrono>
+#include <string>
+
+namespace tayfa {
+
+std::string http_date(std::chrono::system_clock::time_point);
+
+class http_dates {
+ public:
+  explicit http_dates(const time_source& time) : time_(time) {}
+  const std::string& now();
+
+ private:
+  const time_source& time_;
+  std::chrono::sys_seconds second_{};
+  std::string text_;
+};
+
+} // namespace tayfa

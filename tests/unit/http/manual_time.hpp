@@ -1,0 +1,49 @@
+// A clock that the test moves. The server's timers are real, and short beside it: whatever is due
+// is judged a few milliseconds after the clock says so.
+#pragma once
+
+#include "runtime/world/clock.hpp"
+
+#include <algorithm>
+#include <condition_variable>
+#include <mutex>
+
+namespace tayfa::test {
+
+class manual_time final : public time_source {
+ public:
+  moment now() const override {
+    const std::lock_guard lock{mutex_};
+    ++asked_;
+    changed_.notify_all();
+    return now_;
+  }
+  std::chrono::system_clock::time_point wall() const override { return {}; }
+  std::chrono::nanoseconds until(moment due) const override {
+    const std::lock_guard lock{mutex_};
+    return std::clamp<std::chrono::nanoseconds>(due - now_, std::chrono::nanoseconds{0},
+                                                std::chrono::milliseconds{2});
+  }
+
+  void advance(std::chrono::nanoseconds time) {
+    const std::lock_guard lock{mutex_};
+    now_ += time;
+  }
+  std::uint64_t asked() const {
+    const std::lock_guard lock{mutex_};
+    return asked_;
+  }
+  /// The server has asked for the time since then: it has noted something.
+  bool was_asked_since(std::uint64_t before) const {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return asked_ > before; });
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  mutable std::condition_variable changed_;
+  mutable std::uint64_t asked_ = 0;
+  moment now_{std::chrono::hours{1}};
+};
+
+} // namespace tayfa::test
