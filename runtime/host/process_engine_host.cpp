@@ -43,7 +43,9 @@ result<std::string> make_temporary(const std::string& stem, const std::string& p
     auto folder = absolute(stem + ".tmp");
     remove_tree(folder); // of a dead runtime that had the same number
     const auto made = make_private_folder(folder);
-    return made ? result<std::string>{std::move(folder)} : fail(made.error());
+    const bool full = !made && made.error().code == errc::storage_full;
+    return made ? result<std::string>{std::move(folder)}
+                : fail(full ? errc::unavailable : made.error().code, made.error().text);
   }
   std::error_code failed;
   fs::create_directories(place, failed);

@@ -209,14 +209,18 @@ result<std::string> spawner::make_temporary(const worker_ref& worker) const {
   }
   auto folder = options_.temporary + "/" + std::to_string(worker.slot.value) + "." +
                 std::to_string(worker.incarnation);
-  if (auto made = make_private_folder(folder); !made) {
-    return fail(std::move(made.error()));
+  auto made = make_private_folder(folder);
+  if (!made && made.error().code == errc::storage_full) {
+    // Most engines put nothing there, and jobs go on when the disk is full: the folder above does.
+    log_.warn("temporary_folder_failed", {{"worker", worker}, {"text", made.error().text}});
+    return options_.temporary;
   }
-  return folder;
+  return made ? result<std::string>{std::move(folder)} : fail(std::move(made.error()));
 }
 
 void spawner::remove_temporary(const std::string& folder) {
-  if (!folder.empty() && !remove_tree(folder)) {
+  const bool own = !folder.empty() && folder != options_.temporary;
+  if (own && !remove_tree(folder)) {
     log_.warn("temporary_folder_left", {{"folder", folder}});
   }
 }

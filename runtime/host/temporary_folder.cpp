@@ -22,9 +22,11 @@ namespace {
 constexpr int depth_most = 32;
 
 tl::unexpected<error> failed(const std::string& path, int number) {
-  const bool passing = number == ENOSPC || number == EDQUOT || number == EMFILE ||
-                       number == ENFILE || number == ENOMEM;
-  return fail(passing ? errc::unavailable : errc::io_error,
+  const bool full = number == ENOSPC || number == EDQUOT;
+  const bool passing = number == EMFILE || number == ENFILE || number == ENOMEM;
+  return fail(full      ? errc::storage_full
+              : passing ? errc::unavailable
+                        : errc::io_error,
               "the folder " + path + " cannot be made: " + std::strerror(number));
 }
 

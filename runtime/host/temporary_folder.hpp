@@ -9,8 +9,8 @@
 namespace tayfa {
 
 /// Mode 0700; folders above it are made as well. One that is there must be a folder of ours.
-/// errc::unavailable for what may pass (no space, descriptors or memory), io_error otherwise, with
-/// the path and the system's reason.
+/// errc::storage_full, unavailable for what may pass as well (no descriptors or memory), io_error
+/// otherwise, with the path and the system's reason.
 result<void> make_private_folder(const std::string& path);
 
 /// Removes the folder with all that is in it. Links are removed and never followed, other file

@@ -8,6 +8,7 @@
 #include <csignal>
 #include <fstream>
 #include <gmock/gmock.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 namespace tayfa::test {
@@ -102,6 +103,34 @@ TEST_F(engine_place_test, folders_of_a_runtime_that_was_killed_are_removed_at_th
   make_host();
   EXPECT_FALSE(fs::exists(run_folder() + "/engines-99999999.tmp"));
   EXPECT_TRUE(fs::exists(own));
+}
+
+TEST_F(engine_place_test, an_engine_starts_although_the_disk_is_full) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root, to mount a file system";
+  }
+  fs::create_directories(elsewhere.path() + "/full");
+  const auto place = elsewhere.path() + "/full";
+  // Three inodes: the root, the host's folder, and one file that takes the last.
+  if (::mount("tmpfs", place.c_str(), "tmpfs", 0, "nr_inodes=3") != 0) {
+    GTEST_SKIP() << "nothing can be mounted here";
+  }
+  process_host_options options;
+  options.temporary = place;
+  make_host(options);
+  std::ofstream{place + "/last"} << "x";
+  const bool counted = ::mkdir((place + "/more").c_str(), 0700) != 0;
+  const fs::path used = variable(start(box), "TMPDIR");
+  if (counted) {
+    EXPECT_EQ(log.lines("temporary_folder_failed").size(), 1U);
+    EXPECT_EQ(used.parent_path(), place) << "the folder above its own";
+  }
+  host->kill(worker(), SIGKILL);
+  box.wait<engine_exited>();
+  EXPECT_TRUE(!counted || fs::exists(used)) << "it is not the engine's";
+  host.reset();
+  EXPECT_FALSE(fs::exists(used));
+  ::umount(place.c_str());
 }
 
 TEST_F(engine_place_test, engines_compute_with_their_share_and_hear_when_it_changes) {
