@@ -27,6 +27,8 @@ class openai_events {
   std::string finish();
   /// Something came, be it half an event.
   bool begun() const { return begun_; }
+  /// The worker has said [DONE]: clients read no further.
+  bool done() const { return done_; }
 
   /// All events of an output that is a text of events, or a list of such texts; nothing when it is
   /// anything else.
