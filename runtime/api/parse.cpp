@@ -5,6 +5,7 @@
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
 #include "runtime/api/worker_body.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 
 #include <limits>
 
@@ -89,6 +90,9 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   auto who = access_of(asked.who, *at);
   if (!who) {
     return tl::unexpected(refuse(who.error()));
+  }
+  if (asked.body.starts_with(text::byte_order_mark)) {
+    asked.body.erase(0, text::byte_order_mark.size());
   }
   switch (at->kind) {
   case route_kind::run:
