@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tayfa::api {
 
@@ -37,16 +38,20 @@ class openai_events {
  private:
   void take_value(std::string_view json);
   void take_text(std::string_view text);
+  void take_as_event(std::string_view json);
+  void decide();
   void end_event();
   std::string whole_events();
 
   bool begun_ = false;
-  bool writes_events_ = false; ///< its texts are parts of events
-  bool done_ = false;          ///< [DONE] has been seen
-  std::string text_;           ///< what has not left
-  std::size_t whole_ = 0;      ///< of it, up to the end of an event
-  std::size_t line_ = 0;       ///< of it, up to the end of a line
-  std::size_t looked_ = 0;     ///< of it, up to where no more line ends
+  bool writes_events_ = false;         ///< its texts are parts of events
+  std::string beginning_;              ///< the texts so far, while they may be the beginning of one
+  std::vector<std::string> undecided_; ///< likewise, each as it came
+  bool done_ = false;                  ///< [DONE] has been seen
+  std::string text_;                   ///< what has not left
+  std::size_t whole_ = 0;              ///< of it, up to the end of an event
+  std::size_t line_ = 0;               ///< of it, up to the end of a line
+  std::size_t looked_ = 0;             ///< of it, up to where no more line ends
 };
 
 /// An error as an event.
