@@ -46,23 +46,27 @@ bool send_slowly(raw_client& client, manual_time& time, std::string_view bytes, 
   return true;
 }
 
+/// The body's time has begun when this returns.
+void begin_body(raw_client& client, std::string_view framing) {
+  ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
+                          "application/json\r\nExpect: 100-continue\r\n" +
+                          std::string{framing} + "\r\n\r\n"));
+  ASSERT_EQ(client.read()->status, 100U);
+}
+
+const std::string by_length = "Content-Length: 4000";
+const std::string by_chunks = "Transfer-Encoding: chunked";
+
 TEST(http_pace, a_body_that_goes_on_may_take_its_time) {
   manual_time time;
   served s{timed_by(time)};
-  for (const bool chunked : {false, true}) {
+  for (const auto& framing : {by_length, by_chunks}) {
     auto client = s.client();
     std::string body = body_of(4'000);
-    std::string head =
-        "POST /run HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
-    if (chunked) {
-      head += "Transfer-Encoding: chunked\r\n\r\n";
+    if (framing == by_chunks) {
       body = "fa0\r\n" + body + "\r\n0\r\n\r\n";
-    } else {
-      head += "Content-Length: 4000\r\n\r\n";
     }
-    const auto before = time.asked();
-    ASSERT_TRUE(client.send(head));
-    ASSERT_TRUE(time.was_asked_since(before));
+    begin_body(client, framing);
     ASSERT_TRUE(send_slowly(client, time, body, 100, idle / 4)) << "ten times its idle time";
     EXPECT_EQ(client.read()->status, 200U);
   }
@@ -71,11 +75,10 @@ TEST(http_pace, a_body_that_goes_on_may_take_its_time) {
 TEST(http_pace, a_body_that_trickles_is_cut) {
   manual_time time;
   served s{timed_by(time)};
-  for (const std::string framing :
-       {"Content-Length: 4000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nfa0\r\n"}) {
+  for (const auto& framing : {by_length, by_chunks}) {
     auto client = s.client();
-    ASSERT_TRUE(client.send("POST /run HTTP/1.1\r\nHost: localhost\r\n" + framing));
-    const std::string body = body_of(4'000);
+    begin_body(client, framing);
+    const std::string body = (framing == by_chunks ? "fa0\r\n" : "") + body_of(4'000);
     EXPECT_FALSE(send_slowly(client, time, body, 1, idle / 5));
     EXPECT_EQ(client.read()->status, 408U);
   }
@@ -87,9 +90,8 @@ TEST(http_pace, frames_of_chunks_are_no_progress) {
   options.least_rate = 100;
   served s{options};
   auto client = s.client();
-  ASSERT_TRUE(
-      client.send("POST /run HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1;"));
-  EXPECT_FALSE(send_slowly(client, time, std::string(10'000, 'x'), 100, idle / 5));
+  begin_body(client, by_chunks);
+  EXPECT_FALSE(send_slowly(client, time, "1;" + std::string(10'000, 'x'), 100, idle / 5));
   EXPECT_EQ(client.read()->status, 408U);
 }
 
