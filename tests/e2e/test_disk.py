@@ -271,6 +271,7 @@ class full_disk(Case):
         self.assert_full(pod.post("/run", {"input": {"text": TALE}}), pod)
         accepted = self.submit_until_full(pod, "y" * 3000)
         accepted += self.submit_until_full(pod, "")
+        self.assert_full(pod.get("/ready"), pod)
         # The job ends meanwhile; it depends on the last free byte whether that can be written down.
         # What cannot is not told, and nobody waits for it.
         while (answer := pod.get(f"/status/{running}")).status == 200:
@@ -292,6 +293,7 @@ class full_disk(Case):
         self.assertEqual(pod.status(running)["output"], "first")
         self.assertEqual(pod.status(waiting)["output"], "second")
         pod.wait_for("storage_again")
+        self.assertEqual(pod.get("/ready").status, 200)
         self.assertEqual(pod.post("/runsync", {"input": {"text": TALE}}).body["output"]["text"], TALE)
         self.assertEqual(pod.states().count("READY"), pod.states().count("RUNNING") + 1)
         self.assertNotIn("STOPPING", pod.states())

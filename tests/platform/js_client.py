@@ -3,8 +3,10 @@ calls of it for a test.
 """
 
 import json
+import os
 import pathlib
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -43,6 +45,7 @@ class JsClient:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
+            start_new_session=True,
         )
         self.calls = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -69,8 +72,11 @@ class JsClient:
         return lambda *arguments: self.begin(name, *arguments).result()
 
     def close(self):
-        self.process.kill()
-        self.process.wait()
+        self.process.stdin.close()  # which ends it
+        try:
+            self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)  # the wheel's node is a child of its script
+            self.process.wait()
         self.reader.join()
-        self.process.stdin.close()
         self.process.stdout.close()

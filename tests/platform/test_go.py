@@ -11,6 +11,7 @@ import socket
 import time
 
 import go_requests as go
+import platform_case  # noqa: F401  (e2e's modules come into reach with it)
 import pod as pods
 from case import BUILD, QUICK, Case
 from platform_case import main

@@ -5,6 +5,7 @@ It asks without a pause wherever it waits, and counts on the server to hold the 
 
 import time
 
+import platform_case  # noqa: F401  (e2e's modules come into reach with it)
 import pod as pods
 from case import BUILD, QUICK, Case
 from js_client import JsClient, JsError
@@ -29,7 +30,7 @@ class JsCase(Case):
 
     def requests(self):
         """How many the pod has answered so far."""
-        for line in self.pod.get("/metrics").body.splitlines():
+        for line in self.pod.get("/metrics").body.decode().splitlines():
             if line.startswith("tayfa_http_requests_total "):
                 return float(line.split()[1])
         raise AssertionError("no such metric")
@@ -68,8 +69,9 @@ class js_client(JsCase):
         self.assertEqual(self.client.cancel(answer["id"])["status"], "CANCELLED")
 
     def test_run_sync_of_a_job_that_is_cancelled(self):
-        waiting = self.client.begin("runSync", {"input": {"mock_delay": 60}, "policy": FAR}, 1_000)
-        line = self.pod.wait_for("state", machine="job", to="IN_PROGRESS")
+        before = len(self.pod.lines)
+        waiting = self.client.begin("runSync", {"input": {"mock_delay": 60}, "policy": FAR}, 2_000)
+        line = self.pod.wait_for("state", after=before, machine="job", to="IN_PROGRESS")
         self.assertEqual(self.client.cancel(line["job"])["status"], "CANCELLED")
         answer = waiting.result()
         self.assertEqual((answer["status"], answer["succeeded"]), ("CANCELLED", False))

@@ -54,9 +54,13 @@ std::vector<std::string> one_of_each() {
                           log{a, 1, "text"},
                           drained{},
                           stepped{a, 3}};
-  const downstream downs[] = {
-      welcome{1000}, load_model{"m", "p", "{}"}, assign{a, "m", payload, 1, 2}, cancel{a}, drain{},
-      shutdown{}};
+  const downstream downs[] = {welcome{1000},
+                              load_model{"m", "p", "{}"},
+                              assign{a, "m", payload, 1, 2},
+                              cancel{a},
+                              drain{},
+                              shutdown{},
+                              use_threads{3}};
   for (const auto& m : ups) {
     out.push_back(encode({slot_id{1}, 2}, m));
   }
