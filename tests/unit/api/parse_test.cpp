@@ -200,7 +200,7 @@ TEST(parse, refuses_bodies) {
       {"{\"input\":\"\xed\xa0\x80\"}", "bad_json"},
       {R"({"input":"\ud800"})", "bad_json"},
       {"{\"input\":\"a\nb\"}", "bad_json"},
-      {"\xEF\xBB\xBF{\"input\":1}", "bad_json"},
+      {"\xEF\xBB\xBF\xEF\xBB\xBF{\"input\":1}", "bad_json"}, // one mark is skipped, not two
       {"{\"input\":1}" + std::string(1, '\0'), "bad_json"},
       {R"({"input":1,"input":2})", "bad_json"},
       {R"({"input":1,"inpu\u0074":2})", "bad_json"},

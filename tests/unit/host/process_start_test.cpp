@@ -2,6 +2,7 @@
 #include "runtime/host/process_start.hpp"
 #include "tests/unit/host/fixture.hpp"
 
+#include <fstream>
 #include <functional>
 #include <gmock/gmock.h>
 #include <sys/resource.h>
@@ -88,10 +89,18 @@ TEST(try_threads, the_limit_of_processes_counts) {
             0);
 }
 
+/// Bytes of address space that this process has now (proc(5), statm).
+rlim_t address_space() {
+  rlim_t pages = 0;
+  std::ifstream{"/proc/self/statm"} >> pages;
+  return pages * static_cast<rlim_t>(::sysconf(_SC_PAGESIZE));
+}
+
 TEST(try_threads, memory_that_is_not_there_beside_them_is_an_error) {
   EXPECT_TRUE(try_threads(1, std::size_t{1} << 20).has_value());
   EXPECT_EQ(in_a_fork([] {
-              const rlimit space{std::uint64_t{400} << 20, std::uint64_t{400} << 20};
+              const rlim_t all = address_space() + (rlim_t{300} << 20);
+              const rlimit space{all, all};
               ::setrlimit(RLIMIT_AS, &space);
               const auto room = std::size_t{250} << 20; // there, but not beside 24 stacks
               const auto tried = try_threads(24, room);
