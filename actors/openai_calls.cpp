@@ -307,7 +307,10 @@ void openai_calls::take_chunks(entry it, const unread_chunks& unread) {
   c.attempt = unread.view.attempts;
   c.taken = unread.last - (unread.chunks.size() - count);
   caf::anon_send(queue_, store_news{store_news::chunks_received{it->first, c.taken}});
-  if (count == unread.chunks.size() && is_final(unread.view.state)) {
+  if (c.events.done()) {
+    // All has been said: its client leaves, which shall not cancel a job that is about to end.
+    put(it, std::move(page), std::move(place), true);
+  } else if (count == unread.chunks.size() && is_final(unread.view.state)) {
     finish_stream(it, unread.view, std::move(page));
   } else if (page.empty()) {
     c.changed = false;

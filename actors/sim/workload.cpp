@@ -165,6 +165,7 @@ class workload : public caf::event_based_actor {
   }
 
   void post(std::size_t index) {
+    submitted_at_[index] = clock().now();
     ask(index, submitted, "POST", sync_[index] ? "/v2/tayfa/runsync?wait=1500" : "/run",
         bodies_[index]);
   }
@@ -225,6 +226,7 @@ class workload : public caf::event_based_actor {
     if (question.leaves) {
       delayed_send(this, caf::timespan{*question.leaves}, client_leaves{client});
     }
+    question.age = clock().now() - submitted_at_.at(index);
     const auto asked = std::pair{question.method, question.target};
     waiting_[index] = {std::move(question), clock().now()};
     ask(index, chunks ? streamed : polled, asked.first, asked.second, {}, {}, client);
@@ -396,6 +398,7 @@ class workload : public caf::event_based_actor {
   std::shared_ptr<history> seen_;
   std::function<void()> finished_;
   std::map<std::size_t, std::pair<held_question, caf::actor_clock::time_point>> waiting_;
+  std::map<std::size_t, caf::actor_clock::time_point> submitted_at_;
   std::uint32_t settled_ = 0;
   std::uint32_t unavailable_ = 0;
   std::uint32_t again_ = 0;

@@ -10,16 +10,28 @@ namespace tayfa::api {
 
 namespace {
 
+/// Texts, and their characters, that may pass without showing whether they are parts of events.
+constexpr std::size_t undecided_max = 64;
 constexpr std::string_view last_event = "data: [DONE]\n\n";
 
 bool ends_line(char c) {
   return c == '\n' || c == '\r';
 }
 
-bool looks_like_events(std::string_view text) {
+enum class kind : std::uint8_t { events, other, undecided };
+
+/// By how it begins: with a field's name, or with a part of one.
+kind kind_of(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of("\r\n"), text.size()));
-  return text.starts_with("data:") || text.starts_with("event:") || text.starts_with("id:") ||
-         text.starts_with("retry:") || text.starts_with(':');
+  for (const std::string_view field : {"data:", "event:", "id:", "retry:", ":"}) {
+    if (text.starts_with(field)) {
+      return kind::events;
+    }
+    if (field.starts_with(text)) {
+      return kind::undecided;
+    }
+  }
+  return kind::other;
 }
 
 bool says_done(std::string_view line) {
@@ -70,6 +82,7 @@ result<std::string> openai_events::take(std::string_view chunk) {
 }
 
 std::string openai_events::finish() {
+  decide();
   end_event();
   std::string events = whole_events();
   return done_ ? events : (done_ = true, events.append(last_event));
@@ -77,12 +90,39 @@ std::string openai_events::finish() {
 
 void openai_events::take_value(std::string_view json) {
   begun_ = true;
-  if (auto text = text_in(json); text && (writes_events_ || looks_like_events(*text))) {
-    writes_events_ = true; // the next one may be cut anywhere
-    take_text(*text);
-    return;
+  if (const auto text = text_in(json)) {
+    if (writes_events_) {
+      take_text(*text);
+      return;
+    }
+    beginning_ += *text;
+    const kind found = kind_of(beginning_);
+    writes_events_ = found == kind::events; // the next one may be cut anywhere
+    if (writes_events_) {
+      take_text(std::exchange(beginning_, {}));
+      undecided_.clear();
+      return;
+    }
+    if (found == kind::undecided && undecided_.size() < undecided_max &&
+        beginning_.size() < undecided_max) {
+      undecided_.emplace_back(json);
+      return;
+    }
   }
+  decide();
   end_event(); // it goes on no more
+  take_as_event(json);
+}
+
+/// What might have been the beginning of an event was none.
+void openai_events::decide() {
+  beginning_.clear();
+  for (const auto& each : std::exchange(undecided_, {})) {
+    take_as_event(each);
+  }
+}
+
+void openai_events::take_as_event(std::string_view json) {
   if (const auto fault = openai_fault_in(json)) {
     take_text(openai_error_event(*fault));
     return;
@@ -132,13 +172,17 @@ std::string openai_events::whole_events() {
 }
 
 std::optional<std::string> openai_events::whole(std::string_view output) {
-  json_walker first{output};
-  first.skip_space();
-  if (first.at('[')) {
-    first.step();
-    first.skip_space();
+  std::string beginning;
+  const auto look = [&beginning](std::string_view each) {
+    constexpr std::size_t enough = 64;
+    if (beginning.size() < enough) {
+      beginning += text_in(each).value_or("{}").substr(0, enough);
+    }
+  };
+  if (!each_element(output, look)) {
+    look(output);
   }
-  if (!first.at('"') || !looks_like_events(first.value().substr(1))) {
+  if (kind_of(beginning) != kind::events) {
     return std::nullopt;
   }
   openai_events made;

@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tayfa::api {
 
@@ -27,6 +28,8 @@ class openai_events {
   std::string finish();
   /// Something came, be it half an event.
   bool begun() const { return begun_; }
+  /// The worker has said [DONE]: clients read no further.
+  bool done() const { return done_; }
 
   /// All events of an output that is a text of events, or a list of such texts; nothing when it is
   /// anything else.
@@ -35,16 +38,20 @@ class openai_events {
  private:
   void take_value(std::string_view json);
   void take_text(std::string_view text);
+  void take_as_event(std::string_view json);
+  void decide();
   void end_event();
   std::string whole_events();
 
   bool begun_ = false;
-  bool writes_events_ = false; ///< its texts are parts of events
-  bool done_ = false;          ///< [DONE] has been seen
-  std::string text_;           ///< what has not left
-  std::size_t whole_ = 0;      ///< of it, up to the end of an event
-  std::size_t line_ = 0;       ///< of it, up to the end of a line
-  std::size_t looked_ = 0;     ///< of it, up to where no more line ends
+  bool writes_events_ = false;         ///< its texts are parts of events
+  std::string beginning_;              ///< the texts so far, while they may be the beginning of one
+  std::vector<std::string> undecided_; ///< likewise, each as it came
+  bool done_ = false;                  ///< [DONE] has been seen
+  std::string text_;                   ///< what has not left
+  std::size_t whole_ = 0;              ///< of it, up to the end of an event
+  std::size_t line_ = 0;               ///< of it, up to the end of a line
+  std::size_t looked_ = 0;             ///< of it, up to where no more line ends
 };
 
 /// An error as an event.

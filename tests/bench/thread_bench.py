@@ -47,6 +47,7 @@ def make_model(folder):
         "format": 1,
         "name": "products",
         "kind": "torchscript",
+        "device": "cpu",
         "sha256": hashlib.sha256(model.read_bytes()).hexdigest(),
         "inputs": [{"name": "x", "dtype": "float32", "shape": [SIDE, SIDE]}],
         "outputs": [{"name": "y", "dtype": "float32", "shape": [1]}],

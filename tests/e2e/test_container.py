@@ -132,6 +132,7 @@ class torch_threads(Case):
             "format": 1,
             "name": name,
             "kind": "torchscript",
+            "device": "cpu",
             "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
             "inputs": [{"name": "x", "dtype": "float32", "shape": [side, side]}],
             "outputs": [{"name": "y", "dtype": "float32", "shape": [1]}],

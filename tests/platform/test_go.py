@@ -124,8 +124,10 @@ class go_client(GoCase):
 
     def test_run_sync_of_a_job_that_fails(self):
         job = self.running({"mock_delay": 1, "mock_error": "a reason"})
+        begun = time.monotonic()
         body, asked = self.client.loop(go.status_sync(), job, 30)
         self.assertEqual((body["error"], asked), ("a reason", 1))
+        self.assertLess(time.monotonic() - begun, 20, "not at the end of the wait")
 
     def test_a_stream(self):
         chunks = [f"token {i}" for i in range(5)]

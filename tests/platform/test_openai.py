@@ -295,7 +295,7 @@ class openai_trouble(OpenaiCase):
             )
         )
         reader.start()
-        self.eventually(lambda: "Started." in worker.log, "its start")
+        self.eventually(lambda: [x["to"] for x in pod.moves("job")] == ["IN_PROGRESS"], "its start")
         worker.kill_all()
         self.worker(pod, "other", handler="vllm", aggregate=True)
         reader.join(60)

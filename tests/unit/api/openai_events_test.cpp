@@ -28,6 +28,7 @@ TEST(openai_events, of_a_worker_that_writes_them_itself) {
   EXPECT_TRUE(e.begun());
   EXPECT_EQ(taken(e, as_json("data: {\"n\":3}\n\ndata: [DONE]\n\n")),
             "data: {\"n\":3}\n\ndata: [DONE]\n\n");
+  EXPECT_TRUE(e.done());
   EXPECT_EQ(e.finish(), "");
 }
 
@@ -76,6 +77,25 @@ TEST(openai_events, that_are_cut_anywhere_are_the_same_in_the_end) {
     }
     ASSERT_EQ(all + e.finish(), text);
   }
+}
+
+TEST(openai_events, whose_beginning_is_cut) {
+  openai_events e;
+  EXPECT_EQ(taken(e, as_json("da")), "");
+  EXPECT_EQ(taken(e, as_json("")), "");
+  EXPECT_EQ(taken(e, as_json("ta")), "");
+  EXPECT_EQ(taken(e, as_json(": 1\n\n")), "data: 1\n\n");
+  openai_events words; // of a worker that writes bare words
+  EXPECT_EQ(taken(words, as_json("da")), "");
+  EXPECT_EQ(taken(words, as_json("d")), "data: \"da\"\n\ndata: \"d\"\n\n");
+  EXPECT_EQ(taken(words, as_json("i")), "");
+  EXPECT_EQ(words.finish(), "data: \"i\"\n\ndata: [DONE]\n\n");
+  openai_events nothing; // and says nothing, for ever
+  std::string said;
+  for (int i = 0; i < 100'000; ++i) {
+    said = taken(nothing, "\"\"");
+  }
+  EXPECT_FALSE(said.empty()) << "kept";
 }
 
 TEST(openai_events, done_is_the_last_and_said_once) {

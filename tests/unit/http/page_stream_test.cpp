@@ -129,8 +129,12 @@ TEST(openai_refusals, have_openais_form_wherever_they_come_from) {
       {post("/v2/stranger/openai/v1/completions", "{}"), 404},
       {"DELETE " + route + " HTTP/1.1\r\nHost: localhost\r\n\r\n", 405},
       {"POST " + route +
-           " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 2\r\n"
-           "\r\n",
+           " HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: br\r\n"
+           "Content-Length: 2\r\n\r\n{}",
+       415},
+      {"POST http://localhost" + route +
+           " HTTP/1.1\r\nHost: localhost\r\n"
+           "Content-Length: 1\r\n\r\n{",
        400},
       {"POST " + route + " HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 2\r\n\r\n{}", 421},
   };

@@ -68,8 +68,8 @@ TEST(errors, every_number_of_the_wire_is_a_row_or_nothing) {
 }
 
 TEST(errors, statuses_are_ones_that_a_client_understands) {
-  const std::set<unsigned> legal = {200, 400, 401, 403, 404, 405, 408, 409,
-                                    422, 413, 415, 421, 429, 431, 500, 503};
+  const std::set<unsigned> legal = {200, 400, 401, 403, 404, 405, 408, 409, 413, 414,
+                                    415, 421, 422, 429, 431, 500, 501, 503, 505};
   for (const auto& r : rows) {
     EXPECT_TRUE(legal.contains(r.status)) << r.name;
   }
