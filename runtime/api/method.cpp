@@ -7,8 +7,8 @@ namespace tayfa::api {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> known{"GET",     "HEAD",  "POST",    "PUT",  "DELETE",
-                                                "OPTIONS", "TRACE", "CONNECT", "PATCH"};
+constexpr std::array<std::string_view, 10> known{"GET",     "HEAD",  "POST",    "PUT",   "DELETE",
+                                                 "OPTIONS", "TRACE", "CONNECT", "PATCH", "QUERY"};
 
 bool lists(std::string_view methods, std::string_view method) {
   constexpr std::string_view mark = ", ";

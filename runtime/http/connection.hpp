@@ -75,6 +75,8 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool look();
   /// Others want some of what it holds: ends when it makes little use of it.
   void give_way(scarce what);
+  /// Likewise its place; only an idle one does. True when it is closed.
+  bool leave_if_idle();
 
   /// The gate may have changed its mind: what is open and no longer allowed ends now.
   void recheck_access();
@@ -157,7 +159,6 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool goes_on();
   bool stands_still(std::chrono::nanoseconds time) const;
   bool is_slow() const;
-  bool has_more();
   void give_place_away();
 
   http_core& core_;

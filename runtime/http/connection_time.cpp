@@ -3,6 +3,7 @@
 #include "runtime/http/tcp_progress.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -15,6 +16,8 @@ constexpr std::chrono::nanoseconds pressed_still = 1s;
 /// … and any transfer when it has been slower than that (512 kbit/s), once it has a pace.
 constexpr std::uint64_t pressed_rate = 64 * 1024;
 constexpr std::chrono::nanoseconds pressed_settled = 5s;
+/// For one place; who has just sent a request is passed over.
+constexpr std::size_t idle_asked_at_once = 8;
 /// The kernel is asked so often, within the time that an answer may stand still, how much was
 /// taken.
 constexpr int looks_at_answer = 4;
@@ -155,11 +158,6 @@ void http_connection::give_way(scarce what) {
 void http_connection::give_place_away() {
   const bool stays = core_.time.now() - since_ >= core_.options.undisturbed;
   switch (phase_) {
-  case phase::idle:
-    if (stays && !has_more()) {
-      close();
-    }
-    break;
   case phase::head:
   case phase::lingering:
     if (stays) {
@@ -176,16 +174,22 @@ void http_connection::give_place_away() {
       give_up();
     }
     break;
+  case phase::idle: // asked by itself, in its turn
   case phase::answering:
   case phase::streaming:
   case phase::closed: break;
   }
 }
 
-/// A request has come that was not read yet.
-bool http_connection::has_more() {
+bool http_connection::leave_if_idle() {
   error_code ec;
-  return !pending_.empty() || socket_.available(ec) > 0;
+  const bool has_asked = socket_.available(ec) > 0; // its request was not read yet
+  const bool leaves =
+      core_.time.now() - since_ >= core_.options.undisturbed && phase_ == phase::idle && !has_asked;
+  if (leaves) {
+    close();
+  }
+  return leaves;
 }
 
 // ---- the server's side of it -------------------------------------------------------------------
@@ -205,14 +209,15 @@ void http_core::idle_ends(http_connection& client) {
 /// The longest idle one goes; where there is none, whoever has been slow.
 void http_core::make_place(bool only_health) {
   const auto& all = idle_.at(only_health ? 1 : 0);
-  const auto before = connections_.size();
-  if (!all.empty()) {
-    const auto longest = all.front()->shared_from_this();
-    longest->give_way(scarce::connections);
+  const std::vector<http_connection*> longest{
+      all.begin(), std::next(all.begin(), static_cast<std::ptrdiff_t>(
+                                              std::min(all.size(), idle_asked_at_once)))};
+  for (auto* const client : longest) {
+    if (client->shared_from_this()->leave_if_idle()) {
+      return;
+    }
   }
-  if (connections_.size() == before) {
-    ask_for(scarce::connections);
-  }
+  ask_for(scarce::connections);
 }
 
 /// Asking all costs more than one request should: it is done ten times a second at most.

@@ -100,7 +100,8 @@ TEST(parse, refuses_by_route) {
       {"TRACE", "/ping", 405, "GET, HEAD, OPTIONS"},
       {"get", "/health", 501, ""},
       {"", "/health", 501, ""},
-      {"QUERY", "/nothing", 501, ""},
+      {"QUERY", "/run", 405, "POST, OPTIONS"},
+      {"BREW", "/nothing", 501, ""},
   };
   for (const auto& r : rows) {
     const auto parsed = parse({r.method, r.target, "", ""}, bounds);
