@@ -111,8 +111,9 @@ void gpu_worker::news(const engine_news& m) {
 }
 
 void gpu_worker::on(const engine_spawned& e) {
-  ctx_.outside.log.info("engine_started",
-                        {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}});
+  ctx_.outside.log.info(
+      "engine_started",
+      {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}, {"threads", e.threads}});
   news_.pinned = e.pinned;
   tell_news();
   born();

@@ -19,7 +19,7 @@ auto failed(const reply_ptr& answer) {
 } // namespace
 
 runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
-    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()) {
+    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()), openai_(this, ctx) {
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (state_.state() != ingress_state::SHUTDOWN) {
@@ -37,6 +37,7 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 }
 
 void runpod_ingress::on_exit() {
+  openai_.stop(state_.state() == ingress_state::SHUTDOWN ? errc::stopping : errc::unavailable);
   crew_ = crew{};
   calls_.clear(); // each dropped reply answers 503 by itself
 }
@@ -46,6 +47,7 @@ runpod_ingress::behavior_type runpod_ingress::not_started() {
           ignore<job_ended>(),    // of what an earlier ingress held
           ignore<job_streamed>(), // likewise
           ignore<client_left>(),
+          ignore<reader_event>(),
           ignore<chunks_settled>(),
           [this](const pod_moved& m) { pod_ = m; },
           [this](const load_changed& m) { load_ = m; },
@@ -59,11 +61,15 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const job_ended& m) { ended(m); },
           [this](const job_streamed& m) { streamed(m); },
           [this](const client_left& m) { left(m); },
+          [this](const reader_event& m) { openai_.heard(m); },
           [this](const chunks_settled& m) { settled(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
           [this](const crew& m) { met(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { held_long_enough(m); }),
+          when_due(this, ctx_.outside.time,
+                   [this](const due_timer& m) {
+                     m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
+                   }),
           present()};
 }
 
@@ -72,6 +78,15 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
   std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
+}
+
+void runpod_ingress::on(const api::openai& call, const reply_ptr& answer) {
+  if (state_.state() == ingress_state::SHUTDOWN) {
+    ctx_.outside.meters.add(meter::jobs_refused);
+    answer->send(api::refuse(error{errc::stopping, ""}));
+    return;
+  }
+  openai_.begin(call, answer);
 }
 
 void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
@@ -331,6 +346,7 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
 void runpod_ingress::met(const crew& m) {
   const bool new_queue = crew_.queue && crew_.queue != m.queue;
   crew_ = m;
+  openai_.met(m.queue);
   if (state_.state() == ingress_state::NOT_STARTED) {
     move_to(ingress_state::WAITING, cause::start_requested);
     become(answering());

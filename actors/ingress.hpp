@@ -10,6 +10,7 @@
 #pragma once
 
 #include "actors/common.hpp"
+#include "actors/openai_calls.hpp"
 #include "runtime/core/held_calls.hpp"
 
 #include <concepts>
@@ -70,6 +71,7 @@ class runpod_ingress : public ingress_actor::base {
   void on(const api::ping&, const reply_ptr&);
   void on(const api::ready&, const reply_ptr&);
   void on(const api::scrape&, const reply_ptr&);
+  void on(const api::openai&, const reply_ptr&);
 
   void pod(const pod_moved&);
   void load(const load_changed&);
@@ -117,6 +119,7 @@ class runpod_ingress : public ingress_actor::base {
   pod_moved pod_;
   load_changed load_;
   held_calls held_;
+  openai_calls openai_;
   std::map<held_calls::number, held_call> calls_; ///< those that are held
   std::uint64_t ticket_ = 0;
   std::optional<moment> armed_for_;

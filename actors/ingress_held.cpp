@@ -144,6 +144,7 @@ void runpod_ingress::send_chunks(const reply_ptr& answer, const unread_chunks& u
 
 /// Several clients may wait for one job.
 void runpod_ingress::ended(const job_ended& m) {
+  openai_.ended(m);
   for (const auto call : held_.of(m.view.id)) {
     if (held_.what(call) == held_for::chunks || calls_.at(call).keep) {
       look(call, false);
@@ -158,6 +159,7 @@ void runpod_ingress::ended(const job_ended& m) {
 }
 
 void runpod_ingress::streamed(const job_streamed& m) {
+  openai_.streamed(m.id);
   for (const auto call : held_.streamed(ctx_.outside.time.now(), m.id)) {
     look(call, false);
   }

@@ -176,6 +176,9 @@ void queue::carry_out(const moved& m) {
     if ((m.watched || asked_for) && crew_.ingress) {
       send(crew_.ingress, job_ended{m.view});
     }
+  } else if (m.view.state == job_state::IN_QUEUE && chunks_watched_.erase(m.view.id) > 0 &&
+             crew_.ingress) {
+    send(crew_.ingress, job_streamed{m.view.id}); // what was read of the lost attempt is void
   }
 }
 

@@ -292,6 +292,7 @@ void supervisor::begin_launching() {
   move_to(pod_state::LAUNCHING, cause::configured, ctx_.knobs.pod_launching_budget);
   become(launching());
   slots_.resize(ctx_.knobs.engine_slots);
+  share_cpus();
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     start_slot(i);
   }
@@ -307,6 +308,7 @@ void supervisor::engine(const engine_moved& m) {
   s.state = m.state;
   if (m.state == engine_state::SHUTDOWN) {
     s.load_refused = m.why == cause::load_failed;
+    s.last_end = m.reason;
   }
   if (m.state == engine_state::READY) {
     s.given_up = false;

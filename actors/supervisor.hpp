@@ -128,7 +128,9 @@ class supervisor : public supervisor_actor::base {
   slot_answer resize(const set_slot_count&);
   void drain(slot&);
   void undrain(std::size_t);
-  std::uint32_t slot_count() const; ///< slots that the pod shall have
+  std::uint32_t slot_count() const;
+  void share_cpus();
+  error why_all_are_lost(const error& last) const; ///< slots that the pod shall have
 
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
@@ -149,6 +151,7 @@ class supervisor : public supervisor_actor::base {
     bool given_up = false;                 ///< while LAUNCHING
     bool quarantined = false;
     bool load_refused = false; ///< its latest engine could not load its model
+    error last_end;            ///< why its latest engine ended, as far as that was not asked for
     bool draining = false;     ///< an operator's wish; holds until undrained
     bool removed = false;      ///< the pod shall not have it any more
     bool stopped = false;      ///< no engine, and none to come

@@ -135,10 +135,23 @@ void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::
   if (!launching_now && std::all_of(slots_.begin(), slots_.end(), for_the_file)) {
     ctx_.outside.log.error("no_model_loads", {{"text", why.text}});
   } else if (std::all_of(slots_.begin(), slots_.end(), lost)) {
-    fail(cause::part_failed, error{errc::engine_start, "every slot was given up: " + why.text});
+    fail(cause::part_failed, why_all_are_lost(why));
   } else if (launching_now) {
     maybe_ready();
   }
+}
+
+/// What passes by itself (no room, no descriptors) is worth another start; all else is not.
+error supervisor::why_all_are_lost(const error& last) const {
+  const auto passes = [](const slot& s) {
+    return s.removed || s.last_end.code == errc::unavailable;
+  };
+  const auto said = std::find_if(slots_.begin(), slots_.end(), [](const slot& s) {
+    return !s.removed && !s.last_end.text.empty();
+  });
+  const auto& text = said == slots_.end() ? last.text : said->last_end.text;
+  const bool passing = std::all_of(slots_.begin(), slots_.end(), passes);
+  return {passing ? errc::unavailable : errc::engine_start, "every slot was given up: " + text};
 }
 
 /// Its keeper was told to stop, and nothing of the slot is left.
@@ -159,6 +172,7 @@ void supervisor::slot_stopped(std::size_t i) {
     return;
   }
   ctx_.outside.log.info(s.removed ? "slot_removed" : "slot_drained", {{"slot", i}});
+  share_cpus();
   send(crew_.health, slot_left{slot_id{static_cast<std::uint32_t>(i)}});
   refresh_ready();
 }
@@ -247,8 +261,16 @@ slot_answer supervisor::resize(const set_slot_count& m) {
     }
   }
   ctx_.outside.meters.set(meter::slots, slot_count());
+  share_cpus();
   refresh_ready();
   return {};
+}
+
+/// A slot that was removed keeps its share until its engine is gone.
+void supervisor::share_cpus() {
+  const auto sharing = std::count_if(slots_.begin(), slots_.end(),
+                                     [](const slot& s) { return !s.removed || !s.stopped; });
+  ctx_.outside.engines.share_among(static_cast<std::uint32_t>(sharing));
 }
 
 /// The worker lets its attempts end and says so; where none can run, its slot is stopped at once.

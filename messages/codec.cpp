@@ -24,6 +24,7 @@ std::string_view to_string(kind k) {
   case kind::cancel: return "cancel";
   case kind::drain: return "drain";
   case kind::shutdown: return "shutdown";
+  case kind::use_threads: return "use_threads";
   }
   return "?";
 }

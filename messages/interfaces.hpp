@@ -30,6 +30,7 @@ namespace tayfa {
 
 // Defined by the room that makes them; named here because interfaces carry them.
 struct client_call;     ///< actors/ingress.hpp: an HTTP call and its reply
+struct reader_event;    ///< actors/openai_calls.hpp: of the reader of an answer to OpenAI's API
 struct client_left;     ///< actors/ingress.hpp: nobody waits for a held call any more
 struct chunks_settled;  ///< actors/ingress.hpp: an answer with chunks was received, or was not
 struct engine_news;     ///< actors/gpu_worker.hpp: what an engine process did
@@ -248,7 +249,8 @@ using ingress_actor =
     caf::typed_actor<caf::reacts_to<client_call>, // postponed until the actor has met the crew
                      caf::reacts_to<job_ended>, caf::reacts_to<job_streamed>,
                      caf::reacts_to<client_left>, caf::reacts_to<chunks_settled>,
-                     caf::reacts_to<pod_moved>, caf::reacts_to<load_changed>, caf::reacts_to<crew>,
+                     caf::reacts_to<reader_event>, caf::reacts_to<pod_moved>,
+                     caf::reacts_to<load_changed>, caf::reacts_to<crew>,
                      caf::reacts_to<timer>, // the next held call is due
                      caf::replies_to<are_you_there>::with<here_i_am>>;
 
@@ -355,6 +357,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::counts_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_ended)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::job_streamed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::client_left)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::reader_event)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::chunks_settled)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_intake)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::intake_answer)

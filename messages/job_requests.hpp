@@ -39,7 +39,8 @@ struct job_answer {
 struct read_job_stream {
   job_id id;
   job_access who; ///< jobs outside of it do not exist for who asks
-  /// Unless it has ended: send job_ended when it ends, and job_streamed once, with its next chunk.
+  /// Unless it has ended: send job_ended when it ends, and job_streamed once, with its next chunk or
+  /// when an attempt is lost.
   bool watch = false;
 };
 struct unread_chunks {
@@ -88,7 +89,7 @@ struct detail_answer {
 struct job_ended {
   job_view view;
 };
-/// A job that was watched has a chunk more than before.
+/// A job that was watched has a chunk more than before, or none any more: its attempt was lost.
 struct job_streamed {
   job_id id;
 };

@@ -68,6 +68,7 @@ enum class kind : std::uint8_t {
   cancel = 35,
   drain = 36,
   shutdown = 37,
+  use_threads = 38,
 };
 
 /// How an attempt ended, from the engine's point of view.
@@ -269,9 +270,16 @@ struct shutdown {
   static constexpr auto fields() { return std::make_tuple(); }
 };
 
+/// No more threads than so many compute, from the next job on.
+struct use_threads {
+  static constexpr kind id = kind::use_threads;
+  std::uint32_t count = 1;
+  static constexpr auto fields() { return std::make_tuple(field{"count", &use_threads::count}); }
+};
+
 using upstream = std::variant<hello, heartbeat, load_finished, started, progress, partial, finished,
                               log, drained, stepped>;
-using downstream = std::variant<welcome, load_model, assign, cancel, drain, shutdown>;
+using downstream = std::variant<welcome, load_model, assign, cancel, drain, shutdown, use_threads>;
 
 std::string_view to_string(kind);
 

@@ -88,6 +88,7 @@ class run {
   std::vector<caf::actor> others_;
   std::shared_ptr<history> seen_ = std::make_shared<history>();
   std::shared_ptr<remote_faults> remote_faults_ = std::make_shared<remote_faults>();
+  std::shared_ptr<reader_faults> reader_faults_ = std::make_shared<reader_faults>();
   std::multimap<moment, incident> incidents_;
   std::vector<incident> waiting_;
   std::map<std::string, std::string> engine_states_; ///< by worker

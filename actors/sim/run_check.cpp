@@ -42,6 +42,9 @@ void run::check() {
   for (const auto& fault : *remote_faults_) {
     violated("a remote worker: " + fault);
   }
+  for (const auto& fault : *reader_faults_) {
+    violated("a client of OpenAI's API: " + fault);
+  }
   std::uint32_t held = 0;
   for (std::size_t i = 0; i < seen_->size(); ++i) {
     check_job(i, (*seen_)[i]);

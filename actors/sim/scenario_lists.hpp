@@ -16,5 +16,6 @@ void add_pauses(std::vector<scenario>&);
 void add_slots(std::vector<scenario>&);
 void add_platform(std::vector<scenario>&);
 void add_remote(std::vector<scenario>&);
+void add_openai(std::vector<scenario>&);
 
 } // namespace tayfa::sim

@@ -278,6 +278,7 @@ std::vector<scenario> all() {
   add_held(list);
   add_platform(list);
   add_remote(list);
+  add_openai(list);
   return list;
 }
 

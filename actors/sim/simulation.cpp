@@ -161,6 +161,11 @@ void run::start_work() {
     const auto crowd = spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
     others_.insert(others_.end(), crowd.begin(), crowd.end());
   }
+  if (plan_.readers) {
+    const auto crowd =
+        spawn_openai_readers(system_, http_, random_, *plan_.readers, reader_faults_);
+    others_.insert(others_.end(), crowd.begin(), crowd.end());
+  }
 }
 
 /// The clients, or the platform, have all they wanted.

@@ -8,6 +8,7 @@
 // `violations`.
 #pragma once
 
+#include "actors/sim/openai_readers.hpp"
 #include "actors/sim/remote_crowd.hpp"
 #include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
@@ -63,6 +64,7 @@ struct scenario {
   std::optional<workload_options> work;
   std::optional<platform_options> platform{}; ///< the pod is a worker of RunPod's platform
   std::optional<remote_options> remote{};     ///< others' workers pull jobs from the pod
+  std::optional<reader_options> readers{};    ///< clients of OpenAI's API
   std::map<std::uint32_t, engine::scripted_behavior> behaviors; ///< by slot
   std::vector<incident> incidents;
   sim_probe::mood probe = sim_probe::mood::fit;

@@ -239,6 +239,8 @@ process_host_options host_from(const serve_plan& plan) {
   host.program = plan.program;
   host.run_folder = plan.knobs.pod_data + "/run";
   host.pinner = pinner_from(plan.knobs);
+  host.temporary = plan.knobs.engine_temporary;
+  host.threads = plan.knobs.engine_threads;
   host.passed = plan.knobs.engine_environment.items();
   return host;
 }
@@ -247,6 +249,7 @@ probe_options checks_from(const serve_plan& plan, const time_source& time,
                           const std::shared_ptr<unfit_note>& unfit) {
   probe_options checks{plan.program, plan.knobs.engine_check_budget};
   checks.passed = plan.knobs.engine_environment.items();
+  checks.threads = plan.knobs.engine_threads;
   checks.time = &time;
   if (plan.fitness) {
     checks.extra = noting(system_checks(*plan.fitness, time), unfit);

@@ -60,6 +60,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;
   o.api.runsync_wait = c.http_runsync_wait;
+  o.api.openai_wait = c.http_openai_wait;
   o.api.endpoints = c.http_endpoints.items();
   o.api.health_path = c.http_health_path;
   o.api.webhook_allowed = [guard = guard_from(c)](const std::string& url) -> result<void> {

@@ -1,6 +1,7 @@
 #include "runtime/access/key_file.hpp"
 
 #include "runtime/access/keys.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -10,6 +11,7 @@
 
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace tayfa::access {
@@ -50,15 +52,30 @@ file_stamp stamp_in(const struct stat& found) {
           nanoseconds_of(found.st_mtim), nanoseconds_of(found.st_ctim)};
 }
 
-/// Who can read the file can guess at leisure; who can write it has every key.
-result<void> judge(const struct stat& found, const std::string& path) {
+/// Put there by a container's platform, as a Secret, a secret of Docker or a mounted file: through
+/// a link, on a file system that is read-only here, as root's for a user, or with nobody's right to
+/// write. Its owner and its mode are not ours to choose.
+bool is_mounted(const descriptor& file, const struct stat& found, const std::string& path) {
+  struct stat named {};
+  struct statvfs about {};
+  return (::lstat(path.c_str(), &named) == 0 && S_ISLNK(named.st_mode)) ||
+         (::fstatvfs(file.get(), &about) == 0 && (about.f_flag & ST_RDONLY) != 0) ||
+         (found.st_uid == 0 && ::geteuid() != 0) || (found.st_mode & 0222U) == 0;
+}
+
+/// Who can write the file has every key; who can read it can guess at leisure. The first is refused
+/// everywhere, the second where it can be helped; else it is a remark.
+result<std::string> judge(const descriptor& file, const struct stat& found,
+                          const std::string& path) {
   if (!S_ISREG(found.st_mode)) {
     return fail(errc::bad_config, path + " is no plain file");
   }
-  if (found.st_uid != ::geteuid() && found.st_uid != 0) {
+  const bool mounted = is_mounted(file, found, path);
+  const bool foreign = found.st_uid != ::geteuid() && found.st_uid != 0;
+  if (foreign && !(mounted && ::geteuid() == 0)) {
     return fail(errc::bad_config, path + " belongs to another user");
   }
-  if ((found.st_mode & 077U) != 0) {
+  if ((found.st_mode & 022U) != 0 || ((found.st_mode & 055U) != 0 && !mounted)) {
     return fail(errc::bad_config,
                 path + " may be read or written by others than its owner; chmod 600 " + path);
   }
@@ -66,7 +83,10 @@ result<void> judge(const struct stat& found, const std::string& path) {
     return fail(errc::bad_config,
                 path + " is larger than " + std::to_string(keys_bytes_max) + " bytes");
   }
-  return {};
+  return (found.st_mode & 044U) != 0 || foreign
+             ? path + " may be read by other users; it is mounted so (a Secret's defaultMode 0400 "
+                      "with an fsGroup gives less)"
+             : std::string{};
 }
 
 result<std::string> read_all(const descriptor& file, const std::string& path) {
@@ -118,14 +138,18 @@ result<key_file> read_key_file(const std::string& path) {
   if (!file.is_open() || ::fstat(file.get(), &found) != 0) {
     return failed("opening", path, errno);
   }
-  if (const auto good = judge(found, path); !good) {
-    return fail(good.error());
+  auto remark = judge(file, found, path);
+  if (!remark) {
+    return fail(remark.error());
   }
-  auto text = read_all(file, path);
-  if (!text) {
-    return fail(text.error());
+  const auto bytes = read_all(file, path);
+  if (!bytes) {
+    return fail(bytes.error());
   }
-  return key_file{std::move(*text), stamp_in(found)};
+  if (const auto foreign = text::why_not_utf8(*bytes)) {
+    return fail(errc::bad_config, path + ": " + *foreign);
+  }
+  return key_file{std::string{text::without_mark(*bytes)}, stamp_in(found), std::move(*remark)};
 }
 
 result<void> change_key_file(const std::string& path,

@@ -19,15 +19,17 @@ struct file_stamp {
 };
 
 struct key_file {
-  std::string text;
+  std::string text; ///< without a byte order mark
   file_stamp stamp;
+  std::string remark{}; ///< what a person should hear of its owner or mode; mostly empty
 };
 
 /// Nothing when no such file is there (or may not be looked at).
 std::optional<file_stamp> stamp_of(const std::string& path);
 
-/// errc::not_found; bad_config for what is no plain file, belongs to somebody else, may be read or
-/// written by others than its owner, or is too large; else io_error.
+/// errc::not_found; bad_config for what is no plain file or no UTF-8, belongs to somebody else, may
+/// be read or written by others than its owner, or is too large; else io_error. A mounted secret
+/// may be read by others: that is a remark.
 result<key_file> read_key_file(const std::string& path);
 
 /// Replaces the file's text by what `change` makes of it ("" when there is none yet), at once and

@@ -29,6 +29,9 @@ result<std::vector<access_key>> key_ring::load() {
   if (!file) {
     return fail(file.error());
   }
+  if (!file->remark.empty()) {
+    log_->warn("keys_readable", {{"text", file->remark}});
+  }
   auto keys = parse_keys(file->text);
   if (!keys) {
     return fail(keys.error().code, path_ + ", " + keys.error().text);

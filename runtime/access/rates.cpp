@@ -59,7 +59,8 @@ rate_rules runpod_rates() {
                     route_rate{"status", 2'000, ten, 400},
                     route_rate{"status-sync", 2'000, ten, 400}, // not documented: as status
                     route_rate{"stream", 2'000, ten, 400}, route_rate{"cancel", 100, ten, 20},
-                    route_rate{"purge-queue", 2, ten, 0}, route_rate{"requests", 10, ten, 2}}) {
+                    route_rate{"purge-queue", 2, ten, 0}, route_rate{"requests", 10, ten, 2},
+                    route_rate{"openai", 2'000, ten, 400}}) {
     rules.emplace(rate.route, rate);
   }
   return rules;

@@ -54,6 +54,9 @@ class body_source {
   virtual piece next(std::size_t room) = 0;
   /// Sent when nothing else was sent for a while, so that both sides learn of a dead line.
   virtual std::string_view heartbeat() const = 0;
+  /// Sent last when the server itself ends the body early: it stops, or the key is not known any
+  /// more.
+  virtual std::string cut_short() { return {}; }
 };
 
 struct response {
@@ -76,6 +79,7 @@ struct limits {
   std::size_t result_body_bytes = (std::size_t{20} << 20) + (std::size_t{64} << 10);
   std::size_t chunk_body_bytes = (std::size_t{1} << 20) + (std::size_t{64} << 10);
   std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=, also of /status-sync
+  std::chrono::milliseconds openai_wait{600'000}; ///< a call of OpenAI's API ends after so long
   std::vector<std::string> endpoints{"tayfa"};
   /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
   /// one.
@@ -91,6 +95,13 @@ struct submit {
   job_access who;
   job_request job;
   std::chrono::milliseconds wait{0}; ///< 0 for /run
+};
+/// /openai/v1/…: the job is handed to a worker as RunPod does it, and what it makes is the answer.
+/// `streams`: as server-sent events, as it is made.
+struct openai {
+  job_access who;
+  job_request job;
+  bool streams = false;
 };
 /// ?ttl= keeps an ended job's result for so long from now, up to the longest time to live.
 struct status {
@@ -217,7 +228,7 @@ struct scrape {}; ///< /metrics
 using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
                           events, list_slots, drain_slot, resize_slots, list_requests, list_workers,
                           describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk,
-                          health, ping, ready, scrape>;
+                          health, ping, ready, scrape, openai>;
 /// Those of remote workers.
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;

@@ -1,6 +1,7 @@
 #include "runtime/api/json_text.hpp"
 
 #include "runtime/api/json_walk.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
@@ -110,6 +111,9 @@ void append_escaped(std::string& out, unsigned char c) {
 } // namespace
 
 result<void> check_json(std::string_view text) {
+  if (auto foreign = text::why_not_utf8(text)) {
+    return fail(errc::bad_json, std::move(*foreign));
+  }
   json::parse_options options;
   options.max_depth = json_depth_max;
   json::basic_parser<verdict_handler> parser(options);

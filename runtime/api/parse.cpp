@@ -1,9 +1,11 @@
 #include "runtime/api/call.hpp"
 #include "runtime/api/method.hpp"
+#include "runtime/api/openai.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
 #include "runtime/api/worker_body.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 
 #include <limits>
 
@@ -45,7 +47,8 @@ call parse_worker(request&& asked, route&& at) {
   case body_rule::none:
   case body_rule::ignored:
   case body_rule::run:
-  case body_rule::runsync: break;
+  case body_rule::runsync:
+  case body_rule::openai: break;
   }
   if (at.kind == route_kind::poll_stops) {
     return poll_stops{std::move(from)};
@@ -88,10 +91,15 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   if (!who) {
     return tl::unexpected(refuse(who.error()));
   }
+  if (asked.body.starts_with(text::byte_order_mark)) {
+    asked.body.erase(0, text::byte_order_mark.size());
+  }
   switch (at->kind) {
   case route_kind::run:
   case route_kind::runsync:
     return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
+  case route_kind::openai:
+    return parse_openai(std::move(asked), std::move(*at), std::move(*who), bounds);
   case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep, {}};
   case route_kind::status_sync:
     return status{std::move(*who), std::move(at->id), at->keep, at->wait};

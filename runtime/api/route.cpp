@@ -1,6 +1,7 @@
 #include "runtime/api/route.hpp"
 
 #include "runtime/api/method.hpp"
+#include "runtime/api/openai.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/worker_query.hpp"
 
@@ -59,6 +60,8 @@ constexpr std::array shapes{
                 rule::result, "*"},
     route_shape{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
                 rule::chunk, "*"},
+    route_shape{"openai/v1/{openai}", kind::openai, scope::client, true, "GET, POST", rule::openai,
+                "*"},
 };
 
 /// `OPTIONS *`: not in the table, since no other method has it.
@@ -67,6 +70,7 @@ constexpr route_shape whole_server{"*",         kind::ping, scope::open, false,
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
+  std::vector<std::string_view> raw; ///< likewise, each up to the end of the path, as it was sent
   std::string_view query;
 };
 
@@ -82,8 +86,9 @@ std::optional<target_parts> split_target(std::string_view target) {
   if (mark != std::string_view::npos) {
     parts.query = target.substr(mark + 1);
   }
-  constexpr std::size_t segments_max =
-      6; // one more than the longest route, so that longer ones are seen
+  // One more than the longest route, so that longer ones are seen. That of {openai} has more, which
+  // it looks at itself.
+  constexpr std::size_t segments_max = 6;
   while (parts.segments.size() < segments_max) {
     const std::size_t slash = path.find('/');
     auto segment = percent_decoded(path.substr(0, slash));
@@ -91,6 +96,7 @@ std::optional<target_parts> split_target(std::string_view target) {
       return std::nullopt;
     }
     parts.segments.push_back(std::move(*segment));
+    parts.raw.push_back(path);
     if (slash == std::string_view::npos) {
       break;
     }
@@ -111,6 +117,8 @@ std::string_view next_part(std::string_view& path) {
   return part;
 }
 
+constexpr std::string_view openai_part = "{openai}";
+
 bool is_parameter(std::string_view part) {
   return part.starts_with('{');
 }
@@ -118,6 +126,9 @@ bool is_parameter(std::string_view part) {
 bool matches(std::string_view path, std::span<const std::string> names) {
   for (const auto& name : names) {
     const std::string_view part = next_part(path);
+    if (part == openai_part) {
+      return true;
+    }
     if (part.empty() || (!is_parameter(part) && part != name)) {
       return false;
     }
@@ -126,9 +137,15 @@ bool matches(std::string_view path, std::span<const std::string> names) {
 }
 
 result<void> take_parameters(std::string_view path, std::span<const std::string> names,
-                             route& found) {
-  for (const auto& name : names) {
+                             std::span<const std::string_view> raw, route& found) {
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto& name = names[i];
     const std::string_view part = next_part(path);
+    if (part == openai_part) {
+      auto target = openai_route_of(raw[i]);
+      return target ? (found.openai_route = std::move(*target), result<void>{})
+                    : fail(target.error());
+    }
     if (part == "{id}") {
       auto id = job_id::parse(name);
       if (!id) {
@@ -261,7 +278,8 @@ const route_shape* row_of(std::span<const std::string> names, bool prefixed) {
 std::size_t body_bytes(body_rule body, const limits& bounds) {
   switch (body) {
   case body_rule::run: return bounds.run_body_bytes;
-  case body_rule::runsync: return bounds.runsync_body_bytes;
+  case body_rule::runsync:
+  case body_rule::openai: return bounds.runsync_body_bytes;
   case body_rule::result: return bounds.result_body_bytes;
   case body_rule::chunk: return bounds.chunk_body_bytes;
   case body_rule::ignored: return ignored_body_bytes;
@@ -283,7 +301,8 @@ result<job_access> access_of(const principal& who, const route& at) {
     seen.tenant = who.tenant.empty() ? std::nullopt : std::optional{who.tenant};
   }
   const bool whole_endpoint = at.kind == route_kind::run || at.kind == route_kind::runsync ||
-                              at.kind == route_kind::requests || at.kind == route_kind::purge;
+                              at.kind == route_kind::requests || at.kind == route_kind::purge ||
+                              at.kind == route_kind::openai;
   if (at.prefixed || whole_endpoint) {
     const job_access of_key{seen.endpoints, std::nullopt};
     if (!of_key.covers(at.endpoint, {})) {
@@ -314,11 +333,13 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
     return found;
   }
   std::span<const std::string> names{parts->segments};
+  std::span<const std::string_view> raw{parts->raw};
   const bool prefixed = names.size() >= 3 && names[0] == "v2";
   found.prefixed = prefixed;
   if (prefixed) {
     found.endpoint = names[1];
     names = names.subspan(2);
+    raw = raw.subspan(2);
     if (std::find(bounds.endpoints.begin(), bounds.endpoints.end(), found.endpoint) ==
         bounds.endpoints.end()) {
       return tl::unexpected(not_found("no such endpoint"));
@@ -339,7 +360,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
     return found; // it asks about the route, whatever its parameters are
   }
   found.body = method == "POST" ? shape->body : body_rule::none;
-  if (const auto taken = take_parameters(shape->path, names, found); !taken) {
+  if (const auto taken = take_parameters(shape->path, names, raw, found); !taken) {
     return tl::unexpected(refuse(taken.error()));
   }
   if (const auto taken = take_query(*shape, parts->query, bounds, found); !taken) {

@@ -40,7 +40,8 @@ enum class route_kind : std::uint8_t {
   poll_stops,
   worker_ping,
   worker_done,
-  worker_chunk
+  worker_chunk,
+  openai
 };
 
 /// What a route's body may be.
@@ -50,12 +51,14 @@ enum class body_rule : std::uint8_t {
   run,
   runsync,
   result, ///< of a worker, whatever content type it says
-  chunk
+  chunk,
+  openai
 };
 
 /// One row of the table of routes: everything there is to know before the body.
 struct route_shape {
-  std::string_view path; ///< "status/{id}"; each {…} takes one segment
+  /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
+  std::string_view path;
   route_kind kind;
   scope needs;
   bool prefixed;            ///< also lives under /v2/{endpoint}
@@ -93,6 +96,7 @@ struct route {
   std::string worker;                 ///< {worker}
   std::string job;                    ///< {job}
   worker_words words;                 ///< of a worker's route
+  std::string openai_route;           ///< {openai}: "/v1/chat/completions"
 };
 
 /// Which jobs this caller sees by this route: those of the key's tenant and endpoints, and under

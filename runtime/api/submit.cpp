@@ -27,20 +27,6 @@ bool same_word(std::string_view a, std::string_view b) {
                     [lower](char x, char y) { return lower(x) == lower(y); });
 }
 
-/// `application/json` with any parameters, or nothing said. Forms and plain text are what a web
-/// page may post to a stranger's port without asking, so they never count as JSON.
-bool is_json(std::string_view content_type) {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!type.empty() && blank(type.front())) {
-    type.remove_prefix(1);
-  }
-  while (!type.empty() && blank(type.back())) {
-    type.remove_suffix(1);
-  }
-  return content_type.empty() || same_word(type, "application/json");
-}
-
 result<std::string> webhook_of(std::string_view text) {
   auto value = json_string(text, webhook_length_max);
   if (!value) {
@@ -144,7 +130,20 @@ result<void> take_key(std::string_view header, job_policy& policy) {
   return {};
 }
 
-/// Who asks with a tenant's key asks for that tenant.
+} // namespace
+
+bool is_json(std::string_view content_type) {
+  std::string_view type = content_type.substr(0, content_type.find(';'));
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!type.empty() && blank(type.front())) {
+    type.remove_prefix(1);
+  }
+  while (!type.empty() && blank(type.back())) {
+    type.remove_suffix(1);
+  }
+  return content_type.empty() || same_word(type, "application/json");
+}
+
 result<void> take_tenant(const principal& who, job_policy& policy) {
   if (who.tenant.empty() || policy.tenant == who.tenant) {
     return {};
@@ -155,8 +154,6 @@ result<void> take_tenant(const principal& who, job_policy& policy) {
   }
   return who.is_operator ? result<void>{} : fail(errc::forbidden, "policy.tenant is another's");
 }
-
-} // namespace
 
 tl::expected<call, response> parse_submit(request&& asked, route&& at, job_access who,
                                           const limits& bounds) {

@@ -2,6 +2,7 @@
 
 #include "runtime/config/suggest.hpp"
 #include "runtime/config/values.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <filesystem>
@@ -121,7 +122,10 @@ result<std::string> read_bounded(const std::string& path) {
   if (content.size() > config_file_max) {
     return fail(errc::bad_config, "longer than " + std::to_string(config_file_max) + " bytes");
   }
-  return content;
+  if (const auto foreign = text::why_not_utf8(content)) {
+    return fail(errc::bad_config, *foreign);
+  }
+  return std::string{text::without_mark(content)};
 }
 
 class sorter {

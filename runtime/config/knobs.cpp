@@ -38,6 +38,7 @@ constexpr text_rule text_rules[] = {
     {"engine.kind", text_form::choice, engine_kinds},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
+    {"engine.temporary", text_form::path},
     {"engine.environment", text_form::variable},
     {"engine.on_unfit", text_form::choice, unfit_answers},
     {"engine.pin", text_form::choice, pin_answers},

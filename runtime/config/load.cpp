@@ -1,5 +1,6 @@
 #include "runtime/config/config.hpp"
 #include "runtime/config/file.hpp"
+#include "runtime/config/foreign_variables.hpp"
 #include "runtime/config/knobs.hpp"
 #include "runtime/config/relations.hpp"
 #include "runtime/config/suggest.hpp"
@@ -15,10 +16,15 @@ namespace {
 /// More are counted, not printed: a file may hold a hundred thousand unknown keys.
 constexpr std::size_t errors_max = 200;
 
-/// Names that begin with TAYFA_ and are read by somebody else: set-up, the scripted engine, the
-/// torch engine.
-constexpr std::string_view foreign_names[] = {"TAYFA_DEPS", "TAYFA_SCRIPTED",
-                                              "TAYFA_TORCH_THREADS"};
+/// Names that begin with TAYFA_ and are read by somebody else: set-up, the scripted engine.
+constexpr std::string_view foreign_names[] = {"TAYFA_DEPS", "TAYFA_SCRIPTED"};
+
+/// Names that settings had before; today's name wins.
+struct former_name {
+  std::string_view name;
+  std::string_view key;
+};
+constexpr former_name former_names[] = {{"TAYFA_TORCH_THREADS", "engine.threads"}};
 
 class merger {
  public:
@@ -38,6 +44,7 @@ class merger {
     }
   }
 
+  void merge_former_names(const std::vector<std::string>& environment);
   void merge_environment(const std::vector<std::string>& environment);
   void merge_flags(const std::vector<std::pair<std::string, std::string>>& flags);
   void merge_assumed(const std::vector<foreign_value>&);
@@ -74,19 +81,35 @@ bool begins_with_section(std::string_view name) {
   });
 }
 
+void merger::merge_former_names(const std::vector<std::string>& environment) {
+  for (const auto& [name, key] : former_names) {
+    for (const std::string_view entry : environment) {
+      if (entry.size() > name.size() + 1 && entry.starts_with(name) && entry[name.size()] == '=') {
+        assign(*find_knob(key), {std::string{entry.substr(name.size() + 1)}, std::nullopt},
+               "env " + std::string{name});
+        break; // of two entries with one name the first counts, as it does for getenv
+      }
+    }
+  }
+}
+
 void merger::merge_environment(const std::vector<std::string>& environment) {
   std::vector<std::string> names;
   for (const auto& row : knobs()) {
     names.push_back(environment_name(row));
   }
   const std::vector<std::string_view> views{names.begin(), names.end()};
+  merge_former_names(environment);
   std::set<std::string_view> seen;
   for (const std::string_view entry : environment) {
     const std::size_t equals = entry.find('=');
     const std::string_view name = entry.substr(0, equals);
+    const auto former = [name](const former_name& f) { return f.name == name; };
     const bool ours = name.starts_with("TAYFA_") && equals != std::string_view::npos &&
                       std::find(std::begin(foreign_names), std::end(foreign_names), name) ==
-                          std::end(foreign_names);
+                          std::end(foreign_names) &&
+                      std::none_of(std::begin(former_names), std::end(former_names), former) &&
+                      !is_written_by_platform(name, entry.substr(equals + 1), environment);
     // Of two entries with one name the first counts, as it does for getenv.
     if (!ours || !seen.insert(name).second) {
       continue;

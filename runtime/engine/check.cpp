@@ -1,14 +1,12 @@
 #include "runtime/engine/check.hpp"
 
 #include "runtime/engine/plugin.hpp"
+#include "runtime/host/container.hpp"
 #include "runtime/host/fitness.hpp"
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
-#include <optional>
-#include <sched.h>
-#include <sstream>
+#include <string>
 #include <sys/resource.h>
 #include <sys/utsname.h>
 
@@ -37,69 +35,44 @@ check_row process_row() {
   return row;
 }
 
-std::optional<std::uint64_t> number_in(const char* path) {
-  std::ifstream file{path};
-  std::uint64_t value = 0;
-  return file >> value ? std::optional{value} : std::nullopt; // "max" is no number: no limit
-}
-
-std::optional<std::uint64_t> available_memory() {
-  std::ifstream file{"/proc/meminfo"};
-  std::string line;
-  std::optional<std::uint64_t> available;
-  while (std::getline(file, line)) {
-    std::istringstream words{line};
-    std::string key;
-    std::uint64_t kib = 0;
-    if (words >> key >> kib && key == "MemAvailable:") {
-      available = kib * 1024;
-    }
-  }
-  // A container's limit is below the machine's memory.
-  const auto limit = number_in("/sys/fs/cgroup/memory.max");
-  const auto used = number_in("/sys/fs/cgroup/memory.current");
-  if (limit && used) {
-    const auto left = *limit > *used ? *limit - *used : 0;
-    available = std::min(available.value_or(left), left);
-  }
-  return available;
-}
-
 check_row memory_row() {
   check_row row;
   row.name = "memory";
-  const auto available = available_memory();
-  if (!available) {
+  const auto room = read_memory_room();
+  const auto& machine = room.available;
+  if (!machine && !room.container_left) {
     row.verdict = fitness::reduced;
     row.value = "unknown";
     row.advice = "/proc/meminfo could not be read";
     return row;
   }
-  row.value = std::to_string(*available / mib) + " MiB available";
-  if (*available < memory_wanted) {
-    row.verdict = *available < memory_least ? fitness::unfit : fitness::reduced;
+  const auto container = room.container_left.value_or(std::numeric_limits<std::uint64_t>::max());
+  const auto available = std::min(machine.value_or(container), container);
+  row.value = std::to_string(available / mib) + " MiB available" +
+              (room.container_limit ? " within the container's limit of " +
+                                          std::to_string(*room.container_limit / mib) + " MiB"
+                                    : std::string{});
+  if (available < memory_wanted) {
+    row.verdict = available < memory_least ? fitness::unfit : fitness::reduced;
     row.advice = "give the engine at least 256 MiB of memory";
   }
   return row;
 }
 
 check_row cores_row() {
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  const bool known = ::sched_getaffinity(0, sizeof allowed, &allowed) == 0;
+  constexpr std::uint64_t half = 500;
+  const auto room = read_cpu_room();
   check_row row;
   row.name = "cores";
-  row.value = known ? std::to_string(CPU_COUNT(&allowed)) + " usable" : "more than 1024 usable";
-  std::ifstream quota_file{"/sys/fs/cgroup/cpu.max"};
-  std::uint64_t quota = 0;
-  std::uint64_t period = 0;
-  if (quota_file >> quota >> period && period > 0) {
-    row.value += ", limited to " + std::to_string(quota * 100 / period) + " % of one";
-    if (quota * 2 < period) {
+  row.value = std::to_string(room.usable) + " usable";
+  if (room.quota_milli) {
+    row.value += ", limited to " + std::to_string(*room.quota_milli / 10) + " % of one";
+    if (*room.quota_milli < half) {
       row.verdict = fitness::reduced;
       row.advice = "give the container at least half a core";
     }
   }
+  row.value += "; one slot alone computes with " + std::to_string(compute_threads(room, 1));
   return row;
 }
 

@@ -63,6 +63,8 @@ class engine {
   /// ignored.
   virtual void cancel(const attempt_ref&) = 0;
   virtual std::uint32_t running() const = 0;
+  /// How many threads may compute, from the next run on.
+  virtual void use_threads(std::uint32_t) {}
 
   /// Timers: wake(now) is called at or after next_wakeup(), and after the wake descriptor became
   /// readable.
@@ -119,6 +121,9 @@ class blocking_model {
   virtual result<std::string> run(std::string_view model, std::string_view input_json,
                                   const cancel_token&, run_events&) = 0;
 
+  /// How many threads may compute, the calling one included. Before it is called the environment
+  /// says so (OMP_NUM_THREADS).
+  virtual void use_threads(std::uint32_t) {}
   /// Members that one run takes together, of what is loaded; before that, the most of any model.
   virtual std::uint32_t batch_max() const { return 1; }
   virtual bool counts_steps() const { return false; }

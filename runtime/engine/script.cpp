@@ -103,6 +103,12 @@ std::string add_stream(const fields_of& input, std::string_view whole, plan_buil
   return aggregate ? json::serialize(*chunks) : std::string{"[]"};
 }
 
+/// A call of OpenAI's API brings its script where OpenAI's clients can put it.
+const json::object& script_of(const json::object& input) {
+  const auto* const asked = input.if_contains("openai_input");
+  return asked != nullptr && asked->is_object() ? asked->get_object() : input;
+}
+
 scripted_step ending(const fields_of& input, std::string otherwise) {
   const bool crash = input.flag("mock_crash");
   const bool hang = input.flag("mock_hang");
@@ -144,7 +150,7 @@ result<scripted_plan> plan_script(std::string_view input_json) {
     return std::move(out.plan);
   }
   try {
-    const fields_of input{value->get_object()};
+    const fields_of input{script_of(value->get_object())};
     input.only("mock_", {"mock_return", "mock_delay", "mock_error", "mock_crash", "mock_hang",
                          "mock_oom", "mock_garbage", "mock_progress", "mock_stream",
                          "mock_aggregate", "mock_refresh", "mock_logs"});

@@ -5,7 +5,7 @@
 // simulation. The input is a superset of RunPod's mock-worker; what a job does is a pure function
 // of its input (scripted_plan), in this order: mock_logs, mock_progress, mock_delay or mock_stream,
 // then one ending. Endings, strongest first: mock_crash, mock_hang, mock_garbage, mock_oom,
-// mock_error, mock_return, the input itself.
+// mock_error, mock_return, the input itself. In a call of OpenAI's API they stand in openai_input.
 //
 // The members of a batch are played side by side and end together; mock_error fails its member
 // alone, mock_oom fails them all.

@@ -290,6 +290,12 @@ void session::on(const protocol::shutdown&) {
   done_ = true;
 }
 
+void session::on(const protocol::use_threads& message) {
+  if (message.count > 0) {
+    engine_->use_threads(message.count);
+  }
+}
+
 // ---- from the engine ------------------------------------------------------------------------
 
 void session::emit(protocol::upstream message) {

@@ -116,6 +116,7 @@ class session final : public sink {
   void on(const protocol::cancel&);
   void on(const protocol::drain&);
   void on(const protocol::shutdown&);
+  void on(const protocol::use_threads&);
 
   void pass(protocol::load_finished);
   void pass(protocol::started);

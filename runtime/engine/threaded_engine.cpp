@@ -138,6 +138,10 @@ bool threaded_engine::withdraw(const attempt_ref& attempt) {
   return false;
 }
 
+void threaded_engine::use_threads(std::uint32_t count) {
+  give(protocol::use_threads{count});
+}
+
 std::uint64_t threaded_engine::steps_of(const attempt_ref& attempt) const {
   const auto found = attempts_.find(attempt);
   return found == attempts_.end() ? 0 : found->second->steps.load(std::memory_order_relaxed);
@@ -193,6 +197,8 @@ void threaded_engine::compute() noexcept {
       lock.unlock();
       if (const auto* load = std::get_if<protocol::load_model>(&next)) {
         do_load(*load);
+      } else if (const auto* threads = std::get_if<protocol::use_threads>(&next)) {
+        model_->use_threads(threads->count);
       } else {
         do_run(std::get<batch>(next));
       }

@@ -50,6 +50,8 @@ class threaded_engine final : public engine {
   void cancel(const attempt_ref&) override;
   std::uint32_t running() const override { return static_cast<std::uint32_t>(attempts_.size()); }
 
+  void use_threads(std::uint32_t count) override;
+
   void wake(moment now) override;
   int wake_descriptor() const override { return wake_fd_; }
 
@@ -63,7 +65,7 @@ class threaded_engine final : public engine {
     std::shared_ptr<attempt_state> state;
   };
   using batch = std::vector<member>;
-  using command = std::variant<protocol::load_model, batch>;
+  using command = std::variant<protocol::load_model, batch, protocol::use_threads>;
   class events_of_run;
 
   void give(command);

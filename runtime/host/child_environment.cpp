@@ -67,7 +67,6 @@ constexpr auto names = std::to_array<std::string_view>({
     "GCOV_PREFIX_STRIP",
     // our own engines'
     "TAYFA_SCRIPTED",
-    "TAYFA_TORCH_THREADS",
 });
 
 constexpr auto prefixes = std::to_array<std::string_view>({

@@ -60,7 +60,8 @@ inline bool killed_from_outside(const engine_exited& e) {
 struct engine_spawned {
   worker_ref worker;
   std::uint32_t pid = 0;
-  std::string pinned{}; ///< the CPUs it runs on, "0-3"; empty = any
+  std::string pinned{};      ///< the CPUs it runs on, "0-3"; empty = any
+  std::uint32_t threads = 0; ///< that compute in it at most; 0 = not known
 };
 
 struct engine_frame {
@@ -87,6 +88,9 @@ class engine_host {
   virtual void send(const worker_ref&, protocol::downstream) = 0;
   /// SIGTERM or SIGKILL to the process (and its process group); nothing when it is gone.
   virtual void kill(const worker_ref&, int signal) = 0;
+  /// The CPU time is divided among so many slots from now on. Engines that run are told, and keep
+  /// to it from their next job on.
+  virtual void share_among(std::uint32_t slots) { (void)slots; }
 };
 
 } // namespace tayfa

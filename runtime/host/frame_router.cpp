@@ -19,6 +19,7 @@ constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
 // meanwhile.
 constexpr std::uint32_t nonsense_max = 16;
 constexpr milliseconds backlog_retry{10};
+constexpr milliseconds bind_patience{5'000};
 
 } // namespace
 
@@ -62,6 +63,16 @@ void frame_router::spawned(const engine_spawned& event) {
 }
 void frame_router::exited(const engine_exited& event) {
   post(event);
+}
+
+result<void> frame_router::bind_again(const std::string& endpoint) {
+  binding asked{endpoint, {}};
+  auto done = asked.done.get_future();
+  post(std::move(asked));
+  if (done.wait_for(bind_patience) != std::future_status::ready) {
+    return fail(errc::io_error, "the router does not answer");
+  }
+  return done.get();
 }
 
 void frame_router::stop() {
@@ -132,6 +143,15 @@ int frame_router::timeout_ms() const {
 
 void frame_router::carry_out(command& c) {
   std::visit([this](auto& body) { on(body); }, c);
+}
+
+void frame_router::on(binding& c) {
+  try {
+    socket_.bind(c.endpoint);
+    c.done.set_value({});
+  } catch (const zmq::error_t& e) {
+    c.done.set_value(fail(errc::io_error, e.what()));
+  }
 }
 
 void frame_router::on(adding& c) {

@@ -20,6 +20,7 @@
 
 #include <atomic>
 #include <deque>
+#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -42,6 +43,9 @@ class frame_router {
   /// From here on the worker's events go to the sink. Before anything else about that worker.
   void add(const worker_ref&, engine_sink);
   void send(const worker_ref&, const protocol::downstream&);
+  /// The socket's file was removed: a new one at the same address, beside the old one, which stays
+  /// open for those who are connected. errc::io_error.
+  result<void> bind_again(const std::string& endpoint);
   void spawned(const engine_spawned&);
   /// The last word on the worker; it is forgotten once the sink has heard it.
   void exited(const engine_exited&);
@@ -60,7 +64,11 @@ class frame_router {
     worker_ref worker;
     std::string frame;
   };
-  using command = std::variant<adding, sending, engine_spawned, engine_exited>;
+  struct binding {
+    std::string endpoint;
+    std::promise<result<void>> done;
+  };
+  using command = std::variant<adding, sending, engine_spawned, engine_exited, binding>;
 
   struct peer {
     worker_ref worker;
@@ -83,6 +91,7 @@ class frame_router {
   void on(sending&);
   void on(engine_spawned&);
   void on(engine_exited&);
+  void on(binding&);
   bool read_frames();
   void on_message(const std::string& id, zmq::message_t& body);
   void deliver(peer&, engine_event);

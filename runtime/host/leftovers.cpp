@@ -2,6 +2,7 @@
 
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/process_facts.hpp"
+#include "runtime/host/temporary_folder.hpp"
 #include "runtime/host/unique_fd.hpp"
 
 #include <algorithm>
@@ -20,6 +21,7 @@ namespace fs = std::filesystem;
 namespace {
 
 constexpr std::size_t pid_lines_max = 4096;
+constexpr std::string_view temporary_word = "temporary ";
 
 struct pid_entry {
   pid_t pid = 0;
@@ -29,6 +31,7 @@ struct pid_entry {
 struct pid_file {
   pid_entry runtime;
   std::vector<pid_entry> engines;
+  std::string temporary; ///< empty: beside the socket
 };
 
 /// What can be read of it; a torn or foreign file yields fewer entries, never a wrong one.
@@ -40,6 +43,10 @@ pid_file read_pid_file(const fs::path& path) {
     std::istringstream words{line};
     std::string what;
     pid_entry entry;
+    if (line.starts_with(temporary_word)) {
+      out.temporary = line.substr(temporary_word.size());
+      continue;
+    }
     if (!(words >> what >> entry.pid >> entry.start) || entry.pid <= 1) {
       continue;
     }
@@ -93,9 +100,22 @@ std::optional<pid_t> pid_in_name(std::string_view stem) {
   return failed == std::errc{} && whole && pid > 0 ? std::optional{pid} : std::nullopt;
 }
 
+void remove_temporary(const fs::path& stem, const std::string& elsewhere, event_log& log) {
+  auto beside = stem;
+  beside.replace_extension(".tmp");
+  const bool named = fs::path{elsewhere}.is_absolute() &&
+                     fs::path{elsewhere}.filename().string().starts_with(temporary_prefix);
+  for (const auto& folder : {beside.string(), named ? elsewhere : std::string{}}) {
+    if (!folder.empty() && !remove_tree(folder)) {
+      log.warn("temporary_folder_left", {{"folder", folder}});
+    }
+  }
+}
+
 } // namespace
 
-void write_pid_file(const std::string& path, const std::vector<pid_t>& engines, event_log& log) {
+void write_pid_file(const std::string& path, const std::vector<pid_t>& engines,
+                    const std::string& temporary, event_log& log) {
   const auto fresh = path + ".new";
   // Made for this user alone, whatever the umask; never into somebody's link.
   ::unlink(fresh.c_str());
@@ -109,6 +129,9 @@ void write_pid_file(const std::string& path, const std::vector<pid_t>& engines, 
   put("runtime", ::getpid());
   for (const auto pid : engines) {
     put("engine", pid);
+  }
+  if (!temporary.empty()) {
+    file << temporary_word << temporary << '\n';
   }
   file.close();
   std::error_code failed;
@@ -127,8 +150,9 @@ void remove_leftovers(const std::string& run_folder, event_log& log) {
   }
   for (const auto& path : paths) {
     const auto pid = pid_in_name(path.stem().string());
-    const bool socket = path.extension() == ".sock";
-    if (!pid || !(socket || path.extension() == ".pids") || !fs::exists(path, failed)) {
+    const bool ours =
+        path.extension() == ".sock" || path.extension() == ".pids" || path.extension() == ".tmp";
+    if (!pid || !ours || !fs::exists(path, failed)) {
       continue;
     }
     auto pids = path;
@@ -152,6 +176,7 @@ void remove_leftovers(const std::string& run_folder, event_log& log) {
     fs::remove(sock, failed);
     fs::remove(pids, failed);
     fs::remove(pids.string() + ".new", failed);
+    remove_temporary(path, listed.temporary, log);
     log.info("leftovers_removed", {{"socket", sock.string()}});
   }
 }

@@ -1,4 +1,5 @@
-// What a runtime that was killed may have left: sockets in its run folder, and (hardly ever, see
+// What a runtime that was killed may have left: sockets and temporary folders of
+// engines in its run folder, and (hardly ever, see
 // guard.hpp and PR_SET_PDEATHSIG) engines and processes that engines had started.
 //
 // Every host keeps `engines-<pid>.pids` beside its socket: its own pid and its engines' pids, each
@@ -11,13 +12,20 @@
 #include "runtime/telemetry/log.hpp"
 
 #include <string>
+#include <string_view>
 #include <sys/types.h>
 #include <vector>
 
 namespace tayfa {
 
+/// How the name of a folder of temporary folders begins where it is not beside the socket; nothing
+/// of another name is ever removed there.
+inline constexpr std::string_view temporary_prefix = "tayfa-engines-";
+
 /// Replaces the file in one step. Errors are logged: the file is a second line of defence.
-void write_pid_file(const std::string& path, const std::vector<pid_t>& engines, event_log&);
+/// `temporary`: the folder of the engines' temporary folders, where it is not beside the socket.
+void write_pid_file(const std::string& path, const std::vector<pid_t>& engines,
+                    const std::string& temporary, event_log&);
 
 /// Kills engines of dead runtimes and what these have started, waits for their end (two seconds at
 /// most), removes their files.

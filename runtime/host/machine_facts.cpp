@@ -1,7 +1,5 @@
 #include "runtime/host/machine_facts.hpp"
 
-#include "runtime/host/memory_groups.hpp"
-
 #include "runtime/host/spawn.hpp"
 #include "runtime/world/clock.hpp"
 
@@ -9,11 +7,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <memory>
 #include <netdb.h>
 #include <poll.h>
-#include <sstream>
 #include <sys/socket.h>
 #include <sys/statvfs.h>
 #include <system_error>
@@ -25,41 +21,6 @@ namespace tayfa {
 namespace {
 
 using std::chrono::milliseconds;
-
-/// A limit of this size is the kernel's way to say that there is none.
-constexpr std::uint64_t no_limit = std::uint64_t{1} << 60;
-
-std::optional<std::uint64_t> number_in(const std::string& path) {
-  std::ifstream file{path};
-  std::uint64_t value = 0;
-  return file >> value ? std::optional{value} : std::nullopt; // "max" is no number: no limit
-}
-
-std::uint64_t value_in(const std::string& path, std::string_view key) {
-  std::ifstream file{path};
-  std::string word;
-  std::uint64_t value = 0;
-  while (file >> word >> value) {
-    if (word == key) {
-      return value;
-    }
-  }
-  return 0;
-}
-
-/// What is left below one group's limit. Pages of files that nobody uses now are counted as used
-/// but given back at once, so they are free.
-std::optional<std::uint64_t> left_in(const std::string& group, bool second) {
-  const auto limit = number_in(group + (second ? "/memory.max" : "/memory.limit_in_bytes"));
-  const auto used = number_in(group + (second ? "/memory.current" : "/memory.usage_in_bytes"));
-  if (!limit || !used || *limit >= no_limit) {
-    return std::nullopt;
-  }
-  const std::uint64_t idle =
-      value_in(group + "/memory.stat", second ? "inactive_file" : "total_inactive_file");
-  const std::uint64_t busy = *used > idle ? *used - idle : 0;
-  return *limit > busy ? *limit - busy : 0;
-}
 
 struct addrinfo_deleter {
   void operator()(addrinfo* list) const { ::freeaddrinfo(list); }
@@ -183,37 +144,11 @@ class dialler {
 } // namespace
 
 std::optional<memory_facts> machine_facts::memory() {
-  const std::string path = proc_ + "/meminfo";
-  std::ifstream file{path};
-  std::string line;
-  memory_facts out;
-  bool known = false;
-  while (std::getline(file, line)) {
-    std::istringstream words{line};
-    std::string key;
-    std::uint64_t kib = 0;
-    if (words >> key >> kib) {
-      out.total = key == "MemTotal:" ? kib * 1024 : out.total;
-      out.available = key == "MemAvailable:" ? kib * 1024 : out.available;
-      known = known || key == "MemAvailable:";
-    }
+  const auto room = read_memory_room(paths_);
+  if (!room.available) {
+    return std::nullopt;
   }
-  out.container = container_memory();
-  return known ? std::optional{out} : std::nullopt;
-}
-
-/// The least of what the groups from this process's own up to the root leave.
-std::optional<std::uint64_t> machine_facts::container_memory() const {
-  std::optional<std::uint64_t> least;
-  const auto look = [&least](const std::string& group, bool second) {
-    if (const auto left = left_in(group, second)) {
-      least = std::min(least.value_or(*left), *left);
-    }
-  };
-  for (const auto& group : memory_groups(proc_, cgroups_)) {
-    look(group.folder, group.unified);
-  }
-  return least;
+  return memory_facts{*room.available, room.total.value_or(0), room.container_left};
 }
 
 std::optional<disk_facts> machine_facts::disk(const std::string& folder) {

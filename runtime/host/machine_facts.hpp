@@ -1,6 +1,7 @@
 // The real facts of the system checks: /proc, the control groups, statvfs, a TCP connection.
 #pragma once
 
+#include "runtime/host/container.hpp"
 #include "runtime/host/system_fitness.hpp"
 #include "runtime/world/clock.hpp"
 
@@ -12,11 +13,9 @@ namespace tayfa {
 class machine_facts final : public system_facts {
  public:
   /// Other folders than the machine's own are for tests.
-  explicit machine_facts(std::string proc = "/proc", std::string cgroups = "/sys/fs/cgroup")
-      : proc_(std::move(proc)), cgroups_(std::move(cgroups)), time_(own_time_) {}
+  explicit machine_facts(container_paths paths = {}) : paths_(std::move(paths)), time_(own_time_) {}
   /// By whose clock a connection is waited for; it outlives this.
-  explicit machine_facts(const time_source& time)
-      : proc_("/proc"), cgroups_("/sys/fs/cgroup"), time_(time) {}
+  explicit machine_facts(const time_source& time) : time_(time) {}
 
   std::optional<memory_facts> memory() override;
   std::optional<disk_facts> disk(const std::string& folder) override;
@@ -24,10 +23,7 @@ class machine_facts final : public system_facts {
                                             int stop) override;
 
  private:
-  std::optional<std::uint64_t> container_memory() const;
-
-  std::string proc_;
-  std::string cgroups_;
+  container_paths paths_;
   system_time own_time_;
   const time_source& time_;
 };

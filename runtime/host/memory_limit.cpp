@@ -1,10 +1,10 @@
 #include "runtime/host/memory_limit.hpp"
 
+#include "runtime/host/container.hpp"
+
 #include <algorithm>
 #include <cstddef>
 #include <dlfcn.h>
-#include <fstream>
-#include <initializer_list>
 #include <limits>
 #include <malloc.h>
 #include <sys/resource.h>
@@ -16,13 +16,6 @@ namespace {
 
 constexpr std::size_t worth_returning = std::size_t{32} << 20;
 constexpr auto unbounded = std::numeric_limits<std::uint64_t>::max();
-
-/// "max", a missing file and nonsense are no bound.
-std::uint64_t number_in(const char* path) {
-  std::ifstream in{path};
-  std::uint64_t number = 0;
-  return in >> number && number > 0 ? number : unbounded;
-}
 
 } // namespace
 
@@ -37,11 +30,7 @@ std::uint64_t memory_limit() {
   if (pages > 0 && size > 0) {
     least = std::min(least, static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size));
   }
-  for (const char* const path :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    least = std::min(least, number_in(path));
-  }
-  return least;
+  return std::min(least, read_memory_room().container_limit.value_or(unbounded));
 }
 
 void return_free_memory() {

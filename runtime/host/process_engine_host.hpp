@@ -6,7 +6,9 @@
 // and leaves no file behind.
 //
 // The socket is <run folder>/engines-<pid>.sock, mode 0600; the path must fit a socket address (107
-// bytes).
+// bytes). When a cleaner of old files has removed it, it is made again before the next engine
+// starts. Beside it, engines-<pid>.tmp holds a temporary folder for each engine, which goes with
+// it. Each engine computes with its share of the CPU time (thread_share.hpp).
 #pragma once
 
 #include "runtime/host/engine_host.hpp"
@@ -15,9 +17,9 @@
 #include "runtime/telemetry/log.hpp"
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +31,9 @@ struct process_host_options {
   /// How long after a process's end bytes that it had sent may still arrive. Adds to every restart.
   std::chrono::milliseconds settle{5};
   slot_pinner pinner{};
+  /// Where temporary folders of engines are made; empty = in the run folder.
+  std::string temporary{};
+  std::uint32_t threads = 0;                 ///< engine.threads; 0 = the share of each slot
   std::vector<std::string> passed{};         ///< engine.environment
   std::chrono::milliseconds end_wait{5'000}; ///< destructor: for killed processes to be gone
 };
@@ -42,19 +47,37 @@ class process_engine_host final : public engine_host {
   void start(engine_spec, engine_sink) override;
   void send(const worker_ref&, protocol::downstream) override;
   void kill(const worker_ref&, int signal) override;
+  void share_among(std::uint32_t slots) override;
 
   const std::string& socket_path() const { return socket_path_; }
   const frame_router& router() const { return router_; }
 
  private:
-  process_engine_host(const process_host_options&, std::string socket_path, std::string pid_file,
+  /// `stem`: the path of all its files, without what follows the dot.
+  process_engine_host(const process_host_options&, const std::string& stem, std::string temporary,
                       event_log&);
 
+  /// What one engine was given of the CPU time.
+  struct share {
+    std::uint32_t threads = 0; ///< 0 = it has not begun
+    std::uint32_t pinned = 0;  ///< CPUs that it is bound to; 0 = any
+    bool reachable = false;    ///< it has said hello, so messages get to it
+  };
+
+  std::uint32_t first_share(const engine_spec&, std::uint32_t pinned);
+  std::uint32_t threads_for(std::uint32_t slots, std::uint32_t pinned) const;
+  void tell_share(const worker_ref&, share&);
+  result<void> restore_socket();
+
   event_log& log_;
+  const std::uint32_t threads_asked_;
+  const std::vector<std::string> passed_;
   std::string socket_path_;
   std::string pid_file_;
+  std::string temporary_; ///< the engines' temporary folders
   std::mutex mutex_;
-  std::set<worker_ref> known_; ///< started and not ended
+  std::uint32_t slots_ = 0;           ///< share_among; 0 = what each spec says
+  std::map<worker_ref, share> known_; ///< started and not ended
   frame_router router_;
   spawner spawner_; ///< after the router: it speaks to it until its thread has ended
 };

@@ -3,6 +3,7 @@
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/fitness.hpp"
 #include "runtime/host/output_log.hpp"
+#include "runtime/host/thread_share.hpp"
 #include "runtime/world/clock.hpp"
 
 #include <algorithm>
@@ -158,6 +159,11 @@ process_probe::outcome process_probe::check_once(const std::string& engine) {
                        engine,           "--parent", std::to_string(::getpid())};
   request.split_stderr = true;
   request.passed = options_.passed;
+  const auto ours = own_environment();
+  const thread_wish wish{options_.threads,
+                         value_for_child("OMP_NUM_THREADS", ours, options_.passed)};
+  request.environment =
+      thread_variables(threads_of_engine(wish, read_cpu_room(), 1, 0), ours, options_.passed);
   auto child = spawn(request);
   if (!child) {
     return {broken_check("could not be started: " + child.error().text,

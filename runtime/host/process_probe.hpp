@@ -27,7 +27,8 @@ struct probe_options {
   /// The number is a descriptor that becomes readable when nobody waits any more.
   std::function<void(fitness_report&, int stop)> extra = {};
   std::vector<std::string> passed =
-      {}; ///< variables of our environment that the check gets as well
+      {};                    ///< variables of our environment that the check gets as well
+  std::uint32_t threads = 0; ///< that compute in the check; 0 = as many as there is CPU time for
   /// By which the budget is measured; null = the system's. It outlives the probe.
   const time_source* time = nullptr;
 };

@@ -1,9 +1,11 @@
 #include "runtime/host/process_start.hpp"
 
+#include "runtime/host/container.hpp"
+
 #include <condition_variable>
 #include <csignal>
 #include <fcntl.h>
-#include <fstream>
+#include <functional>
 #include <malloc.h>
 #include <mutex>
 #include <new>
@@ -19,22 +21,24 @@ namespace tayfa {
 
 namespace {
 
-std::string soft_limit(int which, const char* name) {
+/// "unlimited" for none, and where it cannot be read.
+std::string limit_text(int which, const std::function<std::string(rlim_t)>& shown) {
   rlimit limit{};
-  if (::getrlimit(static_cast<__rlimit_resource_t>(which), &limit) != 0) {
-    return {};
-  }
-  return std::string{name} + " is " +
-         (limit.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(limit.rlim_cur));
+  const bool known = ::getrlimit(static_cast<__rlimit_resource_t>(which), &limit) == 0;
+  return known && limit.rlim_cur != RLIM_INFINITY ? shown(limit.rlim_cur) : "unlimited";
 }
 
-/// "…, pids.max is 20", with what the system says where we are.
+/// "…, pids.max is 20", with what the system says where we are. Memory is in MiB throughout; the
+/// number that the shell's ulimit takes is in KiB.
 std::string limits_text() {
-  std::string out = soft_limit(RLIMIT_NPROC, "the limit of processes and threads (ulimit -u)") +
-                    ", " + soft_limit(RLIMIT_AS, "of address space (ulimit -v)");
-  std::ifstream group{"/sys/fs/cgroup/pids.max"};
-  if (std::string most; group >> most) {
-    out += ", pids.max is " + most;
+  const auto processes = limit_text(RLIMIT_NPROC, [](rlim_t n) { return std::to_string(n); });
+  const auto space = limit_text(RLIMIT_AS, [](rlim_t bytes) {
+    return std::to_string(bytes >> 20) + " MiB (ulimit -v " + std::to_string(bytes >> 10) + ")";
+  });
+  std::string out = "the limit of processes and threads (ulimit -u) is " + processes +
+                    ", of address space " + space;
+  if (const auto most = process_limit()) {
+    out += ", pids.max is " + std::to_string(*most);
   }
   return out;
 }

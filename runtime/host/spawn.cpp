@@ -58,14 +58,6 @@ result<pipe_ends> make_pipe() {
   return ends;
 }
 
-std::vector<std::string> our_environment() {
-  std::vector<std::string> out;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    out.emplace_back(*entry);
-  }
-  return out;
-}
-
 std::string next_mark() {
   static std::atomic<std::uint64_t> made{0};
   return own_mark() + std::to_string(++made);
@@ -126,6 +118,14 @@ int wait_and_forget(pid_t pid, idtype_t how, int which, siginfo_t& info) {
 
 } // namespace
 
+std::vector<std::string> own_environment() {
+  std::vector<std::string> out;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    out.emplace_back(*entry);
+  }
+  return out;
+}
+
 result<child_process> spawn(const spawn_request& request) {
   auto out = make_pipe();
   if (!out) {
@@ -144,7 +144,7 @@ result<child_process> spawn(const spawn_request& request) {
   child.mark = next_mark();
   auto added = request.environment;
   added.emplace_back(child_mark_variable, child.mark);
-  auto environment = child_environment(our_environment(), request.passed, added);
+  auto environment = child_environment(own_environment(), request.passed, added);
   spawn_setup setup;
   setup.prepare(out->write.get(), request.split_stderr ? err.write.get() : out->write.get());
   adopt_orphans();

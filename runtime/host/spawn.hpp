@@ -38,6 +38,9 @@ struct child_end {
   std::string text; ///< "exit 0", "signal 9 (Killed)"
 };
 
+/// This process's environment, as "NAME=value".
+std::vector<std::string> own_environment();
+
 /// errc::engine_start with the reason; errc::unavailable when the system has no process, descriptor
 /// or memory left just now, which passes.
 result<child_process> spawn(const spawn_request&);

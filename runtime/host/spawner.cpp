@@ -1,7 +1,9 @@
 #include "runtime/host/spawner.hpp"
 
+#include "runtime/host/container.hpp"
 #include "runtime/host/leftovers.hpp"
-#include "runtime/host/memory_groups.hpp"
+#include "runtime/host/temporary_folder.hpp"
+#include "runtime/host/thread_share.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -169,6 +171,60 @@ void spawner::never_began(const worker_ref& worker, std::string why) {
   events_.exited({worker, false, 0, 0, std::move(why)});
 }
 
+spawn_request spawner::request_for(const engine_spec& spec, const slot_place& place,
+                                   std::uint32_t threads) const {
+  spawn_request request;
+  request.arguments = {options_.program,
+                       "--endpoint",
+                       options_.endpoint,
+                       "--slot",
+                       std::to_string(spec.worker.slot.value),
+                       "--incarnation",
+                       std::to_string(spec.worker.incarnation),
+                       "--engine",
+                       spec.engine,
+                       "--parent",
+                       std::to_string(::getpid())};
+  if (const auto pinned = cpu_list(place.cpus); !pinned.empty()) {
+    request.arguments.insert(request.arguments.end(), {"--cpus", pinned});
+  }
+  if (place.node) {
+    request.arguments.insert(request.arguments.end(),
+                             {"--memory-node", std::to_string(*place.node)});
+  }
+  request.environment = spec.environment;
+  request.passed = options_.passed;
+  if (threads > 0) {
+    for (auto& variable : thread_variables(threads, own_environment(), options_.passed)) {
+      request.environment.push_back(std::move(variable));
+    }
+  }
+  return request;
+}
+
+/// The engine's own temporary folder; the empty path where none is wanted.
+result<std::string> spawner::make_temporary(const worker_ref& worker) const {
+  if (options_.temporary.empty()) {
+    return std::string{};
+  }
+  auto folder = options_.temporary + "/" + std::to_string(worker.slot.value) + "." +
+                std::to_string(worker.incarnation);
+  auto made = make_private_folder(folder);
+  if (!made && made.error().code == errc::storage_full) {
+    // Most engines put nothing there, and jobs go on when the disk is full: the folder above does.
+    log_.warn("temporary_folder_failed", {{"worker", worker}, {"text", made.error().text}});
+    return options_.temporary;
+  }
+  return made ? result<std::string>{std::move(folder)} : fail(std::move(made.error()));
+}
+
+void spawner::remove_temporary(const std::string& folder) {
+  const bool own = !folder.empty() && folder != options_.temporary;
+  if (own && !remove_tree(folder)) {
+    log_.warn("temporary_folder_left", {{"folder", folder}});
+  }
+}
+
 /// True when it runs.
 bool spawner::start_one(const worker_ref& worker) {
   engine_spec spec;
@@ -183,31 +239,18 @@ bool spawner::start_one(const worker_ref& worker) {
     never_began(worker, "was stopped before it could be started");
     return false;
   }
-  spawn_request request;
-  request.arguments = {options_.program,
-                       "--endpoint",
-                       options_.endpoint,
-                       "--slot",
-                       std::to_string(worker.slot.value),
-                       "--incarnation",
-                       std::to_string(worker.incarnation),
-                       "--engine",
-                       spec.engine,
-                       "--parent",
-                       std::to_string(::getpid())};
   const auto place = options_.pinner.place(worker.slot, spec.slots);
-  const auto pinned = cpu_list(place.cpus);
-  if (!pinned.empty()) {
-    request.arguments.insert(request.arguments.end(), {"--cpus", pinned});
+  const auto cpus = static_cast<std::uint32_t>(place.cpus.size());
+  const auto threads = options_.threads ? options_.threads(spec, cpus) : 0;
+  auto request = request_for(spec, place, threads);
+  auto temporary = make_temporary(worker);
+  if (temporary && !temporary->empty()) {
+    request.environment.emplace_back("TMPDIR", *temporary);
   }
-  if (place.node) {
-    request.arguments.insert(request.arguments.end(),
-                             {"--memory-node", std::to_string(*place.node)});
-  }
-  request.environment = std::move(spec.environment);
-  request.passed = options_.passed;
-  auto process = spawn(request); // a few milliseconds: not under the mutex
+  // A few milliseconds: not under the mutex.
+  auto process = temporary ? spawn(request) : result<child_process>{fail(temporary.error())};
   if (!process) {
+    remove_temporary(temporary.value_or(std::string{}));
     if (!delay(worker, process.error())) {
       never_began(worker, process.error().text);
     }
@@ -218,12 +261,13 @@ bool spawner::start_one(const worker_ref& worker) {
     const std::lock_guard guard{mutex_};
     auto& e = engines_.at(worker);
     e.process = std::move(*process);
+    e.temporary = std::move(*temporary);
     e.output = std::make_unique<output_log>(log_, worker, pid);
     if (e.wanted_signal != 0) {
       signal_group(e.process, e.wanted_signal);
     }
   }
-  events_.spawned({worker, static_cast<std::uint32_t>(pid), pinned});
+  events_.spawned({worker, static_cast<std::uint32_t>(pid), cpu_list(place.cpus), threads});
   return true;
 }
 
@@ -313,6 +357,7 @@ void spawner::bury(const worker_ref& worker) {
     dead.output->read_from(dead.process.output.get(), output_at_end, time_.now());
   }
   dead.output->finish();
+  remove_temporary(dead.temporary); // before anybody hears of the end: the next one needs the room
   const bool short_of_memory = end.signal == SIGKILL && oom_kills().value_or(0) > oom_kills_;
   oom_kills_ += short_of_memory ? 1 : 0;
   if (short_of_memory) {
@@ -340,7 +385,7 @@ void spawner::write_pids() {
       }
     }
   }
-  write_pid_file(options_.pid_file, pids, log_);
+  write_pid_file(options_.pid_file, pids, options_.temporary, log_);
 }
 
 } // namespace tayfa

@@ -34,6 +34,11 @@ class spawner {
     std::string endpoint;
     std::string pid_file;
     slot_pinner pinner;
+    /// Holds a temporary folder for each engine, TMPDIR to it, that goes with it; empty = none.
+    std::string temporary{};
+    /// How many threads compute in this engine, which is bound to so many CPUs (0 = any). Asked on
+    /// the spawner's thread when it is started.
+    std::function<std::uint32_t(const engine_spec&, std::uint32_t pinned)> threads{};
     std::vector<std::string> passed; ///< variables of our environment that engines get as well
     std::chrono::milliseconds end_wait{5'000}; ///< stop(): for SIGKILLed processes to be gone
   };
@@ -60,12 +65,16 @@ class spawner {
     std::optional<moment> delayed{}; ///< since when its start is tried again
     moment due{};                    ///< the next try
     std::unique_ptr<output_log> output;
+    std::string temporary; ///< its folder; empty = none was made
   };
   using engines = std::map<worker_ref, engine>;
 
   void loop();
   bool start_waiting();
   bool start_one(const worker_ref&);
+  spawn_request request_for(const engine_spec&, const slot_place&, std::uint32_t threads) const;
+  result<std::string> make_temporary(const worker_ref&) const;
+  void remove_temporary(const std::string& folder);
   bool delay(const worker_ref&, const error& why);
   void never_began(const worker_ref&, std::string why);
   int wait_ms();

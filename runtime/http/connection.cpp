@@ -1,5 +1,6 @@
 #include "runtime/http/connection.hpp"
 
+#include "runtime/api/openai.hpp"
 #include "runtime/http/target.hpp"
 #include "runtime/http/tcp_progress.hpp"
 
@@ -186,6 +187,7 @@ void http_connection::next_request() {
   pass_.reset();
   scanner_ = {};
   only_head_wanted_ = false;
+  openai_ = false;
   version_ = 11;
   if (pending_.empty() && pending_.capacity() > small_read) {
     pending_.shrink_to_fit(); // an idle connection should cost little
@@ -244,12 +246,13 @@ void http_connection::admit() {
   version_ = head.version();
   keep_alive_ = head.keep_alive() && !core_.closing;
   only_head_wanted_ = head.method() == http::verb::head;
+  const std::string method = text_of(head.method_string());
+  const auto target = read_request_target(method, text_of(head.target()));
+  openai_ = target && api::is_openai(target->path);
   if (const auto refused = refuse_fields(head)) {
     refuse(*refused);
     return;
   }
-  const std::string method = text_of(head.method_string());
-  const auto target = read_request_target(method, text_of(head.target()));
   if (const auto refused = refuse_stranger(target ? target->authority : std::string{})) {
     respond(api::refuse(*refused), no_body() ? after::go_on : after::close);
     return;

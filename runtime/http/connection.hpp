@@ -137,7 +137,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::optional<api::response> refuse_stream() const;
   void start_stream(api::response response);
   void send_next();
-  void end_stream();
+  void end_stream(bool early);
   void send_heartbeat();
   void append_piece(std::string_view text);
   void send_outgoing();
@@ -175,6 +175,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   bool peer_done_ = false; ///< the client has closed its sending side
   bool keep_alive_ = false;
   bool only_head_wanted_ = false;
+  bool openai_ = false; ///< the request is for OpenAI's API: its refusals have that one's form
   bool admitted_ = false;
   unsigned version_ = 11;
   std::uint64_t number_ = 0;         ///< of the request that is being answered

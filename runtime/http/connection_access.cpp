@@ -98,7 +98,7 @@ void http_connection::recheck_access() {
   }
   case phase::streaming:
     if (!sending_ && stream_) {
-      end_stream();
+      end_stream(true);
       break;
     }
     [[fallthrough]];

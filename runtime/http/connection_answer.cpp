@@ -1,4 +1,5 @@
 // How an answer leaves: whole, or as a stream.
+#include "runtime/api/openai.hpp"
 #include "runtime/http/connection.hpp"
 #include "runtime/http/tcp_progress.hpp"
 
@@ -124,11 +125,15 @@ void http_connection::respond(api::response response, after then) {
   }
   keep_alive_ = keep_alive_ && then == after::go_on && !peer_done_ && !core_.closing;
   client_.reset();
+  if (auto refused = response.stream ? refuse_stream() : std::nullopt) {
+    response = std::move(*refused);
+    receipt_.say(false);
+  }
+  if (openai_) {
+    response = api::openai_refusal(std::move(response));
+  }
   if (response.stream) {
-    if (auto refused = refuse_stream()) {
-      response = std::move(*refused);
-      receipt_.say(false);
-    } else if (!only_head_wanted_) {
+    if (!only_head_wanted_) {
       start_stream(std::move(response));
       return;
     }
@@ -328,14 +333,17 @@ void http_connection::send_next() {
     receipt_.say(false);
   }
   if (piece.ended || core_.closing) {
-    end_stream();
+    end_stream(!piece.ended);
     return;
   }
   send_outgoing();
 }
 
 /// What is gathered leaves, and the end of the body with it. Nothing may be on its way.
-void http_connection::end_stream() {
+void http_connection::end_stream(bool early) {
+  if (early) {
+    append_piece(stream_->cut_short());
+  }
   outgoing_ += chunked_ ? "0\r\n\r\n" : "";
   release_stream();
   send_outgoing();

@@ -1,5 +1,7 @@
 #include "runtime/model/exact_json.hpp"
 
+#include "runtime/telemetry/plain_text.hpp"
+
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/error.hpp>
@@ -122,6 +124,10 @@ struct handler {
 } // namespace
 
 result<json::value> parse_json(std::string_view text, const json_limits& limits, errc broken) {
+  if (const auto foreign = text::why_not_utf8(text)) {
+    return fail(broken, *foreign);
+  }
+  text = text::without_mark(text);
   if (text.size() > limits.bytes) {
     return fail(broken, "the JSON text is larger than " + std::to_string(limits.bytes) + " bytes");
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <fcntl.h>
 #include <memory>
 #include <openssl/evp.h>
@@ -19,6 +20,7 @@ namespace tayfa {
 
 namespace {
 
+/// When false, errno is 0 where the file has ended.
 bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
   std::size_t done = 0;
   while (done < into.size()) {
@@ -28,6 +30,7 @@ bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
       continue;
     }
     if (got <= 0) {
+      errno = got == 0 ? 0 : errno;
       return false;
     }
     done += static_cast<std::size_t>(got);
@@ -35,8 +38,17 @@ bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
   return true;
 }
 
-auto unreadable() {
-  return fail(errc::model_invalid, "the file cannot be read");
+std::string why_not(const char* what, int number) {
+  return std::string{what} + ": " + std::strerror(number);
+}
+
+/// The disk or the network has failed where a number says so; without one the file is too short.
+tl::unexpected<error> unreadable(int number) {
+  if (number == 0 || number == EISDIR || number == EINVAL) {
+    return fail(errc::model_invalid, "the file cannot be read");
+  }
+  return fail(number == ENOMEM || number == EAGAIN ? errc::unavailable : errc::io_error,
+              why_not("the file cannot be read", number));
 }
 
 std::string hex(std::span<const unsigned char> bytes) {
@@ -115,7 +127,15 @@ result<model_file> model_file::open(const std::string& path, std::uint64_t limit
     case ENOTDIR: return fail(errc::model_invalid, "there is no such file");
     case ELOOP: return fail(errc::model_invalid, "its symbolic links lead nowhere");
     case EACCES: return fail(errc::model_invalid, "there is no permission to read it");
-    default: return fail(errc::model_invalid, "it cannot be opened");
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+    case EAGAIN: return fail(errc::unavailable, why_not("it cannot be opened now", errno));
+    case EIO:
+    case ESTALE:
+    case ENOTCONN:
+    case ETIMEDOUT: return fail(errc::io_error, why_not("it cannot be opened", errno));
+    default: return fail(errc::model_invalid, why_not("it cannot be opened", errno));
     }
   }
   model_file file{descriptor};
@@ -152,7 +172,7 @@ std::string model_file::pinned_path() const {
 result<std::string> model_file::read_all() const {
   std::string text(size_, '\0');
   if (!read_exactly(descriptor_, 0, text)) {
-    return unreadable();
+    return unreadable(errno);
   }
   return text;
 }
@@ -160,7 +180,7 @@ result<std::string> model_file::read_all() const {
 result<std::string> model_file::kind() const {
   std::array<char, 16> head{};
   if (!read_exactly(descriptor_, 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
-    return unreadable();
+    return unreadable(errno);
   }
   if (!std::string_view{head.data(), 4}.starts_with("PK\x03\x04")) {
     return fail(errc::model_invalid, what_else(std::string_view{head.data(), head.size()}));
@@ -205,7 +225,7 @@ result<std::string> model_file::sha256() const {
   for (std::uint64_t at = 0; at < size_;) {
     const auto part = std::span{chunk}.first(std::min<std::uint64_t>(chunk.size(), size_ - at));
     if (!read_exactly(descriptor_, at, part)) {
-      return unreadable();
+      return unreadable(errno);
     }
     if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) {
       return fail(errc::internal, "SHA-256 failed");

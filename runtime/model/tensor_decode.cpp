@@ -297,7 +297,9 @@ result<decoded_input> decode_inputs(const model_manifest& manifest, std::string_
     }
     if (std::none_of(manifest.inputs.begin(), manifest.inputs.end(),
                      [key](const tensor_spec& spec) { return spec.name == key; })) {
-      return bad("the model has no input " + shown(key));
+      const std::string who =
+          key == "openai_route" ? "this model does not answer OpenAI's API: it" : "the model";
+      return bad(who + " has no input " + shown(key));
     }
   }
   std::uint64_t budget = limits.tensor_bytes;

@@ -26,6 +26,7 @@ import peers  # noqa: E402
 import pod as pods  # noqa: E402
 import queues  # noqa: E402
 import runpod_bench  # noqa: E402
+import thread_bench  # noqa: E402
 from report import load, machine, middle, percentile, table, written  # noqa: E402
 
 ROUNDS = 3
@@ -329,6 +330,7 @@ PARTS = {
     "processes": ("Processes", processes),
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
     "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
+    "threads": ("Several slots on few CPUs", thread_bench.mixed_threads),
 }
 
 

@@ -1,6 +1,8 @@
 // Any bytes as an HTTP request: a call within the bounds that its parts have, or a refusal that is
 // JSON of a known shape.
 #include "runtime/api/call.hpp"
+#include "runtime/api/openai_events.hpp"
+#include "runtime/api/python_literal.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/shape.hpp"
 #include "runtime/api/worker_body.hpp"
@@ -111,6 +113,12 @@ void check(const api::call& call) {
     fuzz::require(job.s3_config.empty() || is_valid(job.s3_config), "an s3Config is JSON");
     check(job.policy);
   }
+  if (const auto* asked = std::get_if<api::openai>(&call)) {
+    fuzz::require(is_valid(asked->job.input.view()) &&
+                      asked->job.input.view().starts_with(R"({"openai_route":"/v1/)"),
+                  "a call of OpenAI's API is an input for RunPod's workers");
+    check(asked->job.policy);
+  }
   if (const auto* list = std::get_if<api::list_jobs>(&call)) {
     check(list->filter);
   }
@@ -129,10 +137,45 @@ void check(const api::call& call) {
   }
 }
 
+bool is_fault(const api::response& answer) {
+  boost::system::error_code broken;
+  const auto body = boost::json::parse(answer.whole_body(), broken);
+  const auto* const object = broken ? nullptr : body.if_object();
+  const auto* const error = object == nullptr ? nullptr : object->if_contains("error");
+  return error != nullptr && error->is_object() && error->as_object().contains("message");
+}
+
+/// What a worker may have made, as an answer of OpenAI's API.
+void check_openai_answers(const std::string& text) {
+  job_view failed;
+  failed.state = job_state::FAILED;
+  failed.failure = error{errc::job_failed, text};
+  const auto fault = api::openai_answer(api::openai_fault_of(failed));
+  fuzz::require(fault.status >= 400 && fault.status < 600 && is_fault(fault),
+                "a failed job is an error of OpenAI's form");
+  if (const auto json = api::json_of_python(text)) {
+    fuzz::require(is_valid(*json), "what Python wrote is JSON");
+  }
+  if (!is_valid(text)) {
+    return;
+  }
+  const auto whole = api::openai_output(shared_text{text});
+  fuzz::require(whole.status == 200 || is_fault(whole), "an output is an answer or an error");
+  api::openai_events events;
+  for (int i = 0; i < 3; ++i) {
+    const auto some = events.take(text);
+    fuzz::require(!some || some->empty() || some->ends_with('\n') || some->ends_with('\r'),
+                  "only whole events leave");
+  }
+  (void)events.finish();
+  fuzz::require(events.finish().empty(), "a stream ends once");
+}
+
 } // namespace
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto request = fuzz::request_of({reinterpret_cast<const char*>(bytes), size});
+  check_openai_answers(request.body);
   const auto call = api::parse(request, api::limits{});
   fuzz::require(!call || api::read_head(request.method, request.target, api::limits{}),
                 "what is taken was not refused by its head");

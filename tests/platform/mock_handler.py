@@ -2,12 +2,12 @@
 scripted engine does.
 
     RUNPOD_WEBHOOK_GET_JOB=… python mock_handler.py
-        [--handler plain|blocking|generator|async_generator] [--aggregate] [--refresh]
+        [--handler plain|blocking|generator|async_generator|vllm] [--aggregate] [--refresh]
         [--concurrency N]
 
 Inputs: mock_return, mock_delay (s), mock_error, mock_crash, mock_hang, mock_progress {updates,
 wait_time}, mock_stream (chunks, mock_delay between), mock_refresh, mock_logs [{level, message}];
-without any of them the input comes back.
+without any of them the input comes back. In a call of OpenAI's API they stand in openai_input.
 """
 
 import argparse
@@ -16,9 +16,14 @@ import os
 import sys
 import time
 
+from vllm_handler import vllm
+
 
 def of(job):
     job_input = job["input"]
+    asked = job_input.get("openai_input") if isinstance(job_input, dict) else None
+    if isinstance(asked, dict) and any(x.startswith("mock_") for x in asked):
+        return asked  # a call of OpenAI's API brings its script there
     scripted = isinstance(job_input, dict) and any(x.startswith("mock_") for x in job_input)
     return job_input if scripted else {"mock_return": job_input}
 
@@ -90,7 +95,7 @@ async def async_generator(job):
     endings(script)
 
 
-HANDLERS = {x.__name__: x for x in (plain, blocking, generator, async_generator)}
+HANDLERS = {x.__name__: x for x in (plain, blocking, generator, async_generator, vllm)}
 
 
 def main(words=None):

@@ -192,6 +192,35 @@ def long_stream(g):
     return {"chunks": len(job.chunks), "same": job.chunks == chunks}
 
 
+def openai(**asked):
+    """The input of a job that RunPod's platform made of a call of OpenAI's API."""
+    return {"openai_route": "/v1/chat/completions", "openai_input": {"model": "m", **asked}}
+
+
+EVENTS = ['data: {"a":"é \\n"}\n\ndata: {"b":2}\n\n', 'data: {"c":3}\n\n', "data: [DONE]\n\n"]
+
+
+@scenario(
+    both={"chunks": EVENTS, "flags": ["true", "false"], "body": {"output": EVENTS}},
+    handler="async_generator",
+    aggregate=True,
+)
+def openai_streamed(g):
+    job = g.run(openai(stream=True, mock_stream=EVENTS, mock_delay=0.05))[0]
+    last = job.of("result")[0]
+    return {
+        "chunks": job.chunks,
+        "body": job.result,
+        "flags": [last.is_stream, *{x.is_stream for x in job.of("stream")}],
+    }
+
+
+@scenario(both={"output": openai(messages=[{"role": "user", "content": "é"}], stream=False)})
+def openai_input_is_untouched(g):
+    asked = openai(messages=[{"role": "user", "content": "é"}], stream=False)
+    return {"output": g.run(asked)[0].output}
+
+
 # ---- takes ---------------------------------------------------------------------------------------
 
 

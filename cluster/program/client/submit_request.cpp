@@ -2,6 +2,7 @@
 
 #include "cluster/program/client/terminal_text.hpp"
 #include "runtime/model/base64.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -59,14 +60,17 @@ command_result<std::string> input_text(const submit_options& o) {
 }
 
 command_result<json::value> input_value(const submit_options& o) {
-  const auto text = input_text(o);
-  if (!text) {
-    return tl::unexpected(text.error());
+  const auto written = input_text(o);
+  if (!written) {
+    return tl::unexpected(written.error());
   }
   json::error_code ec;
   json::parse_options options;
   options.max_depth = 64;
-  json::value input = json::parse(*text, ec, {}, options);
+  if (const auto foreign = text::why_not_utf8(*written)) {
+    return usage("the input is not JSON: " + *foreign);
+  }
+  json::value input = json::parse(text::without_mark(*written), ec, {}, options);
   if (ec) {
     return usage("the input is not JSON: " + ec.message());
   }

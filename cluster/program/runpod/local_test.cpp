@@ -3,6 +3,7 @@
 #include "cluster/program/runpod/python_text.hpp"
 #include "runtime/api/json_text.hpp"
 #include "runtime/runpod/contract.hpp"
+#include "runtime/telemetry/plain_text.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <boost/json/parse.hpp>
@@ -60,7 +61,8 @@ std::string format_sdk_line(const sdk_line& line, bool on_endpoint) {
   return out + ", \"level\": \"" + std::string{level} + "\"}";
 }
 
-result<test_job> read_test_job(std::string_view text) {
+result<test_job> read_test_job(std::string_view bytes) {
+  const auto text = text::without_mark(bytes);
   if (auto valid = api::check_json(text); !valid) {
     return fail(errc::bad_input, "The test input is not valid JSON: " + valid.error().text);
   }

@@ -1,5 +1,6 @@
 #include "cluster/program/runpod/mode.hpp"
 
+#include "runtime/config/foreign_variables.hpp"
 #include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
@@ -175,7 +176,8 @@ std::optional<std::string_view> variable(std::span<const std::string> environmen
         entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=';
     if (named) { // of two entries with one name the first counts, as it does for getenv
       const auto value = trimmed(entry.substr(name.size() + 1));
-      return value.empty() ? std::nullopt : std::optional{value};
+      // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is Kubernetes' word about a Service of that name.
+      return value.empty() || is_service_address(value) ? std::nullopt : std::optional{value};
     }
   }
   return std::nullopt;

@@ -82,6 +82,16 @@ std::string source_of(const std::string& path) {
   return {};
 }
 
+/// What all of its files take when they are unpacked.
+std::uint64_t unpacked_bytes(const std::string& path) {
+  caffe2::serialize::PyTorchStreamReader archive{path};
+  std::uint64_t sum = 0;
+  for (const auto& name : archive.getAllRecords()) {
+    sum += archive.getRecordSize(name);
+  }
+  return sum;
+}
+
 /// Places that the call spec names; as many without names when it cannot be read, or says another
 /// number (arguments that are no tensors stand in it, too).
 std::vector<place> places(const std::string& spec, std::size_t count) {
@@ -158,13 +168,15 @@ result<loaded_program> load_aot_inductor(model_manifest& manifest, const model_f
   if (!device) {
     return fail(device.error());
   }
-  auto folder = unpack_folder::make();
-  if (!folder) {
-    return fail(folder.error());
-  }
   loaded_program made;
-  const auto loaded = guarded(*device, errc::model_invalid, [&]() -> outputs_or_error {
+  std::optional<unpack_folder> folder;
+  auto loaded = guarded(*device, errc::model_invalid, [&]() -> outputs_or_error {
     const c10::InferenceMode no_autograd;
+    auto place = unpack_folder::make(unpacked_bytes(file.pinned_path()));
+    if (!place) {
+      return fail(std::move(place.error()));
+    }
+    folder.emplace(std::move(*place));
     std::unique_ptr<package> code;
     folder->lend([&] { code = std::make_unique<package>(file.pinned_path()); });
     const auto made_for = code->get_metadata()["AOTI_DEVICE_KEY"];
@@ -189,8 +201,13 @@ result<loaded_program> load_aot_inductor(model_manifest& manifest, const model_f
     made.code = std::move(*ready);
     return std::vector<host_tensor>{};
   });
+  if (!loaded && loaded.error().code == errc::model_invalid && folder && !folder->path().empty()) {
+    if (auto fit = folder->check(); !fit) { // the place has failed, not the package
+      return fail(std::move(fit.error()));
+    }
+  }
   if (!loaded) {
-    return fail(loaded.error());
+    return fail(std::move(loaded.error()));
   }
   return made;
 }

@@ -2,10 +2,7 @@
 
 #include <ATen/ATen.h>
 #include <ATen/DeviceAccelerator.h>
-#include <ATen/Parallel.h>
 #include <c10/util/Exception.h>
-#include <charconv>
-#include <cstdlib>
 #include <cstring>
 #include <new>
 
@@ -54,13 +51,31 @@ bool answers(c10::Device device) {
 }
 
 bool is_out_of_memory(std::string_view what) {
-  for (const std::string_view mark :
-       {"out of memory", "not enough memory", "can't allocate memory", "std::bad_alloc"}) {
+  for (const std::string_view mark : {"out of memory", "not enough memory", "can't allocate memory",
+                                      "annot allocate memory", "std::bad_alloc"}) {
     if (what.find(mark) != std::string_view::npos) {
       return true;
     }
   }
   return false;
+}
+
+/// The system's words for a want that passes and says nothing about the model's file.
+bool is_of_the_system(std::string_view what) {
+  for (const std::string_view mark : {"Too many open files", "No space left on device",
+                                      "Disk quota exceeded", "Resource temporarily unavailable"}) {
+    if (what.find(mark) != std::string_view::npos) {
+      return true;
+    }
+  }
+  return false;
+}
+
+errc code_of(std::string_view what, errc otherwise) {
+  if (is_out_of_memory(what)) {
+    return errc::gpu_oom;
+  }
+  return otherwise == errc::model_invalid && is_of_the_system(what) ? errc::unavailable : otherwise;
 }
 
 /// To be called outside of the handler, when the tensors of the failed pass are gone.
@@ -85,21 +100,6 @@ result<c10::Device> choose_device(const std::string& wanted) {
     return fail(errc::unfit, "the model is made for a GPU and none is here");
   }
   return c10::Device{c10::DeviceType::CUDA, 0};
-}
-
-result<void> set_threads() {
-  const char* const text = std::getenv("TAYFA_TORCH_THREADS");
-  if (text == nullptr || *text == '\0') {
-    return {};
-  }
-  int threads = 0;
-  const char* const end = text + std::strlen(text);
-  const auto read = std::from_chars(text, end, threads);
-  if (read.ec != std::errc{} || read.ptr != end || threads < 1 || threads > 1024) {
-    return fail(errc::bad_config, "TAYFA_TORCH_THREADS must be a whole number from 1 to 1024");
-  }
-  at::set_num_threads(threads);
-  return {};
 }
 
 at::Tensor one_to_device(host_tensor& tensor, c10::Device device) {
@@ -168,9 +168,9 @@ outputs_or_error guarded(c10::Device device, errc otherwise,
     why = {errc::gpu_oom, "the host has not enough memory for this job"};
   } catch (const c10::Error& e) {
     const std::string_view what = e.what_without_backtrace();
-    why = {is_out_of_memory(what) ? errc::gpu_oom : otherwise, brief_message(what)};
+    why = {code_of(what, otherwise), brief_message(what)};
   } catch (const std::exception& e) {
-    why = {is_out_of_memory(e.what()) ? errc::gpu_oom : otherwise, brief_message(e.what())};
+    why = {code_of(e.what(), otherwise), brief_message(e.what())};
   }
   after_failure(device);
   return fail(std::move(why));

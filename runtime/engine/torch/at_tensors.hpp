@@ -15,10 +15,6 @@ namespace tayfa::engine {
 /// not there.
 result<c10::Device> choose_device(const std::string& wanted);
 
-/// TAYFA_TORCH_THREADS, 1 to 1024, for the calling thread's tensor operations; unset leaves
-/// libtorch's own choice, which follows the hardware. errc::bad_config.
-result<void> set_threads();
-
 /// On the CPU the result shares the host tensors' memory, which must outlive it.
 std::vector<at::Tensor> to_device(std::vector<host_tensor>&, c10::Device);
 

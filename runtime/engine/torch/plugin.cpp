@@ -4,7 +4,9 @@
 #include "runtime/engine/torch/cuda_driver.hpp"
 #include "runtime/engine/torch/torch_model.hpp"
 
+#include <algorithm>
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 
 namespace tayfa::engine {
 
@@ -13,6 +15,7 @@ namespace {
 class torch_backend final : public backend {
  public:
   torch_backend() {
+    bound_forks();
     if (at::hasCUDA()) {
       const auto report = ask_driver();
       device_ = report.gpus.empty() ? "cuda:0" : "cuda:0 " + report.gpus.front().name;
@@ -22,16 +25,28 @@ class torch_backend final : public backend {
 
   std::string device() const override { return device_; }
   std::uint64_t memory_bytes() const override { return memory_bytes_; }
+  void use_threads(std::uint32_t count) override {
+    at::set_num_threads(static_cast<int>(std::min<std::uint32_t>(count, threads_most)));
+  }
 
   result<loaded_program> load(model_manifest& manifest, const model_file& file) override {
-    if (auto threads = set_threads(); !threads) {
-      return fail(std::move(threads.error()));
-    }
     return manifest.kind == "torchscript" ? load_torchscript(manifest, file)
                                           : load_aot_inductor(manifest, file);
   }
 
  private:
+  /// Operators use the threads that OMP_NUM_THREADS allows. The pool beside them, for programs that
+  /// fork, would have as many as the machine has CPUs. libtorch takes the number once.
+  static void bound_forks() {
+    static const bool done = [] {
+      at::set_num_interop_threads(1);
+      return true;
+    }();
+    (void)done;
+  }
+
+  static constexpr std::uint32_t threads_most = 1'024;
+
   std::string device_ = "cpu";
   std::uint64_t memory_bytes_ = 0;
 };

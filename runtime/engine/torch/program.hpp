@@ -41,6 +41,7 @@ class backend {
   virtual ~backend() = default;
   virtual std::string device() const = 0;                  ///< "cpu", "cuda:0 NVIDIA H200"
   virtual std::uint64_t memory_bytes() const { return 0; } ///< of the device; 0 = unknown
+  virtual void use_threads(std::uint32_t) {}               ///< for operators, the caller included
   /// The file has been checked against the manifest, which may get names for axes that the file
   /// knows to be one size. errc::model_invalid, gpu_oom, unfit, bad_config.
   virtual result<loaded_program> load(model_manifest&, const model_file&) = 0;

@@ -27,6 +27,7 @@ class torch_model final : public blocking_model {
                           run_events&) override;
 
   std::uint64_t memory_bytes() const override { return backend_->memory_bytes(); }
+  void use_threads(std::uint32_t count) override { backend_->use_threads(count); }
   std::uint32_t batch_max() const override { return batch_max_; }
   /// Members that fit together share a pass; the others have passes of their own. When a shared one
   /// fails for anything but memory, its members run alone, so that only who is at fault fails.

@@ -2,6 +2,9 @@
 #include "runtime/engine/torch/torchscript_call.hpp"
 #include "runtime/engine/torch/torchscript_state.hpp"
 
+#include <ATen/Parallel.h>
+#include <future>
+#include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/runtime/interpreter.h>
 #include <torch/csrc/jit/runtime/jit_exception.h>
 #include <torch/script.h>
@@ -62,6 +65,41 @@ torch::jit::Module frozen(const torch::jit::Module& module) {
   }
 }
 
+bool has_forks(const torch::jit::Block& block) {
+  for (const auto* const node : block.nodes()) {
+    if (node->kind() == c10::prim::fork) {
+      return true;
+    }
+    for (const auto* const inner : node->blocks()) {
+      if (has_forks(*inner)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/// Forks run on the one thread of libtorch's pool for them; operators on it would bring as many
+/// threads of their own as those of the compute thread have.
+void bound_forks_of(const torch::jit::Module& module) {
+  const auto graph = module.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+  if (!has_forks(*graph->block())) {
+    return;
+  }
+  static const bool done = [] {
+    at::get_num_threads(); // this thread's number stands from here on
+    std::promise<void> bounded;
+    at::launch([&bounded] {
+      at::set_num_threads(1);
+      bounded.set_value();
+    });
+    bounded.get_future().wait();
+    return true;
+  }();
+  (void)done;
+}
+
 } // namespace
 
 result<loaded_program> load_torchscript(model_manifest& manifest, const model_file& file) {
@@ -82,6 +120,7 @@ result<loaded_program> load_torchscript(model_manifest& manifest, const model_fi
     if (!call) {
       return fail(std::move(call.error()));
     }
+    bound_forks_of(module);
     auto ready = frozen(module);
     auto state = torchscript_state::of(ready);
     if (!state.empty()) {

@@ -1,12 +1,16 @@
 #include "runtime/engine/torch/unpack_folder.hpp"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
-#include <sys/file.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 namespace tayfa::engine {
 
@@ -14,75 +18,117 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view prefix = "tayfa-unpacked-";
+constexpr std::uint64_t mib = std::uint64_t{1} << 20;
+constexpr std::size_t probe_bytes = std::size_t{256} << 10;
+constexpr std::uint64_t files_wanted = 32; ///< a package has a handful
 
 fs::path temporary() {
   const char* const wanted = std::getenv("TMPDIR");
   return wanted != nullptr && *wanted != '\0' ? fs::path{wanted} : fs::path{"/tmp"};
 }
 
-/// A descriptor of the folder, locked; -1 when it is none of ours, somebody holds it, or it is
-/// gone.
-int locked(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor < 0) {
-    return -1;
-  }
-  struct stat opened {};
-  struct stat named {};
-  const bool ours = ::fstat(descriptor, &opened) == 0 && opened.st_uid == ::geteuid() &&
-                    ::flock(descriptor, LOCK_EX | LOCK_NB) == 0 &&
-                    ::lstat(path.c_str(), &named) == 0 && named.st_ino == opened.st_ino;
-  if (!ours) {
-    ::close(descriptor);
-    return -1;
-  }
-  return descriptor;
+tl::unexpected<error> place_failed(int number) {
+  const bool passing = number == ENOSPC || number == EDQUOT || number == EMFILE ||
+                       number == ENFILE || number == ENOMEM;
+  return fail(passing ? errc::unavailable : errc::unfit,
+              std::string{"the package cannot be unpacked into the engine's temporary folder "
+                          "(engine.temporary): "} +
+                  std::strerror(number));
 }
 
-void remove_left_over(const fs::path& parent) {
+/// At least 1 for what is not empty.
+std::string in_mib(std::uint64_t bytes) {
+  return std::to_string((bytes + mib - 1) / mib) + " MiB";
+}
+
+std::uint64_t bytes_in(const std::string& folder) {
+  std::uint64_t sum = 0;
   std::error_code ec;
-  for (fs::directory_iterator at{parent, ec}, end; !ec && at != end; at.increment(ec)) {
-    const auto path = at->path();
-    if (!path.filename().string().starts_with(prefix)) {
-      continue;
-    }
-    if (const int lock = locked(path.string()); lock >= 0) {
-      std::error_code ignored;
-      fs::remove_all(path, ignored);
-      ::close(lock);
-    }
+  for (fs::recursive_directory_iterator at{folder, ec}, end; !ec && at != end; at.increment(ec)) {
+    std::error_code ignored;
+    const auto size = at->is_regular_file(ignored) ? at->file_size(ignored) : 0;
+    sum += ignored ? 0 : size;
   }
+  return sum;
+}
+
+result<void> check_room(const std::string& folder, std::uint64_t bytes) {
+  struct statvfs about {};
+  if (::statvfs(folder.c_str(), &about) != 0) {
+    return place_failed(errno);
+  }
+  const auto unpacked = bytes_in(folder);
+  const auto wanted = bytes - std::min(bytes, unpacked);
+  const std::uint64_t free = std::uint64_t{about.f_bavail} * about.f_frsize;
+  if (about.f_blocks > 0 && free < wanted) {
+    return fail(errc::unavailable, "no room to unpack the package: " + in_mib(wanted) +
+                                       " are needed in the engine's temporary folder "
+                                       "(engine.temporary), " +
+                                       std::to_string(free / mib) + " MiB are free");
+  }
+  if (about.f_files > 0 && about.f_favail < files_wanted) {
+    return fail(errc::unavailable,
+                "no room to unpack the package: the file system of the engine's temporary folder "
+                "(engine.temporary) has no inodes left");
+  }
+  return {};
+}
+
+/// What the numbers do not tell: quotas, and whether a program in it may be mapped, which is what
+/// opening a library does.
+result<void> check_by_trying(const std::string& folder) {
+  const std::string path = folder + "/probe";
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  if (file < 0) {
+    return place_failed(errno);
+  }
+  ::unlink(path.c_str());
+  const std::vector<char> bytes(probe_bytes, 'x');
+  const auto wrote = ::write(file, bytes.data(), bytes.size());
+  const int why = wrote < 0 ? errno : ENOSPC;
+  void* const program = ::mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+  const bool runs = program != MAP_FAILED || errno != EPERM;
+  if (program != MAP_FAILED) {
+    ::munmap(program, 1);
+  }
+  ::close(file);
+  if (wrote != static_cast<ssize_t>(bytes.size())) {
+    return place_failed(why);
+  }
+  if (!runs) {
+    return fail(errc::unfit, "a package's code cannot run from the engine's temporary folder: its "
+                             "file system is mounted noexec; engine.temporary names another one");
+  }
+  return {};
 }
 
 } // namespace
 
-result<unpack_folder> unpack_folder::make() {
-  const auto parent = temporary();
-  remove_left_over(parent);
-  // Another engine may clear a folder in the moment before it is locked; then the next one is
-  // tried.
-  for (int tries = 0; tries < 10; ++tries) {
-    auto path = (parent / "tayfa-unpacked-XXXXXX").string();
-    if (::mkdtemp(path.data()) == nullptr) {
-      break;
-    }
-    if (const int lock = locked(path); lock >= 0) {
-      return unpack_folder{std::move(path), lock};
-    }
+result<unpack_folder> unpack_folder::make(std::uint64_t bytes) {
+  auto path = (temporary() / "unpacked-XXXXXX").string();
+  if (::mkdtemp(path.data()) == nullptr) {
+    return place_failed(errno);
   }
-  return fail(errc::unfit, "no folder for unpacking can be made in " + parent.string());
+  unpack_folder made{std::move(path), bytes};
+  if (auto fit = made.check(); !fit) {
+    return fail(std::move(fit.error()));
+  }
+  return made;
 }
 
 unpack_folder::unpack_folder(unpack_folder&& other) noexcept
-    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+    : path_(std::exchange(other.path_, {})), bytes_(other.bytes_) {}
 
 unpack_folder::~unpack_folder() {
-  if (lock_ >= 0) {
+  if (!path_.empty()) {
     std::error_code ignored;
     fs::remove_all(path_, ignored);
-    ::close(lock_);
   }
+}
+
+result<void> unpack_folder::check() const {
+  auto room = check_room(path_, bytes_);
+  return room ? check_by_trying(path_) : room;
 }
 
 void unpack_folder::lend(const std::function<void()>& body) const {

@@ -44,6 +44,71 @@ TEST(read_key_file, refuses_what_is_no_keys_file) {
   EXPECT_TRUE(read_key_file(here / "link"));
 }
 
+/// A volume of Kubernetes: what is there is swapped as a whole by one link.
+struct secret_volume {
+  const scratch_folder& here;
+  void put(const std::string& version, const std::string& text, unsigned mode) const {
+    std::filesystem::create_directories(here / version);
+    write_private(here / (version + "/keys"), text, mode);
+    std::filesystem::remove(here / "..fresh");
+    std::filesystem::create_symlink(version, here / "..fresh");
+    std::filesystem::rename(here / "..fresh", here / "..data");
+  }
+};
+
+TEST(read_key_file, a_mounted_secret_may_be_read_by_others_and_is_remarked_on) {
+  const scratch_folder here;
+  const secret_volume volume{here};
+  volume.put("..2026_1", "one", 0644); // defaultMode
+  std::filesystem::create_symlink("..data/keys", here / "keys");
+  const auto first = read_key_file(here / "keys");
+  ASSERT_TRUE(first) << first.error().str();
+  EXPECT_EQ(first->text, "one");
+  EXPECT_NE(first->remark.find("may be read by other users"), std::string::npos);
+  volume.put("..2026_2", "two", 0440); // with an fsGroup
+  EXPECT_NE(stamp_of(here / "keys"), first->stamp);
+  EXPECT_EQ(read_key_file(here / "keys")->text, "two");
+  volume.put("..2026_3", "three", 0400);
+  EXPECT_EQ(read_key_file(here / "keys")->remark, "");
+  for (const unsigned mode : {0664U, 0646U, 0666U, 0420U}) {
+    volume.put("..2026_4", "four", mode);
+    EXPECT_EQ(code_of(here / "keys"), errc::bad_config) << "others may write it: " << mode;
+  }
+}
+
+TEST(read_key_file, a_file_that_nobody_may_write_is_mounted_too) {
+  const scratch_folder here;
+  for (const unsigned mode : {0444U, 0440U}) { // a secret of Docker
+    write_private(here / "keys", "text", mode);
+    ASSERT_TRUE(read_key_file(here / "keys")) << mode;
+    EXPECT_NE(read_key_file(here / "keys")->remark, "") << mode;
+  }
+}
+
+TEST(read_key_file, of_another_user_only_root_takes_what_is_mounted) {
+  if (::geteuid() != 0) {
+    GTEST_SKIP() << "needs root, to give a file away";
+  }
+  const scratch_folder here;
+  write_private(here / "keys", "text", 0600);
+  ASSERT_EQ(::chown((here / "keys").c_str(), 23'460, 23'460), 0);
+  EXPECT_EQ(code_of(here / "keys"), errc::bad_config);
+  std::filesystem::create_symlink("keys", here / "mounted");
+  ASSERT_TRUE(read_key_file(here / "mounted"));
+  EXPECT_NE(read_key_file(here / "mounted")->remark, "");
+}
+
+TEST(read_key_file, a_byte_order_mark_is_no_part_of_it_and_utf16_is_named) {
+  const scratch_folder here;
+  write_private(here / "keys", "\xef\xbb\xbfname=a");
+  EXPECT_EQ(read_key_file(here / "keys")->text, "name=a");
+  write_private(here / "keys", std::string{"\xff\xfen\0a\0", 6});
+  const auto wide = read_key_file(here / "keys");
+  ASSERT_FALSE(wide);
+  EXPECT_EQ(wide.error().code, errc::bad_config);
+  EXPECT_NE(wide.error().text.find("it is UTF-16; save it as UTF-8"), std::string::npos);
+}
+
 TEST(change_key_file, makes_it_for_the_owner_alone) {
   const scratch_folder here;
   const auto path = here / "made/for/it/keys";

@@ -22,8 +22,9 @@ TEST(access, of_each_route) {
   // Written out: a route that becomes open by mistake shall be seen here.
   const std::map<scope, std::string> expected{
       {scope::open, "openapi.json ping ready"},
-      {scope::client, "cancel/{id} health requests retry/{id} run runsync status-sync/{id} "
-                      "status/{id} stream/{id}"},
+      {scope::client,
+       "cancel/{id} health openai/v1/{openai} requests retry/{id} run runsync status-sync/{id} "
+       "status/{id} stream/{id}"},
       {scope::worker, "job-done/{worker}/{job} job-stop/{worker} job-stream/{worker}/{job} "
                       "job-take-batch/{worker} job-take/{worker} ping/{worker}"},
       {scope::operator_, "dead drop/{id} events jobs jobs/{id} metrics purge-queue slots "
@@ -102,6 +103,9 @@ std::vector<std::pair<std::string, std::string>> routes_of_jobs() {
     if (const auto at = path.find("{id}"); at != std::string::npos) {
       path.replace(at, 4, "a-1");
     }
+    if (const auto at = path.find("{openai}"); at != std::string::npos) {
+      path.replace(at, 8, "models");
+    }
     all.emplace_back(row.methods.find("GET") == std::string::npos ? "POST" : "GET", path);
   }
   EXPECT_GE(all.size(), 14U);
@@ -123,7 +127,8 @@ TEST(access, every_route_under_a_prefix_is_about_that_endpoint) {
 
 TEST(access, without_a_prefix_a_job_may_be_of_any_endpoint_that_the_key_reaches) {
   for (const auto& [method, path] : routes_of_jobs()) {
-    const bool whole = path.starts_with("run") || path == "requests" || path == "purge-queue";
+    const bool whole = path.starts_with("run") || path == "requests" || path == "purge-queue" ||
+                       path.starts_with("openai");
     const std::vector<std::string> first =
         whole ? std::vector<std::string>{"tayfa"} : std::vector<std::string>{};
     EXPECT_EQ(seen_by(alice, method, "/" + path), (job_access{first, "alice"})) << path;

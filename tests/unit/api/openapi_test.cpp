@@ -2,6 +2,7 @@
 // constants and the list of errors.
 #include "runtime/api/openapi.hpp"
 
+#include "runtime/api/openai.hpp"
 #include "runtime/api/policy.hpp"
 #include "runtime/api/route.hpp"
 #include "runtime/api/worker_query.hpp"
@@ -172,7 +173,7 @@ TEST(openapi, bodies_are_as_large_as_they_may_be) {
       return;
     }
     std::string target = "/" + std::string{row.path};
-    for (const std::string part : {"{id}", "{worker}", "{job}", "{slot}", "{count}"}) {
+    for (const std::string part : {"{id}", "{worker}", "{job}", "{slot}", "{count}", "{openai}"}) {
       if (const auto at = target.find(part); at != std::string::npos) {
         target.replace(at, part.size(), "1");
       }
@@ -280,6 +281,17 @@ TEST(openapi, texts_have_the_forms_that_they_have) {
             json::value(job_policy::name_max));
   EXPECT_EQ(schema("Policy").at("properties").at("idempotencyKey").at("maxLength"),
             json::value(job_policy::idempotency_max));
+}
+
+TEST(openapi, the_rest_of_openais_paths_has_its_form) {
+  const auto& rest = document().at("components").at("parameters").at("openai").at("schema");
+  EXPECT_EQ(rest.at("maxLength").to_number<std::size_t>(), openai_path_bytes);
+  const std::regex form{text_of(rest.at("pattern"))};
+  for (const std::string path :
+       {"models", "chat/completions", "models/ft:gpt-4@x+y~z_1.0", "a/b/c/d/e/f/g/h", "", "/", "a/",
+        "a/b/c/d/e/f/g/h/i", "a//b", ".", "..", "a/..", "a/.b", "a b", "a*b", "a?b", "\xC3\xA9"}) {
+    EXPECT_EQ(std::regex_match(path, form), openai_route_of(path).has_value()) << path;
+  }
 }
 
 TEST(openapi, idempotency_keys_have_their_form) {

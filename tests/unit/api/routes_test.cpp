@@ -265,7 +265,8 @@ std::string target_of(const route_shape& shape) {
                                                         {"{slot}", "3"},
                                                         {"{count}", "4"},
                                                         {"{worker}", "w-1"},
-                                                        {"{job}", "a-1"}}) {
+                                                        {"{job}", "a-1"},
+                                                        {"{openai}", "chat/completions"}}) {
     if (const auto at = path.find(part); at != std::string::npos) {
       path.replace(at, part.size(), value);
     }

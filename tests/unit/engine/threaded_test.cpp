@@ -38,6 +38,8 @@ using batch_function = std::function<std::vector<result<std::string>>(std::span<
 
 class small_model final : public blocking_model {
  public:
+  std::uint32_t threads = 0; ///< of the compute thread only
+
   small_model(run_function run, batch_function batch)
       : run_(std::move(run)), batch_(std::move(batch)) {}
   std::string kind() const override { return "small"; }
@@ -53,6 +55,7 @@ class small_model final : public blocking_model {
                           run_events& events) override {
     return run_(input, token, events);
   }
+  void use_threads(std::uint32_t count) override { threads = count; }
   std::uint32_t batch_max() const override { return loaded_ ? 4 : batch_ ? 16 : 1; }
   std::vector<result<std::string>> run_batch(std::string_view model,
                                              std::span<const run_member> members) override {
@@ -98,6 +101,33 @@ struct threaded_test : testing::Test {
     return all<Body>(out.said).back();
   }
 };
+
+TEST_F(threaded_test, threads_are_set_between_two_runs_and_never_during_one) {
+  gate begun;
+  gate go_on;
+  small_model* model = nullptr;
+  const auto run = [&](std::string_view input, const cancel_token&, run_events&) {
+    if (input == "1") {
+      begun.open();
+      EXPECT_TRUE(go_on.pass());
+    }
+    return result<std::string>{std::to_string(model->threads)};
+  };
+  auto made = std::make_unique<small_model>(run, batch_function{});
+  model = made.get();
+  it = std::make_unique<threaded_engine>(out, time, std::move(made));
+  it->use_threads(4);
+  it->start({{job_id{"a"}, 1}, "m", shared_text{"1"}});
+  ASSERT_TRUE(begun.pass());
+  it->use_threads(2);
+  it->start({{job_id{"b"}, 1}, "m", shared_text{"2"}});
+  go_on.open();
+  while (all<protocol::finished>(out.said).size() < 2) {
+    wait_more();
+  }
+  EXPECT_EQ(all<protocol::finished>(out.said)[0].output.view(), "4");
+  EXPECT_EQ(all<protocol::finished>(out.said)[1].output.view(), "2");
+}
 
 TEST_F(threaded_test, loads_and_tells_how_long_it_took) {
   make(echo);

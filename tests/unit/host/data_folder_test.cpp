@@ -137,7 +137,7 @@ TEST_F(data_folder_test, the_list_of_engines_is_for_its_owner_alone) {
   make(0700);
   const auto before = ::umask(0);
   remembering_log log;
-  write_pid_file(data + "/engines-1.pids", {}, log);
+  write_pid_file(data + "/engines-1.pids", {}, {}, log);
   ::umask(before);
   EXPECT_EQ(mode_of(data + "/engines-1.pids"), 0600U);
 }

@@ -21,7 +21,7 @@ TEST(child_environment, secrets_stay_and_what_an_engine_needs_goes) {
        {"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD",
         "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
         "TORCH_HOME", "HF_HOME", "MALLOC_ARENA_MAX", "ASAN_OPTIONS", "TAYFA_SCRIPTED",
-        "TAYFA_TORCH_THREADS", "TOKENIZERS_PARALLELISM"}) {
+        "TOKENIZERS_PARALLELISM"}) {
     EXPECT_TRUE(is_passed_on(needed)) << needed;
   }
   for (const char* secret :

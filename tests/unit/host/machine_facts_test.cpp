@@ -1,8 +1,8 @@
 // Real facts: invented /proc and control groups, real sockets.
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/host/container.hpp"
 #include "runtime/host/engine_host.hpp"
-#include "runtime/host/memory_groups.hpp"
 #include "runtime/host/spawn.hpp"
 
 #include <arpa/inet.h>
@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 struct machine_facts_test : testing::Test {
   fs::path root = fs::temp_directory_path() / ("tayfa-facts-" + std::to_string(::getpid()));
-  machine_facts facts{root / "proc", root / "cgroup"};
+  machine_facts facts{container_paths{root / "proc", root / "cgroup"}};
 
   machine_facts_test() {
     write("proc/meminfo",
@@ -52,7 +52,7 @@ TEST_F(machine_facts_test, what_a_container_leaves) {
   write("cgroup/pod/memory.max", "1000000\n");
   write("cgroup/pod/memory.current", "900000\n");
   write("cgroup/pod/memory.stat", "anon 5\ninactive_file 300000\nactive_file 7\n");
-  EXPECT_EQ(facts.memory()->container, 400'000U); // pages of idle files are free
+  EXPECT_EQ(facts.memory()->container, 400'007U); // pages of files are free
   write("cgroup/pod/job/memory.max", "500000\n");
   write("cgroup/pod/job/memory.current", "200000\n");
   EXPECT_EQ(facts.memory()->container, 300'000U); // the tighter group counts
@@ -79,7 +79,7 @@ TEST_F(machine_facts_test, control_groups_of_version_1) {
 }
 
 TEST_F(machine_facts_test, how_often_the_kernel_has_killed_for_want_of_memory) {
-  const auto kills = [this] { return oom_kills(root / "proc", root / "cgroup"); };
+  const auto kills = [this] { return oom_kills({root / "proc", root / "cgroup"}); };
   EXPECT_FALSE(kills().has_value());
   write("proc/vmstat", "nr_free_pages 7\noom_kill 41\n");
   EXPECT_EQ(kills(), 41U) << "of the whole machine";

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
+#include <utility>
 
 namespace tayfa::test {
 
@@ -15,12 +16,14 @@ class manual_time final : public time_source {
   moment now() const override {
     const std::lock_guard lock{mutex_};
     ++asked_;
+    judged_ += std::exchange(came_due_, false) ? 1 : 0;
     changed_.notify_all();
     return now_;
   }
   std::chrono::system_clock::time_point wall() const override { return {}; }
   std::chrono::nanoseconds until(moment due) const override {
     const std::lock_guard lock{mutex_};
+    came_due_ = came_due_ || due <= now_;
     return std::clamp<std::chrono::nanoseconds>(due - now_, std::chrono::nanoseconds{0},
                                                 std::chrono::milliseconds{2});
   }
@@ -34,15 +37,27 @@ class manual_time final : public time_source {
     return asked_;
   }
   /// The server has asked for the time since then: it has noted something.
-  bool was_asked_since(std::uint64_t before) const {
+  bool was_asked_since(std::uint64_t before,
+                       std::chrono::milliseconds wait = std::chrono::seconds{20}) const {
     std::unique_lock lock{mutex_};
-    return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return asked_ > before; });
+    return changed_.wait_for(lock, wait, [&] { return asked_ > before; });
+  }
+  std::uint64_t judged() const {
+    const std::lock_guard lock{mutex_};
+    return judged_;
+  }
+  /// Something that was due has been judged since then: by the time that it is now.
+  bool was_judged_since(std::uint64_t before, std::chrono::milliseconds wait) const {
+    std::unique_lock lock{mutex_};
+    return changed_.wait_for(lock, wait, [&] { return judged_ > before; });
   }
 
  private:
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   mutable std::uint64_t asked_ = 0;
+  mutable std::uint64_t judged_ = 0;
+  mutable bool came_due_ = false;
   moment now_{std::chrono::hours{1}};
 };
 

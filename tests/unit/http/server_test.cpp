@@ -27,7 +27,7 @@ TEST(http_server, errors_of_a_call_keep_the_connection) {
   EXPECT_EQ(client.ask(get("/nothing"))->status, 404U);
   const auto wrong = client.ask(get("/run"));
   EXPECT_EQ(wrong->status, 405U);
-  EXPECT_TRUE(wrong->has("Allow: POST\r\n"));
+  EXPECT_TRUE(wrong->has("Allow: POST, OPTIONS\r\n"));
   EXPECT_EQ(client.ask(post("/cancel/a", ""))->status, 200U);
   EXPECT_EQ(client.ask(post("/cancel/a", "{}"))->status, 200U);
   EXPECT_EQ(client.ask(get("/health"))->status, 200U);

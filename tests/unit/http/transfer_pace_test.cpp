@@ -32,7 +32,7 @@ std::optional<std::chrono::nanoseconds> cut_at(std::chrono::nanoseconds pause, s
 }
 
 TEST(transfer_pace, steady_ones_last_as_long_as_they_need) {
-  EXPECT_EQ(cut_at(100ms, 10, 1h), std::nullopt);
+  EXPECT_EQ(cut_at(100ms, 11, 1h), std::nullopt);
   EXPECT_EQ(cut_at(9s, 1'100, 1h), std::nullopt);
   EXPECT_EQ(cut_at(100ms, 1'000'000, 24h), std::nullopt);
 }

@@ -54,9 +54,13 @@ std::vector<std::string> one_of_each() {
                           log{a, 1, "text"},
                           drained{},
                           stepped{a, 3}};
-  const downstream downs[] = {
-      welcome{1000}, load_model{"m", "p", "{}"}, assign{a, "m", payload, 1, 2}, cancel{a}, drain{},
-      shutdown{}};
+  const downstream downs[] = {welcome{1000},
+                              load_model{"m", "p", "{}"},
+                              assign{a, "m", payload, 1, 2},
+                              cancel{a},
+                              drain{},
+                              shutdown{},
+                              use_threads{3}};
   for (const auto& m : ups) {
     out.push_back(encode({slot_id{1}, 2}, m));
   }
@@ -119,7 +123,7 @@ TEST(hostile_frames, the_wrong_direction) {
 }
 
 TEST(hostile_frames, kinds_that_do_not_exist) {
-  for (const int k : {0, 11, 31, 38, 127, 128, 255}) {
+  for (const int k : {0, 11, 31, 39, 127, 128, 255}) {
     EXPECT_EQ(refusal(framed(0, static_cast<std::uint8_t>(k), nothing)),
               "no such message in this direction");
   }

@@ -62,6 +62,8 @@ TEST(TensorInputs, AMissingUnknownOrDoubledOneIsNamed) {
   };
   EXPECT_THAT(text("{}"), HasSubstr("\"a\" is missing"));
   EXPECT_THAT(text(R"({"a":1,"b":2})"), HasSubstr("no input \"b\""));
+  EXPECT_THAT(text(R"({"openai_route":"/v1/models","openai_input":{}})"),
+              HasSubstr("does not answer OpenAI's API"));
   EXPECT_THAT(text(R"({"a":1,"a":2})"), HasSubstr("twice"));
   EXPECT_THAT(text("[1]"), HasSubstr("object"));
   EXPECT_THAT(text("1"), HasSubstr("object"));

@@ -195,18 +195,6 @@ TEST(Plugin, AnArchiveThatOnlyLooksLikeAModelIsAnErrorAndNoCrash) {
   EXPECT_EQ(report.error().code, errc::model_invalid) << report.error().str();
 }
 
-TEST(Plugin, ThreadsMustBeANumberInRange) {
-  for (const char* wrong : {"0", "-1", "1025", "two", "2x"}) {
-    ::setenv("TAYFA_TORCH_THREADS", wrong, 1);
-    const auto report = make_model()->load(model_in_build("moody.pt"));
-    ASSERT_FALSE(report) << wrong;
-    EXPECT_EQ(report.error().code, errc::bad_config);
-  }
-  ::setenv("TAYFA_TORCH_THREADS", "1", 1);
-  EXPECT_TRUE(make_model()->load(model_in_build("moody.pt")));
-  ::unsetenv("TAYFA_TORCH_THREADS");
-}
-
 TEST(Plugin, TheCheckOfThisMachineIsWholeAndSaysWhatItComputed) {
   auto* const check =
       reinterpret_cast<check_machine_fn>(::dlsym(plugin_library(), check_machine_symbol));
