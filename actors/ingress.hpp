@@ -98,7 +98,7 @@ class runpod_ingress : public ingress_actor::base {
   void look(held_calls::number, bool over);
   void look_at_state(held_calls::number, bool over);
   void look_at_chunks(held_calls::number, bool over);
-  bool pauses(held_calls::number, const job_view&);
+  bool pauses(held_calls::number, job_state);
   void ended(const job_ended&);
   void streamed(const job_streamed&);
   void left(const client_left&);

@@ -68,7 +68,10 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over) {
             }
             if (!a.value) {
               refuse(call, a.value.error());
-            } else if (over || (is_final(a.value->state) && !pauses(call, *a.value))) {
+              return;
+            }
+            const bool paused = pauses(call, a.value->state);
+            if (over || (is_final(a.value->state) && !paused)) {
               send_made(take(call), [&a] { return api::job(*a.value); });
             }
           },
@@ -90,14 +93,14 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
             }
             const bool ended = is_final(a.value->view.state);
             const bool some = !a.value->chunks.empty();
+            const bool paused = pauses(call, a.value->view.state);
             const auto now = ctx_.outside.time.now();
             if (over) {
               send_chunks(take(call), *a.value);
             } else if (!some && !ended) {
               held_.wait_on(call);
             } else if (!(some && held_.waits_for_receipt(now, call)) &&
-                       (ended ? some || !pauses(call, a.value->view)
-                              : held_.may_answer(now, call))) {
+                       (ended ? some || !paused : held_.may_answer(now, call))) {
               send_chunks(take(call), *a.value);
             }
             arm();
@@ -107,10 +110,11 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
           });
 }
 
-/// The first look at a job that has ended in a way that not every client knows to be an end.
-bool runpod_ingress::pauses(held_calls::number call, const job_view& view) {
+/// At the first look: has the job ended before it was asked about, and in a way that not every
+/// client knows to be an end?
+bool runpod_ingress::pauses(held_calls::number call, job_state state) {
   const bool first = std::exchange(calls_.at(call).asks_again, false);
-  if (!first || is_known_to_all(view.state)) {
+  if (!first || !is_final(state) || is_known_to_all(state)) {
     return false;
   }
   held_.shorten(ctx_.outside.time.now(), call, unknown_end_pause);

@@ -50,23 +50,23 @@ held_question held_question::draw(const std::string& id, bool chunks, random_sou
 }
 
 std::string held_question::fault(std::chrono::nanoseconds took, unsigned status,
-                                 const std::string& body, bool may_be_early) const {
+                                 const std::string& body, const surroundings& where) const {
   const auto text = [&](const char* how) {
     return target + " " + how + " after " +
            std::to_string(std::chrono::duration_cast<milliseconds>(took).count()) + " ms: " + body;
   };
   const auto longest = std::min(wait, leaves.value_or(wait));
-  if (took > longest + (may_be_early ? long_patience : patience)) {
+  if (took > longest + (where.actors_die ? long_patience : patience)) {
     return text("was answered late");
   }
-  if (const auto lifetime = lifetime_of(body); lifetime && !may_be_early) {
+  if (const auto lifetime = lifetime_of(body); lifetime && !where.runs_again) {
     const auto since_end = age + took - *lifetime;
     if (std::min(took, since_end) > pause_after_the_end + patience) {
       return text("was answered long after the job's end,");
     }
   }
   const bool early = took < longest && status == 200 && !says_something(body);
-  return early && !may_be_early ? text("was answered with nothing") : std::string{};
+  return early && !where.actors_die ? text("was answered with nothing") : std::string{};
 }
 
 } // namespace tayfa::sim

@@ -20,10 +20,13 @@ struct held_question {
 
   /// About a job's end or, with `chunks`, about its stream.
   static held_question draw(const std::string& id, bool chunks, random_source&);
-  /// The fault of an answer that came after `took`; empty = nothing. `may_be_early`: parts of
-  /// the pod die, and then calls are answered with what there is, and jobs have more than one run.
+  struct surroundings {
+    bool actors_die = false; ///< then calls are answered early, with what there is
+    bool runs_again = false; ///< jobs do, so their times tell only of their last run
+  };
+  /// The fault of an answer that came after `took`; empty = none.
   std::string fault(std::chrono::nanoseconds took, unsigned status, const std::string& body,
-                    bool may_be_early) const;
+                    const surroundings&) const;
 };
 
 } // namespace tayfa::sim

@@ -31,6 +31,7 @@ void add_held(std::vector<scenario>& list) {
 
   auto crashing = held("while_engines_die", "clients wait for jobs whose engines are killed");
   crashing.work->mix.crash = 2;
+  crashing.work->held_where.runs_again = true;
   crashing.random_faults = true;
   crashing.faulty = true;
   list.push_back(crashing);
@@ -38,7 +39,7 @@ void add_held(std::vector<scenario>& list) {
   for (const auto& [name, act] : {std::pair{"while_the_queue_dies", what::kill_queue},
                                   std::pair{"while_the_ingress_dies", what::kill_ingress}}) {
     auto dying = held(name, "clients wait while an actor that holds or answers their calls dies");
-    dying.work->held_may_be_early = true;
+    dying.work->held_where = {.actors_die = true, .runs_again = true};
     dying.incidents = {incident{"pod", "RUNNING", 700ms, act, 0},
                        incident{"pod", "RUNNING", 3'500ms, act, 0}};
     dying.faulty = true;
@@ -47,7 +48,7 @@ void add_held(std::vector<scenario>& list) {
 
   auto killed = held("while_the_runtime_dies", "the process is killed while clients wait");
   killed.work->persistent = true;
-  killed.work->held_may_be_early = true;
+  killed.work->held_where = {.actors_die = true, .runs_again = true};
   killed.random_crashes = true;
   killed.restarts = 50;
   killed.faulty = true;
@@ -55,7 +56,7 @@ void add_held(std::vector<scenario>& list) {
 
   auto stopped =
       held("while_it_stops", "SIGTERM while clients wait: what ends is told, the rest 503");
-  stopped.work->held_may_be_early = true;
+  stopped.work->held_where = {.actors_die = true, .runs_again = true};
   stopped.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
   stopped.faulty = true;
   list.push_back(stopped);

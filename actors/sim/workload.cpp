@@ -1,7 +1,5 @@
 #include "actors/sim/workload.hpp"
 
-#include "actors/sim/held_question.hpp"
-
 #include <boost/json.hpp>
 
 namespace tayfa::sim {
@@ -241,7 +239,7 @@ class workload : public caf::event_based_actor {
     const auto& [question, asked] = node.mapped();
     ++job.held_answers;
     auto fault = question.fault(clock().now() - asked, m.response.status, m.response.body,
-                                options_.held_may_be_early);
+                                options_.held_where);
     if (!fault.empty()) {
       job.badly_held.push_back(std::move(fault));
     }

@@ -3,6 +3,7 @@
 // (simulation.cpp).
 #pragma once
 
+#include "actors/sim/held_question.hpp"
 #include "actors/sim/sim_world.hpp"
 
 #include <map>
@@ -34,7 +35,7 @@ struct workload_options {
   /// Clients ask as RunPod's JavaScript and Go clients do: they have the pod hold its answers, and
   /// ask again without a pause. Some leave while they wait.
   bool held = false;
-  bool held_may_be_early = false; ///< parts of the pod die meanwhile
+  held_question::surroundings held_where{};
 };
 
 /// What one job's client saw.
