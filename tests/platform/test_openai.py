@@ -313,7 +313,7 @@ class openai_trouble(OpenaiCase):
         self.eventually(lambda: "Job stopped." in worker.log, "the worker's stop")
 
     def test_no_worker(self):
-        pod = self.queue("--http.openai_wait", "10s")
+        pod = self.queue("--http.openai_wait", "14s")
         error = self.assert_raised(
             "InternalServerError", lambda: self.chat(self.client(pod)), 504, code="ttl_expired"
         )
