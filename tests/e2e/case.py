@@ -22,6 +22,11 @@ BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))
 SKIPPED = 77
 FINAL = ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 
+# For tests that measure or bound the pod's memory or threads: a sanitizer has its own beside.
+own_memory = unittest.skipIf(
+    os.environ.get("TAYFA_SANITIZE"), "a sanitizer's own memory and threads would be measured too"
+)
+
 # Exit codes of `tayfa serve` (sysexits.h).
 OK, BAD_USAGE, BAD_CONFIG, UNFIT, INTERNAL, BUSY = 0, 64, 65, 69, 70, 75
 

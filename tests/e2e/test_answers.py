@@ -44,6 +44,7 @@ class deaf(Case):
     def answered(self, reader):
         return bool(reader.recv(1, socket.MSG_PEEK))
 
+    @case.own_memory
     def test_readers_of_one_large_result_share_it(self):
         pod = self.ready()
         job = pod.run({"big": "x" * (9 * MIB)})
@@ -60,6 +61,7 @@ class deaf(Case):
             lambda: resident(pod) - before < 40 * MIB, "the memory of readers that left comes back"
         )
 
+    @case.own_memory
     def test_readers_of_many_large_results_are_bounded_together(self):
         pod = self.ready("--http.answer_bytes", str(64 * MIB), "--slots", "2")
         jobs = [pod.run({"big": str(i) + "x" * (9 * MIB)}) for i in range(12)]
@@ -78,6 +80,7 @@ class deaf(Case):
             lambda: pod.get(f"/status/{jobs[-1]}").status == 200, "a reader finds room"
         )
 
+    @case.own_memory
     def test_waits_of_runsync_are_bounded_as_well(self):
         """Their results never left memory: each waiting client has one of its own."""
         pod = self.ready("--http.answer_bytes", str(64 * MIB), "--slots", "2")
@@ -111,6 +114,7 @@ class deaf(Case):
             lambda: resident(pod) - before < 144 * MIB, "the memory of cut off readers comes back"
         )
 
+    @case.own_memory
     def test_a_small_address_space_is_enough(self):
         limit = 2048 * MIB
         pod = self.ready(wrapper=within(limit))
@@ -123,6 +127,7 @@ class deaf(Case):
 
 
 class crowded(Case):
+    @case.own_memory
     def test_without_memory_each_request_is_answered(self):
         """More arrives than the address space has room for: 200 or 503, and none waits."""
         limit = 1000 * MIB
@@ -209,6 +214,7 @@ class chunks(Case):
         pod.wait_ready()
         self.assertEqual(self.outputs(pod, job), ["a", "b"])
 
+    @case.own_memory
     def test_those_of_running_jobs_are_bounded_together_and_the_loss_is_told(self):
         bound = 8 * MIB
         pod = self.start("--queue.chunk_bytes", str(bound), "--slots", "0")

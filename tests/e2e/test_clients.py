@@ -209,6 +209,7 @@ class rude(Case):
         self.assertEqual(pod.get("/ping").status, 200)
         self.assert_stops(pod)
 
+    @case.own_memory
     def test_memory_stays_bounded_under_large_bodies(self):
         pod = self.ready()
 

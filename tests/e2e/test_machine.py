@@ -239,6 +239,7 @@ class threads_and_memory(MachineCase):
 
     @needs_root
     @unittest.skipIf(shutil.which("setpriv") is None, "setpriv is not here")
+    @case.own_memory
     def test_too_few_threads_are_an_exit_code_and_a_sentence(self):
         data = self.folder()
         os.chown(data, STRANGER, STRANGER)
@@ -264,6 +265,7 @@ class threads_and_memory(MachineCase):
             return pod.stop()
         return pod.wait_exit()
 
+    @case.own_memory
     def test_too_little_memory_is_an_exit_code_and_a_sentence(self):
         for mib in (60, 100, 150, 200, 300, 350, 400, 450, 500, 600, 1_000):
             with self.subTest(mib=mib):
