@@ -1,5 +1,6 @@
 // What a program puts in order first, and what it finds out before it is too late.
 #include "runtime/host/process_start.hpp"
+#include "tests/support/sanitizer.hpp"
 #include "tests/unit/host/fixture.hpp"
 
 #include <fstream>
@@ -59,6 +60,9 @@ TEST(try_threads, a_few_are_to_be_had) {
 }
 
 TEST(try_threads, too_few_are_an_error_that_names_the_limits) {
+  if (tayfa::test::with_sanitizer) {
+    GTEST_SKIP() << tayfa::test::sanitizer_needs_it;
+  }
   EXPECT_EQ(in_a_fork([] {
               // Each thread's stack takes address space: a few fit, a thousand do not.
               const rlimit space{std::uint64_t{600} << 20, std::uint64_t{600} << 20};
@@ -97,6 +101,9 @@ rlim_t address_space() {
 }
 
 TEST(try_threads, memory_that_is_not_there_beside_them_is_an_error) {
+  if (tayfa::test::with_sanitizer) {
+    GTEST_SKIP() << tayfa::test::sanitizer_needs_it;
+  }
   EXPECT_TRUE(try_threads(1, std::size_t{1} << 20).has_value());
   EXPECT_EQ(in_a_fork([] {
               const rlim_t all = address_space() + (rlim_t{300} << 20);

@@ -1,4 +1,5 @@
 // The system is short of descriptors while an engine is to be started: that passes.
+#include "tests/support/sanitizer.hpp"
 #include "tests/unit/host/fixture.hpp"
 
 #include <csignal>
@@ -34,6 +35,9 @@ struct shortage_test : testing::Test {
   const worker_ref worker{slot_id{0}, 1};
 
   void SetUp() override {
+    if (tayfa::test::with_sanitizer) {
+      GTEST_SKIP() << tayfa::test::sanitizer_needs_it;
+    }
     auto made = process_engine_host::make(
         {.program = engine_program, .run_folder = home.path() + "/run"}, log);
     ASSERT_TRUE(made.has_value()) << made.error().str();

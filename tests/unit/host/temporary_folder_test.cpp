@@ -94,8 +94,8 @@ TEST_F(temporary_folder_test, depth_and_closed_folders_are_no_hindrance) {
       ::_exit(2);
     }
     const std::string other = (root / "base" / "0.2").string();
-    const bool made = ::mkdir(other.c_str(), 0700) == 0 &&
-                      ::mkdir((other + "/closed").c_str(), 0700) == 0;
+    const bool made =
+        ::mkdir(other.c_str(), 0700) == 0 && ::mkdir((other + "/closed").c_str(), 0700) == 0;
     write(other + "/closed/file");
     ::chmod((other + "/closed").c_str(), 0);
     ::chmod(other.c_str(), 0500);

@@ -308,10 +308,10 @@ TEST(Picture, WhatCamerasWriteBesideTheRulesIsNoDamage) {
       << "bytes between segments";
 }
 
-std::string little(std::uint32_t value, int bytes) {
+std::string little(std::uint64_t value, int bytes) {
   std::string out;
   for (int i = 0; i < bytes; ++i) {
-    out += static_cast<char>(value >> (8 * i) & 255);
+    out += i < 8 ? static_cast<char>(value >> (8 * i) & 255) : '\0';
   }
   return out;
 }

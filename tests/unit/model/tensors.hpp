@@ -30,7 +30,9 @@ inline tensor_spec image(dtype type, std::int64_t channels, double scale = 1.0) 
 template <class T>
 host_tensor tensor(dtype type, std::vector<std::int64_t> shape, const std::vector<T>& values) {
   host_tensor out{type, std::move(shape), std::vector<std::byte>(values.size() * sizeof(T))};
-  std::memcpy(out.bytes.data(), values.data(), out.bytes.size());
+  if (!values.empty()) {
+    std::memcpy(out.bytes.data(), values.data(), out.bytes.size());
+  }
   return out;
 }
 
