@@ -9,7 +9,7 @@ namespace tayfa {
 
 namespace {
 
-/// Of a stream, taken from the queue at a time.
+/// Chunks of a stream that one request takes from the queue.
 constexpr std::size_t page_bytes = std::size_t{32} << 10;
 /// Larger pages have a place in the budget for answers.
 constexpr std::size_t counted_least = std::size_t{16} << 10;

@@ -141,7 +141,7 @@ void supervisor::slot_quarantined(std::size_t i, const error& why, std::chrono::
   }
 }
 
-/// What passes by itself (no room, no descriptors) is worth another start; all else is not.
+/// A want that passes by itself (room, descriptors) is worth another start; all else is not.
 error supervisor::why_all_are_lost(const error& last) const {
   const auto passes = [](const slot& s) {
     return s.removed || s.last_end.code == errc::unavailable;

@@ -1,4 +1,4 @@
-// What a model may be called, in a manifest and in a job.
+// Names that a model may have, in a manifest and in a job.
 #pragma once
 
 #include <algorithm>

@@ -161,7 +161,7 @@ class openai_reader : public caf::event_based_actor {
     }
   }
 
-  /// What came is all of it, or says that it is not.
+  /// The answer is complete, or says that it is not.
   void judge(unsigned status) {
     end_call();
     if (status == 200 && text_ != expected_) {

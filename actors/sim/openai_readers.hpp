@@ -21,7 +21,7 @@ struct reader_options {
   bool quiet = false; ///< nothing goes wrong: no error is expected while the pod serves
 };
 
-/// What the readers saw that must never be, in words.
+/// Findings of the readers that must never be, in words.
 using reader_faults = std::vector<std::string>;
 
 /// Spawns them; they go on until they are killed.

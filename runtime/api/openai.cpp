@@ -48,7 +48,7 @@ std::string input_of(std::string_view target, std::string body) {
   return body += '}';
 }
 
-/// Whether the answer is to be streamed. A value that is neither true nor false would be one thing
+/// True for a streamed answer. A value that is neither true nor false would be one thing
 /// here and another for the worker.
 result<bool> stream_of(std::string_view body) {
   const auto members = json_members(body);

@@ -25,7 +25,7 @@ result<std::string> openai_route_of(std::string_view rest);
 
 tl::expected<call, response> parse_openai(request&&, route&&, job_access, const limits&);
 
-/// Whether the target of a request, well formed or not, is one of OpenAI's.
+/// True when the target of a request, well formed or not, is one of OpenAI's.
 bool is_openai(std::string_view target);
 /// A refusal in Tayfa's form, in OpenAI's; any other answer as it is.
 response openai_refusal(response);
@@ -55,7 +55,7 @@ std::optional<openai_fault> openai_fault_in(std::string_view output);
 /// The answer to a call that is not streamed, when its job COMPLETED with this output: the value
 /// itself. RunPod's SDK makes a list of what a generator yields; a list of one is that one.
 response openai_output(const shared_text& output);
-/// What a list of one has; any other value as it is.
+/// The only member of a list of one; any other value as it is.
 std::string_view the_only_one(std::string_view json);
 
 } // namespace tayfa::api

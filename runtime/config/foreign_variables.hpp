@@ -8,7 +8,7 @@
 //   Docker's links (--link, links: in a compose file):
 //     ALIAS_NAME=/web/alias   ALIAS_ENV_WHATEVER=…, beside an ALIAS_PORT…
 //
-// They are told by the form of name and value together, so that a slip of an owner is still found.
+// The form of name and value together shows them, so that a slip of an owner is still found.
 #pragma once
 
 #include <span>

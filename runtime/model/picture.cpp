@@ -146,7 +146,7 @@ struct format {
   std::string_view name;
 };
 
-/// Formats that are told apart only to say that they are not read.
+/// Formats that are recognised only to say that they are not read.
 constexpr std::array<format, 16> others{{
     {4, "ftypheic", "a HEIC picture (a phone's)"},
     {4, "ftypheix", "a HEIC picture (a phone's)"},

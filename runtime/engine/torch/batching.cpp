@@ -38,7 +38,7 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t count) {
 }
 
 /// The batch's size is also that of an axis that does not count members (a matrix of all with all):
-/// then members cannot be told apart along it.
+/// then nothing tells members apart along it.
 bool counted_elsewhere(const model_manifest& manifest) {
   std::set<std::string> names;
   for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {

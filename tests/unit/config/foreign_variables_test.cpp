@@ -1,4 +1,4 @@
-// Variables that container platforms write for services, told from slips of an owner.
+// Variables that container platforms write for services, as opposed to slips of an owner.
 #include "runtime/config/config.hpp"
 #include "runtime/config/foreign_variables.hpp"
 
