@@ -144,13 +144,15 @@ void fair_lines::started(const std::string& name, milliseconds expected) {
   const bool is_new = !tenants_.contains(name);
   tenant& t = known_tenant(name);
   if (is_new) {
-    t.virtual_ms = least().value_or(highest_);
+    t.virtual_ms = std::min(least().value_or(highest_), highest_);
   }
   const bool was_active = t.active();
   unlist(t);
   ++t.running;
   set_active(t, was_active);
-  highest_ = std::max(highest_, t.virtual_ms);
+  // Only what is settled: whoever joins now would otherwise stay behind a charge that is taken back
+  // (a first run's guess, an engine start that was quicker than the last ones).
+  highest_ = std::max(highest_, t.virtual_ms - t.unsettled_ms);
   charge(t, charged(expected));
   list(t);
   forget_idle();
@@ -166,21 +168,34 @@ void fair_lines::ended(const std::string& name, milliseconds expected, milliseco
   unlist(t);
   --t.running;
   set_active(t, was_active);
-  const double correction = (charged(took) - charged(expected)) / t.terms.weight * scale_;
-  t.virtual_ms = std::max(0.0, t.virtual_ms + correction);
+  settle(t, charged(expected), charged(took));
   in_flight_ms_ = std::max(0.0, in_flight_ms_ - charged(expected));
   list(t);
   forget_idle();
 }
 
-void fair_lines::charge_also(const std::string& name, double ms) {
+void fair_lines::expect_also(const std::string& name, double ms) {
   const auto it = tenants_.find(name);
-  if (it == tenants_.end() || !std::isfinite(ms)) {
+  if (it == tenants_.end() || !std::isfinite(ms) || ms < 0) {
     return;
   }
   tenant& t = it->second;
   unlist(t);
-  t.virtual_ms = std::max(0.0, t.virtual_ms + ms / t.terms.weight * scale_);
+  const double more = ms / t.terms.weight * scale_;
+  t.virtual_ms += more;
+  t.unsettled_ms += more;
+  list(t);
+  forget_idle();
+}
+
+void fair_lines::settle_also(const std::string& name, double expected, double took) {
+  const auto it = tenants_.find(name);
+  if (it == tenants_.end() || !std::isfinite(expected) || !std::isfinite(took)) {
+    return;
+  }
+  tenant& t = it->second;
+  unlist(t);
+  settle(t, expected, took);
   list(t);
   forget_idle();
 }

@@ -90,10 +90,11 @@ class fair_lines {
   void started(const std::string& tenant, milliseconds expected);
   /// That job runs no more: the charge is corrected to what it took.
   void ended(const std::string& tenant, milliseconds expected, milliseconds took);
-  /// What a run of the tenant cost beside its own time (an engine that has to be started anew);
-  /// less than nothing corrects an earlier charge. One that is not known any more is charged
-  /// nothing.
-  void charge_also(const std::string& tenant, double ms);
+  /// A run of the tenant will cost so much beside its own time (an engine that has to be started
+  /// anew). A tenant that is not known any more is charged nothing.
+  void expect_also(const std::string& tenant, double ms);
+  /// That is over: the charge is corrected to what it took.
+  void settle_also(const std::string& tenant, double expected, double took);
 
   /// Groups that a search leaves out, one by one or with all that differ in shape only.
   struct passed_over {
@@ -158,6 +159,7 @@ class fair_lines {
     const std::string* name = nullptr; ///< the key in tenants_
     tenant_terms terms;
     double virtual_ms = 0;   ///< scaled by scale_
+    double unsettled_ms = 0; ///< likewise: the part of it that is only expected so far
     std::uint64_t since = 0; ///< tick at which it began to wait; orders equals
     std::size_t waiting = 0;
     std::size_t running = 0;
@@ -188,6 +190,7 @@ class fair_lines {
   double start_for(const group&) const;
   void forget_idle();
   void charge(tenant&, double ms);
+  void settle(tenant&, double expected, double took);
   void rescale();
 
   std::map<std::string, tenant_terms> terms_;
@@ -209,7 +212,7 @@ class fair_lines {
   std::set<turn> broad_;
   std::set<turn> held_; ///< tenants that wait and are at their quota
   std::set<turn> idle_; ///< tenants that neither wait nor run, kept for what they were given
-  double highest_ = 0;  ///< turn at which a job was started, the latest there was
+  double highest_ = 0;  ///< settled turn at which a job was started, the latest there was
 
   double scale_ = 1;           ///< what a millisecond given now counts: more than earlier ones
   double longest_turn_ms_ = 0; ///< given to all while somebody waits for its next turn

@@ -160,7 +160,9 @@ void fair_lines::forget_idle() {
 }
 
 void fair_lines::charge(tenant& t, double ms) {
-  t.virtual_ms += ms / t.terms.weight * scale_;
+  const double more = ms / t.terms.weight * scale_;
+  t.virtual_ms += more;
+  t.unsettled_ms += more;
   in_flight_ms_ += ms;
   // While all get their share, so much is given until this tenant's next turn.
   const double turn_ms = ms * std::max(1.0, active_weight_ / t.terms.weight);
@@ -173,6 +175,15 @@ void fair_lines::charge(tenant& t, double ms) {
   }
 }
 
+/// What was expected is replaced by what it took. A tenant that was forgotten meanwhile has nothing
+/// to be taken back.
+void fair_lines::settle(tenant& t, double expected, double took) {
+  const double per_ms = scale_ / t.terms.weight;
+  const double was = std::min(expected * per_ms, t.unsettled_ms);
+  t.unsettled_ms -= was;
+  t.virtual_ms = std::max(0.0, t.virtual_ms + took * per_ms - was);
+}
+
 /// Divides every virtual time by the scale's power of two, before they grow out of a double.
 void fair_lines::rescale() {
   const int exponent = std::ilogb(scale_);
@@ -181,6 +192,7 @@ void fair_lines::rescale() {
   }
   for (auto& [name, t] : tenants_) {
     t.virtual_ms = std::ldexp(t.virtual_ms, -exponent);
+    t.unsettled_ms = std::ldexp(t.unsettled_ms, -exponent);
     list(t);
   }
   scale_ = std::ldexp(scale_, -exponent);

@@ -10,6 +10,7 @@
 #include "runtime/core/made_bytes.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
+#include "runtime/core/step_pace.hpp"
 #include "runtime/world/clock.hpp"
 
 #include <array>
@@ -183,6 +184,7 @@ class job_books {
   std::vector<purge_order> purges_;
   std::uint64_t purge_numbers_ = 0;
   std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
+  step_pace pace_{1};
   bool step_dirty_ = false;        ///< rows of the last step are not taken yet
   bool step_flying_ = false;       ///< or in flight
   std::map<slot_id, worker> workers_;

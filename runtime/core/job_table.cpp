@@ -52,6 +52,7 @@ job_table::job_table(job_limits limits)
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
+  pace_ = step_pace{limits_.step_rows};
 }
 
 job_id job_table::make_id(secret_source& secrets, bool sync) {

@@ -362,7 +362,7 @@ class job_table : private job_books {
 
   // steps (job_table_steps.cpp)
   bool paced() const { return step_dirty_ || step_flying_; }
-  void stepped();
+  void stepped(std::size_t rows);
   std::size_t step_purges(moment now, std::size_t most, effects&);
   std::size_t step_broken_models(moment now, std::size_t most, effects&);
   purge_order* purge_of(const record&);

@@ -87,8 +87,7 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   }
 }
 
-// ---- what a lost engine costs
-// ---------------------------------------------------------------------
+// ---- what a lost engine costs -------------------------------------------------------------------
 
 /// Until the next engine is there, what it will have cost is guessed; so the next turn is another
 /// tenant's already now.
@@ -99,7 +98,7 @@ void job_table::blame(moment now, worker& w) {
   w.gone_at = now;
   w.blamed_ms = restart_ms_ / static_cast<double>(w.blamed.size());
   for (const auto& tenant : w.blamed) {
-    lines_.charge_also(tenant, w.blamed_ms);
+    lines_.expect_also(tenant, w.blamed_ms);
   }
 }
 
@@ -112,9 +111,9 @@ void job_table::settle_blame(moment now, const worker& before) {
       std::clamp(std::chrono::duration<double, std::milli>(now - before.gone_at).count(), 0.0,
                  restart_most_ms);
   restart_ms_ += (took - restart_ms_) * restart_weight;
-  const auto rest = took / static_cast<double>(before.blamed.size()) - before.blamed_ms;
+  const auto each = took / static_cast<double>(before.blamed.size());
   for (const auto& tenant : before.blamed) {
-    lines_.charge_also(tenant, rest);
+    lines_.settle_also(tenant, before.blamed_ms, each);
   }
 }
 

@@ -118,6 +118,7 @@ store::batch job_table::take_changes() {
   store::batch batch;
   const auto old = std::min(erased_before_.size(), erased_before_at_once);
   batch.reserve(dirty_.size() + erased_.size() + old);
+  pace_.taken(dirty_.size() + erased_.size());
   step_flying_ = std::exchange(step_dirty_, false) || step_flying_;
   for (const auto order : dirty_) {
     const auto entry = by_order_.find(order);

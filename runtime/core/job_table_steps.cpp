@@ -17,9 +17,10 @@ constexpr std::size_t looks_per_row = 8;
 
 } // namespace
 
-/// Rows of a step changed.
-void job_table::stepped() {
+/// So many rows of a step changed.
+void job_table::stepped(std::size_t rows) {
   step_dirty_ = limits_.durable;
+  pace_.made(rows);
 }
 
 // ---- purges -------------------------------------------------------------------------------------
@@ -32,7 +33,7 @@ std::pair<std::uint64_t, effects> job_table::purge(moment now, job_access covere
   purges_.push_back(std::move(p));
   effects out;
   if (purges_.size() == 1 && !paced()) {
-    step_purges(now, limits_.step_rows, out);
+    step_purges(now, pace_.next(), out);
   } else {
     steps_at_ = now;
   }
@@ -116,7 +117,7 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
     p.at = *next;
   }
   if (ended_now > 0) {
-    stepped();
+    stepped(ended_now);
   }
   return ended_now;
 }
@@ -139,7 +140,7 @@ std::size_t job_table::step_broken_models(moment now, std::size_t most, effects&
     }
   }
   if (ended_now > 0) {
-    stepped();
+    stepped(ended_now);
   }
   return ended_now;
 }
@@ -157,13 +158,15 @@ effects job_table::expire(moment now) {
   };
   serve_due(deadlines_, limits_.step_rows);
   if (!paced()) {
-    auto left = limits_.step_rows;
+    const bool is_due = steps_at_ && *steps_at_ <= now;
+    const bool is_slow_due = !slow_deadlines_.empty() && slow_deadlines_.first().first <= now;
+    auto left = is_due || is_slow_due ? pace_.next() : 0;
     const auto slow = serve_due(slow_deadlines_, left);
     left -= slow;
     if (slow > 0) {
-      stepped();
+      stepped(slow);
     }
-    if (left > 0 && steps_at_ && *steps_at_ <= now) {
+    if (left > 0 && is_due) {
       steps_at_.reset();
       left -= step_broken_models(now, left, out);
       if (left > 0 || purges_.empty()) {

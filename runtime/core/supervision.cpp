@@ -7,6 +7,8 @@ namespace tayfa::supervision {
 
 namespace {
 
+constexpr milliseconds excused_pause_least{1};
+
 /// base * 2^times, at most `most`.
 milliseconds doubled(milliseconds base, std::uint32_t times, milliseconds most) {
   auto delay = base;
@@ -113,7 +115,8 @@ orders group::excused(moment now, std::size_t index, bool worked) {
     return out;
   }
   c.state = child_state::backing_off;
-  later(index, backoff(policy_, 0, random_), out);
+  const auto life = std::chrono::ceil<milliseconds>(now - c.started);
+  later(index, std::clamp(life, excused_pause_least, std::max(excused_pause_least, backoff(policy_, 0, random_))), out);
   return out;
 }
 

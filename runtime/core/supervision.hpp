@@ -124,8 +124,9 @@ class group {
   /// A child was brought down by the work it was given, not by itself (a job that crashes its
   /// engine): restarted at once, and not counted as a failure, because others wait for it who have
   /// no part in it. After `intensity` such ends in a row, none of them of a child that had ended
-  /// some work well (`worked`), each restart waits for backoff_base: never longer, only so long
-  /// that starting is not all that the machine does. one_for_one only; else as ended().
+  /// some work well (`worked`), each restart waits for as long as that life was, backoff_base at
+  /// most: so starting is not all that the machine does, and others who wait for the child wait for
+  /// twice its start at most. one_for_one only; else as ended().
   orders excused(moment now, std::size_t index, bool worked);
   /// A child ended because a fresh one was asked for: started again at once, and not counted as a
   /// failure.

@@ -101,6 +101,25 @@ def lists(port, _):
     pollers.run(watch=sys.stdin)
 
 
+def pings(port, _):
+    """As many pollers of the cheapest answer there is: what any flood of requests costs."""
+    pollers = Closed(port, get("/ping"), LIST_POLLERS)
+    ready()
+    pollers.run(watch=sys.stdin)
+
+
+def spin(port, _):
+    """Never asks the pod: takes every CPU, as another program on the same machine would."""
+    parent = os.getpid()
+    for _ in range(os.cpu_count()):
+        if os.fork() == 0:
+            while os.getppid() == parent:
+                sum(range(1000))
+            os._exit(0)
+    ready()
+    sys.stdin.readline()
+
+
 def deaf(port, big):
     """Readers that read nothing; one that is closed is replaced."""
     selector = selectors.DefaultSelector()
@@ -164,7 +183,7 @@ def ready():
     print("ready", flush=True)
 
 
-KINDS = {f.__name__: f for f in (purge, lists, deaf, hooks, crashes)}
+KINDS = {f.__name__: f for f in (purge, lists, pings, spin, deaf, hooks, crashes)}
 
 if __name__ == "__main__":
     KINDS[sys.argv[1]](int(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else "")

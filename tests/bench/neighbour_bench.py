@@ -193,6 +193,11 @@ def neighbours(run):
                 *in_turns(alice, pod, "lists", seconds),
             )
         )
+        for name, kind in (
+            (f"{LIST_POLLERS} pollers of /ping, for comparison: the cheapest answer", "pings"),
+            ("another program on every CPU, for comparison: it never asks the pod", "spin"),
+        ):
+            rows.append(row(name, *in_turns(alice, pod, kind, seconds)))
         big = big_job(pod)
         rows.append(
             row(

@@ -22,6 +22,7 @@ class fair_lines_model {
   struct tenant {
     tenant_terms terms;
     double virtual_ms = 0;
+    double unsettled_ms = 0; ///< the part of it that is only expected
     std::uint64_t since = 0;
     std::size_t running = 0;
   };
@@ -44,8 +45,10 @@ class fair_lines_model {
   void started(const std::string& name, double ms) {
     tenant& t = of(name);
     ++t.running;
-    highest_ = std::max(highest_, t.virtual_ms);
-    t.virtual_ms += ms / t.terms.weight * scale_;
+    highest_ = std::max(highest_, t.virtual_ms - t.unsettled_ms);
+    const double more = ms / t.terms.weight * scale_;
+    t.virtual_ms += more;
+    t.unsettled_ms += more;
     in_flight_ms_ += ms;
     double weights = 0;
     for (const auto& [other, terms] : tenants_) {
@@ -60,7 +63,10 @@ class fair_lines_model {
   void ended(const std::string& name, double ms, double took) {
     tenant& t = of(name);
     --t.running;
-    t.virtual_ms = std::max(0.0, t.virtual_ms + (took - ms) / t.terms.weight * scale_);
+    const double per_ms = scale_ / t.terms.weight;
+    const double was = std::min(ms * per_ms, t.unsettled_ms);
+    t.unsettled_ms -= was;
+    t.virtual_ms = std::max(0.0, t.virtual_ms + took * per_ms - was);
     in_flight_ms_ = std::max(0.0, in_flight_ms_ - ms);
     forget();
   }

@@ -130,12 +130,44 @@ TEST(fair_lines, what_a_run_costs_besides_counts_and_can_be_corrected) {
     return order;
   };
   EXPECT_EQ(turns(2), "ab");
-  lines.charge_also("a", 3'000);
+  lines.expect_also("a", 3'000);
+  EXPECT_EQ(turns(2), "bb");
+  lines.settle_also("a", 3'000, 5'000);
   EXPECT_EQ(turns(3), "bbb");
-  lines.charge_also("a", -1'000'000);
-  EXPECT_EQ(turns(3), "aaa");
-  lines.charge_also("nobody", 1'000);
+  lines.expect_also("a", 3'000);
+  lines.settle_also("a", 3'000, 0);
+  EXPECT_EQ(turns(2), "ab");
+  lines.expect_also("nobody", 1'000);
+  lines.settle_also("nobody", 1'000, 2'000);
   EXPECT_EQ(lines.tenants(), 2U);
+}
+
+/// Bob's jobs run on all machines, and what they cost is only guessed; Alice comes; the guesses
+/// were much too high. She is next all the same.
+TEST(fair_lines, whoever_joins_does_not_stay_behind_a_charge_that_was_only_expected) {
+  for (const bool also : {false, true}) {
+    fair_lines lines({}, {});
+    const auto guess = 1'000 * second;
+    const auto expected = also ? milliseconds{1} : guess;
+    for (std::uint64_t i = 1; i <= 4; ++i) {
+      lines.add(job("bob", "m", i));
+    }
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+      lines.remove(job("bob", "m", i));
+      lines.started("bob", expected);
+      if (also) {
+        lines.expect_also("bob", static_cast<double>(milliseconds{guess}.count()));
+      }
+    }
+    lines.add(job("alice", "m", 5));
+    for (std::uint64_t i = 1; i <= 2; ++i) {
+      lines.ended("bob", expected, milliseconds{1});
+      if (also) {
+        lines.settle_also("bob", static_cast<double>(milliseconds{guess}.count()), 1);
+      }
+    }
+    EXPECT_EQ(*lines.first({})->tenant, "alice");
+  }
 }
 
 TEST(fair_lines, a_group_is_model_shape_and_alone) {

@@ -193,15 +193,21 @@ TEST(supervision, a_child_brought_down_by_its_work_is_back_at_once_and_never_giv
   EXPECT_EQ(s.is_excused(9), "");
 }
 
-TEST(supervision, a_child_that_its_work_brings_down_again_and_again_waits_a_little_never_longer) {
+TEST(supervision, a_child_that_its_work_brings_down_again_and_again_waits_as_long_as_it_lived) {
   group_script s{strategy::one_for_one, 2};
   s.start();
   s.is_excused(1);
   s.is_excused(1);
   for (int i = 0; i < 20; ++i) {
-    EXPECT_EQ(s.is_excused(1), "later 1 100");
+    s.now += milliseconds{15};
+    EXPECT_EQ(s.is_excused(1), "later 1 15");
     EXPECT_EQ(s.due(), "start 1");
   }
+  s.now += seconds{15};
+  EXPECT_EQ(s.is_excused(1), "later 1 100") << "backoff_base at most";
+  EXPECT_EQ(s.due(), "start 1");
+  EXPECT_EQ(s.is_excused(1), "later 1 1") << "never no pause at all";
+  EXPECT_EQ(s.due(), "start 1");
   EXPECT_EQ(s.is_excused(1, true), "start 1") << "it had ended some work well";
   EXPECT_EQ(s.is_excused(1), "start 1");
 }
