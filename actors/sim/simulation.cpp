@@ -148,6 +148,7 @@ void run::reborn() {
   ++result_.lives;
   make_pod();
   pod_->start();
+  asked_to_stop_ = work_done_;
   if (work_done_) {
     caf::anon_send(pod_->root(), stop_pod{"the work is done"});
   }
@@ -174,8 +175,9 @@ void run::all_done() {
     return;
   }
   work_done_ = true;
-  asked_to_stop_ = true;
-  if (!born_again_) {
+  // A second stop would force the first one, and kill what has not ended yet.
+  const bool asked_before = std::exchange(asked_to_stop_, true);
+  if (!born_again_ && !asked_before) {
     caf::anon_send(pod_->root(), stop_pod{"the work is done"});
   }
 }
