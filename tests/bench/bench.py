@@ -2,7 +2,7 @@
 """`make bench`: what Tayfa costs on this machine, beside bare baselines and other queues of the
 same run.
 
-    bench.py [--build DIR] [--seconds S] [--data DIR] [--only PART,…] [--write docs/benchmarks.md]
+    bench.py [--build DIR] [--seconds S] [--data DIR] [--only PART,…] [--against DIR] [--write docs/benchmarks.md]
 
 Prints Markdown tables; --write puts them into the parts of the file that are marked as theirs.
 Numbers of two runs are not comparable, rows of one table are: they are measured in turns, in short
@@ -20,6 +20,7 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parents[1] / "runtime/demo")]
+import compare_bench  # noqa: E402
 import exchanges  # noqa: E402
 import neighbour_bench  # noqa: E402
 import peers  # noqa: E402
@@ -53,6 +54,8 @@ class Run:
         self.build = options.build
         self.seconds = options.seconds
         self.data = options.data or tempfile.gettempdir()
+        self.against = options.against
+        self.say = say
 
     def program(self, name):
         return peers.built(self.build, f"tests/{name}")
@@ -331,6 +334,7 @@ PARTS = {
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
     "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
     "threads": ("Several slots on few CPUs", thread_bench.mixed_threads),
+    "compare": ("Before and after", compare_bench.compare),
 }
 
 
@@ -353,7 +357,9 @@ def main():
     arguments.add_argument("--build", default="build", help="the build folder")
     arguments.add_argument("--seconds", type=float, default=3.0, help="for each row, about")
     arguments.add_argument("--data", help="where what is durable is kept; a disk")
-    arguments.add_argument("--only", default=",".join(PARTS), help="parts: " + ",".join(PARTS))
+    usual = ",".join(x for x in PARTS if x != "compare")
+    arguments.add_argument("--only", default=usual, help="parts: " + ",".join(PARTS))
+    arguments.add_argument("--against", help="compare: the build folder of what was before")
     arguments.add_argument(
         "--write", type=pathlib.Path, help="put the tables into this Markdown file as well"
     )
