@@ -52,6 +52,7 @@ class run {
   void check_webhook(const std::string& who, const job_history&);
   void check_chunks(const std::string& who, const job_history&);
   void check_pod_states();
+  void check_purges();
   void clean_up();
   void violated(std::string text) { result_.violations.push_back(std::move(text)); }
 
@@ -88,6 +89,7 @@ class run {
   std::vector<caf::actor> others_;
   std::shared_ptr<history> seen_ = std::make_shared<history>();
   std::shared_ptr<remote_faults> remote_faults_ = std::make_shared<remote_faults>();
+  std::shared_ptr<purge_history> purges_ = std::make_shared<purge_history>();
   std::shared_ptr<reader_faults> reader_faults_ = std::make_shared<reader_faults>();
   std::multimap<moment, incident> incidents_;
   std::vector<incident> waiting_;

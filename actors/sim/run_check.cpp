@@ -33,6 +33,9 @@ void run::check() {
     }
   }
   check_pod_states();
+  if (plan_.purges) {
+    check_purges();
+  }
   if (plan_.unharmed) {
     check_unharmed();
   }
@@ -60,6 +63,21 @@ void run::check_pod_states() {
   if (states.empty() || states.back() != "STOPPED" ||
       std::count(states.begin(), states.end(), "STOPPED") > 1 + restarts_) {
     violated("the pod's life did not end in STOPPED exactly once (I8)");
+  }
+}
+
+/// What purges say that they have cancelled is cancelled, no more and no less.
+void run::check_purges() {
+  const auto cancelled =
+      static_cast<std::size_t>(std::count_if(seen_->begin(), seen_->end(), [](const auto& job) {
+        return job.final_state == "CANCELLED";
+      }));
+  if (purges_->answered < purges_->asked || purges_->asked == 0) {
+    violated(std::to_string(purges_->asked - purges_->answered) + " of " +
+             std::to_string(purges_->asked) + " purges were not answered");
+  } else if (purges_->removed != cancelled) {
+    violated("purges said that " + std::to_string(purges_->removed) + " jobs are cancelled, and " +
+             std::to_string(cancelled) + " are");
   }
 }
 

@@ -74,6 +74,17 @@ void add_disk_faults(std::vector<scenario>& list) {
   full.text = "not even the reserve helps: a refused cancel is no cancel, and nothing is lost";
   full.incidents[0].act = what::overfill_disk;
   list.push_back(full);
+  auto purged = full;
+  purged.name = "purges_on_an_overfull_disk";
+  purged.text = "a purge that the disk cuts short says how many jobs it has cancelled";
+  purged.slots = 1;
+  purged.work->jobs = 60;
+  purged.work->gap_max = 150ms;
+  purged.work->mix = {
+      .echo = 2, .slow = 10, .error = 0, .progress = 0, .stream = 0, .cancelled = 0};
+  purged.work->purged = true;
+  purged.purges = purger_options{40, 400ms};
+  list.push_back(std::move(purged));
   full.name = "stop_on_an_overfull_disk";
   full.text = "SIGTERM while nothing can be written: it stops soon, the next process has it all";
   full.restarts = 1;

@@ -162,6 +162,9 @@ void run::start_work() {
     const auto crowd = spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
     others_.insert(others_.end(), crowd.begin(), crowd.end());
   }
+  if (plan_.purges) {
+    others_.push_back(spawn_purger(system_, http_, random_, *plan_.purges, purges_));
+  }
   if (plan_.readers) {
     const auto crowd =
         spawn_openai_readers(system_, http_, random_, *plan_.readers, reader_faults_);

@@ -9,6 +9,7 @@
 #pragma once
 
 #include "actors/sim/openai_readers.hpp"
+#include "actors/sim/purger.hpp"
 #include "actors/sim/remote_crowd.hpp"
 #include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
@@ -65,6 +66,7 @@ struct scenario {
   std::optional<platform_options> platform{}; ///< the pod is a worker of RunPod's platform
   std::optional<remote_options> remote{};     ///< others' workers pull jobs from the pod
   std::optional<reader_options> readers{};    ///< clients of OpenAI's API
+  std::optional<purger_options> purges{};     ///< nothing else may cancel jobs then
   std::map<std::uint32_t, engine::scripted_behavior> behaviors; ///< by slot
   std::vector<incident> incidents;
   sim_probe::mood probe = sim_probe::mood::fit;

@@ -155,6 +155,9 @@ class workload : public caf::event_based_actor {
     job.kind = r.kind;
     job.expected_output = r.output;
     job.allowed = r.allowed;
+    if (options_.purged) {
+      job.allowed.emplace_back("CANCELLED");
+    }
     bodies_.push_back(with_terms(r.body, index, job));
     seen_->push_back(std::move(job));
     sync_.push_back(random_.unit() < 0.3);

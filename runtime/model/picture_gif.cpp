@@ -9,7 +9,6 @@ namespace tayfa::picture_parts {
 
 namespace {
 
-constexpr std::size_t colours_max = 256;
 constexpr std::size_t codes_max = 4096;
 
 /// Bytes one after the other; past the end it says so and gives zeros.
