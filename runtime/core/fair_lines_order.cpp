@@ -175,13 +175,11 @@ void fair_lines::charge(tenant& t, double ms) {
   }
 }
 
-/// What was expected is replaced by what it took. A tenant that was forgotten meanwhile has nothing
-/// to be taken back.
+/// What was expected is replaced by what it took, both at today's worth.
 void fair_lines::settle(tenant& t, double expected, double took) {
   const double per_ms = scale_ / t.terms.weight;
-  const double was = std::min(expected * per_ms, t.unsettled_ms);
-  t.unsettled_ms -= was;
-  t.virtual_ms = std::max(0.0, t.virtual_ms + took * per_ms - was);
+  t.unsettled_ms = std::max(0.0, t.unsettled_ms - expected * per_ms);
+  t.virtual_ms = std::max(0.0, t.virtual_ms + (took - expected) * per_ms);
 }
 
 /// Divides every virtual time by the scale's power of two, before they grow out of a double.

@@ -64,9 +64,8 @@ class fair_lines_model {
     tenant& t = of(name);
     --t.running;
     const double per_ms = scale_ / t.terms.weight;
-    const double was = std::min(ms * per_ms, t.unsettled_ms);
-    t.unsettled_ms -= was;
-    t.virtual_ms = std::max(0.0, t.virtual_ms + took * per_ms - was);
+    t.unsettled_ms = std::max(0.0, t.unsettled_ms - ms * per_ms);
+    t.virtual_ms = std::max(0.0, t.virtual_ms + (took - ms) * per_ms);
     in_flight_ms_ = std::max(0.0, in_flight_ms_ - ms);
     forget();
   }
