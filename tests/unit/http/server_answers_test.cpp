@@ -199,6 +199,22 @@ TEST(http_receipts, who_closes_with_a_small_answer_unread_has_not_received_it) {
   EXPECT_TRUE(received.comes(0));
 }
 
+/// A hand-over of jobs asks no more than that the bytes have left for a client that is there.
+TEST(http_receipts, sent_is_what_left_for_a_client_that_is_there) {
+  for (const bool leaves : {false, true}) {
+    note sent;
+    served s{quick_options(), true};
+    raw_client client{s.port(), 4096};
+    client.send(get("/ping"));
+    auto asked = s.next();
+    if (leaves) {
+      client.stop_sending();
+    }
+    asked.second->send(sharing(text_of(100'000)), sent.taker());
+    EXPECT_TRUE(sent.comes(leaves ? 0 : 1)) << leaves;
+  }
+}
+
 TEST(http_receipts, who_asked_for_the_head_has_not_received_the_body) {
   note received;
   served s{quick_options(), true};
