@@ -19,25 +19,22 @@ namespace tayfa::sim {
 
 namespace {
 
-/// `{"removed": N}`, or an error whose text begins with the number.
+/// `{"removed": N}`, or an error whose message ends with "N jobs were cancelled; …"
+/// (queue::cut_short); one without a number has cancelled nothing.
 std::size_t removed_of(const std::string& body) {
   boost::system::error_code failed;
   const auto value = boost::json::parse(body, failed);
-  if (failed || !value.is_object()) {
-    return 0;
-  }
-  const auto& members = value.as_object();
-  if (const auto* number = members.if_contains("removed")) {
+  if (const auto* number = failed ? nullptr : value.as_object().if_contains("removed")) {
     return number->to_number<std::size_t>();
   }
-  std::size_t jobs = 0;
-  if (const auto* text = members.if_contains("error"); text != nullptr && text->is_string()) {
-    const auto words = std::string_view{text->as_string()};
-    const auto digit = words.find_first_of("0123456789");
-    if (digit != std::string_view::npos) {
-      std::from_chars(words.data() + digit, words.data() + words.size(), jobs);
-    }
+  const std::string_view text{body};
+  const auto end = text.find(" jobs were cancelled");
+  if (end == std::string_view::npos) {
+    return 0;
   }
+  const auto before = text.find_last_not_of("0123456789", end - 1);
+  std::size_t jobs = 0;
+  std::from_chars(text.data() + before + 1, text.data() + end, jobs);
   return jobs;
 }
 
@@ -51,18 +48,16 @@ class purger : public caf::event_based_actor {
   const char* name() const override { return "sim_purger"; }
 
   caf::behavior make_behavior() override {
-    later();
+    later(options_.first_after);
     return {[this](const purge_now&) { ask(); },
             [this](const purge_answered& m) { answered(m.response); }};
   }
 
  private:
-  void later() {
+  void later(std::chrono::milliseconds least = {}) {
     const auto most = static_cast<double>(options_.gap_max.count());
-    delayed_send(
-        this,
-        caf::timespan{std::chrono::milliseconds{static_cast<std::int64_t>(random_.unit() * most)}},
-        purge_now{});
+    const std::chrono::milliseconds more{static_cast<std::int64_t>(random_.unit() * most)};
+    delayed_send(this, caf::timespan{least + more}, purge_now{});
   }
 
   void ask() {

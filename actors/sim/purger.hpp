@@ -13,6 +13,7 @@ namespace tayfa::sim {
 
 struct purger_options {
   std::uint32_t calls = 0;
+  std::chrono::milliseconds first_after{0};
   std::chrono::milliseconds gap_max{500}; ///< between an answer and the next call
 };
 

@@ -78,12 +78,14 @@ void add_disk_faults(std::vector<scenario>& list) {
   purged.name = "purges_on_an_overfull_disk";
   purged.text = "a purge that the disk cuts short says how many jobs it has cancelled";
   purged.slots = 1;
-  purged.work->jobs = 60;
-  purged.work->gap_max = 150ms;
-  purged.work->mix = {
-      .echo = 2, .slow = 10, .error = 0, .progress = 0, .stream = 0, .cancelled = 0};
+  purged.work->jobs = 200; // more than a step
+  purged.work->gap_max = 10ms;
+  purged.work->mix = {.echo = 0, .slow = 1, .error = 0, .progress = 0, .stream = 0, .cancelled = 0};
   purged.work->purged = true;
-  purged.purges = purger_options{40, 400ms};
+  purged.disk_latency_max = 20ms;
+  purged.purges = purger_options{.calls = 30, .first_after = 2s, .gap_max = 400ms};
+  purged.incidents[0].after = 2'200ms; // before, in the midst of, or after the first purge
+  purged.events = {};
   list.push_back(std::move(purged));
   full.name = "stop_on_an_overfull_disk";
   full.text = "SIGTERM while nothing can be written: it stops soon, the next process has it all";
