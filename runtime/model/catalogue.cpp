@@ -31,7 +31,12 @@ result<model_entry> inspect_model(const std::string& path) {
   }
   const auto beside = model_file::open(absolute.string() + ".manifest.json", manifest_file_max);
   if (!beside) {
-    return fail(about(name + ".manifest.json", beside.error()));
+    auto why = about(name + ".manifest.json", beside.error());
+    if (!std::filesystem::exists(absolute.string() + ".manifest.json", ec) && !ec) {
+      why.text += "; a model needs its manifest beside it, which tayfa_manifest.py writes "
+                  "(docs/models.md)";
+    }
+    return fail(std::move(why));
   }
   auto text = beside->read_all();
   if (!text) {

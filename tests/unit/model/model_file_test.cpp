@@ -134,7 +134,8 @@ TEST_F(ModelFile, TheManifestIsOpenedAsCarefully) {
   const auto beside = path + ".manifest.json";
   const auto text = folder.manifest_of(path);
   ::unlink(beside.c_str());
-  expect_refused(path, "good.pt.manifest.json: there is no such file");
+  expect_refused(path, "good.pt.manifest.json: there is no such file; a model needs its manifest "
+                       "beside it, which tayfa_manifest.py writes (docs/models.md)");
   folder.write("real.json", text);
   ASSERT_EQ(::symlink(folder.path("real.json").c_str(), beside.c_str()), 0);
   EXPECT_TRUE(inspect_model(path));
