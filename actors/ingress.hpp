@@ -2,10 +2,12 @@
 // /stream) and its own lifecycle; parsing and rendering are in runtime/api, jobs live in the queue,
 // when a held call is looked at is decided in runtime/core/held_calls.
 //
-// States: NOT_STARTED (calls are postponed until it has met the crew) -> WAITING (jobs are accepted
-// and wait; /ping 204)
-// -> READY <-> PROCESSING (a job waits or runs) -> SHUTDOWN (no new job; status, stream and cancel
-// still answer). Every call is answered exactly once: the reply object answers by itself when it is
+// States:
+//   NOT_STARTED  calls are postponed until the supervisor has told it who the other actors are
+//   WAITING      jobs are accepted and wait; /ping answers 204
+//   READY <-> PROCESSING  a job waits or runs in PROCESSING
+//   SHUTDOWN     no new job is accepted; status, stream and cancel still answer
+// Every call is answered exactly once: the reply object answers by itself when it is
 // dropped.
 #pragma once
 

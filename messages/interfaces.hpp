@@ -6,9 +6,10 @@
 // facts are past tense. Every actor also understands exit_msg: "end in good order", and dies at
 // once of exit_reason::kill.
 //
-//   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, gpu_worker (one
-//   per slot) ingress ──submit_job, find_job, …──▶ queue ──assign_attempts──▶ gpu_worker ──▶ engine
-//   process gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
+//   supervisor ──starts, watches, stops──▶ queue, model_loader, health, ingress, runpod_worker,
+//                                          remote_workers, gpu_worker (one per slot)
+//   ingress ──submit_job, find_job, …──▶ queue ──assign_attempts──▶ gpu_worker ──▶ engine process
+//   gpu_worker ──worker_ready, worker_said, worker_gone──▶ queue ──job_ended──▶ ingress
 #pragma once
 
 #include "messages/job.hpp"

@@ -7,8 +7,7 @@
 //   * sizes, steps and counts come from short menus (512, 768, 1024; 20, 30, 50): they are kept as
 //     they are. Limits of text models come from no menu: they are kept to the next power of two;
 //   * the bytes of the input matter only when they are many (a picture to work on): below 4 KiB
-//   they
-//     say nothing, above they are kept to the next power of two.
+//     they say nothing, above they are kept to the next power of two.
 // A number that is missing is missing from the shape: the model's own default is a shape as well.
 //
 // Pure; never throws but for want of memory; cost: one look at each byte of the input.

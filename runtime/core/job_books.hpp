@@ -185,8 +185,8 @@ class job_books {
   std::uint64_t purge_numbers_ = 0;
   std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
   step_pace pace_{1};
-  bool step_dirty_ = false;        ///< rows of the last step are not taken yet
-  bool step_flying_ = false;       ///< or in flight
+  bool step_dirty_ = false;  ///< rows of the last step are not taken yet
+  bool step_flying_ = false; ///< or in flight
   std::map<slot_id, worker> workers_;
   std::vector<model_facts> models_;
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue

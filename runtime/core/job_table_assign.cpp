@@ -322,9 +322,8 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
     look_again_at(after(now, o.free_in_ms));
     return wait_reason::worker_reserved;
   }
-  const auto patience_ends =
-      after(std::max(r.life_began, r.not_before),
-            o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
+  const auto patience_ends = after(std::max(r.life_began, r.not_before),
+                                   o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
   if (o.evicted_ms > 0 && now < patience_ends) {
     reserved_ms_.erase(w.ref.slot); // the others may go on using it
     look_again_at(patience_ends);

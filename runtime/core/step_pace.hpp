@@ -22,8 +22,8 @@ class step_pace {
 
   /// Rows of the step that begins now, at most.
   std::size_t next() {
-    size_ = std::exchange(others_, false) ? std::max(size_ / 2, least_)
-                                          : std::min(size_ * 2, most_);
+    size_ =
+        std::exchange(others_, false) ? std::max(size_ / 2, least_) : std::min(size_ * 2, most_);
     return size_;
   }
   /// A step changed so many rows.

@@ -116,7 +116,10 @@ orders group::excused(moment now, std::size_t index, bool worked) {
   }
   c.state = child_state::backing_off;
   const auto life = std::chrono::ceil<milliseconds>(now - c.started);
-  later(index, std::clamp(life, excused_pause_least, std::max(excused_pause_least, backoff(policy_, 0, random_))), out);
+  later(index,
+        std::clamp(life, excused_pause_least,
+                   std::max(excused_pause_least, backoff(policy_, 0, random_))),
+        out);
   return out;
 }
 

@@ -5,10 +5,10 @@
 //   * exactly one finished per attempt, and nothing of that attempt after it;
 //   * progress and partial are numbered from 1, per attempt and kind;
 //   * steps are told at heartbeats only, once for each attempt that went forward;
-//   * a batch starts when all its members have arrived, whatever became of some of them; there is
-//   one at a time that fills;
+//   * a batch starts when all its members have arrived, whatever became of some of them; one batch
+//     fills at a time;
 //   * no frame leaves that the other side would refuse: texts are clipped, an output that does not
-//   fit fails the job;
+//     fit fails the job;
 //   * a frame that is broken, or for another incarnation, changes nothing and is counted.
 //
 // Owner: the process's main loop, or the simulated host. One thread; no clock but the one given; no

@@ -8,8 +8,7 @@
 //
 // Invariants (audit() checks them; tests/unit/remote):
 //   * an attempt is in the hands of at most one worker, and every attempt that was assigned is
-//   later
-//     finished to the queue, or its worker left the queue, or the queue was started anew;
+//     later finished to the queue, or its worker left the queue, or the queue was started anew;
 //   * a poll is answered at most once, and is not open any more then;
 //   * what the queue was told that a worker takes (offer) never exceeds what it holds plus what its
 //     open takes still want. What the queue gives for it in one decision arrives here as one

@@ -17,6 +17,7 @@ CODE = {".hpp", ".cpp", ".inc"}
 TEXT = CODE | {".txt", ".cmake", ".py", ".sh", ".md", ".toml", ".js", ".html", ".css"}
 SKIPPED = {"__pycache__", "corpus", "node_modules"}
 FILE_LINES = 450
+LINE_COLUMNS = 100  # of comments: clang-format leaves them as they are
 FUNCTION_LINES = 70
 
 CAF_ALLOWED = ("messages/interfaces.", "actors/", "cluster/", "tests/")
@@ -186,6 +187,9 @@ class Checker:
         lines = text.count("\n") + (not text.endswith("\n"))
         if lines > FILE_LINES:
             self.add(name, 1, "long_file", f"{lines} lines, at most {FILE_LINES}", lines)
+        for number, line in enumerate(text.splitlines(), 1):
+            if line.lstrip().startswith("//") and len(line) > LINE_COLUMNS:
+                self.add(name, number, "long_comment", f"{len(line)} columns, at most {LINE_COLUMNS}")
         for function, first, size in functions(code):
             if size > FUNCTION_LINES:
                 self.add(name, first, "long_function", f"{function} has {size} lines, at most {FUNCTION_LINES}", size)

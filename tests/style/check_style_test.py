@@ -146,6 +146,11 @@ class StyleTest(unittest.TestCase):
         self.write("messages/fine.cpp", "int a;\n")
         self.expect("long_file", "messages/bad.cpp", "int a;\n" * 451)
 
+    def test_long_comments(self):
+        self.write("messages/fine.cpp", "// " + "é" * 97 + "\nint a;\n")
+        self.assertEqual(self.rules(), [])
+        self.expect("long_comment", "messages/bad.cpp", "  /// " + "é" * 95 + "\nint a;\n")
+
     def test_long_functions_of_every_shape(self):
         shapes = ["void f() {\n%s}\n", "namespace a {\nvoid b::f(int x) const noexcept {\n%s}\n}\n",
                   "struct a {\n  int b = 0;\n  a(int x) : c_(x), d_{x} {\n%s}\n};\n",

@@ -49,22 +49,21 @@ TEST(foreign_variables, services_of_any_name_are_no_settings) {
 }
 
 TEST(foreign_variables, links_of_docker_are_no_settings) {
-  EXPECT_EQ(errors_of({"TAYFA_QUEUE_NAME=/web/tayfa_queue",
-                       "TAYFA_QUEUE_PORT=tcp://172.17.0.5:6379",
-                       "TAYFA_QUEUE_PORT_6379_TCP=tcp://172.17.0.5:6379",
-                       "TAYFA_QUEUE_ENV_REDIS_VERSION=7.2", "TAYFA_QUEUE_ENV_MAX=9"}),
-            "");
+  EXPECT_EQ(
+      errors_of({"TAYFA_QUEUE_NAME=/web/tayfa_queue", "TAYFA_QUEUE_PORT=tcp://172.17.0.5:6379",
+                 "TAYFA_QUEUE_PORT_6379_TCP=tcp://172.17.0.5:6379",
+                 "TAYFA_QUEUE_ENV_REDIS_VERSION=7.2", "TAYFA_QUEUE_ENV_MAX=9"}),
+      "");
 }
 
 TEST(foreign_variables, an_owners_slip_is_still_an_error) {
   EXPECT_THAT(errors_of({"TAYFA_QUEUE_MAXX=1"}), HasSubstr("did you mean TAYFA_QUEUE_MAX?"));
   EXPECT_THAT(errors_of({"TAYFA_HTTP_PORT=8000"}), HasSubstr("TAYFA_HTTP_PORT: no such setting"));
-  for (const char* slip :
-       {"TAYFA_HTTP_SERVICE_HOST=pod.example", "TAYFA_HTTP_SERVICE_PORT=http",
-        "TAYFA_HTTP_SERVICE_PORTS=8000", "TAYFA_HTTP_PORT=http://10.0.0.1:80",
-        "TAYFA_HTTP_PORT=tcp://10.0.0.1", "TAYFA_HTTP_PORT=tcp://10.0.0.1:70000",
-        "TAYFA_HTTP_PORT_8000_TCP_ADDR=here", "TAYFA_HTTP_PORT_8000_TCP=8000",
-        "TAYFA_QUEUE_NAME=/web/queue", "TAYFA_QUEUE_ENV_MAX=9"}) {
+  for (const char* slip : {"TAYFA_HTTP_SERVICE_HOST=pod.example", "TAYFA_HTTP_SERVICE_PORT=http",
+                           "TAYFA_HTTP_SERVICE_PORTS=8000", "TAYFA_HTTP_PORT=http://10.0.0.1:80",
+                           "TAYFA_HTTP_PORT=tcp://10.0.0.1", "TAYFA_HTTP_PORT=tcp://10.0.0.1:70000",
+                           "TAYFA_HTTP_PORT_8000_TCP_ADDR=here", "TAYFA_HTTP_PORT_8000_TCP=8000",
+                           "TAYFA_QUEUE_NAME=/web/queue", "TAYFA_QUEUE_ENV_MAX=9"}) {
     EXPECT_THAT(errors_of({slip}), HasSubstr("no such setting")) << slip;
   }
 }
@@ -78,7 +77,8 @@ TEST(foreign_variables, settings_beside_them_are_read) {
 }
 
 TEST(foreign_variables, an_address_of_a_service_by_its_form) {
-  for (const char* yes : {"tcp://10.0.0.1:1", "udp://fd00::1:53", "sctp://[::1]:9", "tcp://None:1"}) {
+  for (const char* yes :
+       {"tcp://10.0.0.1:1", "udp://fd00::1:53", "sctp://[::1]:9", "tcp://None:1"}) {
     EXPECT_TRUE(is_service_address(yes)) << yes;
   }
   for (const char* no : {"", "8000", "tcp://", "tcp://:1", "tcp://10.0.0.1:", "http://10.0.0.1:1",

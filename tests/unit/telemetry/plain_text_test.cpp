@@ -33,7 +33,8 @@ TEST(plain_text, wide_texts_are_named_with_a_mark_and_without) {
       for (const auto& bytes : {wide(text, 2, little), mark + wide(text, 2, little)}) {
         EXPECT_EQ(why_not_utf8(bytes), "it is UTF-16; save it as UTF-8") << text << little;
       }
-      const std::string mark32 = little ? std::string{"\xff\xfe\0\0"sv} : std::string{"\0\0\xfe\xff"sv};
+      const std::string mark32 =
+          little ? std::string{"\xff\xfe\0\0"sv} : std::string{"\0\0\xfe\xff"sv};
       for (const auto& bytes : {wide(text, 4, little), mark32 + wide(text, 4, little)}) {
         EXPECT_EQ(why_not_utf8(bytes), "it is UTF-32; save it as UTF-8") << text << little;
       }
