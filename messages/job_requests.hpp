@@ -39,8 +39,8 @@ struct job_answer {
 struct read_job_stream {
   job_id id;
   job_access who; ///< jobs outside of it do not exist for who asks
-  /// Unless it has ended: send job_ended when it ends, and job_streamed once, with its next chunk or
-  /// when an attempt is lost.
+  /// Unless it has ended: send job_ended when it ends, and job_streamed once, with its next chunk
+  /// or when an attempt is lost.
   bool watch = false;
 };
 struct unread_chunks {

@@ -10,7 +10,8 @@
 //   * a job's state moves only along machine<job_state>; once final, neither it nor its output
 //     changes, unless a client asks for a retry, which begins a new life of the job;
 //   * an attempt's number only grows, over all lives; a report whose number is not the job's
-//     current one, or whose worker is not the one that holds it, changes nothing and is counted (`stale`);
+//     current one, or whose worker is not the one that holds it, changes nothing and is counted
+//     (`stale`);
 //   * a job waits in `lines_` or sleeps exactly while IN_QUEUE, and holds a worker exactly while
 //     IN_PROGRESS;
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;

@@ -188,7 +188,7 @@ class Checker:
         if lines > FILE_LINES:
             self.add(name, 1, "long_file", f"{lines} lines, at most {FILE_LINES}", lines)
         for number, line in enumerate(text.splitlines(), 1):
-            if line.lstrip().startswith("//") and len(line) > LINE_COLUMNS:
+            if not name.endswith(".inc") and line.lstrip().startswith("//") and len(line) > LINE_COLUMNS:
                 self.add(name, number, "long_comment", f"{len(line)} columns, at most {LINE_COLUMNS}")
         for function, first, size in functions(code):
             if size > FUNCTION_LINES:
