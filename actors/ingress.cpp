@@ -9,10 +9,11 @@ namespace tayfa {
 
 namespace {
 
-/// For requests to the queue: a queue that died in between is a 503, and the client may try again.
+/// For requests to another actor: when it ended before it answered, the client may try again.
 auto failed(const reply_ptr& answer) {
   return [answer](const caf::error&) {
-    answer->send(api::refuse(error{errc::unavailable, "the queue is restarting"}));
+    answer->send(api::refuse(
+        error{errc::unavailable, "the part of the pod that answers this is restarting"}));
   };
 }
 
@@ -107,7 +108,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
               take(waiting.value_or(0));
               answer->send(api::refuse(a.value.error()));
             } else if (!waiting) {
-              answer->send(a.value->id == id ? api::accepted(id) : api::cancelled(*a.value));
+              answer->send(a.value->id == id ? api::accepted(id) : api::state_of(*a.value));
             } else if (a.value->id != id) {
               wait_instead(*waiting, *a.value); // its idempotency key names an earlier job
             }
@@ -153,7 +154,7 @@ void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, cancel_job{call.id, false, call.who})
       .then(
           [answer](const job_answer& a) {
-            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
           },
           failed(answer));
 }
@@ -162,7 +163,7 @@ void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, retry_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
-            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
           },
           failed(answer));
 }
@@ -171,7 +172,7 @@ void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
   request(crew_.queue, caf::infinite, drop_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
-            answer->send(a.value ? api::cancelled(*a.value) : api::refuse(a.value.error()));
+            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
           },
           failed(answer));
 }

@@ -154,7 +154,7 @@ queue::behavior_type queue::draining() {
 
 void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
-                             caf::actor_cast<gpu_worker_actor>(current_sender())};
+                             caf::actor_cast<attempt_taker>(current_sender())};
   decided(table_.worker_joined(now(), m.worker, m.facts));
   after();
 }

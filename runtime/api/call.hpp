@@ -267,7 +267,7 @@ response accepted(const job_id&); ///< {"id","status":"IN_QUEUE"}
 response job(const job_view&);    ///< /status, /runsync
 /// {"status","stream":[{"output":…}]}, and "droppedChunks" when a reader cannot have all of them.
 response chunks(const job_view&, const std::vector<chunk>&);
-response cancelled(const job_view&);  ///< {"id","status"}; of a retry, too
+response state_of(const job_view&);   ///< {"id","status"}
 response purged(std::size_t removed); ///< {"removed","status":"completed"}
 response jobs(const job_list&);       ///< {"jobs":[…],"next":…}
 /// One change of a job, for the event feed: JSON object. The first one has no `from`.

@@ -107,7 +107,7 @@ response chunks(const job_view& view, const std::vector<chunk>& items) {
   return out.text("]}").answer();
 }
 
-response cancelled(const job_view& view) {
+response state_of(const job_view& view) {
   return ok(object_writer{}.text("id", view.id.str()).text("status", to_string(view.state)).done());
 }
 

@@ -36,7 +36,6 @@ std::string_view expected(knob_type type) {
   case knob_type::text: return "text in quotes";
   case knob_type::boolean: return "true or false";
   case knob_type::whole: return "a whole number";
-  case knob_type::real: return "a number";
   case knob_type::duration: return "a duration (\"2s\", or a number of milliseconds)";
   case knob_type::list: return "an array of texts (or one text with commas)";
   }
@@ -79,10 +78,6 @@ std::optional<raw_value> raw_of(knob_type type, const toml::node& node) {
     return flag == nullptr ? std::nullopt : std::optional{print_value(flag->get())};
   }
   case knob_type::whole: return whole_of(node);
-  case knob_type::real: {
-    const auto* const number = node.as_floating_point();
-    return number == nullptr ? whole_of(node) : std::optional{print_value(number->get())};
-  }
   case knob_type::duration: {
     auto number = whole_of(node);
     return number ? number : text_of(node);

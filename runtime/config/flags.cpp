@@ -17,7 +17,6 @@ std::string type_hint(const knob& row) {
                                                                                      : "TEXT";
   case knob_type::boolean: return "";
   case knob_type::whole: return "COUNT";
-  case knob_type::real: return "NUMBER";
   case knob_type::duration: return "TIME";
   case knob_type::list: return "TEXT ...";
   }

@@ -66,8 +66,6 @@ constexpr knob_type type_of() {
     return knob_type::boolean;
   } else if constexpr (std::is_same_v<T, std::uint32_t> || std::is_same_v<T, std::uint64_t>) {
     return knob_type::whole;
-  } else if constexpr (std::is_same_v<T, double>) {
-    return knob_type::real;
   } else if constexpr (std::is_same_v<T, milliseconds>) {
     return knob_type::duration;
   } else {
@@ -176,7 +174,6 @@ std::string allowed_values(const knob& row) {
   switch (row.type) {
   case knob_type::boolean: return "true or false";
   case knob_type::whole:
-  case knob_type::real:
   case knob_type::duration: {
     const std::string unit = row.unit.empty() ? "" : " " + std::string{row.unit};
     return number_text(row.minimum) + " to " + number_text(row.maximum) + unit;
@@ -210,7 +207,6 @@ std::string_view to_string(knob_type type) {
   case knob_type::text: return "text";
   case knob_type::boolean: return "true or false";
   case knob_type::whole: return "whole number";
-  case knob_type::real: return "number";
   case knob_type::duration: return "duration";
   case knob_type::list: return "list";
   }

@@ -13,7 +13,7 @@
 
 namespace tayfa {
 
-enum class knob_type : std::uint8_t { text, boolean, whole, real, duration, list };
+enum class knob_type : std::uint8_t { text, boolean, whole, duration, list };
 
 /// What a text, or each item of a list, must look like; beyond that every text is clean UTF-8 and
 /// bounded.

@@ -23,11 +23,6 @@ boost::json::value to_json(const knob& row, const config& c) {
     std::from_chars(s.data(), s.data() + s.size(), number);
     return boost::json::value(number);
   }
-  case knob_type::real: {
-    double number = 0;
-    std::from_chars(s.data(), s.data() + s.size(), number);
-    return boost::json::value(number);
-  }
   case knob_type::list: {
     boost::json::array items;
     for (const auto& item : raw.items.value_or(std::vector<std::string>{})) {
@@ -76,7 +71,6 @@ std::string toml_value(const knob& row, const config& c) {
   case knob_type::text: return toml_text(raw.text);
   case knob_type::boolean:
   case knob_type::whole:
-  case knob_type::real:
   case knob_type::duration: return raw.text;
   case knob_type::list: {
     std::string out = "[";

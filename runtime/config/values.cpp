@@ -262,20 +262,6 @@ complaint parse_value(const knob& row, const raw_value& raw, std::uint64_t& out)
   return parse_whole(row, raw, out);
 }
 
-complaint parse_value(const knob& row, const raw_value& raw, double& out) {
-  const std::string& s = raw.text;
-  double value = 0;
-  const auto parsed = std::from_chars(s.data(), s.data() + s.size(), value);
-  if (parsed.ec != std::errc{} || parsed.ptr != s.data() + s.size() || !std::isfinite(value)) {
-    return text::quoted(s, 64) + " is not a number";
-  }
-  if (auto why = outside(row, value, with_unit(text::quoted(s, 64), row))) {
-    return why;
-  }
-  out = value;
-  return std::nullopt;
-}
-
 complaint parse_value(const knob& row, const raw_value& raw, milliseconds& out) {
   std::string_view digits = raw.text;
   std::uint64_t factor = 1;
@@ -323,9 +309,6 @@ raw_value print_value(std::uint32_t v) {
 }
 raw_value print_value(std::uint64_t v) {
   return {std::to_string(v), std::nullopt};
-}
-raw_value print_value(double v) {
-  return {number_text(v), std::nullopt};
 }
 raw_value print_value(milliseconds v) {
   return {std::to_string(v.count()), std::nullopt};

@@ -17,7 +17,6 @@ complaint parse_value(const knob&, const raw_value&, std::string& out);
 complaint parse_value(const knob&, const raw_value&, bool& out);
 complaint parse_value(const knob&, const raw_value&, std::uint32_t& out);
 complaint parse_value(const knob&, const raw_value&, std::uint64_t& out);
-complaint parse_value(const knob&, const raw_value&, double& out);
 complaint parse_value(const knob&, const raw_value&, milliseconds& out);
 complaint parse_value(const knob&, const raw_value&, string_list& out);
 
@@ -25,7 +24,6 @@ raw_value print_value(const std::string&);
 raw_value print_value(bool);
 raw_value print_value(std::uint32_t);
 raw_value print_value(std::uint64_t);
-raw_value print_value(double);
 raw_value print_value(milliseconds); ///< a bare number of milliseconds
 raw_value print_value(const string_list&);
 

@@ -28,7 +28,7 @@ struct job_row {
   job_state state = job_state::IN_QUEUE;
   std::uint32_t attempts = 0;        ///< number of the latest attempt: the fence
   std::uint32_t lives = 1;           ///< 1 + retries by a client
-  std::uint32_t attempts_before = 0; ///< of earlier lives
+  std::uint32_t attempts_before = 0; ///< of earlier lives, or handed back: they cost nothing
   std::uint32_t lone_kills = 0;      ///< engines that ended while it ran alone in them
   bool suspect = false;              ///< an engine ended while it ran in company
   bool dead = false;                 ///< on the dead list

@@ -118,6 +118,14 @@ void read_input(statement& from, checked& numbers, read_row& to) {
 bool read_history(std::string_view text, std::vector<attempt_view>& history);
 bool read_chunks(std::string_view text, std::vector<chunk>& chunks);
 
+// Stores hold states by these numbers: a new state is added behind the last one.
+static_assert(static_cast<int>(job_state::IN_QUEUE) == 0 &&
+              static_cast<int>(job_state::IN_PROGRESS) == 1 &&
+              static_cast<int>(job_state::COMPLETED) == 2 &&
+              static_cast<int>(job_state::FAILED) == 3 &&
+              static_cast<int>(job_state::CANCELLED) == 4 &&
+              static_cast<int>(job_state::TIMED_OUT) == 5);
+
 void read_state(statement& from, checked& numbers, const store_clock& clock, job_row& row) {
   numbers.must(from.unsigned_number() == row.order);
   row.state = static_cast<job_state>(

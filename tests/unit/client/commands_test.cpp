@@ -87,7 +87,7 @@ class pod_of_one_job : public ::testing::Test {
     if (const auto* c = std::get_if<api::cancel>(&call)) {
       job_view now = end_;
       now.id = c->id;
-      return api::cancelled(now);
+      return api::state_of(now);
     }
     job_counts jobs;
     jobs.in_queue = 41;

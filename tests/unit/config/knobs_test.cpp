@@ -35,7 +35,7 @@ TEST(knobs, every_default_lies_within_its_bounds) {
   for (const auto& row : knobs()) {
     SCOPED_TRACE(row.key);
     const raw_value standard = row.read(config{});
-    const bool number = row.type == knob_type::whole || row.type == knob_type::real ||
+    const bool number = row.type == knob_type::whole ||
                         row.type == knob_type::duration;
     if (number) {
       EXPECT_LE(row.minimum, row.maximum);

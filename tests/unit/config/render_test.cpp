@@ -89,7 +89,6 @@ TEST(render_config, json_for_scripts) {
     case knob_type::boolean: EXPECT_TRUE(value.is_bool()); break;
     case knob_type::whole:
     case knob_type::duration: EXPECT_TRUE(value.is_number() && !value.is_double()); break;
-    case knob_type::real: EXPECT_TRUE(value.is_number()); break;
     case knob_type::list: EXPECT_TRUE(value.is_array()); break;
     }
     if (row.at("key") == "engine.slots") {

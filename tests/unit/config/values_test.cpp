@@ -66,16 +66,6 @@ TEST(parse_value, booleans) {
   EXPECT_EQ(complaint_of<bool>(row, ""), "\"\" is neither true nor false");
 }
 
-TEST(parse_value, real_numbers) {
-  const knob row = number_row(0.5, 2);
-  EXPECT_EQ(value_of<double>(row, "0.75"), 0.75);
-  EXPECT_EQ(value_of<double>(row, "2"), 2.0);
-  EXPECT_EQ(complaint_of<double>(row, "0.4"), "0.4 is below the minimum 0.5");
-  for (const char* bad : {"", "nan", "inf", "1e999", "0,5", "1.0x"}) {
-    EXPECT_THAT(complaint_of<double>(row, bad), HasSubstr("is not a number")) << bad;
-  }
-}
-
 TEST(parse_value, durations) {
   const knob row = number_row(100, 86'400'000, "ms");
   EXPECT_EQ(value_of<milliseconds>(row, "1500"), 1500ms);
