@@ -50,7 +50,7 @@ void gpu_worker::on_exit() {
   if (!exited_) {
     ctx_.outside.engines.kill(terms_.worker, SIGKILL);
   }
-  terms_.mates = crew{};
+  terms_.directory = actor_directory{};
 }
 
 // ---- behaviours --------------------------------------------------------------------------------
@@ -62,7 +62,7 @@ gpu_worker::behavior_type gpu_worker::starting() {
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
@@ -73,7 +73,7 @@ gpu_worker::behavior_type gpu_worker::loading() {
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
@@ -84,7 +84,7 @@ gpu_worker::behavior_type gpu_worker::serving() {
           [this](const revoke_attempt& m) { revoked(m); },
           [this](const change_worker_model& m) { change(m); },
           [this](const drain_engine& m) { drain(m); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
@@ -100,7 +100,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
           ignore<revoke_attempt>(),
           ignore<change_worker_model>(),
           ignore<drain_engine>(),
-          ignore<crew>(),
+          ignore<actor_directory>(),
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
 }
 
@@ -189,9 +189,10 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.mates.loader, caf::infinite, want_model{terms_.worker, terms_.model})
+  request(terms_.directory.loader, caf::infinite, want_model{terms_.worker, terms_.model})
       .then([this](const model_granted& m) { granted(m); },
-            [](const caf::error&) {}); // the loader was restarted: the new crew makes us ask again
+            [](const caf::error&) {
+            }); // the loader was restarted: the new directory makes us ask again
 }
 
 void gpu_worker::granted(const model_granted& m) {
@@ -205,8 +206,8 @@ void gpu_worker::granted(const model_granted& m) {
 }
 
 void gpu_worker::said(const protocol::heartbeat& m) {
-  if (terms_.mates.health) {
-    send(terms_.mates.health, engine_beat{terms_.worker, m});
+  if (terms_.directory.health) {
+    send(terms_.directory.health, engine_beat{terms_.worker, m});
   }
   tell_news();
 }
@@ -231,7 +232,7 @@ void gpu_worker::said(const protocol::load_finished& m) {
   facts_.can_change = !model_.empty();
   move_to(engine_state::READY, cause::warmed_up);
   become(serving());
-  send(terms_.mates.loader, model_loaded{terms_.worker, m.model, m.load_ms + m.warm_up_ms});
+  send(terms_.directory.loader, model_loaded{terms_.worker, m.model, m.load_ms + m.warm_up_ms});
   offer();
 }
 
@@ -250,7 +251,7 @@ void gpu_worker::said_of_attempt(const About& m) {
     ctx_.outside.meters.add(meter::reports_fenced);
     return;
   }
-  send(terms_.mates.queue, worker_said{terms_.worker, m});
+  send(terms_.directory.queue, worker_said{terms_.worker, m});
   if constexpr (std::is_same_v<About, protocol::finished>) {
     running_.erase(m.attempt);
     revoked_.erase(m.attempt);
@@ -275,19 +276,19 @@ void gpu_worker::settle() {
 
 void gpu_worker::tell_news() {
   news_.running = static_cast<std::uint32_t>(running_.size());
-  if (terms_.mates.supervisor) {
-    send(terms_.mates.supervisor, news_);
+  if (terms_.directory.supervisor) {
+    send(terms_.directory.supervisor, news_);
   }
 }
 
-// ---- what the crew says ------------------------------------------------------------------------
+// ---- what other actors say -------------------------------------------------------------------
 
 void gpu_worker::offer() {
   if (draining_) {
     return;
   }
   offered_ = true;
-  send(terms_.mates.queue, worker_ready{terms_.worker, facts_});
+  send(terms_.directory.queue, worker_ready{terms_.worker, facts_});
 }
 
 void gpu_worker::assigned(const assign_attempts& m) {
@@ -337,7 +338,7 @@ void gpu_worker::drain(const drain_engine& m) {
   }
   offered_ = false;
   given_lately_ = false;
-  send(terms_.mates.queue, drain_worker{terms_.worker});
+  send(terms_.directory.queue, drain_worker{terms_.worker});
   drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
 }
 
@@ -348,16 +349,16 @@ void gpu_worker::check_drain() {
     return;
   }
   if (running_.empty() && !std::exchange(given_lately_, false)) {
-    send(terms_.mates.supervisor, worker_drained{terms_.worker});
+    send(terms_.directory.supervisor, worker_drained{terms_.worker});
     return;
   }
   drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
 }
 
-void gpu_worker::met(const crew& m) {
-  const bool new_queue = m.queue != terms_.mates.queue;
-  const bool new_loader = m.loader != terms_.mates.loader;
-  terms_.mates = m;
+void gpu_worker::on_directory(const actor_directory& m) {
+  const bool new_queue = m.queue != terms_.directory.queue;
+  const bool new_loader = m.loader != terms_.directory.loader;
+  terms_.directory = m;
   if (new_loader && state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     ask_for_model();
   }
@@ -423,11 +424,11 @@ void gpu_worker::move_to(engine_state to, cause why) {
     return;
   }
   const engine_moved fact{terms_.worker, to, why, reason_};
-  if (terms_.mates.supervisor) {
-    send(terms_.mates.supervisor, fact);
+  if (terms_.directory.supervisor) {
+    send(terms_.directory.supervisor, fact);
   }
-  if (terms_.mates.health) {
-    send(terms_.mates.health, fact);
+  if (terms_.directory.health) {
+    send(terms_.directory.health, fact);
   }
 }
 

@@ -25,7 +25,7 @@ struct engine_news {
 struct worker_terms {
   worker_ref worker;
   std::string engine; ///< "scripted", "torch"
-  crew mates;
+  actor_directory directory;
   std::string model{};     ///< to be loaded; empty = the default
   std::uint32_t slots = 0; ///< of the pod now
 };
@@ -87,7 +87,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void change(const change_worker_model&);
   void drain(const drain_engine&);
   void check_drain();
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   /// Tells the supervisor what people see of the slot.
   void tell_news();
   void timed(const due_timer&);

@@ -86,8 +86,8 @@ void gpu_worker::model_lost() {
     news_.next_model.clear();
     refresh_ = true;
   }
-  if (!model_.empty() && terms_.mates.loader) {
-    send(terms_.mates.loader, model_refused{terms_.worker, model_, reason_});
+  if (!model_.empty() && terms_.directory.loader) {
+    send(terms_.directory.loader, model_refused{terms_.worker, model_, reason_});
   }
 }
 
@@ -102,7 +102,7 @@ void gpu_worker::leave(cause why, error reason) {
   running_.clear();
   revoked_.clear();
   tell_news();
-  send(terms_.mates.queue, worker_gone{terms_.worker, reason_, from_outside_});
+  send(terms_.directory.queue, worker_gone{terms_.worker, reason_, from_outside_});
   become(ending());
 }
 

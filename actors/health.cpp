@@ -11,7 +11,7 @@ health::behavior_type health::make_behavior() {
           [this](const engine_beat& m) { beat(m); },
           [this](const slot_left& m) { engines_.erase(m.slot); },
           [this](const pod_moved& m) { ctx_.outside.meters.set(meter::ready, m.ready ? 1 : 0); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           [this](const ask_health&) { return answer(); }};
 }
@@ -33,8 +33,8 @@ void health::beat(const engine_beat& m) {
   }
 }
 
-void health::met(const crew& m) {
-  crew_ = m;
+void health::on_directory(const actor_directory& m) {
+  directory_ = m;
   if (!ticking_) {
     ticking_ = true;
     tick();
@@ -53,10 +53,10 @@ void health::tick() {
                           static_cast<double>(ctx_.outside.probe.resident_bytes()));
   ++round_;
   unanswered_.clear();
-  ask(crew_.queue, "queue");
-  ask(crew_.ingress, "ingress");
-  ask(crew_.loader, "model_loader");
-  ask(crew_.remote, "remote_workers");
+  ask(directory_.queue, "queue");
+  ask(directory_.ingress, "ingress");
+  ask(directory_.loader, "model_loader");
+  ask(directory_.remote, "remote_workers");
   send_timer(this, ctx_.outside.time, patience, round_, patience_over);
   send_timer(this, ctx_.outside.time, round, round_, next_round);
 }
@@ -80,7 +80,7 @@ void health::ask(const Actor& whom, std::string name) {
 
 void health::judge() {
   for (const auto& name : unanswered_) {
-    send(crew_.supervisor, part_stuck{name});
+    send(directory_.supervisor, part_stuck{name});
   }
 }
 

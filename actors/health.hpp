@@ -22,12 +22,12 @@ class health : public health_actor::base {
 
   const char* name() const override { return "health"; }
   behavior_type make_behavior() override;
-  void on_exit() override { crew_ = crew{}; }
+  void on_exit() override { directory_ = actor_directory{}; }
 
  private:
   void engine(const engine_moved&);
   void beat(const engine_beat&);
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void timed(const due_timer&);
   void tick();
   void judge();
@@ -44,7 +44,7 @@ class health : public health_actor::base {
   };
 
   pod_context ctx_;
-  crew crew_;
+  actor_directory directory_;
   bool ticking_ = false;
   std::uint64_t round_ = 0;
   std::set<std::string> unanswered_; ///< of this round, who has been asked and has not answered

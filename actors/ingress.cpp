@@ -39,7 +39,7 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 
 void runpod_ingress::on_exit() {
   openai_.stop(state_.state() == ingress_state::SHUTDOWN ? errc::stopping : errc::unavailable);
-  crew_ = crew{};
+  directory_ = actor_directory{};
   calls_.clear(); // each dropped reply answers 503 by itself
 }
 
@@ -52,7 +52,7 @@ runpod_ingress::behavior_type runpod_ingress::not_started() {
           ignore<chunks_settled>(),
           [this](const pod_moved& m) { pod_ = m; },
           [this](const load_changed& m) { load_ = m; },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           ignore<timer>(),
           present()};
 }
@@ -66,7 +66,7 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
           [this](const chunks_settled& m) { settled(m); },
           [this](const pod_moved& m) { pod(m); },
           [this](const load_changed& m) { load(m); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time,
                    [this](const due_timer& m) {
                      m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
@@ -101,7 +101,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
   const bool sync = call.job.sync;
   const auto waiting =
       sync ? std::optional{hold(id, call.who, answer, held_for::end, call.wait)} : std::nullopt;
-  request(crew_.queue, caf::infinite, submit_job{id, call.job, sync})
+  request(directory_.queue, caf::infinite, submit_job{id, call.job, sync})
       .then(
           [this, id, answer, waiting](const submit_answer& a) {
             if (!a.value) {
@@ -133,7 +133,7 @@ void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
 
 void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
                                        const reply_ptr& answer, std::optional<milliseconds> keep) {
-  request(crew_.queue, caf::infinite, find_job{id, keep, who})
+  request(directory_.queue, caf::infinite, find_job{id, keep, who})
       .then(
           [answer](const job_answer& a) {
             send_made(answer,
@@ -151,7 +151,7 @@ void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, cancel_job{call.id, false, call.who})
+  request(directory_.queue, caf::infinite, cancel_job{call.id, false, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
@@ -160,7 +160,7 @@ void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, retry_job{call.id, call.who})
+  request(directory_.queue, caf::infinite, retry_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
@@ -169,7 +169,7 @@ void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, drop_job{call.id, call.who})
+  request(directory_.queue, caf::infinite, drop_job{call.id, call.who})
       .then(
           [answer](const job_answer& a) {
             answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
@@ -178,7 +178,7 @@ void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, purge_jobs{call.who})
+  request(directory_.queue, caf::infinite, purge_jobs{call.who})
       .then(
           [answer](const purge_answer& a) {
             answer->send(a.removed ? api::purged(*a.removed) : api::refuse(a.removed.error()));
@@ -187,14 +187,14 @@ void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
+  request(directory_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
       .then([answer](
                 const list_answer& a) { send_made(answer, [&a] { return api::jobs(a.value); }); },
             failed(answer));
 }
 
 void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
+  request(directory_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
       .then(
           [answer](const list_answer& a) {
             send_made(answer, [&a] { return api::requests(a.value); });
@@ -203,7 +203,7 @@ void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer)
 }
 
 void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
-  request(crew_.queue, caf::infinite, inspect_job{call.id, call.who})
+  request(directory_.queue, caf::infinite, inspect_job{call.id, call.who})
       .then(
           [answer](const detail_answer& a) {
             send_made(answer, [&a] {
@@ -220,7 +220,7 @@ void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
     answer->send(std::move(stream));
     return;
   }
-  request(crew_.queue, caf::infinite, inspect_job{call.job, call.who})
+  request(directory_.queue, caf::infinite, inspect_job{call.job, call.who})
       .then(
           [answer, stream](const detail_answer& a) {
             answer->send(a.value ? stream : api::refuse(a.value.error()));
@@ -229,17 +229,17 @@ void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::list_slots&, const reply_ptr& answer) {
-  request(crew_.supervisor, caf::infinite, ask_slots{})
+  request(directory_.supervisor, caf::infinite, ask_slots{})
       .then([answer](const slots_answer& a) { answer->send(api::slots(a.value)); }, failed(answer));
 }
 
 void runpod_ingress::on(const api::drain_slot& call, const reply_ptr& answer) {
-  request(crew_.supervisor, caf::infinite, drain_one_slot{call.slot, call.on})
+  request(directory_.supervisor, caf::infinite, drain_one_slot{call.slot, call.on})
       .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
 }
 
 void runpod_ingress::on(const api::resize_slots& call, const reply_ptr& answer) {
-  request(crew_.supervisor, caf::infinite, set_slot_count{call.count})
+  request(directory_.supervisor, caf::infinite, set_slot_count{call.count})
       .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
 }
 
@@ -253,7 +253,7 @@ void runpod_ingress::answer_with_slots(const slot_answer& a, const reply_ptr& an
 }
 
 void runpod_ingress::on(const api::list_workers&, const reply_ptr& answer) {
-  request(crew_.remote, caf::infinite, ask_workers{})
+  request(directory_.remote, caf::infinite, ask_workers{})
       .then([answer](const workers_answer& a) { answer->send(api::workers(a.value)); },
             failed(answer));
 }
@@ -263,7 +263,7 @@ void runpod_ingress::on(const api::describe&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::for_remote(api::worker_request call, const reply_ptr& answer) {
-  send(crew_.remote, worker_call{std::move(call), answer});
+  send(directory_.remote, worker_call{std::move(call), answer});
 }
 
 /// The engines of this pod and the remote workers, together.
@@ -275,13 +275,13 @@ void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
     all.running += h.running;
     all.unhealthy += h.unhealthy;
   };
-  request(crew_.queue, caf::infinite, count_jobs{call.who})
+  request(directory_.queue, caf::infinite, count_jobs{call.who})
       .then(
           [this, answer, add](const counts_answer& jobs) {
-            request(crew_.health, caf::infinite, ask_health{})
+            request(directory_.health, caf::infinite, ask_health{})
                 .then(
                     [this, answer, add, jobs](const health_answer& own) {
-                      request(crew_.remote, caf::infinite, ask_health{})
+                      request(directory_.remote, caf::infinite, ask_health{})
                           .then(
                               [answer, add, jobs, own](const health_answer& remote) {
                                 api::worker_counts workers;
@@ -315,7 +315,7 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::not_ready, "it is starting"}));
     return;
   }
-  request(crew_.queue, caf::infinite, ask_intake{})
+  request(directory_.queue, caf::infinite, ask_intake{})
       .then(
           [this, answer](const intake_answer& intake) {
             if (!intake.taken) {
@@ -323,7 +323,7 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
             } else if (intake.capacity > 0) {
               answer->send(api::pinged(true));
             } else {
-              request(crew_.remote, caf::infinite, ask_health{})
+              request(directory_.remote, caf::infinite, ask_health{})
                   .then(
                       [answer](const health_answer& workers) {
                         answer->send(workers.idle + workers.running > 0
@@ -344,10 +344,10 @@ void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
 
 // ---- the pod -----------------------------------------------------------------------------------
 
-void runpod_ingress::met(const crew& m) {
-  const bool new_queue = crew_.queue && crew_.queue != m.queue;
-  crew_ = m;
-  openai_.met(m.queue);
+void runpod_ingress::on_directory(const actor_directory& m) {
+  const bool new_queue = directory_.queue && directory_.queue != m.queue;
+  directory_ = m;
+  openai_.on_directory(m.queue);
   if (state_.state() == ingress_state::NOT_STARTED) {
     move_to(ingress_state::WAITING, cause::start_requested);
     become(answering());

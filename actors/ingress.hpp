@@ -77,7 +77,7 @@ class runpod_ingress : public ingress_actor::base {
 
   void pod(const pod_moved&);
   void load(const load_changed&);
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void answer_with_slots(const slot_answer&, const reply_ptr&);
   void answer_with_state(const job_id&, const job_access&, const reply_ptr&,
                          std::optional<milliseconds> keep = std::nullopt);
@@ -117,7 +117,7 @@ class runpod_ingress : public ingress_actor::base {
   pod_context ctx_;
   machine<ingress_state> state_;
   moment since_;
-  crew crew_;
+  actor_directory directory_;
   pod_moved pod_;
   load_changed load_;
   held_calls held_;

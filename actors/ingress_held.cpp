@@ -60,7 +60,7 @@ void runpod_ingress::look(held_calls::number call, bool over) {
 
 void runpod_ingress::look_at_state(held_calls::number call, bool over) {
   const auto& held = calls_.at(call);
-  request(crew_.queue, caf::infinite, find_job{held_.job(call), held.keep, held.who, !over})
+  request(directory_.queue, caf::infinite, find_job{held_.job(call), held.keep, held.who, !over})
       .then(
           [this, call, over](const job_answer& a) {
             if (!held_.holds(call)) {
@@ -81,7 +81,8 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over) {
 }
 
 void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
-  request(crew_.queue, caf::infinite, read_job_stream{held_.job(call), calls_.at(call).who, !over})
+  request(directory_.queue, caf::infinite,
+          read_job_stream{held_.job(call), calls_.at(call).who, !over})
       .then(
           [this, call, over](const stream_answer& a) {
             if (!held_.holds(call)) {
@@ -129,8 +130,8 @@ void runpod_ingress::send_chunks(const reply_ptr& answer, const unread_chunks& u
     return;
   }
   held_.sent(ctx_.outside.time.now(), unread.view.id);
-  auto note = [queue = crew_.queue, me = caf::actor_cast<ingress_actor>(this), id = unread.view.id,
-               last = unread.last](bool received) {
+  auto note = [queue = directory_.queue, me = caf::actor_cast<ingress_actor>(this),
+               id = unread.view.id, last = unread.last](bool received) {
     if (received) {
       caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
     }

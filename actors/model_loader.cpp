@@ -19,7 +19,7 @@ model_loader::behavior_type model_loader::empty() {
           postpone_request<want_model, model_granted>(),
           [this](const model_loaded& m) { loaded(m); },
           [this](const model_refused& m) { refused(m); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           present()};
 }
 
@@ -29,7 +29,7 @@ model_loader::behavior_type model_loader::checked() {
           [this](const want_model& m) { return grant(m); },
           [this](const model_loaded& m) { loaded(m); },
           [this](const model_refused& m) { refused(m); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           present()};
 }
 
@@ -49,8 +49,8 @@ void model_loader::learned(const catalogue_news& m) {
   if (!m.models) {
     ctx_.outside.log.error("catalogue_refused",
                            {{"code", m.models.error().code}, {"text", m.models.error().text}});
-    if (crew_.supervisor) {
-      send(crew_.supervisor, catalogue_checked{fail(m.models.error())});
+    if (directory_.supervisor) {
+      send(directory_.supervisor, catalogue_checked{fail(m.models.error())});
     }
     return;
   }
@@ -60,13 +60,13 @@ void model_loader::learned(const catalogue_news& m) {
   }
   become(checked());
   tell_queue();
-  if (crew_.supervisor) {
-    send(crew_.supervisor, catalogue_checked{models_.size()});
+  if (directory_.supervisor) {
+    send(directory_.supervisor, catalogue_checked{models_.size()});
   }
 }
 
 void model_loader::tell_queue() {
-  if (!crew_.queue) {
+  if (!directory_.queue) {
     return;
   }
   models_known known;
@@ -75,7 +75,7 @@ void model_loader::tell_queue() {
     known.models.push_back(
         model_facts{entry.name, entry.bytes, 0, version == versions_.end() ? 0 : version->second});
   }
-  send(crew_.queue, std::move(known));
+  send(directory_.queue, std::move(known));
 }
 
 /// What it asks for, or the first one that engines can load, as far as is known.
@@ -114,7 +114,7 @@ void model_loader::refused(const model_refused& m) {
     return;
   }
   if (m.why.code != errc::model_invalid) { // not the file's fault, as far as one can tell
-    send(crew_.queue, m);
+    send(directory_.queue, m);
     return;
   }
   if (looked_at_.insert(m.model).second) {
@@ -141,7 +141,8 @@ void model_loader::looked_again(const model_refused& about,
     tell_queue();
   } else {
     refused_.insert(about.model);
-    send(crew_.queue, model_refused{about.worker, about.model, found ? about.why : found.error()});
+    send(directory_.queue,
+         model_refused{about.worker, about.model, found ? about.why : found.error()});
   }
   for (auto& w : std::exchange(wishes_, {})) {
     const auto& chosen = chosen_for(w.asked);
@@ -154,8 +155,8 @@ void model_loader::looked_again(const model_refused& about,
   }
 }
 
-void model_loader::met(const crew& m) {
-  crew_ = m;
+void model_loader::on_directory(const actor_directory& m) {
+  directory_ = m;
 }
 
 void model_loader::loaded(const model_loaded& m) {

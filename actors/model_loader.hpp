@@ -35,7 +35,7 @@ class model_loader : public model_loader_actor::base {
   const char* name() const override { return "model_loader"; }
   behavior_type make_behavior() override;
   void on_exit() override {
-    crew_ = crew{};
+    directory_ = actor_directory{};
     wishes_.clear();
   }
 
@@ -49,11 +49,11 @@ class model_loader : public model_loader_actor::base {
   void refused(const model_refused&);
   void looked_again(const model_refused&, const result<std::vector<model_entry>>&);
   void tell_queue();
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void loaded(const model_loaded&);
 
   pod_context ctx_;
-  crew crew_;
+  actor_directory directory_;
   std::vector<model_entry> models_;
   std::map<std::string, std::uint64_t> versions_; ///< of those whose file was replaced
   std::set<std::string> refused_;                 ///< engines could not load them, lately

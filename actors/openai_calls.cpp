@@ -110,7 +110,7 @@ void openai_calls::heard(const reader_event& m) {
   calls_.erase(it);
 }
 
-void openai_calls::met(const queue_actor& queue) {
+void openai_calls::on_directory(const queue_actor& queue) {
   const bool another = queue_ && queue_ != queue;
   queue_ = queue;
   if (!another) {

@@ -44,7 +44,7 @@ class openai_calls {
   void streamed(const job_id&);
   void heard(const reader_event&);
   void timed(const due_timer&);
-  void met(const queue_actor&);
+  void on_directory(const queue_actor&);
   /// The ingress ends: every call is answered with this, its job is cancelled, and no handle is
   /// kept.
   void stop(errc why);

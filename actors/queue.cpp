@@ -29,15 +29,16 @@ queue::behavior_type queue::make_behavior() {
     caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
   });
   table_.not_committed();
-  decided(std::exchange(books_->left, {}));
-  decided(table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
+  enqueue_effects(std::exchange(books_->left, {}));
+  enqueue_effects(
+      table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
   after();
   return waiting();
 }
 
 void queue::on_exit() {
   ctx_.outside.store.on_failure(nullptr);
-  crew_ = crew{};
+  directory_ = actor_directory{};
   workers_.clear();
   purges_.clear();
   end_watched_.clear();
@@ -64,7 +65,7 @@ queue::behavior_type queue::waiting() {
           [this](const inspect_job& m) { return inspect(m); },
           [this](const ask_intake&) { return intake(); },
           [this](const models_known& m) {
-            decided(table_.models_known(now(), m.models));
+            enqueue_effects(table_.models_known(now(), m.models));
             after();
           },
           [this](const model_refused& m) { refused(m); },
@@ -76,7 +77,7 @@ queue::behavior_type queue::waiting() {
           [this](const pod_moved& m) { pod(m); },
           [this](const drain_queue&) { drain(); },
           ignore<hand_back_jobs>(),
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
@@ -96,12 +97,12 @@ queue::behavior_type queue::serving() {
           [this](const inspect_job& m) { return inspect(m); },
           [this](const ask_intake&) { return intake(); },
           [this](const models_known& m) {
-            decided(table_.models_known(now(), m.models));
+            enqueue_effects(table_.models_known(now(), m.models));
             after();
           },
           [this](const model_refused& m) { refused(m); },
           [this](const drain_worker& m) {
-            decided(table_.worker_draining(now(), m.worker));
+            enqueue_effects(table_.worker_draining(now(), m.worker));
             after();
           },
           [this](const store_news& m) { news(m); },
@@ -111,7 +112,7 @@ queue::behavior_type queue::serving() {
           [this](const pod_moved& m) { pod(m); },
           [this](const drain_queue&) { drain(); },
           ignore<hand_back_jobs>(),
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
@@ -140,10 +141,10 @@ queue::behavior_type queue::draining() {
           ignore<pod_moved>(),
           ignore<drain_queue>(),
           [this](const hand_back_jobs&) {
-            decided(table_.hand_back(now()));
+            enqueue_effects(table_.hand_back(now()));
             after();
           },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           [this](const result_posted& m) { posted(m); },
           [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
@@ -155,12 +156,12 @@ queue::behavior_type queue::draining() {
 void queue::joined(const worker_ready& m) {
   workers_[m.worker.slot] = {m.worker.incarnation,
                              caf::actor_cast<attempt_taker>(current_sender())};
-  decided(table_.worker_joined(now(), m.worker, m.facts));
+  enqueue_effects(table_.worker_joined(now(), m.worker, m.facts));
   after();
 }
 
 void queue::refused(const model_refused& m) {
-  decided(table_.model_refused(now(), m.model, m.why));
+  enqueue_effects(table_.model_refused(now(), m.model, m.why));
   after();
 }
 
@@ -177,7 +178,7 @@ void queue::said(const worker_said& m) {
           return table_.renewed(now(), m.worker, body.attempt);
         } else if constexpr (std::is_same_v<Body, protocol::finished>) {
           if (body.refresh_worker) {
-            decided(table_.worker_draining(now(), m.worker)); // its process is about to end
+            enqueue_effects(table_.worker_draining(now(), m.worker)); // its process is about to end
           }
           return table_.finished(now(), m.worker, body);
         } else {
@@ -189,7 +190,7 @@ void queue::said(const worker_said& m) {
     ctx_.outside.meters.add(meter::reports_fenced);
     ctx_.outside.log.debug("report_fenced", {{"worker", m.worker}});
   }
-  decided(std::move(report.consequences));
+  enqueue_effects(std::move(report.consequences));
   if (report.current) {
     tell_origin(m);
     tell_watchers(m);
@@ -201,10 +202,10 @@ void queue::said(const worker_said& m) {
 void queue::tell_origin(const worker_said& m) {
   const auto tell = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
     if (const auto* origin = table_.origin_of(id)) {
-      send(crew_.runpod, origin_said{id, *origin, is_chunk, payload});
+      send(directory_.runpod, origin_said{id, *origin, is_chunk, payload});
     }
   };
-  if (!crew_.runpod) {
+  if (!directory_.runpod) {
     return;
   }
   if (const auto* p = std::get_if<protocol::progress>(&m.body)) {
@@ -218,8 +219,8 @@ void queue::tell_origin(const worker_said& m) {
 /// not durable anyway.
 void queue::tell_watchers(const worker_said& m) {
   const auto* said = std::get_if<protocol::partial>(&m.body);
-  if (said != nullptr && chunks_watched_.erase(said->attempt.job) > 0 && crew_.ingress) {
-    send(crew_.ingress, job_streamed{said->attempt.job});
+  if (said != nullptr && chunks_watched_.erase(said->attempt.job) > 0 && directory_.ingress) {
+    send(directory_.ingress, job_streamed{said->attempt.job});
   }
 }
 
@@ -229,7 +230,7 @@ void queue::gone(const worker_gone& m) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  decided(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
+  enqueue_effects(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
   after();
 }
 
@@ -249,18 +250,18 @@ void queue::drain() {
   after();
 }
 
-void queue::met(const crew& m) {
-  const bool new_runpod = m.runpod != crew_.runpod;
-  crew_ = m;
+void queue::on_directory(const actor_directory& m) {
+  const bool new_runpod = m.runpod != directory_.runpod;
+  directory_ = m;
   if (new_runpod) {
-    decided(table_.posts_lost(now()));
+    enqueue_effects(table_.posts_lost(now()));
     capacity_told_ = 0;
     after();
   }
   load_told_ = false; // whoever is new must hear it once
   tell_load();
-  if (broken_ && crew_.supervisor) {
-    send(crew_.supervisor, store_failed{*broken_});
+  if (broken_ && directory_.supervisor) {
+    send(directory_.supervisor, store_failed{*broken_});
   }
 }
 
@@ -289,7 +290,7 @@ void queue::deadline(const due_timer& m) {
     return;
   }
   armed_for_.reset();
-  decided(table_.expire(now()));
+  enqueue_effects(table_.expire(now()));
   after();
 }
 
@@ -301,13 +302,13 @@ void queue::after() {
   arm();
   const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
                        results_owed_.empty() && purges_.empty();
-  if (is_draining_ && !drained_told_ && crew_.supervisor &&
+  if (is_draining_ && !drained_told_ && directory_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {
       give_up_on_storage();
     }
     drained_told_ = true;
-    send(crew_.supervisor, queue_drained{});
+    send(directory_.supervisor, queue_drained{});
   }
 }
 
@@ -323,19 +324,19 @@ void queue::tell_load() {
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
   const bool same =
       next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;
-  if (crew_.runpod) { // only it wants to know
+  if (directory_.runpod) { // only it wants to know
     const auto capacity = table_.local_capacity();
     if (capacity != std::exchange(capacity_told_, capacity)) {
-      send(crew_.runpod, slots_ready{capacity});
+      send(directory_.runpod, slots_ready{capacity});
     }
   }
-  if (!crew_.supervisor || (load_told_ && same)) {
+  if (!directory_.supervisor || (load_told_ && same)) {
     return;
   }
   load_ = next;
   load_told_ = true;
-  send(crew_.supervisor, next);
-  send(crew_.ingress, next);
+  send(directory_.supervisor, next);
+  send(directory_.ingress, next);
 }
 
 void queue::arm() {

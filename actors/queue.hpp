@@ -118,20 +118,20 @@ class queue : public queue_actor::base {
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void deadline(const due_timer&);
 
   // what leaves after the commit (queue_commit.cpp)
   /// Something to be done once everything decided so far is durable.
-  struct deed {
+  struct deferred_reply {
     job_id about; ///< empty = no job in particular
     std::function<void()> done;
     std::function<void(const error&)> refused; ///< of a submission that could not be made durable
     bool asks = false;                         ///< it only asks: its client may ask again
     undo_of undo{};
   };
-  void decided(effects);
-  void promised(deed);
+  void enqueue_effects(effects);
+  void enqueue_reply(deferred_reply);
   /// Begins the next commit, unless one is under way. `again`: although the disk was full.
   void commit(bool again = false);
   /// Begins it when the messages that are here already have been served: they share its flush.
@@ -146,11 +146,11 @@ class queue : public queue_actor::base {
   void on(const store_news::chunks_received&);
   void storage_full(const error&);
   void refuse_changes(const error&);
-  void take_back_purges(std::vector<std::variant<effects, deed>>&, const error&);
+  void take_back_purges(std::vector<std::variant<effects, deferred_reply>>&, const error&);
   void ask_for_space();
   void give_up_on_storage();
   void store_broken(const error&);
-  void release(std::vector<std::variant<effects, deed>>);
+  void release(std::vector<std::variant<effects, deferred_reply>>);
   using text_taker = std::function<void(result<shared_text>)>;
   /// `place`: what its bytes hold of the world's budget for answers, until the last who has the
   /// text lets it go; null = they are not counted.
@@ -193,7 +193,7 @@ class queue : public queue_actor::base {
   void tell_load();
   void arm();
 
-  struct seat {
+  struct worker_handle {
     std::uint64_t incarnation = 0;
     attempt_taker handle;
   };
@@ -201,8 +201,8 @@ class queue : public queue_actor::base {
   pod_context ctx_;
   std::shared_ptr<queue_books> books_;
   job_table& table_;
-  crew crew_;
-  std::map<slot_id, seat> workers_;
+  actor_directory directory_;
+  std::map<slot_id, worker_handle> workers_;
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
@@ -218,8 +218,9 @@ class queue : public queue_actor::base {
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
 
-  std::vector<std::variant<effects, deed>> gathering_; ///< waits for the next commit
-  std::vector<std::variant<effects, deed>> in_flight_; ///< waits for the one that is under way
+  std::vector<std::variant<effects, deferred_reply>> gathering_; ///< waits for the next commit
+  std::vector<std::variant<effects, deferred_reply>>
+      in_flight_; ///< waits for the one that is under way
   bool committing_ = false;
   bool commit_soon_ = false;    ///< a message to oneself is on its way
   std::optional<error> full_;   ///< no new job is taken: the disk is, as far as we know

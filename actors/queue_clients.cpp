@@ -15,13 +15,13 @@ caf::result<Answer> queue::after_commit(const job_id& about, const job_access& w
     return answer;
   }
   auto later = make_response_promise<Answer>();
-  promised({about, [later, answer = std::move(answer)]() mutable { later.deliver(answer); },
-            [later](const error& why) mutable {
-              if constexpr (requires { Answer{fail(why)}; }) {
-                later.deliver(Answer{fail(why)});
-              }
-            },
-            asks && !undo, std::move(undo)});
+  enqueue_reply({about, [later, answer = std::move(answer)]() mutable { later.deliver(answer); },
+                 [later](const error& why) mutable {
+                   if constexpr (requires { Answer{fail(why)}; }) {
+                     later.deliver(Answer{fail(why)});
+                   }
+                 },
+                 asks && !undo, std::move(undo)});
   return later;
 }
 
@@ -38,7 +38,7 @@ queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
     std::set<job_id> as_before;
     for (const auto& image : images) {
       as_before.insert(image.row.id);
-      decided(table_.put_back(now(), image, unsent.contains(image.row.id)));
+      enqueue_effects(table_.put_back(now(), image, unsent.contains(image.row.id)));
     }
     return as_before;
   };
@@ -57,32 +57,33 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
   }
   const auto id = answer->view.id;
   auto later = make_response_promise<submit_answer>();
-  deed answered{id,
-                [this, later, view = std::move(answer->view), fresh = answer->fresh,
-                 bytes = m.request.input.size(), endpoint = m.request.endpoint]() mutable {
-                  if (fresh) {
-                    ctx_.outside.meters.add(meter::jobs_accepted);
-                    ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
-                    if (auto& feed = ctx_.outside.feed; !feed.idle()) {
-                      job_view waits;
-                      waits.id = view.id; // what became of it since is told next
-                      feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
-                    }
-                  }
-                  later.deliver(submit_answer{std::move(view)});
-                },
-                [this, later](const error& why) mutable {
-                  ctx_.outside.meters.add(meter::jobs_refused);
-                  later.deliver(submit_answer{fail(why)});
-                },
-                false,
-                {}};
+  deferred_reply answered{
+      id,
+      [this, later, view = std::move(answer->view), fresh = answer->fresh,
+       bytes = m.request.input.size(), endpoint = m.request.endpoint]() mutable {
+        if (fresh) {
+          ctx_.outside.meters.add(meter::jobs_accepted);
+          ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
+          if (auto& feed = ctx_.outside.feed; !feed.idle()) {
+            job_view waits;
+            waits.id = view.id; // what became of it since is told next
+            feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
+          }
+        }
+        later.deliver(submit_answer{std::move(view)});
+      },
+      [this, later](const error& why) mutable {
+        ctx_.outside.meters.add(meter::jobs_refused);
+        later.deliver(submit_answer{fail(why)});
+      },
+      false,
+      {}};
   if (!answer->fresh && answer->then.empty() && table_.durable(id)) {
     answered.done();
     return later;
   }
-  promised(std::move(answered));
-  decided(std::move(answer->then));
+  enqueue_reply(std::move(answered));
+  enqueue_effects(std::move(answer->then));
   after();
   return later;
 }
@@ -132,7 +133,7 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
     return job_answer{fail(answer.error())};
   }
   auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
-  decided(std::move(answer->second));
+  enqueue_effects(std::move(answer->second));
   after();
   return told;
 }
@@ -148,7 +149,7 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
   auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
-  decided(std::move(answer->second));
+  enqueue_effects(std::move(answer->second));
   after();
   return told;
 }
@@ -176,7 +177,7 @@ caf::result<purge_answer> queue::purge(const purge_jobs& m) {
   auto [number, consequences] = table_.purge(now(), m.who);
   auto later = make_response_promise<purge_answer>();
   purges_.emplace(number, later);
-  decided(std::move(consequences));
+  enqueue_effects(std::move(consequences));
   after();
   return later;
 }

@@ -51,13 +51,13 @@ void recount_batches(effects& list) {
 
 } // namespace
 
-void queue::decided(effects consequences) {
+void queue::enqueue_effects(effects consequences) {
   if (!consequences.empty()) {
     gathering_.emplace_back(std::move(consequences));
   }
 }
 
-void queue::promised(deed d) {
+void queue::enqueue_reply(deferred_reply d) {
   gathering_.emplace_back(std::move(d));
 }
 
@@ -132,10 +132,10 @@ void queue::storage_full(const error& found) {
     end_watched_.erase(id);
     chunks_watched_.erase(id);
   }
-  std::vector<std::variant<effects, deed>> stays;
+  std::vector<std::variant<effects, deferred_reply>> stays;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
-      if (auto* d = std::get_if<deed>(&item);
+      if (auto* d = std::get_if<deferred_reply>(&item);
           d != nullptr && ((d->asks && stuck_) || gone.contains(d->about))) {
         d->refused(why);
         continue;
@@ -159,12 +159,13 @@ void queue::storage_full(const error& found) {
   if (stuck_) {
     refuse_changes(why);
   }
-  decided(table_.withdraw(now(), fresh));
+  enqueue_effects(table_.withdraw(now(), fresh));
 }
 
 /// Purges end where they are: each answers how many jobs it has cancelled durably. The steps that
 /// are not durable are undone.
-void queue::take_back_purges(std::vector<std::variant<effects, deed>>& items, const error& why) {
+void queue::take_back_purges(std::vector<std::variant<effects, deferred_reply>>& items,
+                             const error& why) {
   std::map<std::uint64_t, std::size_t> removed;
   const auto count = [&removed](const effect& one) {
     const auto* p = std::get_if<purged>(&one);
@@ -186,12 +187,12 @@ void queue::take_back_purges(std::vector<std::variant<effects, deed>>& items, co
   for (const auto& [number, jobs] : undone.of_purge) {
     removed[number] -= std::min(removed[number], jobs);
   }
-  decided(std::move(undone.then));
+  enqueue_effects(std::move(undone.then));
   refuse_purges(why, removed);
 }
 
 /// What clients asked to be changed is undone, the latest first, together with what was decided
-/// about those jobs since (it stands behind its deed, and has not left).
+/// about those jobs since (it stands behind its deferred_reply, and has not left).
 void queue::refuse_changes(const error& why) {
   auto items = std::exchange(gathering_, {});
   take_back_purges(items, why);
@@ -205,7 +206,7 @@ void queue::refuse_changes(const error& why) {
       }
       continue;
     }
-    auto& d = std::get<deed>(items[at]);
+    auto& d = std::get<deferred_reply>(items[at]);
     if (!d.undo) {
       continue;
     }
@@ -263,7 +264,7 @@ void queue::give_up_on_storage() {
   gave_up_ = true;
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
-      if (auto* d = std::get_if<deed>(&item)) {
+      if (auto* d = std::get_if<deferred_reply>(&item)) {
         d->refused(error{errc::storage_full, {}});
       }
     }
@@ -278,7 +279,7 @@ void queue::store_broken(const error& why) {
   ctx_.outside.log.error("store_failed", {{"code", why.code}, {"text", why.text}});
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
-      if (auto* d = std::get_if<deed>(&item)) {
+      if (auto* d = std::get_if<deferred_reply>(&item)) {
         d->refused(error{errc::unavailable, "the store has failed; ask again after the restart"});
       }
     }
@@ -286,17 +287,17 @@ void queue::store_broken(const error& why) {
   }
   static_cast<void>(table_.stop_purges());
   refuse_purges(error{errc::unavailable, "the store has failed; ask again after the restart"}, {});
-  if (crew_.supervisor) {
-    send(crew_.supervisor, store_failed{why});
+  if (directory_.supervisor) {
+    send(directory_.supervisor, store_failed{why});
   }
 }
 
-void queue::release(std::vector<std::variant<effects, deed>> items) {
+void queue::release(std::vector<std::variant<effects, deferred_reply>> items) {
   for (auto& item : items) {
     if (auto* e = std::get_if<effects>(&item)) {
       carry_out(*e);
     } else {
-      std::get<deed>(item).done();
+      std::get<deferred_reply>(item).done();
     }
   }
   hand_over_remote();
@@ -374,7 +375,7 @@ void queue::on(const store_news::hook_answered& m) {
   const bool delivered = m.how == hook_answer::delivered;
   ctx_.outside.meters.add(delivered ? meter::webhooks_delivered : meter::webhooks_failed);
   ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", delivered}, {"text", m.text}});
-  decided(table_.notified(now(), m.id, m.call, m.how));
+  enqueue_effects(table_.notified(now(), m.id, m.call, m.how));
 }
 
 } // namespace tayfa

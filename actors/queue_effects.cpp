@@ -96,7 +96,7 @@ void queue::give_run(worker_ref worker, std::uint64_t hand_over, std::vector<giv
                                                                 : protocol::outcome::failed;
               lost.code = static_cast<std::uint16_t>(text.error().code);
               lost.text = "its input cannot be read back";
-              decided(table_.finished(now(), g.worker, lost).consequences);
+              enqueue_effects(table_.finished(now(), g.worker, lost).consequences);
             }
             if (--whole->missing == 0) {
               send_run(*whole);
@@ -118,7 +118,7 @@ void queue::send_run(run& r) {
     protocol::finished over;
     over.attempt = g.message.attempt;
     over.how = protocol::outcome::cancelled;
-    decided(table_.finished(now(), g.worker, over).consequences);
+    enqueue_effects(table_.finished(now(), g.worker, over).consequences);
     return true;
   });
   const bool remote = r.hand_over != 0;
@@ -173,12 +173,12 @@ void queue::carry_out(const moved& m) {
   if (is_final(m.view.state)) {
     const bool asked_for = end_watched_.erase(m.view.id) > 0;
     chunks_watched_.erase(m.view.id);
-    if ((m.watched || asked_for) && crew_.ingress) {
-      send(crew_.ingress, job_ended{m.view});
+    if ((m.watched || asked_for) && directory_.ingress) {
+      send(directory_.ingress, job_ended{m.view});
     }
   } else if (m.view.state == job_state::IN_QUEUE && chunks_watched_.erase(m.view.id) > 0 &&
-             crew_.ingress) {
-    send(crew_.ingress, job_streamed{m.view.id}); // what was read of the lost attempt is void
+             directory_.ingress) {
+    send(directory_.ingress, job_streamed{m.view.id}); // what was read of the lost attempt is void
   }
 }
 
@@ -292,13 +292,13 @@ void queue::carry_out(const owe& o) {
 }
 
 void queue::deliver(const owe& what) {
-  if (!crew_.runpod) { // this pod is no worker of the platform (any more)
-    decided(table_.posted(now(), what.view.id, false, milliseconds{0}));
+  if (!directory_.runpod) { // this pod is no worker of the platform (any more)
+    enqueue_effects(table_.posted(now(), what.view.id, false, milliseconds{0}));
     return;
   }
   deliver_result d{what.view,    what.origin, what.chunks, what.whole,
                    what.refresh, what.number, what.left};
-  send(crew_.runpod, std::move(d));
+  send(directory_.runpod, std::move(d));
 }
 
 /// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
@@ -330,7 +330,7 @@ void queue::posted(const result_posted& m) {
                               {"text", m.text}};
   w.log.write(m.how == delivery::delivered ? log_level::debug : log_level::warn, "result_posted",
               fields);
-  decided(table_.posted(now(), m.id, settled, m.pause));
+  enqueue_effects(table_.posted(now(), m.id, settled, m.pause));
   after();
 }
 

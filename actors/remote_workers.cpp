@@ -31,7 +31,7 @@ remote_workers::behavior_type remote_workers::make_behavior() {
 
 void remote_workers::on_exit() {
   replies_.clear();
-  crew_ = crew{};
+  directory_ = actor_directory{};
 }
 
 remote_workers::behavior_type remote_workers::alone() {
@@ -41,8 +41,8 @@ remote_workers::behavior_type remote_workers::alone() {
           ignore<change_worker_model>(),
           ignore<remote_news>(),
           postpone<pod_moved>(),
-          [this](const crew& m) {
-            met(m);
+          [this](const actor_directory& m) {
+            on_directory(m);
             become(open());
           },
           ignore<timer>(),
@@ -64,7 +64,7 @@ remote_workers::behavior_type remote_workers::open() {
           ignore<change_worker_model>(), // what a remote worker has loaded is its own affair
           [this](const remote_news& m) { news(m); },
           [this](const pod_moved& m) { pod(m); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           [this](const ask_health&) {
             const auto n = book_->count();
@@ -158,9 +158,9 @@ void remote_workers::pod(const pod_moved& m) {
   after();
 }
 
-void remote_workers::met(const crew& m) {
-  const bool new_queue = crew_.queue && m.queue != crew_.queue;
-  crew_ = m;
+void remote_workers::on_directory(const actor_directory& m) {
+  const bool new_queue = directory_.queue && m.queue != directory_.queue;
+  directory_ = m;
   obey(std::exchange(left_over_, {}));
   if (new_queue) {
     obey(book_->queue_restarted(now()));
@@ -199,15 +199,15 @@ void remote_workers::obey(remote::effects all) {
 }
 
 void remote_workers::obey(remote::offer& o) {
-  send(crew_.queue, worker_ready{o.worker, std::move(o.facts)});
+  send(directory_.queue, worker_ready{o.worker, std::move(o.facts)});
 }
 
 void remote_workers::obey(remote::say& s) {
-  send(crew_.queue, worker_said{s.worker, std::move(s.body)});
+  send(directory_.queue, worker_said{s.worker, std::move(s.body)});
 }
 
 void remote_workers::obey(remote::leave& l) {
-  send(crew_.queue, worker_gone{l.worker, std::move(l.why)});
+  send(directory_.queue, worker_gone{l.worker, std::move(l.why)});
 }
 
 reply_ptr remote_workers::take_reply(remote::poll_id poll) {

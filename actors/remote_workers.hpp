@@ -1,11 +1,11 @@
-// The desk of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's queue
-// over HTTP. Every decision is in runtime/remote (worker_book); this actor holds the open long
-// polls, turns messages into commands of the book and its effects into messages and answers.
+// The gateway of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
+// queue over HTTP. Every decision is in runtime/remote (worker_book); this actor holds the open
+// long polls, turns messages into commands of the book and its effects into messages and answers.
 //
 // To the queue it is the taker of every attempt of a remote worker (slots from first_remote_slot
 // on). It holds no thread and no socket: a poll is a reply object that waits in a map.
 //
-// States: ALONE (calls are postponed until it has met the crew) -> OPEN; before the pod is READY
+// States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
 // takes are held but offered to nobody, in STOPPING nothing is handed out. The book outlives the
 // actor: a new one begins with no polls, and what the last one had given out is void.
 #pragma once
@@ -59,7 +59,7 @@ class remote_workers : public remote_workers_actor::base {
   void wait_for_answer(remote::poll_id);
 
   void pod(const pod_moved&);
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void news(const remote_news&);
   void timed(const due_timer&);
 
@@ -81,7 +81,7 @@ class remote_workers : public remote_workers_actor::base {
 
   pod_context ctx_;
   std::shared_ptr<remote::worker_book> book_;
-  crew crew_;
+  actor_directory directory_;
   remote::effects left_over_; ///< of the last owner, for the queue that is not met yet
   std::map<remote::poll_id, reply_ptr> replies_;
   remote::poll_id polls_ = 0;

@@ -209,9 +209,9 @@ void runpod_worker::result_settled(std::uint64_t number, delivery how, milliseco
   }
   const auto id = l.id;
   drop_line(number);
-  send(crew_.queue, result_posted{id, how, pause, text});
-  if (ctx_.knobs.runpod_refresh_worker && how != delivery::again && crew_.supervisor) {
-    send(crew_.supervisor, stop_pod{"refresh_worker"});
+  send(directory_.queue, result_posted{id, how, pause, text});
+  if (ctx_.knobs.runpod_refresh_worker && how != delivery::again && directory_.supervisor) {
+    send(directory_.supervisor, stop_pod{"refresh_worker"});
   }
 }
 

@@ -58,7 +58,7 @@ runpod_worker::behavior_type runpod_worker::make_behavior() {
             maybe_take();
           },
           [this](const drain_origin&) { drain(); },
-          [this](const crew& m) { met(m); },
+          [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
           present()};
 }
@@ -71,7 +71,7 @@ void runpod_worker::on_exit() {
   if (stops_) {
     ctx_.outside.platform.drop(*stops_, 0ms);
   }
-  crew_ = crew{};
+  directory_ = actor_directory{};
 }
 
 /// Every call but a take: its answer is for this actor, or for nobody.
@@ -85,16 +85,16 @@ void runpod_worker::call(outgoing_call what,
 
 // ---- the pod -----------------------------------------------------------------------------------
 
-void runpod_worker::met(const crew& m) {
-  const bool fresh = !crew_.queue || crew_.queue != m.queue;
-  crew_ = m;
+void runpod_worker::on_directory(const actor_directory& m) {
+  const bool fresh = !directory_.queue || directory_.queue != m.queue;
+  directory_ = m;
   if (!fresh) {
     return;
   }
   submitting_.clear(); // the queue that was asked answers no more
-  request(crew_.queue, caf::infinite, ask_origin_jobs{})
+  request(directory_.queue, caf::infinite, ask_origin_jobs{})
       .then([this](const origin_jobs& all) { know(all); },
-            [](const caf::error&) { /* a new queue, and a new crew, follow */ });
+            [](const caf::error&) { /* a new queue, and a new directory, follow */ });
 }
 
 /// Jobs of an earlier process, or of an earlier actor.
@@ -126,9 +126,9 @@ void runpod_worker::drain() {
 }
 
 void runpod_worker::tell_drained() {
-  if (draining_ && !drained_told_ && !take_ && submitting_.empty() && crew_.supervisor) {
+  if (draining_ && !drained_told_ && !take_ && submitting_.empty() && directory_.supervisor) {
     drained_told_ = true;
-    send(crew_.supervisor, origin_drained{});
+    send(directory_.supervisor, origin_drained{});
   }
 }
 
@@ -167,7 +167,7 @@ void runpod_worker::maybe_take() {
   const auto wanted =
       ctx_.knobs.runpod_refresh_worker ? std::min(free_places(), 1U) : free_places();
   if (!serving_ || draining_ || last_job_taken_ || take_ || take_pausing_ || wanted == 0 ||
-      !crew_.queue) {
+      !directory_.queue) {
     return;
   }
   take_began_ = now();
@@ -196,7 +196,7 @@ void runpod_worker::watch_hold() {
 }
 
 void runpod_worker::read_takes() {
-  if (!crew_.queue) {
+  if (!directory_.queue) {
     return; // they wait until it is known to whom to give them
   }
   for (auto& [number, answer] : terms_.inbox->take()) {
@@ -266,7 +266,7 @@ void runpod_worker::accept(runpod::taken_job job) {
   m.request.s3_config = std::move(job.s3_config);
   m.request.origin = job.id;
   submitting_.insert(id);
-  request(crew_.queue, caf::infinite, std::move(m))
+  request(directory_.queue, caf::infinite, std::move(m))
       .then([this, id, origin = job.id](const submit_answer& a) { accepted(id, origin, a); },
             [this, id, origin = job.id](const caf::error&) {
               // Whether the dead queue had made it durable is not known: the next one says.
@@ -291,7 +291,7 @@ void runpod_worker::accepted(const job_id& id, const std::string& origin, const 
 
 void runpod_worker::listen_for_stops() {
   const bool wanted = serving_ || !live_.empty();
-  if (stops_ || stops_pausing_ || !wanted || !crew_.queue) {
+  if (stops_ || stops_pausing_ || !wanted || !directory_.queue) {
     return;
   }
   auto what = runpod::stop_call(platform_, ctx_.knobs.runpod_take_timeout);
@@ -341,7 +341,7 @@ void runpod_worker::stop_job(const std::string& origin) {
     return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
-  request(crew_.queue, caf::infinite, cancel_job{id, true, job_access{}})
+  request(directory_.queue, caf::infinite, cancel_job{id, true, job_access{}})
       .then(
           [this, id](const job_answer& a) {
             if (a.value && a.value->state == job_state::CANCELLED) {

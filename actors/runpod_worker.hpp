@@ -99,7 +99,7 @@ class runpod_worker : public runpod_worker_actor::base {
 
   // takes and stops (runpod_worker.cpp)
   void pod(const pod_moved&);
-  void met(const crew&);
+  void on_directory(const actor_directory&);
   void know(const origin_jobs&);
   void drain();
   void maybe_take();
@@ -152,7 +152,7 @@ class runpod_worker : public runpod_worker_actor::base {
   pod_context ctx_;
   runpod_terms terms_;
   const runpod::settings& platform_;
-  crew crew_;
+  actor_directory directory_;
   bool serving_ = false;
   bool draining_ = false;
   bool drained_told_ = false;

@@ -35,7 +35,7 @@ supervisor::behavior_type supervisor::make_behavior() {
 }
 
 void supervisor::on_exit() {
-  crew_ = crew{};
+  directory_ = actor_directory{};
   core_.reset();
   slots_.clear();
   if (!std::exchange(told_, true)) {
@@ -223,7 +223,7 @@ void supervisor::opened(const store_opened& m) {
                                          {"dead", counts.dead}});
   make_core();
   core_->start();
-  ctx_.outside.http.open(sink(), [me = crew_.supervisor](result<std::string> address) {
+  ctx_.outside.http.open(sink(), [me = directory_.supervisor](result<std::string> address) {
     caf::anon_send(me, http_bound{std::move(address)});
   });
 }
@@ -243,12 +243,12 @@ void supervisor::bound(const http_bound& m) {
 void supervisor::begin_configuring() {
   move_to(pod_state::CONFIGURING, cause::parts_started, ctx_.knobs.pod_configuring_budget);
   become(configuring());
-  send(crew_.loader, check_catalogue{});
+  send(directory_.loader, check_catalogue{});
   if (ctx_.knobs.engine_slots == 0) {
     checked(machine_checked{}); // no engine of our own: nothing to be fit for
     return;
   }
-  ctx_.outside.probe.run(terms_.engine, [me = crew_.supervisor](fitness_report report) {
+  ctx_.outside.probe.run(terms_.engine, [me = directory_.supervisor](fitness_report report) {
     caf::anon_send(me, machine_checked{std::move(report)});
   });
 }
@@ -382,11 +382,11 @@ void supervisor::timed(const due_timer& m) {
     }
     break;
   case drain_budget:
-    if (!workers_stopping_ && crew_.queue) {
+    if (!workers_stopping_ && directory_.queue) {
       if (!std::exchange(queue_draining_, true)) {
-        send(crew_.queue, drain_queue{});
+        send(directory_.queue, drain_queue{});
       }
-      send(crew_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
+      send(directory_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
       send_timer(this, ctx_.outside.time, owed_ ? owed_patience : drain_patience, 0, drain_end);
     }
     break;

@@ -163,7 +163,7 @@ class supervisor : public supervisor_actor::base {
   pod_terms terms_;
   machine<pod_state> state_;
   moment since_;
-  crew crew_;
+  actor_directory directory_;
   std::unique_ptr<child_keeper> core_;
   std::vector<slot> slots_; ///< never shrinks: a removed one keeps its incarnation
   std::optional<fitness_report> fitness_;
@@ -172,7 +172,7 @@ class supervisor : public supervisor_actor::base {
   bool ready_ = false;
   bool http_open_ = false;
   bool store_open_ = false;
-  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the desk that uses it
+  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it
   bool origin_drained_ = false;                      ///< the platform gives nothing more
   bool owed_ = false;                                ///< and it is owed something
   bool queue_draining_ = false;

@@ -24,7 +24,7 @@ child_keeper::end judge_core(const caf::error& reason) {
 } // namespace
 
 void supervisor::make_core() {
-  crew_.supervisor = caf::actor_cast<supervisor_actor>(this);
+  directory_.supervisor = caf::actor_cast<supervisor_actor>(this);
   remote_book_ = make_worker_book(ctx_.knobs);
   using supervision::child_spec;
   using supervision::restart;
@@ -59,19 +59,20 @@ void supervisor::make_core() {
 
 caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   switch (static_cast<core_child>(i)) {
-  case queue_child: crew_.queue = spawn<queue>(ctx_, terms_.books); break;
-  case loader_child: crew_.loader = spawn<model_loader>(ctx_); break;
-  case health_child: crew_.health = spawn<health>(ctx_); break;
-  case remote_child: crew_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
-  case ingress_child: crew_.ingress = spawn<runpod_ingress>(ctx_); break;
-  case runpod_child: crew_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
+  case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.books); break;
+  case loader_child: directory_.loader = spawn<model_loader>(ctx_); break;
+  case health_child: directory_.health = spawn<health>(ctx_); break;
+  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
+  case ingress_child: directory_.ingress = spawn<runpod_ingress>(ctx_); break;
+  case runpod_child: directory_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
   }
-  const caf::strong_actor_ptr children[] = {caf::actor_cast<caf::strong_actor_ptr>(crew_.queue),
-                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.loader),
-                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.health),
-                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.remote),
-                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.ingress),
-                                            caf::actor_cast<caf::strong_actor_ptr>(crew_.runpod)};
+  const caf::strong_actor_ptr children[] = {
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.queue),
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.loader),
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.health),
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.remote),
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.ingress),
+      caf::actor_cast<caf::strong_actor_ptr>(directory_.runpod)};
   announce(children[i]);
   return children[i];
 }
@@ -85,46 +86,46 @@ void supervisor::announce(const caf::strong_actor_ptr& child) const {
 // ---- who is who --------------------------------------------------------------------------------
 
 void supervisor::introduce() {
-  send(crew_.queue, crew_);
-  send(crew_.loader, crew_);
-  send(crew_.health, crew_);
-  send(crew_.remote, crew_);
-  send(crew_.ingress, crew_);
-  if (crew_.runpod) {
-    send(crew_.runpod, crew_);
+  send(directory_.queue, directory_);
+  send(directory_.loader, directory_);
+  send(directory_.health, directory_);
+  send(directory_.remote, directory_);
+  send(directory_.ingress, directory_);
+  if (directory_.runpod) {
+    send(directory_.runpod, directory_);
   }
   for (const auto& s : slots_) {
     if (s.worker) {
-      send(s.worker, crew_);
+      send(s.worker, directory_);
     }
   }
   if (http_open_) {
     ctx_.outside.http.redirect(sink());
   }
   if (models_) {
-    send(crew_.loader, check_catalogue{}); // a new loader must learn it again
+    send(directory_.loader, check_catalogue{}); // a new loader must learn it again
   }
   broadcast();
   if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
     // Those that were asked may be gone.
-    if (crew_.runpod) {
-      send(crew_.runpod, drain_origin{});
+    if (directory_.runpod) {
+      send(directory_.runpod, drain_origin{});
     }
     if (queue_draining_) {
-      send(crew_.queue, drain_queue{});
+      send(directory_.queue, drain_queue{});
     }
   }
 }
 
 void supervisor::broadcast() {
   const pod_moved fact{state_.state(), ready_};
-  if (crew_.queue && !core_stopping_) {
-    send(crew_.queue, fact);
-    send(crew_.health, fact);
-    send(crew_.remote, fact);
-    send(crew_.ingress, fact);
-    if (crew_.runpod) {
-      send(crew_.runpod, fact);
+  if (directory_.queue && !core_stopping_) {
+    send(directory_.queue, fact);
+    send(directory_.health, fact);
+    send(directory_.remote, fact);
+    send(directory_.ingress, fact);
+    if (directory_.runpod) {
+      send(directory_.runpod, fact);
     }
   }
 }
@@ -143,7 +144,7 @@ void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budg
 
 /// Where the HTTP server puts its calls.
 call_sink supervisor::sink() const {
-  return [ingress = crew_.ingress](api::call call, reply_ptr answer) {
+  return [ingress = directory_.ingress](api::call call, reply_ptr answer) {
     caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});
   };
 }

@@ -86,7 +86,7 @@ caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
   fresh.next_model = s.news.next_model;
   s.news = std::move(fresh);
   s.worker = spawn<gpu_worker>(
-      ctx_, worker_terms{who, terms_.engine, crew_, s.news.next_model, slot_count()});
+      ctx_, worker_terms{who, terms_.engine, directory_, s.news.next_model, slot_count()});
   const auto child = caf::actor_cast<caf::strong_actor_ptr>(s.worker);
   announce(child);
   return child;
@@ -173,7 +173,7 @@ void supervisor::slot_stopped(std::size_t i) {
   }
   ctx_.outside.log.info(s.removed ? "slot_removed" : "slot_drained", {{"slot", i}});
   share_cpus();
-  send(crew_.health, slot_left{slot_id{static_cast<std::uint32_t>(i)}});
+  send(directory_.health, slot_left{slot_id{static_cast<std::uint32_t>(i)}});
   refresh_ready();
 }
 

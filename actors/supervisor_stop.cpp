@@ -49,7 +49,7 @@ void supervisor::fail(cause why, error e) {
 void supervisor::begin_stopping(cause why) {
   move_to(pod_state::STOPPING, why, ctx_.knobs.pod_stopping_budget);
   become(stopping());
-  if (!crew_.queue) {
+  if (!directory_.queue) {
     close_store(); // nothing was started yet
     return;
   }
@@ -58,8 +58,8 @@ void supervisor::begin_stopping(cause why) {
     return;
   }
   send_timer(this, ctx_.outside.time, ctx_.knobs.pod_drain_budget, 0, drain_budget);
-  if (crew_.runpod) {
-    send(crew_.runpod, drain_origin{}); // what the platform gave runs to its end first
+  if (directory_.runpod) {
+    send(directory_.runpod, drain_origin{}); // what the platform gave runs to its end first
   } else {
     origin_drained_ = true;
     owed_ = false;
@@ -68,14 +68,14 @@ void supervisor::begin_stopping(cause why) {
 }
 
 void supervisor::drain_queue_when_owed_is_done() {
-  if (origin_drained_ && !owed_ && crew_.queue && !std::exchange(queue_draining_, true)) {
-    send(crew_.queue, drain_queue{});
+  if (origin_drained_ && !owed_ && directory_.queue && !std::exchange(queue_draining_, true)) {
+    send(directory_.queue, drain_queue{});
   }
 }
 
 /// Nothing runs any more. Results that are on their way to the platform get a moment.
 void supervisor::end_drain() {
-  if (!owed_ || !crew_.runpod) {
+  if (!owed_ || !directory_.runpod) {
     stop_workers();
     return;
   }

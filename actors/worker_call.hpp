@@ -1,4 +1,4 @@
-// What the ingress passes on to the remote workers' desk: a worker's HTTP call and its reply.
+// What the ingress passes on to the remote workers' actor: a worker's HTTP call and its reply.
 #pragma once
 
 #include "runtime/api/call.hpp"

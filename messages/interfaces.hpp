@@ -222,7 +222,7 @@ struct engine_beat {
 
 // ---- interfaces --------------------------------------------------------------------------------
 
-struct crew;
+struct actor_directory;
 
 /// Whoever takes attempts: a gpu_worker, or remote_workers for all remote ones.
 using attempt_taker =
@@ -241,33 +241,34 @@ using queue_actor = caf::typed_actor<
     caf::reacts_to<model_refused>, caf::reacts_to<drain_worker>, caf::reacts_to<store_news>,
     caf::reacts_to<worker_ready>, // a worker can take attempts (postponed until the pod is READY)
     caf::reacts_to<worker_said>, caf::reacts_to<worker_gone>, caf::reacts_to<pod_moved>,
-    caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<crew>,
+    caf::reacts_to<drain_queue>, caf::reacts_to<hand_back_jobs>, caf::reacts_to<actor_directory>,
     caf::reacts_to<result_posted>, caf::replies_to<ask_origin_jobs>::with<origin_jobs>,
     caf::reacts_to<timer>, // the job table's next deadline
     caf::replies_to<are_you_there>::with<here_i_am>>;
 
 using ingress_actor =
-    caf::typed_actor<caf::reacts_to<client_call>, // postponed until the actor has met the crew
+    caf::typed_actor<caf::reacts_to<client_call>, // postponed until the actor has the directory
                      caf::reacts_to<job_ended>, caf::reacts_to<job_streamed>,
                      caf::reacts_to<client_left>, caf::reacts_to<chunks_settled>,
                      caf::reacts_to<reader_event>, caf::reacts_to<pod_moved>,
-                     caf::reacts_to<load_changed>, caf::reacts_to<crew>,
+                     caf::reacts_to<load_changed>, caf::reacts_to<actor_directory>,
                      caf::reacts_to<timer>, // the next held call is due
                      caf::replies_to<are_you_there>::with<here_i_am>>;
 
-using gpu_worker_actor =
-    caf::typed_actor<caf::reacts_to<engine_news>, caf::reacts_to<model_granted>,
-                     caf::reacts_to<assign_attempts>, caf::reacts_to<revoke_attempt>,
-                     caf::reacts_to<change_worker_model>, caf::reacts_to<drain_engine>,
-                     caf::reacts_to<crew>, // the queue was restarted: what runs here is void
-                     caf::reacts_to<timer>>;
+using gpu_worker_actor = caf::typed_actor<
+    caf::reacts_to<engine_news>, caf::reacts_to<model_granted>, caf::reacts_to<assign_attempts>,
+    caf::reacts_to<revoke_attempt>, caf::reacts_to<change_worker_model>,
+    caf::reacts_to<drain_engine>,
+    caf::reacts_to<actor_directory>, // the queue was restarted: what runs here is void
+    caf::reacts_to<timer>>;
 
 using model_loader_actor =
     caf::typed_actor<caf::reacts_to<check_catalogue>, caf::reacts_to<catalogue_news>,
                      caf::replies_to<want_model>::with<model_granted>, // postponed until the
                                                                        // catalogue is checked
                      caf::reacts_to<model_loaded>, caf::reacts_to<model_refused>,
-                     caf::reacts_to<crew>, caf::replies_to<are_you_there>::with<here_i_am>>;
+                     caf::reacts_to<actor_directory>,
+                     caf::replies_to<are_you_there>::with<here_i_am>>;
 
 /// RunPod's six worker numbers (/health).
 struct ask_health {};
@@ -285,25 +286,28 @@ struct slots_ready {
   std::uint32_t capacity = 0;
 };
 
-using health_actor =
-    caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
-                     caf::reacts_to<slot_left>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
-                     caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>>;
+using health_actor = caf::typed_actor<caf::reacts_to<engine_moved>, caf::reacts_to<engine_beat>,
+                                      caf::reacts_to<slot_left>, caf::reacts_to<pod_moved>,
+                                      caf::reacts_to<actor_directory>, caf::reacts_to<timer>,
+                                      caf::replies_to<ask_health>::with<health_answer>>;
 
 /// The other workers of the queue: they pull their jobs by RunPod's worker protocol.
 using remote_workers_actor =
     caf::typed_actor<caf::reacts_to<worker_call>, caf::reacts_to<assign_attempts>,
                      caf::reacts_to<revoke_attempt>, caf::reacts_to<change_worker_model>,
-                     caf::reacts_to<remote_news>, caf::reacts_to<pod_moved>, caf::reacts_to<crew>,
-                     caf::reacts_to<timer>, caf::replies_to<ask_health>::with<health_answer>,
+                     caf::reacts_to<remote_news>, caf::reacts_to<pod_moved>,
+                     caf::reacts_to<actor_directory>, caf::reacts_to<timer>,
+                     caf::replies_to<ask_health>::with<health_answer>,
                      caf::replies_to<ask_workers>::with<workers_answer>,
                      caf::replies_to<are_you_there>::with<here_i_am>>;
 
 /// This pod as a worker of RunPod's platform.
-using runpod_worker_actor = caf::typed_actor<
-    caf::reacts_to<deliver_result>, caf::reacts_to<origin_said>, caf::reacts_to<platform_news>,
-    caf::reacts_to<pod_moved>, caf::reacts_to<slots_ready>, caf::reacts_to<drain_origin>,
-    caf::reacts_to<crew>, caf::reacts_to<timer>, caf::replies_to<are_you_there>::with<here_i_am>>;
+using runpod_worker_actor =
+    caf::typed_actor<caf::reacts_to<deliver_result>, caf::reacts_to<origin_said>,
+                     caf::reacts_to<platform_news>, caf::reacts_to<pod_moved>,
+                     caf::reacts_to<slots_ready>, caf::reacts_to<drain_origin>,
+                     caf::reacts_to<actor_directory>, caf::reacts_to<timer>,
+                     caf::replies_to<are_you_there>::with<here_i_am>>;
 
 using supervisor_actor = caf::typed_actor<
     caf::reacts_to<start_pod>, caf::reacts_to<stop_pod>, caf::reacts_to<http_bound>,
@@ -316,7 +320,7 @@ using supervisor_actor = caf::typed_actor<
     caf::replies_to<set_slot_count>::with<slot_answer>, caf::reacts_to<timer>>;
 
 /// Everybody an actor may need to talk to. Sent to all whenever a member was started anew.
-struct crew {
+struct actor_directory {
   queue_actor queue;
   ingress_actor ingress;
   model_loader_actor loader;
@@ -374,7 +378,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::model_loaded)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::check_catalogue)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::catalogue_checked)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::engine_beat)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::crew)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::actor_directory)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::ask_health)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::health_answer)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::store_news)

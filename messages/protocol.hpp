@@ -3,7 +3,7 @@
 // A worker is an engine process (over ZeroMQ ipc, to its gpu_worker) and later a pod (over tcp +
 // CURVE, to its head); the messages, the codec and the liveness rules are the same on both hops.
 //
-//   worker                              giver
+//   worker                              dispatcher
 //     hello            ──────────────▶            who I am, how much I can take
 //                      ◀──────────────  welcome   how often to beat
 //                      ◀──────────────  load_model
@@ -50,7 +50,7 @@ namespace tayfa::protocol {
 inline constexpr std::uint32_t version = 1;
 
 enum class kind : std::uint8_t {
-  // worker -> giver
+  // worker -> dispatcher
   hello = 1,
   heartbeat = 2,
   load_finished = 3,
@@ -61,7 +61,7 @@ enum class kind : std::uint8_t {
   log = 8,
   drained = 9,
   stepped = 10,
-  // giver -> worker
+  // dispatcher -> worker
   welcome = 32,
   load_model = 33,
   assign = 34,
@@ -78,7 +78,7 @@ enum class outcome : std::uint8_t {
   cancelled = 2, ///< stopped because it was told to
 };
 
-// ---- worker -> giver ---------------------------------------------------------------------------
+// ---- worker -> dispatcher -----------------------------------------------------------------------
 
 struct hello {
   static constexpr kind id = kind::hello;
@@ -215,7 +215,7 @@ struct stepped {
   }
 };
 
-// ---- giver -> worker ---------------------------------------------------------------------------
+// ---- dispatcher -> worker -----------------------------------------------------------------------
 
 struct welcome {
   static constexpr kind id = kind::welcome;

@@ -110,7 +110,7 @@ void add_losses(std::vector<scenario>& list) {
 }
 
 void add_ends(std::vector<scenario>& list) {
-  const std::pair<const char*, what> actors[] = {{"desk_dies", what::kill_remote_workers},
+  const std::pair<const char*, what> actors[] = {{"remote_workers_die", what::kill_remote_workers},
                                                  {"queue_dies", what::kill_queue},
                                                  {"ingress_dies", what::kill_ingress}};
   for (const auto& [name, act] : actors) {

@@ -368,7 +368,7 @@ class platform_actor final : public caf::event_based_actor {
 sim_platform::sim_platform(caf::actor_system& system, time_source& time, random_source& random,
                            platform_options options, std::function<void()> done)
     : options_(options), random_(random), ledger_(std::make_shared<ledger>()),
-      desk_(system.spawn<platform_actor>(*this, time, random, std::move(done))) {}
+      platform_actor_(system.spawn<platform_actor>(*this, time, random, std::move(done))) {}
 
 sim_platform::~sim_platform() = default;
 
@@ -392,7 +392,7 @@ call_ticket sim_platform::send(outgoing_call call,
                                std::function<void(result<outgoing_answer>)> done) {
   const auto ticket = ++tickets_;
   open_.emplace(ticket, open_call{std::move(done)});
-  caf::anon_send(desk_, call_came{ticket, std::move(call)});
+  caf::anon_send(platform_actor_, call_came{ticket, std::move(call)});
   return ticket;
 }
 
@@ -403,7 +403,7 @@ void sim_platform::drop(call_ticket ticket, std::chrono::milliseconds) {
   }
   const auto done = std::move(it->second.done);
   open_.erase(it);
-  caf::anon_send(desk_, caller_left{ticket});
+  caf::anon_send(platform_actor_, caller_left{ticket});
   done(fail(errc::cancelled));
 }
 
@@ -415,7 +415,7 @@ void sim_platform::answer(call_ticket ticket, result<outgoing_answer> a) {
   it->second.answered = true;
   const auto wire = milliseconds{
       static_cast<std::int64_t>(random_.unit() * static_cast<double>(wire_max.count()))};
-  caf::delayed_anon_send(desk_, wire, answer_there{ticket, std::move(a)});
+  caf::delayed_anon_send(platform_actor_, wire, answer_there{ticket, std::move(a)});
 }
 
 void sim_platform::arrive(call_ticket ticket, result<outgoing_answer> a) {
@@ -427,15 +427,15 @@ void sim_platform::arrive(call_ticket ticket, result<outgoing_answer> a) {
 
 void sim_platform::callers_died() {
   for (const auto& [ticket, call] : open_) {
-    caf::anon_send(desk_, caller_left{ticket});
+    caf::anon_send(platform_actor_, caller_left{ticket});
   }
   open_.clear();
 }
 
 void sim_platform::forget() {
   open_.clear();
-  caf::anon_send_exit(desk_, caf::exit_reason::kill);
-  desk_ = nullptr;
+  caf::anon_send_exit(platform_actor_, caf::exit_reason::kill);
+  platform_actor_ = nullptr;
 }
 
 const std::vector<platform_job>& sim_platform::jobs() const {

@@ -90,7 +90,7 @@ class sim_platform final : public http_poster {
   std::map<call_ticket, open_call> open_;
   struct ledger;
   std::shared_ptr<ledger> ledger_;
-  caf::actor desk_;
+  caf::actor platform_actor_;
 };
 
 } // namespace tayfa::sim

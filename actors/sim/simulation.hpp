@@ -36,7 +36,7 @@ struct incident {
     kill_ingress,
     kill_loader,
     kill_runpod_worker,
-    kill_remote_workers, ///< the desk, not the workers
+    kill_remote_workers, ///< the actor, not the workers
     babble_engine,       ///< it sends bytes that are no frame
     kill_runtime,        ///< SIGKILL to the process; the platform starts the next one
     lose_power,          ///< likewise, and what the disk had not flushed is lost or torn

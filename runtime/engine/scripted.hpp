@@ -42,7 +42,7 @@ struct scripted_step {
     complete, ///< `text` is the output's JSON; the last step
     fail,     ///< `code` and `text`; the last step
     crash,    ///< the process ends; the last step
-    garbage,  ///< bytes that are no frame; nothing follows, so the giver must notice
+    garbage,  ///< bytes that are no frame; nothing follows, so the dispatcher must notice
     hang,     ///< nothing follows, and a cancel is not obeyed
   };
   std::chrono::nanoseconds after{0};

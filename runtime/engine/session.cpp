@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A giver that asks for none or for a flood gets something sane.
+// A dispatcher that asks for none or for a flood gets something sane.
 constexpr milliseconds beat_min{10};
 constexpr milliseconds beat_max{600'000};
 constexpr std::size_t finished_kept = 64;
@@ -130,7 +130,7 @@ void session::send(const protocol::upstream& message) {
   link_.send(protocol::encode(worker_, message));
 }
 
-// ---- from the giver -------------------------------------------------------------------------
+// ---- from the dispatcher ------------------------------------------------------------------------
 
 void session::on_frame(std::span<const char> bytes) {
   if (over()) {
@@ -272,7 +272,7 @@ void session::finish_cancelled(const attempt_ref& attempt) {
 
 void session::on(const protocol::drain&) {
   draining_ = true;
-  drained_ = false; // a giver that asks again has not heard the answer
+  drained_ = false; // a dispatcher that asks again has not heard the answer
   if (gathering_) {
     start_gathered(); // whoever arrives from now on is refused
   }

@@ -1,7 +1,7 @@
 // The engine's side of the worker protocol, for any engine: in tayfa-engine and in the simulation.
 //
-// A session owns one engine and is its sink. It says hello, beats, decodes what the giver says,
-// hands it to the engine and keeps the rules that hold for every engine:
+// A session owns one engine and is its sink. It says hello, beats, decodes what the dispatcher
+// says, hands it to the engine and keeps the rules that hold for every engine:
 //   * exactly one finished per attempt, and nothing of that attempt after it;
 //   * progress and partial are numbered from 1, per attempt and kind;
 //   * steps are told at heartbeats only, once for each attempt that went forward;
@@ -57,7 +57,7 @@ struct session_options {
 struct session_counters {
   std::uint64_t bad_frames = 0;     ///< could not be decoded
   std::uint64_t foreign_frames = 0; ///< for another incarnation or slot
-  std::uint64_t out_of_place = 0;   ///< valid, but nothing that the giver may say now
+  std::uint64_t out_of_place = 0;   ///< valid, but nothing that the dispatcher may say now
   std::uint64_t late_events = 0;    ///< the engine spoke about an attempt that is not running
 };
 

@@ -55,7 +55,7 @@ class warnings final : public event_log {
   }
 };
 
-// ---- the crew
+// ---- the actors
 // ------------------------------------------------------------------------------------
 
 /// Takes one attempt at a time and says at once what an engine says of a job without any work.
@@ -74,7 +74,7 @@ class instant_worker final : public gpu_worker_actor::base {
             ignore<revoke_attempt>(),
             ignore<change_worker_model>(),
             ignore<drain_engine>(),
-            ignore<crew>(),
+            ignore<actor_directory>(),
             ignore<timer>()};
   }
   void on_exit() override { queue_ = nullptr; }
@@ -157,31 +157,32 @@ config knobs_for(const actors_plan& plan) {
   return c;
 }
 
-/// The pod's crew, as far as jobs meet it.
+/// The pod's actors, as far as jobs meet them.
 class pod {
  public:
   pod(world& outside, const config& knobs, const actors_plan& plan)
       : context_{outside, knobs}, system_(scheduled(system_config_)) {
     auto books = std::make_shared<queue_books>(limits_from(knobs));
-    crew_.queue = system_.spawn<queue>(context_, std::move(books));
-    crew_.ingress = system_.spawn<runpod_ingress>(context_);
-    crew_.supervisor = system_.spawn<idle_supervisor>();
-    caf::anon_send(crew_.queue, crew_);
-    caf::anon_send(crew_.ingress, crew_);
+    directory_.queue = system_.spawn<queue>(context_, std::move(books));
+    directory_.ingress = system_.spawn<runpod_ingress>(context_);
+    directory_.supervisor = system_.spawn<idle_supervisor>();
+    caf::anon_send(directory_.queue, directory_);
+    caf::anon_send(directory_.ingress, directory_);
     for (std::uint32_t i = 0; i < plan.workers; ++i) {
-      workers_.push_back(system_.spawn<instant_worker>(worker_ref{slot_id{i}, 1}, crew_.queue));
+      workers_.push_back(
+          system_.spawn<instant_worker>(worker_ref{slot_id{i}, 1}, directory_.queue));
     }
-    caf::anon_send(crew_.queue, pod_moved{pod_state::READY, true});
-    caf::anon_send(crew_.ingress, pod_moved{pod_state::READY, true});
+    caf::anon_send(directory_.queue, pod_moved{pod_state::READY, true});
+    caf::anon_send(directory_.ingress, pod_moved{pod_state::READY, true});
   }
   ~pod() {
     for (const auto& worker : workers_) {
       end(worker);
     }
-    end(crew_.ingress);
-    end(crew_.queue);
-    end(crew_.supervisor);
-    crew_ = crew{};
+    end(directory_.ingress);
+    end(directory_.queue);
+    end(directory_.supervisor);
+    directory_ = actor_directory{};
     workers_.clear();
     system_.await_all_actors_done();
   }
@@ -189,7 +190,7 @@ class pod {
   pod& operator=(const pod&) = delete;
 
   caf::actor_system& system() { return system_; }
-  const ingress_actor& ingress() const { return crew_.ingress; }
+  const ingress_actor& ingress() const { return directory_.ingress; }
 
  private:
   template <class Actor>
@@ -207,7 +208,7 @@ class pod {
   pod_context context_;
   caf::actor_system_config system_config_;
   caf::actor_system system_;
-  crew crew_;
+  actor_directory directory_;
   std::vector<gpu_worker_actor> workers_;
 };
 

@@ -55,7 +55,7 @@ void add_edges(std::set<std::string>& all) {
 const std::map<std::string, std::string>& exceptions() {
   static const std::map<std::string, std::string> list{
       {"ingress NOT_STARTED SHUTDOWN stop_requested",
-       "the supervisor introduces the crew to a new ingress before it can send it anything else"},
+       "the supervisor sends a new ingress the directory before anything else"},
   };
   return list;
 }

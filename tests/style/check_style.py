@@ -36,6 +36,9 @@ PREDICTABLE_ALLOWED = ("runtime/world/random.", "runtime/store/sim_", "actors/si
 RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
 TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
+# Words of an earlier vocabulary, and the field's own for what they meant (docs/hacking.md, Dictionary).
+OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway"}
+OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]*[>"])', re.M)
 
@@ -133,6 +136,7 @@ class Checker:
             text = path.read_text(encoding="utf-8", errors="replace")
             self.check_words(name, text)
             if path.suffix in CODE:
+                self.check_vocabulary(name, text)
                 code = without_comments(text)
                 self.check_includes(name, text)
                 self.check_world(name, code)
@@ -146,6 +150,11 @@ class Checker:
             self.add(name, line_of(text, match.start()), "unfinished", f"{match.group(0)}: finish it or open an issue")
         for match in SWITCHED_OFF.finditer(text):
             self.add(name, line_of(text, match.start()), "disabled_test", f"{match.group(0)} is not run")
+
+    def check_vocabulary(self, name, text):
+        for match in OLD_WORD.finditer(text):
+            words = f"{match.group(0)}: {OLD_WORDS[match.group(1).lower()]} (docs/hacking.md, Dictionary)"
+            self.add(name, line_of(text, match.start()), "vocabulary", words)
 
     def check_includes(self, name, text):
         for match in INCLUDE.finditer(text):

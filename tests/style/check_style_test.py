@@ -146,6 +146,12 @@ class StyleTest(unittest.TestCase):
         self.write("messages/fine.cpp", "int a;\n")
         self.expect("long_file", "messages/bad.cpp", "int a;\n" * 451)
 
+    def test_old_words(self):
+        self.write("messages/fine.cpp", "int estimates = 0; // seeded, a screw, forgiver\n")
+        self.assertEqual(self.rules(), [])
+        self.expect("vocabulary", "messages/bad.cpp", "int crew" + "_ = 0;\n")
+        self.expect("vocabulary", "messages/bad.cpp", "// the De" + "eds\n")
+
     def test_long_comments(self):
         self.write("messages/fine.cpp", "// " + "é" * 97 + "\nint a;\n")
         self.assertEqual(self.rules(), [])

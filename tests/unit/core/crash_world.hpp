@@ -90,7 +90,7 @@ class crash_world {
     bool settled = false; ///< the platform has accepted or refused the result of this life
     bool given_up = false;
   };
-  struct crew_member {
+  struct simulated_worker {
     worker_ref ref;
     worker_facts facts;
   };
@@ -176,7 +176,7 @@ class crash_world {
   std::map<std::string, std::string> keys_; ///< idempotency key -> job
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
-  std::map<std::uint32_t, crew_member> workers_;
+  std::map<std::uint32_t, simulated_worker> workers_;
   std::vector<change_model> changes_; ///< asked for and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;

@@ -231,9 +231,9 @@ class owner {
 };
 
 TEST(supervision_property, holds_for_random_ends_timers_and_stops) {
-  EXPECT_TRUE(testing::property(3'000, [](std::uint32_t shape, std::uint32_t crew) {
+  EXPECT_TRUE(testing::property(3'000, [](std::uint32_t shape, std::uint32_t kinds) {
     const auto script = *rc::gen::scale(8.0, rc::gen::arbitrary<tape>());
-    owner o{make_policy(shape), make_children(crew)};
+    owner o{make_policy(shape), make_children(kinds)};
     for (const auto bits : script) {
       o.step(bits);
     }

@@ -156,7 +156,7 @@ TEST_F(TorchBatch, WithoutMemoryForAllOfThemEveryMemberSaysSo) {
   room = 2;
   EXPECT_THAT(run({x("[[1]]"), x("[[2]]"), x("[[3]]")}),
               ElementsAre("gpu_oom", "gpu_oom", "gpu_oom"));
-  EXPECT_THAT(passes, ElementsAre(3)) << "the giver decides how to split them";
+  EXPECT_THAT(passes, ElementsAre(3)) << "the dispatcher decides how to split them";
   EXPECT_THAT(run({x("[[1]]"), x("[[2]]")}), ElementsAre(R"({"y":[[2]]})", R"({"y":[[4]]})"));
 }
 
