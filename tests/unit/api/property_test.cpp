@@ -126,7 +126,7 @@ RC_GTEST_PROP(render_property, every_answer_is_json, ()) {
   view.delay = milliseconds{*rc::gen::arbitrary<std::uint32_t>()};
   must_be_json(job(view));
   must_be_json(chunks(view, {output, output}));
-  must_be_json(cancelled(view));
+  must_be_json(state_of(view));
   must_be_json(accepted(view.id));
   must_be_json(refuse(*view.failure));
 }

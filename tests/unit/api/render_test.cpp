@@ -60,7 +60,7 @@ TEST(render, a_cancelled_job_shows_nothing) {
   view.output = shared_text{"\"late\""};
   view.failure = error{errc::cancelled, {}};
   EXPECT_EQ(job(view).body, R"({"id":"a","status":"CANCELLED"})");
-  EXPECT_EQ(cancelled(view).body, R"({"id":"a","status":"CANCELLED"})");
+  EXPECT_EQ(state_of(view).body, R"({"id":"a","status":"CANCELLED"})");
 }
 
 TEST(render, stream) {

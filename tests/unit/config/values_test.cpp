@@ -193,11 +193,11 @@ RC_GTEST_PROP(parse_value, any_bytes_give_a_value_or_a_clean_complaint, (const s
   const knob row = number_row(0, 1000, "ms");
   milliseconds duration{-1};
   string_list list;
-  double real = -1;
+  std::uint32_t whole = 0;
   std::string name;
   const complaint whys[] = {
       parse_value(row, {text, std::nullopt}, duration),
-      parse_value(row, {text, std::nullopt}, real),
+      parse_value(row, {text, std::nullopt}, whole),
       parse_value(text_row(text_form::name), {text, std::nullopt}, list),
       parse_value(text_row(text_form::address), {text, std::nullopt}, name),
   };
