@@ -3,7 +3,7 @@
 // when a held call is looked at is decided in runtime/core/held_calls.
 //
 // States:
-//   NOT_STARTED  calls are postponed until the supervisor has told it who the other actors are
+//   NOT_STARTED  calls are postponed until the supervisor has sent the directory
 //   WAITING      jobs are accepted and wait; /ping answers 204
 //   READY <-> PROCESSING  a job waits or runs in PROCESSING
 //   SHUTDOWN     no new job is accepted; status, stream and cancel still answer

@@ -66,7 +66,7 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
           ctx_.outside.log.info("job_accepted", {{"job", view.id}, {"bytes", bytes}});
           if (auto& feed = ctx_.outside.feed; !feed.idle()) {
             job_view waits;
-            waits.id = view.id; // what became of it since is told next
+            waits.id = view.id; // its later states are events of their own
             feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
           }
         }

@@ -1,4 +1,4 @@
-// What the ingress passes on to the remote workers' actor: a worker's HTTP call and its reply.
+// A remote worker's HTTP call and its reply, as the ingress passes them to remote_workers.
 #pragma once
 
 #include "runtime/api/call.hpp"

@@ -66,7 +66,7 @@ void run::check_pod_states() {
   }
 }
 
-/// What purges say that they have cancelled is cancelled, no more and no less.
+/// Purges have cancelled as many jobs as their answers say, no more and no fewer.
 void run::check_purges() {
   const auto cancelled =
       static_cast<std::size_t>(std::count_if(seen_->begin(), seen_->end(), [](const auto& job) {

@@ -175,7 +175,7 @@ void fair_lines::charge(tenant& t, double ms) {
   }
 }
 
-/// What was expected is replaced by what it took, both at today's worth.
+/// The real time of a run replaces the expected one, both at today's worth.
 void fair_lines::settle(tenant& t, double expected, double took) {
   const double per_ms = scale_ / t.terms.weight;
   t.unsettled_ms = std::max(0.0, t.unsettled_ms - expected * per_ms);

@@ -57,7 +57,7 @@ struct job_limits {
   /// stays.
   std::size_t kept_bytes_max = std::size_t{1} << 30;
   std::size_t kept_jobs_max = 100'000;
-  /// What concerns many jobs at once goes in steps of so many rows, of fewer while others change
+  /// Purges, time-outs and forgetting change so many rows in a step, fewer while others change
   /// something as well (step_pace).
   std::size_t step_rows = 128;
   /// Changes are noted for take_changes(). Without a store nobody would take them.

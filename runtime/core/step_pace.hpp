@@ -1,4 +1,4 @@
-// How many rows the next step changes of what concerns many jobs at once.
+// The size of the steps in which purges, time-outs and forgetting change rows.
 //
 // A commit holds a step and whatever else was decided meanwhile, so everybody waits for its rows.
 // While only steps change rows they are large, which costs least; as soon as others change rows as
