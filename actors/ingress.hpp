@@ -92,6 +92,8 @@ class runpod_ingress : public ingress_actor::base {
     /// of no CANCELLED and no TIMED_OUT. Only until it has been looked at once.
     bool asks_again = false;
     std::optional<milliseconds> keep{}; ///< the result shall stay for so long
+    bool over = false;                  ///< it waits for chunks no longer
+    std::uint32_t receipts = 0;         ///< of its job's chunks, since it is held
   };
   held_calls::number hold(const job_id&, const job_access&, const reply_ptr&, held_for,
                           milliseconds wait);
@@ -100,6 +102,7 @@ class runpod_ingress : public ingress_actor::base {
   void look(held_calls::number, bool over);
   void look_at_state(held_calls::number, bool over);
   void look_at_chunks(held_calls::number, bool over);
+  void answer_with_chunks(held_calls::number, const unread_chunks&);
   bool pauses(held_calls::number, job_state);
   void ended(const job_ended&);
   void streamed(const job_streamed&);

@@ -81,34 +81,50 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over) {
 }
 
 void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
-  request(directory_.queue, caf::infinite,
-          read_job_stream{held_.job(call), calls_.at(call).who, !over})
+  auto& held = calls_.at(call);
+  held.over = held.over || over;
+  request(directory_.queue, caf::infinite, read_job_stream{held_.job(call), held.who, !over})
       .then(
-          [this, call, over](const stream_answer& a) {
-            if (!held_.holds(call)) {
+          [this, call, receipts = held.receipts](const stream_answer& a) {
+            // What the queue said before a receipt has come may still hold the chunks that were
+            // received; the look that followed the receipt brings what is left.
+            if (!held_.holds(call) || calls_.at(call).receipts != receipts) {
               return;
             }
             if (!a.value) {
               refuse(call, a.value.error());
               return;
             }
-            const bool ended = is_final(a.value->view.state);
-            const bool some = !a.value->chunks.empty();
-            const bool paused = pauses(call, a.value->view.state);
-            const auto now = ctx_.outside.time.now();
-            if (over) {
-              send_chunks(take(call), *a.value);
-            } else if (!some && !ended) {
-              held_.wait_on(call);
-            } else if (!(some && held_.waits_for_receipt(now, call)) &&
-                       (ended ? some || !paused : held_.may_answer(now, call))) {
-              send_chunks(take(call), *a.value);
-            }
+            answer_with_chunks(call, *a.value);
             arm();
           },
           [this, call](const caf::error&) {
             refuse(call, error{errc::unavailable, "the queue is restarting"});
           });
+}
+
+/// Answers now, or says when to look again. Chunks that another reader may have received are not
+/// given before that is known, or it has had its time.
+void runpod_ingress::answer_with_chunks(held_calls::number call, const unread_chunks& unread) {
+  const bool over = calls_.at(call).over;
+  const bool ended = is_final(unread.view.state);
+  const bool some = !unread.chunks.empty();
+  const bool paused = pauses(call, unread.view.state);
+  const auto now = ctx_.outside.time.now();
+  if (some && held_.receipt_is_missing(now, call)) {
+    if (over && !ended) {
+      send_chunks(take(call), unread_chunks{unread.view, {}, unread.last});
+    } else {
+      calls_.at(call).over = false;
+      held_.wait_for_receipt(call);
+    }
+  } else if (over || (ended && (some || !paused))) {
+    send_chunks(take(call), unread);
+  } else if (!some && !ended) {
+    held_.wait_on(call);
+  } else if (!ended && held_.may_answer(now, call)) {
+    send_chunks(take(call), unread);
+  }
 }
 
 /// At the first look: has the job ended before it was asked about, and in a way that not every
@@ -175,6 +191,7 @@ void runpod_ingress::left(const client_left& m) {
 
 void runpod_ingress::settled(const chunks_settled& m) {
   for (const auto call : held_.settled(m.job)) {
+    ++calls_.at(call).receipts;
     look(call, false);
   }
 }

@@ -174,6 +174,7 @@ void run::check_job(std::size_t index, const job_history& job) {
 }
 
 /// Answers were lost on their way, but no chunk: its client has asked until there was none left.
+/// It has received each once.
 void run::check_chunks(const std::string& who, const job_history& job) {
   if (job.kind != "stream" || job.final_state != "COMPLETED" || !job.drained) {
     return;
@@ -182,12 +183,15 @@ void run::check_chunks(const std::string& who, const job_history& job) {
     return; // RunPod's SDK posts a chunk once
   }
   for (const char* const each : {R"({"output":"a"})", R"({"output":"b"})", R"({"output":"c"})"}) {
-    const bool seen =
-        std::any_of(job.chunks.begin(), job.chunks.end(), [each](const std::string& body) {
+    const auto seen =
+        std::count_if(job.chunks.begin(), job.chunks.end(), [each](const std::string& body) {
           return body.find(each) != std::string::npos;
         });
-    if (!seen) {
+    if (seen == 0) {
       violated(who + " lost the chunk " + each);
+    }
+    if (seen > 1 && !plan_.faulty) { // a job that runs again streams again
+      violated(who + " was given the chunk " + each + " more than once");
     }
   }
 }

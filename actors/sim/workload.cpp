@@ -1,5 +1,7 @@
 #include "actors/sim/workload.hpp"
 
+#include "actors/sim/recipes.hpp"
+
 #include <boost/json.hpp>
 
 namespace tayfa::sim {
@@ -22,6 +24,13 @@ struct answer_came {
 struct client_leaves {
   std::shared_ptr<presence> who;
 };
+/// The pod learns whether an answer was received: later than the client, which may have asked for
+/// more on another connection by then.
+struct receipt_comes {
+  std::shared_ptr<receipt> of;
+  bool received = false;
+  std::uint64_t hops = 0; ///< how often it goes to the end of the mailbox before it counts
+};
 
 } // namespace tayfa::sim
 
@@ -31,77 +40,16 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::poll_job)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::cancel_now)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::answer_came)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::client_leaves)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::receipt_comes)
 
 namespace tayfa::sim {
 
 namespace {
 
+constexpr std::chrono::milliseconds receipt_late_max{250};
+constexpr std::uint64_t receipt_hops_max = 20;
+
 enum question : std::uint32_t { submitted, polled, streamed, drained, cancelled, strange };
-
-struct recipe {
-  std::string kind;
-  std::string body; ///< of POST /run
-  std::string output;
-  std::vector<std::string> allowed;
-};
-
-/// A job of a random kind. `tag` makes its output unlike any other's.
-recipe draw(const job_mix& mix, const std::string& tag, random_source& random) {
-  const auto seconds = std::to_string(0.05 + 2.0 * random.unit());
-  const auto quoted = "\"" + tag + "\"";
-  const std::vector<std::pair<unsigned, recipe>> table{
-      {mix.echo,
-       {"echo", R"({"input":{"tag":)" + quoted + "}}", R"({"tag":)" + quoted + "}", {"COMPLETED"}}},
-      {mix.slow,
-       {"slow",
-        R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}",
-        quoted,
-        {"COMPLETED"}}},
-      {mix.error, {"error", R"({"input":{"mock_error":)" + quoted + "}}", "", {"FAILED"}}},
-      {mix.progress,
-       {"progress",
-        R"({"input":{"mock_progress":{"updates":3,"wait_time":0.1},"mock_return":)" + quoted + "}}",
-        quoted,
-        {"COMPLETED"}}},
-      {mix.stream,
-       {"stream",
-        R"({"input":{"mock_stream":["a","b","c"],"mock_delay":0.05}})",
-        "[]",
-        {"COMPLETED"}}},
-      {mix.crash, {"crash", R"({"input":{"mock_crash":true}})", "", {"FAILED"}}},
-      {mix.hang,
-       {"hang",
-        R"({"input":{"mock_hang":true},"policy":{"executionTimeout":5000}})",
-        "",
-        {"TIMED_OUT", "FAILED"}}},
-      {mix.garbage, {"garbage", R"({"input":{"mock_garbage":true}})", "", {"FAILED"}}},
-      {mix.oom, {"oom", R"({"input":{"mock_oom":true}})", "", {"FAILED"}}},
-      {mix.refresh,
-       {"refresh",
-        R"({"input":{"mock_refresh":true,"mock_return":)" + quoted + "}}",
-        quoted,
-        {"COMPLETED"}}},
-      {mix.cancelled,
-       {"cancelled",
-        R"({"input":{"mock_return":)" + quoted + R"(,"mock_delay":)" + seconds + "}}",
-        quoted,
-        {"COMPLETED", "CANCELLED"}}},
-      {mix.short_lived,
-       {"short_lived", R"({"input":{"mock_delay":20},"policy":{"ttl":10000}})", "", {"TIMED_OUT"}}},
-  };
-  unsigned total = 0;
-  for (const auto& [weight, r] : table) {
-    total += weight;
-  }
-  auto ticket = total == 0 ? 0 : random.next() % total;
-  for (const auto& [weight, r] : table) {
-    if (ticket < weight) {
-      return r;
-    }
-    ticket -= weight;
-  }
-  return table.front().second;
-}
 
 std::string member(const std::string& json, const char* name) {
   boost::system::error_code failed;
@@ -136,6 +84,7 @@ class workload : public caf::event_based_actor {
                   {});
             },
             [](const client_leaves& m) { m.who->left(); },
+            [this](const receipt_comes& m) { receipt_came(m); },
             [this](const answer_came& m) { answered(m); }};
   }
 
@@ -292,9 +241,32 @@ class workload : public caf::event_based_actor {
                                    r.status = 0;
                                  }
                                  caf::anon_send(me, answer_came{index, what, std::move(r)});
-                                 left.say(!lost);
+                                 settle_receipt(std::move(left), !lost);
                                },
                                client));
+  }
+
+  /// The client reads the answer and asks on, maybe on another connection. The receipt comes at
+  /// about the same time (a few messages later), or up to a quarter of a second later.
+  void settle_receipt(receipt left, bool received) {
+    if (!left.wanted()) {
+      return;
+    }
+    receipt_comes m{std::make_shared<receipt>(std::move(left)), received};
+    if (random_.unit() < 0.5) {
+      m.hops = random_.next() % receipt_hops_max;
+      send(this, std::move(m));
+    } else {
+      delayed_send(this, caf::timespan{some(receipt_late_max)}, std::move(m));
+    }
+  }
+
+  void receipt_came(const receipt_comes& m) {
+    if (m.hops == 0) {
+      m.of->say(m.received);
+    } else {
+      send(this, receipt_comes{m.of, m.received, m.hops - 1});
+    }
   }
 
   void answered(const answer_came& m) {

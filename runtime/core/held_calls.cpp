@@ -72,14 +72,18 @@ std::vector<held_calls::number> held_calls::settled(const job_id& job) {
   return waiting;
 }
 
-bool held_calls::waits_for_receipt(moment now, number call) {
+bool held_calls::receipt_is_missing(moment now, number call) const {
+  const auto entry = sent_.find(calls_.at(call).job);
+  return entry != sent_.end() && now < entry->second.until;
+}
+
+void held_calls::wait_for_receipt(number call) {
   held& h = calls_.at(call);
-  const auto entry = sent_.find(h.job);
-  if (entry == sent_.end() || now >= entry->second.until) {
-    return false;
+  const moment until = sent_.at(h.job).until;
+  if (std::exchange(h.over, false)) {
+    h.end = until;
   }
-  set_due(call, h, std::min(h.end, entry->second.until));
-  return true;
+  set_due(call, h, std::min(h.end, until));
 }
 
 void held_calls::wait_on(number call) {

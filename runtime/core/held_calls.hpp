@@ -6,7 +6,8 @@
 //
 // Invariants (audit() checks them; tests/unit/core/held_calls_test.cpp):
 //   * every call has exactly one moment at which it is due, never later than its end, until it has
-//     come to its end: then it is to be answered, and is due no more;
+//     come to its end: then it is to be answered, and is due no more, unless it waits for a
+//     receipt;
 //   * a call is in the index of exactly one job.
 #pragma once
 
@@ -54,16 +55,18 @@ class held_calls {
   /// it may.
   bool may_answer(moment now, number);
   /// While an answer with chunks of a job is on its way, it is not known whether its reader has
-  /// them. Another call for chunks of that job waits for it, but not for long: a reader that goes
-  /// on on another connection shall not see the same chunks again.
-  static constexpr milliseconds receipt_patience{500};
+  /// them. Another call for chunks of that job waits for the receipt, but not for long: a reader
+  /// that goes on on another connection shall not see the same chunks again. The receipt comes a
+  /// quarter of a second after the last byte at most; the rest is for slow lines and busy machines.
+  static constexpr milliseconds receipt_patience{2'000};
   /// An answer with chunks of this job leaves.
   void sent(moment now, const job_id&);
   /// It was received, or was not. The calls that may have waited for it, when it was the last.
   std::vector<number> settled(const job_id&);
-  /// Is an answer with chunks of its job on its way? Then it becomes due when that has had its
-  /// time.
-  bool waits_for_receipt(moment now, number);
+  /// Is an answer with chunks of the call's job on its way, and has it not had its time yet?
+  bool receipt_is_missing(moment now, number) const;
+  /// The call becomes due when that answer has had its time. One that is over gets a new end then.
+  void wait_for_receipt(number);
   /// It was looked at, and there was nothing for it: due at its end.
   void wait_on(number);
 

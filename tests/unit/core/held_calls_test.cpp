@@ -84,26 +84,36 @@ TEST(held_calls, the_next_reader_waits_until_it_is_known_who_has_the_chunks) {
   const auto call = s.held.hold(s.at(50ms), one, held_for::chunks, 5'000ms);
   s.held.hold(s.at(50ms), one, held_for::end, 5'000ms);
   const auto other = s.held.hold(s.at(50ms), two, held_for::chunks, 5'000ms);
-  EXPECT_TRUE(s.held.waits_for_receipt(s.at(60ms), call));
-  EXPECT_FALSE(s.held.waits_for_receipt(s.at(60ms), other)) << "that is another job";
+  EXPECT_TRUE(s.held.receipt_is_missing(s.at(60ms), call));
+  EXPECT_FALSE(s.held.receipt_is_missing(s.at(60ms), other)) << "that is another job";
   EXPECT_EQ(s.held.settled(one), numbers{}) << "there is another";
   EXPECT_EQ(s.held.settled(one), numbers{call});
   EXPECT_EQ(s.held.settled(one), numbers{});
-  EXPECT_FALSE(s.held.waits_for_receipt(s.at(70ms), call));
+  EXPECT_FALSE(s.held.receipt_is_missing(s.at(70ms), call));
 }
 
 TEST(held_calls, a_receipt_that_does_not_come_is_not_waited_for) {
   script s;
   s.held.sent(s.at(0ms), one);
   const auto call = s.held.hold(s.at(50ms), one, held_for::chunks, 5'000ms);
-  EXPECT_TRUE(s.held.waits_for_receipt(s.at(50ms), call));
-  EXPECT_EQ(s.due(499ms), due_list{});
-  EXPECT_EQ(s.due(500ms), due_list{1});
-  EXPECT_FALSE(s.held.waits_for_receipt(s.at(500ms), call));
+  EXPECT_TRUE(s.held.receipt_is_missing(s.at(50ms), call));
+  s.held.wait_for_receipt(call);
+  EXPECT_EQ(s.due(1'999ms), due_list{});
+  EXPECT_EQ(s.due(2'000ms), due_list{1});
+  EXPECT_FALSE(s.held.receipt_is_missing(s.at(2'000ms), call));
+}
+
+TEST(held_calls, a_call_that_is_over_may_wait_for_a_receipt_beyond_its_end) {
+  script s;
   const auto brief = s.held.hold(s.at(0ms), two, held_for::chunks, 200ms);
   s.held.sent(s.at(0ms), two);
-  EXPECT_TRUE(s.held.waits_for_receipt(s.at(100ms), brief));
-  EXPECT_EQ(s.due(200ms), due_list{-2}) << "not longer than its own wait";
+  s.held.wait_for_receipt(brief);
+  EXPECT_EQ(s.due(200ms), due_list{-1}) << "its own wait ends first";
+  EXPECT_TRUE(s.held.receipt_is_missing(s.at(200ms), brief));
+  s.held.wait_for_receipt(brief);
+  EXPECT_EQ(s.held.audit(), std::vector<std::string>{});
+  EXPECT_EQ(s.due(1'999ms), due_list{});
+  EXPECT_EQ(s.due(2'000ms), due_list{-1}) << "the receipt has had its time";
 }
 
 TEST(held_calls, the_least_hold_is_not_longer_than_the_wait) {
@@ -200,8 +210,8 @@ TEST(held_calls, hold_what_they_promise_whatever_is_done_with_them) {
       case 6: held.sent(now, job); break;
       case 7: held.settled(job); break;
       case 8:
-        if (call != 0) {
-          held.waits_for_receipt(now, call);
+        if (call != 0 && held.receipt_is_missing(now, call)) {
+          held.wait_for_receipt(call);
         }
         break;
       }
