@@ -171,32 +171,6 @@ struct job_list {
   std::uint64_t next = 0;     ///< for the filter's `after`; 0 = that was all
 };
 
-/// One slot, for people (GET /slots).
-struct slot_line {
-  slot_id slot;
-  std::uint64_t incarnation = 0;
-  engine_state state = engine_state::NOT_STARTED;
-  std::string engine, device, model;
-  std::uint32_t running = 0;             ///< attempts
-  std::uint64_t completed = 0, lost = 0; ///< attempts, since the runtime started
-  bool draining = false;                 ///< an operator drains it
-  bool quarantined = false;              ///< it kept failing; it is tried again after a while
-  bool given_up = false;
-  std::string pinned; ///< CPUs, as a list: "0-3"; empty = not pinned
-};
-
-/// One remote worker, for people (GET /workers).
-struct remote_line {
-  std::string name, endpoint;
-  std::string version;                   ///< of its SDK, as it says
-  std::string device;                    ///< as its URLs say
-  bool healthy = true;                   ///< false: it reported itself unfit
-  std::vector<job_id> jobs;              ///< that it holds
-  std::uint32_t wanted = 0;              ///< jobs that it waits for
-  milliseconds silent{0};                ///< since it was last heard of
-  std::uint64_t completed = 0, lost = 0; ///< attempts
-};
-
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.
 struct job_counts {
   std::uint64_t completed = 0;

@@ -208,7 +208,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
   auto view = view_of(*r);
   if (by_origin && r->owed) {
     close_delivery(*r);
-    std::erase_if(out, [](const effect& e) { return std::holds_alternative<owe>(e); });
+    std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
     trim(nullptr);
   }
   if (live) {

@@ -68,7 +68,7 @@ class instant_worker final : public gpu_worker_actor::base {
     worker_facts facts;
     facts.device = "cpu";
     send(queue_, worker_ready{me_, std::move(facts)});
-    return {ignore<engine_news>(),
+    return {ignore<engine_reported>(),
             ignore<model_granted>(),
             [this](const assign_attempts& m) { assigned(m); },
             ignore<revoke_attempt>(),
@@ -82,11 +82,11 @@ class instant_worker final : public gpu_worker_actor::base {
  private:
   void assigned(const assign_attempts& m) {
     for (const auto& body : m.bodies) {
-      send(queue_, worker_said{me_, protocol::started{body.attempt}});
+      send(queue_, attempt_reported{me_, protocol::started{body.attempt}});
       protocol::finished said;
       said.attempt = body.attempt;
       said.output = output_;
-      send(queue_, worker_said{me_, std::move(said)});
+      send(queue_, attempt_reported{me_, std::move(said)});
     }
   }
 
@@ -100,31 +100,19 @@ class idle_supervisor final : public supervisor_actor::base {
  public:
   using supervisor_actor::base::base;
   behavior_type make_behavior() override {
-    return {ignore<start_pod>(),
-            ignore<stop_pod>(),
-            ignore<http_bound>(),
-            ignore<http_closed>(),
-            ignore<machine_checked>(),
-            ignore<catalogue_checked>(),
-            ignore<engine_moved>(),
-            ignore<load_changed>(),
-            ignore<queue_drained>(),
-            ignore<origin_drained>(),
-            ignore<part_stuck>(),
-            ignore<store_opened>(),
-            ignore<store_closed>(),
-            [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
-            ignore<slot_news>(),
-            ignore<worker_drained>(),
-            [](const ask_slots&) { return slots_answer{}; },
-            [](const drain_one_slot&) { return slot_answer{}; },
-            [](const set_slot_count&) { return slot_answer{}; },
-            ignore<timer>()};
+    return state_of<behavior_type>(
+        std::tuple{},
+        ignored<start_pod, stop_pod, http_bound, http_closed, machine_checked, catalogue_checked,
+                engine_moved, load_changed, queue_drained, origin_drained, part_stuck, store_opened,
+                store_closed, slot_status, worker_drained, timer>(),
+        [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
+        [](const list_slots&) { return slots_answer{}; },
+        [](const drain_slot&) { return slots_answer{}; },
+        [](const resize_slots&) { return slots_answer{}; });
   }
 };
 
-// ---- the store
-// -----------------------------------------------------------------------------------
+// ---- the store ---------------------------------------------------------------------------------
 
 /// Open while it lives.
 class opened_store {

@@ -171,7 +171,7 @@ class line {
 
   void take(effects list) {
     for (auto& each : list) {
-      if (auto* g = std::get_if<give>(&each)) {
+      if (auto* g = std::get_if<assign_attempt>(&each)) {
         // First come, first served: whoever was submitted later than this one waits.
         head_ = std::max(head_, number_of(g->message.attempt.job) + 1);
         running_.emplace_back(g->worker, std::move(g->message.attempt));

@@ -337,7 +337,7 @@ class session {
 
   void obey(const effects& consequences) {
     for (const auto& e : consequences) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         fuzz::require(given_.insert({g->worker, g->message.attempt}).second,
                       "an attempt is given once");
         fuzz::require(ever_.insert(g->message.attempt).second, "an attempt's number only grows");
@@ -346,10 +346,12 @@ class session {
         check_remote(*g);
       } else if (const auto* m = std::get_if<moved>(&e); m != nullptr && is_final(m->view.state)) {
         fuzz::require(ended_.insert({m->view.id.str(), m->view}).second, "a job ends once");
-      } else if (const auto* o = std::get_if<owe>(&e)) {
+      } else if (const auto* o = std::get_if<deliver_result>(&e)) {
         const auto& id = o->view.id.str();
-        fuzz::require(!o->origin.empty() && ended_.contains(id), "only what has ended is owed");
-        fuzz::require(!stopped_.contains(id), "what its platform stopped is not owed");
+        fuzz::require(!o->origin.empty() && ended_.contains(id),
+                      "only results of ended jobs are delivered");
+        fuzz::require(!stopped_.contains(id),
+                      "a result of a job that its platform stopped is not delivered");
         fuzz::require(o->number >= 1 && o->left.count() >= 0, "tries and times are counted");
         owed_.insert(id);
       } else if (const auto* n = std::get_if<notify>(&e)) {
@@ -360,7 +362,7 @@ class session {
     }
   }
 
-  void check_remote(const give& g) {
+  void check_remote(const assign_attempt& g) {
     if (g.worker.slot.value < first_remote_slot) {
       return;
     }

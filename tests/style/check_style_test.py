@@ -99,11 +99,11 @@ class StyleTest(unittest.TestCase):
 
     def test_no_watchdog_judges_by_a_timer_that_goes_on_in_a_pause(self):
         for call in ("delayed_send(this, delay, timer{})", "on([this](const timer& m) { late(m); })",
-                     "request(queue, caf::timespan{patience}, are_you_there{})",
+                     "request(queue, caf::timespan{patience}, liveness_probe{})",
                      "curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 5L)"):
             self.expect("timers", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
         self.write("actors/common.hpp", "// What all share.\n#pragma once\nvoid f() { delayed_send(1); }\n")
-        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, are_you_there{}); }\n")
+        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, liveness_probe{}); }\n")
         self.assertEqual(self.rules(), [])
 
     def test_tests_do_not_sleep_but_may_measure(self):

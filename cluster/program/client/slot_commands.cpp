@@ -2,6 +2,7 @@
 #include "cluster/program/client/command_line.hpp"
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/pod_views.hpp"
+#include "messages/slots.hpp"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -9,8 +10,6 @@
 namespace tayfa {
 
 namespace {
-
-constexpr std::uint32_t slots_max = 1'024;
 
 struct slot_options {
   target_options at;

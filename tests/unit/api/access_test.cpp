@@ -77,6 +77,8 @@ job_access seen_by(const principal& who, const std::string& method, const std::s
       []<class Call>(const Call& one) {
         if constexpr (requires { one.who; }) {
           return one.who;
+        } else if constexpr (requires { one.ask.who; }) {
+          return one.ask.who;
         } else {
           ADD_FAILURE() << "no access";
           return job_access{};

@@ -13,16 +13,16 @@ namespace {
 
 const job_id& job_of(const effect& e) {
   static const job_id none;
-  if (const auto* g = std::get_if<give>(&e)) {
+  if (const auto* g = std::get_if<assign_attempt>(&e)) {
     return g->message.attempt.job;
   }
-  if (const auto* r = std::get_if<revoke>(&e)) {
+  if (const auto* r = std::get_if<revoke_attempt>(&e)) {
     return r->attempt.job;
   }
   if (const auto* m = std::get_if<moved>(&e)) {
     return m->view.id;
   }
-  if (const auto* o = std::get_if<owe>(&e)) {
+  if (const auto* o = std::get_if<deliver_result>(&e)) {
     return o->view.id;
   }
   const auto* n = std::get_if<notify>(&e);
@@ -202,7 +202,7 @@ void crash_world::gather(effects done) {
   for (const auto& e : done) {
     if (const auto* m = std::get_if<moved>(&e)) {
       noticed(*m);
-    } else if (const auto* g = std::get_if<give>(&e)) {
+    } else if (const auto* g = std::get_if<assign_attempt>(&e)) {
       const auto w = workers_.find(g->worker.slot.value);
       if (w != workers_.end() && w->second.ref == g->worker) {
         EXPECT_LE(table_->held(g->worker.slot), w->second.facts.capacity)
@@ -308,7 +308,7 @@ void crash_world::release(std::vector<item> items) {
   }
 }
 
-void crash_world::told(const give& g) {
+void crash_world::told(const assign_attempt& g) {
   const auto& a = g.message.attempt;
   const auto known = ledger_.find(a.job.str());
   ASSERT_NE(known, ledger_.end()) << a.job.str() << " came from nowhere (I3)";
@@ -349,7 +349,7 @@ void crash_world::told(const give& g) {
   }
 }
 
-void crash_world::told(const revoke& r) {
+void crash_world::told(const revoke_attempt& r) {
   for (auto& a : out_) {
     a.revoked = a.revoked || (a.worker == r.worker && a.ref == r.attempt);
   }
@@ -373,7 +373,7 @@ void crash_world::told(const moved& m) {
   }
 }
 
-void crash_world::told(const change_model& c) {
+void crash_world::told(const change_worker_model& c) {
   changes_.push_back(c);
 }
 

@@ -152,12 +152,12 @@ class crash_world {
   void gather(answer);
   void noticed(const moved&);
   void release(std::vector<item>);
-  void told(const give&);
-  void told(const revoke&);
+  void told(const assign_attempt&);
+  void told(const revoke_attempt&);
   void told(const moved&);
   void told(const notify&);
-  void told(const owe&);
-  void told(const change_model&);
+  void told(const deliver_result&);
+  void told(const change_worker_model&);
   // the process
   void begin_commit();
   void end_commit();
@@ -177,7 +177,7 @@ class crash_world {
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
   std::map<std::uint32_t, simulated_worker> workers_;
-  std::vector<change_model> changes_; ///< asked for and not made
+  std::vector<change_worker_model> changes_; ///< asked for and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
   std::vector<std::pair<std::string, std::uint64_t>> hooks_; ///< webhooks being called

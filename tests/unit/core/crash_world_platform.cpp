@@ -147,7 +147,7 @@ void crash_world::keep(const std::string& id) {
 
 // ---- hearing ------------------------------------------------------------------------------------
 
-void crash_world::told(const owe& o) {
+void crash_world::told(const deliver_result& o) {
   const auto id = o.view.id.str();
   const auto known = ledger_.find(id);
   ASSERT_NE(known, ledger_.end()) << id << " came from nowhere (I8)";

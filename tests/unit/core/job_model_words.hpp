@@ -44,7 +44,7 @@ inline constexpr std::string_view words_to_see[] = {
     "as workers_busy",
     "as stopping",
     "as worker_reserved",
-    "owe p-",
+    "deliver p-",
     "refresh",
     "try 4",
     "given up",

@@ -28,7 +28,7 @@ TEST(job_table_lives, a_failed_job_runs_again_with_all_its_attempts_and_its_inpu
   ASSERT_TRUE(done);
   EXPECT_EQ(text_of(done->second), "a IN_PROGRESS (assigned); give a#2 to 0#1")
       << "an attempt's number grows over all lives";
-  EXPECT_EQ(std::get<give>(done->second.at(1)).message.input.view(), "[7]");
+  EXPECT_EQ(std::get<assign_attempt>(done->second.at(1)).message.input.view(), "[7]");
   EXPECT_FALSE(s.view("a").failure);
   EXPECT_EQ(s.detail("a").lives, 2u);
   EXPECT_EQ(s.detail("a").history.size(), 1u) << "the first life is not forgotten";

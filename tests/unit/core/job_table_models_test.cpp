@@ -99,7 +99,7 @@ TEST(job_table_models, a_job_of_a_platform_whose_model_is_gone_fails_there) {
   auto r = job_script::taken("a");
   r.model = "bbb";
   s.submit("a", r);
-  EXPECT_EQ(s.models(catalogue({"aaa"})), "a FAILED (load_failed); owe p-a of a FAILED try 1");
+  EXPECT_EQ(s.models(catalogue({"aaa"})), "a FAILED (load_failed); deliver p-a of a FAILED try 1");
   EXPECT_EQ(s.view("a").failure->code, errc::model_not_found);
 }
 

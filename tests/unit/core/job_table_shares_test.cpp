@@ -106,7 +106,7 @@ struct crash_pod : job_script {
   }
   void see(const effects& done) {
     for (const auto& e : done) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         const auto slot = g->worker.slot.value;
         const bool crashes = g->message.attempt.job.str().starts_with("bob");
         runs_[slot] = {g->message.attempt, now + (crashes ? milliseconds{5} : run_), crashes};

@@ -55,7 +55,7 @@ TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) 
   auto consequences = table.worker_joined(now, worker_ref{slot_id{0}, 1}, worker_facts{});
   std::size_t done = 0;
   while (!consequences.empty()) {
-    const auto* next = std::get_if<give>(&consequences.back());
+    const auto* next = std::get_if<assign_attempt>(&consequences.back());
     if (next == nullptr) {
       break;
     }
@@ -94,7 +94,7 @@ TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
     const auto began = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < decisions; ++i) {
       ASSERT_FALSE(done.empty());
-      const auto* g = std::get_if<give>(&done.back());
+      const auto* g = std::get_if<assign_attempt>(&done.back());
       ASSERT_NE(g, nullptr);
       protocol::finished f;
       f.attempt = g->message.attempt;

@@ -227,7 +227,7 @@ struct purge_world {
   void see(const effects& done) {
     std::size_t ends = 0;
     for (const auto& e : done) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         EXPECT_FALSE(doomed.contains(g->message.attempt.job.str()));
         out.push_back(g->message.attempt);
       } else if (const auto* p = std::get_if<purged>(&e)) {

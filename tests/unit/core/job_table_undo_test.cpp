@@ -202,7 +202,7 @@ TEST(job_table_damaged, a_platform_that_gives_it_again_hears_that_it_failed) {
   row.failure = error{errc::store_corrupt, "damaged"};
   row.damaged = true;
   s.table.restore(s.now, {row}, 3);
-  EXPECT_THAT(s.submit("a", s.taken("a")), HasSubstr("owe p-a of a FAILED"));
+  EXPECT_THAT(s.submit("a", s.taken("a")), HasSubstr("deliver p-a of a FAILED"));
 }
 
 } // namespace

@@ -29,7 +29,7 @@ inline api::response answer_at_once(const api::call& call) {
   }
   if (const auto* s = std::get_if<api::status>(&call)) {
     job_view view;
-    view.id = s->id;
+    view.id = s->ask.id;
     return api::job(view);
   }
   return std::holds_alternative<api::ping>(call) ? api::pinged(true) : api::counts({}, {});

@@ -40,7 +40,7 @@ TEST(http_forms, an_absolute_target_is_as_its_path) {
     ASSERT_TRUE(client.send(asking("GET", target)));
     auto [call, reply] = s.next();
     ASSERT_TRUE(std::holds_alternative<api::status>(call)) << target;
-    EXPECT_EQ(std::get<api::status>(call).id, job_id{"a-1"});
+    EXPECT_EQ(std::get<api::status>(call).ask.id, job_id{"a-1"});
     reply->send(api::pinged(true));
     EXPECT_EQ(client.read()->status, 200U);
   }
