@@ -1,7 +1,7 @@
 #include "runtime/access/key_file.hpp"
 
 #include "runtime/access/keys.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <cerrno>
 #include <cstdio>

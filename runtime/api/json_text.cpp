@@ -1,7 +1,7 @@
 #include "runtime/api/json_text.hpp"
 
 #include "runtime/api/json_walk.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>

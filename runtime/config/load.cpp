@@ -1,10 +1,10 @@
+#include "runtime/base/text.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/file.hpp"
 #include "runtime/config/foreign_variables.hpp"
 #include "runtime/config/knobs.hpp"
 #include "runtime/config/relations.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <set>

@@ -1,8 +1,8 @@
 #include "runtime/config/render.hpp"
 
+#include "runtime/base/table.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/table.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json.hpp>
 #include <charconv>

@@ -3,11 +3,11 @@
 #include "runtime/config/rate.hpp"
 #include "runtime/config/share.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/http/address_guard.hpp"
 #include "runtime/http/host_names.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>

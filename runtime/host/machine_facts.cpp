@@ -1,7 +1,7 @@
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/host/spawn.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <atomic>

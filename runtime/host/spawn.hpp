@@ -8,7 +8,7 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <string>
 #include <sys/types.h>

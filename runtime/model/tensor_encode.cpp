@@ -1,8 +1,8 @@
+#include "runtime/base/text.hpp"
 #include "runtime/model/base64.hpp"
 #include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
 #include "runtime/model/tensor_json.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>

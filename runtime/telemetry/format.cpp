@@ -1,5 +1,5 @@
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -8,6 +8,10 @@
 #pragma once
 
 #include "messages/job.hpp"
+#include "runtime/base/byte_budget.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
+#include "runtime/base/secrets.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/http/gateway.hpp"
@@ -17,10 +21,6 @@
 #include "runtime/telemetry/feed.hpp"
 #include "runtime/telemetry/log.hpp"
 #include "runtime/telemetry/metrics.hpp"
-#include "runtime/world/byte_budget.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
-#include "runtime/world/secrets.hpp"
 
 namespace tayfa {
 

@@ -22,7 +22,7 @@ FUNCTION_LINES = 70
 
 CAF_ALLOWED = ("messages/interfaces.", "actors/", "cluster/", "tests/")
 TORCH_ALLOWED = ("runtime/engine/torch", "tests/unit/torch")
-WORLD_ALLOWED = ("runtime/world/", "runtime/host/", "cluster/program")
+WORLD_ALLOWED = ("runtime/base/", "runtime/host/", "cluster/program")
 TEST_SLEEP_ALLOWED = ("tests/e2e/",)
 
 CAF = re.compile(r"<caf/")
@@ -31,7 +31,7 @@ SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
 WORLD = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|random_device|(system|steady|high_resolution)_clock::now)\b")
 # Numbers that follow from those before, and the simulation's ids: where they are made into a secret it is none.
 PREDICTABLE = re.compile(r"\b(mt19937(_64)?|minstd_rand0?|ranlux\w+|knuth_b|default_random_engine|[dlm]rand48|rand_r|seeded_secrets)\b")
-PREDICTABLE_ALLOWED = ("runtime/world/random.", "runtime/store/sim_", "actors/sim/", "tests/")
+PREDICTABLE_ALLOWED = ("runtime/base/random.", "runtime/store/sim_", "actors/sim/", "tests/")
 # Timers of the system and of libraries go on while the pod does not run; these places know how to deal with that.
 RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
 TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
@@ -183,14 +183,14 @@ class Checker:
         in_tests = name.startswith("tests/")
         allowed = name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED)
         for match in () if allowed else (SLEEPS if in_tests else WORLD).finditer(code):
-            words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/world)"
+            words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/base)"
             self.add(name, line_of(code, match.start()), "world", f"{match.group(0)}: {words}")
 
         if name.startswith(PREDICTABLE_ALLOWED):
             return
         for match in PREDICTABLE.finditer(code):
             self.add(name, line_of(code, match.start()), "predictable",
-                     f"{match.group(0)}: ids and keys come from a secret_source, chance from a random_source (runtime/world)")
+                     f"{match.group(0)}: ids and keys come from a secret_source, chance from a random_source (runtime/base)")
 
     def check_size(self, name, text, code):
         lines = text.count("\n") + (not text.endswith("\n"))

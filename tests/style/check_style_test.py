@@ -19,7 +19,7 @@ class StyleTest(unittest.TestCase):
         self.root = Path(folder.name)
         self.write("messages/job.hpp", HEADER + "#include <string>\n")
         self.write("messages/interfaces.hpp", HEADER + "#include <caf/all.hpp>\n")
-        self.write("runtime/world/clock.cpp", "auto now() { return std::chrono::steady_clock::now(); }\n")
+        self.write("runtime/base/clock.cpp", "auto now() { return std::chrono::steady_clock::now(); }\n")
         self.write("runtime/engine/torch/engine.cpp", "#include <torch/script.h>\n")
         self.write("actors/queue.hpp", HEADER + '#include "messages/job.hpp"\n#include <caf/all.hpp>\n')
         self.write("cluster/link.hpp", HEADER + '#include "actors/queue.hpp"\n')
@@ -89,7 +89,7 @@ class StyleTest(unittest.TestCase):
             self.expect("world", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
 
     def test_what_can_be_foretold_is_drawn_in_one_place(self):
-        for place in ("cluster/program/bad.cpp", "runtime/host/bad.cpp", "runtime/world/secrets.cpp"):
+        for place in ("cluster/program/bad.cpp", "runtime/host/bad.cpp", "runtime/base/secrets.cpp"):
             for call in ("std::mt19937_64 e{7}", "std::minstd_rand e", "sim::seeded_secrets ids{7}"):
                 self.expect("predictable", place, f"void f() {{ {call}; }}\n")
                 (self.root / place).unlink()

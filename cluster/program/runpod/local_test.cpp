@@ -2,9 +2,9 @@
 
 #include "cluster/program/runpod/python_text.hpp"
 #include "runtime/api/json_text.hpp"
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/runpod/contract.hpp"
-#include "runtime/telemetry/plain_text.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -1,7 +1,7 @@
 #include "cluster/program/runpod/mode.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/foreign_variables.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>

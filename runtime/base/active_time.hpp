@@ -11,7 +11,7 @@
 // Not thread safe; no clock of its own (watched_time has one, the simulation another).
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <chrono>
 

@@ -1,5 +1,5 @@
-#include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "runtime/telemetry/table.hpp"
+#include "runtime/base/table.hpp"
 
 #include <algorithm>
 

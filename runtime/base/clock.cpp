@@ -1,4 +1,4 @@
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 namespace tayfa {
 

@@ -1,4 +1,4 @@
-#include "runtime/world/active_time.hpp"
+#include "runtime/base/active_time.hpp"
 
 #include <algorithm>
 

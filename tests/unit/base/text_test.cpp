@@ -1,4 +1,4 @@
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>

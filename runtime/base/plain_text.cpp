@@ -1,4 +1,4 @@
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <algorithm>
 

@@ -5,8 +5,8 @@
 // because a reading counts the gap like a tick (active_time). Thread safe.
 #pragma once
 
-#include "runtime/world/active_time.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/active_time.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <condition_variable>
 #include <functional>

@@ -1,4 +1,4 @@
-#include "runtime/world/watched_time.hpp"
+#include "runtime/base/watched_time.hpp"
 
 #include <csignal>
 #include <pthread.h>

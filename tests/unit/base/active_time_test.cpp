@@ -1,6 +1,6 @@
 // The time in which a process runs: what counts, what does not, and when it stands still.
-#include "runtime/world/active_time.hpp"
-#include "runtime/world/watched_time.hpp"
+#include "runtime/base/active_time.hpp"
+#include "runtime/base/watched_time.hpp"
 
 #include <csignal>
 #include <future>

@@ -1,4 +1,4 @@
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 namespace tayfa {
 

@@ -1,7 +1,7 @@
 // What must not be guessed: where it comes from, and that nothing else can stand in for it.
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <array>
 #include <cerrno>

@@ -1,4 +1,4 @@
-#include "runtime/world/byte_budget.hpp"
+#include "runtime/base/byte_budget.hpp"
 
 #include <algorithm>
 #include <mutex>
