@@ -3,9 +3,9 @@
 // output and lost).
 #pragma once
 
+#include "actors/environment.hpp"
 #include "messages/interfaces.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/world/world.hpp"
 
 #include <caf/all.hpp>
 #include <exception>
