@@ -6,8 +6,8 @@
 #include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/http/address_guard.hpp"
-#include "runtime/http/host_names.hpp"
+#include "runtime/net/address_guard.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <array>

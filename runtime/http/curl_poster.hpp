@@ -23,8 +23,8 @@
 #pragma once
 
 #include "runtime/base/clock.hpp"
-#include "runtime/http/address_guard.hpp"
 #include "runtime/http/poster.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <memory>
 

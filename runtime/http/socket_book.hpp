@@ -5,7 +5,7 @@
 // sockets that are open.
 #pragma once
 
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <optional>
 #include <unordered_set>

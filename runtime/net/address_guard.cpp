@@ -1,4 +1,4 @@
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-#include "runtime/http/host_names.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>

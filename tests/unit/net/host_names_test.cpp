@@ -1,5 +1,5 @@
 // By which names a server without keys may be called.
-#include "runtime/http/host_names.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <gtest/gtest.h>
 

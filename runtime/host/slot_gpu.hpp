@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-namespace tayfa::engine {
+namespace tayfa {
 
 /// The value of CUDA_VISIBLE_DEVICES for this slot: the slot-th of what the runtime itself may see
 /// (`inherited`, when it is set), else the slot-th of `gpus` in this machine, starting over when
@@ -23,4 +23,4 @@ std::uint32_t count_gpus(const std::string& folder = "/dev");
 /// Sets CUDA_VISIBLE_DEVICES for this process; to be called while it has one thread.
 void see_only_own_gpu(std::uint32_t slot);
 
-} // namespace tayfa::engine
+} // namespace tayfa

@@ -1,11 +1,11 @@
-#include "runtime/engine/slot_gpu.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <vector>
 
-namespace tayfa::engine {
+namespace tayfa {
 
 namespace {
 
@@ -67,4 +67,4 @@ void see_only_own_gpu(std::uint32_t slot) {
   }
 }
 
-} // namespace tayfa::engine
+} // namespace tayfa

@@ -1,6 +1,6 @@
 // The table of addresses against ranges written down a second time, in another form, and against
 // its own edges.
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include "tests/support/property.hpp"
 

@@ -1,11 +1,11 @@
 // Which GPU a slot's process sees.
-#include "runtime/engine/slot_gpu.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 
-namespace tayfa::engine {
+namespace tayfa {
 namespace {
 
 using text = std::optional<std::string>;
@@ -44,4 +44,4 @@ TEST(slot_gpu, device_files_are_counted_by_their_numbers) {
 }
 
 } // namespace
-} // namespace tayfa::engine
+} // namespace tayfa
