@@ -1,12 +1,14 @@
 #include "runtime/base/table.hpp"
 
+#include "runtime/base/utf8.hpp"
+
 #include <algorithm>
 
 namespace tayfa::text {
 
 std::size_t columns(std::string_view s) {
-  return static_cast<std::size_t>(std::count_if(
-      s.begin(), s.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<std::size_t>(
+      std::count_if(s.begin(), s.end(), [](char c) { return !is_continuation(c); }));
 }
 
 std::string table(const std::vector<std::vector<std::string>>& rows) {

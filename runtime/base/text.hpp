@@ -1,9 +1,11 @@
-// Text from outside made fit for one line of a log, a terminal or JSON. Pure functions, no owner.
+// Text from outside made fit for one line of a log or a terminal. Pure functions, no owner.
 //
 // Dangerous here: C0 and C1 control characters and DEL (terminal escapes, forged lines), line and
 // paragraph separators U+2028/9 and the bidirectional controls (text that reads otherwise than it
 // is), and bytes that are not UTF-8.
 #pragma once
+
+#include "runtime/base/utf8.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -12,24 +14,11 @@
 
 namespace tayfa::text {
 
-/// The first code point of a text. `length` is 1 and `valid` false when its first byte begins no
-/// UTF-8 sequence (overlong forms, surrogates and values above U+10FFFF are not UTF-8).
-struct code_point {
-  std::uint32_t value = 0;
-  std::size_t length = 0;
-  bool valid = false;
-};
-code_point first_code_point(std::string_view); ///< of a text that is not empty
-
 /// One of the characters listed above.
 bool is_dangerous(std::uint32_t code_point);
 
 /// Valid UTF-8 without a dangerous character.
 bool is_clean(std::string_view);
-
-/// A JSON string with its quotes. Dangerous characters become \uXXXX, bytes that are not UTF-8
-/// become \ufffd.
-void append_json(std::string& out, std::string_view);
 
 /// `abc` as it is when it is printable ASCII without blank, quote, backslash and '='; else in
 /// double quotes, where dangerous characters become \n, \t, \r or \uXXXX, bytes that are not UTF-8

@@ -1,4 +1,5 @@
 #include "runtime/base/text.hpp"
+#include "runtime/base/variables.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/file.hpp"
 #include "runtime/config/foreign_variables.hpp"
@@ -84,9 +85,8 @@ bool begins_with_section(std::string_view name) {
 void merger::merge_former_names(const std::vector<std::string>& environment) {
   for (const auto& [name, key] : former_names) {
     for (const std::string_view entry : environment) {
-      if (entry.size() > name.size() + 1 && entry.starts_with(name) && entry[name.size()] == '=') {
-        assign(*find_knob(key), {std::string{entry.substr(name.size() + 1)}, std::nullopt},
-               "env " + std::string{name});
+      if (const auto value = value_in(entry, name); value && !value->empty()) {
+        assign(*find_knob(key), {std::string{*value}, std::nullopt}, "env " + std::string{name});
         break; // of two entries with one name the first counts, as it does for getenv
       }
     }

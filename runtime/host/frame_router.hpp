@@ -14,6 +14,7 @@
 #pragma once
 
 #include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"

@@ -1,6 +1,7 @@
 #include "runtime/host/machine_facts.hpp"
 
 #include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/spawn.hpp"
 
 #include <algorithm>

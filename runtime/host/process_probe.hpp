@@ -7,6 +7,7 @@
 #pragma once
 
 #include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"

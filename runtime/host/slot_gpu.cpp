@@ -1,5 +1,7 @@
 #include "runtime/host/slot_gpu.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
@@ -14,20 +16,12 @@ constexpr const char* variable = "CUDA_VISIBLE_DEVICES";
 /// CUDA reads the list up to the first entry that is no device.
 std::vector<std::string_view> devices_in(std::string_view list) {
   std::vector<std::string_view> out;
-  while (!list.empty()) {
-    const auto comma = std::min(list.find(','), list.size());
-    auto entry = list.substr(0, comma);
-    while (!entry.empty() && entry.front() == ' ') {
-      entry.remove_prefix(1);
-    }
-    while (!entry.empty() && entry.back() == ' ') {
-      entry.remove_suffix(1);
-    }
+  for (const auto part : text::split(list, ',')) {
+    const auto entry = text::trimmed(part, " ");
     if (entry.empty() || entry.front() == '-' || entry == "NoDevFiles") {
       break;
     }
     out.push_back(entry);
-    list.remove_prefix(std::min(comma + 1, list.size()));
   }
   return out;
 }

@@ -32,19 +32,4 @@ class socket_book {
   std::unordered_set<int> open_;
 };
 
-/// An open file descriptor.
-class owned_fd {
- public:
-  owned_fd() = default;
-  explicit owned_fd(int fd) : fd_(fd) {}
-  owned_fd(const owned_fd&) = delete;
-  owned_fd& operator=(const owned_fd&) = delete;
-  ~owned_fd() { reset(-1); }
-  void reset(int fd);
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
-
 } // namespace tayfa

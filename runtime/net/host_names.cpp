@@ -1,5 +1,7 @@
 #include "runtime/net/host_names.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,14 +17,6 @@ bool is_digit(char c) {
 }
 bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
 }
 
 /// inet_pton takes four decimal numbers and nothing else: no 127.1, 0x7f.1, 2130706433 or
@@ -82,7 +76,7 @@ bool is_host_field(std::string_view host) {
 
 host_names::host_names(const std::vector<std::string>& named) {
   for (const auto& name : named) {
-    named_.push_back(lower(name));
+    named_.push_back(text::lower(name));
   }
 }
 
@@ -91,7 +85,7 @@ bool host_names::known(std::string_view name) const {
   if (name.ends_with('.')) {
     name.remove_suffix(1);
   }
-  const auto plain = lower(name);
+  const auto plain = text::lower(name);
   return plain == "localhost" || std::find(named_.begin(), named_.end(), plain) != named_.end();
 }
 

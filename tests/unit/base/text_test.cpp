@@ -1,5 +1,7 @@
 #include "runtime/base/text.hpp"
 
+#include "runtime/base/json_string.hpp"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 #include <string>
@@ -13,7 +15,7 @@ using namespace std::string_literals;
 
 std::string json(std::string_view s) {
   std::string out;
-  append_json(out, s);
+  append_json_string(out, s, json_escapes::dangerous);
   return out;
 }
 std::string word(std::string_view s) {
