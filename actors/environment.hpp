@@ -1,10 +1,11 @@
-// How the runtime reaches the world: every effect goes through one of these interfaces, each with a
-// real and a simulated side. Nothing else in messages/, runtime/core, runtime/api and actors/ may
-// read a clock, draw a random number, touch a disk or a socket, or start a process; that is what
-// lets the whole pod run on one thread from one seed.
+// The interfaces through which actors reach the outside: every effect goes through one of them,
+// each with a real and a simulated side. Nothing else in messages/, runtime/core, runtime/api and
+// actors/ may read a clock, draw a random number, touch a disk or a socket, or start a process;
+// that is what lets the whole pod run on one thread from one seed.
 //
-// A `world` is a bundle of references: it owns nothing, is filled once by the composition root
-// (cluster/program for production, actors/sim for simulation) and outlives every actor.
+// A `world` is a bundle of references: it owns nothing but the budget of answers, is filled once by
+// the composition root (cluster/program for production, actors/sim for simulation) and outlives
+// every actor.
 #pragma once
 
 #include "messages/job.hpp"
@@ -26,7 +27,7 @@ namespace tayfa {
 
 struct world {
   time_source& time;
-  random_source& random;  ///< jitter; whoever sees it may foretell it
+  random_source& random;  ///< jitter; its numbers can be foretold
   secret_source& secrets; ///< ids
   event_log& log;
   metrics& meters;
