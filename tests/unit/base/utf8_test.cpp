@@ -70,6 +70,7 @@ TEST(utf8, a_prefix_ends_between_two_characters) {
   EXPECT_EQ(utf8_prefix("a" + ship, 5), "a" + ship);
   EXPECT_EQ(utf8_prefix(euro + euro, 5), euro);
   EXPECT_EQ(utf8_prefix(ship, 3), "") << "not even one fits";
+  EXPECT_EQ(utf8_prefix("ab\x80"sv.substr(0, 2), 2), "ab") << "what lies behind is not looked at";
 }
 
 TEST(utf8, a_prefix_of_bytes_that_are_none_loses_three_at_most) {
