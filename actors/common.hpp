@@ -4,9 +4,9 @@
 #pragma once
 
 #include "actors/behaviour.hpp"
+#include "actors/environment.hpp"
 #include "messages/interfaces.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/world/world.hpp"
 
 #include <caf/all.hpp>
 #include <exception>

@@ -6,6 +6,7 @@
 #include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
 #include "runtime/access/key_gate.hpp"
+#include "runtime/base/watched_time.hpp"
 #include "runtime/config/flags.hpp"
 #include "runtime/host/guard.hpp"
 #include "runtime/host/machine_facts.hpp"
@@ -16,7 +17,6 @@
 #include "runtime/host/signals.hpp"
 #include "runtime/model/file_source.hpp"
 #include "runtime/telemetry/line_sink.hpp"
-#include "runtime/world/watched_time.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>

@@ -2,12 +2,12 @@
 #pragma once
 
 #include "cluster/program/serve_plan.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/host/shares.hpp"
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/telemetry/metrics.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <memory>
 #include <string>

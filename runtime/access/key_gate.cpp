@@ -2,6 +2,7 @@
 
 #include "runtime/access/key_file.hpp"
 #include "runtime/access/key_maker.hpp"
+#include "runtime/base/words.hpp"
 #include "runtime/config/address.hpp"
 
 #include <algorithm>
@@ -13,17 +14,10 @@ namespace {
 
 constexpr std::string_view blanks = " \t";
 
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-  return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
 bool begins_with_bearer(std::string_view text) {
   constexpr std::string_view word = "bearer";
   return text.size() > word.size() && blanks.find(text[word.size()]) != std::string_view::npos &&
-         std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + 32) : b);
-         });
+         text::istarts_with(text, word);
 }
 
 /// Whose bucket it is: the key's, else the address'.
@@ -46,8 +40,8 @@ bool sees_as_much(const api::principal& now, const api::principal& before) {
 } // namespace
 
 std::string_view key_in(std::string_view authorization) {
-  const auto text = trimmed(authorization);
-  return begins_with_bearer(text) ? trimmed(text.substr(6)) : text;
+  const auto text = text::trimmed(authorization, blanks);
+  return begins_with_bearer(text) ? text::trimmed(text.substr(6), blanks) : text;
 }
 
 key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)

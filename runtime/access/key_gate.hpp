@@ -7,8 +7,8 @@
 #include "runtime/access/key_ring.hpp"
 #include "runtime/access/rates.hpp"
 #include "runtime/api/gate.hpp"
+#include "runtime/base/secrets.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/world/secrets.hpp"
 
 #include <cstddef>
 #include <cstdint>

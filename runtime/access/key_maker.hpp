@@ -3,7 +3,7 @@
 
 #include "messages/error.hpp"
 #include "runtime/access/keys.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <string>
 

@@ -7,8 +7,8 @@
 
 #include "runtime/access/key_file.hpp"
 #include "runtime/access/keys.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/config/rate.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstddef>
 #include <cstdint>

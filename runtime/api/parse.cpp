@@ -5,7 +5,7 @@
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
 #include "runtime/api/worker_body.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <limits>
 

@@ -1,6 +1,6 @@
 #include "runtime/config/address.hpp"
 
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>

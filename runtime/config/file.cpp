@@ -1,9 +1,9 @@
 #include "runtime/config/file.hpp"
 
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/config/values.hpp"
-#include "runtime/telemetry/plain_text.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <filesystem>
 #include <fstream>

@@ -1,10 +1,11 @@
+#include "runtime/base/text.hpp"
+#include "runtime/base/variables.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/file.hpp"
 #include "runtime/config/foreign_variables.hpp"
 #include "runtime/config/knobs.hpp"
 #include "runtime/config/relations.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <set>
@@ -84,9 +85,8 @@ bool begins_with_section(std::string_view name) {
 void merger::merge_former_names(const std::vector<std::string>& environment) {
   for (const auto& [name, key] : former_names) {
     for (const std::string_view entry : environment) {
-      if (entry.size() > name.size() + 1 && entry.starts_with(name) && entry[name.size()] == '=') {
-        assign(*find_knob(key), {std::string{entry.substr(name.size() + 1)}, std::nullopt},
-               "env " + std::string{name});
+      if (const auto value = value_in(entry, name); value && !value->empty()) {
+        assign(*find_knob(key), {std::string{*value}, std::nullopt}, "env " + std::string{name});
         break; // of two entries with one name the first counts, as it does for getenv
       }
     }

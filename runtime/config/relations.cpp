@@ -1,8 +1,8 @@
 #include "runtime/config/relations.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/text.hpp"
 
 namespace tayfa {
 

@@ -1,13 +1,14 @@
 #include "runtime/config/values.hpp"
 
+#include "runtime/base/words.hpp"
 #include "runtime/config/rate.hpp"
 #include "runtime/config/share.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/http/address_guard.hpp"
-#include "runtime/http/host_names.hpp"
-#include "runtime/telemetry/text.hpp"
+#include "runtime/net/address_guard.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -212,21 +213,12 @@ constexpr std::array<duration_unit, 4> duration_units{
 } // namespace
 
 string_list::string_list(std::string_view text) {
-  const auto trimmed = [](std::string_view s) {
-    const std::size_t first = s.find_first_not_of(" \t");
-    return first == std::string_view::npos ? std::string_view{}
-                                           : s.substr(first, s.find_last_not_of(" \t") - first + 1);
-  };
-  if (trimmed(text).empty()) {
+  constexpr std::string_view blank = " \t";
+  if (text::trimmed(text, blank).empty()) {
     return;
   }
-  while (true) {
-    const std::size_t comma = text.find(',');
-    items_.emplace_back(trimmed(text.substr(0, comma)));
-    if (comma == std::string_view::npos) {
-      return;
-    }
-    text.remove_prefix(comma + 1);
+  for (const auto item : text::split(text, ',')) {
+    items_.emplace_back(text::trimmed(item, blank));
   }
 }
 

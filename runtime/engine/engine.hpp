@@ -8,7 +8,7 @@
 
 #include "messages/codec.hpp"
 #include "messages/protocol.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <atomic>
 #include <memory>

@@ -3,8 +3,8 @@
 #include "runtime/engine/plugin.hpp"
 #include "runtime/engine/scripted.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/engine/slot_gpu.hpp"
 #include "runtime/engine/threaded_engine.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <algorithm>
 #include <csignal>

@@ -1,3 +1,4 @@
+#include "runtime/base/words.hpp"
 #include "runtime/engine/script_fields.hpp"
 #include "runtime/engine/scripted.hpp"
 
@@ -34,13 +35,11 @@ scripted_step failure(errc code, std::string text) {
   return {.what = action::fail, .code = code, .text = std::move(text)};
 }
 
-std::uint8_t level_of(std::string text, const std::string& name) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+std::uint8_t level_of(std::string_view text, const std::string& name) {
   constexpr std::array<std::pair<std::string_view, std::uint8_t>, 5> levels{
       {{"debug", 0}, {"info", 1}, {"warn", 2}, {"warning", 2}, {"error", 3}}};
   for (const auto& [word, level] : levels) {
-    if (text == word) {
+    if (text::iequals(text, word)) {
       return level;
     }
   }

@@ -1,5 +1,7 @@
 #include "runtime/engine/session.hpp"
 
+#include "runtime/base/utf8.hpp"
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
@@ -19,14 +21,7 @@ constexpr std::size_t payload_max = protocol::frame_bytes_max - protocol::text_b
 
 /// Cuts to what the decoder takes, at the border of a UTF-8 character.
 void clip(std::string& text) {
-  if (text.size() <= protocol::text_bytes_max) {
-    return;
-  }
-  std::size_t end = protocol::text_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-    --end;
-  }
-  text.resize(end);
+  text.resize(text::utf8_prefix(text, protocol::text_bytes_max).size());
 }
 
 } // namespace

@@ -17,8 +17,8 @@
 
 #include "messages/codec.hpp"
 #include "messages/protocol.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/engine/engine.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <deque>

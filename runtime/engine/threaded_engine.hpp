@@ -12,6 +12,7 @@
 // cannot wait exits.
 #pragma once
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/engine/engine.hpp"
 
 #include <atomic>
@@ -53,7 +54,7 @@ class threaded_engine final : public engine {
   void use_threads(std::uint32_t count) override;
 
   void wake(moment now) override;
-  int wake_descriptor() const override { return wake_fd_; }
+  int wake_descriptor() const override { return wakeup_.get(); }
 
  private:
   struct attempt_state {
@@ -83,7 +84,7 @@ class threaded_engine final : public engine {
   std::string device_;
   std::uint64_t memory_bytes_ = 0;
   bool counts_steps_ = false;
-  int wake_fd_ = -1;
+  unique_fd wakeup_ = make_wakeup();
 
   // The session's thread only.
   std::uint32_t batch_max_ = 1;

@@ -1,6 +1,6 @@
 #include "runtime/host/data_folder.hpp"
 
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <array>
 #include <cerrno>

@@ -1,7 +1,7 @@
 #include "runtime/host/descendants.hpp"
 
-#include "runtime/host/unique_fd.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <algorithm>
 #include <atomic>

@@ -13,10 +13,11 @@
 // sends only after hello. A worker that does not read gets a bounded backlog.
 #pragma once
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <atomic>
 #include <deque>

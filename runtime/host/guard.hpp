@@ -14,7 +14,7 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <sys/types.h>
 

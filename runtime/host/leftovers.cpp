@@ -1,9 +1,9 @@
 #include "runtime/host/leftovers.hpp"
 
+#include "runtime/base/unique_fd.hpp"
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/process_facts.hpp"
 #include "runtime/host/temporary_folder.hpp"
-#include "runtime/host/unique_fd.hpp"
 
 #include <algorithm>
 #include <charconv>

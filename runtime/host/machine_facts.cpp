@@ -1,7 +1,8 @@
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/spawn.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <atomic>

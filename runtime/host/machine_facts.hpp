@@ -1,9 +1,9 @@
 // The real facts of the system checks: /proc, the control groups, statvfs, a TCP connection.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/host/container.hpp"
 #include "runtime/host/system_fitness.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <functional>
 #include <string>

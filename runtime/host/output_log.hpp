@@ -8,8 +8,8 @@
 #pragma once
 
 #include "messages/ids.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <deque>
 #include <string>

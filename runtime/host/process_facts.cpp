@@ -1,5 +1,7 @@
 #include "runtime/host/process_facts.hpp"
 
+#include "runtime/base/variables.hpp"
+
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -62,9 +64,8 @@ std::string environment_of(pid_t pid, std::string_view variable) {
   std::ifstream file{folder_of(pid) + "/environ", std::ios::binary};
   std::string entry;
   while (std::getline(file, entry, '\0')) {
-    if (entry.size() > variable.size() && entry[variable.size()] == '=' &&
-        entry.starts_with(variable)) {
-      return entry.substr(variable.size() + 1);
+    if (const auto value = value_in(entry, variable)) {
+      return std::string{*value};
     }
   }
   return {};

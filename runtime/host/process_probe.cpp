@@ -1,10 +1,10 @@
 #include "runtime/host/process_probe.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/fitness.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/thread_share.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <array>

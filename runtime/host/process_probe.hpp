@@ -6,10 +6,11 @@
 // still run; their callbacks are called before it returns.
 #pragma once
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <list>

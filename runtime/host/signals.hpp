@@ -3,6 +3,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/spawn.hpp"
 
 #include <cstdint>

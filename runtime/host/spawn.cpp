@@ -11,7 +11,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -204,24 +203,6 @@ child_end reap(const child_process& child) {
         "signal " + std::to_string(end.signal) + " (" + (name == nullptr ? "unknown" : name) + ")";
   }
   return end;
-}
-
-unique_fd make_wakeup() {
-  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!fd) {
-    throw std::system_error(errno, std::generic_category(), "eventfd");
-  }
-  return fd;
-}
-
-void wake_up(const unique_fd& fd) {
-  const std::uint64_t one = 1;
-  (void)!::write(fd.get(), &one, sizeof one);
-}
-
-void settle_down(const unique_fd& fd) {
-  std::uint64_t count = 0;
-  (void)!::read(fd.get(), &count, sizeof count);
 }
 
 } // namespace tayfa

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <string>
 #include <sys/types.h>
@@ -54,10 +54,5 @@ void end_descendants(const child_process&);
 
 /// For a child whose pidfd is readable: kills what is left of its process group, then reaps it.
 child_end reap(const child_process&);
-
-/// An eventfd, for waking a poll; wake_up() and settle_down() never block.
-unique_fd make_wakeup();
-void wake_up(const unique_fd&);
-void settle_down(const unique_fd&);
 
 } // namespace tayfa

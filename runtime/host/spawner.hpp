@@ -7,6 +7,7 @@
 // never meets a stranger with the same pid.
 #pragma once
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/spawn.hpp"

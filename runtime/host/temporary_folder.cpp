@@ -1,6 +1,6 @@
 #include "runtime/host/temporary_folder.hpp"
 
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <cerrno>
 #include <cstring>

@@ -1,6 +1,6 @@
 #include "runtime/host/topology.hpp"
 
-#include "runtime/engine/slot_gpu.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -260,7 +260,7 @@ slot_pinner::slot_pinner(machine_shape machine, pinning mode, std::optional<std:
 std::optional<std::uint32_t> slot_pinner::node_of_gpu(std::uint32_t slot) const {
   const auto list = visible_ ? std::optional<std::string_view>{*visible_} : std::nullopt;
   const auto gpus = static_cast<std::uint32_t>(machine_.gpu_nodes.size());
-  const auto name = engine::gpu_of_slot(slot, list, gpus);
+  const auto name = gpu_of_slot(slot, list, gpus);
   if (!name) {
     return std::nullopt;
   }

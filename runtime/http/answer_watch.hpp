@@ -7,7 +7,7 @@
 #pragma once
 
 #include "runtime/api/call.hpp"
-#include "runtime/world/byte_budget.hpp"
+#include "runtime/base/byte_budget.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/telemetry/secret.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <chrono>
 #include <cstddef>

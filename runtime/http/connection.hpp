@@ -24,12 +24,12 @@
 #include "runtime/http/answer_watch.hpp"
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
-#include "runtime/http/host_names.hpp"
 #include "runtime/http/http_date.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/http/transfer_pace.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>

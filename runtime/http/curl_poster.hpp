@@ -22,9 +22,9 @@
 // poster. The destructor answers every open call errc::stopping.
 #pragma once
 
-#include "runtime/http/address_guard.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/http/poster.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <memory>
 

@@ -1,5 +1,7 @@
 #include "runtime/http/curl_transfer.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -29,14 +31,6 @@ constexpr std::string_view own_fields[] = {
     "host", "content-length", "transfer-encoding", "connection",          "expect",
     "te",   "upgrade",        "trailer",           "proxy-authorization", "proxy-connection"};
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
-
 template <class List>
 bool among(const List& list, std::string_view word) {
   return std::find(std::begin(list), std::end(list), word) != std::end(list);
@@ -53,13 +47,6 @@ bool is_field_value(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != '\x7f');
   });
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
 }
 
 } // namespace
@@ -84,7 +71,7 @@ result<void> curl_transfer::check(const poster_options& options) {
   }
   for (const auto& [name, value] : call_.headers) {
     if (!is_token(name) || !is_field_value(value) || name.size() + value.size() > field_bytes_max ||
-        among(own_fields, lower(name))) {
+        among(own_fields, text::lower(name))) {
       return fail(errc::bad_request, "a header field is malformed, or not the caller's to set");
     }
   }
@@ -112,10 +99,10 @@ bool curl_transfer::make_fields() {
   const auto add = [this, &made](const std::string& line) { made = append(fields_, line) && made; };
   bool typed = false;
   for (const auto& [name, value] : call_.headers) {
-    const auto bare = trimmed(value);
+    const auto bare = text::trimmed(value);
     // "Name:" would take a field of libcurl's own away; with a semicolon an empty one is sent.
     add(bare.empty() ? name + ";" : name + ": " + std::string{bare});
-    typed = typed || lower(name) == "content-type";
+    typed = typed || text::iequals(name, "content-type");
   }
   if (sends_body() && !typed) {
     add("Content-Type: application/json");
@@ -346,8 +333,8 @@ void curl_transfer::take_field(std::string_view line) {
   }
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos && colon > 0) {
-    answer_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
-                                 std::string{trimmed(line.substr(colon + 1))});
+    answer_.headers.emplace_back(text::lower(text::trimmed(line.substr(0, colon))),
+                                 std::string{text::trimmed(line.substr(colon + 1))});
   }
 }
 
@@ -357,7 +344,7 @@ bool curl_transfer::say_goodbye(std::chrono::milliseconds linger) {
   if (!dropped_) {
     const auto connection = asked_on_ ? book_->find(*asked_on_) : std::nullopt;
     goodbye_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-    if (!connection || goodbye_.get() < 0) {
+    if (!connection || !goodbye_) {
       return false;
     }
     dropped_ = true;

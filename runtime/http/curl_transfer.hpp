@@ -8,6 +8,7 @@
 // Invariant: `done` is called exactly once, by the one of finish() and end() that comes first.
 #pragma once
 
+#include "runtime/base/unique_fd.hpp"
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/socket_book.hpp"
 #include "runtime/http/transfer_pace.hpp"
@@ -112,7 +113,7 @@ class curl_transfer {
   std::uint64_t moved_ = 0; ///< bytes acknowledged or received, at the latest look
   moment began_{};
   moment due_{};
-  owned_fd goodbye_;                             ///< the timer
+  unique_fd goodbye_;                            ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };
 

@@ -3,7 +3,7 @@
 // Owned by http_core and used on its thread. The text of a second is made once.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <chrono>
 #include <string>

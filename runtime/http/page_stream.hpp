@@ -6,7 +6,7 @@
 #pragma once
 
 #include "runtime/api/call.hpp"
-#include "runtime/world/byte_budget.hpp"
+#include "runtime/base/byte_budget.hpp"
 
 #include <cstddef>
 #include <functional>

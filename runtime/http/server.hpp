@@ -14,9 +14,9 @@
 #pragma once
 
 #include "runtime/api/call.hpp"
+#include "runtime/base/byte_budget.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/http/gateway.hpp"
-#include "runtime/world/byte_budget.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <cstddef>

@@ -5,7 +5,7 @@
 // sockets that are open.
 #pragma once
 
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <optional>
 #include <unordered_set>
@@ -30,21 +30,6 @@ class socket_book {
 
  private:
   std::unordered_set<int> open_;
-};
-
-/// An open file descriptor.
-class owned_fd {
- public:
-  owned_fd() = default;
-  explicit owned_fd(int fd) : fd_(fd) {}
-  owned_fd(const owned_fd&) = delete;
-  owned_fd& operator=(const owned_fd&) = delete;
-  ~owned_fd() { reset(-1); }
-  void reset(int fd);
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
 };
 
 } // namespace tayfa

@@ -7,7 +7,7 @@
 // one span: as soon as a limit for the whole would have done it.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <chrono>
 #include <cstdint>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <cstdint>
 #include <memory>

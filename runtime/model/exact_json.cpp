@@ -1,6 +1,6 @@
 #include "runtime/model/exact_json.hpp"
 
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>

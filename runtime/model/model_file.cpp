@@ -138,7 +138,7 @@ result<model_file> model_file::open(const std::string& path, std::uint64_t limit
     default: return fail(errc::model_invalid, why_not("it cannot be opened", errno));
     }
   }
-  model_file file{descriptor};
+  model_file file{unique_fd{descriptor}};
   struct stat facts {};
   if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     return fail(errc::model_invalid, "it is not a regular file");
@@ -155,23 +155,13 @@ result<model_file> model_file::open(const std::string& path, std::uint64_t limit
   return file;
 }
 
-model_file::model_file(model_file&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_),
-      modified_(other.modified_), changed_(other.changed_) {}
-
-model_file::~model_file() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
 std::string model_file::pinned_path() const {
-  return "/proc/self/fd/" + std::to_string(descriptor_);
+  return "/proc/self/fd/" + std::to_string(file_.get());
 }
 
 result<std::string> model_file::read_all() const {
   std::string text(size_, '\0');
-  if (!read_exactly(descriptor_, 0, text)) {
+  if (!read_exactly(file_.get(), 0, text)) {
     return unreadable(errno);
   }
   return text;
@@ -179,7 +169,7 @@ result<std::string> model_file::read_all() const {
 
 result<std::string> model_file::kind() const {
   std::array<char, 16> head{};
-  if (!read_exactly(descriptor_, 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
+  if (!read_exactly(file_.get(), 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
     return unreadable(errno);
   }
   if (!std::string_view{head.data(), 4}.starts_with("PK\x03\x04")) {
@@ -187,7 +177,7 @@ result<std::string> model_file::kind() const {
   }
   archive_marks marks;
   const auto listed = list_zip(
-      size_, [this](auto offset, auto into) { return read_exactly(descriptor_, offset, into); },
+      size_, [this](auto offset, auto into) { return read_exactly(file_.get(), offset, into); },
       [&marks](std::string_view name) { marks.see(name); });
   if (!listed) {
     return fail(listed.error());
@@ -224,7 +214,7 @@ result<std::string> model_file::sha256() const {
   std::vector<char> chunk(std::size_t{1} << 20);
   for (std::uint64_t at = 0; at < size_;) {
     const auto part = std::span{chunk}.first(std::min<std::uint64_t>(chunk.size(), size_ - at));
-    if (!read_exactly(descriptor_, at, part)) {
+    if (!read_exactly(file_.get(), at, part)) {
       return unreadable(errno);
     }
     if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) {
@@ -267,7 +257,7 @@ bool model_file::unchanged() const {
   const auto same = [](const std::timespec& a, const std::timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
   };
-  return ::fstat(descriptor_, &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) == size_ &&
+  return ::fstat(file_.get(), &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) == size_ &&
          same(facts.st_mtim, modified_) && same(facts.st_ctim, changed_);
 }
 

@@ -7,10 +7,12 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <cstdint>
 #include <ctime>
 #include <string>
+#include <utility>
 
 namespace tayfa {
 
@@ -22,10 +24,6 @@ class model_file {
 
   /// errc::model_invalid when it is missing, no regular file, empty or larger than `limit`.
   static result<model_file> open(const std::string& path, std::uint64_t limit = bytes_max);
-
-  model_file(model_file&& other) noexcept;
-  model_file& operator=(model_file&&) = delete;
-  ~model_file();
 
   std::uint64_t size() const { return size_; }
   /// A path that names this very file, whatever happens to its name.
@@ -43,9 +41,9 @@ class model_file {
   bool unchanged() const;
 
  private:
-  explicit model_file(int descriptor) : descriptor_(descriptor) {}
+  explicit model_file(unique_fd file) : file_(std::move(file)) {}
 
-  int descriptor_ = -1;
+  unique_fd file_;
   std::uint64_t size_ = 0;
   std::timespec modified_{};
   std::timespec changed_{};

@@ -1,8 +1,9 @@
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/utf8.hpp"
 #include "runtime/model/base64.hpp"
 #include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
 #include "runtime/model/tensor_json.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,17 +14,6 @@
 namespace tayfa {
 
 namespace {
-
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto first = text::first_code_point(bytes);
-    if (!first.valid) {
-      return false;
-    }
-    bytes.remove_prefix(first.length);
-  }
-  return true;
-}
 
 /// Appends one output's JSON; errors name the output.
 class output_encoder {
@@ -158,7 +148,7 @@ class output_encoder {
   /// Bytes that are no UTF-8 cannot be a JSON text; they are sent as other tensors are.
   bool readable() const {
     for (std::uint64_t i = 0; i < texts_count(); ++i) {
-      if (!is_utf8(written(i))) {
+      if (!text::is_utf8(written(i))) {
         return false;
       }
     }
@@ -170,7 +160,7 @@ class output_encoder {
     out_ += several ? "[" : "";
     for (std::uint64_t i = 0; i < texts_count(); ++i) {
       out_ += i > 0 ? "," : "";
-      text::append_json(out_, written(i));
+      text::append_json_string(out_, written(i), text::json_escapes::dangerous);
       if (!fits(0)) {
         return too_large();
       }

@@ -30,7 +30,7 @@
 #include "messages/protocol.hpp"
 #include "messages/workers.hpp"
 #include "runtime/api/call.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <compare>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // What the workers say, and what they are answered.
+#include "runtime/base/text.hpp"
 #include "runtime/remote/worker_book.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <string_view>

@@ -3,6 +3,7 @@
 #include "runtime/api/json_text.hpp"
 #include "runtime/api/json_walk.hpp"
 #include "runtime/api/policy.hpp"
+#include "runtime/base/words.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -38,15 +39,8 @@ milliseconds retry_after(const outgoing_answer& answer) {
 }
 
 bool is_json(const outgoing_answer& answer) {
-  std::string type{header_of(answer, "content-type")};
-  type.resize(std::min(type.find(';'), type.size()));
-  while (type.ends_with(' ') || type.ends_with('\t')) {
-    type.pop_back();
-  }
-  std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return type == "application/json";
+  const std::string_view type = header_of(answer, "content-type");
+  return text::iequals(text::trimmed(type.substr(0, type.find(';')), " \t"), "application/json");
 }
 
 std::string status_text(const outgoing_answer& answer) {

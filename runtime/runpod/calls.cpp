@@ -1,3 +1,4 @@
+#include "runtime/base/utf8.hpp"
 #include "runtime/runpod/contract.hpp"
 #include "runtime/runpod/url_text.hpp"
 
@@ -75,7 +76,7 @@ std::string ping_url(const settings& s) {
 std::string_view first_characters(std::string_view text, std::size_t most) {
   std::size_t characters = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U;
+    const bool begins = !text::is_continuation(text[i]);
     if (begins && ++characters > most) {
       return text.substr(0, i);
     }

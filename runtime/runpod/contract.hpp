@@ -7,8 +7,8 @@
 #pragma once
 
 #include "messages/job.hpp"
+#include "runtime/base/secret.hpp"
 #include "runtime/http/poster.hpp"
-#include "runtime/telemetry/secret.hpp"
 
 #include <cstdint>
 #include <optional>

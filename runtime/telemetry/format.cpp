@@ -1,5 +1,6 @@
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -131,13 +132,13 @@ std::string json_line(const log_record& record) {
   std::string out = R"({"time":")" + timestamp(record.at) + R"(","level":")";
   out += to_string(record.level);
   out += R"(","event":)";
-  text::append_json(out, bounded_event(record.event));
+  text::append_json_string(out, bounded_event(record.event), text::json_escapes::dangerous);
   for (const auto& [key, value] : keyed(record.fields)) {
     out += ",\"" + key + "\":";
     if (is_json_literal(*value)) {
       out += plain(*value);
     } else {
-      text::append_json(out, plain(*value));
+      text::append_json_string(out, plain(*value), text::json_escapes::dangerous);
     }
   }
   if (record.fields.size() > log_limits::fields) {
@@ -160,7 +161,7 @@ std::string_view runpod_level(log_level level) {
 /// As json.dumps does it: everything beyond ASCII as \uXXXX.
 void append_ascii_json(std::string& out, std::string_view words) {
   std::string quoted;
-  text::append_json(quoted, words);
+  text::append_json_string(quoted, words, text::json_escapes::dangerous);
   const auto unit = [&out](std::uint32_t u) {
     std::array<char, 8> escaped{};
     std::snprintf(escaped.data(), escaped.size(), "\\u%04x", u & 0xffffU);

@@ -8,8 +8,8 @@
 // is told by the next line that goes through.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <memory>

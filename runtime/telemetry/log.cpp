@@ -1,7 +1,7 @@
 #include "runtime/telemetry/log.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/line_sink.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <exception>
 #include <spdlog/logger.h>

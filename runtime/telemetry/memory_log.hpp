@@ -5,8 +5,8 @@
 // lines go first.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <deque>

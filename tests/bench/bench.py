@@ -19,7 +19,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parents[1] / "runtime/demo")]
+sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parent / "support")]
 import compare_bench  # noqa: E402
 import exchanges  # noqa: E402
 import neighbour_bench  # noqa: E402

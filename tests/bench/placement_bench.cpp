@@ -2,11 +2,11 @@
 // fair_lines and placement cost.
 #include "tests/bench/placement_sim.hpp"
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
 
 #include <cstdio>
 #include <cstdlib>

@@ -1,10 +1,10 @@
 #include "tests/bench/placement_sim.hpp"
 
+#include "runtime/base/random.hpp"
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
-#include "runtime/world/random.hpp"
 
 #include <algorithm>
 #include <cmath>

@@ -16,7 +16,7 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "runtime/demo"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 import pod as pods  # noqa: E402
 
 BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))

@@ -4,7 +4,7 @@
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/job_views.hpp"
 #include "cluster/program/client/terminal.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cluster/program/client/event_text.hpp"
-#include "runtime/telemetry/secret.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <chrono>
 #include <memory>

@@ -3,7 +3,7 @@
 #include "cluster/program/client/event_line.hpp"
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/progress_view.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <unistd.h>

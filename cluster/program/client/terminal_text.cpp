@@ -1,6 +1,6 @@
 #include "cluster/program/client/terminal_text.hpp"
 
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <algorithm>
 #include <array>

@@ -4,7 +4,7 @@
 #include "cluster/program/client/event_text.hpp"
 #include "cluster/program/client/pod_client.hpp"
 #include "cluster/program/client/top_view.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <deque>
 

@@ -3,7 +3,7 @@
 #include "runtime/access/key_file.hpp"
 #include "runtime/access/key_maker.hpp"
 #include "runtime/access/keys.hpp"
-#include "runtime/telemetry/table.hpp"
+#include "runtime/base/table.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>

@@ -4,7 +4,7 @@
 // A key is shown once, when it is made; the file has only its SHA-256.
 #pragma once
 
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <iosfwd>
 #include <string>

@@ -1,7 +1,7 @@
 #include "cluster/program/machine/report.hpp"
 
-#include "runtime/telemetry/table.hpp"
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/table.hpp"
+#include "runtime/base/text.hpp"
 
 #include <sstream>
 #include <string_view>

@@ -2,9 +2,10 @@
 
 #include "cluster/program/runpod/python_text.hpp"
 #include "runtime/api/json_text.hpp"
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/runpod/contract.hpp"
-#include "runtime/telemetry/plain_text.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -57,7 +58,7 @@ std::string format_sdk_line(const sdk_line& line, bool on_endpoint) {
     return padded + "| " + line.text;
   }
   std::string out = "{\"requestId\": null, \"message\": ";
-  api::append_json_string(out, line.text);
+  text::append_json_string(out, line.text);
   return out + ", \"level\": \"" + std::string{level} + "\"}";
 }
 

@@ -4,7 +4,7 @@
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/workers/worker_env.hpp"
 #include "cluster/program/workers/worker_views.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <CLI/CLI.hpp>
 #include <map>

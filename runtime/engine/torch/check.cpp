@@ -1,8 +1,8 @@
 #include "runtime/engine/torch/check.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/engine/torch/cuda_driver.hpp"
 #include "runtime/engine/torch/program.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <ATen/ATen.h>

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "runtime/access/keys.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <algorithm>
 #include <filesystem>

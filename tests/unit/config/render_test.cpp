@@ -1,7 +1,7 @@
 #include "runtime/config/render.hpp"
 
+#include "runtime/base/table.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/table.hpp"
 #include "tests/unit/config/scratch_file.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #include "runtime/core/batch_sizes.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <algorithm>

@@ -22,8 +22,8 @@
 
 #include "tests/unit/core/row_keepers.hpp"
 
+#include "runtime/base/random.hpp"
 #include "runtime/core/job_table.hpp"
-#include "runtime/world/random.hpp"
 
 #include <functional>
 #include <map>

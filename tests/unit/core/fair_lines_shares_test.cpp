@@ -2,7 +2,7 @@
 // what fair_lines says.
 #include "runtime/core/fair_lines.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 // Whose webhook is called next: by hand, and random crowds against the rules.
 #include "runtime/core/hook_turns.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>

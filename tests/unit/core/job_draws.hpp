@@ -2,7 +2,7 @@
 // are known, forgotten or new.
 #pragma once
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/job_model.hpp"
 
 #include <initializer_list>

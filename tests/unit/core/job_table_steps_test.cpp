@@ -1,6 +1,6 @@
 // What concerns many jobs at once goes in steps: purges, time-outs, forgetting. Between two steps
 // everything else goes on, and means what it meant.
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/durable_script.hpp"
 
 #include <algorithm>

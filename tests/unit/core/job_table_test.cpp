@@ -1,4 +1,4 @@
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>

@@ -1,6 +1,6 @@
 #include "runtime/core/run_times.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <cmath>

@@ -1,6 +1,7 @@
 // Real facts: invented /proc and control groups, real sockets.
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/container.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"

@@ -2,7 +2,7 @@
 // is judged a few milliseconds after the clock says so.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <algorithm>
 #include <condition_variable>

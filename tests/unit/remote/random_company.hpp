@@ -6,8 +6,8 @@
 // lets time pass until all must be over.
 #pragma once
 
+#include "runtime/base/random.hpp"
 #include "runtime/remote/worker_book.hpp"
-#include "runtime/world/random.hpp"
 
 #include <deque>
 #include <map>

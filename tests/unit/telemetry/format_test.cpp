@@ -1,6 +1,6 @@
+#include "runtime/base/secret.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/secret.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json.hpp>
 #include <cmath>
