@@ -42,7 +42,7 @@ void send_output(const reply_ptr& answer, const job_id& id, const shared_text& o
 
 api::openai_fault dropped() {
   return api::openai_fault_of(
-      {errc::busy, "parts of the stream are lost: it was read too slowly, or by somebody else"});
+      {errc::busy, "parts of the stream are lost: it was read too slowly, or by another reader"});
 }
 
 } // namespace

@@ -81,12 +81,12 @@ struct job_access {
   X(no_worker, "no worker is ready")                                                               \
   X(workers_busy, "every worker that may take it is busy")                                         \
   X(worker_reserved, "a worker that finishes it sooner is about to be free")                       \
-  X(no_memory, "no worker has the memory for its model")                                           \
+  X(no_memory, "no worker has enough memory for its model")                                        \
   X(model_loading, "its model is being loaded")                                                    \
-  X(batch_filling, "it waits for company in a batch")                                              \
+  X(batch_filling, "it waits for other jobs to fill a batch")                                      \
   X(backoff, "an attempt was lost; it waits before the next")                                      \
   X(quota, "its tenant runs as many jobs as it may")                                               \
-  X(delayed, "it is not to start before its time")                                                 \
+  X(delayed, "it was submitted with a delay that is not over")                                     \
   X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
   X(stopping, "the pod is stopping; it waits for the next start")                                  \
   X(model_missing, "the catalogue has no such model; it waits for a start that has it")            \

@@ -420,7 +420,7 @@ void add_serve_command(CLI::App& app, std::vector<std::string> environment, int&
     const char* text;
   };
   constexpr command commands[] = {
-      {"serve", "run a pod until it is told to stop"},
+      {"serve", "run a pod until it is stopped"},
       {"worker", "do what runpod.serverless.start() does: serve RunPod's platform where its "
                  "variables are set, else run the job in ./test_input.json"}};
   for (const auto& [name, text] : commands) {

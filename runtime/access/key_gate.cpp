@@ -52,13 +52,14 @@ key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit
     return refused(errc::unauthorized);
   }
   if (!opens(*key, visit.needs)) {
-    return refused(errc::forbidden, "it has the scope " + scopes_text(*key));
+    return refused(errc::forbidden, "the key has the scope " + scopes_text(*key));
   }
   if (!reaches(*key, visit.endpoint)) {
-    return refused(errc::forbidden, "it is for other endpoints");
+    return refused(errc::forbidden, "the key is for other endpoints");
   }
   if (visit.needs == api::scope::worker && bound_to_a_tenant(*key)) {
-    return refused(errc::forbidden, "it is a tenant's, and a worker runs the jobs of all tenants");
+    return refused(errc::forbidden,
+                   "the key belongs to a tenant, and a worker runs the jobs of all tenants");
   }
   if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
     return refused(errc::forbidden, may.error().text);
@@ -92,7 +93,7 @@ std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
     return now.error();
   }
   if (!sees_as_much(*now, before)) {
-    return refusal{{errc::forbidden, "it was changed meanwhile"}, 0};
+    return refusal{{errc::forbidden, "the key was changed meanwhile"}, 0};
   }
   return std::nullopt;
 }

@@ -187,7 +187,7 @@ result<void> may_be_worker(const access_key& key, const std::vector<access_key>&
     return {};
   }
   if (!key.worker_name.empty()) {
-    return fail(errc::forbidden, "it is for the worker " + key.worker_name);
+    return fail(errc::forbidden, "the key is for the worker " + key.worker_name);
   }
   const bool bound = std::any_of(all.begin(), all.end(), [&](const access_key& other) {
     return other.worker_name == worker && reaches(other, endpoint);
@@ -297,7 +297,7 @@ result<key_digest> digest_of(std::string_view key) {
   unsigned length = 0;
   if (EVP_Digest(key.data(), key.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
       length != digest.size()) {
-    return fail(errc::internal, "SHA-256 is not to be had");
+    return fail(errc::internal, "SHA-256 is not available");
   }
   return digest;
 }

@@ -102,7 +102,7 @@ result<job_request> job_of(std::string body) {
     }
   }
   if (!input || *input == "null") {
-    return fail(errc::bad_request, "the member input is needed");
+    return fail(errc::bad_request, "the member input is missing");
   }
   job.shape = shape_of(*input);
   job.input = shared_text{cut_out(std::move(body), *input)};
@@ -140,7 +140,8 @@ result<void> take_tenant(const principal& who, job_policy& policy) {
     policy.tenant = who.tenant;
     return {};
   }
-  return who.is_operator ? result<void>{} : fail(errc::forbidden, "policy.tenant is another's");
+  return who.is_operator ? result<void>{}
+                         : fail(errc::forbidden, "policy.tenant is not the tenant of the key");
 }
 
 tl::expected<call, response> parse_submit(request&& asked, route&& at, job_access who,

@@ -106,7 +106,7 @@ result<bool> is_loopback(const std::string& url) {
 
 error transport_error(CURLcode code, const client_request& asked, bool too_large, bool late) {
   if (late) {
-    return {errc::request_timeout, asked.url + ": it stood still, or went too slowly"};
+    return {errc::request_timeout, asked.url + ": the transfer stalled or was too slow"};
   }
   const std::string text = asked.url + ": " + curl_easy_strerror(code);
   if (too_large) {

@@ -57,7 +57,8 @@ api::response refuse_for_want_of_room(const api::response& answer) {
   if (named == answer.headers.end()) {
     return api::refuse({errc::busy, {}});
   }
-  auto refused = api::refuse({errc::busy, "job " + named->second + " has ended; ask for it"});
+  auto refused =
+      api::refuse({errc::busy, "job " + named->second + " has ended; ask for it with /status"});
   refused.headers.push_back(*named);
   return refused;
 }

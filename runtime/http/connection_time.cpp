@@ -148,7 +148,7 @@ void http_connection::give_way(scarce what) {
     break;
   case scarce::bodies:
     if (phase_ == phase::body && is_slow()) {
-      refuse({errc::request_timeout, "others wait for room, and this comes slowly"});
+      refuse({errc::request_timeout, "the body arrives slowly, and other requests need its room"});
     }
     break;
   case scarce::connections: give_place_away(); break;

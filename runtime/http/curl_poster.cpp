@@ -325,7 +325,7 @@ bool curl_poster::worker::end_overdue() {
     const bool dropped = transfer->dropped();
     settle(stop_running(*transfer),
            dropped ? error{errc::cancelled, {}}
-                   : error{errc::request_timeout, "it stood still, or went too slowly"});
+                   : error{errc::request_timeout, "the transfer stalled or was too slow"});
   }
   return !over.empty();
 }

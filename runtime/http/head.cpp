@@ -174,17 +174,17 @@ std::optional<error> refuse_fields(const http::request_header<>& head) {
   }
   const auto hosts = head.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
-    return error{errc::bad_request, "exactly one Host is needed"};
+    return error{errc::bad_request, "HTTP/1.1 needs exactly one Host"};
   }
   if (const auto host = head[http::field::host]; !is_host_field({host.data(), host.size()})) {
     return error{errc::bad_request, "Host is not a name or an address, with or without a port"};
   }
   if (head.count(http::field::expect) > 0 && !iequals(head[http::field::expect], "100-continue")) {
-    return error{errc::bad_request, "only Expect: 100-continue is understood"};
+    return error{errc::bad_request, "only Expect: 100-continue is supported"};
   }
   const auto coding = head[http::field::content_encoding];
   if (!coding.empty() && !iequals(coding, "identity")) {
-    return error{errc::unsupported_media, "Content-Encoding is not taken"};
+    return error{errc::unsupported_media, "Content-Encoding is not supported"};
   }
   if (auto refused = refuse_page(head)) {
     return refused;

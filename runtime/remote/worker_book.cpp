@@ -375,7 +375,8 @@ effects worker_book::expire(moment now) {
 void worker_book::expire_one(moment now, worker& w, effects& out) {
   if (now - w.heard >= silence()) {
     const auto ms = std::chrono::duration_cast<milliseconds>(now - w.heard).count();
-    forget(w, error{errc::lease_expired, "not heard of for " + std::to_string(ms) + " ms"}, out);
+    forget(w, error{errc::lease_expired, "no take, ping or post for " + std::to_string(ms) + " ms"},
+           out);
     return;
   }
   const auto over = [&](const auto& poll) {

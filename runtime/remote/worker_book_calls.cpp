@@ -245,7 +245,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
     v.answer = fail(errc::job_not_found, why);
   };
   if (w == nullptr) {
-    refuse("this worker is not known here");
+    refuse("no worker of this name is known");
     return {};
   }
   if (const auto may = may_speak(*w, from); !may) {
@@ -267,7 +267,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
     if (last) {
       end_revoked(*w, entry, v.then);
     }
-    refuse("nobody wants this job any more");
+    refuse("this worker was asked to stop this job");
     return w->jobs.end();
   }
   return entry;

@@ -92,7 +92,7 @@ class event_printer {
     const std::string url = pod_.events_url(job_, {});
     return answered ? complain({later ? exit_try_again : exit_failed,
                                 url + " answered " + std::to_string(status)})
-                    : complain({exit_unavailable, url + ": nobody answers"});
+                    : complain({exit_unavailable, url + ": no answer"});
   }
   bool was_open() const { return seen_ != begin_; }
 
@@ -143,10 +143,10 @@ int run_events(const event_options& o) {
 
 void add_event_command(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<event_options>();
-  auto* const cmd = app.add_subcommand("events", "what happens in the pod, as it happens");
+  auto* const cmd = app.add_subcommand("events", "print the pod's events as they happen");
   add_target(*cmd, o->at);
-  cmd->add_option("--job", o->job, "of this job only, until it has ended");
-  cmd->add_option("--after", o->after, "begin behind the event of this number");
+  cmd->add_option("--job", o->job, "only events of this job, until it has ended");
+  cmd->add_option("--after", o->after, "begin after the event of this number");
   cmd->callback([o, &exit_code] { exit_code = run_events(*o); });
 }
 

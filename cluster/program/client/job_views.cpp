@@ -55,7 +55,7 @@ std::string why_cell(const json::object& job) {
 std::string result_cell(const json::object& attempt) {
   const std::string failure = text_cell(attempt, "error");
   if (failure.empty()) {
-    return "brought the result";
+    return "completed the job";
   }
   const std::string code = text_cell(attempt, "errorCode");
   return code.empty() || failure.starts_with(code) ? failure : code + ": " + failure;

@@ -169,7 +169,7 @@ void add_submit_command(CLI::App& app, int& exit_code) {
       cmd->add_flag("--no-wait", o->no_wait, "print the job's id and do not wait");
   cmd->add_flag("--stream", o->stream, "print what the job streams, as it comes")
       ->excludes(no_wait);
-  cmd->add_flag("--quiet", o->quiet, "say nothing while it waits");
+  cmd->add_flag("--quiet", o->quiet, "print nothing on standard error while it waits");
   cmd->add_option("--timeout", o->timeout, "longest wait; 0 waits for ever; the job goes on")
       ->check(is_time())
       ->capture_default_str();

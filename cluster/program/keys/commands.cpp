@@ -162,12 +162,12 @@ void add_key_command(CLI::App& app, int& exit_code) {
     exit_code = run_key_new(options->wanted, secrets, std::cout, std::cerr);
   });
 
-  CLI::App* const list = cmd->add_subcommand("list", "who has a key, and for what");
+  CLI::App* const list = cmd->add_subcommand("list", "list the keys and what they permit");
   add_place(*list, options);
   list->callback(
       [options, &exit_code] { exit_code = run_key_list(options->path(), std::cout, std::cerr); });
 
-  CLI::App* const remove = cmd->add_subcommand("remove", "a key is no longer good");
+  CLI::App* const remove = cmd->add_subcommand("remove", "remove a key");
   remove->add_option("name", options->name, "its name")->required();
   add_place(*remove, options);
   remove->callback([options, &exit_code] {

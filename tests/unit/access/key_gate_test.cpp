@@ -109,7 +109,7 @@ TEST_F(gate_test, a_key_that_is_bound_to_a_worker_is_that_one_and_no_other_key_i
     return who ? who->name : who.error().why.text;
   };
   EXPECT_EQ(text("bound-key", "gpu-1"), "w1");
-  EXPECT_EQ(text("bound-key", "gpu-2"), "it is for the worker gpu-1");
+  EXPECT_EQ(text("bound-key", "gpu-2"), "the key is for the worker gpu-1");
   EXPECT_EQ(text("worker-key", "gpu-1"), "this worker's name belongs to another key");
   EXPECT_EQ(text("worker-key", "gpu-2"), "w");
   EXPECT_EQ(text("worker-key", "gpu-1", "tayfa"), "w") << "the name of another endpoint's worker";
