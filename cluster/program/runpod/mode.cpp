@@ -11,7 +11,7 @@ namespace tayfa {
 
 namespace {
 
-/// As the worker's settings are read: what a secret's file leaves at the end is not part of it.
+/// Trimmed as in the worker's settings: the trailing newline of a secret's file is not part of it.
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view blank = " \t\r\n";
   const std::size_t first = text.find_first_not_of(blank);
@@ -20,7 +20,7 @@ std::string_view trimmed(std::string_view text) {
              : text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// 0 is "take a free one" for a flag and "not here" for RUNPOD_REALTIME_PORT.
+/// Port 0 means "pick a free one" for a flag, and "unset" for RUNPOD_REALTIME_PORT.
 std::optional<std::uint16_t> port_from(std::string_view text) {
   std::uint16_t port = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -34,8 +34,8 @@ tl::unexpected<error> not_a_port(errc code, std::string_view name, std::string_v
                         std::string{lowest} + " to 65535");
 }
 
-/// The SDK's names of levels, in any case, as log.level has them. NOTSET silences the SDK; here
-/// errors stay.
+/// Maps the SDK's level names, in any case, to those of log.level. NOTSET silences the SDK; here
+/// errors are still logged.
 std::optional<std::string_view> level_from(std::string_view text) {
   struct level_name {
     std::string_view theirs;
@@ -105,7 +105,7 @@ result<void> take_api_flags(const sdk_flags& flags, mode_choice& choice) {
   return {};
 }
 
-/// What the platform's own variables open is judged by whether it stands before them.
+/// On an endpoint the platform controls access to the port, so its variables may open it.
 bool platform_decides(std::span<const std::string> environment) {
   return variable(environment, "RUNPOD_ENDPOINT_ID").has_value();
 }
@@ -120,7 +120,7 @@ void assume_public(std::span<const std::string> environment, const std::string& 
   }
 }
 
-/// The port of RUNPOD_REALTIME_PORT; nothing when it is not set or 0.
+/// The port of RUNPOD_REALTIME_PORT; empty when it is unset or 0.
 result<std::optional<std::string>> realtime_port(std::span<const std::string> environment) {
   const auto text = variable(environment, "RUNPOD_REALTIME_PORT");
   if (!text) {
@@ -174,9 +174,9 @@ std::optional<std::string_view> variable(std::span<const std::string> environmen
   for (const std::string_view entry : environment) {
     const bool named =
         entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=';
-    if (named) { // of two entries with one name the first counts, as it does for getenv
+    if (named) { // the first of two entries with one name counts, as for getenv
       const auto value = trimmed(entry.substr(name.size() + 1));
-      // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is Kubernetes' word about a Service of that name.
+      // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is set by Kubernetes for a Service of that name.
       return value.empty() || is_service_address(value) ? std::nullopt : std::optional{value};
     }
   }
