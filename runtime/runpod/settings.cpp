@@ -21,7 +21,7 @@ constexpr std::string_view stream_name = "RUNPOD_WEBHOOK_POST_STREAM";
 constexpr std::string_view ping_name = "RUNPOD_WEBHOOK_PING";
 constexpr std::string_view interval_name = "RUNPOD_PING_INTERVAL";
 
-/// What the SDK itself writes where no ping URL is given.
+/// The SDK's placeholder for a missing ping URL.
 constexpr std::string_view ping_not_set = "PING_NOT_SET";
 
 std::string_view trimmed(std::string_view text) {
@@ -32,8 +32,8 @@ std::string_view trimmed(std::string_view text) {
              : text.substr(first, text.find_last_not_of(blank) - first + 1);
 }
 
-/// As getenv: the first entry of a name counts. What is empty counts as not there; a newline that
-/// a secret's file left behind is not part of it.
+/// Like getenv: the first entry of a name counts. An empty value counts as unset; the trailing
+/// newline of a secret's file is removed.
 std::string_view value_of(std::span<const std::string> environment, std::string_view name) {
   for (const std::string_view entry : environment) {
     if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
@@ -43,7 +43,7 @@ std::string_view value_of(std::span<const std::string> environment, std::string_
   return {};
 }
 
-/// Values may hold secrets: the texts name the variable and repeat nothing of it.
+/// The error names the variable but never its value, which may be a secret.
 tl::unexpected<error> broken(std::string_view name, std::string_view what) {
   return fail(errc::bad_config, std::string{name} + " " + std::string{what});
 }
@@ -88,7 +88,7 @@ result<milliseconds> interval_of(std::string_view text) {
       number > interval_max_ms) {
     return broken(interval_name, "is no number of milliseconds from 0 to 3600000");
   }
-  // The SDK counts whole seconds, and below one it pings without a pause.
+  // The SDK counts whole seconds, and below one second it pings without a pause.
   return milliseconds{std::max<std::int64_t>(number / 1'000, 1) * 1'000};
 }
 
