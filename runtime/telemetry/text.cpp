@@ -18,7 +18,7 @@ void append_u(std::string& out, std::uint32_t value) {
   out += hex.data();
 }
 
-/// The short escapes that JSON and our text form share; false when there is none.
+/// Appends the short escape shared by JSON and our text format; false when there is none.
 bool append_short_escape(std::string& out, std::uint32_t value) {
   switch (value) {
   case '"': out += "\\\""; return true;
@@ -163,8 +163,7 @@ std::string cut_middle(std::string_view s, std::size_t limit) {
   }
   std::size_t head = (limit - note_room) / 2;
   std::size_t tail = s.size() - head;
-  // A sequence has at most three continuation bytes; more of them in a row are not UTF-8 and may be
-  // split.
+  // A sequence has at most three continuation bytes; a longer run is not UTF-8 and may be split.
   for (int i = 0; i < 3 && head > 0 && is_continuation(static_cast<unsigned char>(s[head])); ++i) {
     --head;
   }
