@@ -47,7 +47,7 @@ std::string as_json_text(const loaded_config& loaded) {
     object["text"] = origin.text;
     rows.push_back(std::move(object));
   }
-  // One row a line: a diff of two configurations is then readable.
+  // One row per line keeps the diff of two configurations readable.
   std::string out = "[";
   std::string_view separator = "\n";
   for (const auto& row : rows) {
@@ -58,7 +58,7 @@ std::string as_json_text(const loaded_config& loaded) {
   return out + "\n]\n";
 }
 
-/// TOML's basic strings take the escapes of JSON for everything that append_json escapes.
+/// TOML's basic strings accept all escapes that append_json writes.
 std::string toml_text(const std::string& s) {
   std::string out;
   text::append_json(out, s);
