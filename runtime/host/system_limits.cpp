@@ -61,7 +61,7 @@ std::optional<net_target> target_in(std::string_view text, std::uint16_t usual_p
   return net_target{std::string{host}, *number};
 }
 
-/// Whom a URL's calls go to.
+/// The host and port that a URL's calls go to.
 std::optional<net_target> target_of_url(std::string_view url) {
   const std::size_t mark = url.find("://");
   if (mark == std::string_view::npos) {
@@ -77,7 +77,7 @@ class limits_reader {
  public:
   explicit limits_reader(std::span<const std::string> environment) : environment_(environment) {}
 
-  /// As getenv: the first entry of a name counts; what is empty counts as not there.
+  /// Like getenv: the first entry of a name counts; an empty value counts as unset.
   std::string_view value(std::string_view name) const {
     for (const std::string_view entry : environment_) {
       if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
