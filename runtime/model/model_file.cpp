@@ -42,7 +42,8 @@ std::string why_not(const char* what, int number) {
   return std::string{what} + ": " + std::strerror(number);
 }
 
-/// Without an errno the file is too short; most errnos mean that the disk or the network has failed.
+/// The error for a failed read: without an errno the file is too short, otherwise the disk or the
+/// network has failed.
 tl::unexpected<error> unreadable(int number) {
   if (number == 0 || number == EISDIR || number == EINVAL) {
     return fail(errc::model_invalid, "the file cannot be read");
