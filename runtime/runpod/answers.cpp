@@ -160,8 +160,8 @@ job_members members_of(std::string_view object) {
 }
 
 /// The elements of the array `text`, or `text` itself when it is no array. Empty when it is
-/// incomplete: nothing of it is used, as some jobs would be lost. The elements are not checked yet,
-/// so that a broken one spoils no other.
+/// incomplete: nothing of it is used, since the lost part is unknown. The elements are not checked
+/// yet, so that a broken one spoils no other.
 std::optional<std::vector<std::string_view>> elements_of(std::string_view text) {
   api::json_walker walk{text};
   walk.skip_space();

@@ -1,5 +1,5 @@
-// What clients may ask for beyond a plain job: a later start, the same job again, its end by other
-// means, a call when it has ended, lists.
+// Clients' requests beyond a plain job: a later start, repeated submission, other ends, webhooks,
+// lists.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>

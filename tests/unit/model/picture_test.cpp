@@ -224,7 +224,7 @@ TEST(Picture, StandsUprightAsItsCameraSays) {
     }
   }
   const auto stored = pictures::jpeg(32, 16, JCS_GRAYSCALE, 1, rows);
-  // Where the dark, the bright and the white part are seen: a corner each, by its centre.
+  // Corners in which the dark, the bright and the white part appear, by their centres.
   struct seen {
     char orientation;
     std::uint32_t width;
