@@ -12,7 +12,7 @@ namespace tayfa {
 
 inline constexpr std::uintmax_t config_file_max = 1024 * 1024; ///< bytes
 
-/// One value of the file whose type fits its row.
+/// A value of the file whose type fits its row.
 struct file_value {
   const knob* row = nullptr;
   raw_value value;

@@ -53,7 +53,7 @@ class engine {
   virtual void load(const protocol::load_model&) = 0;
   /// Answered by started and exactly one finished, unless the engine crashes or hangs.
   virtual void start(const protocol::assign&) = 0;
-  /// One run of several attempts, 1 .. batch_max(); each is answered as if it were alone.
+  /// Starts a run of several attempts, 1 .. batch_max(); each is answered as if it were alone.
   virtual void start_batch(const std::vector<protocol::assign>& members) {
     for (const auto& member : members) {
       start(member);
@@ -94,7 +94,7 @@ class run_events {
   virtual void step() {}
 };
 
-/// One member of a batch, for the time of its run.
+/// A member of a batch during its run.
 struct run_member {
   std::string_view input_json;
   const cancel_token& cancelled;

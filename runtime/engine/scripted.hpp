@@ -94,8 +94,8 @@ struct scripted_behavior {
   std::optional<std::chrono::nanoseconds>
       no_heartbeat_after;                  ///< silence, from this long after the start
   std::vector<std::uint64_t> incarnations; ///< faulty incarnations; empty = all
-  /// One whole behaviour per slot (slot i has entry i modulo their number); empty = all alike. In
-  /// the text an entry names only its differences from the rest of the object.
+  /// A whole behaviour per slot (slot i has entry i modulo their number); empty = all alike. In the
+  /// text an entry names only its differences from the rest of the object.
   std::vector<scripted_behavior> slots;
 
   scripted_behavior for_slot(slot_id) const;

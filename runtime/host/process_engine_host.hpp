@@ -57,7 +57,7 @@ class process_engine_host final : public engine_host {
   process_engine_host(const process_host_options&, const std::string& stem, std::string temporary,
                       event_log&);
 
-  /// One engine's share of the CPU time.
+  /// An engine's share of the CPU time.
   struct share {
     std::uint32_t threads = 0; ///< 0 = it has not begun
     std::uint32_t pinned = 0;  ///< CPUs that it is bound to; 0 = any

@@ -1,4 +1,4 @@
-// One blocking HTTP request for the command line. Bounded in bytes and in time without progress;
+// A blocking HTTP request for the command line. Bounded in bytes and in time without progress;
 // follows no redirects.
 #pragma once
 

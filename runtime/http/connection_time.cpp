@@ -11,7 +11,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// When others need room, an answer is given up after so long without progress …
+/// An answer is given up when others need room and it has made no progress for so long …
 constexpr std::chrono::nanoseconds pressed_still = 1s;
 /// … and any transfer that is slower than this (512 kbit/s) once it has run for pressed_settled.
 constexpr std::uint64_t pressed_rate = 64 * 1024;

@@ -1,4 +1,4 @@
-// One outgoing call on one libcurl handle: the request, the answer, and the guard's verdict. Owned
+// An outgoing call on one libcurl handle: the request, the answer, and the guard's verdict. Owned
 // by the poster's worker and used on its thread only.
 //
 // A call may last as long as it makes progress (transfer_pace.hpp) in each of its parts: connecting
@@ -51,7 +51,7 @@ class curl_transfer {
   CURL* handle() const { return handle_.get(); } ///< only after open()
   /// Starts the run. To be called whenever the handle is given to libcurl.
   void begin(moment now);
-  /// When goes_on() has to be called next.
+  /// Deadline for the next call of goes_on().
   moment due() const { return due_; }
   /// False: no progress for too long, or too slow.
   bool goes_on(moment now);

@@ -8,7 +8,7 @@
 
 namespace tayfa {
 
-/// One event as text. Pure; no content can make one event look like two.
+/// An event as text. Pure; no content can make one event look like two.
 std::string event_text(const feed_event&);
 /// The text that stands for dropped events; empty when none were dropped.
 std::string missed_text(const event_feed::page&);

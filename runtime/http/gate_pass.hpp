@@ -1,4 +1,4 @@
-// One admitted request. Notifies the gate once, when the request is answered; until the answer is
+// An admitted request. Notifies the gate once, when the request is answered; until the answer is
 // sent whole, recheck() asks the gate whether the request would still be admitted. Lives on the
 // server's thread, no longer than the gate.
 #pragma once

@@ -15,7 +15,7 @@
 
 namespace tayfa {
 
-/// When an answer counts as delivered to its client.
+/// Criterion for counting an answer as delivered to its client.
 enum class proof : std::uint8_t {
   sent,     ///< this machine's kernel has all of it, and the client was still connected
   received, ///< the client's kernel has acknowledged all of it
@@ -42,9 +42,9 @@ class receipt {
   proof proof_ = proof::sent;
 };
 
-/// Whether the client is still connected: shared by a reply and by the transport of its answer.
-/// Thread safe. `gone` runs on the thread that detects the disconnect (or inside watch() if it
-/// already happened). answered() blocks until a running `gone` returns.
+/// The client's connection state, shared by a reply and by the transport of its answer. Thread
+/// safe. `gone` runs on the thread that detects the disconnect (or inside watch() if it already
+/// happened). answered() blocks until a running `gone` returns.
 class presence {
  public:
   void watch(std::function<void()> gone);

@@ -31,10 +31,10 @@ class head_scanner {
  public:
   /// `received` is everything received of this request so far: it only grows between calls.
   head_state scan(std::string_view received);
-  /// Where the request line begins: after an empty line, which old clients send after a body (RFC
-  /// 9112, 2.2).
+  /// Begin of the request line: after an empty line, which old clients send after a body (RFC 9112,
+  /// 2.2).
   std::size_t begin() const { return begin_; }
-  /// One past the empty line that ends the head. Known when complete.
+  /// End of the head, after its empty line. Known when complete.
   std::size_t end() const { return position_; }
 
  private:

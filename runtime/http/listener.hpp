@@ -1,4 +1,4 @@
-// One listening address. Everything runs on the server's one thread; owned by http_core.
+// A listening address. Everything runs on the server's one thread; owned by http_core.
 //
 // Invariant: while it is open, one accept is outstanding, or a pause runs because descriptors ran
 // out. `take` receives each connection, and may close this listener.

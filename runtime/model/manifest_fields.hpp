@@ -30,7 +30,7 @@ result<std::string_view> text(const boost::json::object&, const std::string& whe
 bool is_name(std::string_view);
 result<std::string> read_name(const boost::json::object&, const std::string& where);
 
-/// One size, [min, max] (a maximum of -1 is none), or -1 for any size from 1.
+/// Reads a size, [min, max] (a maximum of -1 is none), or -1 for any size from 1.
 result<axis_bounds> read_bounds(const boost::json::value&, const std::string& where);
 
 result<tensor_spec> read_tensor(const boost::json::value&, const std::string& where,

@@ -1,7 +1,6 @@
-// One model file, opened once and checked through that descriptor, so that the checked file is the
+// A model file, opened once and checked through that descriptor, so that the checked file is the
 // loaded one: only regular files are read, and a change in between is detected. Symbolic links are
 // followed once, at the opening (caches and mounted volumes consist of them).
-//
 // Owner: the code that opened it; the descriptor closes with it. Blocking reads; not thread safe.
 #pragma once
 

@@ -1,4 +1,4 @@
-// One tensor element, read from and written to memory with checks. Used by decoding and encoding
+// A tensor element, read from and written to memory with checks. Used by decoding and encoding
 // only.
 #pragma once
 

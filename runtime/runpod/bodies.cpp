@@ -78,7 +78,7 @@ handler_output output_of(std::string_view object) {
   return out;
 }
 
-/// One JSON object in the format of Python's json.dumps, with ", " and ": ".
+/// A JSON object in the format of Python's json.dumps, with ", " and ": ".
 class python_object {
  public:
   explicit python_object(std::size_t reserve) { out_.reserve(reserve); }

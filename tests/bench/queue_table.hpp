@@ -13,8 +13,8 @@ struct table_plan {
   double seconds = 0.3;          ///< for each row
 };
 
-/// One row per number of waiting jobs and of workers, all of them busy. Times are nanoseconds, the
-/// median of blocks.
+/// The numbers for one count of waiting jobs and one of workers, all of them busy. Times are
+/// nanoseconds, the median of blocks.
 struct table_row {
   std::size_t waiting = 0;
   unsigned workers = 0;

@@ -21,7 +21,7 @@ std::string job_text(const boost::json::object& job, std::size_t width);
 /// or has cut short.
 boost::json::object whole_job(boost::json::object detail, const boost::json::object& status);
 
-/// One event of the feed, as one line.
+/// An event of the feed as a line.
 std::string event_line_text(std::uint64_t number, std::string_view kind, std::string_view data,
                             std::size_t width);
 

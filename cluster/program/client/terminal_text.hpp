@@ -9,8 +9,8 @@
 
 namespace tayfa {
 
-/// One line: bytes that control a terminal (control characters, C1 and bidirectional controls,
-/// invalid UTF-8) become '?', line ends and tabs a blank.
+/// Converts to a single line: bytes that control a terminal (control characters, C1 and
+/// bidirectional controls, invalid UTF-8) become '?', line ends and tabs a blank.
 std::string clean_line(std::string_view);
 /// As clean_line, but newlines and tabs stay.
 std::string printable(std::string_view);

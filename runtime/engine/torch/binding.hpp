@@ -16,7 +16,7 @@
 
 namespace tayfa::engine {
 
-/// One position among a program's arguments or results.
+/// A position among a program's arguments or results.
 struct place {
   std::string name{};   ///< the program's own name; empty when it has none
   bool required = true; ///< false: the program has a default for it

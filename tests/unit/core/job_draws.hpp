@@ -61,7 +61,7 @@ class job_draws {
     return limits;
   }
 
-  /// One of the latest ids, which may have been forgotten, or one not used yet.
+  /// A recent id, which may have been forgotten, or one not used yet.
   std::string any_id() {
     return "j" + std::to_string(ids_ - std::min<std::uint64_t>(ids_, below(20)));
   }

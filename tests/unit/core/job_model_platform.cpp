@@ -154,8 +154,8 @@ wait_reason job_model::why_waits(const job& j, bool looked_at) const {
   return j.suspect ? wait_reason::isolation : wait_reason::workers_busy;
 }
 
-/// Where there are remote workers, one may have room that the job cannot use, and whether the last
-/// decision came as far as the job depends on whose turn it was.
+/// With remote workers, a free one may be unusable for the job, and whether the last decision
+/// reached the job depends on the order of tenants.
 bool job_model::may_wait_for(const job& j, wait_reason why) const {
   return why == why_waits(j, false) || (has_remote() && why == why_waits(j, true));
 }

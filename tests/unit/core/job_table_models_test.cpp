@@ -34,7 +34,7 @@ worker_facts with_model(const char* model) {
   return f;
 }
 
-/// One worker, with aaa loaded of aaa and bbb.
+/// A worker with aaa loaded, of aaa and bbb.
 
 struct two_models : job_script {
   explicit two_models(job_limits l = {}) : job_script(std::move(l)) {

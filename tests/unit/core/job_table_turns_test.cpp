@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 const auto w0 = job_script::worker(0);
 
-/// One worker that is always busy: each run takes a second, and the next job follows at once.
+/// A worker that is always busy: each run takes a second, and the next job follows at once.
 struct busy_worker {
   explicit busy_worker(job_limits l = {}) : s(std::move(l)) { s.join(w0); }
 

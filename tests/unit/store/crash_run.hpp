@@ -1,4 +1,4 @@
-// One life of a store on a simulated disk: a random workload, a fault in it, and a reader's view
+// A life of a store on a simulated disk: a random workload, a fault in it, and a reader's view
 // afterwards, compared with the naive store. Owned by each test.
 #pragma once
 

@@ -1,4 +1,4 @@
-// One flipped bit anywhere in a store with known content. Allowed outcomes: it is refused as
+// Flips one bit anywhere in a store with known content. Allowed outcomes: it is refused as
 // store_corrupt and left unchanged, or one job FAILED with store_corrupt, or everything is as
 // before. Never another answer, a missing job, or an undone result.
 //

@@ -62,7 +62,7 @@ inline void drive(job_store& store, bool inline_mode) {
   }
 }
 
-/// One call and its answer.
+/// A call and its answer.
 struct calls {
   job_store& store;
   bool inline_mode = false;
