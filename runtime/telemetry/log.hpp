@@ -94,9 +94,9 @@ struct log_limits {
   static constexpr std::size_t fields = 64; ///< more are counted in a field `fields_dropped`
 };
 
-/// A log line, without the newline. Control characters, quotes and invalid UTF-8 are escaped in every
-/// format (runtime/telemetry/text.hpp); key characters outside of [A-Za-z0-9_.-] become '_', and a
-/// duplicate key, or one of time, level and event, gets a '_' appended.
+/// A log line, without the newline. Control characters, quotes and invalid UTF-8 are escaped in
+/// every format (runtime/telemetry/text.hpp); key characters outside of [A-Za-z0-9_.-] become '_',
+/// and a duplicate key, or one of time, level and event, gets a '_' appended.
 std::string format_line(log_format, const log_record&);
 
 std::string_view to_string(log_level);
