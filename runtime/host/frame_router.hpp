@@ -52,11 +52,8 @@ class frame_router {
   /// Delivers pending events and ends the thread.
   void stop();
 
-  std::uint64_t dropped_frames() const { return dropped_in_; } ///< from unknown peers
-  std::uint64_t dropped_messages() const {
-    return dropped_out_;
-  } ///< to peers that are not
-    ///< connected
+  std::uint64_t dropped_frames() const { return dropped_in_; }    ///< from unknown peers
+  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers not connected
 
  private:
   struct adding {
