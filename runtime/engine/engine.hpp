@@ -2,8 +2,8 @@
 //
 // A session keeps the worker protocol with the runtime and drives one engine. An engine turns
 // load_model and assign messages into upstream messages, driven by calls and timers on ONE thread;
-// it never blocks that thread, so heartbeats and cancels work while it computes. A blocking model
-// (libtorch) is a blocking_model, which threaded_engine runs on a compute thread.
+// it never blocks that thread, so heartbeats and cancels work while it computes. A model that
+// blocks (libtorch) implements blocking_model; threaded_engine runs it on a compute thread.
 #pragma once
 
 #include "messages/codec.hpp"
