@@ -1,5 +1,5 @@
-// The tayfa program: one command line for the runtime and for those who talk to it. The one place
-// that sees every room.
+// The tayfa program: one command line for the runtime and for its clients. Only this room may
+// include all others.
 #include "cluster/program/client/commands.hpp"
 #include "cluster/program/keys/commands.hpp"
 #include "cluster/program/machine/commands.hpp"
@@ -22,8 +22,7 @@ constexpr int bad_usage = 64;
 constexpr int internal_failure = 70;
 constexpr int try_later = 75;
 
-/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is
-/// shown.
+/// The real probe of this machine. It logs at warn: the user of `check` sees problems only.
 tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
   static const auto log = tayfa::make_log(tayfa::log_options{tayfa::log_level::warn, {}, {}});
   if (!log) {
@@ -35,7 +34,7 @@ tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
 
 int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
-  app.require_subcommand(0, 1); // an unknown one is named by CLI11
+  app.require_subcommand(0, 1); // CLI11 itself reports an unknown subcommand
   app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
   const auto environment = tayfa::environment_entries(environ);
   const bool has_torch =

@@ -6,7 +6,7 @@ namespace tayfa {
 
 namespace {
 
-constexpr int failed_test = 1; ///< also: as the SDK, for input that cannot be used
+constexpr int failed_test = 1; ///< also the SDK's code for unusable input
 constexpr int unfit_for_runpod = 1;
 constexpr int unfit = 69;
 
@@ -40,7 +40,7 @@ result<void> choose_engine(serve_plan& plan, const std::string& program_folder) 
   return {};
 }
 
-/// The mode, and the configuration with all that the surroundings imply.
+/// The mode, and the configuration with everything that the environment implies.
 result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   const auto& environment = asked.sources.environment;
   auto choice = choose_mode(asked.sdk, asked.as_worker, environment);
@@ -78,7 +78,7 @@ result<serve_plan> plan_pod(const serve_request& asked, const serve_surroundings
   plan.remarks = std::move(choice.remarks);
   plan.knobs = std::move(knobs);
   if (plan.mode == serve_mode::test_input || plan.mode == serve_mode::test_file) {
-    plan.knobs.store_kind = "memory"; // nothing of a test outlives it
+    plan.knobs.store_kind = "memory"; // a test leaves nothing behind
   }
   plan.on_endpoint = variable(asked.sources.environment, "RUNPOD_ENDPOINT_ID").has_value();
   plan.log = log_from(plan.knobs, plan.on_endpoint);
@@ -107,7 +107,7 @@ serve_refusal refused(error why) {
   return {std::move(why), {}, {}, {}, {}};
 }
 
-/// The SDK's words for a test that cannot run.
+/// The refusal of a test that cannot run, in the SDK's words.
 serve_refusal unusable(const serve_plan& plan, log_level level, const std::string& text) {
   serve_refusal out = refused({errc::bad_input, text});
   out.exit_code = failed_test;

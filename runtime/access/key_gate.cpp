@@ -20,7 +20,7 @@ bool begins_with_bearer(std::string_view text) {
          text::istarts_with(text, word);
 }
 
-/// Whose bucket it is: the key's, else the address'.
+/// The owner of the rate bucket: the key, else the address.
 std::string asker(const api::visit& visit, const api::principal& who) {
   return who.name.empty() ? "address " + network_of(visit.address) : "key " + who.name;
 }
@@ -30,8 +30,8 @@ tl::unexpected<api::gate::refusal> refused(errc code, std::string text = {},
   return tl::unexpected<api::gate::refusal>(api::gate::refusal{{code, std::move(text)}, wait_s});
 }
 
-/// Whether the key still sees what its request was opened for; the route, its endpoint and the
-/// scope are judged apart.
+/// True when the key still sees everything that its request was opened for; route, endpoint and
+/// scope are judged separately.
 bool sees_as_much(const api::principal& now, const api::principal& before) {
   return now.is_operator ||
          (!before.is_operator && (now.tenant.empty() || now.tenant == before.tenant));
@@ -82,7 +82,7 @@ std::uint64_t key_gate::version() {
   return ring_.version();
 }
 
-/// A request that was admitted without a key, because none was needed, is asked for one as well.
+/// A request admitted without a key, because none was needed then, needs one now as well.
 std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
                                                     const api::principal& before) {
   if (visit.needs == api::scope::open || !ring_.in_force()) {

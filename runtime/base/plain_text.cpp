@@ -8,10 +8,10 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr std::size_t looked_at = 4; ///< bytes at the front
+constexpr std::size_t looked_at = 4; ///< leading bytes that are checked
 
-/// Of each group of `width` bytes only the one at `place` is not NUL: characters of the first 256
-/// in wide units, which is how JSON, TOML and lists of words begin.
+/// True when in each group of `width` bytes only the one at `place` is not NUL: wide characters
+/// below 256, with which JSON, TOML and lists of words begin.
 bool is_wide(std::string_view bytes, std::size_t width, std::size_t place) {
   const auto head = bytes.substr(0, std::min(bytes.size(), looked_at) / width * width);
   for (std::size_t i = 0; i < head.size(); ++i) {

@@ -1,9 +1,9 @@
-// A text that must not be seen: API keys, tokens. It has no formatter and no conversion to text, so
-// it cannot be logged, printed or put into a log field by mistake; reveal() is the one way out and
-// is easy to search for.
+// A secret text: API key or token. It has no formatter and no conversion to text, so it cannot be
+// logged, printed or put into a log field by mistake; reveal() is the only access and easy to
+// search for.
 //
-// The bytes live in one buffer of their own (never in a small-string buffer that a move would leave
-// behind) and are overwritten when the owner ends or is assigned to.
+// The bytes are in a heap buffer of their own (never in a small-string buffer that a move would
+// leave behind) and are overwritten when the owner is destroyed or assigned to.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class secret_text {
       std::memcpy(bytes_.get(), text.data(), size_);
     }
   }
-  /// Takes the text and overwrites where it was.
+  /// Copies the text and overwrites the original.
   static secret_text take(std::string& text) {
     secret_text out{text};
     ::explicit_bzero(text.data(), text.size());
@@ -49,11 +49,10 @@ class secret_text {
   bool empty() const { return size_ == 0; }
   std::size_t size() const { return size_; }
 
-  /// The text itself, for the one call that needs it; valid as long as this object.
+  /// The plain text, for the one call that needs it; valid as long as this object.
   std::string_view reveal() const { return {bytes_.get(), size_}; }
 
-  /// Whether `candidate` is the secret. Takes the same time wherever they differ; only the length
-  /// can be told apart.
+  /// Compares in constant time: its duration reveals only the length.
   bool matches(std::string_view candidate) const {
     unsigned char difference = candidate.size() == size_ ? 0 : 1;
     for (std::size_t i = 0; i < candidate.size() && i < size_; ++i) {

@@ -7,11 +7,11 @@
 
 namespace tayfa::text {
 
-/// How many columns a clean text takes, one per code point.
+/// Width of clean text in columns, one per code point.
 std::size_t columns(std::string_view);
 
-/// Every cell but the last of a row padded to its column's widest, two blanks between, no blank at
-/// a line's end. Rows may differ in length. Each line ends with a newline.
+/// Pads every cell but a row's last to its column's width, with two blanks between columns and none
+/// at a line's end. Rows may differ in length. Each line ends with a newline.
 std::string table(const std::vector<std::vector<std::string>>& rows);
 
 } // namespace tayfa::text

@@ -24,7 +24,7 @@ struct text_rule {
   std::span<const std::string_view> choices = {};
 };
 
-/// One rule for every row that is text or a list of texts.
+/// The rule of each row that is text or a list of texts.
 constexpr text_rule text_rules[] = {
     {"pod.data", text_form::required_path},
     {"http.listen", text_form::address},

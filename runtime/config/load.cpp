@@ -14,13 +14,13 @@ namespace tayfa {
 
 namespace {
 
-/// More are counted, not printed: a file may hold a hundred thousand unknown keys.
+/// More errors are counted, not printed: a file may hold a hundred thousand unknown keys.
 constexpr std::size_t errors_max = 200;
 
-/// Names that begin with TAYFA_ and are read by somebody else: set-up, the scripted engine.
+/// Names beginning with TAYFA_ that other programs read: set-up, the scripted engine.
 constexpr std::string_view foreign_names[] = {"TAYFA_DEPS", "TAYFA_SCRIPTED"};
 
-/// Names that settings had before; today's name wins.
+/// Former names of settings; the current name wins.
 struct former_name {
   std::string_view name;
   std::string_view key;
@@ -72,7 +72,8 @@ class merger {
   config values_;
   std::vector<std::string> origins_;
   std::vector<std::string> errors_;
-  std::set<std::string_view> broken_; ///< rows with a refused value: no relation is judged by them
+  std::set<std::string_view> broken_; ///< rows with a refused value: relations with them are not
+                                      ///< checked
 };
 
 bool begins_with_section(std::string_view name) {
@@ -110,7 +111,7 @@ void merger::merge_environment(const std::vector<std::string>& environment) {
                           std::end(foreign_names) &&
                       std::none_of(std::begin(former_names), std::end(former_names), former) &&
                       !is_written_by_platform(name, entry.substr(equals + 1), environment);
-    // Of two entries with one name the first counts, as it does for getenv.
+    // The first of two entries with one name counts, as for getenv.
     if (!ours || !seen.insert(name).second) {
       continue;
     }
@@ -120,8 +121,7 @@ void merger::merge_environment(const std::vector<std::string>& environment) {
              {std::string{entry.substr(equals + 1)}, std::nullopt}, "env " + std::string{name});
       continue;
     }
-    // A name outside our sections may be somebody else's, unless it looks like a slip of one of
-    // ours.
+    // A name outside our sections may belong to another program, unless it resembles one of ours.
     const std::string_view near = nearest(name, views);
     if (begins_with_section(name) || (!near.empty() && edit_distance(name, near) <= 2)) {
       complain(text::quoted(name, 100) + ": no such setting" + suggestion(name, views) +

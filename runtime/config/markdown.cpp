@@ -28,7 +28,7 @@ Every setting has a default and can be given in three places. The later one wins
   writes a file to start from.
 )";
 
-/// Text for a cell: a bar would end it.
+/// Text for a table cell: a bar would end it.
 std::string cell(std::string_view s) {
   std::string out;
   for (const char c : s) {

@@ -8,7 +8,7 @@ namespace tayfa {
 
 namespace {
 
-/// Port 0 takes a free one each time.
+/// True when the two listeners differ; port 0 picks another free port each time.
 bool listens_on_two(const config& c) {
   const auto main = parse_listen_address(c.http_listen);
   const auto health = parse_listen_address(c.http_health_listen);

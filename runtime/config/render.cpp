@@ -48,7 +48,7 @@ std::string as_json_text(const loaded_config& loaded) {
     object["text"] = origin.text;
     rows.push_back(std::move(object));
   }
-  // One row a line: a diff of two configurations is then readable.
+  // A line per row keeps the diff of two configurations readable.
   std::string out = "[";
   std::string_view separator = "\n";
   for (const auto& row : rows) {

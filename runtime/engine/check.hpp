@@ -1,5 +1,4 @@
-// `tayfa-engine --check`: what every engine needs of the machine, and what the torch engine needs
-// beyond it.
+// `tayfa-engine --check`: the machine checks common to all engines, and those of the torch engine.
 #pragma once
 
 #include "runtime/host/probe.hpp"

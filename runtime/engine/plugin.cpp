@@ -22,7 +22,7 @@ struct entry {
   std::string why_not;
 };
 
-/// The handle is never closed: libtorch does not survive being unloaded.
+/// The handle is never closed: libtorch cannot be unloaded safely.
 entry find_entry(const char* symbol) {
   const auto path = folder_of_this_program() + "/" + torch_plugin_name;
   if (::access(path.c_str(), F_OK) != 0) {

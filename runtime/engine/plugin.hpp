@@ -1,5 +1,5 @@
-// The torch plugin, opened only when it is asked for (libtorch costs 0.35 s and 170 MB), from
-// beside the executable.
+// The torch plugin, opened on demand (libtorch costs 0.35 s and 170 MB) from the executable's
+// folder.
 #pragma once
 
 #include "messages/error.hpp"
@@ -12,11 +12,11 @@
 namespace tayfa::engine {
 
 /// The plugin's model. Without a usable plugin: a model on the device "none" whose load answers
-/// no_torch and why, so that the runtime hears the reason over the protocol and not from an exit
+/// no_torch with the reason, so that the runtime receives it over the protocol instead of an exit
 /// code.
 std::unique_ptr<blocking_model> open_torch_model();
 
-/// The plugin's own check. Without a usable plugin, or when it talks nonsense: one unfit row
+/// The plugin's own check. Without a usable plugin, or when its output is malformed: one unfit row
 /// "libtorch".
 fitness_report check_torch();
 

@@ -26,8 +26,8 @@ constexpr std::size_t unsent_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t unsent_frames_max = 100'000;
 constexpr int frames_per_round = 64;
 
-/// The socket, and what it would not take yet. A runtime that reads nothing for so long that the
-/// bound is reached is gone or broken; then the process ends rather than drop a result.
+/// The socket, and frames that it would not accept yet. A runtime that reads nothing until the
+/// backlog is full is gone or broken; then the process ends rather than drop a result.
 class dealer_link final : public link {
  public:
   dealer_link(zmq::context_t& context, const process_options& options)
@@ -52,8 +52,7 @@ class dealer_link final : public link {
       unsent_.pop_front();
     }
   }
-  /// One whole frame, or nothing when none waits. Messages of several parts are no frames and are
-  /// skipped.
+  /// The next whole frame, or nothing. Messages of several parts are no frames and are skipped.
   bool receive(zmq::message_t& frame) {
     for (;;) {
       if (!socket_.recv(frame, zmq::recv_flags::dontwait)) {
@@ -192,7 +191,7 @@ int run_process(const process_options& options) {
     session s{options.worker, factory_for(options, time, mine), wire, time, session_settings};
     s.open();
     const int code = loop(s, wire, time, signals);
-    // A model may be computing and cannot be waited for; the kernel cleans up.
+    // A computation may be running and cannot be waited for; the kernel cleans up.
     std::fflush(nullptr);
     ::_exit(code);
   } catch (const std::exception& e) {

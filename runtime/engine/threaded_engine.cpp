@@ -22,7 +22,7 @@ std::uint32_t to_ms(std::chrono::nanoseconds time) {
 
 } // namespace
 
-/// What a run says, as events of its attempt.
+/// Forwards a run's reports as events of its attempt.
 class threaded_engine::events_of_run final : public run_events {
  public:
   events_of_run(threaded_engine& owner, const member& m)
@@ -116,7 +116,7 @@ void threaded_engine::cancel(const attempt_ref& attempt) {
   }
 }
 
-/// Takes an attempt out of the line; false when its run has begun.
+/// Removes an attempt from the queue; false when its run has begun.
 bool threaded_engine::withdraw(const attempt_ref& attempt) {
   const std::lock_guard guard{mutex_};
   for (auto& waiting : line_) {
@@ -222,7 +222,7 @@ void threaded_engine::do_load(const protocol::load_model& message) {
 
 void threaded_engine::do_run(const batch& members) {
   if (members.empty()) {
-    return; // all of them were cancelled in the line
+    return; // all were cancelled while queued
   }
   const auto begun = time_.now();
   std::deque<events_of_run> events;

@@ -20,7 +20,7 @@ std::string folder_of(pid_t pid) {
   return "/proc/" + std::to_string(pid);
 }
 
-/// The numbers among the names in a folder of /proc.
+/// The numeric names in a folder of /proc.
 std::vector<pid_t> numbers_in(const std::string& folder) {
   std::vector<pid_t> out;
   std::error_code failed;
@@ -40,7 +40,7 @@ std::vector<pid_t> numbers_in(const std::string& folder) {
 std::optional<process_facts> facts_of(pid_t pid) {
   std::ifstream file{folder_of(pid) + "/stat"};
   std::string text;
-  std::getline(file, text, '\0');        // a name may hold a line's end
+  std::getline(file, text, '\0');        // a process name may contain a line end
   const auto name_end = text.rfind(')'); // and blanks and brackets
   if (name_end == std::string::npos) {
     return std::nullopt;

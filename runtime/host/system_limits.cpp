@@ -48,7 +48,7 @@ std::optional<net_target> target_in(std::string_view text, std::uint16_t usual_p
   return net_target{std::string{host}, *number};
 }
 
-/// Whom a URL's calls go to.
+/// The host and port that a URL's calls go to.
 std::optional<net_target> target_of_url(std::string_view url) {
   const std::size_t mark = url.find("://");
   if (mark == std::string_view::npos) {

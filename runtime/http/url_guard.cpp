@@ -16,7 +16,7 @@ tl::unexpected<error> refused(std::string text) {
   return fail(errc::webhook_refused, std::move(text));
 }
 
-/// Nothing when the URL has no such part.
+/// Empty when the URL has no such part.
 std::optional<std::string> part_of(CURLU* parts, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(parts, part, &text, flags) != CURLUE_OK || text == nullptr) {
@@ -31,7 +31,7 @@ bool is_visible_ascii(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-/// libcurl answers for these names itself, with this machine's loopback (RFC 6761).
+/// libcurl resolves these names itself, to this machine's loopback (RFC 6761).
 bool is_localhost(std::string_view host) {
   if (host.ends_with('.')) {
     host.remove_suffix(1);

@@ -27,7 +27,7 @@ constexpr auto reverse = make_reverse();
 constexpr std::uint8_t blank = 0xfe;
 constexpr std::uint8_t padding_mark = 0xfd;
 
-/// Both alphabets, what breaks lines, and padding.
+/// Accepts both alphabets, whitespace and padding.
 constexpr std::array<std::uint8_t, 256> make_lenient() {
   auto table = make_reverse();
   table['-'] = 62;
@@ -111,7 +111,7 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
   if ((a | b | c) > 63) {
     return std::nullopt;
   }
-  // Bits that no byte uses must be zero, else several texts would mean the same bytes.
+  // Unused bits must be zero, else several texts would decode to the same bytes.
   if (padding == 2 ? (b & 15) != 0 : (c & 3) != 0) {
     return std::nullopt;
   }
@@ -131,7 +131,7 @@ int hex_digit(char c) {
                                 : -1;
 }
 
-/// In a URL, + / and = may be written as %2B, %2F and %3D.
+/// Decodes %2B, %2F and %3D, the URL escapes of + / and =.
 std::string without_percents(std::string_view text) {
   std::string out;
   out.reserve(text.size());

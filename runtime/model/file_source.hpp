@@ -9,8 +9,7 @@
 
 namespace tayfa {
 
-/// The destructor waits for checks that still run (hashing a file cannot be interrupted, only
-/// finished).
+/// The destructor waits for running checks (hashing a file cannot be interrupted).
 class file_model_source final : public model_source {
  public:
   void inspect(std::vector<std::string> paths,

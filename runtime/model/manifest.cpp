@@ -22,7 +22,7 @@ result<void> only(const json::object& object, const std::string& where,
   for (const auto& member : object) {
     const std::string_view key{member.key().data(), member.key().size()};
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      // The key is the file's own text: shown only when it is plain.
+      // The key is untrusted text: shown only when it is printable ASCII.
       const bool plain = key.size() <= 64 && std::all_of(key.begin(), key.end(),
                                                          [](char c) { return c > ' ' && c < 127; });
       return broken(where + (plain ? std::string{key} : "(a key that cannot be shown)"),
@@ -132,7 +132,7 @@ result<std::vector<tensor_spec>> read_tensors(const json::object& object, const 
   return specs;
 }
 
-/// All batch axes can be of one size, and none counts what no input gives.
+/// Checks that all batch axes can have one size, and that outputs have one only if an input does.
 result<void> check_batch(const model_manifest& manifest) {
   axis_bounds common{0, axis_max};
   bool given = false;

@@ -20,7 +20,7 @@ namespace tayfa {
 
 namespace {
 
-/// When false, errno is 0 where the file has ended.
+/// When false, errno is 0 if the file has ended.
 bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
   std::size_t done = 0;
   while (done < into.size()) {
@@ -42,7 +42,8 @@ std::string why_not(const char* what, int number) {
   return std::string{what} + ": " + std::strerror(number);
 }
 
-/// The disk or the network has failed where a number says so; without one the file is too short.
+/// The error for a failed read: without an errno the file is too short, otherwise the disk or the
+/// network has failed.
 tl::unexpected<error> unreadable(int number) {
   if (number == 0 || number == EISDIR || number == EINVAL) {
     return fail(errc::model_invalid, "the file cannot be read");
@@ -61,7 +62,7 @@ std::string hex(std::span<const unsigned char> bytes) {
   return out;
 }
 
-/// What a file that is no zip archive is, by its first 16 bytes, and what can be done about it.
+/// Describes a file that is no zip archive by its first 16 bytes, and suggests a remedy.
 std::string what_else(std::string_view head) {
   constexpr std::string_view remedy =
       "; this engine runs TorchScript (.pt) and AOTInductor (.pt2) files";
@@ -83,8 +84,7 @@ std::string what_else(std::string_view head) {
   return std::string{what}.append(remedy);
 }
 
-/// What stands in an archive, seen from its first member's top folder, which is where libtorch
-/// looks.
+/// Members of an archive, relative to its first member's top folder, where libtorch looks.
 struct archive_marks {
   std::string root;
   bool constants = false;
@@ -119,7 +119,7 @@ struct archive_marks {
 } // namespace
 
 result<model_file> model_file::open(const std::string& path, std::uint64_t limit) {
-  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+  // O_NONBLOCK: opening a pipe without a writer must not block.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) {
     switch (errno) {

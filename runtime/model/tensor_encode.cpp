@@ -73,7 +73,7 @@ class output_encoder {
   // ---- nested lists ---------------------------------------------------------------------------
 
   result<void> numbers() {
-    // Every element takes two characters at least.
+    // Every element takes at least two characters.
     if (!fits(count_ * 2)) {
       return too_large();
     }
@@ -145,7 +145,7 @@ class output_encoder {
     const std::string_view whole{longest > 0 ? first + index * longest : first, longest};
     return whole.substr(0, whole.find_last_not_of('\0') + 1);
   }
-  /// Bytes that are no UTF-8 cannot be a JSON text; they are sent as other tensors are.
+  /// Invalid UTF-8 cannot be a JSON text; such outputs are encoded like other tensors.
   bool readable() const {
     for (std::uint64_t i = 0; i < texts_count(); ++i) {
       if (!text::is_utf8(written(i))) {

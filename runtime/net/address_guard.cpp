@@ -77,7 +77,7 @@ constexpr block_row table[] = {
     {"ff00::/8",           reach::closed,        "multicast",                           "RFC 4291"},
 };
 
-/// From 1024 on. The Fetch standard's bad ports, and two line-by-line stores.
+/// Blocked ports from 1024 on: the Fetch standard's bad ports, and two line-based stores.
 constexpr std::uint16_t closed_ports[] = {
     1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
     6379,  // Redis
@@ -92,7 +92,7 @@ struct judged_block {
   const block_row* row;
 };
 
-/// The narrowest first, so that the first that fits decides.
+/// Sorted by prefix length, longest first, so that the first match decides.
 const std::vector<judged_block>& judged() {
   static const std::vector<judged_block> rows = [] {
     std::vector<judged_block> out;
@@ -114,7 +114,7 @@ ip_address of_v4(const void* four_bytes) {
   return out;
 }
 
-/// The bits of one byte that lie within the first `bits` of the address.
+/// Mask of the bits of one byte that lie within the first `bits` of the address.
 std::uint8_t mask_of(std::size_t byte, unsigned bits) {
   const auto inside = std::clamp<int>(static_cast<int>(bits) - static_cast<int>(byte) * 8, 0, 8);
   return static_cast<std::uint8_t>(0xff00U >> inside);
@@ -176,7 +176,7 @@ result<address_block> parse_block(std::string_view text) {
   if (!address) {
     return fail(errc::bad_config, "is no address or block such as 10.0.0.0/8 or fd00::/8");
   }
-  // "::ffff:10.0.0.0/104" counts its bits as IPv6 does, "10.0.0.0/8" as IPv4 does.
+  // "::ffff:10.0.0.0/104" counts its bits in IPv6, "10.0.0.0/8" in IPv4.
   const bool v4_text = text.substr(0, slash).find(':') == std::string_view::npos;
   const unsigned before = v4_text ? v4_bits : 0;
   unsigned bits = 128 - before;
@@ -217,7 +217,7 @@ std::span<const block_row> address_table() {
 
 const block_row& row_of(const ip_address& address) {
   const auto& rows = judged();
-  // 0.0.0.0/0 and ::/0 are in the table: some row always fits.
+  // The table has 0.0.0.0/0 and ::/0, so some row always matches.
   return *std::find_if(rows.begin(), rows.end(), [&address](const judged_block& j) {
             return j.block.contains(address);
           })->row;

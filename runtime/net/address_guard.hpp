@@ -1,12 +1,12 @@
-// Which addresses a stranger may make us call: the guard of webhooks against server-side request
-// forgery. Pure; nothing is resolved or dialled here.
+// The guard of webhooks against server-side request forgery: decides which addresses a client's URL
+// may make us call. Pure; it resolves nothing and connects to nothing.
 //
 // An address is public when it is global unicast and in no block of IANA's special-purpose
-// registries, nor in any block that smuggles in an address that is not. The one table says so, a
-// row per block with where it comes from; the longest matching row decides. Every row of the
-// registries is closed, those marked "globally reachable" as well: they are anycast services whose
-// nearest node may stand in one's own network. The one exception is NAT64, by which hosts with
-// IPv6 only reach every receiver that has IPv4: there the embedded address is judged.
+// registries, nor in a block that embeds a non-public address. One table decides: each row is a
+// block with its source, and the longest matching row wins. Every row of the registries is closed,
+// also those marked "globally reachable": they are anycast services whose nearest node may be in
+// our own network. The exception is NAT64, through which IPv6-only hosts reach every IPv4 receiver:
+// there the embedded address is judged.
 #pragma once
 
 #include "messages/error.hpp"
@@ -34,7 +34,7 @@ struct ip_address {
 
 /// "192.0.2.1", "2001:db8::1"; four decimal numbers or IPv6, no other spelling, no zone.
 std::optional<ip_address> parse_address(std::string_view);
-/// Nothing when it is neither IPv4 nor IPv6.
+/// Empty when the socket address is neither IPv4 nor IPv6.
 std::optional<ip_address> address_of(const sockaddr&);
 
 /// A prefix. Of IPv4 it has at least 96 bits; one with fewer holds no IPv4 address.
@@ -46,15 +46,15 @@ struct address_block {
   bool operator==(const address_block&) const = default;
 };
 
-/// "10.0.0.0/8", "fd00::/8", "192.168.1.5". errc::bad_config says what is wrong, after the text.
+/// "10.0.0.0/8", "fd00::/8", "192.168.1.5". errc::bad_config: its text completes "TEXT …".
 result<address_block> parse_block(std::string_view);
-/// The first wrong one is the error.
+/// The error is that of the first malformed text.
 result<std::vector<address_block>> parse_blocks(std::span<const std::string>);
 
 enum class reach : std::uint8_t {
-  open,          ///< anybody's
-  closed,        ///< not to be called for a stranger
-  embedded_ipv4, ///< what its last 32 bits are
+  open,          ///< callable for anybody
+  closed,        ///< not callable for a client's URL
+  embedded_ipv4, ///< judged as its last 32 bits, an IPv4 address
 };
 
 struct block_row {
@@ -66,17 +66,17 @@ struct block_row {
 
 /// The table, the widest block of each family first.
 std::span<const block_row> address_table();
-/// The row that decides; for NAT64 it is the row of the prefix, not of what is embedded.
+/// The longest matching row; for NAT64 the row of the prefix, not of the embedded address.
 const block_row& row_of(const ip_address&);
 
 bool is_public(const ip_address&);
 
-/// 80, 443 and everything from 1024 on, but for ports whose services take commands line by line and
-/// would read them out of a request's body, and those that browsers refuse (the Fetch standard's
-/// "bad ports"). Receivers do live on odd ports, while below 1024 only 80 and 443 speak HTTP.
+/// True for 80, 443 and ports from 1024 on, except ports of line-based protocols that would execute
+/// commands found in a request's body, and those that browsers block (the Fetch standard's "bad
+/// ports"). Receivers do use odd ports, but below 1024 only 80 and 443 speak HTTP.
 bool is_web_port(std::uint16_t);
 
-/// Public addresses, and those the operator has named.
+/// Allows public addresses, and those that the operator has listed.
 class address_guard {
  public:
   address_guard() = default;

@@ -27,7 +27,7 @@ bool is_address(int family, std::string_view text) {
          ::inet_pton(family, std::string{text}.c_str(), &room) == 1;
 }
 
-/// Nothing, or ":" and a port, which may be empty (RFC 3986, 3.2.3).
+/// True for the empty text, or ":" and a port, which may be empty (RFC 3986, 3.2.3).
 bool is_port_part(std::string_view rest) {
   constexpr std::size_t digits_max = 5;
   return rest.empty() || (rest.front() == ':' && rest.size() <= digits_max + 1 &&
@@ -66,7 +66,7 @@ bool is_host_field(std::string_view host) {
   }
   const std::size_t colon = std::min(host.find(':'), host.size());
   const auto name = host.substr(0, colon);
-  // RFC 3986, 3.2.2: unreserved, sub-delims, escapes. No resolver is asked what they mean.
+  // RFC 3986, 3.2.2: unreserved, sub-delims, escapes. Nothing is resolved.
   static constexpr std::string_view marks = "-._~!$&'()*+,;=%";
   return name.size() <= host_max && is_port_part(host.substr(colon)) &&
          std::all_of(name.begin(), name.end(), [](char c) {
@@ -80,7 +80,7 @@ host_names::host_names(const std::vector<std::string>& named) {
   }
 }
 
-/// One dot at the end says that the name is whole (RFC 1034, 3.1): it is the same name.
+/// A trailing dot marks a fully qualified name (RFC 1034, 3.1); it is the same name.
 bool host_names::known(std::string_view name) const {
   if (name.ends_with('.')) {
     name.remove_suffix(1);

@@ -1,10 +1,10 @@
-// Which names this server answers to when nobody needs a key: a web page whose name was pointed to
-// this machine (DNS rebinding) is of one origin with the server and sends its own name in Host,
-// which is all that tells it from a program of this machine.
+// The host names this server answers to while no key is needed. A web page whose name was pointed
+// to this machine (DNS rebinding) has the same origin as the server; only its own name in Host
+// distinguishes it from a local program.
 //
-// Served are addresses (no resolver was asked), "localhost", and the names that the owner has given
-// (http.hosts). Everything is compared as it is written: what is not exactly the host of RFC 9110,
-// 7.2 is a stranger. Pure.
+// Accepted are addresses (which no resolver was asked for), "localhost", and the owner's names
+// (http.hosts). Names are compared as written: anything that is not exactly the host of RFC 9110,
+// 7.2 is refused. Pure.
 #pragma once
 
 #include <string>
@@ -13,23 +13,23 @@
 
 namespace tayfa {
 
-/// A name as http.hosts may have it: labels of letters, digits, - and _, the last one no number.
+/// A valid entry of http.hosts: labels of letters, digits, - and _, the last one not a number.
 bool is_name_of_host(std::string_view);
 
-/// A value that the header Host may have at all (RFC 9110, 7.2): uri-host [":" port], or nothing.
-/// Which of them is served is another question.
+/// A well-formed value of the header Host (RFC 9110, 7.2): uri-host [":" port], or empty. Says
+/// nothing about whether it is served.
 bool is_host_field(std::string_view);
 
 class host_names {
  public:
-  /// Names of the owner, in any case; each as is_name_of_host() has it.
+  /// The owner's names, in any case; each satisfies is_name_of_host().
   explicit host_names(const std::vector<std::string>& named = {});
 
   bool any_named() const { return !named_.empty(); }
-  /// The value of the header Host: uri-host [":" port].
+  /// `host`: the value of the header Host, uri-host [":" port].
   bool serve(std::string_view host) const;
-  /// The value of the header Origin (RFC 6454, 7): scheme "://" host [":" port]. "null" is none of
-  /// ours.
+  /// `origin`: the value of the header Origin (RFC 6454, 7), scheme "://" host [":" port]. "null"
+  /// is refused.
   bool serve_origin(std::string_view origin) const;
 
  private:

@@ -23,7 +23,7 @@ tl::unexpected<error> too_large(std::string_view what, std::size_t most) {
               std::string{what} + " has more than " + std::to_string(most) + " bytes");
 }
 
-/// What Python takes for false: null, false, zero, and what is empty.
+/// False for what is falsy in Python: null, false, zero, and empty values.
 bool is_truthy(std::string_view value) {
   if (value == "null" || value == "false" || value == R"("")") {
     return false;
@@ -39,13 +39,14 @@ bool is_truthy(std::string_view value) {
   return true;
 }
 
-/// An object that a handler returned, read as the SDK reads it.
+/// A handler's output object, parsed as the SDK does.
 struct handler_output {
   std::string_view error;             ///< empty = none
   bool refresh = false;               ///< it had a truthy "refresh_worker"
-  bool plain = true;                  ///< nothing was taken out: the text is sent as it is
-  bool empty = true;                  ///< nothing was left in
-  std::vector<std::string_view> kept; ///< members, each from its key to the end of its value
+  bool plain = true;                  ///< no member was removed: the text is sent as it is
+  bool empty = true;                  ///< no member is left
+  std::vector<std::string_view> kept; ///< remaining members, each from its key to the end of its
+                                      ///< value
 };
 
 handler_output output_of(std::string_view object) {
@@ -80,12 +81,12 @@ handler_output output_of(std::string_view object) {
   return out;
 }
 
-/// One JSON object as Python's json.dumps writes it: ", " and ": " between its parts.
+/// A JSON object in the format of Python's json.dumps, with ", " and ": ".
 class python_object {
  public:
   explicit python_object(std::size_t reserve) { out_.reserve(reserve); }
 
-  /// The place behind the key, for a value that the caller appends.
+  /// Appends the key; the caller appends the value to the returned text.
   std::string& member(std::string_view key) {
     out_ += out_.empty() ? "{" : ", ";
     out_.append("\"").append(key).append("\": ");
@@ -214,8 +215,8 @@ std::string chunk_body(std::string_view open, std::string_view part, std::string
   return body;
 }
 
-/// How many bytes of a JSON string literal belong together at `i`: a character, an escape, or the
-/// two escapes of a surrogate pair.
+/// Length in bytes of the indivisible unit at `i` of a JSON string literal: a character, an escape,
+/// or the two escapes of a surrogate pair.
 std::size_t unit_length(std::string_view text, std::size_t i) {
   if (text[i] == '\\') {
     const bool wide = i + 1 < text.size() && text[i + 1] == 'u';
@@ -252,7 +253,7 @@ result<std::vector<std::string>> list_bodies(std::string_view list, std::size_t 
   api::json_walker walk{list};
   walk.step(); // the bracket
   walk.skip_space();
-  std::string_view part; // the elements that wait for their body, with what stands between them
+  std::string_view part; // elements collected for the next body, with the commas between them
   while (!walk.at_end() && !walk.at(']')) {
     const std::string_view element = walk.value();
     if (element.empty() || element.size() > room) {
@@ -280,7 +281,7 @@ result<std::vector<std::string>> list_bodies(std::string_view list, std::size_t 
 } // namespace
 
 result<std::vector<std::string>> chunk_bodies(const chunk& c) {
-  constexpr std::size_t room = chunk_bytes_max - chunk_head.size() - 1; // and the closing brace
+  constexpr std::size_t room = chunk_bytes_max - chunk_head.size() - 1; // minus the closing brace
   std::string_view value = c.empty() ? std::string_view{"null"} : c.view();
   if (value.size() <= room) {
     return std::vector<std::string>{chunk_body({}, value, {})};
@@ -305,7 +306,7 @@ job_id local_id(const std::string& platform_id) {
   unsigned int length = 0;
   if (EVP_Digest(platform_id.data(), platform_id.size(), digest.data(), &length, EVP_sha256(),
                  nullptr) != 1) {
-    // Without SHA-256 no TLS call to the platform could have brought this id.
+    // Unreachable: without SHA-256 no TLS call could have received this id.
     std::abort();
   }
   static constexpr std::string_view digits = "0123456789abcdef";

@@ -23,7 +23,7 @@ constexpr std::string_view stream_name = "RUNPOD_WEBHOOK_POST_STREAM";
 constexpr std::string_view ping_name = "RUNPOD_WEBHOOK_PING";
 constexpr std::string_view interval_name = "RUNPOD_PING_INTERVAL";
 
-/// What the SDK itself writes where no ping URL is given.
+/// The SDK's placeholder for a missing ping URL.
 constexpr std::string_view ping_not_set = "PING_NOT_SET";
 
 /// Values may hold secrets: the texts name the variable and repeat nothing of it.
@@ -67,7 +67,7 @@ result<milliseconds> interval_of(std::string_view text) {
       number > interval_max_ms) {
     return broken(interval_name, "is no number of milliseconds from 0 to 3600000");
   }
-  // The SDK counts whole seconds, and below one it pings without a pause.
+  // The SDK counts whole seconds, and below one second it pings without a pause.
   return milliseconds{std::max<std::int64_t>(number / 1'000, 1) * 1'000};
 }
 

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t threads = 2; ///< as pod.threads
 
-// ---- the parts of the world that nobody asks for anything ---------------------------------------
+// ---- unused parts of the environment ------------------------------------------------------------
 
 class no_engines final : public engine_host {
   void start(engine_spec, engine_sink) override {}
@@ -45,7 +45,7 @@ class no_poster final : public http_poster {
   }
   void drop(call_ticket, std::chrono::milliseconds) override {}
 };
-/// As `--log.level warn`.
+/// Prints warnings and errors, as with `--log.level warn`.
 class warnings final : public event_log {
  public:
   bool enabled(log_level level) const override { return level >= log_level::warn; }
@@ -55,10 +55,9 @@ class warnings final : public event_log {
   }
 };
 
-// ---- the actors
-// ------------------------------------------------------------------------------------
+// ---- the actors --------------------------------------------------------------------------------
 
-/// Takes one attempt at a time and says at once what an engine says of a job without any work.
+/// Takes one attempt at a time and immediately sends an engine's messages for a job without work.
 class instant_worker final : public gpu_worker_actor::base {
  public:
   instant_worker(caf::actor_config& c, worker_ref me, queue_actor jobs)
@@ -95,7 +94,7 @@ class instant_worker final : public gpu_worker_actor::base {
   const shared_text output_{"1"};
 };
 
-/// Hears what the supervisor hears of the queue, and does nothing.
+/// Receives the queue's messages to the supervisor, and ignores them.
 class idle_supervisor final : public supervisor_actor::base {
  public:
   using supervisor_actor::base::base;
@@ -114,7 +113,7 @@ class idle_supervisor final : public supervisor_actor::base {
 
 // ---- the store ---------------------------------------------------------------------------------
 
-/// Open while it lives.
+/// A store that is open as long as this object lives.
 class opened_store {
  public:
   explicit opened_store(std::unique_ptr<job_store> store) : store_(std::move(store)) {
@@ -140,12 +139,12 @@ class opened_store {
 config knobs_for(const actors_plan& plan) {
   config c;
   c.store_kind = plan.durable ? "sqlite" : "memory";
-  // Soon each job that ends makes another forgotten, as in the long run.
+  // Reached early: from then on each ended job erases another, as in steady state.
   c.queue_keep_jobs = 1'000;
   return c;
 }
 
-/// The pod's actors, as far as jobs meet them.
+/// Those actors of a pod that jobs pass through.
 class pod {
  public:
   pod(world& outside, const config& knobs, const actors_plan& plan)
@@ -185,7 +184,7 @@ class pod {
   static void end(const Actor& who) {
     caf::anon_send_exit(who, caf::exit_reason::user_shutdown);
   }
-  /// As serve.cpp does it.
+  /// The scheduler settings of serve.cpp.
   static caf::actor_system_config& scheduled(caf::actor_system_config& c) {
     c.set("scheduler.policy", caf::atom("sharing"));
     c.set("scheduler.max-threads", threads);

@@ -145,7 +145,7 @@ bool is_fault(const api::response& answer) {
   return error != nullptr && error->is_object() && error->as_object().contains("message");
 }
 
-/// What a worker may have made, as an answer of OpenAI's API.
+/// Renders any worker output as an answer of OpenAI's API.
 void check_openai_answers(const std::string& text) {
   job_view failed;
   failed.state = job_state::FAILED;
@@ -194,7 +194,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto body = boost::json::parse(call.error().body, broken);
   fuzz::require(!broken && body.is_object() && body.as_object().contains("error"),
                 "a refusal says why, in JSON");
-  // The readers of small texts, on text that nobody has checked.
+  // The parsers of small texts must also handle unchecked text.
   (void)api::shape_of(request.body);
   return 0;
 }

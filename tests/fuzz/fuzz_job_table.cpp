@@ -1,7 +1,7 @@
-// Any bytes as commands to a job table with a store below it: its audit must stay clean, what ended
-// must stay as it is, a worker must never be given more than it can hold, a remote one no more than
-// it asks for and of its endpoint only, what is owed to a platform must stay until it is settled,
-// and a restart must find everything that was committed.
+// Any bytes as commands to a job table with a store below it. Invariants: its audit stays clean,
+// ended jobs do not change, no worker is given more than it can hold, a remote one no more than it
+// asks for and of its endpoint only, a pending delivery to a platform stays until it is settled,
+// and a restart finds everything that was committed.
 #include "runtime/core/job_table.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
@@ -407,7 +407,7 @@ class session {
   struct asking {
     std::uint64_t incarnation = 0;
     std::uint32_t capacity = 0;
-    std::uint64_t hand_overs = 0; ///< that it has heard of
+    std::uint64_t hand_overs = 0; ///< received by it
   };
   std::array<asking, remotes> asks_ = {};
   std::uint64_t incarnations_ = 0;

@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds come_back{1'000};
-/// A pod that restarts is back within this.
+/// A restarting pod is back within this time.
 constexpr milliseconds away_longest{15'000};
 
 struct event_options {
@@ -49,7 +49,7 @@ class event_printer {
   }
 
  private:
-  /// Until the line breaks (-1: come back), or the exit code.
+  /// Reads until the connection breaks (-1: reconnect); else returns the exit code.
   int follow(interrupts& signals) {
     event_line line{pod_.events_url(job_, after_), pod_.key()};
     const int fds[] = {signals.fd()};
@@ -68,7 +68,7 @@ class event_printer {
           after_ = line.last();
         }
         if (!std::exchange(asked, true) && !ended_) {
-          learn_state(); // it may have ended before the line was open
+          learn_state(); // it may have ended before the stream was open
         }
       }
       if (ended_) {
@@ -81,7 +81,7 @@ class event_printer {
     }
   }
 
-  /// A line that never was open, or a pod that stays away, is an error; a broken one is not.
+  /// Failing to connect, or a pod that stays away, is an error; a broken connection is not.
   int judge(const event_line& line) {
     const unsigned status = line.status();
     const bool answered = status != 0 && status != 200;

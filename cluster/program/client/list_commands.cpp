@@ -23,7 +23,7 @@ struct list_options {
   bool all = false;
 };
 
-/// Prints a list as it comes, so that a million jobs need no more memory than a page.
+/// Prints a list page by page, so that a million jobs need no more memory than a page.
 class list_printer {
  public:
   explicit list_printer(bool as_json) : as_json_(as_json) {}

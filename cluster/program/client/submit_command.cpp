@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Writes the pictures and puts their paths into the output, where the pictures were.
+/// Writes the pictures to files and puts their paths into the output in their place.
 command_result<std::vector<std::string>> save_pictures(const std::string& folder, const job_id& id,
                                                        json::value& output) {
   std::vector<std::string> paths;
@@ -92,7 +92,7 @@ int run_submit(const submit_options& o) {
     return complain(body.error());
   }
   const pod_client pod = o.at.client();
-  // From before the job exists: a Ctrl-C while it is handed over cancels it as well.
+  // Installed before the job exists: a Ctrl-C during submission cancels it as well.
   std::optional<interrupts> signals;
   if (!o.no_wait) {
     signals.emplace(interrupts::second::leaves);

@@ -42,7 +42,7 @@ result<access::access_key> key_of(const new_key& wanted) {
                 "a worker runs the jobs of all tenants of its endpoints: leave out "
                 "--tenant or the scope worker");
   }
-  const auto line = access::key_line(key); // says what the file could not
+  const auto line = access::key_line(key); // checks what the file could not express
   return line ? result<access::access_key>{std::move(key)}
               : fail(errc::bad_usage, line.error().text);
 }

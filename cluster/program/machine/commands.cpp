@@ -21,8 +21,8 @@ namespace tayfa {
 
 namespace {
 
-/// The answer of a probe. Shared with its callback, which may come after nobody waits any more, or
-/// twice.
+/// A probe's answer. Shared with the probe's callback, which may run twice, or after the wait has
+/// ended.
 class answer {
  public:
   void give(fitness_report report) {
@@ -46,7 +46,7 @@ class answer {
   std::promise<fitness_report> promise_;
 };
 
-/// A command whose output got lost (a full disk) has not done what was asked.
+/// A command whose output is lost (a full disk) has failed.
 int finish(int code, std::ostream& out, std::ostream& err) {
   out.flush();
   if (!out) {
@@ -57,7 +57,7 @@ int finish(int code, std::ostream& out, std::ostream& err) {
 }
 
 bool terminal_takes_colour() {
-  const char* const refused = std::getenv("NO_COLOR"); // see no-color.org
+  const char* const refused = std::getenv("NO_COLOR"); // no-color.org
   return ::isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0');
 }
 

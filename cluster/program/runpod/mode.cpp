@@ -27,8 +27,8 @@ tl::unexpected<error> not_a_port(errc code, std::string_view name, std::string_v
                         std::string{lowest} + " to 65535");
 }
 
-/// The SDK's names of levels, in any case, as log.level has them. NOTSET silences the SDK; here
-/// errors stay.
+/// Maps the SDK's level names, in any case, to those of log.level. NOTSET silences the SDK; here
+/// errors are still logged.
 std::optional<std::string_view> level_from(std::string_view text) {
   struct level_name {
     std::string_view theirs;
@@ -96,7 +96,7 @@ result<void> take_api_flags(const sdk_flags& flags, mode_choice& choice) {
   return {};
 }
 
-/// What the platform's own variables open is judged by whether it stands before them.
+/// On an endpoint the platform controls access to the port, so its variables may open it.
 bool platform_decides(std::span<const std::string> environment) {
   return variable(environment, "RUNPOD_ENDPOINT_ID").has_value();
 }
@@ -111,7 +111,7 @@ void assume_public(std::span<const std::string> environment, const std::string& 
   }
 }
 
-/// The port of RUNPOD_REALTIME_PORT; nothing when it is not set or 0.
+/// The port of RUNPOD_REALTIME_PORT; empty when it is unset or 0.
 result<std::optional<std::string>> realtime_port(std::span<const std::string> environment) {
   const auto text = variable(environment, "RUNPOD_REALTIME_PORT");
   if (!text) {

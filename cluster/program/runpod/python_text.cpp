@@ -20,8 +20,8 @@ void append_hex(std::string& out, std::uint32_t code, std::size_t digits) {
   }
 }
 
-/// What repr() escapes of the text beyond ASCII, as far as a terminal could be led astray by it:
-/// the C1 controls, soft hyphen, zero width and direction marks, separators of lines.
+/// Characters beyond ASCII that repr() escapes and that could mislead a terminal: C1 controls, soft
+/// hyphen, zero width and direction marks, line separators.
 bool is_hidden(std::uint32_t code) {
   return (code >= 0x80 && code <= 0xA0) || code == 0xAD || (code >= 0x200B && code <= 0x200F) ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
@@ -52,7 +52,7 @@ void append_text(std::string& out, std::string_view s) {
   out += quote;
 }
 
-/// The fewest digits that name the number; with an exponent below 1e-4 and from 1e16 on.
+/// The shortest digits that identify the number; with an exponent below 1e-4 and from 1e16 on.
 void append_number(std::string& out, double number) {
   std::array<char, 64> buffer{};
   const auto size = [&buffer](const std::to_chars_result& r) {

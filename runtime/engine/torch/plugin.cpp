@@ -35,8 +35,8 @@ class torch_backend final : public backend {
   }
 
  private:
-  /// Operators use the threads that OMP_NUM_THREADS allows. The pool beside them, for programs that
-  /// fork, would have as many as the machine has CPUs. libtorch takes the number once.
+  /// Operators use the threads that OMP_NUM_THREADS allows. The additional pool, for programs that
+  /// fork, would have one thread per CPU of the machine. libtorch accepts its size only once.
   static void bound_forks() {
     static const bool done = [] {
       at::set_num_interop_threads(1);

@@ -1,8 +1,8 @@
 // The torch engine's blocking model: checks the file, loads it through a backend, warms it up, and
 // runs jobs: JSON -> tensors -> program -> checked tensors -> JSON.
 //
-// Owner: threaded_engine; every call comes from its compute thread. A model is kept only after its
-// warm-up has passed, so a job never meets one that did not.
+// Owner: threaded_engine; all calls come from its compute thread. A model is kept only after a
+// successful warm-up, so jobs only see models that passed it.
 #pragma once
 
 #include "runtime/engine/engine.hpp"
@@ -29,13 +29,13 @@ class torch_model final : public blocking_model {
   std::uint64_t memory_bytes() const override { return backend_->memory_bytes(); }
   void use_threads(std::uint32_t count) override { backend_->use_threads(count); }
   std::uint32_t batch_max() const override { return batch_max_; }
-  /// Members that fit together share a pass; the others have passes of their own. When a shared one
-  /// fails for anything but memory, its members run alone, so that only who is at fault fails.
+  /// Compatible members share a pass; the others get passes of their own. When a shared pass fails
+  /// for any reason except memory, its members run alone, so that only the faulty ones fail.
   std::vector<result<std::string>> run_batch(std::string_view model,
                                              std::span<const run_member>) override;
 
  private:
-  /// More bring nothing on any device of today, and a queue need not think about it.
+  /// More bring no gain on current devices, and the queue needs no limit of its own.
   static constexpr std::uint32_t members_max = 256;
 
   struct loaded {
@@ -57,7 +57,7 @@ class torch_model final : public blocking_model {
   static result<void> warm_up(loaded&);
   static result<void> warm_up_with(loaded&, const std::vector<host_tensor>& inputs);
   result<std::pair<model_manifest, model_file>> open(const protocol::load_model&) const;
-  /// One pass with the checks that every pass gets.
+  /// Runs one pass with the checks common to all passes.
   static result<std::vector<host_tensor>> pass(loaded&, std::vector<host_tensor> inputs,
                                                std::optional<std::int64_t> batch);
   std::uint32_t ms_since(moment) const;
@@ -65,7 +65,7 @@ class torch_model final : public blocking_model {
   std::unique_ptr<backend> backend_;
   std::unique_ptr<time_source> time_;
   std::map<std::string, loaded, std::less<>> models_;
-  std::uint32_t batch_max_ = members_max; ///< of the model that was loaded last
+  std::uint32_t batch_max_ = members_max; ///< of the model loaded last
 };
 
 } // namespace tayfa::engine

@@ -38,7 +38,7 @@ tl::unexpected<error> place_failed(int number) {
                   std::strerror(number));
 }
 
-/// At least 1 for what is not empty.
+/// Rounded up: at least 1 unless there are no bytes.
 std::string in_mib(std::uint64_t bytes) {
   return std::to_string((bytes + mib - 1) / mib) + " MiB";
 }
@@ -76,8 +76,8 @@ result<void> check_room(const std::string& folder, std::uint64_t bytes) {
   return {};
 }
 
-/// What the numbers do not tell: quotas, and whether a program in it may be mapped, which is what
-/// opening a library does.
+/// Tests what statvfs does not show: quotas, and whether files may be mapped as executable, which
+/// opening a library requires.
 result<void> check_by_trying(const std::string& folder) {
   const std::string path = folder + "/probe";
   const unique_fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};

@@ -1,4 +1,4 @@
-// A clock that stands until it is told to go on, and a folder that goes with its test.
+// A clock that stands still until it is advanced, and a folder that is removed with its test.
 #pragma once
 
 #include "runtime/access/keys.hpp"

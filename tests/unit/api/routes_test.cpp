@@ -107,7 +107,7 @@ TEST(routes, the_query_of_a_list) {
   EXPECT_EQ(some.limit, 1000U);
   EXPECT_EQ(some.after, 18446744073709551615ULL);
   EXPECT_TRUE(some.dead);
-  // The jobs of nobody in particular, which is not the same as everybody's.
+  // Jobs without a tenant, as opposed to jobs of any tenant.
   EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.tenant, "");
   EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.model, "");
   for (const auto state : machine_traits<job_state>::states) {
@@ -186,7 +186,7 @@ TEST(routes, how_long_a_result_is_kept) {
     return taken<status>("GET", "/status/a-1" + query).ask.keep;
   };
   EXPECT_EQ(keep(""), std::nullopt);
-  EXPECT_EQ(keep("?x=%zz&ttls=1"), std::nullopt); // broken where nobody reads it
+  EXPECT_EQ(keep("?x=%zz&ttls=1"), std::nullopt); // malformed in a part that is not read
   EXPECT_EQ(keep("?ttl=10000"), milliseconds{10'000});
   EXPECT_EQ(keep("?a=b&ttl=604800000"), milliseconds{604'800'000});
   for (const std::string query : {"ttl=", "ttl=9999", "ttl=604800001", "ttl=x", "ttl=-1", "ttl=%",

@@ -40,7 +40,7 @@ TEST(plain_text, wide_texts_are_named_with_a_mark_and_without) {
       }
     }
   }
-  // Only the front is asked: what comes behind may be of any alphabet.
+  // Only the front is checked: later characters may be of any alphabet.
   EXPECT_TRUE(why_not_utf8(wide("{\"", 2, true) + "\x3a\x04\x3b\x04"));
 }
 

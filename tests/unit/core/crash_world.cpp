@@ -96,7 +96,7 @@ job_limits crash_world::make_limits() {
   l.batch_delay = milliseconds{below(3) * 100};
   l.keep_async = l.keep_sync = seconds{60};
   l.keep_dead = seconds{120};
-  l.dead_max = 100'000; // nobody is forgotten before the time is over
+  l.dead_max = 100'000; // the time limit, not the number, decides
   l.history_max = 64;
   l.hook_tries = static_cast<std::uint32_t>(1 + below(3));
   l.hook_pause = milliseconds{1'000};
@@ -174,7 +174,7 @@ void crash_world::step() {
   }
 }
 
-/// Of platforms and of workers that are not this pod's.
+/// Steps of platforms and of remote workers.
 void crash_world::step_outside() {
   switch (below(6)) {
   case 0: give_again(chance(3) && !ids_.empty() ? ids_[below(ids_.size())] : any_job()); break;
@@ -218,7 +218,7 @@ void crash_world::gather(answer a) {
   gathering_.emplace_back(std::move(a));
 }
 
-/// What the table did, before anybody is told.
+/// Records the table's change, before any client is notified.
 void crash_world::noticed(const moved& m) {
   auto& e = ledger_[m.view.id.str()];
   e.ended = is_final(m.view.state) ? std::optional{now()} : std::nullopt;
@@ -260,7 +260,7 @@ void crash_world::end_commit() {
   }
 }
 
-/// As the queue actor does it: what was new never was, the rest is to be made durable again.
+/// Handles a full disk like the queue actor: undo what was new, commit the rest again.
 void crash_world::full() {
   EXPECT_TRUE(faults_);
   const auto fresh = table_->not_committed();

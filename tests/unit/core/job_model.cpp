@@ -349,7 +349,7 @@ void job_model::expire(moment now, bool slow) {
   }
 }
 
-/// Its rows may have to be durable before the next of their kind change.
+/// True when the job's rows may have to be durable before the next of their kind change.
 bool job_model::is_slow(const job& j) const {
   return (j.state == job_state::IN_QUEUE && !j.sleeping) || (is_final(j.state) && !j.hook_open);
 }

@@ -128,7 +128,7 @@ struct job_script {
     EXPECT_TRUE(found) << id << " is not there";
     return found.value_or(job_detail{});
   }
-  /// Why it waits; "none" when it does not.
+  /// The wait reason; "none" when the job does not wait.
   std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
   std::string notified(const char* id, bool delivered) {
     return audited(table.notified(now, job_id{id}, table.hook_call(job_id{id}),
@@ -160,7 +160,7 @@ struct job_script {
     last_looked = read->last;
     return out;
   }
-  /// Likewise, received.
+  /// Like look(), and received.
   std::string stream(const char* id) {
     auto out = look(id);
     table.chunks_received(job_id{id}, last_looked);
@@ -180,7 +180,7 @@ struct job_script {
     f.batch_max = members;
     return f;
   }
-  /// A remote one has heard of everything that was handed over to it.
+  /// A remote worker has received everything handed over to it.
   std::string join(worker_ref w, worker_facts f) {
     f.hand_overs = table.hand_overs(w.slot);
     return audited(table.worker_joined(now, w, f));

@@ -1,5 +1,5 @@
-// A job that its platform gives again: what is live is left alone, what COMPLETED is told again,
-// what did not complete lives again.
+// A job that its platform gives again: a live one is left alone, a COMPLETED one is reported again,
+// any other one is run again.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>

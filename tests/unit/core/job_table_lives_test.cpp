@@ -1,5 +1,4 @@
-// What may happen to a job beyond one good attempt: retries by a client, the dead list, poison,
-// leases.
+// A job's life beyond one good attempt: retries by a client, the dead list, poison, leases.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -209,7 +208,7 @@ TEST(job_table_lives, a_suspect_gets_its_worker_although_others_come_all_the_tim
   s.lose(0);
   s.submit("o0");
   s.join(w1, 3);
-  // Somebody else always waits, and one ends while the others still run.
+  // Another job always waits, and one ends while the others still run.
   job_filter running;
   running.state = job_state::IN_PROGRESS;
   int round = 0;

@@ -1,5 +1,5 @@
-// What is owed to platforms, remote workers' jobs and results asked to stay, over restarts and over
-// a store that refuses.
+// Pending deliveries to platforms, remote workers' jobs, and results with extended retention, over
+// restarts and with a store that refuses.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>

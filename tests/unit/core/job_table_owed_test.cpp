@@ -1,5 +1,5 @@
-// Jobs that were taken from a platform: what is owed to it, when it is brought, and what becomes of
-// a job that the platform stops or gives again.
+// Jobs taken from a platform: their pending deliveries and the time of these, and jobs that the
+// platform stops or gives again.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -234,7 +234,7 @@ TEST(job_table_owed,
   s.take("a");
   s.complete(w0, attempt("a", 1));
   s.posted("a", false, hours{1});
-  s.take("a"); // told before the hour was over
+  s.take("a"); // given again before the hour was over
   s.table.posts_lost(s.now);
   EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 3");
 }

@@ -1,5 +1,5 @@
-// What the table asks the store to keep, what it does when the store cannot, and what it makes of
-// the rows after a restart.
+// Rows that the table passes to the store, its behaviour when the store fails, and its state
+// restored from rows.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>

@@ -1,4 +1,4 @@
-// What a waiting job costs in memory, and that no command looks at all of them.
+// Memory per waiting job, and a check that no command looks at all of them.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -107,8 +107,8 @@ TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
   }
 }
 
-/// The longest a neighbour waits for the table while somebody else makes its dearest calls. No
-/// bound either: it says what a call takes beside one submission and cancel at the same size.
+/// Measures the longest wait for the table while another tenant makes its most expensive calls.
+/// Prints only, no limit: a call's time next to one submission and cancel at the same size.
 TEST(job_table_size, tells_what_the_dearest_call_of_another_takes_at_a_hundred_thousand_jobs) {
   constexpr std::size_t jobs = 100'000;
   using clock = std::chrono::steady_clock;

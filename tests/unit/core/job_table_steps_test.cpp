@@ -294,8 +294,8 @@ struct purge_world {
   }
 };
 
-/// Who waited when a purge was asked for never runs after that and ends CANCELLED; nobody else
-/// does; the numbers add up; no call ends more than a step allows.
+/// Jobs that waited when a purge was requested never run after that and end CANCELLED; no others
+/// do; the numbers add up; no call ends more than a step allows.
 TEST(job_table_steps, purges_end_exactly_what_waited) {
   for (std::uint64_t seed = 1; seed <= 60 && !::testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

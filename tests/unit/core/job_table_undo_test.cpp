@@ -1,5 +1,5 @@
-// What a client asked for and could not be made durable is undone: the job is as it was, and what
-// the store has of it stays true.
+// A client's change that could not be made durable is undone: the job is as before, and the store's
+// rows stay true.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>

@@ -118,7 +118,7 @@ TEST(http_forms, head_takes_nothing_from_a_worker_and_holds_no_answer) {
 }
 
 TEST(http_forms, options_says_what_a_path_takes) {
-  served s{quick_options(), true}; // nothing is asked of anybody
+  served s{quick_options(), true}; // the server answers OPTIONS itself
   auto client = s.client();
   for (const auto& [target, allow] : {std::pair{"/run", "POST, OPTIONS"},
                                       {"/v2/tayfa/status/a", "GET, HEAD, POST, OPTIONS"},

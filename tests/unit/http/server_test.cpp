@@ -1,4 +1,4 @@
-// What a well-behaved client sees.
+// The server towards a well-behaved client.
 #include "tests/unit/http/served.hpp"
 
 namespace tayfa {

@@ -32,7 +32,7 @@ struct range {
   std::uint32_t first;
   std::uint32_t last;
 };
-/// What is not public in IPv4, as first and last address.
+/// The non-public ranges of IPv4, as first and last address.
 constexpr range closed_v4[] = {
     {0x00000000, 0x00ffffff}, {0x0a000000, 0x0affffff}, {0x64400000, 0x647fffff},
     {0x7f000000, 0x7fffffff}, {0xa83f8110, 0xa83f8110}, {0xa9fe0000, 0xa9feffff},
@@ -204,7 +204,7 @@ TEST(address_guard, blocks_are_read_strictly) {
   EXPECT_TRUE(parse_block("fd00::/8").value().contains(at("fdff::1")));
   EXPECT_TRUE(parse_block("0.0.0.0/0").value().contains(at("1.2.3.4")));
   EXPECT_FALSE(parse_block("0.0.0.0/0").value().contains(at("::1")));
-  // Somebody who opens all of IPv6 has not said a word about IPv4.
+  // Allowing all of IPv6 does not allow IPv4.
   EXPECT_FALSE(parse_block("::/0").value().contains(at("127.0.0.1")));
   EXPECT_TRUE(parse_block("::/0").value().contains(at("::1")));
   for (const auto text : {"", "/8", "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/8x",

@@ -1,4 +1,4 @@
-// What serve decides before it starts anything.
+// Decisions of serve before it starts anything.
 #include "cluster/program/serve_plan.hpp"
 
 #include <gmock/gmock.h>

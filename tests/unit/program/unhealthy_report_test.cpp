@@ -1,4 +1,4 @@
-// What the platform hears of a worker that is not fit.
+// The report of an unfit worker to the platform.
 #include "cluster/program/runpod/unhealthy_report.hpp"
 
 #include "runtime/base/clock.hpp"

@@ -88,7 +88,7 @@ TEST(Plugin, LargeTensorsTravelAsBase64BothWays) {
     std::memcpy(&value, bytes->data() + i * sizeof value, sizeof value);
     ASSERT_EQ(value, static_cast<float>(2 * i));
   }
-  // What came out goes in again.
+  // The output is valid as an input again.
   const auto again = run("named.pt", "named",
                          json::serialize(json::object{{"table", rows}, {"weights", weights}}));
   ASSERT_TRUE(again) << again.error().str();
