@@ -38,9 +38,9 @@ file_stamp stamp_in(const struct stat& found) {
           nanoseconds_of(found.st_mtim), nanoseconds_of(found.st_ctim)};
 }
 
-/// Put there by a container's platform, as a Secret, a secret of Docker or a mounted file: through
-/// a link, on a file system that is read-only here, as root's for a user, or with nobody's right to
-/// write. Its owner and its mode are not ours to choose.
+/// True for a file mounted by a container's platform (a Secret, a Docker secret, a mounted file):
+/// it is a symbolic link, on a read-only file system, or root's for a non-root user or without any
+/// write permission. Its owner and mode are not ours to choose.
 bool is_mounted(const unique_fd& file, const struct stat& found, const std::string& path) {
   struct stat named {};
   struct statvfs about {};
@@ -49,8 +49,8 @@ bool is_mounted(const unique_fd& file, const struct stat& found, const std::stri
          (found.st_uid == 0 && ::geteuid() != 0) || (found.st_mode & 0222U) == 0;
 }
 
-/// Who can write the file has every key; who can read it can guess at leisure. The first is refused
-/// everywhere, the second where it can be helped; else it is a remark.
+/// A user who can write the file has every key; one who can read it can guess keys offline. The
+/// first is always refused, the second only if the file is not mounted; else it is a remark.
 result<std::string> judge(const unique_fd& file, const struct stat& found,
                           const std::string& path) {
   if (!S_ISREG(found.st_mode)) {
@@ -94,7 +94,7 @@ result<std::string> read_all(const unique_fd& file, const std::string& path) {
 
 result<void> write_new(const std::string& path, std::string_view text) {
   const auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
-  // A file of this name that an earlier, interrupted change has left may have another mode.
+  // A file of this name, left by an interrupted change, may have another mode.
   if (!file || ::fchmod(file.get(), 0600) != 0) {
     return failed("making", path, errno);
   }
@@ -119,7 +119,8 @@ std::optional<file_stamp> stamp_of(const std::string& path) {
 }
 
 result<key_file> read_key_file(const std::string& path) {
-  const auto file = open_file(path, O_RDONLY | O_NONBLOCK); // a pipe of this name must not hold us
+  const auto file = open_file(path, O_RDONLY | O_NONBLOCK); // O_NONBLOCK: a pipe of this name must
+                                                            // not block us
   struct stat found {};
   if (!file || ::fstat(file.get(), &found) != 0) {
     return failed("opening", path, errno);

@@ -11,7 +11,7 @@ struct byte_budget::books {
   explicit books(std::size_t bound) : most(bound) {}
 
   const std::size_t most;
-  mutable std::mutex mutex; // guards what follows
+  mutable std::mutex mutex; // guards the members below
   std::size_t used = 0;
   std::unordered_map<const void*, std::weak_ptr<const void>> shared; ///< by the text's identity
   std::function<void()> pressed;

@@ -88,7 +88,7 @@ void merger::merge_former_names(const std::vector<std::string>& environment) {
     for (const std::string_view entry : environment) {
       if (const auto value = value_in(entry, name); value && !value->empty()) {
         assign(*find_knob(key), {std::string{*value}, std::nullopt}, "env " + std::string{name});
-        break; // of two entries with one name the first counts, as it does for getenv
+        break; // the first of two entries with one name counts, as for getenv
       }
     }
   }

@@ -105,7 +105,7 @@ class curl_poster::worker {
   call_ticket last_ticket_ = 0;
   bool stopping_ = false;
 
-  // the thread's
+  // the worker thread's
   std::unordered_map<call_ticket, curl_transfer*> known_; ///< waiting and running
   std::unordered_map<curl_transfer*, transfer_ptr> running_;
   std::vector<curl_transfer*> lingering_; ///< running, but dropped

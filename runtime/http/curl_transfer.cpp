@@ -100,7 +100,7 @@ bool curl_transfer::make_fields() {
   bool typed = false;
   for (const auto& [name, value] : call_.headers) {
     const auto bare = text::trimmed(value);
-    // "Name:" would take a field of libcurl's own away; with a semicolon an empty one is sent.
+    // libcurl reads "Name:" as "remove this field"; "Name;" sends it empty.
     add(bare.empty() ? name + ";" : name + ": " + std::string{bare});
     typed = typed || text::iequals(name, "content-type");
   }

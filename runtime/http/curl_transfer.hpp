@@ -115,8 +115,8 @@ class curl_transfer {
   std::uint64_t moved_ = 0; ///< bytes acknowledged or received, at the latest look
   moment began_{};
   moment due_{};
-  unique_fd goodbye_;                            ///< the timer
-  std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
+  unique_fd goodbye_;                            ///< the linger timer
+  std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to the members above
 };
 
 } // namespace tayfa

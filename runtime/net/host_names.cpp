@@ -19,8 +19,8 @@ bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// inet_pton takes four decimal numbers and nothing else: no 127.1, 0x7f.1, 2130706433 or
-/// 0177.0.0.1, which some resolvers take for addresses, and no zone.
+/// inet_pton accepts only four decimal numbers: not 127.1, 0x7f.1, 2130706433 or 0177.0.0.1, which
+/// some resolvers read as addresses, and no zone.
 bool is_address(int family, std::string_view text) {
   in6_addr room{};
   return text.size() <= host_max && text.find('\0') == std::string_view::npos &&

@@ -26,7 +26,7 @@ constexpr std::string_view interval_name = "RUNPOD_PING_INTERVAL";
 /// The SDK's placeholder for a missing ping URL.
 constexpr std::string_view ping_not_set = "PING_NOT_SET";
 
-/// Values may hold secrets: the texts name the variable and repeat nothing of it.
+/// The error names the variable but never its value, which may be a secret.
 tl::unexpected<error> broken(std::string_view name, std::string_view what) {
   return fail(errc::bad_config, std::string{name} + " " + std::string{what});
 }

@@ -173,7 +173,7 @@ class line {
   void take(effects list) {
     for (auto& each : list) {
       if (auto* g = std::get_if<assign_attempt>(&each)) {
-        // First come, first served: whoever was submitted later than this one waits.
+        // First come, first served: all jobs submitted after this one still wait.
         head_ = std::max(head_, number_of(g->message.attempt.job) + 1);
         running_.emplace_back(g->worker, std::move(g->message.attempt));
       }

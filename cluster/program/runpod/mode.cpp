@@ -13,7 +13,7 @@ namespace tayfa {
 
 namespace {
 
-/// 0 is "take a free one" for a flag and "not here" for RUNPOD_REALTIME_PORT.
+/// Port 0 means "pick a free one" for a flag, and "unset" for RUNPOD_REALTIME_PORT.
 std::optional<std::uint16_t> port_from(std::string_view text) {
   std::uint16_t port = 0;
   const auto parsed = std::from_chars(text.data(), text.data() + text.size(), port);
@@ -163,7 +163,7 @@ void remark_on_idle_flags(const sdk_flags& flags, mode_choice& choice) {
 std::optional<std::string_view> variable(std::span<const std::string> environment,
                                          std::string_view name) {
   const auto value = variable_or_empty(environment, name);
-  // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is Kubernetes' word about a Service of that name.
+  // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is set by Kubernetes for a Service of that name.
   return value.empty() || is_service_address(value) ? std::nullopt : std::optional{value};
 }
 

@@ -1,4 +1,4 @@
-// What must not be guessed: where it comes from, and that nothing else can stand in for it.
+// Secrets: their source, and a check that no other source can be used instead.
 #include "runtime/base/secrets.hpp"
 
 #include "runtime/base/random.hpp"

@@ -179,7 +179,7 @@ class crash_world {
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
   std::map<std::uint32_t, simulated_worker> workers_;
-  std::vector<change_worker_model> changes_; ///< asked for and not made
+  std::vector<change_worker_model> changes_; ///< requested and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
   std::vector<std::pair<std::string, std::uint64_t>> hooks_; ///< webhooks being called

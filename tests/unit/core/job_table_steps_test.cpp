@@ -1,5 +1,5 @@
-// What concerns many jobs at once goes in steps: purges, time-outs, forgetting. Between two steps
-// everything else goes on, and means what it meant.
+// Changes of many jobs run in steps: purges, time-outs, forgetting. Between two steps all other
+// commands work and keep their meaning.
 #include "runtime/base/random.hpp"
 #include "tests/unit/core/durable_script.hpp"
 

@@ -1,4 +1,4 @@
-// Which GPU a slot's process sees.
+// The GPU visible to a slot's process.
 #include "runtime/host/slot_gpu.hpp"
 
 #include <filesystem>

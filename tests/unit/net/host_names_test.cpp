@@ -1,4 +1,4 @@
-// By which names a server without keys may be called.
+// Host names that a server without keys accepts.
 #include "runtime/net/host_names.hpp"
 
 #include <gtest/gtest.h>
