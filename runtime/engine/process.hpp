@@ -5,6 +5,7 @@
 // attempt to somebody else.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/ids.hpp"
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace tayfa::engine {
 struct process_options {
   std::string endpoint; ///< ipc://…
   worker_ref worker;
-  std::string engine = "scripted"; ///< scripted or torch
-  pid_t parent = 0;                ///< 0 = started by hand: nobody to follow into death
+  engine_kind engine = default_engine(false);
+  pid_t parent = 0; ///< 0 = started by hand: nobody to follow into death
 };
 
 /// Exit codes of an engine process: 0 as asked, 64 bad usage, 70 the runtime stopped reading or the
@@ -28,6 +29,9 @@ inline constexpr int exit_broken = 70;
 /// From here on this process dies with its parent (0 = nobody's). False when the parent is not
 /// there any more.
 bool follow_parent(pid_t parent);
+
+/// The folder of this program, where plugins are.
+std::string program_folder();
 
 /// Runs until told to stop; the result is the process's exit code.
 int run_process(const process_options&);

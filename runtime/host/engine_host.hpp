@@ -28,7 +28,7 @@ namespace tayfa {
 /// parent's pid.
 struct engine_spec {
   worker_ref worker;
-  std::string engine;                                           ///< "scripted", "torch", …
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   std::vector<std::pair<std::string, std::string>> environment; ///< beside the host's
   std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
 };

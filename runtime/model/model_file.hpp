@@ -33,7 +33,7 @@ class model_file {
 
   /// The whole content; for small files.
   result<std::string> read_all() const;
-  /// "torchscript" or "aot_inductor", by content; anything else is refused by what it is.
+  /// torchscript_model or aot_inductor_model, by content; anything else is refused by what it is.
   result<std::string> kind() const;
   /// 64 lower-case hex digits.
   result<std::string> sha256() const;

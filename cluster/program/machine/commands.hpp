@@ -6,6 +6,7 @@
 // the environment (NO_COLOR and the terminal apart) or starts a process by itself.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/host/probe.hpp"
 
@@ -43,8 +44,8 @@ struct config_command {
 int run_config(const config_command&, std::ostream& out, std::ostream& err);
 
 struct check_command {
-  std::string engine = "auto";
-  std::string auto_engine; ///< what "auto" stands for: "torch" where this build has it
+  std::string engine{auto_engine_choice};
+  std::string auto_engine; ///< the kind that `auto` stands for, of those which this build has
   bool json = false;
   bool colour = false;
   /// A probe answers within its own budget. One that does not is itself unfit after this long.

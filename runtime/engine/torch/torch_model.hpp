@@ -5,6 +5,7 @@
 // warm-up has passed, so a job never meets one that did not.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/torch/batching.hpp"
 #include "runtime/engine/torch/program.hpp"
@@ -20,7 +21,7 @@ class torch_model final : public blocking_model {
   torch_model(std::unique_ptr<backend> what, std::unique_ptr<time_source> time)
       : backend_(std::move(what)), time_(std::move(time)) {}
 
-  std::string kind() const override { return "torch"; }
+  std::string kind() const override { return std::string{engine_rows::torch.name}; }
   std::string device() const override { return backend_->device(); }
   result<load_report> load(const protocol::load_model&) override;
   result<std::string> run(std::string_view model, std::string_view input_json, const cancel_token&,
@@ -36,7 +37,7 @@ class torch_model final : public blocking_model {
 
  private:
   /// More bring nothing on any device of today, and a queue need not think about it.
-  static constexpr std::uint32_t members_max = 256;
+  static constexpr std::uint32_t members_max = engine_rows::torch.capacity_most;
 
   struct loaded {
     model_manifest manifest;
