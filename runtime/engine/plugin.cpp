@@ -25,7 +25,8 @@ std::string why_unusable(void* library, const plugin& found) {
   }
   const auto version = find_symbol<plugin_version_fn>(library, plugin_version_symbol);
   if (version == nullptr) {
-    return found.make_engine == nullptr // as those of version 1 that make a model
+    constexpr bool may_leave_it_out = plugin_version == 1; // version 1 began without the number
+    return may_leave_it_out && found.make_engine == nullptr
                ? std::string{}
                : std::string{"it does not say for which version of the interface it was built ("} +
                      plugin_version_symbol + ")";
