@@ -154,8 +154,10 @@ void gpu_worker::on(const engine_exited& e) {
 }
 
 void gpu_worker::said(const protocol::hello& m) {
+  const auto* const kind = find_engine(terms_.engine);
+  const std::uint32_t capacity_most = kind == nullptr ? 0 : kind->capacity_most;
   if (state_.state() != engine_state::INITIALIZING || m.capacity == 0 ||
-      m.capacity > capacity_max || m.batch_max == 0 || m.batch_max > m.capacity) {
+      m.capacity > capacity_most || m.batch_max == 0 || m.batch_max > m.capacity) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }

@@ -24,7 +24,7 @@ struct engine_reported {
 /// What the supervisor gives a worker at its start.
 struct worker_terms {
   worker_ref worker;
-  std::string engine; ///< "scripted", "torch"
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   actor_directory directory;
   std::string model{};     ///< to be loaded; empty = the default
   std::uint32_t slots = 0; ///< of the pod now
@@ -50,8 +50,6 @@ class gpu_worker : public gpu_worker_actor::base {
   void on_exit() override;
 
  private:
-  /// More than any engine of ours takes at once; beyond it the hello is nonsense.
-  static constexpr std::uint32_t capacity_max = 4096;
   enum topic : std::uint32_t {
     state_budget,
     heartbeat_check,

@@ -90,7 +90,7 @@ const model_entry& model_loader::chosen_for(const want_model& m) const {
 
 caf::result<model_granted> model_loader::grant(const want_model& m) {
   if (models_.empty()) {
-    return model_granted{}; // an engine without files (scripted)
+    return model_granted{}; // an engine that runs no model files
   }
   const auto& chosen = chosen_for(m);
   if (looked_at_.contains(chosen.name)) {

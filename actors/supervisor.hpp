@@ -42,7 +42,7 @@ struct pod_exit {
 int exit_code_for(errc);
 
 struct pod_terms {
-  std::string engine; ///< resolved kind: "scripted" or "torch"
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform

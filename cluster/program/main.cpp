@@ -6,6 +6,7 @@
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "cluster/program/workers/commands.hpp"
+#include "messages/engine_kind.hpp"
 #include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/process_start.hpp"
@@ -32,18 +33,24 @@ tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
       tayfa::probe_options{tayfa::program_folder() + "/tayfa-engine"}, **log);
 }
 
+/// The kind that runs model files, where this build has it.
+std::string checked_by_default() {
+  const auto& with_models = tayfa::default_engine(true);
+  const auto library = tayfa::program_folder() + "/" + std::string{with_models.plugin.library};
+  const bool there = with_models.built_in() || std::filesystem::exists(library);
+  return std::string{(there ? with_models : tayfa::default_engine(false)).name};
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
   app.require_subcommand(0, 1); // CLI11 itself reports an unknown subcommand
   app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
   const auto environment = tayfa::environment_entries(environ);
-  const bool has_torch =
-      std::filesystem::exists(tayfa::program_folder() + "/libtayfa-engine-torch.so");
   int exit_code = 0;
   tayfa::add_serve_command(app, environment, exit_code);
   tayfa::add_client_commands(app, exit_code);
   tayfa::add_workers_commands(app, exit_code);
-  tayfa::add_check_command(app, make_probe, has_torch ? "torch" : "scripted", exit_code);
+  tayfa::add_check_command(app, make_probe, checked_by_default(), exit_code);
   tayfa::add_key_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
   tayfa::add_sim_command(app, exit_code);

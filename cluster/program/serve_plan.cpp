@@ -1,6 +1,10 @@
 #include "cluster/program/serve_plan.hpp"
 
 #include "actors/queue_limits.hpp"
+#include "runtime/config/engine_settings.hpp"
+
+#include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
@@ -24,17 +28,12 @@ log_options log_from(const config& c, bool on_endpoint) {
 
 result<void> choose_engine(serve_plan& plan, const std::string& program_folder) {
   const auto& c = plan.knobs;
-  const auto& models = c.engine_models.items();
-  plan.engine = c.engine_kind;
-  if (plan.engine == "auto") {
-    plan.engine = models.empty() ? "scripted" : "torch";
-  }
-  if (plan.engine == "torch" && models.empty() && c.engine_slots > 0) {
-    return fail(errc::bad_config, "engine.models: the torch engine needs --model FILE");
-  }
-  if (plan.engine == "scripted" && !models.empty()) {
-    return fail(errc::bad_config, "engine.models: the scripted engine runs no model; leave --model "
-                                  "out, or take --engine torch");
+  plan.engine = engine_of(c); // one that needs a model has one, or no slots (config/relations.cpp)
+  if (!plan.engine.runs_models() && !c.engine_models.empty()) {
+    return fail(errc::bad_config,
+                "engine.models: the " + std::string{plan.engine.name} +
+                    " engine runs no model; leave --model out, or take --engine " +
+                    std::string{default_engine(true).name});
   }
   plan.program = c.engine_program.empty() ? program_folder + "/tayfa-engine" : c.engine_program;
   return {};
@@ -57,6 +56,7 @@ result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   if (auto assumed = assume_load_balancer(environment, *loaded, *choice); !assumed) {
     return fail(assumed.error());
   }
+  std::ranges::move(budgets_of(engine_of(loaded->values)), std::back_inserter(choice->assumed));
   if (choice->assumed.size() > sources.assumed.size()) {
     sources.assumed = choice->assumed;
     loaded = load_config(sources);

@@ -6,6 +6,7 @@
 // (errc::bad_config). Nothing is silently ignored.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/error.hpp"
 
 #include <chrono>

@@ -17,8 +17,10 @@ namespace {
 /// More errors are counted, not printed: a file may hold a hundred thousand unknown keys.
 constexpr std::size_t errors_max = 200;
 
-/// Names beginning with TAYFA_ that other programs read: set-up, the scripted engine.
-constexpr std::string_view foreign_names[] = {"TAYFA_DEPS", "TAYFA_SCRIPTED"};
+/// Whether a name that begins with TAYFA_ is read elsewhere: by set-up, or by engines.
+bool is_foreign(std::string_view name) {
+  return name == "TAYFA_DEPS" || is_engine_variable(name) || has_engine_prefix(name);
+}
 
 /// Former names of settings; the current name wins.
 struct former_name {
@@ -107,8 +109,7 @@ void merger::merge_environment(const std::vector<std::string>& environment) {
     const std::string_view name = entry.substr(0, equals);
     const auto former = [name](const former_name& f) { return f.name == name; };
     const bool ours = name.starts_with("TAYFA_") && equals != std::string_view::npos &&
-                      std::find(std::begin(foreign_names), std::end(foreign_names), name) ==
-                          std::end(foreign_names) &&
+                      !is_foreign(name) &&
                       std::none_of(std::begin(former_names), std::end(former_names), former) &&
                       !is_written_by_platform(name, entry.substr(equals + 1), environment);
     // The first of two entries with one name counts, as for getenv.

@@ -1,12 +1,14 @@
-// `tayfa-engine --check`: the machine checks common to all engines, and those of the torch engine.
+// `tayfa-engine --check`: what every engine needs of the machine, and what one kind needs beyond
+// it.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/host/probe.hpp"
 
 #include <string>
 
 namespace tayfa::engine {
 
-fitness_report check_machine(const std::string& engine);
+fitness_report check_machine(const engine_kind&, const std::string& plugin_folder);
 
 } // namespace tayfa::engine

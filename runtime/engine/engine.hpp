@@ -35,7 +35,7 @@ class sink {
 class engine {
  public:
   virtual ~engine() = default;
-  virtual std::string kind() const = 0;       ///< "scripted", "torch"
+  virtual std::string kind() const = 0;       ///< name of its row in messages/engine_kind.hpp
   virtual std::string device() const = 0;     ///< "cpu", "cuda:0 NVIDIA H200"
   virtual std::uint32_t capacity() const = 0; ///< attempts at the same time
   /// Members of one run, 1 .. capacity(). A loaded model may lower it.
@@ -142,15 +142,30 @@ class blocking_model {
   }
 };
 
-/// The plugin's entry points, with C linkage (build/libtayfa-engine-torch.so, opened with dlopen so
-/// that engines without libtorch do not pay its 0.35 s and 170 MB).
+// The entry points of a plugin: a library beside tayfa-engine that brings an engine (opened with
+// dlopen, so that engines which do not need libtorch do not pay its 0.35 s and 170 MB). C linkage.
+//
+// It has tayfa_check_machine and one of two makers: tayfa_make_engine for a whole engine, or
+// tayfa_make_blocking_model for a model that computes on the calling thread. When it has both, the
+// whole engine is taken. It says in tayfa_plugin_version for which version of this interface it was
+// built; a library without it can only be one of version 1 that makes a blocking model.
+
+/// Counts the changes of the classes and messages that a plugin shares with tayfa-engine: those of
+/// this header, of messages/protocol.hpp and of runtime/base/clock.hpp.
+inline constexpr std::uint32_t plugin_version = 1;
+
+using plugin_version_fn = std::uint32_t (*)();
+/// The engine is on the session's thread, as its class says; the caller deletes it before the sink
+/// and the clock end. Null: there is none.
+using make_engine_fn = engine* (*)(sink&, const time_source&);
 using make_blocking_model_fn = blocking_model* (*)();
 /// Writes a fitness report as JSON text ({"rows":[{"name","verdict","value","advice","ms"}]}) into
 /// `out`.
 using check_machine_fn = void (*)(std::string& out);
+inline constexpr const char* plugin_version_symbol = "tayfa_plugin_version";
+inline constexpr const char* make_engine_symbol = "tayfa_make_engine";
 inline constexpr const char* make_blocking_model_symbol = "tayfa_make_blocking_model";
 inline constexpr const char* check_machine_symbol = "tayfa_check_machine";
-inline constexpr const char* torch_plugin_name = "libtayfa-engine-torch.so";
 
 /// Outgoing frames of a session.
 class link {

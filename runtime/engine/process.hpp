@@ -5,6 +5,7 @@
 // running attempt.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/ids.hpp"
 
 #include <cstdint>
@@ -16,8 +17,8 @@ namespace tayfa::engine {
 struct process_options {
   std::string endpoint; ///< ipc://…
   worker_ref worker;
-  std::string engine = "scripted"; ///< scripted or torch
-  pid_t parent = 0;                ///< 0 = started by hand: no parent to follow
+  engine_kind engine = default_engine(false);
+  pid_t parent = 0; ///< 0 = started by hand: nobody to follow into death
 };
 
 /// Exit codes of an engine process: 0 stopped on request, 64 bad usage, 70 the runtime stopped
@@ -29,7 +30,10 @@ inline constexpr int exit_broken = 70;
 /// gone.
 bool follow_parent(pid_t parent);
 
-/// Runs until it is stopped; returns the process's exit code.
+/// The folder of this program, where plugins are.
+std::string program_folder();
+
+/// Runs until told to stop; the result is the process's exit code.
 int run_process(const process_options&);
 
 } // namespace tayfa::engine

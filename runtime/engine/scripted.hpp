@@ -14,6 +14,7 @@
 // Owner: one session, on its thread. The only clock is the given time_source.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/error.hpp"
 #include "runtime/engine/engine.hpp"
 
@@ -123,7 +124,7 @@ class scripted_engine final : public engine {
   scripted_engine(sink& out, const time_source& time, scripted_options options = {})
       : out_(out), time_(time), options_(std::move(options)) {}
 
-  std::string kind() const override { return "scripted"; }
+  std::string kind() const override { return std::string{engine_rows::scripted.name}; }
   std::string device() const override { return is().name; }
   std::uint32_t capacity() const override { return is().room(); }
   std::uint32_t batch_max() const override { return is().batch_max; }

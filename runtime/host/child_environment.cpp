@@ -1,5 +1,7 @@
 #include "runtime/host/child_environment.hpp"
 
+#include "messages/engine_kind.hpp"
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -65,8 +67,6 @@ constexpr auto names = std::to_array<std::string_view>({
     "LLVM_PROFILE_FILE",
     "GCOV_PREFIX",
     "GCOV_PREFIX_STRIP",
-    // our own engines
-    "TAYFA_SCRIPTED",
 });
 
 constexpr auto prefixes = std::to_array<std::string_view>({
@@ -82,9 +82,6 @@ constexpr auto prefixes = std::to_array<std::string_view>({
     "ROCR_",
     "ROCM_",
     "MIOPEN_",
-    "TORCH_",
-    "TORCHINDUCTOR_",
-    "PYTORCH_",
     "TRITON_",
     "ATEN_",
     "XFORMERS_",
@@ -129,11 +126,13 @@ bool is_named(std::string_view name, std::span<const std::string> passed) {
 } // namespace
 
 bool is_passed_on(std::string_view name) {
-  if (std::find(names.begin(), names.end(), name) != names.end()) {
+  if (std::find(names.begin(), names.end(), name) != names.end() || is_engine_variable(name)) {
     return true;
   }
-  return !looks_secret(name) && std::any_of(prefixes.begin(), prefixes.end(),
-                                            [&](auto prefix) { return name.starts_with(prefix); });
+  return !looks_secret(name) && (has_engine_prefix(name) ||
+                                 std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) {
+                                   return name.starts_with(prefix);
+                                 }));
 }
 
 std::vector<std::string>

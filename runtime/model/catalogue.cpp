@@ -49,7 +49,8 @@ result<model_entry> inspect_model(const std::string& path) {
   if (const auto checked = file->matches(*manifest); !checked) {
     return fail(about(name, checked.error()));
   }
-  return model_entry{manifest->name, absolute.string(), std::move(*text), file->size()};
+  return model_entry{manifest->name, absolute.string(), std::move(*text), file->size(),
+                     manifest->kind};
 }
 
 } // namespace tayfa

@@ -57,7 +57,7 @@ struct tensor_spec {
 /// `<model>.manifest.json`, format 1. Parsed with bounds; unknown keys are errors.
 struct model_manifest {
   std::string name;
-  std::string kind;   ///< "torchscript" or "aot_inductor"
+  std::string kind;   ///< one that an engine runs (messages/engine_kind.hpp)
   std::string sha256; ///< of the model file, 64 lower-case hex digits
   std::string device; ///< "cpu", "cuda" or "any": the device that the file was made for
   std::vector<tensor_spec> inputs;
@@ -70,6 +70,7 @@ struct model_entry {
   std::string path;     ///< absolute
   std::string manifest; ///< its JSON text, unchanged
   std::uint64_t bytes = 0;
+  std::string kind{}; ///< of its manifest
 };
 
 result<model_manifest> parse_manifest(std::string_view json);

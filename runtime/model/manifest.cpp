@@ -1,3 +1,4 @@
+#include "messages/engine_kind.hpp"
 #include "runtime/model/exact_json.hpp"
 #include "runtime/model/manifest_fields.hpp"
 
@@ -167,8 +168,8 @@ result<void> read_head(const json::object& object, model_manifest& manifest) {
   }
   manifest.name = *name;
   const auto kind = text(object, "", "kind");
-  if (!kind || (*kind != "torchscript" && *kind != "aot_inductor")) {
-    return broken("kind", "must be \"torchscript\" or \"aot_inductor\"");
+  if (!kind || !is_model_kind(*kind)) {
+    return broken("kind", "must be " + model_kind_names());
   }
   manifest.kind = *kind;
   const auto digest = text(object, "", "sha256");

@@ -1,5 +1,6 @@
 #include "runtime/model/model_file.hpp"
 
+#include "messages/engine_kind.hpp"
 #include "runtime/model/catalogue.hpp"
 #include "runtime/model/zip_listing.hpp"
 
@@ -188,7 +189,7 @@ result<std::string> model_file::kind() const {
     return fail(errc::model_invalid, "it claims to be TorchScript and AOTInductor at once");
   }
   if (script || package) {
-    return script ? "torchscript" : "aot_inductor";
+    return std::string{script ? torchscript_model : aot_inductor_model};
   }
   if (marks.exported && marks.format) {
     return fail(errc::model_invalid,

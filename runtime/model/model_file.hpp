@@ -29,7 +29,7 @@ class model_file {
 
   /// The whole content; for small files.
   result<std::string> read_all() const;
-  /// "torchscript" or "aot_inductor", by content; the error for another file names its type.
+  /// torchscript_model or aot_inductor_model, by content; anything else is refused by what it is.
   result<std::string> kind() const;
   /// 64 lower-case hex digits.
   result<std::string> sha256() const;

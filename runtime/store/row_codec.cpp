@@ -12,49 +12,7 @@ namespace json = boost::json;
 
 namespace {
 
-void bind_text(statement& to, const stored_text& text) {
-  if (text.file.empty()) {
-    to.bind_or_null(text.here);
-  } else {
-    to.bind_null();
-  }
-}
-
-/// Reads numbers and remembers whether each was in its range.
-class checked {
- public:
-  explicit checked(statement& row) : row_(row) {}
-
-  template <class T>
-  T number(std::int64_t max = std::numeric_limits<T>::max()) {
-    const auto value = row_.number();
-    good_ = good_ && value >= 0 && value <= max;
-    return static_cast<T>(good_ ? value : 0);
-  }
-  bool flag() { return number<std::uint8_t>(1) == 1; }
-  std::size_t size() {
-    return static_cast<std::size_t>(number<std::int64_t>(std::numeric_limits<int>::max()));
-  }
-  std::optional<error> failure() {
-    const auto number = row_.maybe_number();
-    auto words = row_.text();
-    if (!number) {
-      return {};
-    }
-    const bool fits = *number >= 0 && *number <= std::numeric_limits<std::uint16_t>::max();
-    const auto code = fits ? errc_from(static_cast<std::uint16_t>(*number)) : std::nullopt;
-    good_ = good_ && code;
-    return error{code.value_or(errc::internal), std::move(words)};
-  }
-  void must(bool holds) { good_ = good_ && holds; }
-  bool good() const { return good_; }
-
- private:
-  statement& row_;
-  bool good_ = true;
-};
-
-/// The sum behind a group of columns: what was stored, and whether the columns give it.
+/// The checksum behind a group of columns: what was stored, and whether the columns give it.
 class read_sum {
  public:
   read_sum(statement& from, row_sums::totals* seen) {
@@ -76,92 +34,30 @@ class read_sum {
   bool fits_ = false;
 };
 
-void read_request(statement& from, checked& numbers, const store_clock& clock, read_row& to) {
-  auto& row = to.row;
-  row.order = from.unsigned_number();
-  auto id = job_id::parse(from.view());
-  numbers.must(id.has_value() && row.order != 0);
-  row.id = std::move(id).value_or(job_id{});
-  row.fingerprint = from.unsigned_number();
-  row.submitted = clock.from_store(from.number());
-  auto& request = row.request;
-  request.endpoint = from.text();
-  request.model = from.text();
-  request.shape = from.text();
-  auto& policy = request.policy;
-  policy.tenant = from.text();
-  policy.idempotency_key = from.text();
-  policy.priority = numbers.number<std::uint8_t>(job_policy::priority_max);
-  policy.execution_timeout = from.duration();
-  policy.ttl = from.duration();
-  policy.deadline = from.duration();
-  policy.delay = milliseconds{from.number()};
-  request.webhook = from.text();
-  request.sync = numbers.flag();
-  request.origin = from.text();
-  request.s3_config = from.text();
-  row.input_bytes = numbers.size();
-}
+/// Columns that were read together: whether they fit their checksum, and whether each holds what
+/// can have been written.
+struct judged {
+  bool fits = true;
+  bool possible = true;
+};
 
-void read_input(statement& from, checked& numbers, read_row& to) {
-  const bool released = from.number() != 0; // judged with the state
-  auto& row = to.row;
-  row.request.input = shared_text{from.text()};
-  to.input_file = from.text();
-  numbers.must(released || !to.input_file.empty() || row.request.input.size() == row.input_bytes);
-  if (released) {
-    row.input_bytes = 0;
-    to.input_file.clear();
+cell next_cell(statement& from, column_type type) {
+  if (type == column_type::text) {
+    return from.view();
   }
+  const auto number = from.maybe_number();
+  return number ? cell{*number} : cell{};
 }
 
-bool read_history(std::string_view text, std::vector<attempt_view>& history);
-bool read_chunks(std::string_view text, std::vector<chunk>& chunks);
-
-// Stores hold states by these numbers: a new state is added behind the last one.
-static_assert(static_cast<int>(job_state::IN_QUEUE) == 0 &&
-              static_cast<int>(job_state::IN_PROGRESS) == 1 &&
-              static_cast<int>(job_state::COMPLETED) == 2 &&
-              static_cast<int>(job_state::FAILED) == 3 &&
-              static_cast<int>(job_state::CANCELLED) == 4 &&
-              static_cast<int>(job_state::TIMED_OUT) == 5);
-
-void read_state(statement& from, checked& numbers, const store_clock& clock, job_row& row) {
-  numbers.must(from.unsigned_number() == row.order);
-  row.state = static_cast<job_state>(
-      numbers.number<std::uint8_t>(static_cast<std::int64_t>(job_state::TIMED_OUT)));
-  row.attempts = numbers.number<std::uint32_t>();
-  row.lives = numbers.number<std::uint32_t>();
-  row.attempts_before = numbers.number<std::uint32_t>();
-  row.lone_kills = numbers.number<std::uint32_t>();
-  row.suspect = numbers.flag();
-  row.dead = numbers.flag();
-  const auto not_before = from.maybe_number();
-  row.not_before = not_before ? clock.from_store(*not_before) : moment{};
-  const auto retried = from.maybe_number();
-  row.retried = retried ? std::optional{clock.from_store(*retried)} : std::nullopt;
-  const auto ended = from.maybe_number();
-  row.ended = ended ? std::optional{clock.from_store(*ended)} : std::nullopt;
-  row.worker = from.text();
-  row.failure = numbers.failure();
-  row.delay = from.duration();
-  row.execution = from.duration();
-  numbers.must(read_history(from.view(), row.history));
-  row.hook_tries = numbers.number<std::uint32_t>();
-  row.hook_open = numbers.flag();
-  row.refresh = numbers.flag();
-  const auto keep_until = from.maybe_number();
-  row.keep_until = keep_until ? std::optional{clock.from_store(*keep_until)} : std::nullopt;
-  row.dropped_chunks = numbers.number<std::uint32_t>();
-  static_cast<void>(numbers.flag()); // input_released: read with the input
-}
-
-void read_output(statement& from, checked& numbers, read_row& to) {
-  static_cast<void>(from.number()); // the order again
-  to.row.output = shared_text{from.text()};
-  to.row.output_bytes = numbers.size(); // NULL reads as 0
-  to.output_file = from.text();
-  numbers.must(!to.output_file.empty() || to.row.output.size() == to.row.output_bytes);
+/// The columns of the group, in the order of select() in row_sql. False: one cannot be.
+bool read(statement& from, const table& of, sums which, row_target& to) {
+  bool possible = true;
+  for (const auto& each : of.columns) {
+    if (is_read(each, which)) {
+      possible = each.read(next_cell(from, each.type), to) && possible;
+    }
+  }
+  return possible;
 }
 
 json::value as_json(const attempt_view& attempt) {
@@ -282,55 +178,29 @@ std::string chunks_text(const std::vector<chunk>& chunks) {
   return out;
 }
 
-void bind_request(statement& to, const job_row& row, const store_clock& clock,
-                  const stored_text& input) {
-  const auto& request = row.request;
-  const auto& policy = request.policy;
-  to.bind_number(row.order).bind(row.id.str()).bind_number(row.fingerprint);
-  to.bind(clock.to_store(row.submitted)).bind(request.endpoint).bind(request.model);
-  to.bind(request.shape).bind(policy.tenant).bind(policy.idempotency_key);
-  to.bind(std::int64_t{policy.priority}).bind(policy.execution_timeout).bind(policy.ttl);
-  to.bind(policy.deadline).bind(std::int64_t{policy.delay.count()}).bind(request.webhook);
-  to.bind(std::int64_t{request.sync}).bind(request.origin).bind(request.s3_config);
-  to.bind_number(input.bytes);
-  bind_text(to, input);
-  to.bind_or_null(input.file);
-}
-
-void bind_state(statement& to, const job_row& row, const store_clock& clock,
-                std::string_view history, bool input_released) {
-  to.bind_number(row.order);
-  to.bind(static_cast<std::int64_t>(row.state)).bind(std::int64_t{row.attempts});
-  to.bind(std::int64_t{row.lives}).bind(std::int64_t{row.attempts_before});
-  to.bind(std::int64_t{row.lone_kills}).bind(std::int64_t{row.suspect});
-  to.bind(std::int64_t{row.dead});
-  // The default moment means "at once" and must mean so in every process.
-  row.not_before == moment{} ? to.bind_null() : to.bind(clock.to_store(row.not_before));
-  row.retried ? to.bind(clock.to_store(*row.retried)) : to.bind_null();
-  row.ended ? to.bind(clock.to_store(*row.ended)) : to.bind_null();
-  to.bind_or_null(row.worker);
-  if (row.failure) {
-    to.bind(static_cast<std::int64_t>(row.failure->code)).bind_or_null(row.failure->text);
-  } else {
-    to.bind_null().bind_null();
+void bind(statement& to, const table& of, std::uint8_t which, const row_source& from) {
+  for (const auto& each : of.columns) {
+    if (is_bound(each, which)) {
+      const auto value = each.write(from);
+      if (const auto* const number = std::get_if<std::int64_t>(&value)) {
+        to.bind(*number);
+      } else if (const auto* const text = std::get_if<std::string_view>(&value)) {
+        to.bind(*text);
+      } else {
+        to.bind_null();
+      }
+    }
   }
-  to.bind(row.delay).bind(row.execution).bind_or_null(history);
-  to.bind(std::int64_t{row.hook_tries}).bind(std::int64_t{row.hook_open});
-  to.bind(std::int64_t{row.refresh});
-  row.keep_until ? to.bind(clock.to_store(*row.keep_until)) : to.bind_null();
-  to.bind(std::int64_t{row.dropped_chunks});
-  to.bind(std::int64_t{input_released});
 }
 
-void bind_output(statement& to, const job_row& row, const stored_text& output) {
-  to.bind_number(row.order);
-  bind_text(to, output);
-  to.bind_number(output.bytes).bind_or_null(output.file);
+bool read_meta(statement& from, meta_row& meta) {
+  const store_clock none;
+  row_target to{.clock = none, .meta = &meta};
+  const bool possible = read(from, stored_tables.meta, main_sum, to);
+  return read_sum{from, nullptr}.good(1, 0) && possible;
 }
 
-void bind_chunks(statement& to, const job_row& row, std::string_view chunks) {
-  to.bind_number(row.order).bind_or_null(chunks);
-}
+namespace {
 
 /// What was stored of the job is not whole. Its client hears so, whatever else may be right: it
 /// FAILED, with nothing left that could be taken for its result or run again.
@@ -364,41 +234,59 @@ void give_up(read_row& read, bool state_known) {
   read.output_file.clear();
 }
 
+/// The members that the tables hold in another form.
+void take_extras(read_row& out, row_extras& from, std::array<judged, read_order.size()>& groups) {
+  auto& [request, state, input, output, chunks] = groups;
+  auto& row = out.row;
+  state.possible = read_history(from.history, row.history) && state.possible;
+  row.request.input = shared_text{std::string{from.input.here}};
+  row.input_bytes = from.input_released ? 0 : from.input.bytes;
+  out.input_file = std::move(from.input.file);
+  input.possible = input.possible && (from.input_released || !out.input_file.empty() ||
+                                      row.request.input.size() == row.input_bytes);
+  row.output = shared_text{std::string{from.output.here}};
+  row.output_bytes = from.output.bytes;
+  out.output_file = std::move(from.output.file);
+  output.possible =
+      output.possible && (!out.output_file.empty() || row.output.size() == row.output_bytes);
+  chunks.fits = chunks.fits || from.chunks.empty();
+  chunks.possible = read_chunks(from.chunks, row.chunks) && chunks.possible;
+}
+
+} // namespace
+
 result<read_row> read_next(statement& from, const store_clock& clock, std::uint64_t unsealed,
                            row_sums::totals& seen) {
   read_row out;
-  checked request{from};
-  read_request(from, request, clock, out);
-  const auto order = out.row.order;
-  const auto fail_on = [order](std::string_view what) {
+  row_extras extras;
+  row_target to{.clock = clock, .job = &out.row, .extras = &extras};
+  std::array<judged, read_order.size()> groups;
+  for (std::size_t i = 0; i < read_order.size(); ++i) {
+    const auto& each = read_order[i];
+    if (each.from == &table_set::results && each.which == main_sum && from.next_is_null()) {
+      break; // the job has no result, so nothing follows
+    }
+    groups[i].possible = read(from, stored_tables.*each.from, each.which, to);
+    groups[i].fits =
+        read_sum{from, each.which == main_sum ? &seen : nullptr}.good(out.row.order, unsealed);
+  }
+  take_extras(out, extras, groups);
+  const auto& [request, state, input, output, chunks] = groups;
+  const judged results{.fits = output.fits && chunks.fits,
+                       .possible = output.possible && chunks.possible};
+  const auto fail_on = [order = out.row.order](std::string_view what) {
     return fail(errc::store_corrupt, "the row of job " + std::to_string(order) + what.data());
   };
-  if (!read_sum{from, &seen}.good(order, unsealed)) {
+  if (!request.fits) {
     return fail_on(" is damaged: it does not fit its checksum");
   }
-  checked input{from};
-  read_input(from, input, out);
-  const bool input_good = read_sum{from, nullptr}.good(order, unsealed);
-  checked state{from};
-  read_state(from, state, clock, out.row);
-  const bool state_good = read_sum{from, &seen}.good(order, unsealed);
-  checked results{from};
-  bool results_good = true;
-  if (from.maybe_number()) {
-    read_output(from, results, out);
-    results_good = read_sum{from, &seen}.good(order, unsealed);
-    const auto chunks = from.view();
-    const bool no_chunks = chunks.empty();
-    const bool chunks_parse = read_chunks(chunks, out.row.chunks);
-    results_good = (read_sum{from, nullptr}.good(order, unsealed) || no_chunks) && results_good;
-    results.must(chunks_parse || !results_good);
+  for (const auto& each : {request, state, input, results}) {
+    if (each.fits && !each.possible) {
+      return fail_on(" holds what cannot be");
+    }
   }
-  if (!request.good() || (input_good && !input.good()) || (state_good && !state.good()) ||
-      (results_good && !results.good())) {
-    return fail_on(" holds what cannot be");
-  }
-  if (!input_good || !state_good || !results_good) {
-    give_up(out, state_good);
+  if (!state.fits || !input.fits || !results.fits) {
+    give_up(out, state.fits);
   }
   return out;
 }

@@ -1,32 +1,21 @@
-// A job_row as columns, both ways. Pure but for the statement it fills or reads.
+// The columns of a row on SQLite's side: into the parameters of a statement, and out of its values.
 //
 // What is read back was written by us and may still be wrong (another tool, a damaged disk): it is
 // checked like everything from outside, and errc::store_corrupt names the row.
 #pragma once
 
-#include "runtime/store/row.hpp"
+#include "runtime/store/row_sql.hpp"
 #include "runtime/store/row_sums.hpp"
 #include "runtime/store/sql.hpp"
-#include "runtime/store/store_clock.hpp"
 
 #include <string>
-#include <string_view>
+#include <vector>
 
 namespace tayfa::store {
 
-/// A text in a row: itself, or the name of its file (text_files), and its size in both cases.
-struct stored_text {
-  std::string_view here;
-  std::string file;
-  std::size_t bytes = 0;
-};
-
-void bind_request(statement&, const job_row&, const store_clock&, const stored_text& input);
-/// `history` (history_text) lives until the statement is run. For both state statements.
-void bind_state(statement&, const job_row&, const store_clock&, std::string_view history,
-                bool input_released);
-void bind_output(statement&, const job_row&, const stored_text& output);
-void bind_chunks(statement&, const job_row&, std::string_view chunks);
+/// The parameters of put_sql(), update_sql() and put_meta_sql(). Texts live until the statement is
+/// run.
+void bind(statement&, const table&, std::uint8_t which, const row_source&);
 
 /// JSON, so that a person with the sqlite3 tool can read it. Empty for no attempts.
 std::string history_text(const std::vector<attempt_view>&);
@@ -43,5 +32,7 @@ struct read_row {
 /// is. Rows up to `unsealed` may have no checksums. `seen` counts the rows and their sums.
 result<read_row> read_next(statement&, const store_clock&, std::uint64_t unsealed,
                            row_sums::totals& seen);
+/// The row of read_meta_sql. False: it is damaged.
+bool read_meta(statement&, meta_row&);
 
 } // namespace tayfa::store

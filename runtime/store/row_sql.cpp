@@ -1,174 +1,217 @@
 #include "runtime/store/row_sql.hpp"
 
-#include <cstddef>
-#include <string_view>
-#include <vector>
-
 namespace tayfa::store {
 
 namespace {
 
-// The columns of each table in the order of their binding and of their reading; each of them is in
-// exactly one sum, with the job's order. A new column goes into one of these lists, and into the
-// functions below that bind and read it.
-using columns = std::vector<std::string_view>;
-
-const columns request_columns = {"job",
-                                 "id",
-                                 "fingerprint",
-                                 "submitted",
-                                 "endpoint",
-                                 "model",
-                                 "shape",
-                                 "tenant",
-                                 "idempotency_key",
-                                 "priority",
-                                 "execution_timeout",
-                                 "ttl",
-                                 "deadline",
-                                 "delay",
-                                 "webhook",
-                                 "sync",
-                                 "origin",
-                                 "s3_config",
-                                 "input_bytes"};
-const columns input_columns = {"job", "input", "input_file"};
-const columns state_columns = {
-    "job",       "state",        "attempts",   "lives",          "attempts_before", "lone_kills",
-    "suspect",   "dead",         "not_before", "retried",        "ended",           "worker",
-    "failure",   "failure_text", "delay",      "execution",      "history",         "hook_tries",
-    "hook_open", "refresh",      "keep_until", "dropped_chunks", "input_released"};
-const columns output_columns = {"job", "output", "output_bytes", "output_file"};
-const columns chunks_columns = {"job", "chunks"};
-const columns meta_columns = {"last_order", "boot", "clock_offset", "clock",    "wall",
-                              "commits",    "jobs", "total",        "unsealed", "tables"};
-
-std::string list_of(const columns& names, std::string_view before = {}) {
-  std::string out;
-  for (const auto name : names) {
-    out += out.empty() ? "" : ", ";
-    out += before;
-    out += name;
+void append(std::string& list, std::string_view next) {
+  list += list.empty() ? "" : ", ";
+  list += next;
+}
+std::string qualified(const table& of, std::string_view name) {
+  return std::string{of.name} + "." + std::string{name};
+}
+std::string sum_name(const table& of, sums which) {
+  return which == main_sum ? "sum" : std::string{of.side} + "_sum";
+}
+std::string_view default_of(const column& each) {
+  return each.nullable ? "NULL" : each.type == column_type::integer ? "0" : "''";
+}
+/// `?3`, or the default of a column that the statement does not write.
+std::string parameter(const table& of, const column& each, std::uint8_t which) {
+  if (!is_bound(each, which)) {
+    return std::string{default_of(each)};
   }
-  return out;
-}
-/// `?1, ?2, …`: each column's parameter, used for its value and for its sum.
-std::string parameters(std::size_t count) {
-  std::string out;
-  for (std::size_t i = 1; i <= count; ++i) {
-    out += (out.empty() ? "?" : ", ?") + std::to_string(i);
+  int number = 1;
+  for (const auto* one = of.columns.data(); one != &each; ++one) {
+    number += is_bound(*one, which) ? 1 : 0;
   }
-  return out;
+  return "?" + std::to_string(number);
 }
-std::string sum_of(std::string_view kind, const columns& names, std::string_view before = {}) {
-  return "row_sum('" + std::string{kind} + "', " + list_of(names, before) + ")";
-}
-std::string sum_of_parameters(std::string_view kind, std::size_t count) {
-  return "row_sum('" + std::string{kind} + "', " + parameters(count) + ")";
-}
-std::string updates(const columns& names) {
-  std::string out;
-  for (const auto name : names) {
-    if (name != "job") {
-      out += std::string{name} + "=excluded." + std::string{name} + ", ";
+
+/// A call of row_sum(), which takes no columns of later versions that come after the last one that
+/// differs from its default.
+template <class ValueOf>
+std::string sum_of(const table& of, sums which, int version, ValueOf value_of) {
+  std::string call = "row_sum('" + std::string{which == main_sum ? of.name : of.side} + "'";
+  std::string base;
+  std::string longer;
+  for (const auto& each : of.columns) {
+    if ((each.sums & which) == 0 || each.since > version) {
+      continue;
+    }
+    const auto value = value_of(each);
+    call += ", " + value;
+    if (each.since <= first_with_sums) {
+      base = call + ")";
+    } else {
+      longer = " WHEN " + value + " IS NOT " + std::string{default_of(each)} + " THEN " + call +
+               ")" + longer;
     }
   }
+  return longer.empty() ? base : "CASE" + longer + " ELSE " + base + " END";
+}
+
+constexpr int every_version = std::numeric_limits<int>::max();
+
+std::string sum_of_parameters(const table& of, sums which, std::uint8_t bound) {
+  return sum_of(of, which, every_version,
+                [&](const column& each) { return parameter(of, each, bound); });
+}
+
+/// `INTO table(columns) VALUES(parameters and their checksums)`. The main checksum is the last that
+/// is computed, as row_sums wants it.
+std::string into(const table& of, std::uint8_t which) {
+  std::string names;
+  std::string values;
+  for (const auto& each : of.columns) {
+    if (is_bound(each, which) || (!each.is_sum() && !each.nullable)) {
+      append(names, each.name);
+      append(values, parameter(of, each, which));
+    }
+  }
+  if ((which & side_sum) != 0) {
+    append(names, sum_name(of, side_sum));
+    append(values, sum_of_parameters(of, side_sum, which));
+  }
+  return " INTO " + std::string{of.name} + "(" + names + ", sum) VALUES(" + values + ", " +
+         sum_of_parameters(of, main_sum, which) + ")";
+}
+
+/// The columns of a group, with `condition` (SQL) only where it holds; their checksum; whether it
+/// fits.
+std::string select(const table& of, sums which, const std::string& hidden_if = {}) {
+  std::string out;
+  for (const auto& each : of.columns) {
+    if (is_read(each, which)) {
+      const auto name = qualified(of, each.name);
+      append(out, hidden_if.empty()
+                      ? name
+                      : "CASE WHEN " + hidden_if + " THEN NULL ELSE " + name + " END");
+    }
+  }
+  const auto sum = qualified(of, sum_name(of, which));
+  const auto fits = sum + " IS " + sum_sql(of, which, every_version);
+  append(out, sum);
+  append(out,
+         hidden_if.empty() ? fits : "CASE WHEN " + hidden_if + " THEN 1 ELSE " + fits + " END");
   return out;
 }
-/// The total learns of the change (row_sums.hpp).
-std::string swap_in(const std::string& table) {
-  return "sum=swap_sum(" + table + ".sum, excluded.sum)";
-}
 
-std::string make_put_request() {
-  columns all = request_columns;
-  all.insert(all.end(), input_columns.begin() + 1, input_columns.end());
-  const auto own = request_columns.size();
-  const auto input =
-      "row_sum('input', ?1, ?" + std::to_string(own + 1) + ", ?" + std::to_string(own + 2) + ")";
-  return "INSERT INTO requests(" + list_of(all) + ", input_sum, sum) VALUES(" +
-         parameters(all.size()) + ", " + input + ", " + sum_of_parameters("requests", own) +
-         ") ON CONFLICT(job) DO UPDATE SET " + updates(all) + "input_sum=excluded.input_sum, " +
-         swap_in("requests");
-}
-
-std::string make_put(const std::string& table, const columns& names) {
-  return "INSERT INTO " + table + "(" + list_of(names) + ", sum) VALUES(" +
-         parameters(names.size()) + ", " + sum_of_parameters(table, names.size()) +
-         ") ON CONFLICT(job) DO UPDATE SET " + updates(names) + swap_in(table);
-}
-
-/// Only a row that is there; an input that was released stays so.
-std::string make_update_state() {
-  const auto last = state_columns.size();
-  const auto released = "max(input_released, ?" + std::to_string(last) + ")";
-  std::string sets;
-  for (std::size_t i = 1; i + 1 < last; ++i) {
-    sets += std::string{state_columns[i]} + "=?" + std::to_string(i + 1) + ", ";
+std::string definition(const column& each) {
+  auto out = std::string{each.name} + (each.type == column_type::integer ? " INTEGER" : " TEXT");
+  if (each.primary) {
+    return out + " PRIMARY KEY" +
+           (each.check.empty() ? "" : " CHECK(" + std::string{each.check} + ")");
   }
-  return "UPDATE states SET " + sets + "input_released=" + released +
-         ", sum=swap_sum(sum, row_sum('states', " + parameters(last - 1) + ", " + released +
-         ")) WHERE job=?1";
-}
-
-std::string make_put_chunks() {
-  return "INSERT INTO results(job, output_bytes, chunks, chunks_sum, sum) VALUES(?1, 0, ?2, " +
-         sum_of_parameters("chunks", chunks_columns.size()) +
-         ", row_sum('results', ?1, NULL, 0, NULL)) ON CONFLICT(job) DO UPDATE SET "
-         "chunks=excluded.chunks, chunks_sum=excluded.chunks_sum, "
-         "sum=swap_sum(results.sum, results.sum)";
-}
-
-std::string make_put_meta() {
-  return "INSERT OR REPLACE INTO meta(one, " + list_of(meta_columns) + ", sum) VALUES(1, " +
-         parameters(meta_columns.size()) + ", " + sum_of_parameters("meta", meta_columns.size()) +
-         ")";
-}
-
-/// After each group of columns: its sum, and whether it fits.
-std::string make_read_rows() {
-  const auto fits = [](std::string_view table, std::string_view sum, const std::string& computed) {
-    const auto stored = std::string{table} + std::string{sum};
-    return ", " + stored + ", " + stored + " IS " + computed;
-  };
-  return "SELECT " + list_of(request_columns, "r.") +
-         fits("r.", "sum", sum_of("requests", request_columns, "r.")) +
-         ", s.input_released, CASE WHEN s.input_released THEN NULL ELSE r.input END, r.input_file, "
-         "r.input_sum, CASE WHEN s.input_released THEN 1 ELSE r.input_sum IS " +
-         sum_of("input", input_columns, "r.") + " END, " + list_of(state_columns, "s.") +
-         fits("s.", "sum", sum_of("states", state_columns, "s.")) + ", o.job, " +
-         list_of(output_columns, "o.") +
-         fits("o.", "sum", sum_of("results", output_columns, "o.")) + ", o.chunks" +
-         fits("o.", "chunks_sum", sum_of("chunks", chunks_columns, "o.")) +
-         " FROM requests AS r JOIN states AS s ON s.job = r.job LEFT JOIN results AS o ON o.job = "
-         "r.job ORDER BY r.job";
+  return out + (each.nullable ? "" : " NOT NULL");
 }
 
 } // namespace
 
-const std::string put_request_sql = make_put_request();
-const std::string insert_state_sql = make_put("states", state_columns);
-const std::string update_state_sql = make_update_state();
-const std::string put_output_sql = make_put("results", output_columns);
-const std::string put_chunks_sql = make_put_chunks();
-const std::string put_meta_sql = make_put_meta();
-const std::string read_rows_sql = make_read_rows();
-const std::string read_meta_sql =
-    "SELECT " + list_of(meta_columns) + ", sum IS " + sum_of("meta", meta_columns) + " FROM meta";
-const std::string read_input_sql =
-    "SELECT r.input, r.input_bytes, r.input_file, s.input_released, r.input_sum IS NULL OR "
-    "r.input_sum IS " +
-    sum_of("input", input_columns, "r.") +
-    " FROM requests AS r JOIN states AS s ON s.job = r.job WHERE r.job=?";
-const std::string read_output_sql =
-    "SELECT o.output, o.output_bytes, o.output_file, 0, o.sum IS NULL OR o.sum IS " +
-    sum_of("results", output_columns, "o.") +
-    " FROM states AS s LEFT JOIN results AS o ON o.job = s.job WHERE s.job=?";
-const std::string seal_sql = "UPDATE requests SET input_sum=" + sum_of("input", input_columns) +
-                             ", sum=" + sum_of("requests", request_columns) +
-                             "; UPDATE states SET sum=" + sum_of("states", state_columns) +
-                             "; UPDATE results SET chunks_sum=" + sum_of("chunks", chunks_columns) +
-                             ", sum=" + sum_of("results", output_columns) + ";";
-const std::string seal_meta_sql = "UPDATE meta SET sum=" + sum_of("meta", meta_columns);
+std::string put_sql(const table& of, std::uint8_t which) {
+  std::string updates;
+  for (const auto& each : of.columns) {
+    if (is_bound(each, which) && !each.primary) {
+      append(updates, std::string{each.name} + "=excluded." + std::string{each.name});
+    }
+  }
+  if ((which & side_sum) != 0) {
+    const auto name = sum_name(of, side_sum);
+    append(updates, name + "=excluded." + name);
+  }
+  // The total learns of the change (row_sums.hpp).
+  const auto before = qualified(of, "sum");
+  return "INSERT" + into(of, which) + " ON CONFLICT(job) DO UPDATE SET " + updates +
+         ", sum=swap_sum(" + before + ", " + ((which & main_sum) != 0 ? "excluded.sum" : before) +
+         ")";
+}
+
+std::string update_sql(const table& of) {
+  const auto value_of = [&](const column& each) {
+    const auto given = parameter(of, each, main_sum);
+    return each.sticky ? "max(" + qualified(of, each.name) + ", " + given + ")" : given;
+  };
+  std::string updates;
+  std::string key;
+  for (const auto& each : of.columns) {
+    if (is_bound(each, main_sum)) {
+      append(each.primary ? key : updates, std::string{each.name} + "=" + value_of(each));
+    }
+  }
+  return "UPDATE " + std::string{of.name} + " SET " + updates + ", sum=swap_sum(sum, " +
+         sum_of(of, main_sum, every_version, value_of) + ") WHERE " + key;
+}
+
+std::string put_meta_sql(const table& meta) {
+  return "INSERT OR REPLACE" + into(meta, main_sum);
+}
+
+std::string sum_sql(const table& of, sums which, int version) {
+  return sum_of(of, which, version, [&](const column& each) { return qualified(of, each.name); });
+}
+
+std::string read_rows_sql(const table_set& all) {
+  std::string out;
+  for (const auto& each : read_order) {
+    append(out, select(all.*each.from, each.which,
+                       each.group == row_group::input ? "states.input_released" : ""));
+  }
+  return "SELECT " + out +
+         " FROM requests JOIN states ON states.job = requests.job "
+         "LEFT JOIN results ON results.job = requests.job ORDER BY requests.job";
+}
+
+std::string read_meta_sql(const table& meta) {
+  return "SELECT " + select(meta, main_sum) + " FROM meta";
+}
+
+std::string read_input_sql(const table_set& all) {
+  return "SELECT input, input_bytes, input_file, input_released, input_sum IS NULL OR input_sum "
+         "IS " +
+         sum_sql(all.requests, side_sum, every_version) +
+         " FROM requests JOIN states ON states.job = requests.job WHERE requests.job=?";
+}
+
+std::string read_output_sql(const table_set& all) {
+  return "SELECT output, output_bytes, output_file, 0, results.sum IS NULL OR results.sum IS " +
+         sum_sql(all.results, main_sum, every_version) +
+         " FROM states LEFT JOIN results ON results.job = states.job WHERE states.job=?";
+}
+
+std::string seal_sql(const table_set& all) {
+  std::string out;
+  for (const auto& each : {all.requests, all.states, all.results}) {
+    out += "UPDATE " + std::string{each.name} + " SET ";
+    if (!each.side.empty()) {
+      out += sum_name(each, side_sum) + "=" + sum_sql(each, side_sum, first_with_sums) + ", ";
+    }
+    out += "sum=" + sum_sql(each, main_sum, first_with_sums) + ";";
+  }
+  return out;
+}
+
+std::string seal_meta_sql(const table& meta, int version) {
+  return "UPDATE meta SET sum=" + sum_sql(meta, main_sum, version);
+}
+
+std::string step_sql(const table_set& all, int version) {
+  std::string out;
+  for (const auto& of : all.all()) {
+    std::string created;
+    for (const auto& each : of.columns) {
+      if (each.since == version && version == 1) {
+        append(created, definition(each));
+      } else if (each.since == version) {
+        out += "ALTER TABLE " + std::string{of.name} + " ADD COLUMN " + definition(each) +
+               (each.nullable ? "" : " DEFAULT " + std::string{default_of(each)}) + ";";
+      }
+    }
+    if (version == 1) {
+      out += "CREATE TABLE " + std::string{of.name} + "(" + created + ") STRICT;";
+    }
+  }
+  return out;
+}
 
 } // namespace tayfa::store

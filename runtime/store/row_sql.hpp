@@ -1,22 +1,46 @@
-// The statements of the store's tables. Each column is listed once (row_sql.cpp), in the order in
-// which row_codec binds and reads it, and is covered by one checksum (row_sums.hpp).
+// The statements of SQLite's tables, made of the columns. Parameters are in the order in which the
+// table's walk binds them (is_bound), values in that in which it reads them (is_read). Pure.
 #pragma once
+
+#include "runtime/store/stored_tables.hpp"
 
 #include <string>
 
 namespace tayfa::store {
 
-extern const std::string put_request_sql;  ///< insert, or the same again
-extern const std::string insert_state_sql; ///< insert, or replace
-extern const std::string update_state_sql; ///< only a row that is there
-extern const std::string put_output_sql;
-extern const std::string put_chunks_sql;
-extern const std::string put_meta_sql;
-extern const std::string read_rows_sql;  ///< all, by order
-extern const std::string read_meta_sql;  ///< and whether it fits its sum
-extern const std::string read_input_sql; ///< text, bytes, file, released, fits
-extern const std::string read_output_sql;
-extern const std::string seal_sql;      ///< gives sums to all rows
-extern const std::string seal_meta_sql; ///< and to meta's
+/// Inserts the columns under these checksums, or replaces them. Without the main one among them,
+/// its columns get their defaults if the row is new.
+std::string put_sql(const table&, std::uint8_t which);
+/// Only a row that is there.
+std::string update_sql(const table&);
+/// The row of meta.
+std::string put_meta_sql(const table& meta);
+/// The checksum of a row that is there, as a version of the schema computes it.
+std::string sum_sql(const table&, sums which, int version);
+/// All jobs by order: for each of `read_order` the columns, their checksum, and whether it fits.
+std::string read_rows_sql(const table_set&);
+std::string read_meta_sql(const table& meta); ///< and whether it fits its checksum
+std::string read_input_sql(const table_set&); ///< text, bytes, file, released, fits
+std::string read_output_sql(const table_set&);
+/// Gives checksums to all rows of a file that has just got the columns for them.
+std::string seal_sql(const table_set&);
+std::string seal_meta_sql(const table& meta, int version); ///< and to meta's
+/// What makes an older file's tables those of this version.
+std::string step_sql(const table_set&, int version);
+
+/// Groups of columns as read_rows_sql has them. The state is before the input: a released input is
+/// not read.
+enum class row_group : std::uint8_t { request, state, input, output, chunks };
+struct read_group {
+  row_group group;
+  table table_set::*from;
+  sums which;
+};
+inline constexpr std::array read_order = {
+    read_group{row_group::request, &table_set::requests, main_sum},
+    read_group{row_group::state, &table_set::states, main_sum},
+    read_group{row_group::input, &table_set::requests, side_sum},
+    read_group{row_group::output, &table_set::results, main_sum},
+    read_group{row_group::chunks, &table_set::results, side_sum}};
 
 } // namespace tayfa::store

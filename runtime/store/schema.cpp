@@ -2,67 +2,29 @@
 
 #include "runtime/store/row_sql.hpp"
 
-#include <array>
+#include <algorithm>
 #include <sqlite3.h>
 
 namespace tayfa::store {
 
 namespace {
 
-/// No index of ids: the job table finds jobs by id in memory, and an index of random texts costs
-/// half of the processor time of a job's life and a page of the log for each job. That ids are
-/// unique is checked when the rows are read.
-constexpr const char* version_1 = R"(
-CREATE TABLE requests(
-  job INTEGER PRIMARY KEY, id TEXT NOT NULL, fingerprint INTEGER NOT NULL,
-  submitted INTEGER NOT NULL, endpoint TEXT NOT NULL, model TEXT NOT NULL, shape TEXT NOT NULL,
-  tenant TEXT NOT NULL, idempotency_key TEXT NOT NULL, priority INTEGER NOT NULL,
-  execution_timeout INTEGER, ttl INTEGER, deadline INTEGER, delay INTEGER NOT NULL,
-  webhook TEXT NOT NULL, sync INTEGER NOT NULL,
-  input TEXT, input_bytes INTEGER NOT NULL, input_file TEXT) STRICT;
-CREATE TABLE states(
-  job INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, lone_kills INTEGER NOT NULL,
-  suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, retried INTEGER, ended INTEGER,
-  worker TEXT, failure INTEGER, failure_text TEXT, delay INTEGER, execution INTEGER,
-  history TEXT, hook_tries INTEGER NOT NULL, hook_open INTEGER NOT NULL,
-  input_released INTEGER NOT NULL) STRICT;
-CREATE TABLE results(
-  job INTEGER PRIMARY KEY, output TEXT, output_bytes INTEGER NOT NULL, output_file TEXT,
-  chunks TEXT) STRICT;
-CREATE TABLE meta(
-  one INTEGER PRIMARY KEY CHECK(one = 1), last_order INTEGER NOT NULL, boot TEXT NOT NULL,
-  clock_offset INTEGER NOT NULL, clock INTEGER NOT NULL, wall INTEGER NOT NULL) STRICT;
-)";
-
-/// Jobs that were taken from a platform, what they bring along, and results asked to stay.
-constexpr const char* version_2 = R"(
-ALTER TABLE requests ADD COLUMN origin TEXT NOT NULL DEFAULT '';
-ALTER TABLE requests ADD COLUMN s3_config TEXT NOT NULL DEFAULT '';
-ALTER TABLE states ADD COLUMN refresh INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE states ADD COLUMN keep_until INTEGER;
-)";
-
-/// Checksums (row_sums.hpp), and what tells that acknowledged commits are missing. Rows of orders
-/// up to `unsealed` may have no sums.
-constexpr const char* version_3 = R"(
-ALTER TABLE requests ADD COLUMN input_sum INTEGER;
-ALTER TABLE requests ADD COLUMN sum INTEGER;
-ALTER TABLE states ADD COLUMN sum INTEGER;
-ALTER TABLE results ADD COLUMN chunks_sum INTEGER;
-ALTER TABLE results ADD COLUMN sum INTEGER;
-ALTER TABLE meta ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN jobs INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN total INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN unsealed INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN tables INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE meta ADD COLUMN sum INTEGER;
-ALTER TABLE states ADD COLUMN dropped_chunks INTEGER NOT NULL DEFAULT 0;
-)";
-
-/// steps[v] makes a file of version v one of version v + 1.
-constexpr std::int64_t first_with_sums = 3;
-constexpr std::array<const char*, schema_version> steps = {version_1, version_2, version_3};
+/// Columns of all tables of a file with this version of the schema.
+std::int64_t columns_of(std::int64_t version) {
+  std::int64_t count = 0;
+  for (const auto& each : stored_tables.all()) {
+    count += std::count_if(each.columns.begin(), each.columns.end(),
+                           [version](const column& one) { return one.since <= version; });
+  }
+  return count;
+}
+result<std::int64_t> count_columns(database& db) {
+  std::string sql = "SELECT 0";
+  for (const auto& each : stored_tables.all()) {
+    sql += " + (SELECT count(*) FROM pragma_table_info('" + std::string{each.name} + "'))";
+  }
+  return db.number(sql.c_str());
+}
 
 /// Reads only: nothing of a file that is not ours may be touched.
 result<std::int64_t> recognise(database& db) {
@@ -85,13 +47,11 @@ result<std::int64_t> recognise(database& db) {
     return fail(errc::store_corrupt, "the file has no version; it was not changed");
   }
   // A damaged number would have a migration done to tables that have had it.
-  const auto seen = db.number(
-      "SELECT 1 + (SELECT count(*) FROM pragma_table_info('requests') WHERE name='origin') + "
-      "(SELECT count(*) FROM pragma_table_info('meta') WHERE name='sum')");
-  if (version && seen && *seen != *version) {
+  const auto seen = count_columns(db);
+  if (version && seen && *seen != columns_of(*version)) {
     return fail(errc::store_corrupt, "the file's version is not that of its tables");
   }
-  return seen ? version : seen;
+  return seen ? version : fail(seen.error());
 }
 
 result<void> check(database& db) {
@@ -154,7 +114,8 @@ result<void> write_totals(database& db, row_sums& sums, bool sealed) {
   };
   return db.run(("UPDATE meta SET jobs=" + number(rows) + ", total=" + number(sums.total().sum) +
                  ", unsealed=" + (sealed ? "0" : "last_order") +
-                 ", tables=" + std::to_string(*tables) + "; " + seal_meta_sql)
+                 ", tables=" + std::to_string(*tables) + "; " +
+                 seal_meta_sql(stored_tables.meta, first_with_sums))
                     .c_str());
 }
 
@@ -165,19 +126,53 @@ result<void> give_sums(database& db, row_sums& sums) {
   }
   const bool all = *used <= rewrite_max;
   if (all) {
-    if (auto sealed = db.run(seal_sql.c_str()); !sealed) {
+    if (auto sealed = db.run(seal_sql(stored_tables).c_str()); !sealed) {
       return sealed;
     }
   }
   return write_totals(db, sums, all);
 }
 
-result<void> migrate(database& db, std::int64_t version, row_sums& sums) {
-  for (auto at = version; at < schema_version; ++at) {
+/// A step between two versions with checksums gives the tables new definitions, and so meta a new
+/// checksum. It must not turn a damaged row into a whole one.
+result<void> step_with_sums(database& db, const table_set& to, int version) {
+  const auto before = sum_of_tables(db);
+  if (!before) {
+    return fail(before.error());
+  }
+  const auto whole =
+      db.number(("SELECT count(*) = total(tables = " + std::to_string(*before) + " AND sum IS " +
+                 sum_sql(to.meta, main_sum, version - 1) + ") FROM meta")
+                    .c_str());
+  if (!whole || *whole == 0) {
+    return whole ? fail(errc::store_corrupt, "the row of the whole store is damaged")
+                 : fail(whole.error());
+  }
+  if (auto done = db.run(step_sql(to, version).c_str()); !done) {
+    return done;
+  }
+  const auto tables = sum_of_tables(db);
+  return tables ? db.run(("UPDATE meta SET tables=" + std::to_string(*tables) + "; " +
+                          seal_meta_sql(to.meta, version))
+                             .c_str())
+                : fail(tables.error());
+}
+
+result<void> step(database& db, const table_set& to, int version, row_sums& sums) {
+  if (version > first_with_sums) {
+    return step_with_sums(db, to, version);
+  }
+  auto done = db.run(step_sql(to, version).c_str());
+  return done && version == first_with_sums ? give_sums(db, sums) : done;
+}
+
+} // namespace
+
+result<void> migrate(database& db, std::int64_t from, const table_set& to, row_sums& sums) {
+  for (auto version = static_cast<int>(from) + 1; version <= to.version(); ++version) {
     auto done = db.run("BEGIN IMMEDIATE");
-    done = done ? db.run(steps[static_cast<std::size_t>(at)]) : done;
-    done = done && at + 1 == first_with_sums ? give_sums(db, sums) : done;
-    done = done ? db.run(("PRAGMA user_version=" + std::to_string(at + 1)).c_str()) : done;
+    done = done ? step(db, to, version, sums) : done;
+    done = done ? db.run(("PRAGMA user_version=" + std::to_string(version)).c_str()) : done;
     done = done ? db.run("COMMIT") : done;
     if (!done) {
       return done;
@@ -185,8 +180,6 @@ result<void> migrate(database& db, std::int64_t version, row_sums& sums) {
   }
   return {};
 }
-
-} // namespace
 
 result<std::int64_t> sum_of_tables(database& db) {
   return db.number("SELECT row_sum('tables', group_concat(name || '=' || ifnull(sql, ''), ';')) "
@@ -238,7 +231,7 @@ result<void> create_database(const std::string& path, const schema_options& opti
   done = done ? db.run("PRAGMA page_size=4096; PRAGMA auto_vacuum=INCREMENTAL") : done;
   done = done ? db.run(mark.c_str()) : done;
   done = done ? start_log(db) : done;
-  done = done ? migrate(db, 0, sums) : done;
+  done = done ? migrate(db, 0, stored_tables, sums) : done;
   return done ? db.run("PRAGMA wal_checkpoint(TRUNCATE)") : done;
 }
 
@@ -259,7 +252,7 @@ result<database> open_database(const std::string& path, const schema_options& op
   auto done = check(db);
   done = done ? configure(db, options) : done;
   done = done ? start_log(db) : done;
-  done = done ? migrate(db, *version, sums) : done;
+  done = done ? migrate(db, *version, stored_tables, sums) : done;
   if (!done) {
     return fail(done.error());
   }

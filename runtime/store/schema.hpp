@@ -1,10 +1,5 @@
-// The store's file as SQLite sees it: how it is opened and checked, its tables, and the steps from
-// one version of them to the next. Pure functions over a connection.
-//
-//   requests  what was asked; written once          results  output and chunks; written at the end
-//   states    how the job stands; small, rewritten with each change
-//   meta      one row: the store's clock, the highest order ever given, how many commits there
-//             were, how many rows there are and the total of their checksums
+// The store's file as SQLite sees it: how it is opened and checked, and how a file of an earlier
+// release gets the tables of today (stored_tables.hpp). Pure functions over a connection.
 //
 // A file that is not ours, damaged, or newer than this program is refused as it is: nothing is
 // written before it was recognised.
@@ -12,13 +7,13 @@
 
 #include "runtime/store/row_sums.hpp"
 #include "runtime/store/sql.hpp"
+#include "runtime/store/stored_tables.hpp"
 
 #include <cstdint>
 #include <string>
 
 namespace tayfa::store {
 
-inline constexpr std::int64_t schema_version = 3;
 inline constexpr std::int64_t application_mark = 0x54614a51; ///< "TaJQ", in the file's header
 
 struct schema_options {
@@ -43,6 +38,9 @@ result<void> check_head(std::string_view first_bytes);
 /// sums, which outlive it. errc::store_locked,
 /// store_corrupt, storage_full, store_failed, else io_error.
 result<database> open_database(const std::string& path, const schema_options&, row_sums&);
+
+/// Each version after `from` in a transaction of its own; from 0 an empty file.
+result<void> migrate(database&, std::int64_t from, const table_set& to, row_sums&);
 
 /// The sum of the tables' definitions.
 result<std::int64_t> sum_of_tables(database&);

@@ -126,14 +126,6 @@ statement& statement::bind_null() {
   return *this;
 }
 
-statement& statement::bind(std::optional<std::chrono::milliseconds> value) {
-  return value ? bind(std::int64_t{value->count()}) : bind_null();
-}
-
-statement& statement::bind_or_null(std::string_view text) {
-  return text.empty() ? bind_null() : bind(text);
-}
-
 result<bool> statement::step() {
   column_ = 0;
   if (code_ == SQLITE_OK) {
@@ -179,17 +171,16 @@ std::string statement::text() {
   return std::string{view()};
 }
 
+bool statement::next_is_null() const {
+  return sqlite3_column_type(handle_.get(), column_) == SQLITE_NULL;
+}
+
 std::optional<std::int64_t> statement::maybe_number() {
-  if (sqlite3_column_type(handle_.get(), column_) == SQLITE_NULL) {
+  if (next_is_null()) {
     ++column_;
     return {};
   }
   return number();
-}
-
-std::optional<std::chrono::milliseconds> statement::duration() {
-  const auto value = maybe_number();
-  return value ? std::optional{std::chrono::milliseconds{*value}} : std::nullopt;
 }
 
 } // namespace tayfa::store

@@ -7,7 +7,6 @@
 
 #include "messages/error.hpp"
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -53,10 +52,7 @@ class statement {
   statement& bind(std::int64_t);
   statement& bind(std::string_view); ///< TEXT
   statement& bind_null();
-  statement& bind(std::optional<std::chrono::milliseconds>);
   statement& bind_number(std::uint64_t value) { return bind(static_cast<std::int64_t>(value)); }
-  /// NULL when empty.
-  statement& bind_or_null(std::string_view);
 
   /// Runs to the end and resets.
   result<void> run();
@@ -65,11 +61,11 @@ class statement {
   void reset();
 
   // The next columns of the row, in order.
+  bool next_is_null() const;
   std::int64_t number();
   std::uint64_t unsigned_number() { return static_cast<std::uint64_t>(number()); }
   std::string text();
   std::string_view view(); ///< until the next step
-  std::optional<std::chrono::milliseconds> duration();
   std::optional<std::int64_t> maybe_number();
 
  private:

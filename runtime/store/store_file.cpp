@@ -23,14 +23,19 @@ bool brings_new(const batch& changes) {
 } // namespace
 
 store_file::statements::statements(database& db)
-    : put_request(db, put_request_sql), insert_state(db, insert_state_sql),
-      update_state(db, update_state_sql), put_output(db, put_output_sql),
-      put_chunks(db, put_chunks_sql), release_input(db, release_sql.data()),
+    : put_request(db, put_sql(stored_tables.requests, main_sum | side_sum)),
+      insert_state(db, put_sql(stored_tables.states, main_sum)),
+      update_state(db, update_sql(stored_tables.states)),
+      put_output(db, put_sql(stored_tables.results, main_sum)),
+      put_chunks(db, put_sql(stored_tables.results, side_sum)),
+      release_input(db, release_sql.data()),
       erase_request(db, "DELETE FROM requests WHERE job=? RETURNING sum"),
       erase_state(db, "DELETE FROM states WHERE job=? RETURNING sum"),
       erase_result(db, "DELETE FROM results WHERE job=? RETURNING sum"),
-      read_input(db, read_input_sql), read_output(db, read_output_sql), put_meta(db, put_meta_sql),
-      begin(db, "BEGIN IMMEDIATE"), commit(db, "COMMIT") {}
+      read_input(db, read_input_sql(stored_tables)),
+      read_output(db, read_output_sql(stored_tables)),
+      put_meta(db, put_meta_sql(stored_tables.meta)), begin(db, "BEGIN IMMEDIATE"),
+      commit(db, "COMMIT") {}
 
 store_file::store_file(const time_source& time, file_system& files, store_file_options options)
     : time_(time), options_(std::move(options)), files_(files) {}
@@ -161,7 +166,9 @@ result<void> store_file::apply_put(const put& what) {
     }
   } else {
     const auto history = history_text(what.row.history);
-    bind_state(sql_->update_state, what.row, clock_, history, releases);
+    const row_extras extras{.history = history, .input_released = releases};
+    bind(sql_->update_state, stored_tables.states, main_sum,
+         {.clock = clock_, .job = &what.row, .extras = &extras});
     if (auto done = sql_->update_state.run(); !done) { // the total learns of it in swap_sum()
       return done;
     }
@@ -193,16 +200,18 @@ result<stored_text> store_file::keep_text(std::uint64_t order, text_files::part 
 
 result<void> store_file::put_new(const put& what) {
   const auto& row = what.row;
-  const auto input = keep_text(row.order, text_files::part::input, row.request.input);
+  auto input = keep_text(row.order, text_files::part::input, row.request.input);
   if (!input) {
     return fail(input.error());
   }
-  bind_request(sql_->put_request, row, clock_, *input);
+  const auto history = history_text(row.history);
+  const row_extras extras{.input = std::move(*input), .history = history};
+  const row_source from{.clock = clock_, .job = &row, .extras = &extras};
+  bind(sql_->put_request, stored_tables.requests, main_sum | side_sum, from);
   if (auto done = put_counted(sql_->put_request); !done) {
     return done;
   }
-  const auto history = history_text(row.history);
-  bind_state(sql_->insert_state, row, clock_, history, false);
+  bind(sql_->insert_state, stored_tables.states, main_sum, from);
   if (auto done = put_counted(sql_->insert_state); !done) {
     return done;
   }
@@ -221,19 +230,23 @@ result<void> store_file::put_results(const put& what) {
     texts_.drop(row.order, text_files::part::output);
     return erase_counted(sql_->erase_result, row.order);
   }
+  row_extras extras;
+  const row_source from{.clock = clock_, .job = &row, .extras = &extras};
   if (output) {
-    const auto text = keep_text(row.order, text_files::part::output, row.output);
+    auto text = keep_text(row.order, text_files::part::output, row.output);
     if (!text) {
       return fail(text.error());
     }
-    bind_output(sql_->put_output, row, *text);
+    extras.output = std::move(*text);
+    bind(sql_->put_output, stored_tables.results, main_sum, from);
     if (auto done = put_counted(sql_->put_output); !done) {
       return done;
     }
   }
   if (chunks) {
     const auto text = chunks_text(row.chunks);
-    bind_chunks(sql_->put_chunks, row, text);
+    extras.chunks = text;
+    bind(sql_->put_chunks, stored_tables.results, side_sum, from);
     return put_counted(sql_->put_chunks);
   }
   return {};
@@ -277,13 +290,15 @@ result<void> store_file::apply_erase(const erase& what) {
 }
 
 result<void> store_file::write_meta() {
-  const auto now = clock_.save(time_);
-  auto& sql = sql_->put_meta;
-  sql.bind_number(last_order_).bind(now.boot).bind(now.offset_ms);
-  sql.bind(now.clock_ms).bind(now.wall_ms).bind_number(commits_ + 1);
-  sql.bind_number(sums_.total().rows).bind_number(sums_.total().sum);
-  sql.bind_number(unsealed_).bind(tables_);
-  return sql.run();
+  const meta_row now{.last_order = last_order_,
+                     .clock = clock_.save(time_),
+                     .commits = commits_ + 1,
+                     .jobs = sums_.total().rows,
+                     .total = sums_.total().sum,
+                     .unsealed = unsealed_,
+                     .tables = tables_};
+  bind(sql_->put_meta, stored_tables.meta, main_sum, {.clock = clock_, .meta = &now});
+  return sql_->put_meta.run();
 }
 
 result<shared_text> store_file::fetch(std::uint64_t order, job_store::column which) {

@@ -8,7 +8,6 @@
 
 #include "runtime/store/path_watch.hpp"
 #include "runtime/store/row_codec.hpp"
-#include "runtime/store/row_sql.hpp"
 #include "runtime/store/row_sums.hpp"
 #include "runtime/store/schema.hpp"
 #include "runtime/store/space_reserve.hpp"

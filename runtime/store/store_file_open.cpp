@@ -159,7 +159,7 @@ result<void> store_file::load_meta() {
     return fail(tables.error());
   }
   tables_ = *tables;
-  statement query{database_, read_meta_sql};
+  statement query{database_, read_meta_sql(stored_tables.meta)};
   const auto row = query.step();
   if (!row) {
     return fail(row.error());
@@ -167,21 +167,16 @@ result<void> store_file::load_meta() {
   std::optional<store_clock::saved> last;
   sums_.set({});
   if (*row) {
-    last_order_ = query.unsigned_number();
-    last.emplace();
-    last->boot = query.text();
-    last->offset_ms = query.number();
-    last->clock_ms = query.number();
-    last->wall_ms = query.number();
-    commits_ = query.unsigned_number();
-    const auto rows = query.unsigned_number();
-    sums_.set({.rows = rows, .sum = query.unsigned_number()});
-    unsealed_ = query.unsigned_number();
-    const bool same_tables = query.number() == tables_;
-    if (const bool fits = query.number() != 0; !fits || !same_tables) {
+    meta_row meta;
+    if (const bool fits = read_meta(query, meta); !fits || meta.tables != tables_) {
       return fail(errc::store_corrupt, fits ? "the tables of the store are not as they were made"
                                             : "the row of the whole store is damaged");
     }
+    last_order_ = meta.last_order;
+    last = std::move(meta.clock);
+    commits_ = meta.commits;
+    sums_.set({.rows = meta.jobs, .sum = meta.total});
+    unsealed_ = meta.unsealed;
   }
   clock_ = store_clock{last, time_, options_.boot};
   return {};
@@ -199,7 +194,7 @@ result<std::vector<job_row>> store_file::load_rows() {
   ids.reserve(static_cast<std::size_t>(*requests));
   row_sums::totals seen;
   bool some_damaged = false;
-  statement query{database_, read_rows_sql};
+  statement query{database_, read_rows_sql(stored_tables)};
   for (;;) {
     const auto more = query.step();
     if (!more) {

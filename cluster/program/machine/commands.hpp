@@ -6,6 +6,7 @@
 // environment variables (except NO_COLOR) or starts a process by itself.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/host/probe.hpp"
 
@@ -43,8 +44,8 @@ struct config_command {
 int run_config(const config_command&, std::ostream& out, std::ostream& err);
 
 struct check_command {
-  std::string engine = "auto";
-  std::string auto_engine; ///< the meaning of "auto": "torch" where this build has it
+  std::string engine{auto_engine_choice};
+  std::string auto_engine; ///< the kind that `auto` stands for, of those which this build has
   bool json = false;
   bool colour = false;
   /// Limit for a probe, which has a smaller time budget of its own. Without an answer the machine

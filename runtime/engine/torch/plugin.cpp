@@ -1,4 +1,5 @@
-// libtayfa-engine-torch.so: the two entry points that runtime/engine/engine.hpp names.
+// libtayfa-engine-torch.so: the entry points that runtime/engine/engine.hpp names.
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/torch/at_tensors.hpp"
 #include "runtime/engine/torch/check.hpp"
 #include "runtime/engine/torch/cuda_driver.hpp"
@@ -30,8 +31,8 @@ class torch_backend final : public backend {
   }
 
   result<loaded_program> load(model_manifest& manifest, const model_file& file) override {
-    return manifest.kind == "torchscript" ? load_torchscript(manifest, file)
-                                          : load_aot_inductor(manifest, file);
+    return manifest.kind == torchscript_model ? load_torchscript(manifest, file)
+                                              : load_aot_inductor(manifest, file);
   }
 
  private:
@@ -54,6 +55,10 @@ class torch_backend final : public backend {
 } // namespace
 
 } // namespace tayfa::engine
+
+extern "C" [[gnu::visibility("default")]] std::uint32_t tayfa_plugin_version() {
+  return tayfa::engine::plugin_version;
+}
 
 extern "C" [[gnu::visibility("default")]] tayfa::engine::blocking_model*
 tayfa_make_blocking_model() {

@@ -5,6 +5,7 @@
 // successful warm-up, so jobs only see models that passed it.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/torch/batching.hpp"
 #include "runtime/engine/torch/program.hpp"
@@ -20,7 +21,7 @@ class torch_model final : public blocking_model {
   torch_model(std::unique_ptr<backend> what, std::unique_ptr<time_source> time)
       : backend_(std::move(what)), time_(std::move(time)) {}
 
-  std::string kind() const override { return "torch"; }
+  std::string kind() const override { return std::string{engine_rows::torch.name}; }
   std::string device() const override { return backend_->device(); }
   result<load_report> load(const protocol::load_model&) override;
   result<std::string> run(std::string_view model, std::string_view input_json, const cancel_token&,
@@ -35,8 +36,8 @@ class torch_model final : public blocking_model {
                                              std::span<const run_member>) override;
 
  private:
-  /// More bring no gain on current devices, and the queue needs no limit of its own.
-  static constexpr std::uint32_t members_max = 256;
+  /// More bring nothing on any device of today, and a queue need not think about it.
+  static constexpr std::uint32_t members_max = engine_rows::torch.capacity_most;
 
   struct loaded {
     model_manifest manifest;
