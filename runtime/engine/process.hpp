@@ -18,7 +18,7 @@ struct process_options {
   std::string endpoint; ///< ipc://…
   worker_ref worker;
   engine_kind engine = default_engine(false);
-  pid_t parent = 0; ///< 0 = started by hand: nobody to follow into death
+  pid_t parent = 0; ///< 0 = started by hand: no parent to follow
 };
 
 /// Exit codes of an engine process: 0 stopped on request, 64 bad usage, 70 the runtime stopped
@@ -33,7 +33,7 @@ bool follow_parent(pid_t parent);
 /// The folder of this program, where plugins are.
 std::string program_folder();
 
-/// Runs until told to stop; the result is the process's exit code.
+/// Runs until it is stopped; returns the process's exit code.
 int run_process(const process_options&);
 
 } // namespace tayfa::engine

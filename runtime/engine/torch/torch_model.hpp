@@ -36,7 +36,7 @@ class torch_model final : public blocking_model {
                                              std::span<const run_member>) override;
 
  private:
-  /// More bring nothing on any device of today, and a queue need not think about it.
+  /// More bring no gain on current devices, and the queue needs no limit of its own.
   static constexpr std::uint32_t members_max = engine_rows::torch.capacity_most;
 
   struct loaded {
