@@ -28,7 +28,7 @@ struct byte_budget::books {
 
 namespace {
 
-/// One place; gives its bytes back at its end.
+/// A place; returns its bytes when destroyed.
 template <class Books>
 struct taken {
   taken(std::shared_ptr<Books> of, shared_text what)

@@ -19,7 +19,7 @@ void append_unit(std::string& out, std::uint32_t unit) {
   }
 }
 
-/// Of a character beyond ASCII.
+/// True when a character beyond ASCII must be escaped.
 bool is_escaped(std::uint32_t code_point, json_escapes escapes) {
   switch (escapes) {
   case json_escapes::needed: return false;

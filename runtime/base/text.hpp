@@ -1,4 +1,4 @@
-// Text from outside made fit for one line of a log or a terminal. Pure functions, no owner.
+// Sanitizes foreign text for one line of a log or a terminal. Pure functions.
 //
 // Dangerous characters: C0 and C1 controls and DEL (terminal escapes, forged lines), the line and
 // paragraph separators U+2028/9, the bidirectional controls (text that displays differently from

@@ -6,8 +6,8 @@ namespace tayfa::text {
 
 namespace {
 
-/// Of a sequence, by its first byte: how many bytes it has (0 = it begins none), the bits of its
-/// value in the first one, and the smallest value that needs so many bytes.
+/// Properties of a sequence, by its first byte: its length in bytes (0 = no valid first byte), the
+/// value bits in the first byte, and the smallest value that needs this length.
 struct sequence {
   std::size_t length = 0;
   std::uint32_t bits = 0;

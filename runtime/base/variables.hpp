@@ -1,5 +1,5 @@
-// Variables of an environment that is given as a list of "NAME=value". Pure; nothing here asks the
-// process for its own.
+// Variables of an environment given as a list of "NAME=value". Pure; the process's own environment
+// is not read.
 #pragma once
 
 #include <optional>
@@ -12,7 +12,7 @@ namespace tayfa {
 /// The value in one entry; nothing when the entry is of another name or has no =.
 std::optional<std::string_view> value_in(std::string_view entry, std::string_view name);
 
-/// As getenv: of two entries with one name the first counts, and a value may be empty.
+/// Like getenv: the first of two entries with one name counts, and a value may be empty.
 std::optional<std::string_view> find_variable(std::span<const std::string> environment,
                                               std::string_view name);
 

@@ -17,7 +17,7 @@ namespace {
 /// More errors are counted, not printed: a file may hold a hundred thousand unknown keys.
 constexpr std::size_t errors_max = 200;
 
-/// Whether a name that begins with TAYFA_ is read elsewhere: by set-up, or by engines.
+/// True when another program reads a name that begins with TAYFA_: set-up, or an engine.
 bool is_foreign(std::string_view name) {
   return name == "TAYFA_DEPS" || is_engine_variable(name) || has_engine_prefix(name);
 }

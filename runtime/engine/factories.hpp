@@ -12,7 +12,7 @@
 
 namespace tayfa::engine {
 
-/// What engines are made of, beside the session that is their sink.
+/// The inputs of an engine's factory, besides the session that is its sink.
 struct engine_surroundings {
   worker_ref worker;
   std::string plugin_folder;
@@ -25,7 +25,7 @@ struct engine_surroundings {
 /// the kind is not valid; its text names it.
 result<engine_factory> factory_of(const engine_kind&, const engine_surroundings&, session_options&);
 
-/// What the kind needs of the machine beyond what every engine needs. No rows: nothing.
+/// The machine checks of the kind, in addition to the common ones. Without rows it needs nothing.
 fitness_report check_kind(const engine_kind&, const std::string& plugin_folder);
 
 } // namespace tayfa::engine

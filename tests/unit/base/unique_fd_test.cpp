@@ -1,4 +1,4 @@
-// One owner per descriptor, and an eventfd that wakes a poll.
+// A single owner per descriptor, and an eventfd that wakes a poll.
 #include "runtime/base/wakeup.hpp"
 
 #include <fcntl.h>
