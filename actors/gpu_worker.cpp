@@ -110,7 +110,7 @@ void gpu_worker::on(const engine_spawned& e) {
 }
 
 void gpu_worker::born() {
-  // What a process says may overtake the news of its birth.
+  // A process's first frame may overtake the event of its start.
   if (state_.state() == engine_state::NOT_STARTED) {
     move_to(engine_state::INITIALIZING, cause::spawned);
   }
@@ -334,8 +334,8 @@ void gpu_worker::drain(const drain_engine& m) {
   drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
 }
 
-/// What the queue decided before it heard of the drain may still be on its way (its store comes
-/// first), so the engine is idle only when nothing came for a while.
+/// Attempts decided by the queue before the drain may still be in flight (its store commits first),
+/// so the engine is idle only when nothing has arrived for a while.
 void gpu_worker::check_drain() {
   if (!draining_ || !alive()) {
     return;

@@ -86,8 +86,8 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
   request(directory_.queue, caf::infinite, read_job_stream{held.who, held_.job(call), !over})
       .then(
           [this, call, receipts = held.receipts](const stream_answer& a) {
-            // What the queue said before a receipt has come may still hold the chunks that were
-            // received; the look that followed the receipt brings what is left.
+            // An answer given by the queue before the receipt may still contain the chunks that
+            // were received; the look that followed the receipt brings the rest.
             if (!held_.holds(call) || calls_.at(call).receipts != receipts) {
               return;
             }

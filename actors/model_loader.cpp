@@ -75,7 +75,7 @@ void model_loader::tell_queue() {
   send(directory_.queue, std::move(known));
 }
 
-/// What it asks for, or the first one that engines can load, as far as is known.
+/// The requested model, or the first one that engines can load, as far as is known.
 const model_entry& model_loader::chosen_for(const want_model& m) const {
   const auto named = std::find_if(models_.begin(), models_.end(),
                                   [&m](const model_entry& e) { return e.name == m.model; });

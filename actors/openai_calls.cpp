@@ -116,7 +116,7 @@ void openai_calls::on_directory(const queue_actor& queue) {
   if (!another) {
     return;
   }
-  // What the earlier one had to say of them may be lost.
+  // Events about them from the earlier queue may be lost.
   while (!calls_.empty()) {
     fail_call(calls_.begin(), api::openai_fault_of(restarting()), true);
   }

@@ -23,8 +23,8 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_book
 }
 
 queue::behavior_type queue::make_behavior() {
-  // What an earlier queue had under way is not known to be durable: it is put again, and putting a
-  // row twice changes nothing. What it had given out is void.
+  // Changes in flight from an earlier queue may not be durable: they are put again, and putting a
+  // row twice changes nothing. Its assignments are void.
   ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
     caf::anon_send(me, store_replied{store_replied::failed{std::move(why)}});
   });
@@ -285,8 +285,8 @@ void queue::tell_load() {
                             static_cast<double>(counts.chunks_dropped - before));
   }
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
-  const bool same =
-      next.waiting == load_.waiting && next.running == load_.running && next.undelivered == load_.undelivered;
+  const bool same = next.waiting == load_.waiting && next.running == load_.running &&
+                    next.undelivered == load_.undelivered;
   if (directory_.runpod) { // only it wants to know
     const auto capacity = table_.local_capacity();
     if (capacity != std::exchange(capacity_told_, capacity)) {

@@ -1,4 +1,4 @@
-// What clients ask of the queue. Every answer tells of the table as it is durable.
+// Clients' requests to the queue. Every answer shows the table's durable state.
 #include "actors/queue.hpp"
 
 #include "runtime/api/call.hpp"

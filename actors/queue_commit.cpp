@@ -1,4 +1,4 @@
-// What leaves the queue only after the commit, and what happens when there is none.
+// Effects and replies that leave the queue only after the commit, and its failures.
 #include "actors/queue.hpp"
 
 #include <algorithm>
@@ -26,7 +26,7 @@ const job_id& job_of(const effect& e) {
       e);
 }
 
-/// One text finds room in the end, however large it is.
+/// A place for one text; in an empty budget even a text larger than the limit gets one.
 byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t spare) {
   if (bytes > budget.most()) {
     return budget.used() == 0 ? budget.force(bytes) : nullptr;
@@ -115,9 +115,9 @@ void queue::on(const store_replied::committed& m) {
   }
 }
 
-/// What was accepted in this batch never was. What is left of the batch brings nothing new, so it
-/// is tried again at once: the store has a reserve for it. When that is used up as well, whoever
-/// only asks is not kept waiting: the disk may stay full for hours.
+/// Undoes the submissions accepted in this batch. The rest of the batch needs no new space, so it
+/// is retried at once: the store has a reserve for it. When that is used up as well, read-only
+/// calls do not wait any longer: the disk may stay full for hours.
 void queue::storage_full(const error& found) {
   if (!full_) {
     ctx_.outside.log.error("storage_full", {{"text", found.text}});
@@ -191,8 +191,8 @@ void queue::take_back_purges(std::vector<std::variant<effects, deferred_reply>>&
   refuse_purges(why, removed);
 }
 
-/// What clients asked to be changed is undone, the latest first, together with what was decided
-/// about those jobs since (it stands behind its deferred_reply, and has not left).
+/// Undoes the changes that clients requested, the latest first, together with later decisions about
+/// those jobs (they are queued after its deferred_reply, and have not left).
 void queue::refuse_changes(const error& why) {
   auto items = std::exchange(gathering_, {});
   take_back_purges(items, why);

@@ -250,8 +250,8 @@ void queue::wait_for_room() {
   }
 }
 
-/// What was stored of its output and cannot be read back is not an empty output: the job has no
-/// result any more, and whoever waits for it must not wait for ever.
+/// A stored output that cannot be read back is not an empty output: the job has lost its result,
+/// and its waiting clients must not wait for ever.
 job_view queue::with_output(job_view view, result<shared_text> text) {
   if (text) {
     view.output = std::move(*text);

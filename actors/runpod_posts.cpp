@@ -1,4 +1,4 @@
-// What is posted for each job, one after the other: chunks and progress, then the result.
+// Posts of each job, one after the other: chunks and progress, then the result.
 #include "actors/runpod_worker.hpp"
 
 #include <algorithm>
@@ -10,8 +10,8 @@ namespace {
 /// A reader that does not see a chunk or some progress loses less than one who waits for the result
 /// behind it for ever.
 constexpr std::uint32_t side_tries_max = 6;
-/// Of chunks and progress that wait to be posted, per job; more progress replaces the last one, a
-/// chunk beyond it is left out (the result brings all of them when they are aggregated).
+/// Limit of waiting chunks and progress per job; newer progress replaces the last one, a chunk
+/// beyond the limit is left out (the result contains all of them when they are aggregated).
 constexpr std::size_t waiting_posts_max = 10'000;
 constexpr std::size_t waiting_bytes_max = std::size_t{64} << 20;
 /// The tries of a report of a job that the queue never took; nothing durable is behind it.

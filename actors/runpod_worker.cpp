@@ -181,7 +181,7 @@ void runpod_worker::maybe_take() {
   watch_hold();
 }
 
-/// One timer for all takes: thousands a second would leave one behind each.
+/// A single timer serves all takes: thousands of takes a second would each leave one behind.
 void runpod_worker::watch_hold() {
   if (!take_ || hold_armed_) {
     return;
@@ -269,7 +269,7 @@ void runpod_worker::accept(runpod::taken_job job) {
   request(directory_.queue, caf::infinite, std::move(m))
       .then([this, id, origin = job.id](const job_answer& a) { accepted(id, origin, a); },
             [this, id, origin = job.id](const caf::error&) {
-              // Whether the dead queue had made it durable is not known: the next one says.
+              // The dead queue may or may not have committed it: the next one knows.
               submitting_.erase(id);
               tell_drained();
             });

@@ -130,7 +130,7 @@ void supervisor::begin_starting() {
       });
 }
 
-/// Nobody is heard before what earlier processes accepted is here again.
+/// Clients are served only once the jobs accepted by earlier processes are restored.
 void supervisor::opened(const store_opened& m) {
   if (!m.what) {
     fail(cause::part_failed, m.what.error());

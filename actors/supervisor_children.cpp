@@ -142,7 +142,7 @@ void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budg
   broadcast();
 }
 
-/// Where the HTTP server puts its calls.
+/// The sink for the HTTP server's calls.
 call_sink supervisor::sink() const {
   return [ingress = directory_.ingress](api::call call, reply_ptr answer) {
     caf::anon_send(ingress, client_call{std::move(call), std::move(answer)});

@@ -205,7 +205,7 @@ class remote_worker : public caf::event_based_actor {
       line(parsed.error(), receipt{});
       return;
     }
-    // What the line needs of this actor stays alive as long as the line does.
+    // The reply keeps this actor alive as long as it needs it.
     auto me = caf::actor_cast<caf::strong_actor_ptr>(this);
     gateway_.call(std::move(*parsed),
                   std::make_shared<reply>(

@@ -91,7 +91,7 @@ bool run::unserved(const job_history& job) const {
   return !job.model.empty() && (bad || (!plan_.models_later.empty() && !among(plan_.models_later)));
 }
 
-/// Whatever befell the pod, nobody else is charged for it.
+/// After a fault of the pod itself, no engine and no job is charged for it.
 void run::check_unharmed() {
   for (const auto& [row, text] : {std::pair{meter::attempts_lost, "attempts were lost"},
                                   std::pair{meter::engine_kills, "engines were killed"},
@@ -196,7 +196,7 @@ void run::check_chunks(const std::string& who, const job_history& job) {
   }
 }
 
-/// What a receiver got is the job's one result; one that answers is called.
+/// A webhook receiver got exactly the job's result; one that answers was called.
 void run::check_webhook(const std::string& who, const job_history& job) {
   if (job.webhook.empty() || job.final_state.empty()) {
     return;

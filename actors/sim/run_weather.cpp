@@ -1,4 +1,4 @@
-// What befalls a run by chance: kills, freezes, power loss, pauses of the process.
+// Random faults of a run: kills, freezes, power loss, pauses of the process.
 #include "actors/sim/run.hpp"
 
 namespace tayfa::sim {

@@ -59,7 +59,7 @@ void add_calm(std::vector<scenario>& list) {
   mixed.remote->workers = 3;
   list.push_back(std::move(mixed));
 
-  // Nobody pays for these with an attempt, so every job must end as it should.
+  // These faults cost no attempt, so every job must end as it should.
   auto unsent = crowd("unsent_answers", "answers that do not leave, polls whose clients go away");
   unsent.remote->unsent = 0.25;
   unsent.remote->left_polls = 0.4;

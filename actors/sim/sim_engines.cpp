@@ -19,7 +19,7 @@ struct process_wake {
   std::uint64_t ticket = 0;
 };
 struct process_boot {};
-/// One frame has travelled to the runtime; `death` = the end has.
+/// A frame arrives at the runtime; `death`: the process's end arrives.
 struct process_arrival {
   std::string bytes;
   bool death = false;
@@ -35,7 +35,7 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_arrival)
 
 namespace tayfa::sim {
 
-/// One simulated process.
+/// A simulated process.
 class sim_process : public caf::event_based_actor, private engine::link {
  public:
   sim_process(caf::actor_config& cfg, sim_engine_host& host, engine_spec spec, std::uint32_t pid,

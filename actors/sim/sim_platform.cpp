@@ -327,7 +327,7 @@ class platform_actor final : public caf::event_based_actor {
     settle();
   }
 
-  /// What no ping names was lost on its way, or with its worker.
+  /// A job that no ping names was lost in flight, or with its worker.
   void give_lost_again() {
     for (std::size_t i = 0; i < told_.jobs.size(); ++i) {
       auto& job = told_.jobs[i];

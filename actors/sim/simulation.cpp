@@ -276,13 +276,13 @@ void run::due_incidents() {
   }
 }
 
-/// One message of one runnable actor, chosen by the seed.
+/// Runs one message of one runnable actor, chosen by the seed.
 bool run::step() {
   auto& jobs = scheduler_.jobs;
   if (disk_step()) {
     return true;
   }
-  // Of a process that is stopped, nobody can run.
+  // Actors of a stopped process cannot run.
   const auto can_run = [this](const caf::resumable* one) {
     return !paused_until_ || !pod_->runs(one);
   };

@@ -228,7 +228,7 @@ class workload : public caf::event_based_actor {
       caf::anon_send(me, answer_came{index, what, parsed.error()});
       return;
     }
-    // What its line needs of this actor stays alive as long as the line does.
+    // The reply keeps this actor alive as long as it needs it.
     gateway_.call(*parsed, std::make_shared<reply>(
                                [this, strong = caf::actor_cast<caf::strong_actor_ptr>(this), me,
                                 index, what](api::response r, receipt left) {
@@ -340,7 +340,7 @@ class workload : public caf::event_based_actor {
 
   void learn(const answer_came& m, job_history& job) {
     const auto state = member(m.response.body, "status");
-    // What /run answers is how the job stands, not its result, even when it has ended before.
+    // /run answers with the job's state, not its result, even when it has ended before.
     const bool has_result = m.question == polled || (m.question == submitted && sync_[m.index]);
     if (job.final_state.empty()) {
       if (is_end(state) && has_result) {
@@ -358,7 +358,7 @@ class workload : public caf::event_based_actor {
     }
   }
 
-  /// One job needs nothing more; tells when that is true of all.
+  /// A job is finished; reports when all are.
   void settle(job_history& job) {
     if (!std::exchange(job.settled, true) && ++settled_ == options_.jobs) {
       finished_();

@@ -114,7 +114,7 @@ void openai_events::take_value(std::string_view json) {
   take_as_event(json);
 }
 
-/// What might have been the beginning of an event was none.
+/// The undecided bytes are not the beginning of an event.
 void openai_events::decide() {
   beginning_.clear();
   for (const auto& each : std::exchange(undecided_, {})) {

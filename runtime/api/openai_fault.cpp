@@ -93,7 +93,7 @@ std::optional<openai_fault> fault_in(std::string_view output) {
   return object.empty() ? std::nullopt : std::optional{fault_from(*said)};
 }
 
-/// What a worker wrote as the reason of its failure.
+/// Parses a worker's failure text.
 openai_fault fault_of_text(std::string_view text) {
   std::string json{text};
   if (!check_json(json)) {

@@ -9,8 +9,8 @@ namespace tayfa::api {
 
 namespace {
 
-/// Of an error's text in a list: a thousand jobs that failed with long texts must not become a
-/// hundred megabytes. /status has it whole.
+/// Limit of an error's text in a list: a thousand failed jobs with long texts must not become a
+/// hundred megabytes. /status has the whole text.
 constexpr std::size_t listed_error_bytes = 512;
 /// Attempts that are shown of one job, the newest.
 constexpr std::size_t listed_attempts = 200;

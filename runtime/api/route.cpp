@@ -86,8 +86,8 @@ std::optional<target_parts> split_target(std::string_view target) {
   if (mark != std::string_view::npos) {
     parts.query = target.substr(mark + 1);
   }
-  // One more than the longest route, so that longer ones are seen. That of {openai} has more, which
-  // it looks at itself.
+  // Exceeds the longest route by one, so that longer paths are recognized. {openai} splits its
+  // longer paths itself.
   constexpr std::size_t segments_max = 6;
   while (parts.segments.size() < segments_max) {
     const std::size_t slash = path.find('/');

@@ -17,7 +17,7 @@ bool of_id_letters(std::string_view text) {
   });
 }
 
-/// What is no name of a job was not given out by us.
+/// Anything that is not a job's name was not given out by us and is skipped.
 std::vector<std::string> jobs_of(std::string_view list) {
   std::vector<std::string> jobs;
   while (!list.empty()) {
@@ -51,7 +51,7 @@ result<worker_words> worker_words_of(std::string_view query) {
   std::string check;
   std::string reason;
   bool unhealthy = false;
-  // What a worker adds stands behind what its template had: the last one counts.
+  // Parameters added by a worker follow those of its template: the last one counts.
   for (const auto& [name, value] : *items) {
     if (name == "gpu") {
       words.device = plain_text(value, device_bytes_max);

@@ -62,7 +62,7 @@ result<worker_book::worker*> worker_book::meet(moment now, const api::worker_pla
   return w;
 }
 
-/// What its open takes still want, beyond the spares that will answer them.
+/// Jobs that its open takes still want, beyond the unclaimed ones that will answer them.
 std::size_t worker_book::wanted(const worker& w) {
   std::size_t sum = 0;
   for (const auto& t : w.takes) {
@@ -280,7 +280,7 @@ effects worker_book::revoked(moment, worker_ref ref, const attempt_ref& attempt)
     return each.second.attempt == attempt;
   });
   if (entry == w->jobs.end()) {
-    // Of an attempt that we never had, or whose end is on its way: that one is fenced.
+    // An attempt that is unknown, or whose end is in flight: it is fenced.
     protocol::finished last;
     last.attempt = attempt;
     last.how = protocol::outcome::cancelled;

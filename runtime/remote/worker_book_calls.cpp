@@ -1,4 +1,4 @@
-// What the workers say, and what they are answered.
+// Calls of the workers, and their answers.
 #include "runtime/base/text.hpp"
 #include "runtime/remote/worker_book.hpp"
 
@@ -14,7 +14,7 @@ constexpr std::size_t pinged_max = 4'096;
 /// Longer than any id that was handed out here.
 constexpr std::size_t id_max = job_id::max_length + 32;
 
-/// Of the form of the ids that are handed out.
+/// True for the format of ids that are handed out.
 bool is_id(std::string_view id) {
   const auto rest = id.substr(std::min(id.size(), job_id::max_length));
   return id.size() <= id_max && job_id::parse(id.substr(0, job_id::max_length)).has_value() &&

@@ -1,4 +1,4 @@
-// What people see of the remote workers, and whether the book is in order.
+// Facts about the remote workers for lists, and the book's audit.
 #include "runtime/remote/worker_book.hpp"
 
 #include <algorithm>
