@@ -1,6 +1,6 @@
-// What all actors share: their context, timers, moves of lifecycles, and guards against
-// CAF's defaults (an unhandled exception or an unexpected message would be printed to standard
-// output and lost).
+// Shared by all actors: their context, timers, moves of lifecycles, and guards against CAF's
+// defaults (an unhandled exception or an unexpected message would be printed to standard output and
+// lost).
 #pragma once
 
 #include "actors/behaviour.hpp"
@@ -16,7 +16,7 @@
 
 namespace tayfa {
 
-/// What every actor is given. The references outlive the actor system.
+/// The context given to every actor. The references outlive the actor system.
 struct pod_context {
   world& outside;
   const config& knobs;

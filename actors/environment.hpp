@@ -39,7 +39,7 @@ struct world {
   http_poster& post;
   event_feed& feed;
   http_poster& platform; ///< calls to RunPod's platform; apart from webhooks, so that neither waits
-  /// Of answers and webhook bodies on their way, together with the HTTP server.
+  /// Budget of answers and webhook bodies being sent, shared with the HTTP server.
   byte_budget answers{std::size_t{256} << 20};
 };
 

@@ -21,7 +21,7 @@ struct engine_reported {
   engine_event what;
 };
 
-/// What the supervisor gives a worker at its start.
+/// Terms of a worker, given by the supervisor at its start.
 struct worker_terms {
   worker_ref worker;
   std::string engine; ///< name of its kind (messages/engine_kind.hpp)

@@ -34,7 +34,7 @@ class openai_calls {
  public:
   /// How long a stream's head waits for the first chunk.
   static constexpr milliseconds head_wait{10'000};
-  /// What the ingress' timers of ours are about.
+  /// Topic of our timers, which the ingress receives.
   static constexpr std::uint32_t topic = 1;
 
   openai_calls(ingress_actor::base* self, pod_context ctx) : self_(self), ctx_(ctx) {}

@@ -31,7 +31,7 @@
 
 namespace tayfa {
 
-/// What outlives the actor: the table, and what was decided but not carried out yet.
+/// State that outlives the actor: the table, and decided effects that were not carried out yet.
 struct queue_books {
   explicit queue_books(job_limits limits) : table(std::move(limits)) {}
   job_table table;
@@ -47,7 +47,7 @@ struct store_replied {
     std::uint64_t ticket = 0;
     result<shared_text> text;
   };
-  /// Whether new jobs would be taken: the answer to an empty batch.
+  /// Reports whether new jobs would be accepted: the answer to an empty batch.
   struct space {
     result<void> how;
   };

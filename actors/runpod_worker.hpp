@@ -64,7 +64,7 @@ class runpod_inbox {
   std::deque<entry> entries_;
 };
 
-/// What the platform answered.
+/// An answer of the platform.
 struct platform_replied {
   struct took {}; ///< look into the inbox
   struct stops {

@@ -46,7 +46,8 @@ struct pod_terms {
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
-  /// Told of every child that is started; the simulation needs to know whom a kill -9 takes.
+  /// Called for every child that is started; the simulation needs to know which ones a kill -9
+  /// ends.
   std::function<void(const caf::strong_actor_ptr&)> born{};
 };
 

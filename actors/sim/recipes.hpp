@@ -8,7 +8,7 @@
 
 namespace tayfa::sim {
 
-/// One job: its kind, the body of its POST /run, and what is allowed to come of it.
+/// A job's recipe: its kind, the body of its POST /run, and the allowed outcomes.
 struct recipe {
   std::string kind;
   std::string body;

@@ -34,7 +34,7 @@ struct remote_options {
   double unfit = 0;   ///< it reports itself unhealthy and ends
 };
 
-/// What the workers saw that must never be, in words.
+/// Violations seen by the workers, as text.
 using remote_faults = std::vector<std::string>;
 
 /// Spawns them; they go on until they are killed.

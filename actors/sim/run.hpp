@@ -1,5 +1,5 @@
-// One simulated run: the pod, its clients, what happens to them, and the oracle that holds the
-// history against the promises. The inside of simulate().
+// A simulated run: the pod, its clients, its faults, and the oracle that compares the history with
+// the promises. The inside of simulate().
 #pragma once
 
 #include "actors/sim/sim_pod.hpp"

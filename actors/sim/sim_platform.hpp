@@ -31,7 +31,7 @@ struct platform_options {
   double odd_ids = 0.2;     ///< share of ids that are no job_id
 };
 
-/// One job, as its client's platform saw it.
+/// A job as its client's platform sees it.
 struct platform_job {
   std::string id;
   std::string input;

@@ -1,6 +1,7 @@
-// One life of the runtime's process in the simulation: the store on the simulated disk, the job
-// table, the supervisor and all its actors. It can be killed as by kill -9: everybody in it dies at
-// once, what the store had not begun is dropped, its engines die with it; only the disk stays.
+// A life of the runtime's process in the simulation: the store on the simulated disk, the job
+// table, the supervisor and all its actors. It can be killed as by kill -9: all its actors die at
+// once, store operations that have not begun are dropped, its engines die with it; only the disk
+// stays.
 //
 // Owner: the simulation; used on its thread.
 #pragma once

@@ -56,7 +56,7 @@ class process_time final : public time_source {
   }
 
  private:
-  /// Whoever runs while the process is not stopped has run all the time.
+  /// A process that is not stopped counts as running all the time.
   active_time& running() const {
     if (!stopped_) {
       active_.ran(outside_.now());

@@ -39,7 +39,7 @@ struct workload_options {
   held_question::surroundings held_where{};
 };
 
-/// What one job's client saw.
+/// A job as its client saw it.
 struct job_history {
   std::string kind;
   std::string model;                ///< that it names; empty = none

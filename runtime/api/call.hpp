@@ -52,7 +52,7 @@ class body_source {
   /// Called once, before the first next(). From then on `wake` is called, from any thread, when
   /// next() may have more; it must only take note. Not called any more once the source is gone.
   virtual void on_more(std::function<void()> wake) = 0;
-  /// What there is now, `room` bytes or little more.
+  /// Returns the available bytes, about `room` at most.
   virtual piece next(std::size_t room) = 0;
   /// Sent when nothing else was sent for a while, so that both sides learn of a dead line.
   virtual std::string_view heartbeat() const = 0;
@@ -83,10 +83,9 @@ struct limits {
   std::chrono::milliseconds runsync_wait{90'000}; ///< default of ?wait=, also of /status-sync
   std::chrono::milliseconds openai_wait{600'000}; ///< a call of OpenAI's API ends after so long
   std::vector<std::string> endpoints{"tayfa"};
-  /// What the pod's operator says of a webhook's URL (errc::webhook_refused); none allows every
-  /// one.
+  /// The operator's verdict on a webhook's URL (errc::webhook_refused); empty allows every one.
   std::function<result<void>(const std::string&)> webhook_allowed{};
-  /// Who may do what; none lets everybody do everything. Outlives the server.
+  /// The access gate; null allows every client everything. Outlives the server.
   gate* door = nullptr;
   std::string health_path = "/ping"; ///< answered like /ping, beside it (HEALTH_CHECK_PATH)
 };
@@ -134,9 +133,9 @@ struct list_requests {
 /// GET /openapi.json.
 struct describe {};
 
-// What RunPod's platform serves to its workers (job-take, job-take-batch, job-stop, ping, job-done,
-// job-stream), served to any such worker. `worker` is the name the worker gave itself in the path,
-// of the form of an id.
+// The routes of RunPod's platform for its workers (job-take, job-take-batch, job-stop, ping,
+// job-done, job-stream), served to any such worker. `worker` is the name the worker gave itself in
+// the path, in the format of an id.
 struct worker_place {
   std::string endpoint;
   std::string worker;
@@ -192,7 +191,7 @@ using call = std::variant<submit, status, stream, cancel_job, retry_job, drop_jo
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
 
-/// What the head of a request says: all there is to decide before its body is read.
+/// Result of reading a request's head: everything needed before its body is read.
 struct heading {
   scope needs = scope::open;
   std::string_view route;     ///< the row's path; static
@@ -205,14 +204,14 @@ struct heading {
 tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
                                           const limits&);
 
-/// What is asked, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON
-/// or fields 400 … or the answer that needs no call: 204 to OPTIONS, and to HEAD of what a worker
-/// would be given. Takes the request by value: the body that is moved in becomes the job's input
-/// without a second copy.
+/// The call, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON or
+/// fields 400 … or the answer that needs no call: 204 to OPTIONS, and to HEAD of a worker's take.
+/// Takes the request by value: the body that is moved in becomes the job's input without a second
+/// copy.
 tl::expected<call, response> parse(request, const limits&);
 
-/// What it means when a body that is larger than its route takes is refused: of a worker's result,
-/// the end of its job, FAILED; else nothing.
+/// The consequence of refusing a body larger than its route allows: a worker's result ends its job
+/// as FAILED; otherwise none.
 std::optional<call> result_lost(std::string_view target, const principal&, const limits&);
 
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
@@ -229,10 +228,10 @@ response chunks(const job_view&, const std::vector<chunk>&);
 response state_of(const job_view&);   ///< {"id","status"}
 response purged(std::size_t removed); ///< {"removed","status":"completed"}
 response jobs(const job_list&);       ///< {"jobs":[…],"next":…}
-/// One change of a job, for the event feed: JSON object. The first one has no `from`.
+/// A change of a job, for the event feed: JSON object. The first one has no `from`.
 std::string job_event(const job_view&);
 std::string job_event(const job_view&, job_state from, cause why);
-/// Of a pod's, an engine's or the ingress's move: {"machine","status","from","cause","ms"}; an
+/// A transition of the pod, an engine or the ingress: {"machine","status","from","cause","ms"}; an
 /// engine's has its "worker".
 std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
                             std::string_view from, cause why, milliseconds stayed);

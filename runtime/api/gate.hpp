@@ -1,6 +1,6 @@
-// Who may ask for what, and how often: asked once per request, when its head is read and before any
-// of its body is. An interface: runtime/access has the one with keys and rates; without one
-// everything is open.
+// Access control: scopes and rates of clients, checked once per request, after its head and before
+// any of its body is read. An interface: runtime/access implements it with keys and rates; without
+// one everything is open.
 #pragma once
 
 #include "messages/error.hpp"
@@ -17,7 +17,7 @@ namespace tayfa::api {
 
 struct response;
 
-/// What a key is for. Every route names one (the table of routes); an operator's key opens all.
+/// Scope of a key. Every route names one (the table of routes); an operator's key has all.
 enum class scope : std::uint8_t {
   open,     ///< no key: /ping, /openapi.json
   client,   ///< jobs: run, status, stream, cancel …
@@ -25,7 +25,7 @@ enum class scope : std::uint8_t {
   operator_ ///< slots, events, metrics, everybody's jobs
 };
 
-/// Who asks, after the gate.
+/// The authenticated client.
 struct principal {
   std::string name;   ///< of the key; empty = no key was asked for
   std::string tenant; ///< its jobs are this tenant's; empty = as the job says
@@ -34,7 +34,7 @@ struct principal {
   std::array<unsigned char, 32> digest{}; ///< of the key: names are used again, keys are not
 };
 
-/// What of a request the gate looks at.
+/// The parts of a request that the gate checks.
 struct visit {
   scope needs = scope::open;
   std::string_view route;         ///< the row's path: "run", "status/{id}"

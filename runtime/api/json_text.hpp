@@ -21,11 +21,11 @@ inline constexpr std::size_t json_depth_max = 64;
 /// Most members of an object that we read ourselves.
 inline constexpr std::size_t json_members_max = 64;
 
-/// Whether `text` is one JSON value and nothing else: RFC 8259, valid UTF-8, finite numbers, depth
-/// <= 64. errc::bad_json says where it breaks.
+/// Checks that `text` is one JSON value and nothing else: RFC 8259, valid UTF-8, finite numbers,
+/// depth <= 64. errc::bad_json names the place of the fault.
 result<void> check_json(std::string_view text);
 
-/// One member of an object: the key without its escapes, the value as it was written.
+/// A member of an object: the key without its escapes, the value as written.
 struct json_member {
   std::string key;
   std::string_view value;
@@ -35,8 +35,8 @@ struct json_member {
 /// errc::bad_json when it is no object, has a key twice, or has more than json_members_max members.
 result<std::vector<json_member>> json_members(std::string_view text);
 
-/// What a string or a number of valid JSON says; nothing when the value is of another kind, or is a
-/// string of more than `longest` bytes. A long text is judged by its length, never read.
+/// The value of a string or a number of valid JSON; empty when the value is of another kind, or is
+/// a string of more than `longest` bytes. A long text is judged by its length, never read.
 std::optional<std::string> json_string(std::string_view value, std::size_t longest);
 std::optional<double> json_number(std::string_view value);
 

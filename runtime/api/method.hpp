@@ -9,7 +9,8 @@
 
 namespace tayfa::api {
 
-/// One of RFC 9110, PATCH or QUERY: taken, or refused by route with 405. Any other is 501.
+/// True for methods of RFC 9110, PATCH and QUERY: accepted, or refused by route with 405. Any other
+/// is 501.
 bool is_known_method(std::string_view);
 /// `methods` is a row's list, "GET, POST".
 bool takes(std::string_view methods, std::string_view method);

@@ -51,8 +51,8 @@ class object_writer {
   std::string out_;
 };
 
-/// What the handler itself said goes out word for word, as with RunPod; what befell the job is
-/// named by its code.
+/// The handler's own text is sent unchanged, as with RunPod; the runtime's failures are named by
+/// their code.
 std::string failure_text(const error&);
 
 } // namespace tayfa::api

@@ -44,7 +44,7 @@ enum class route_kind : std::uint8_t {
   openai
 };
 
-/// What a route's body may be.
+/// Rule for a route's body.
 enum class body_rule : std::uint8_t {
   none,
   ignored, ///< some clients send `{}` where nothing is wanted; it is taken and not read
@@ -55,7 +55,7 @@ enum class body_rule : std::uint8_t {
   openai
 };
 
-/// One row of the table of routes: everything there is to know before the body.
+/// A row of the table of routes: everything needed before the body.
 struct route_shape {
   /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
   std::string_view path;
@@ -68,7 +68,7 @@ struct route_shape {
 };
 std::span<const route_shape> routes();
 
-/// What the query of a worker's route may say; each route reads what is its own.
+/// Query parameters of workers' routes; each route reads its own.
 struct worker_words {
   std::string device;            ///< ?gpu=
   std::uint32_t wanted = 1;      ///< ?batch_size=

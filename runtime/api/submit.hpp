@@ -12,7 +12,7 @@ tl::expected<call, response> parse_submit(request&&, route&&, job_access, const 
 /// `application/json` with any parameters, or nothing said. Forms and plain text are what a web
 /// page may post to a stranger's port without asking, so they never count as JSON.
 bool is_json(std::string_view content_type);
-/// Who asks with a tenant's key asks for that tenant.
+/// Sets the tenant of the caller's key; errc::forbidden when the job names another one.
 result<void> take_tenant(const principal&, job_policy&);
 
 } // namespace tayfa::api

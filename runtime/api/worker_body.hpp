@@ -1,4 +1,4 @@
-// What a worker brings: the bodies of job-done and job-stream, as RunPod's SDK writes them. Pure.
+// Bodies sent by workers: job-done and job-stream, in the format of RunPod's SDK. Pure.
 //
 // A worker does not send a body a second time when it is refused, so nothing here is: a body that
 // cannot be read is the end of its job, FAILED with a text that says why.
@@ -11,7 +11,7 @@
 
 namespace tayfa::api {
 
-/// Of an error's text, the rest is cut off.
+/// Limit of an error's text; the rest is cut off.
 inline constexpr std::size_t worker_error_bytes = std::size_t{64} << 10;
 
 /// Fills in what the body says: kind, output or error, stop_pod.

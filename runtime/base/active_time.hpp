@@ -1,10 +1,10 @@
 // The time in which this process runs, as arithmetic over readings of the monotonic clock.
 //
-// A process that is stopped (SIGSTOP, a frozen container, a machine that is moved, a scheduler that
-// gives it no turn) hears nothing while the monotonic clock goes on. Whoever judged others by that
-// clock would take its own absence for their silence. So a thread ticks often, and of the time
-// between two ticks at most `step` counts: the rest was a pause. After a long pause the time stands
-// still for `settle` more, so that what has come meanwhile is served before anything is judged.
+// A stopped process (SIGSTOP, a frozen container, a migrated machine, a scheduler that gives it no
+// time) receives nothing while the monotonic clock goes on; by that clock its own absence would
+// look like the silence of others. So a thread ticks often, and of the time between two ticks at
+// most `step` counts: the rest was a pause. After a long pause the time stands still for `settle`
+// more, so that pending input is handled before anything is judged.
 //
 // Invariants: at() never falls, and never runs faster than the monotonic clock; it goes on as long
 // as ticks come, however late each of them is.
@@ -32,15 +32,15 @@ class active_time {
   /// This process runs. Returns what the gap since the last tick had beyond a step, if it was a
   /// long pause; else zero.
   nanoseconds tick(moment real);
-  /// It is known to have run all the time since the last tick.
+  /// Records that the process has run all the time since the last tick.
   void ran(moment real);
 
   /// The active time. It equals the monotonic clock until the first pause.
   moment at(moment real) const;
-  /// How long from `real` on, at least, until the active time has come to `due` and stands still no
-  /// more; zero when that is so.
+  /// Least time, from `real` on, until the active time has reached `due` and no longer stands
+  /// still; zero when that is so.
   nanoseconds until(moment due, moment real) const;
-  /// All that has not counted so far.
+  /// Total time that has not counted so far.
   nanoseconds away() const { return last_ - base_; }
 
  private:

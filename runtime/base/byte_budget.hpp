@@ -1,10 +1,11 @@
-// A bound on bytes that many hold for a while: answers on their way to clients, bodies of webhooks.
+// A limit on bytes held temporarily by many parts: answers being sent to clients, bodies of
+// webhooks.
 //
-// Owner: the composition root; everybody who makes something that is to leave takes a place in it
-// first, and gives it back by letting the place go. Thread safe. A place may outlive the budget.
+// Owner: the composition root; every maker of such data first takes a place, and returns it by
+// releasing the place. Thread safe. A place may outlive the budget.
 //
-// Invariant: used() is the sum of the bytes of all places that live; a text that many hold at the
-// same time (share()) is counted once. Except by force(), used() never passes the bound.
+// Invariant: used() is the sum of the bytes of all living places; a text with several holders
+// (share()) is counted once. Except by force(), used() never exceeds the limit.
 #pragma once
 
 #include "messages/fields.hpp"
@@ -17,17 +18,17 @@ namespace tayfa {
 
 class byte_budget {
  public:
-  /// Whoever holds it has the bytes; null = there was no room.
+  /// Holding a place reserves its bytes; null = there was no room.
   using place = std::shared_ptr<const void>;
 
   explicit byte_budget(std::size_t most);
 
-  /// `spare`: so many bytes of the bound have to stay free for others.
+  /// `spare`: bytes of the limit that must stay free for others.
   place take(std::size_t bytes, std::size_t spare = 0);
-  /// The place of this text: the one that it has already (as a copy that somebody shares now, or as
-  /// text that is counted()), or a new one. It holds the text.
+  /// The place of this text: its existing one (as a shared copy, or as text that is counted()), or
+  /// a new one. The place holds the text.
   place share(const shared_text&);
-  /// A place for what cannot be refused any more, beyond the bound if need be.
+  /// A place for data that cannot be refused any more, beyond the limit if necessary.
   place force(std::size_t bytes);
 
   std::size_t used() const;

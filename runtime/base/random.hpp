@@ -1,7 +1,7 @@
-// Chance as an argument, so that a seed replays a run: jitter of pauses, the weather of the
-// simulation. Whoever has seen some of its numbers can compute the rest, so nothing that must not
-// be guessed comes from here: ids and keys are capabilities and come from a secret_source
-// (runtime/base/secrets.hpp), which is another type.
+// Randomness as an argument, so that a seed replays a run: jitter of pauses, faults of the
+// simulation. Its numbers are predictable from earlier ones, so secrets never come from here: ids
+// and keys are capabilities and come from a secret_source (runtime/base/secrets.hpp), which is
+// another type.
 #pragma once
 
 #include <cstdint>

@@ -1,9 +1,9 @@
-// Where everything comes from that an outsider would gain from knowing: ids of jobs (who has one
-// may ask for the job), names made up for workers, API keys.
+// Source of all values that must not be guessed: job ids (whoever has one may ask for the job),
+// generated worker names, API keys.
 //
-// A type of its own, apart from random_source: a generator that can be computed from its own output
-// does not compile where a secret is made. The simulation has its own kind (actors/sim), so that a
-// seed replays a run; no other program may name that one.
+// The type is distinct from random_source: a predictable generator does not compile where a secret
+// is made. The simulation has its own kind (actors/sim), so that a seed replays a run; no other
+// program may name that one.
 #pragma once
 
 #include "messages/error.hpp"
@@ -31,7 +31,7 @@ class system_secrets final : public secret_source {
   void fill(std::span<std::byte>) override;
 };
 
-/// errc::io_error where the system has no random numbers: asked once, before anything relies on
+/// errc::io_error when the system gives no random numbers: checked once, before anything relies on
 /// them.
 result<void> try_secrets(secret_source&);
 

@@ -1,4 +1,4 @@
-// Text from outside made fit for one line of a log or a terminal. Pure functions, no owner.
+// Sanitizes foreign text for one line of a log or a terminal. Pure functions.
 //
 // Dangerous characters: C0 and C1 controls and DEL (terminal escapes, forged lines), the line and
 // paragraph separators U+2028/9, the bidirectional controls (text that displays differently from
@@ -14,15 +14,15 @@
 
 namespace tayfa::text {
 
-/// One of the characters listed above.
+/// True for the characters listed above.
 bool is_dangerous(std::uint32_t code_point);
 
 /// True for valid UTF-8 without a dangerous character.
 bool is_clean(std::string_view);
 
-/// `abc` as it is when it is printable ASCII without blank, quote, backslash and '='; else in
-/// double quotes, where dangerous characters become \n, \t, \r or \uXXXX, bytes that are not UTF-8
-/// become \x and two hex digits, and quote and backslash are escaped.
+/// Appends the text unchanged when it is printable ASCII without blank, quote, backslash and '=';
+/// else in double quotes, where dangerous characters become \n, \t, \r or \uXXXX, bytes that are
+/// not UTF-8 become \x and two hex digits, and quote and backslash are escaped.
 void append_word(std::string& out, std::string_view);
 
 /// append_word after cutting to about `limit` bytes: untrusted text within a message.

@@ -18,7 +18,7 @@ struct code_point {
   std::size_t length = 0;
   bool valid = false;
 };
-code_point first_code_point(std::string_view); ///< of a text that is not empty
+code_point first_code_point(std::string_view); ///< the text must not be empty
 
 /// A byte that goes on a character and begins none.
 constexpr bool is_continuation(char c) {

@@ -1,8 +1,9 @@
-// The clock of a runtime that knows when it did not run: system_time without its own pauses.
+// The clock of a runtime that detects when it did not run: system_time without the process's own
+// pauses.
 //
-// Owner: the composition root (cluster/program/serve), before everything that asks for the time.
-// One thread ticks; whoever reads between a pause and the next tick gets the right time as well,
-// because a reading counts the gap like a tick (active_time). Thread safe.
+// Owner: the composition root (cluster/program/serve), before every user of the time. One thread
+// ticks; a reading between a pause and the next tick is right as well, because it counts the gap
+// like a tick (active_time). Thread safe.
 #pragma once
 
 #include "runtime/base/active_time.hpp"
@@ -17,7 +18,7 @@ namespace tayfa {
 
 class watched_time final : public time_source {
  public:
-  /// `paused` hears of each long pause, on the clock's own thread.
+  /// `paused` is called for each long pause, on the clock's own thread.
   explicit watched_time(std::function<void(std::chrono::milliseconds)> paused = {});
   ~watched_time() override;
   watched_time(const watched_time&) = delete;

@@ -28,8 +28,9 @@ namespace tayfa {
 struct engine_spec {
   worker_ref worker;
   std::string engine; ///< name of its kind (messages/engine_kind.hpp)
-  std::vector<std::pair<std::string, std::string>> environment; ///< beside the host's
-  std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
+  std::vector<std::pair<std::string, std::string>> environment; ///< besides the host's
+  std::uint32_t slots = 0; ///< current number of slots of the pod, which share the CPUs; 0 = not
+                           ///< shared
 };
 
 /// The process ended; `code` when it exited, `signal` when it was killed. `started` is false when

@@ -94,7 +94,7 @@ struct log_limits {
   static constexpr std::size_t fields = 64; ///< more are counted in a field `fields_dropped`
 };
 
-/// One line, without the newline. Control characters, quotes and bytes that are not UTF-8 are
+/// A log line, without the newline. Control characters, quotes and bytes that are not UTF-8 are
 /// escaped in every form (runtime/base/text.hpp); a key's characters outside of [A-Za-z0-9_.-]
 /// become '_', and a key that is taken, or one of time, level and event, gets a '_' behind it.
 std::string format_line(log_format, const log_record&);
