@@ -13,7 +13,7 @@ tenant_terms sane(tenant_terms terms) {
   return terms;
 }
 
-/// What is charged for a run: never nothing, or one who asks for nothing would always be first.
+/// The charge of a run: at least 1 ms, since a tenant charged nothing would always be first.
 double charged(milliseconds ms) {
   constexpr milliseconds least{1};
   constexpr milliseconds most = job_policy::execution_timeout_max;
@@ -232,7 +232,8 @@ std::optional<fair_lines::candidate> fair_lines::first(const passed_over& passed
       break;
     }
   }
-  // One that waits in more groups than were passed has a job in another: few steps, if any.
+  // A tenant that waits in more groups than were passed over has a job in another: few steps, if
+  // any.
   const auto free_head = [&](const tenant& t) {
     return std::find_if(t.heads.begin(), t.heads.end(),
                         [&](const auto& head) { return !left_out(passed, head.second); });

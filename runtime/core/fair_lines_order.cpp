@@ -1,4 +1,4 @@
-// Where the tenants and the groups stand in the orders of fair_lines, and what turns are worth.
+// Keeps tenants and groups in the orders of fair_lines, and maintains the values of their turns.
 #include "runtime/core/fair_lines.hpp"
 
 #include <algorithm>
@@ -118,9 +118,9 @@ std::optional<double> fair_lines::least() const {
   return found;
 }
 
-/// Where one that was idle joins those who wait for the same: what others could not use meanwhile
-/// (because their model has no worker) is no reason to put it before those it competes with. Never
-/// later than what was started last: who waits with a turn beyond that was given more than others.
+/// The turn with which an idle tenant joins the others of its group: machines that those could not
+/// use meanwhile (because their model has no worker) do not put it before its competitors. Never
+/// later than the latest turn started: a tenant that waits beyond that was given more than others.
 double fair_lines::start_for(const group& g) const {
   constexpr int groups_looked_at = 16;
   if (g.ranked) {

@@ -59,7 +59,7 @@ job_id job_table::make_id(secret_source& secrets, bool sync) {
   return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
 }
 
-/// Where the three parts end cannot be confused: none of them may hold a line break.
+/// The parts cannot be confused: none of them may hold a line break.
 std::string job_table::key_of(const job_request& r) {
   return r.endpoint + '\n' + r.policy.tenant + '\n' + r.policy.idempotency_key;
 }

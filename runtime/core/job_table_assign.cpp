@@ -1,8 +1,7 @@
-// Who gets which attempt: fairness says whose turn it is (fair_lines), placement says where it
-// finishes first (placement), batches say with whom it runs (batch_sizes). This file asks them.
-//
-// One decision serves jobs until no group of jobs can be served now. A group that cannot be is
-// passed over with its reason, and what it waits for is reserved for it within the decision.
+// Assigns attempts: fairness chooses the next job (fair_lines), placement the worker where it
+// finishes first (placement), and batches its companions (batch_sizes). This file combines them.
+// One decision serves jobs until no group can be served now. A group that cannot be served is passed
+// over with its reason, and the worker it waits for is reserved for it within the decision.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -22,7 +21,7 @@ constexpr double change_patience = 3;
 /// not count any more.
 constexpr double change_overdue = 10;
 constexpr milliseconds change_floor{60'000};
-/// What is to be purged is put out of the way much faster than it is ended.
+/// Purged jobs are set aside much faster than they are ended.
 constexpr std::size_t purged_per_row = 4;
 /// Groups that one decision passes over; so many kinds of jobs that wait for a worker of their own
 /// do not make it long.
@@ -78,7 +77,7 @@ std::string job_table::rate_key(const std::string& model) const {
   return models_.empty() ? std::string{} : model;
 }
 
-/// What it costs the others when this worker gives up its model for so long.
+/// The cost to other jobs when this worker gives up its model for so long.
 double job_table::eviction(moment now, const worker& leaver, double away_ms) const {
   const auto& model = leaver.facts.model;
   const auto run_on = [&](const worker& w) {

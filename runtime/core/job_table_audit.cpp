@@ -137,8 +137,8 @@ void job_table::audit_indexes(std::vector<std::string>& broken) const {
          "table", "an index holds what is not here", broken);
 }
 
-/// Nobody waits without a reason: when a worker has room for a waiting job, the last decision has
-/// passed over its group and said why, or its tenant is at its quota.
+/// Every waiting job has a reason: when a worker has room for it, the last decision has passed over
+/// its group and recorded why, or its tenant is at its quota.
 void job_table::audit_waiting(std::vector<std::string>& broken) const {
   for (const auto& [id, r] : jobs_) {
     if (stopping_ || cut_short_ || r.state.state() != job_state::IN_QUEUE || r.sleeping ||

@@ -39,7 +39,7 @@ void job_table::chunks_received(const job_id& id, std::uint64_t last) {
   }
 }
 
-/// Of an attempt that is void: nobody shall read them, and the next one makes its own.
+/// Drops the chunks of a void attempt: they must not be read, and the next attempt makes its own.
 void job_table::discard_chunks(record& r) {
   if (!r.past_) {
     return;
@@ -69,15 +69,15 @@ void job_table::drop_oldest_chunk(past& p) {
   ++counts_.chunks_dropped;
 }
 
-/// What memory holds of a job's chunks and progress, as near as matters.
+/// Approximate memory of a job's chunks and progress.
 std::size_t job_table::made_by(const record& r) {
   const std::size_t chunks =
       r.past_ ? r.past_->chunk_bytes + r.past_->chunks.size() * chunk_overhead : 0;
   return r.output_bytes + chunks;
 }
 
-/// What running jobs have made is too much, together: of the tenant that holds most the job that
-/// holds most gives up its oldest chunks, and its progress when it has none; the next one replaces
+/// Bounds the chunks and progress of all running jobs: the largest job of the tenant that holds
+/// most gives up its oldest chunks, or its progress when it has none; the next progress replaces
 /// that anyway.
 void job_table::bound_made_bytes() {
   while (made_.total() > limits_.made_bytes_max) {

@@ -1,7 +1,7 @@
-// Where a job is found besides by its id, and which ended jobs are forgotten before their time.
+// Secondary indexes of jobs, and early forgetting of ended jobs.
 //
-// What is kept is shared by the tenants: when it is too much, the one that has the most loses its
-// oldest, so that nobody's result has to go because of another tenant's large ones.
+// Retention is shared by the tenants: when it is exceeded, the tenant that holds most loses its
+// oldest jobs, so that no result is dropped because of another tenant's large ones.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>

@@ -1,4 +1,4 @@
-// One job's life: the few places where its state, its deadlines and its bytes change.
+// A job's life: the few places where its state, its deadlines and its bytes change.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -57,8 +57,8 @@ moment job_table::next_due(const record& r) const {
   return step.count() > 0 ? at + step - at.time_since_epoch() % step : at;
 }
 
-/// What makes somebody wait (a run's end, a wake-up, a webhook) does not stand behind what only has
-/// to be done some time.
+/// Urgent deadlines (a run's end, a wake-up, a webhook) are not queued behind those that may be
+/// served later.
 void job_table::schedule(record& r) {
   const auto due = next_due(r);
   const bool slow =
@@ -102,7 +102,7 @@ job_table::past& job_table::past_of(record& r) {
   return *r.past_;
 }
 
-/// Of the worker that has, or had, its latest attempt.
+/// The worker that has, or had, its latest attempt.
 std::string job_table::worker_name(const record& r) const {
   return r.holder_name ? *r.holder_name : "slot-" + std::to_string(r.holder.slot.value);
 }
@@ -336,7 +336,7 @@ void job_table::leave_tenant(const record& r) {
   --tenant_of(r).live;
 }
 
-/// Whoever ended it from outside leaves an attempt behind that the engine is still at.
+/// A job ended from outside may leave an attempt on its engine: revokes that.
 void job_table::revoke_current(record& r, effects& out) {
   const worker* w = present(r.holder);
   const attempt_ref attempt{*r.id, r.attempts};

@@ -1,4 +1,4 @@
-// What people want to see: why a job waits, lists of jobs, one job in all its detail.
+// Views for people: wait reasons, lists of jobs, one job in all its detail.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -15,7 +15,7 @@ constexpr std::size_t looked_at_max = 2'000;
 
 } // namespace
 
-/// What of the workers makes a job wait, found once for all jobs of a list.
+/// Facts about workers that make jobs wait, collected once for all jobs of a list.
 struct job_table::waits_seen {
   bool any = false; ///< a worker that serves every endpoint
   std::set<std::string_view> endpoints;

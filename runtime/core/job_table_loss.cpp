@@ -10,7 +10,7 @@ namespace {
 
 using std::chrono::duration_cast;
 
-/// What a restart is charged at most: a slot may have been drained meanwhile.
+/// Highest charge for a restart: a slot may have been drained meanwhile.
 constexpr double restart_most_ms = 60'000;
 constexpr double restart_weight = 0.25; ///< of the latest one in what is expected
 
@@ -80,7 +80,7 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
   w.holds.clear();
   w.alone = false;
   w.batch_size = 0;
-  // What is not the job's fault costs it no attempt.
+  // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {
     lose(now, *r, why, out, free_of_charge);

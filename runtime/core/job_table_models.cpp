@@ -49,7 +49,7 @@ bool job_table::missing(const record& r) const {
   return !models_.empty() && !r.request.model.empty() && model_of(r.request.model) == nullptr;
 }
 
-/// Whether a job of this model is to be accepted.
+/// Checks whether a job of this model may be accepted.
 result<void> job_table::may_run(const std::string& model, moment now) const {
   if (!models_.empty() && !model.empty() && model_of(model) == nullptr) {
     return fail(errc::model_not_found, model);

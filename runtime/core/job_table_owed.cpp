@@ -1,5 +1,5 @@
-// What the end of a job owes to somebody outside: its webhook is called, the result of a job that
-// was taken from a platform is brought there.
+// Deliveries after a job's end: its webhook is called, and the result of a platform's job is
+// delivered to that platform.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>

@@ -1,9 +1,9 @@
-// What concerns many jobs at once, in steps: purges, the end of what has timed out or cannot run,
+// Changes of many jobs at once, in steps: purges, ending of jobs that have timed out or cannot run,
 // forgetting.
 //
-// A step handles limits.step_rows jobs; between two steps the queue serves whatever else has come.
-// The rows of a step are to be durable before the next one of its kind begins, so that no commit
-// holds more than a step beside what others do, and nothing is ended faster than it can be stored.
+// A step handles limits.step_rows jobs; between two steps the queue serves other requests. The rows
+// of a step must be durable before the next one of its kind begins, so that a commit holds at most
+// one step besides other changes, and jobs are not ended faster than they can be stored.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -71,7 +71,7 @@ void job_table::spare(const record& r) {
   }
 }
 
-/// Where everything that waits and is covered is found, beside as little else as possible.
+/// The smallest index that contains all waiting jobs that are covered.
 const job_table::order_set& job_table::shortest_waiting(const job_access& covered) const {
   static const order_set none;
   const auto* best = &of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));

@@ -1,5 +1,5 @@
-// What was decided and could not be made durable: a job is taken out as if it never was, or put
-// back as it was.
+// Undoes decisions that could not be made durable: a job is removed as if it had never existed, or
+// restored to its former state.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>

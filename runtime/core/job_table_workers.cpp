@@ -297,7 +297,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   return answer;
 }
 
-/// What the run took, for the next decisions. A batch is one run, over when its last member is.
+/// Learns a run's duration for later decisions. A batch is one run, over when its last member is.
 void job_table::learn(moment now, worker& w, const record* r, const protocol::finished& report) {
   const bool completed = r != nullptr && report.how == protocol::outcome::completed;
   if (r != nullptr && errc_from(report.code) == errc::gpu_oom && w.batch_size > 1) {

@@ -25,7 +25,7 @@ double change_of(const option& o) {
   return o.loaded ? 0 : sane(o.load_ms) + sane(o.evicted_ms);
 }
 
-/// What is compared: when the job is finished, and what that costs the others.
+/// The value to minimize: the job's finish, plus the cost to others.
 double cost_of(const option& o) {
   return start_of(o) + change_of(o) + sane(o.run_ms);
 }

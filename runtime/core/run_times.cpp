@@ -9,7 +9,7 @@ namespace {
 
 constexpr double weight = 1.0 / 8;
 constexpr double ms_max = 7.0 * 24 * 3'600 * 1'000;
-/// What a run costs whatever its members, in members; used while only one number of them was seen.
+/// Fixed cost of a run, in members; used while only one number of members was seen.
 constexpr double fixed_members = 1;
 
 bool believable(double ms) {
@@ -116,7 +116,7 @@ run_estimate run_times::at(const times& known, std::uint32_t members) {
   return {ms, nearest->deviation * scale, known.seen};
 }
 
-/// What this kind has just told about its device and every other one that did the same work.
+/// Learns the speed ratio of this kind's device and all others that did the same work.
 void run_times::compare(table::const_iterator it) {
   const work_kind& kind = it->first;
   const auto same = [&](table::const_iterator other) {
