@@ -26,7 +26,7 @@ class arrival_rate {
     if (!first_) {
       return 0;
     }
-    // Of a short life the count covers only that much; one second is the least it is judged by.
+    // Early on the count covers only the time since the first arrival, taken as one second at least.
     const double age = std::max(1'000.0, ms(now - *first_));
     return counted(now) / (horizon_ms * -std::expm1(-age / horizon_ms));
   }

@@ -88,12 +88,12 @@ class fair_lines {
   /// A job of the tenant is given out and was removed before: its share is charged, its run
   /// counted.
   void started(const std::string& tenant, milliseconds expected);
-  /// That job runs no more: the charge is corrected to what it took.
+  /// The job's run has ended: the charge is corrected to the time it took.
   void ended(const std::string& tenant, milliseconds expected, milliseconds took);
   /// A run of the tenant will cost so much beside its own time (an engine that has to be started
   /// anew). A tenant that is not known any more is charged nothing.
   void expect_also(const std::string& tenant, double ms);
-  /// That is over: the charge is corrected to what it took.
+  /// The additional cost is known: the charge is corrected to the real one.
   void settle_also(const std::string& tenant, double expected, double took);
 
   /// Groups that a search leaves out, one by one or with all that differ in shape only.
@@ -105,9 +105,9 @@ class fair_lines {
     std::size_t count = 0; ///< calls of pass()
   };
   void pass(passed_over&, group_id, bool whole_kind) const;
-  /// Who is served next, leaving out these groups and the tenants at their quota.
+  /// The next job to serve, except of these groups and of tenants at their quota.
   std::optional<candidate> first(const passed_over&) const;
-  /// Who is served next of one group, of any tenant not at its quota.
+  /// The next job of one group, of any tenant not at its quota.
   std::optional<candidate> first_of(group_id) const;
   /// Any job of this model, of any tenant not at its quota.
   std::optional<candidate> any_of(const std::string& model) const;
@@ -136,7 +136,7 @@ class fair_lines {
       return std::tie(at, since) < std::tie(other.at, other.since);
     }
   };
-  /// Of a group: that of the tenant that is first in it.
+  /// The turn of a group: that of the tenant that is first in it.
   using group_turn = std::tuple<double, std::uint64_t, group_id>;
 
   struct group {
@@ -147,8 +147,8 @@ class fair_lines {
     std::set<turn> turns;             ///< narrow tenants that wait in it
     std::optional<group_turn> ranked; ///< its place in ranking_
   };
-  /// Where a tenant is found: in the turns of each of its groups when it has few of them, in
-  /// broad_ when many, so that neither a turn that changes nor a search costs much.
+  /// The index that contains a tenant: the turns of each of its groups when it has few of them,
+  /// broad_ when many, so that neither a changed turn nor a search costs much.
   enum class listing : std::uint8_t { nowhere, narrow, broad, held, idle };
 
   struct line { ///< of one tenant in one group; never empty
@@ -179,7 +179,7 @@ class fair_lines {
   bool left_out(const passed_over&, group_id) const;
   static bool put(tenant&, group&, line&, const ticket&);
 
-  // Where tenants and groups stand in the orders (fair_lines_order.cpp).
+  // Maintenance of the orders of tenants and groups (fair_lines_order.cpp).
   void list(tenant&);
   void unlist(tenant&);
   void line_made(tenant&, line&);

@@ -62,7 +62,7 @@ class hook_turns {
   void ended(std::uint64_t call, moment now);
   /// It was never made: its tenant is charged nothing.
   void unmade(std::uint64_t call);
-  /// Nobody will say how the calls that are under way ended.
+  /// The outcomes of the running calls will never be known: forgets them.
   void forget_calls();
 
   std::size_t waiting() const { return waiting_.size(); }

@@ -1,5 +1,4 @@
-// What the job table writes down: jobs, workers, tenants, and where each is found. Plain data
-// without rules.
+// The job table's data: jobs, workers, tenants, and the indexes of each. Plain data without rules.
 //
 // Owner: job_table, which derives from it and is the only one that changes it; every invariant is
 // job_table's (audit() checks them).
@@ -33,7 +32,7 @@ class job_books {
   using deadline = std::pair<moment, std::uint64_t>; ///< when, and the job's order
   using order_set = sorted_blocks<std::uint64_t>;
 
-  /// What only jobs have to which something happened.
+  /// Data of jobs with a past only; new jobs have none.
   struct past {
     std::vector<attempt_view> history;
     std::optional<error> failure;
@@ -129,7 +128,7 @@ class job_books {
     moment gone_at;
   };
 
-  /// What is here of one tenant, and what it is charged for.
+  /// The jobs of one tenant, and their charges.
   struct tenant_jobs {
     const std::string* name = nullptr; ///< the key in tenants_
     order_set orders;
@@ -177,7 +176,7 @@ class job_books {
   made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;
   tenant_ranks by_bytes_, by_ended_, by_dead_;
-  // One deadline per job, next_due(): slow ones (what waits times out, what is kept is forgotten)
+  // Each job has one deadline, next_due(). Slow ones (time-outs of waiting jobs, ends of retention)
   // are served in steps whose rows are durable before the next.
   sorted_blocks<deadline> deadlines_;
   sorted_blocks<deadline> slow_deadlines_;

@@ -49,7 +49,7 @@ struct purged {
   bool whole;
 };
 
-/// What became of a notify.
+/// Outcome of a webhook call.
 enum class hook_answer : std::uint8_t {
   delivered,
   failed,

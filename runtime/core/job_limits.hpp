@@ -1,4 +1,4 @@
-// What bounds the job table: a plain value, made from the configuration (actors/queue_limits).
+// Limits of the job table: a plain value, made from the configuration (actors/queue_limits).
 #pragma once
 
 #include "messages/job.hpp"
@@ -28,8 +28,8 @@ struct job_limits {
   milliseconds lease{120'000};
   milliseconds retry_base{100}; ///< pause before the second attempt; doubles for each further one
   milliseconds retry_max{10'000};
-  /// One step of priority is worth this much waiting: a job of priority p is served as if it were
-  /// to be finished (9 - p) steps after its submission.
+  /// Waiting time equivalent to one step of priority: a job of priority p is served as if it had to
+  /// be finished (9 - p) steps after its submission.
   milliseconds priority_step{60'000};
   std::uint32_t batch_max = 0; ///< members of one run; 0 = learned, up to what the engine takes
   milliseconds batch_delay{0}; ///< how long the oldest member waits for a batch to fill

@@ -24,11 +24,11 @@ class job_numbers {
 
   /// A job of this endpoint and tenant is in `state` from now on, or (by = -1) no longer.
   void live(const job_request&, job_state state, int by);
-  /// One has ended in `state`, or (by = -1) has not after all.
+  /// Counts a job that has ended in `state`, or (by = -1) takes it back.
   void ended(const job_request&, job_state state, int by = 1);
   void retried(const job_request&);
 
-  /// Of the jobs that this access covers. `kept`, `dead` and `stale` are not counted here.
+  /// Counts of the jobs that this access covers. `kept`, `dead` and `stale` are not included.
   job_counts of(const job_access&) const;
 
   std::size_t tenants(std::string_view endpoint) const; ///< remembered

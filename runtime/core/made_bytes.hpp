@@ -19,7 +19,7 @@ namespace tayfa {
 
 class made_bytes {
  public:
-  /// What the job holds from now on; 0 = nothing, it is forgotten. A job's tenant never changes.
+  /// Sets the bytes held by the job; 0 = none, it is erased. A job's tenant never changes.
   void set(const std::string& tenant, std::uint64_t job, std::size_t bytes);
   std::size_t total() const { return total_; }
   std::size_t of(std::uint64_t job) const;

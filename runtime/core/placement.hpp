@@ -49,11 +49,11 @@ struct demand {
 /// only those that help. Without demand it is the least cost of all.
 std::optional<choice> choose(std::span<const option>, demand of = {});
 
-/// What a worker's change from its model costs those who want that one, for option::evicted_ms:
-/// what they miss while it is away (`away_ms`: the other load and run), with the others that have
-/// the model serving `kept_per_ms` runs a millisecond, and one more load to come back. Nothing when
-/// those are enough. Under a long queue of both it is a balance: a worker changes only to a model
-/// whose queue takes longer by both loads, so that workers do not change to and fro.
+/// For option::evicted_ms: the cost of a worker's change of models to the jobs of its current one,
+/// that is their loss while it is away (`away_ms`: the other load and run), with the other workers
+/// of the model serving `kept_per_ms` runs a millisecond, plus one more load to come back. 0 when
+/// those are enough. Under a long queue of both models it is a balance: a worker changes only to a
+/// model whose queue takes longer by both loads, so that workers do not change to and fro.
 double eviction_ms(demand of, double run_ms, double kept_per_ms, double reload_ms, double away_ms);
 
 } // namespace tayfa::placement

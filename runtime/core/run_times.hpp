@@ -1,4 +1,4 @@
-// What running and loading take, learned from what they took. Pure and bounded.
+// Durations of runs and loads, learned from earlier ones. Pure and bounded.
 //
 // Assumptions: the time of one engine run depends on the model, the job's shape class, the kind of
 // device and the number of members in a batch; it drifts slowly (exponentially weighted mean,
@@ -34,8 +34,8 @@ struct run_estimate {
   double deviation = 0;   ///< mean absolute
   std::uint32_t seen = 0; ///< runs of exactly this kind; 0 = a guess
 
-  /// What is still to come of a run after so long. One that is overdue is not about to end: the
-  /// longer it has taken, and the more such runs differ, the longer it is taken to go on.
+  /// Expected rest of a run after `elapsed_ms`. An overdue run is not about to end: the longer it
+  /// has taken, and the more such runs differ, the longer it is expected to go on.
   double remaining_ms(double elapsed_ms) const;
 };
 

@@ -103,10 +103,10 @@ struct all_stopped {};
 using order = std::variant<start_child, start_later, stop_child, gave_up, quarantined, all_stopped>;
 using orders = std::vector<order>;
 
-/// One group of children under one policy. Not thread safe; owned by one actor.
+/// A group of children under one policy. Not thread safe; owned by one actor.
 ///
-/// The owner's part: exactly one ended() for every start_child, however late. Until it has come the
-/// group takes the child for alive and starts no second instance of it.
+/// The owner's obligation: exactly one ended() for every start_child, however late. Until then the
+/// group considers the child alive and starts no second instance of it.
 ///
 /// A restart of rest_for_one or one_for_all is one event: the affected children are stopped in
 /// reverse order, then comes the backoff (one start_later, for the first of them), then they are
@@ -154,7 +154,7 @@ class group {
     done,       ///< nothing runs and nothing will
   };
 
-  /// What intensity and backoff are counted by: a child, or the group.
+  /// The history that intensity and backoff are computed from: of a child, or of the group.
   struct history {
     std::deque<moment> restarts;   ///< within the period
     std::uint32_t failures = 0;    ///< in a row, since the last healthy life
