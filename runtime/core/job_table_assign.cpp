@@ -1,5 +1,6 @@
 // Assigns attempts: fairness chooses the next job (fair_lines), placement the worker where it
 // finishes first (placement), and batches its companions (batch_sizes). This file combines them.
+//
 // One decision serves jobs until no group can be served now. A group that cannot be is passed over
 // with its reason, and the worker it waits for is reserved for it within the decision.
 #include "runtime/core/job_table.hpp"
