@@ -26,7 +26,7 @@ class arrival_rate {
     if (!first_) {
       return 0;
     }
-    // Early on the count covers only the time since the first arrival, taken as one second at least.
+    // Early on the count covers only the time since the first arrival, at least one second.
     const double age = std::max(1'000.0, ms(now - *first_));
     return counted(now) / (horizon_ms * -std::expm1(-age / horizon_ms));
   }
