@@ -32,10 +32,10 @@ build: ## build/tayfa and build/tayfa-engine
 	@$(BUILD) $(BUILD_DIR)
 
 run: build ## show it: a pod starts, upscales a photo with a real model, stops
-	@runtime/demo/run_demo.py --build $(BUILD_DIR)
+	@tests/demo/run_demo.py --build $(BUILD_DIR)
 
 model:
-	@runtime/demo/run_demo.py --build $(BUILD_DIR) --model-only
+	@tests/demo/run_demo.py --build $(BUILD_DIR) --model-only
 
 test: build model ## build everything and run every test
 	@$(TEST_ENV) $(BUILD_DIR)
@@ -61,7 +61,7 @@ sanitize: ## every test under AddressSanitizer and UndefinedBehaviorSanitizer, i
 	@$(SETUP)
 	@$(BUILD) build-sanitize -DTAYFA_SANITIZE=address,undefined
 	@$(TEST_ENV) build-sanitize
-	@runtime/demo/run_demo.py --build build-sanitize --model-only
+	@tests/demo/run_demo.py --build build-sanitize --model-only
 	@$(SANITIZED) ctest --test-dir build-sanitize --output-on-failure --no-tests=error -j$(TEST_JOBS)
 
 format: ## format every C++ file in the tree

@@ -1,11 +1,12 @@
-// What all actors share: behaviours for messages that a state does not serve, and guards against
+// What all actors share: their context, timers, moves of lifecycles, and guards against
 // CAF's defaults (an unhandled exception or an unexpected message would be printed to standard
 // output and lost).
 #pragma once
 
+#include "actors/behaviour.hpp"
+#include "actors/environment.hpp"
 #include "messages/interfaces.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/world/world.hpp"
 
 #include <caf/all.hpp>
 #include <exception>
@@ -38,28 +39,6 @@ void send_made(const reply_ptr& answer, Make make, std::function<void(bool)> rec
   } catch (const std::bad_alloc&) {
     answer->send(api::refuse(error{errc::busy, {}}));
   }
-}
-
-/// The message stays in the mailbox until the actor's next state can serve it.
-template <class Message>
-auto postpone() {
-  return [](const Message&) -> caf::result<void> { return caf::skip; };
-}
-
-/// A request that this state cannot answer yet: postponed likewise.
-template <class Message, class Answer>
-auto postpone_request() {
-  return [](const Message&) -> caf::result<Answer> { return caf::skip; };
-}
-
-/// The message has no meaning any more in this state.
-template <class Message>
-auto ignore() {
-  return [](const Message&) {};
-}
-
-inline auto present() {
-  return [](const are_you_there&) { return here_i_am{}; };
 }
 
 /// The end of an actor by an exception: its text is in the log.

@@ -35,12 +35,12 @@ gpu_worker::gpu_worker(caf::actor_config& cfg, pod_context ctx, worker_terms ter
 }
 
 gpu_worker::behavior_type gpu_worker::make_behavior() {
-  news_.worker = terms_.worker;
-  news_.engine = terms_.engine;
-  news_.next_model = terms_.model;
+  status_.worker = terms_.worker;
+  status_.engine = terms_.engine;
+  status_.next_model = terms_.model;
   ctx_.outside.engines.start(engine_spec{terms_.worker, terms_.engine, {}, terms_.slots},
                              [me = caf::actor_cast<gpu_worker_actor>(this)](engine_event e) {
-                               caf::anon_send(me, engine_news{std::move(e)});
+                               caf::anon_send(me, engine_reported{std::move(e)});
                              });
   state_ticket_ = arm(ctx_.knobs.engine_hello_timeout, state_budget);
   return starting();
@@ -55,58 +55,48 @@ void gpu_worker::on_exit() {
 
 // ---- behaviours --------------------------------------------------------------------------------
 
+auto gpu_worker::common() {
+  return std::tuple{[this](const engine_reported& m) { on(m); },
+                    [this](const actor_directory& m) { on_directory(m); },
+                    when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+}
+
 gpu_worker::behavior_type gpu_worker::starting() {
-  return {[this](const engine_news& m) { news(m); },
-          ignore<model_granted>(),
-          ignore<assign_attempts>(),
-          ignore<revoke_attempt>(),
-          ignore<change_worker_model>(),
-          ignore<drain_engine>(),
-          [this](const actor_directory& m) { on_directory(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(),
+      ignored<model_granted, assign_attempts, revoke_attempt, change_worker_model, drain_engine>());
 }
 
 gpu_worker::behavior_type gpu_worker::loading() {
-  return {[this](const engine_news& m) { news(m); },
-          [this](const model_granted& m) { granted(m); },
-          ignore<assign_attempts>(),
-          ignore<revoke_attempt>(),
-          ignore<change_worker_model>(),
-          ignore<drain_engine>(),
-          [this](const actor_directory& m) { on_directory(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const model_granted& m) { granted(m); },
+      ignored<assign_attempts, revoke_attempt, change_worker_model, drain_engine>());
 }
 
 gpu_worker::behavior_type gpu_worker::serving() {
-  return {[this](const engine_news& m) { news(m); },
-          ignore<model_granted>(),
-          [this](const assign_attempts& m) { assigned(m); },
-          [this](const revoke_attempt& m) { revoked(m); },
-          [this](const change_worker_model& m) { change(m); },
-          [this](const drain_engine& m) { drain(m); },
-          [this](const actor_directory& m) { on_directory(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), ignored<model_granted>(), [this](const assign_attempts& m) { assigned(m); },
+      [this](const revoke_attempt& m) { revoked(m); },
+      [this](const change_worker_model& m) { change(m); },
+      [this](const drain_engine& m) { drain(m); });
 }
 
 gpu_worker::behavior_type gpu_worker::ending() {
-  return {[this](const engine_news& m) {
-            // Only the end of the process matters now; what it says of attempts is fenced anyway.
-            if (const auto* exited = std::get_if<engine_exited>(&m.what)) {
-              on(*exited);
-            }
-          },
-          ignore<model_granted>(),
-          ignore<assign_attempts>(),
-          ignore<revoke_attempt>(),
-          ignore<change_worker_model>(),
-          ignore<drain_engine>(),
-          ignore<actor_directory>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(),
+      [this](const engine_reported& m) {
+        // Only the end of the process matters now; its reports of attempts are fenced anyway.
+        if (const auto* exited = std::get_if<engine_exited>(&m.what)) {
+          on(*exited);
+        }
+      },
+      ignored<model_granted, assign_attempts, revoke_attempt, change_worker_model, drain_engine,
+              actor_directory>());
 }
 
 // ---- what the process did ----------------------------------------------------------------------
 
-void gpu_worker::news(const engine_news& m) {
+void gpu_worker::on(const engine_reported& m) {
   std::visit([this](const auto& what) { on(what); }, m.what);
 }
 
@@ -114,7 +104,7 @@ void gpu_worker::on(const engine_spawned& e) {
   ctx_.outside.log.info(
       "engine_started",
       {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}, {"threads", e.threads}});
-  news_.pinned = e.pinned;
+  status_.pinned = e.pinned;
   tell_news();
   born();
 }
@@ -136,7 +126,7 @@ void gpu_worker::on(const engine_frame& e) {
                       std::is_same_v<body_type, protocol::started> ||
                       std::is_same_v<body_type, protocol::stepped> ||
                       std::is_same_v<body_type, protocol::finished>) {
-          said_of_attempt(body);
+          report_attempt(body);
         } else {
           said(body);
         }
@@ -164,8 +154,10 @@ void gpu_worker::on(const engine_exited& e) {
 }
 
 void gpu_worker::said(const protocol::hello& m) {
+  const auto* const kind = find_engine(terms_.engine);
+  const std::uint32_t capacity_most = kind == nullptr ? 0 : kind->capacity_most;
   if (state_.state() != engine_state::INITIALIZING || m.capacity == 0 ||
-      m.capacity > capacity_max || m.batch_max == 0 || m.batch_max > m.capacity) {
+      m.capacity > capacity_most || m.batch_max == 0 || m.batch_max > m.capacity) {
     kill(cause::spoke_nonsense, error{errc::engine_protocol, "an unexpected hello"});
     return;
   }
@@ -175,7 +167,7 @@ void gpu_worker::said(const protocol::hello& m) {
   batches_ = m.batch_max > 1;
   facts_.steps = m.steps;
   facts_.device = kind_of_device(m.device);
-  news_.device = m.device;
+  status_.device = m.device;
   facts_.memory_bytes = m.memory_bytes;
   ctx_.outside.log.info("engine_hello",
                         {{"worker", terms_.worker}, {"engine", m.engine}, {"device", m.device}});
@@ -199,7 +191,7 @@ void gpu_worker::granted(const model_granted& m) {
   if (state_.state() == engine_state::LOADING_MODEL && !load_sent_) {
     load_sent_ = true;
     model_ = m.load.model;
-    news_.model = model_;
+    status_.model = model_;
     tell_news();
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
@@ -246,16 +238,16 @@ void gpu_worker::said(const protocol::log& m) {
 void gpu_worker::said(const protocol::drained&) {} // the queue, not the engine, drains a pod
 
 template <class About>
-void gpu_worker::said_of_attempt(const About& m) {
+void gpu_worker::report_attempt(const About& m) {
   if (!alive() || !running_.contains(m.attempt)) {
     ctx_.outside.meters.add(meter::reports_fenced);
     return;
   }
-  send(terms_.directory.queue, worker_said{terms_.worker, m});
+  send(terms_.directory.queue, attempt_reported{terms_.worker, m});
   if constexpr (std::is_same_v<About, protocol::finished>) {
     running_.erase(m.attempt);
     revoked_.erase(m.attempt);
-    news_.completed += m.how == protocol::outcome::completed ? 1 : 0;
+    status_.completed += m.how == protocol::outcome::completed ? 1 : 0;
     refresh_ = refresh_ || m.refresh_worker;
     settle();
   }
@@ -275,9 +267,9 @@ void gpu_worker::settle() {
 }
 
 void gpu_worker::tell_news() {
-  news_.running = static_cast<std::uint32_t>(running_.size());
+  status_.running = static_cast<std::uint32_t>(running_.size());
   if (terms_.directory.supervisor) {
-    send(terms_.directory.supervisor, news_);
+    send(terms_.directory.supervisor, status_);
   }
 }
 
@@ -319,7 +311,7 @@ void gpu_worker::change(const change_worker_model& m) {
   if (m.worker != terms_.worker || m.model == model_) {
     return;
   }
-  news_.next_model = m.model;
+  status_.next_model = m.model;
   refresh_ = true;
   tell_news();
   if (running_.empty()) {

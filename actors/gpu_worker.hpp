@@ -17,14 +17,14 @@
 
 namespace tayfa {
 
-struct engine_news {
+struct engine_reported {
   engine_event what;
 };
 
 /// What the supervisor gives a worker at its start.
 struct worker_terms {
   worker_ref worker;
-  std::string engine; ///< "scripted", "torch"
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   actor_directory directory;
   std::string model{};     ///< to be loaded; empty = the default
   std::uint32_t slots = 0; ///< of the pod now
@@ -50,8 +50,6 @@ class gpu_worker : public gpu_worker_actor::base {
   void on_exit() override;
 
  private:
-  /// More than any engine of ours takes at once; beyond it the hello is nonsense.
-  static constexpr std::uint32_t capacity_max = 4096;
   enum topic : std::uint32_t {
     state_budget,
     heartbeat_check,
@@ -61,6 +59,7 @@ class gpu_worker : public gpu_worker_actor::base {
   };
 
   // behaviours, one per state that differs
+  auto common();
   behavior_type starting(); // NOT_STARTED, INITIALIZING
   behavior_type loading();  // LOADING_MODEL
   behavior_type serving();  // READY, PROCESSING
@@ -68,7 +67,7 @@ class gpu_worker : public gpu_worker_actor::base {
 
   // what the process did
   void born();
-  void news(const engine_news&);
+  void on(const engine_reported&);
   void on(const engine_spawned&);
   void on(const engine_frame&);
   void on(const engine_nonsense&);
@@ -79,7 +78,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void said(const protocol::log&);
   void said(const protocol::drained&);
   template <class About>
-  void said_of_attempt(const About&);
+  void report_attempt(const About&);
 
   void granted(const model_granted&);
   void assigned(const assign_attempts&);
@@ -116,7 +115,7 @@ class gpu_worker : public gpu_worker_actor::base {
   bool heard_ = false;       ///< a frame came since the last heartbeat check
   std::uint32_t misses_ = 0; ///< heartbeat checks in a row without one
   worker_facts facts_;       ///< as the engine said
-  slot_news news_;
+  slot_status status_;
   bool batches_ = false; ///< its engine makes batches, whatever the model allows
   bool load_sent_ = false;
   std::string model_; ///< what the engine was told to load; every attempt names it

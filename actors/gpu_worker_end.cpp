@@ -76,14 +76,14 @@ worker_end gpu_worker::how_it_ended() const {
   if (!in_job_) {
     return worker_end::failed;
   }
-  return news_.completed > 0 ? worker_end::in_later_job : worker_end::in_job;
+  return status_.completed > 0 ? worker_end::in_later_job : worker_end::in_job;
 }
 
 /// However it ended: what it was loading is suspect. A slot that was asked for that model goes on
 /// with another one at once; its engine is not at fault.
 void gpu_worker::model_lost() {
   if (!terms_.model.empty()) {
-    news_.next_model.clear();
+    status_.next_model.clear();
     refresh_ = true;
   }
   if (!model_.empty() && terms_.directory.loader) {
@@ -97,7 +97,7 @@ void gpu_worker::leave(cause why, error reason) {
   if (load_sent_ && !asked_ && state_.state() == engine_state::LOADING_MODEL) {
     model_lost();
   }
-  news_.lost += running_.size();
+  status_.lost += running_.size();
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();

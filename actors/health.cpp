@@ -71,8 +71,8 @@ void health::ask(const Actor& whom, std::string name) {
       unanswered_.erase(name);
     }
   };
-  request(whom, caf::infinite, are_you_there{})
-      .then([answered](const here_i_am&) { answered(); },
+  request(whom, caf::infinite, liveness_probe{})
+      .then([answered](const liveness_answer&) { answered(); },
             [answered](const caf::error&) { // a dead one is the supervisor's business already
               answered();
             });

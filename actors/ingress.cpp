@@ -43,38 +43,55 @@ void runpod_ingress::on_exit() {
   calls_.clear(); // each dropped reply answers 503 by itself
 }
 
+auto runpod_ingress::common() {
+  return std::tuple{[this](const actor_directory& m) { on_directory(m); }, present()};
+}
+
 runpod_ingress::behavior_type runpod_ingress::not_started() {
-  return {postpone<client_call>(),
-          ignore<job_ended>(),    // of what an earlier ingress held
-          ignore<job_streamed>(), // likewise
-          ignore<client_left>(),
-          ignore<reader_event>(),
-          ignore<chunks_settled>(),
-          [this](const pod_moved& m) { pod_ = m; },
-          [this](const load_changed& m) { load_ = m; },
-          [this](const actor_directory& m) { on_directory(m); },
-          ignore<timer>(),
-          present()};
+  return state_of<behavior_type>(
+      common(), postpone<client_call>(), [this](const pod_moved& m) { pod_ = m; },
+      [this](const load_changed& m) { load_ = m; },
+      ignored<job_ended, job_streamed, // of the calls that an earlier ingress held
+              client_left, reader_event, chunks_settled, timer>());
 }
 
 runpod_ingress::behavior_type runpod_ingress::answering() {
-  return {[this](const client_call& m) { serve(m); },
-          [this](const job_ended& m) { ended(m); },
-          [this](const job_streamed& m) { streamed(m); },
-          [this](const client_left& m) { left(m); },
-          [this](const reader_event& m) { openai_.heard(m); },
-          [this](const chunks_settled& m) { settled(m); },
-          [this](const pod_moved& m) { pod(m); },
-          [this](const load_changed& m) { load(m); },
-          [this](const actor_directory& m) { on_directory(m); },
-          when_due(this, ctx_.outside.time,
-                   [this](const due_timer& m) {
-                     m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
-                   }),
-          present()};
+  return state_of<behavior_type>(
+      common(), [this](const client_call& m) { serve(m); },
+      [this](const job_ended& m) { ended(m); }, [this](const job_streamed& m) { streamed(m); },
+      [this](const client_left& m) { left(m); }, [this](const reader_event& m) { openai_.on(m); },
+      [this](const chunks_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
+      [this](const load_changed& m) { load(m); },
+      when_due(this, ctx_.outside.time, [this](const due_timer& m) {
+        m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
+      }));
 }
 
 // ---- calls -------------------------------------------------------------------------------------
+
+template <class Request, class Render>
+void runpod_ingress::ask(const Request& what, const reply_ptr& to, Render render) {
+  const auto& part = [this]() -> const auto& {
+    if constexpr (lists<queue_messages, Request>) {
+      return directory_.queue;
+    } else if constexpr (lists<supervisor_messages, Request>) {
+      return directory_.supervisor;
+    } else {
+      return directory_.remote;
+    }
+  }();
+  request(part, caf::infinite, what)
+      .then([to, render](
+                const typename Request::answer& a) { send_made(to, [&] { return render(a); }); },
+            failed(to));
+}
+
+template <class Request>
+  requires requires(typename Request::answer a) { api::answer_to(api::about<Request>{}, a); }
+void runpod_ingress::on(const Request& what, const reply_ptr& to) {
+  ask(what, to,
+      [](const typename Request::answer& a) { return api::answer_to(api::about<Request>{}, a); });
+}
 
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
@@ -103,7 +120,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
       sync ? std::optional{hold(id, call.who, answer, held_for::end, call.wait)} : std::nullopt;
   request(directory_.queue, caf::infinite, submit_job{id, call.job, sync})
       .then(
-          [this, id, answer, waiting](const submit_answer& a) {
+          [this, id, answer, waiting](const job_answer& a) {
             if (!a.value) {
               take(waiting.value_or(0));
               answer->send(api::refuse(a.value.error()));
@@ -121,96 +138,30 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
 
 void runpod_ingress::on(const api::status& call, const reply_ptr& answer) {
   if (!call.wait) {
-    answer_with_state(call.id, call.who, answer, call.keep);
+    ask(call.ask, answer, [](const job_answer& a) {
+      return a.value ? api::job(*a.value) : api::refuse(a.value.error());
+    });
     return;
   }
-  const auto waiting = hold(call.id, call.who, answer, held_for::end, *call.wait);
+  const auto waiting = hold(call.ask.id, call.ask.who, answer, held_for::end, *call.wait);
   calls_.at(waiting).asks_again = true;
-  calls_.at(waiting).keep = call.keep;
+  calls_.at(waiting).keep = call.ask.keep;
   watch_client(waiting);
   look(waiting, false);
 }
 
-void runpod_ingress::answer_with_state(const job_id& id, const job_access& who,
-                                       const reply_ptr& answer, std::optional<milliseconds> keep) {
-  request(directory_.queue, caf::infinite, find_job{id, keep, who})
-      .then(
-          [answer](const job_answer& a) {
-            send_made(answer,
-                      [&a] { return a.value ? api::job(*a.value) : api::refuse(a.value.error()); });
-          },
-          failed(answer));
-}
-
 void runpod_ingress::on(const api::stream& call, const reply_ptr& answer) {
-  const auto waiting = hold(call.id, call.who, answer, held_for::chunks,
+  const auto waiting = hold(call.ask.id, call.ask.who, answer, held_for::chunks,
                             call.wait.value_or(ctx_.knobs.http_stream_hold));
   calls_.at(waiting).asks_again = call.wait.has_value();
   watch_client(waiting);
   look(waiting, false);
 }
 
-void runpod_ingress::on(const api::cancel& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, cancel_job{call.id, false, call.who})
-      .then(
-          [answer](const job_answer& a) {
-            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::retry& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, retry_job{call.id, call.who})
-      .then(
-          [answer](const job_answer& a) {
-            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::drop& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, drop_job{call.id, call.who})
-      .then(
-          [answer](const job_answer& a) {
-            answer->send(a.value ? api::state_of(*a.value) : api::refuse(a.value.error()));
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::purge& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, purge_jobs{call.who})
-      .then(
-          [answer](const purge_answer& a) {
-            answer->send(a.removed ? api::purged(*a.removed) : api::refuse(a.removed.error()));
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::list_jobs& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
-      .then([answer](
-                const list_answer& a) { send_made(answer, [&a] { return api::jobs(a.value); }); },
-            failed(answer));
-}
-
 void runpod_ingress::on(const api::list_requests& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, list_of_jobs{call.filter, call.who})
-      .then(
-          [answer](const list_answer& a) {
-            send_made(answer, [&a] { return api::requests(a.value); });
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::inspect& call, const reply_ptr& answer) {
-  request(directory_.queue, caf::infinite, inspect_job{call.id, call.who})
-      .then(
-          [answer](const detail_answer& a) {
-            send_made(answer, [&a] {
-              return a.value ? api::detail(*a.value) : api::refuse(a.value.error());
-            });
-          },
-          failed(answer));
+  ask(call.ask, answer, [](const list_answer& a) {
+    return a.value ? api::requests(*a.value) : api::refuse(a.value.error());
+  });
 }
 
 void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
@@ -220,42 +171,8 @@ void runpod_ingress::on(const api::events& call, const reply_ptr& answer) {
     answer->send(std::move(stream));
     return;
   }
-  request(directory_.queue, caf::infinite, inspect_job{call.job, call.who})
-      .then(
-          [answer, stream](const detail_answer& a) {
-            answer->send(a.value ? stream : api::refuse(a.value.error()));
-          },
-          failed(answer));
-}
-
-void runpod_ingress::on(const api::list_slots&, const reply_ptr& answer) {
-  request(directory_.supervisor, caf::infinite, ask_slots{})
-      .then([answer](const slots_answer& a) { answer->send(api::slots(a.value)); }, failed(answer));
-}
-
-void runpod_ingress::on(const api::drain_slot& call, const reply_ptr& answer) {
-  request(directory_.supervisor, caf::infinite, drain_one_slot{call.slot, call.on})
-      .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
-}
-
-void runpod_ingress::on(const api::resize_slots& call, const reply_ptr& answer) {
-  request(directory_.supervisor, caf::infinite, set_slot_count{call.count})
-      .then([this, answer](const slot_answer& a) { answer_with_slots(a, answer); }, failed(answer));
-}
-
-/// What was asked of a slot is begun, not done: the answer shows how the slots are now.
-void runpod_ingress::answer_with_slots(const slot_answer& a, const reply_ptr& answer) {
-  if (a.value) {
-    on(api::list_slots{}, answer);
-  } else {
-    answer->send(api::refuse(a.value.error()));
-  }
-}
-
-void runpod_ingress::on(const api::list_workers&, const reply_ptr& answer) {
-  request(directory_.remote, caf::infinite, ask_workers{})
-      .then([answer](const workers_answer& a) { answer->send(api::workers(a.value)); },
-            failed(answer));
+  ask(inspect_job{call.who, call.job}, answer,
+      [stream](const detail_answer& a) { return a.value ? stream : api::refuse(a.value.error()); });
 }
 
 void runpod_ingress::on(const api::describe&, const reply_ptr& answer) {

@@ -43,25 +43,20 @@ class runpod_ingress : public ingress_actor::base {
   void on_exit() override;
 
  private:
+  auto common();
   behavior_type not_started();
   behavior_type answering();
 
   void serve(const client_call&);
+  /// A request that another actor answers, and whose answer needs nothing more.
+  template <class Request>
+    requires requires(typename Request::answer a) { api::answer_to(api::about<Request>{}, a); }
+  void on(const Request&, const reply_ptr&);
   void on(const api::submit&, const reply_ptr&);
   void on(const api::status&, const reply_ptr&);
   void on(const api::stream&, const reply_ptr&);
-  void on(const api::cancel&, const reply_ptr&);
-  void on(const api::retry&, const reply_ptr&);
-  void on(const api::drop&, const reply_ptr&);
-  void on(const api::purge&, const reply_ptr&);
-  void on(const api::list_jobs&, const reply_ptr&);
-  void on(const api::inspect&, const reply_ptr&);
   void on(const api::events&, const reply_ptr&);
-  void on(const api::list_slots&, const reply_ptr&);
-  void on(const api::drain_slot&, const reply_ptr&);
-  void on(const api::resize_slots&, const reply_ptr&);
   void on(const api::list_requests&, const reply_ptr&);
-  void on(const api::list_workers&, const reply_ptr&);
   void on(const api::describe&, const reply_ptr&);
   template <class Call>
     requires std::constructible_from<api::worker_request, Call>
@@ -78,9 +73,10 @@ class runpod_ingress : public ingress_actor::base {
   void pod(const pod_moved&);
   void load(const load_changed&);
   void on_directory(const actor_directory&);
-  void answer_with_slots(const slot_answer&, const reply_ptr&);
-  void answer_with_state(const job_id&, const job_access&, const reply_ptr&,
-                         std::optional<milliseconds> keep = std::nullopt);
+  /// Sends the request to the actor whose interface has it; renders the answer, or that the actor
+  /// is restarting.
+  template <class Request, class Render>
+  void ask(const Request&, const reply_ptr&, Render);
   void follow_load();
   bool move_to(ingress_state, cause);
 

@@ -60,7 +60,7 @@ void runpod_ingress::look(held_calls::number call, bool over) {
 
 void runpod_ingress::look_at_state(held_calls::number call, bool over) {
   const auto& held = calls_.at(call);
-  request(directory_.queue, caf::infinite, find_job{held_.job(call), held.keep, held.who, !over})
+  request(directory_.queue, caf::infinite, find_job{held.who, held_.job(call), held.keep, !over})
       .then(
           [this, call, over](const job_answer& a) {
             if (!held_.holds(call)) {
@@ -83,7 +83,7 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over) {
 void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
   auto& held = calls_.at(call);
   held.over = held.over || over;
-  request(directory_.queue, caf::infinite, read_job_stream{held_.job(call), held.who, !over})
+  request(directory_.queue, caf::infinite, read_job_stream{held.who, held_.job(call), !over})
       .then(
           [this, call, receipts = held.receipts](const stream_answer& a) {
             // What the queue said before a receipt has come may still hold the chunks that were
@@ -149,7 +149,7 @@ void runpod_ingress::send_chunks(const reply_ptr& answer, const unread_chunks& u
   auto note = [queue = directory_.queue, me = caf::actor_cast<ingress_actor>(this),
                id = unread.view.id, last = unread.last](bool received) {
     if (received) {
-      caf::anon_send(queue, store_news{store_news::chunks_received{id, last}});
+      caf::anon_send(queue, chunks_received{id, last});
     }
     caf::anon_send(me, chunks_settled{id}); // a look because of it comes to the queue behind that
   };

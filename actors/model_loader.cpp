@@ -13,35 +13,32 @@ model_loader::behavior_type model_loader::make_behavior() {
   return empty();
 }
 
+auto model_loader::common() {
+  return std::tuple{[this](const check_catalogue&) { check(); },
+                    [this](const catalogue_inspected& m) { learned(m); },
+                    [this](const model_loaded& m) { loaded(m); },
+                    [this](const model_refused& m) { refused(m); },
+                    [this](const actor_directory& m) { on_directory(m); },
+                    present()};
+}
+
 model_loader::behavior_type model_loader::empty() {
-  return {[this](const check_catalogue&) { check(); },
-          [this](const catalogue_news& m) { learned(m); },
-          postpone_request<want_model, model_granted>(),
-          [this](const model_loaded& m) { loaded(m); },
-          [this](const model_refused& m) { refused(m); },
-          [this](const actor_directory& m) { on_directory(m); },
-          present()};
+  return state_of<behavior_type>(common(), postponed<want_model>());
 }
 
 model_loader::behavior_type model_loader::checked() {
-  return {[this](const check_catalogue&) { check(); },
-          [this](const catalogue_news& m) { learned(m); },
-          [this](const want_model& m) { return grant(m); },
-          [this](const model_loaded& m) { loaded(m); },
-          [this](const model_refused& m) { refused(m); },
-          [this](const actor_directory& m) { on_directory(m); },
-          present()};
+  return state_of<behavior_type>(common(), [this](const want_model& m) { return grant(m); });
 }
 
 void model_loader::check() {
   ctx_.outside.models.inspect(
       ctx_.knobs.engine_models.items(),
       [me = caf::actor_cast<model_loader_actor>(this)](result<std::vector<model_entry>> models) {
-        caf::anon_send(me, catalogue_news{std::move(models)});
+        caf::anon_send(me, catalogue_inspected{std::move(models)});
       });
 }
 
-void model_loader::learned(const catalogue_news& m) {
+void model_loader::learned(const catalogue_inspected& m) {
   if (m.about) {
     looked_again(*m.about, m.models);
     return;
@@ -93,7 +90,7 @@ const model_entry& model_loader::chosen_for(const want_model& m) const {
 
 caf::result<model_granted> model_loader::grant(const want_model& m) {
   if (models_.empty()) {
-    return model_granted{}; // an engine without files (scripted)
+    return model_granted{}; // an engine that runs no model files
   }
   const auto& chosen = chosen_for(m);
   if (looked_at_.contains(chosen.name)) {
@@ -120,7 +117,7 @@ void model_loader::refused(const model_refused& m) {
   if (looked_at_.insert(m.model).second) {
     ctx_.outside.models.inspect({entry->path}, [m, me = caf::actor_cast<model_loader_actor>(this)](
                                                    result<std::vector<model_entry>> found) {
-      caf::anon_send(me, catalogue_news{std::move(found), m});
+      caf::anon_send(me, catalogue_inspected{std::move(found), m});
     });
   }
 }

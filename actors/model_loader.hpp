@@ -19,7 +19,7 @@
 
 namespace tayfa {
 
-struct catalogue_news {
+struct catalogue_inspected {
   result<std::vector<model_entry>> models;
   std::optional<model_refused> about{}; ///< the file of this one only was looked at
 };
@@ -40,10 +40,11 @@ class model_loader : public model_loader_actor::base {
   }
 
  private:
+  auto common();
   behavior_type empty();
   behavior_type checked();
   void check();
-  void learned(const catalogue_news&);
+  void learned(const catalogue_inspected&);
   caf::result<model_granted> grant(const want_model&);
   const model_entry& chosen_for(const want_model&) const;
   void refused(const model_refused&);

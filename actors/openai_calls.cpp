@@ -42,7 +42,7 @@ void send_output(const reply_ptr& answer, const job_id& id, const shared_text& o
 
 api::openai_fault dropped() {
   return api::openai_fault_of(
-      {errc::busy, "parts of the stream are lost: it was read too slowly, or by somebody else"});
+      {errc::busy, "parts of the stream are lost: it was read too slowly, or by another reader"});
 }
 
 } // namespace
@@ -66,7 +66,7 @@ void openai_calls::begin(const api::openai& asked, const reply_ptr& answer) {
   };
   self_->request(queue_, caf::infinite, submit_job{id, asked.job, true})
       .then(
-          [this, id, refused](const submit_answer& a) {
+          [this, id, refused](const job_answer& a) {
             if (!a.value) {
               refused(a.value.error());
             } else if (const auto it = calls_.find(id); it != calls_.end() && it->second.streams) {
@@ -95,7 +95,7 @@ void openai_calls::streamed(const job_id& id) {
   }
 }
 
-void openai_calls::heard(const reader_event& m) {
+void openai_calls::on(const reader_event& m) {
   const auto it = calls_.find(m.job);
   if (it == calls_.end()) {
     return;
@@ -131,7 +131,7 @@ void openai_calls::stop(errc why) {
 
 void openai_calls::cancel(const job_id& id, const job_access& who) {
   if (queue_) {
-    caf::anon_send(queue_, cancel_job{id, false, who});
+    caf::anon_send(queue_, cancel_job{who, id});
   }
 }
 
@@ -175,7 +175,7 @@ void openai_calls::with_output(const job_view& view, const job_access& who, Then
     then(result<shared_text>{view.output});
     return;
   }
-  self_->request(queue_, caf::infinite, find_job{view.id, std::nullopt, who})
+  self_->request(queue_, caf::infinite, find_job{who, view.id})
       .then(
           [then](const job_answer& a) mutable {
             then(a.value ? result<shared_text>{a.value->output} : fail(a.value.error()));
@@ -185,7 +185,7 @@ void openai_calls::with_output(const job_view& view, const job_access& who, Then
 
 void openai_calls::answer_with_chunks(const job_id& id, const job_access& who,
                                       const reply_ptr& answer) {
-  self_->request(queue_, caf::infinite, read_job_stream{id, who})
+  self_->request(queue_, caf::infinite, read_job_stream{who, id})
       .then(
           [this, id, answer](const stream_answer& a) {
             if (!a.value || a.value->view.dropped_chunks > 0) {
@@ -224,7 +224,7 @@ void openai_calls::read(const job_id& id) {
     return;
   }
   c.reading = true;
-  self_->request(queue_, caf::infinite, read_job_stream{id, c.who, true})
+  self_->request(queue_, caf::infinite, read_job_stream{c.who, id, true})
       .then([this, id](const stream_answer& a) { take(id, a); },
             [this, id](const caf::error&) {
               if (const auto it = calls_.find(id); it != calls_.end()) {
@@ -306,7 +306,7 @@ void openai_calls::take_chunks(entry it, const unread_chunks& unread) {
   }
   c.attempt = unread.view.attempts;
   c.taken = unread.last - (unread.chunks.size() - count);
-  caf::anon_send(queue_, store_news{store_news::chunks_received{it->first, c.taken}});
+  caf::anon_send(queue_, chunks_received{it->first, c.taken});
   if (c.events.done()) {
     // All has been said: its client leaves, which shall not cancel a job that is about to end.
     put(it, std::move(page), std::move(place), true);

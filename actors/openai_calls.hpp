@@ -42,7 +42,7 @@ class openai_calls {
   void begin(const api::openai&, const reply_ptr&);
   void ended(const job_ended&);
   void streamed(const job_id&);
-  void heard(const reader_event&);
+  void on(const reader_event&);
   void timed(const due_timer&);
   void on_directory(const queue_actor&);
   /// The ingress ends: every call is answered with this, its job is cancelled, and no handle is

@@ -26,7 +26,7 @@ queue::behavior_type queue::make_behavior() {
   // What an earlier queue had under way is not known to be durable: it is put again, and putting a
   // row twice changes nothing. What it had given out is void.
   ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
-    caf::anon_send(me, store_news{store_news::failed{std::move(why)}});
+    caf::anon_send(me, store_replied{store_replied::failed{std::move(why)}});
   });
   table_.not_committed();
   enqueue_effects(std::exchange(books_->left, {}));
@@ -49,106 +49,69 @@ void queue::on_exit() {
   fetches_.clear();
   fetch_of_.clear();
   hooks_for_room_.clear();
-  results_owed_.clear();
+  large_results_.clear();
+}
+
+auto queue::common() {
+  return std::tuple{
+      [this](const submit_job& m) { return submit(m); }, // the table refuses it while it stops
+      [this](const find_job& m) { return find(m); },
+      [this](const cancel_job& m) { return cancel(m); },
+      [this](const read_job_stream& m) { return read(m); },
+      [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
+      [this](const retry_job& m) { return retry(m); },
+      [this](const drop_job& m) { return drop(m); },
+      [this](const purge_jobs& m) { return purge(m); },
+      [this](const list_jobs& m) { return list(m); },
+      [this](const inspect_job& m) { return inspect(m); },
+      [this](const ask_intake&) { return intake(); },
+      [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
+      [this](const chunks_received& m) {
+        table_.chunks_received(m.id, m.last);
+        after();
+      },
+      [this](const store_replied& m) { on(m); },
+      [this](const webhook_answered& m) { on(m); },
+      [this](const attempt_reported& m) { reported(m); },
+      [this](const worker_gone& m) { gone(m); },
+      [this](const actor_directory& m) { on_directory(m); },
+      [this](const result_posted& m) { posted(m); },
+      when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
+      present()};
+}
+
+auto queue::while_open() {
+  return std::tuple{[this](const models_known& m) {
+                      enqueue_effects(table_.models_known(now(), m.models));
+                      after();
+                    },
+                    [this](const model_refused& m) { refused(m); },
+                    [this](const pod_moved& m) { pod(m); }, [this](const drain_queue&) { drain(); },
+                    ignore<hand_back_jobs>()};
 }
 
 queue::behavior_type queue::waiting() {
-  return {[this](const submit_job& m) { return submit(m); },
-          [this](const find_job& m) { return find(m); },
-          [this](const cancel_job& m) { return cancel(m); },
-          [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
-          [this](const retry_job& m) { return retry(m); },
-          [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs& m) { return purge(m); },
-          [this](const list_of_jobs& m) { return list(m); },
-          [this](const inspect_job& m) { return inspect(m); },
-          [this](const ask_intake&) { return intake(); },
-          [this](const models_known& m) {
-            enqueue_effects(table_.models_known(now(), m.models));
-            after();
-          },
-          [this](const model_refused& m) { refused(m); },
-          ignore<drain_worker>(),
-          [this](const store_news& m) { news(m); },
-          postpone<worker_ready>(),
-          [this](const worker_said& m) { said(m); },
-          [this](const worker_gone& m) { gone(m); },
-          [this](const pod_moved& m) { pod(m); },
-          [this](const drain_queue&) { drain(); },
-          ignore<hand_back_jobs>(),
-          [this](const actor_directory& m) { on_directory(m); },
-          [this](const result_posted& m) { posted(m); },
-          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
-          present()};
+  return state_of<behavior_type>(common(), while_open(), postpone<worker_ready>(),
+                                 ignore<drain_worker>());
 }
 
 queue::behavior_type queue::serving() {
-  return {[this](const submit_job& m) { return submit(m); },
-          [this](const find_job& m) { return find(m); },
-          [this](const cancel_job& m) { return cancel(m); },
-          [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
-          [this](const retry_job& m) { return retry(m); },
-          [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs& m) { return purge(m); },
-          [this](const list_of_jobs& m) { return list(m); },
-          [this](const inspect_job& m) { return inspect(m); },
-          [this](const ask_intake&) { return intake(); },
-          [this](const models_known& m) {
-            enqueue_effects(table_.models_known(now(), m.models));
-            after();
-          },
-          [this](const model_refused& m) { refused(m); },
-          [this](const drain_worker& m) {
-            enqueue_effects(table_.worker_draining(now(), m.worker));
-            after();
-          },
-          [this](const store_news& m) { news(m); },
-          [this](const worker_ready& m) { joined(m); },
-          [this](const worker_said& m) { said(m); },
-          [this](const worker_gone& m) { gone(m); },
-          [this](const pod_moved& m) { pod(m); },
-          [this](const drain_queue&) { drain(); },
-          ignore<hand_back_jobs>(),
-          [this](const actor_directory& m) { on_directory(m); },
-          [this](const result_posted& m) { posted(m); },
-          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
-          present()};
+  return state_of<behavior_type>(
+      common(), while_open(), [this](const worker_ready& m) { joined(m); },
+      [this](const drain_worker& m) {
+        enqueue_effects(table_.worker_draining(now(), m.worker));
+        after();
+      });
 }
 
 queue::behavior_type queue::draining() {
-  return {[this](const submit_job& m) { return submit(m); }, // refused by the table: stopping
-          [this](const find_job& m) { return find(m); },
-          [this](const cancel_job& m) { return cancel(m); },
-          [this](const read_job_stream& m) { return read(m); },
-          [this](const count_jobs& m) { return counts_answer{table_.counts(m.who)}; },
-          [this](const retry_job& m) { return retry(m); },
-          [this](const drop_job& m) { return drop(m); },
-          [this](const purge_jobs& m) { return purge(m); },
-          [this](const list_of_jobs& m) { return list(m); },
-          [this](const inspect_job& m) { return inspect(m); },
-          [this](const ask_intake&) { return intake(); },
-          ignore<models_known>(),
-          ignore<model_refused>(),
-          ignore<drain_worker>(),
-          [this](const store_news& m) { news(m); },
-          ignore<worker_ready>(),
-          [this](const worker_said& m) { said(m); },
-          [this](const worker_gone& m) { gone(m); },
-          ignore<pod_moved>(),
-          ignore<drain_queue>(),
-          [this](const hand_back_jobs&) {
-            enqueue_effects(table_.hand_back(now()));
-            after();
-          },
-          [this](const actor_directory& m) { on_directory(m); },
-          [this](const result_posted& m) { posted(m); },
-          [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { deadline(m); }),
-          present()};
+  return state_of<behavior_type>(
+      common(),
+      [this](const hand_back_jobs&) {
+        enqueue_effects(table_.hand_back(now()));
+        after();
+      },
+      ignored<models_known, model_refused, drain_worker, worker_ready, pod_moved, drain_queue>());
 }
 
 // ---- workers -----------------------------------------------------------------------------------
@@ -165,7 +128,7 @@ void queue::refused(const model_refused& m) {
   after();
 }
 
-void queue::said(const worker_said& m) {
+void queue::reported(const attempt_reported& m) {
   auto report = std::visit(
       [&]<class Body>(const Body& body) -> job_table::report_result {
         if constexpr (std::is_same_v<Body, protocol::started>) {
@@ -192,17 +155,17 @@ void queue::said(const worker_said& m) {
   }
   enqueue_effects(std::move(report.consequences));
   if (report.current) {
-    tell_origin(m);
-    tell_watchers(m);
+    notify_origin(m);
+    notify_watchers(m);
   }
   after();
 }
 
 /// The platform hears of what is on its way at once: it is not durable here either.
-void queue::tell_origin(const worker_said& m) {
+void queue::notify_origin(const attempt_reported& m) {
   const auto tell = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
     if (const auto* origin = table_.origin_of(id)) {
-      send(directory_.runpod, origin_said{id, *origin, is_chunk, payload});
+      send(directory_.runpod, origin_progress{id, *origin, is_chunk, payload});
     }
   };
   if (!directory_.runpod) {
@@ -217,7 +180,7 @@ void queue::tell_origin(const worker_said& m) {
 
 /// Readers that wait for a chunk hear of it as soon as it is there: chunks of a job that runs are
 /// not durable anyway.
-void queue::tell_watchers(const worker_said& m) {
+void queue::notify_watchers(const attempt_reported& m) {
   const auto* said = std::get_if<protocol::partial>(&m.body);
   if (said != nullptr && chunks_watched_.erase(said->attempt.job) > 0 && directory_.ingress) {
     send(directory_.ingress, job_streamed{said->attempt.job});
@@ -301,7 +264,7 @@ void queue::after() {
   tell_load();
   arm();
   const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
-                       results_owed_.empty() && purges_.empty();
+                       large_results_.empty() && purges_.empty();
   if (is_draining_ && !drained_told_ && directory_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {
@@ -323,7 +286,7 @@ void queue::tell_load() {
   }
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
   const bool same =
-      next.waiting == load_.waiting && next.running == load_.running && next.owed == load_.owed;
+      next.waiting == load_.waiting && next.running == load_.running && next.undelivered == load_.undelivered;
   if (directory_.runpod) { // only it wants to know
     const auto capacity = table_.local_capacity();
     if (capacity != std::exchange(capacity_told_, capacity)) {

@@ -38,20 +38,14 @@ struct queue_books {
   effects left; ///< of the recovery
 };
 
-/// What the world answered to the queue.
-struct store_news {
+/// The end of something that the queue asked of the store.
+struct store_replied {
   struct committed {
     result<void> how;
   };
   struct fetched {
     std::uint64_t ticket = 0;
     result<shared_text> text;
-  };
-  struct hook_answered {
-    job_id id;
-    std::uint64_t call = 0;
-    hook_answer how = hook_answer::failed;
-    std::string text; ///< for the log
   };
   /// Whether new jobs would be taken: the answer to an empty batch.
   struct space {
@@ -60,12 +54,14 @@ struct store_news {
   struct failed {
     error why;
   };
-  /// An answer with chunks up to this one has reached its reader.
-  struct chunks_received {
-    job_id id;
-    std::uint64_t last = 0;
-  };
-  std::variant<committed, fetched, hook_answered, space, failed, chunks_received> what;
+  std::variant<committed, fetched, space, failed> what;
+};
+/// The end of a call of a webhook.
+struct webhook_answered {
+  job_id id;
+  std::uint64_t call = 0;
+  hook_answer how = hook_answer::failed;
+  std::string text; ///< for the log
 };
 
 class queue : public queue_actor::base {
@@ -81,6 +77,10 @@ class queue : public queue_actor::base {
   using promise = caf::typed_response_promise<T>;
   enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again };
 
+  /// Served alike in all states.
+  auto common();
+  /// Served alike in all states but DRAINING.
+  auto while_open();
   behavior_type waiting();
   behavior_type serving();
   behavior_type draining();
@@ -90,17 +90,17 @@ class queue : public queue_actor::base {
   using undo_of = std::function<std::set<job_id>(const std::set<job_id>& unsent)>;
 
   // clients (queue_clients.cpp)
-  caf::result<submit_answer> submit(const submit_job&);
+  caf::result<job_answer> submit(const submit_job&);
   caf::result<job_answer> find(const find_job&);
   caf::result<job_answer> cancel(const cancel_job&);
   caf::result<job_answer> retry(const retry_job&);
   caf::result<job_answer> drop(const drop_job&);
   caf::result<purge_answer> purge(const purge_jobs&);
-  caf::result<list_answer> list(const list_of_jobs&);
+  caf::result<list_answer> list(const list_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
   intake_answer intake() const;
-  void tell_watchers(const worker_said&);
+  void notify_watchers(const attempt_reported&);
   template <class Answer>
   caf::result<Answer> after_commit(const job_id& about, const job_access& who, Answer, undo_of = {},
                                    bool asks = true);
@@ -113,8 +113,8 @@ class queue : public queue_actor::base {
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
   void refused(const model_refused&);
-  void said(const worker_said&);
-  void tell_origin(const worker_said&);
+  void reported(const attempt_reported&);
+  void notify_origin(const attempt_reported&);
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
@@ -136,14 +136,13 @@ class queue : public queue_actor::base {
   void commit(bool again = false);
   /// Begins it when the messages that are here already have been served: they share its flush.
   void commit_soon();
-  void news(const store_news&);
+  void on(const store_replied&);
+  void on(const webhook_answered&);
   void posted(const result_posted&);
-  void on(const store_news::committed&);
-  void on(const store_news::fetched&);
-  void on(const store_news::hook_answered&);
-  void on(const store_news::space&);
-  void on(const store_news::failed&);
-  void on(const store_news::chunks_received&);
+  void on(const store_replied::committed&);
+  void on(const store_replied::fetched&);
+  void on(const store_replied::space&);
+  void on(const store_replied::failed&);
   void storage_full(const error&);
   void refuse_changes(const error&);
   void take_back_purges(std::vector<std::variant<effects, deferred_reply>>&, const error&);
@@ -165,23 +164,23 @@ class queue : public queue_actor::base {
   struct run {
     worker_ref worker;
     std::uint64_t hand_over = 0; ///< of a remote one
-    std::vector<give> members;
+    std::vector<assign_attempt> members;
     std::size_t missing = 0; ///< inputs that are still being fetched
   };
   void carry_out(effects&);
   void carry_out(const moved&);
-  void carry_out(const revoke&);
-  void carry_out(const change_model&);
+  void carry_out(const revoke_attempt&);
+  void carry_out(const change_worker_model&);
   void carry_out(const notify&);
-  void carry_out(const owe&);
+  void carry_out(const deliver_result&);
   void carry_out(const purged&);
   void refuse_purges(const error&, const std::map<std::uint64_t, std::size_t>& removed);
   void hand_over_remote();
-  void give_run(worker_ref, std::uint64_t hand_over, std::vector<give>);
+  void give_run(worker_ref, std::uint64_t hand_over, std::vector<assign_attempt>);
   void send_run(run&);
   void call_hook(const notify&, const job_view&);
   void call_large_hooks();
-  void deliver(const owe&);
+  void deliver(const deliver_result&);
   void deliver_large();
   void wait_for_room();
   static error cut_short(errc why, std::size_t removed);
@@ -206,7 +205,7 @@ class queue : public queue_actor::base {
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
-  std::map<std::pair<worker_ref, std::uint64_t>, std::vector<give>> handing_over_;
+  std::map<std::pair<worker_ref, std::uint64_t>, std::vector<assign_attempt>> handing_over_;
   /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
   std::set<job_id> end_watched_, chunks_watched_;
   bool drained_told_ = false;
@@ -240,7 +239,7 @@ class queue : public queue_actor::base {
   std::map<std::uint64_t, weak_text> outputs_;  ///< that somebody still has, by order
   std::size_t outputs_swept_ = 0;               ///< how many were left by the last sweep
   std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
-  std::deque<owe> results_owed_;                ///< likewise
+  std::deque<deliver_result> large_results_;    ///< likewise
   bool waits_for_room_ = false;                 ///< a timer runs
   std::uint64_t chunks_dropped_told_ = 0;
 };

@@ -44,19 +44,19 @@ queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
   };
 }
 
-caf::result<submit_answer> queue::submit(const submit_job& m) {
+caf::result<job_answer> queue::submit(const submit_job& m) {
   auto& w = ctx_.outside;
   if (full_ || broken_) {
     w.meters.add(meter::jobs_refused);
-    return submit_answer{fail(full_ ? *full_ : error{errc::unavailable, "the store has failed"})};
+    return job_answer{fail(full_ ? *full_ : error{errc::unavailable, "the store has failed"})};
   }
   auto answer = table_.submit(now(), m.id, m.request, m.watch);
   if (!answer) {
     w.meters.add(meter::jobs_refused);
-    return submit_answer{fail(answer.error())};
+    return job_answer{fail(answer.error())};
   }
   const auto id = answer->view.id;
-  auto later = make_response_promise<submit_answer>();
+  auto later = make_response_promise<job_answer>();
   deferred_reply answered{
       id,
       [this, later, view = std::move(answer->view), fresh = answer->fresh,
@@ -70,11 +70,11 @@ caf::result<submit_answer> queue::submit(const submit_job& m) {
             feed.publish("job", view.id.str(), api::job_event(waits), endpoint);
           }
         }
-        later.deliver(submit_answer{std::move(view)});
+        later.deliver(job_answer{std::move(view)});
       },
       [this, later](const error& why) mutable {
         ctx_.outside.meters.add(meter::jobs_refused);
-        later.deliver(submit_answer{fail(why)});
+        later.deliver(job_answer{fail(why)});
       },
       false,
       {}};
@@ -192,7 +192,7 @@ void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::s
 }
 
 /// While the disk is full it shows what is: whoever makes room must see what waits for it.
-caf::result<list_answer> queue::list(const list_of_jobs& m) {
+caf::result<list_answer> queue::list(const list_jobs& m) {
   list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {
     return answer;

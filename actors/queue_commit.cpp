@@ -38,12 +38,12 @@ byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::s
 void recount_batches(effects& list) {
   std::map<std::pair<worker_ref, std::uint64_t>, std::uint32_t> sizes;
   for (const auto& e : list) {
-    if (const auto* g = std::get_if<give>(&e); g != nullptr && g->message.batch != 0) {
+    if (const auto* g = std::get_if<assign_attempt>(&e); g != nullptr && g->message.batch != 0) {
       ++sizes[{g->worker, g->message.batch}];
     }
   }
   for (auto& e : list) {
-    if (auto* g = std::get_if<give>(&e); g != nullptr && g->message.batch != 0) {
+    if (auto* g = std::get_if<assign_attempt>(&e); g != nullptr && g->message.batch != 0) {
       g->message.batch_size = sizes[{g->worker, g->message.batch}];
     }
   }
@@ -88,18 +88,18 @@ void queue::commit(bool again) {
                     std::make_move_iterator(gathering_.end()));
   gathering_.clear();
   ctx_.outside.meters.add(meter::commits);
-  ctx_.outside.store.commit(table_.take_changes(),
-                            [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
-                              caf::anon_send(me, store_news{store_news::committed{std::move(how)}});
-                            });
+  ctx_.outside.store.commit(
+      table_.take_changes(), [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
+        caf::anon_send(me, store_replied{store_replied::committed{std::move(how)}});
+      });
 }
 
-void queue::news(const store_news& m) {
+void queue::on(const store_replied& m) {
   std::visit([this](const auto& what) { on(what); }, m.what);
   after();
 }
 
-void queue::on(const store_news::committed& m) {
+void queue::on(const store_replied::committed& m) {
   if (!committing_) {
     return; // of an earlier queue
   }
@@ -143,7 +143,7 @@ void queue::storage_full(const error& found) {
       if (auto* e = std::get_if<effects>(&item)) {
         std::erase_if(*e, [this, &gone](const effect& one) {
           const bool withdrawn = gone.contains(job_of(one));
-          const auto* g = std::get_if<give>(&one);
+          const auto* g = std::get_if<assign_attempt>(&one);
           if (withdrawn && g != nullptr && g->hand_over != 0) {
             handing_over_[{g->worker, g->hand_over}]; // it leaves without this one
           }
@@ -200,7 +200,7 @@ void queue::refuse_changes(const error& why) {
   for (auto at = items.size(); at-- > 0;) {
     if (const auto* e = std::get_if<effects>(&items[at])) {
       for (const auto& one : *e) {
-        if (const auto* g = std::get_if<give>(&one)) {
+        if (const auto* g = std::get_if<assign_attempt>(&one)) {
           unsent.insert(g->message.attempt.job);
         }
       }
@@ -226,11 +226,11 @@ void queue::refuse_changes(const error& why) {
 
 void queue::ask_for_space() {
   ctx_.outside.store.commit({}, [me = caf::actor_cast<queue_actor>(this)](result<void> how) {
-    caf::anon_send(me, store_news{store_news::space{std::move(how)}});
+    caf::anon_send(me, store_replied{store_replied::space{std::move(how)}});
   });
 }
 
-void queue::on(const store_news::space& m) {
+void queue::on(const store_replied::space& m) {
   if (!full_ || broken_) {
     return;
   }
@@ -244,7 +244,7 @@ void queue::on(const store_news::space& m) {
   }
 }
 
-void queue::on(const store_news::failed& m) {
+void queue::on(const store_replied::failed& m) {
   if (!broken_) {
     store_broken(m.why);
   }
@@ -314,7 +314,7 @@ void queue::fetch(std::uint64_t order, job_store::column column, text_taker then
   fetch_of_[what] = ticket;
   ctx_.outside.store.fetch(
       order, column, [ticket, me = caf::actor_cast<queue_actor>(this)](result<shared_text> text) {
-        caf::anon_send(me, store_news{store_news::fetched{ticket, std::move(text)}});
+        caf::anon_send(me, store_replied{store_replied::fetched{ticket, std::move(text)}});
       });
 }
 
@@ -339,7 +339,7 @@ bool queue::fetch_output(const job_view& view, std::size_t spare, text_taker the
   return true;
 }
 
-void queue::on(const store_news::fetched& m) {
+void queue::on(const store_replied::fetched& m) {
   auto node = fetches_.extract(m.ticket);
   if (!m.text) {
     ctx_.outside.log.error("text_unreadable",
@@ -367,15 +367,12 @@ void queue::on(const store_news::fetched& m) {
   }
 }
 
-void queue::on(const store_news::chunks_received& m) {
-  table_.chunks_received(m.id, m.last);
-}
-
-void queue::on(const store_news::hook_answered& m) {
+void queue::on(const webhook_answered& m) {
   const bool delivered = m.how == hook_answer::delivered;
   ctx_.outside.meters.add(delivered ? meter::webhooks_delivered : meter::webhooks_failed);
   ctx_.outside.log.info("webhook", {{"job", m.id}, {"delivered", delivered}, {"text", m.text}});
   enqueue_effects(table_.notified(now(), m.id, m.call, m.how));
+  after();
 }
 
 } // namespace tayfa

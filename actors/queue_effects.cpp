@@ -24,7 +24,7 @@ hook_answer how_of(const result<outgoing_answer>& answer) {
 } // namespace
 
 void queue::carry_out(effects& list) {
-  std::vector<give> batch;
+  std::vector<assign_attempt> batch;
   const auto flush = [this, &batch] {
     if (!batch.empty()) {
       const auto worker = batch.front().worker;
@@ -32,11 +32,11 @@ void queue::carry_out(effects& list) {
     }
   };
   for (auto& e : list) {
-    auto* g = std::get_if<give>(&e);
+    auto* g = std::get_if<assign_attempt>(&e);
     if (g == nullptr) {
       std::visit(
           [this](const auto& one) {
-            if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, give>) {
+            if constexpr (!std::is_same_v<std::decay_t<decltype(one)>, assign_attempt>) {
               carry_out(one);
             }
           },
@@ -67,7 +67,8 @@ void queue::hand_over_remote() {
 }
 
 /// Inputs that have left memory are fetched before anything of the run leaves: it leaves as one.
-void queue::give_run(worker_ref worker, std::uint64_t hand_over, std::vector<give> members) {
+void queue::give_run(worker_ref worker, std::uint64_t hand_over,
+                     std::vector<assign_attempt> members) {
   auto whole = std::make_shared<run>();
   whole->worker = worker;
   whole->hand_over = hand_over;
@@ -110,7 +111,7 @@ void queue::send_run(run& r) {
   if (it == workers_.end() || it->second.incarnation != r.worker.incarnation) {
     return; // the table has heard of its end, or will
   }
-  std::erase_if(r.members, [this](const give& g) {
+  std::erase_if(r.members, [this](const assign_attempt& g) {
     if (table_.runs(g.worker, g.message.attempt)) {
       return false;
     }
@@ -138,19 +139,19 @@ void queue::send_run(run& r) {
   send(it->second.handle, std::move(all));
 }
 
-void queue::carry_out(const revoke& r) {
+void queue::carry_out(const revoke_attempt& r) {
   hand_over_remote(); // a worker hears of an attempt before it hears that it is revoked
   const auto it = workers_.find(r.worker.slot);
   if (it != workers_.end() && it->second.incarnation == r.worker.incarnation) {
-    send(it->second.handle, revoke_attempt{r.worker, r.attempt});
+    send(it->second.handle, r);
   }
 }
 
-void queue::carry_out(const change_model& c) {
+void queue::carry_out(const change_worker_model& c) {
   const auto it = workers_.find(c.worker.slot);
   if (it != workers_.end() && it->second.incarnation == c.worker.incarnation) {
     ctx_.outside.log.info("model_change", {{"worker", c.worker}, {"model", c.model}});
-    send(it->second.handle, change_worker_model{c.worker, c.model});
+    send(it->second.handle, c);
   }
 }
 
@@ -273,42 +274,39 @@ void queue::call_hook(const notify& n, const job_view& view) {
       std::move(call), [id = n.view.id, number = n.call,
                         me = caf::actor_cast<queue_actor>(this)](result<outgoing_answer> answer) {
         auto text = answer ? "status " + std::to_string(answer->status) : answer.error().str();
-        caf::anon_send(
-            me, store_news{store_news::hook_answered{id, number, how_of(answer), std::move(text)}});
+        caf::anon_send(me, webhook_answered{id, number, how_of(answer), std::move(text)});
       });
 }
 
 // ---- jobs of RunPod's platform -----------------------------------------------------------------
 
-void queue::carry_out(const owe& o) {
+void queue::carry_out(const deliver_result& o) {
   if (o.view.stored_output == 0) {
     deliver(o);
     return;
   }
-  results_owed_.push_back(o);
-  if (results_owed_.size() == 1) {
+  large_results_.push_back(o);
+  if (large_results_.size() == 1) {
     deliver_large();
   }
 }
 
-void queue::deliver(const owe& what) {
+void queue::deliver(const deliver_result& what) {
   if (!directory_.runpod) { // this pod is no worker of the platform (any more)
     enqueue_effects(table_.posted(now(), what.view.id, false, milliseconds{0}));
     return;
   }
-  deliver_result d{what.view,    what.origin, what.chunks, what.whole,
-                   what.refresh, what.number, what.left};
-  send(directory_.runpod, std::move(d));
+  send(directory_.runpod, what);
 }
 
 /// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
 /// long silence of the platform there may be many of them at once.
 void queue::deliver_large() {
   auto& budget = ctx_.outside.answers;
-  while (!results_owed_.empty()) {
-    const owe o = results_owed_.front();
+  while (!large_results_.empty()) {
+    const deliver_result o = large_results_.front();
     const bool room = fetch_output(o.view, budget.most() / 2, [this, o](result<shared_text> text) {
-      owe whole = o;
+      deliver_result whole = o;
       whole.view = with_output(o.view, std::move(text));
       deliver(whole);
     });
@@ -316,7 +314,7 @@ void queue::deliver_large() {
       wait_for_room();
       return;
     }
-    results_owed_.pop_front();
+    large_results_.pop_front();
   }
 }
 

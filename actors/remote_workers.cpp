@@ -35,43 +35,36 @@ void remote_workers::on_exit() {
 }
 
 remote_workers::behavior_type remote_workers::alone() {
-  return {postpone<worker_call>(),
-          ignore<assign_attempts>(),
-          ignore<revoke_attempt>(),
-          ignore<change_worker_model>(),
-          ignore<remote_news>(),
-          postpone<pod_moved>(),
-          [this](const actor_directory& m) {
-            on_directory(m);
-            become(open());
-          },
-          ignore<timer>(),
-          postpone_request<ask_health, health_answer>(),
-          postpone_request<ask_workers, workers_answer>(),
-          present()};
+  return state_of<behavior_type>(
+      std::tuple{}, postponed<worker_call, pod_moved, ask_health, list_workers>(),
+      ignored<assign_attempts, revoke_attempt, change_worker_model, poll_settled, timer>(),
+      [this](const actor_directory& m) {
+        on_directory(m);
+        become(open());
+      },
+      present());
 }
 
 remote_workers::behavior_type remote_workers::open() {
-  return {[this](const worker_call& m) { serve(m); },
-          [this](const assign_attempts& m) {
-            obey(book_->assigned(now(), m.worker, m.hand_over, m.bodies));
-            after();
-          },
-          [this](const revoke_attempt& m) {
-            obey(book_->revoked(now(), m.worker, m.attempt));
-            after();
-          },
-          ignore<change_worker_model>(), // what a remote worker has loaded is its own affair
-          [this](const remote_news& m) { news(m); },
-          [this](const pod_moved& m) { pod(m); },
-          [this](const actor_directory& m) { on_directory(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
-          [this](const ask_health&) {
-            const auto n = book_->count();
-            return health_answer{0, n.idle, n.running, n.unhealthy};
-          },
-          [this](const ask_workers&) { return workers_answer{book_->lines(now())}; },
-          present()};
+  return state_of<behavior_type>(
+      std::tuple{}, [this](const worker_call& m) { serve(m); },
+      [this](const assign_attempts& m) {
+        obey(book_->assigned(now(), m.worker, m.hand_over, m.bodies));
+        after();
+      },
+      [this](const revoke_attempt& m) {
+        obey(book_->revoked(now(), m.worker, m.attempt));
+        after();
+      },
+      ignored<change_worker_model>(), // a remote worker loads what it wants
+      [this](const poll_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
+      [this](const actor_directory& m) { on_directory(m); },
+      when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
+      [this](const ask_health&) {
+        const auto n = book_->count();
+        return health_answer{0, n.idle, n.running, n.unhealthy};
+      },
+      [this](const list_workers&) { return workers_answer{book_->lines(now())}; }, present());
 }
 
 // ---- what the workers ask and say --------------------------------------------------------------
@@ -102,7 +95,7 @@ void remote_workers::wait_for_answer(remote::poll_id poll) {
     return;
   }
   entry->second->when_gone([poll, me = caf::actor_cast<remote_workers_actor>(this)] {
-    caf::anon_send(me, remote_news{remote_news::gone{poll}});
+    caf::anon_send(me, poll_settled{poll_settled::gone{poll}});
   });
 }
 
@@ -136,11 +129,11 @@ void remote_workers::answer_post(const api::worker_place& from, const std::strin
   answer->send(api::refuse(v.answer.error()));
 }
 
-void remote_workers::news(const remote_news& m) {
-  if (const auto* left = std::get_if<remote_news::left>(&m.what)) {
+void remote_workers::settled(const poll_settled& m) {
+  if (const auto* left = std::get_if<poll_settled::left>(&m.what)) {
     obey(book_->left(now(), left->poll, left->whole));
   } else {
-    const auto poll = std::get<remote_news::gone>(m.what).poll;
+    const auto poll = std::get<poll_settled::gone>(m.what).poll;
     replies_.erase(poll);
     obey(book_->gone(now(), poll));
   }
@@ -198,18 +191,6 @@ void remote_workers::obey(remote::effects all) {
   }
 }
 
-void remote_workers::obey(remote::offer& o) {
-  send(directory_.queue, worker_ready{o.worker, std::move(o.facts)});
-}
-
-void remote_workers::obey(remote::say& s) {
-  send(directory_.queue, worker_said{s.worker, std::move(s.body)});
-}
-
-void remote_workers::obey(remote::leave& l) {
-  send(directory_.queue, worker_gone{l.worker, std::move(l.why)});
-}
-
 reply_ptr remote_workers::take_reply(remote::poll_id poll) {
   auto node = replies_.extract(poll);
   return node.empty() ? nullptr : std::move(node.mapped());
@@ -219,11 +200,11 @@ void remote_workers::send_watched(remote::poll_id poll, api::response answer) {
   if (const auto reply = take_reply(poll)) {
     reply->send(std::move(answer),
                 [poll, me = caf::actor_cast<remote_workers_actor>(this)](bool whole) {
-                  caf::anon_send(me, remote_news{remote_news::left{poll, whole}});
+                  caf::anon_send(me, poll_settled{poll_settled::left{poll, whole}});
                 });
   } else {
     caf::anon_send(caf::actor_cast<remote_workers_actor>(this),
-                   remote_news{remote_news::left{poll, false}});
+                   poll_settled{poll_settled::left{poll, false}});
   }
 }
 

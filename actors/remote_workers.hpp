@@ -22,7 +22,7 @@
 namespace tayfa {
 
 /// How an answer to a remote worker fared, or that its client did not wait for it.
-struct remote_news {
+struct poll_settled {
   struct left {
     remote::poll_id poll = 0;
     bool whole = false;
@@ -60,13 +60,15 @@ class remote_workers : public remote_workers_actor::base {
 
   void pod(const pod_moved&);
   void on_directory(const actor_directory&);
-  void news(const remote_news&);
+  void settled(const poll_settled&);
   void timed(const due_timer&);
 
   void obey(remote::effects);
-  void obey(remote::offer&);
-  void obey(remote::say&);
-  void obey(remote::leave&);
+  template <class Message>
+    requires lists<queue_messages, Message>
+  void obey(Message& m) {
+    send(directory_.queue, std::move(m));
+  }
   void obey(remote::hand_out&);
   void obey(remote::tell_stops&);
   void obey(remote::nothing_yet&);

@@ -45,7 +45,7 @@ void runpod_worker::drop_line(std::uint64_t number) {
 
 // ---- chunks and progress -----------------------------------------------------------------------
 
-void runpod_worker::said(const origin_said& m) {
+void runpod_worker::said(const origin_progress& m) {
   if (m.is_chunk && platform_.post_stream.empty()) {
     return;
   }
@@ -149,11 +149,11 @@ void runpod_worker::post_next(std::uint64_t number) {
   auto what = to_stream ? runpod::chunk_call(platform_, l.origin, next.body)
                         : runpod::result_call(platform_, l.origin, is_end && l.streamed, next.body);
   call(std::move(what), [number](result<outgoing_answer> answer) {
-    return platform_news{platform_news::posted{number, std::move(answer)}};
+    return platform_replied{platform_replied::posted{number, std::move(answer)}};
   });
 }
 
-void runpod_worker::posted(const platform_news::posted& m) {
+void runpod_worker::posted(const platform_replied::posted& m) {
   const auto it = lines_.find(m.line);
   if (it == lines_.end()) {
     return; // its job was stopped meanwhile

@@ -29,22 +29,22 @@ runpod_worker::runpod_worker(caf::actor_config& cfg, pod_context ctx, runpod_ter
       platform_(terms_.platform) {
   guard(this, ctx_.outside.log);
   terms_.inbox->listen([me = caf::actor_cast<runpod_worker_actor>(this)] {
-    caf::anon_send(me, platform_news{platform_news::took{}});
+    caf::anon_send(me, platform_replied{platform_replied::took{}});
   });
 }
 
 runpod_worker::behavior_type runpod_worker::make_behavior() {
   return {[this](const deliver_result& m) { deliver(m); },
-          [this](const origin_said& m) { said(m); },
-          [this](const platform_news& m) {
+          [this](const origin_progress& m) { said(m); },
+          [this](const platform_replied& m) {
             std::visit(
                 [this](const auto& news) {
                   using News = std::decay_t<decltype(news)>;
-                  if constexpr (std::is_same_v<News, platform_news::took>) {
+                  if constexpr (std::is_same_v<News, platform_replied::took>) {
                     read_takes();
-                  } else if constexpr (std::is_same_v<News, platform_news::stops>) {
+                  } else if constexpr (std::is_same_v<News, platform_replied::stops>) {
                     heard_stops(news);
-                  } else if constexpr (std::is_same_v<News, platform_news::posted>) {
+                  } else if constexpr (std::is_same_v<News, platform_replied::posted>) {
                     posted(news);
                   } else if (!news.well) {
                     ctx_.outside.meters.add(meter::platform_troubles);
@@ -76,7 +76,7 @@ void runpod_worker::on_exit() {
 
 /// Every call but a take: its answer is for this actor, or for nobody.
 void runpod_worker::call(outgoing_call what,
-                         std::function<platform_news(result<outgoing_answer>)> as) {
+                         std::function<platform_replied(result<outgoing_answer>)> as) {
   ctx_.outside.platform.send(std::move(what), [me = caf::actor_cast<runpod_worker_actor>(this),
                                                as = std::move(as)](result<outgoing_answer> a) {
     caf::anon_send(me, as(std::move(a)));
@@ -267,7 +267,7 @@ void runpod_worker::accept(runpod::taken_job job) {
   m.request.origin = job.id;
   submitting_.insert(id);
   request(directory_.queue, caf::infinite, std::move(m))
-      .then([this, id, origin = job.id](const submit_answer& a) { accepted(id, origin, a); },
+      .then([this, id, origin = job.id](const job_answer& a) { accepted(id, origin, a); },
             [this, id, origin = job.id](const caf::error&) {
               // Whether the dead queue had made it durable is not known: the next one says.
               submitting_.erase(id);
@@ -275,7 +275,7 @@ void runpod_worker::accept(runpod::taken_job job) {
             });
 }
 
-void runpod_worker::accepted(const job_id& id, const std::string& origin, const submit_answer& a) {
+void runpod_worker::accepted(const job_id& id, const std::string& origin, const job_answer& a) {
   submitting_.erase(id);
   if (!a.value) {
     report_refused(origin, a.value.error());
@@ -302,11 +302,11 @@ void runpod_worker::listen_for_stops() {
   stops_ = ctx_.outside.platform.send(
       std::move(*what), [me = caf::actor_cast<runpod_worker_actor>(this),
                          number = ++stops_number_](result<outgoing_answer> answer) {
-        caf::anon_send(me, platform_news{platform_news::stops{number, std::move(answer)}});
+        caf::anon_send(me, platform_replied{platform_replied::stops{number, std::move(answer)}});
       });
 }
 
-void runpod_worker::heard_stops(const platform_news::stops& m) {
+void runpod_worker::heard_stops(const platform_replied::stops& m) {
   if (m.number != stops_number_) {
     return;
   }
@@ -341,7 +341,7 @@ void runpod_worker::stop_job(const std::string& origin) {
     return;
   }
   ctx_.outside.log.info("job_stopped", {{"job", id}});
-  request(directory_.queue, caf::infinite, cancel_job{id, true, job_access{}})
+  request(directory_.queue, caf::infinite, cancel_job{job_access{}, id, true})
       .then(
           [this, id](const job_answer& a) {
             if (a.value && a.value->state == job_state::CANCELLED) {
@@ -370,7 +370,7 @@ void runpod_worker::ping() {
   }
   auto what = runpod::ping_call(platform_, jobs);
   call(std::move(what), [](result<outgoing_answer> answer) {
-    return platform_news{platform_news::pinged{answer && answer->status < 300}};
+    return platform_replied{platform_replied::pinged{answer && answer->status < 300}};
   });
   send_reminder(this, ctx_.outside.time, std::max(platform_.ping_interval, 1ms * 100), 0,
                 ping_again);

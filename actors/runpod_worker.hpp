@@ -65,7 +65,7 @@ class runpod_inbox {
 };
 
 /// What the platform answered.
-struct platform_news {
+struct platform_replied {
   struct took {}; ///< look into the inbox
   struct stops {
     std::uint64_t number = 0;
@@ -108,9 +108,9 @@ class runpod_worker : public runpod_worker_actor::base {
   void took(result<outgoing_answer>);
   void pause_takes(milliseconds);
   void accept(runpod::taken_job);
-  void accepted(const job_id&, const std::string& origin, const submit_answer&);
+  void accepted(const job_id&, const std::string& origin, const job_answer&);
   void listen_for_stops();
-  void heard_stops(const platform_news::stops&);
+  void heard_stops(const platform_replied::stops&);
   void stop_job(const std::string& origin);
   void ping();
   void timed(const due_timer&);
@@ -136,17 +136,17 @@ class runpod_worker : public runpod_worker_actor::base {
     bool from_queue = true; ///< false: the queue never took the job
     std::size_t waiting_bytes = 0;
   };
-  void said(const origin_said&);
+  void said(const origin_progress&);
   void deliver(const deliver_result&);
   void report_refused(const std::string& origin, const error&);
   void post_next(std::uint64_t number);
-  void posted(const platform_news::posted&);
+  void posted(const platform_replied::posted&);
   void result_settled(std::uint64_t number, delivery, milliseconds pause, const std::string& text);
   void drop_line(std::uint64_t number);
   std::uint64_t line_of(const job_id&, const std::string& origin);
   result<std::string> result_body(const deliver_result&, bool streamed) const;
 
-  void call(outgoing_call, std::function<platform_news(result<outgoing_answer>)>);
+  void call(outgoing_call, std::function<platform_replied(result<outgoing_answer>)>);
   moment now() const { return ctx_.outside.time.now(); }
 
   pod_context ctx_;

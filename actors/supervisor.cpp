@@ -13,7 +13,7 @@ bool is_final_load_error(errc e) {
 
 template <class Message>
 auto not_now() {
-  return [](const Message&) { return slot_answer{fail(errc::not_ready)}; };
+  return [](const Message&) { return slots_answer{tayfa::fail(errc::not_ready)}; };
 }
 
 } // namespace
@@ -45,149 +45,78 @@ void supervisor::on_exit() {
 
 // ---- behaviours --------------------------------------------------------------------------------
 
+auto supervisor::common() {
+  return std::tuple{ignore<start_pod>(),
+                    [this](const stop_pod& m) { stop(m); },
+                    ignore<http_bound>(),
+                    ignore<http_closed>(),
+                    ignore<machine_checked>(),
+                    ignore<catalogue_checked>(),
+                    [this](const engine_moved& m) { engine(m); },
+                    [this](const load_changed& m) { load(m); },
+                    ignore<queue_drained>(),
+                    ignore<origin_drained>(),
+                    [this](const part_stuck& m) { core_->replace(m.name); },
+                    ignore<store_opened>(),
+                    ignore<store_closed>(),
+                    [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+                    [this](const slot_status& m) { on(m); },
+                    ignore<worker_drained>(),
+                    [this](const list_slots&) { return slots(); },
+                    not_now<drain_slot>(),
+                    not_now<resize_slots>(),
+                    when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+}
+
 supervisor::behavior_type supervisor::created() {
-  return {[this](const start_pod&) { begin_starting(); },
-          [this](const stop_pod& m) { stop(m); },
-          postpone<http_bound>(),
-          ignore<http_closed>(),
-          postpone<machine_checked>(),
-          postpone<catalogue_checked>(),
-          postpone<engine_moved>(),
-          postpone<load_changed>(),
-          ignore<queue_drained>(),
-          ignore<origin_drained>(),
-          ignore<part_stuck>(),
-          postpone<store_opened>(),
-          ignore<store_closed>(),
-          ignore<store_failed>(),
-          ignore<slot_news>(),
-          ignore<worker_drained>(),
-          [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const start_pod&) { begin_starting(); },
+      postponed<http_bound, machine_checked, catalogue_checked, engine_moved, load_changed,
+                store_opened>(),
+      ignored<part_stuck, store_failed, slot_status>());
 }
 
 supervisor::behavior_type supervisor::starting() {
-  return {ignore<start_pod>(),
-          [this](const stop_pod& m) { stop(m); },
-          [this](const http_bound& m) { bound(m); },
-          ignore<http_closed>(),
-          postpone<machine_checked>(),
-          postpone<catalogue_checked>(),
-          postpone<engine_moved>(),
-          postpone<load_changed>(),
-          ignore<queue_drained>(),
-          ignore<origin_drained>(),
-          [this](const part_stuck& m) { core_->replace(m.name); },
-          [this](const store_opened& m) { opened(m); },
-          ignore<store_closed>(),
-          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
-          ignore<slot_news>(),
-          ignore<worker_drained>(),
-          [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const http_bound& m) { bound(m); },
+      [this](const store_opened& m) { opened(m); },
+      postponed<machine_checked, catalogue_checked, engine_moved, load_changed>(),
+      ignored<slot_status>());
 }
 
 supervisor::behavior_type supervisor::configuring() {
-  return {ignore<start_pod>(),
-          [this](const stop_pod& m) { stop(m); },
-          ignore<http_bound>(),
-          ignore<http_closed>(),
-          [this](const machine_checked& m) { checked(m); },
-          [this](const catalogue_checked& m) { checked(m); },
-          postpone<engine_moved>(),
-          postpone<load_changed>(),
-          ignore<queue_drained>(),
-          ignore<origin_drained>(),
-          [this](const part_stuck& m) { core_->replace(m.name); },
-          ignore<store_opened>(),
-          ignore<store_closed>(),
-          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
-          ignore<slot_news>(),
-          ignore<worker_drained>(),
-          [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const machine_checked& m) { checked(m); },
+      [this](const catalogue_checked& m) { checked(m); }, postponed<engine_moved, load_changed>(),
+      ignored<slot_status>());
 }
 
 supervisor::behavior_type supervisor::launching() {
-  return {ignore<start_pod>(),
-          [this](const stop_pod& m) { stop(m); },
-          ignore<http_bound>(),
-          ignore<http_closed>(),
-          ignore<machine_checked>(),
-          ignore<catalogue_checked>(),
-          [this](const engine_moved& m) { engine(m); },
-          postpone<load_changed>(),
-          ignore<queue_drained>(),
-          ignore<origin_drained>(),
-          [this](const part_stuck& m) { core_->replace(m.name); },
-          ignore<store_opened>(),
-          ignore<store_closed>(),
-          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
-          [this](const slot_news& m) { heard(m); },
-          ignore<worker_drained>(),
-          [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(common(), postponed<load_changed>());
 }
 
 supervisor::behavior_type supervisor::ready() {
-  return {ignore<start_pod>(),
-          [this](const stop_pod& m) { stop(m); },
-          ignore<http_bound>(),
-          ignore<http_closed>(),
-          ignore<machine_checked>(),
-          ignore<catalogue_checked>(),
-          [this](const engine_moved& m) { engine(m); },
-          [this](const load_changed& m) { load(m); },
-          ignore<queue_drained>(),
-          ignore<origin_drained>(),
-          [this](const part_stuck& m) { core_->replace(m.name); },
-          ignore<store_opened>(),
-          ignore<store_closed>(),
-          [this](const store_failed& m) { fail(cause::part_failed, m.why); },
-          [this](const slot_news& m) { heard(m); },
-          [this](const worker_drained& m) { heard(m); },
-          [this](const ask_slots&) { return tell_slots(); },
-          [this](const drain_one_slot& m) { return drain_slot(m); },
-          [this](const set_slot_count& m) { return resize(m); },
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const worker_drained& m) { on(m); },
+      [this](const drain_slot& m) { return drain(m); },
+      [this](const resize_slots& m) { return resize(m); });
 }
 
 supervisor::behavior_type supervisor::stopping() {
-  return {ignore<start_pod>(),
-          [this](const stop_pod& m) { stop(m); },
-          ignore<http_bound>(),
-          [this](const http_closed&) { close_store(); },
-          ignore<machine_checked>(),
-          ignore<catalogue_checked>(),
-          [this](const engine_moved& m) { engine(m); },
-          [this](const load_changed& m) { load(m); },
-          [this](const queue_drained&) { end_drain(); },
-          [this](const origin_drained&) {
-            origin_drained_ = true;
-            drain_queue_when_owed_is_done();
-          },
-          [this](const part_stuck& m) {
-            if (core_ && !core_stopping_) {
-              core_->replace(m.name);
-            }
-          },
-          [this](const store_opened& m) { store_open_ = m.what.has_value(); },
-          [this](const store_closed&) { finish(); },
-          ignore<store_failed>(),
-          [this](const slot_news& m) { heard(m); },
-          ignore<worker_drained>(),
-          [this](const ask_slots&) { return tell_slots(); },
-          not_now<drain_one_slot>(),
-          not_now<set_slot_count>(),
-          when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
+  return state_of<behavior_type>(
+      common(), [this](const http_closed&) { close_store(); },
+      [this](const queue_drained&) { end_drain(); },
+      [this](const origin_drained&) {
+        origin_drained_ = true;
+        drain_queue_when_all_is_delivered();
+      },
+      [this](const part_stuck& m) {
+        if (core_ && !core_stopping_) {
+          core_->replace(m.name);
+        }
+      },
+      [this](const store_opened& m) { store_open_ = m.what.has_value(); },
+      [this](const store_closed&) { finish(); }, ignored<store_failed>());
 }
 
 // ---- STARTING ----------------------------------------------------------------------------------
@@ -353,10 +282,10 @@ void supervisor::refresh_ready() {
 }
 
 void supervisor::load(const load_changed& m) {
-  owed_ = m.owed;
+  undelivered_ = m.undelivered;
   if (state_.state() == pod_state::STOPPING) {
-    drain_queue_when_owed_is_done();
-    if (waits_for_posts_ && !owed_) {
+    drain_queue_when_all_is_delivered();
+    if (waits_for_posts_ && !undelivered_) {
       stop_workers();
     }
     return;
@@ -387,11 +316,12 @@ void supervisor::timed(const due_timer& m) {
         send(directory_.queue, drain_queue{});
       }
       send(directory_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
-      send_timer(this, ctx_.outside.time, owed_ ? owed_patience : drain_patience, 0, drain_end);
+      send_timer(this, ctx_.outside.time, undelivered_ ? delivery_patience : drain_patience, 0,
+                 drain_end);
     }
     break;
   case drain_end:
-  case owed_end: stop_workers(); break;
+  case delivery_end: stop_workers(); break;
   case core_alarm:
     if (core_) {
       core_->timed(m.ticket);

@@ -42,7 +42,7 @@ struct pod_exit {
 int exit_code_for(errc);
 
 struct pod_terms {
-  std::string engine; ///< resolved kind: "scripted" or "torch"
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
@@ -63,19 +63,20 @@ class supervisor : public supervisor_actor::base {
     state_budget,
     drain_budget,
     drain_end,
-    owed_end,
+    delivery_end,
     core_alarm,
     slot_alarm,
     slot_again
   };
-  static constexpr std::uint32_t slots_most = 1'024; ///< as engine.slots
   /// From "hand back" to going on without the queue's answer.
   static constexpr std::chrono::milliseconds drain_patience{500};
   /// How long results may take to reach RunPod's platform when nothing runs any more; what does not
   /// is in the store.
-  static constexpr std::chrono::milliseconds owed_patience{5'000};
+  static constexpr std::chrono::milliseconds delivery_patience{5'000};
 
   // behaviours, one per pod state that differs
+  /// What most states do with each message.
+  auto common();
   behavior_type created();
   behavior_type starting();
   behavior_type configuring();
@@ -99,7 +100,7 @@ class supervisor : public supervisor_actor::base {
   void stop(const stop_pod&);
   void fail(cause, error);
   void begin_stopping(cause);
-  void drain_queue_when_owed_is_done();
+  void drain_queue_when_all_is_delivered();
   void end_drain();
   void stop_workers();
   void workers_stopped();
@@ -120,12 +121,12 @@ class supervisor : public supervisor_actor::base {
   void slot_timed(const due_timer&);
   void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
   void slot_stopped(std::size_t);
-  void heard(const slot_news&);
-  void heard(const worker_drained&);
-  slots_answer tell_slots() const;
+  void on(const slot_status&);
+  void on(const worker_drained&);
+  slots_answer slots() const;
   slot_line line_of(std::size_t) const;
-  slot_answer drain_slot(const drain_one_slot&);
-  slot_answer resize(const set_slot_count&);
+  slots_answer drain(const drain_slot&);
+  slots_answer resize(const resize_slots&);
   void drain(slot&);
   void undrain(std::size_t);
   std::uint32_t slot_count() const;
@@ -146,7 +147,7 @@ class supervisor : public supervisor_actor::base {
     std::uint64_t incarnation = 0; ///< only grows, also when the slot is removed and added again
     engine_state state = engine_state::NOT_STARTED;
     std::uint32_t keepers = 0;             ///< made so far: a timer is for one of them
-    slot_news news;                        ///< of this incarnation
+    slot_status status;                    ///< of this incarnation
     std::uint64_t completed = 0, lost = 0; ///< of earlier ones
     bool given_up = false;                 ///< while LAUNCHING
     bool quarantined = false;
@@ -174,7 +175,7 @@ class supervisor : public supervisor_actor::base {
   bool store_open_ = false;
   std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it
   bool origin_drained_ = false;                      ///< the platform gives nothing more
-  bool owed_ = false;                                ///< and it is owed something
+  bool undelivered_ = false;                         ///< and it is owed something
   bool queue_draining_ = false;
   bool waits_for_posts_ = false;
   bool workers_stopping_ = false;

@@ -77,16 +77,16 @@ caf::strong_actor_ptr supervisor::start_worker(std::size_t i) {
   }
   s.state = engine_state::NOT_STARTED;
   s.quarantined = false;
-  s.completed += s.news.completed;
-  s.lost += s.news.lost;
+  s.completed += s.status.completed;
+  s.lost += s.status.lost;
   const worker_ref who{slot_id{static_cast<std::uint32_t>(i)}, s.incarnation};
-  slot_news fresh;
+  slot_status fresh;
   fresh.worker = who;
   fresh.engine = terms_.engine;
-  fresh.next_model = s.news.next_model;
-  s.news = std::move(fresh);
+  fresh.next_model = s.status.next_model;
+  s.status = std::move(fresh);
   s.worker = spawn<gpu_worker>(
-      ctx_, worker_terms{who, terms_.engine, directory_, s.news.next_model, slot_count()});
+      ctx_, worker_terms{who, terms_.engine, directory_, s.status.next_model, slot_count()});
   const auto child = caf::actor_cast<caf::strong_actor_ptr>(s.worker);
   announce(child);
   return child;
@@ -160,7 +160,7 @@ void supervisor::slot_stopped(std::size_t i) {
   s.stopped = true;
   s.worker = nullptr;
   s.state = engine_state::SHUTDOWN;
-  s.news.running = 0;
+  s.status.running = 0;
   if (workers_stopping_) {
     workers_stopped();
     return;
@@ -177,23 +177,23 @@ void supervisor::slot_stopped(std::size_t i) {
   refresh_ready();
 }
 
-void supervisor::heard(const slot_news& m) {
+void supervisor::on(const slot_status& m) {
   auto& s = slots_.at(m.worker.slot.value);
   if (m.worker.incarnation == s.incarnation) {
-    s.news = m;
+    s.status = m;
   }
 }
 
 // ---- for people --------------------------------------------------------------------------------
 
-slots_answer supervisor::tell_slots() const {
-  slots_answer answer;
+slots_answer supervisor::slots() const {
+  std::vector<slot_line> lines;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].removed || !slots_[i].stopped) {
-      answer.value.push_back(line_of(i));
+      lines.push_back(line_of(i));
     }
   }
-  return answer;
+  return {std::move(lines)};
 }
 
 slot_line supervisor::line_of(std::size_t i) const {
@@ -203,26 +203,26 @@ slot_line supervisor::line_of(std::size_t i) const {
   line.incarnation = s.incarnation;
   line.state = s.state;
   line.engine = terms_.engine;
-  line.device = s.news.device;
-  line.model = s.news.model;
-  line.running = s.news.running;
-  line.completed = s.completed + s.news.completed;
-  line.lost = s.lost + s.news.lost;
+  line.device = s.status.device;
+  line.model = s.status.model;
+  line.running = s.status.running;
+  line.completed = s.completed + s.status.completed;
+  line.lost = s.lost + s.status.lost;
   line.draining = s.leaving();
   line.quarantined = s.quarantined;
   line.given_up = s.given_up;
-  line.pinned = s.news.pinned;
+  line.pinned = s.status.pinned;
   return line;
 }
 
-slot_answer supervisor::drain_slot(const drain_one_slot& m) {
+slots_answer supervisor::drain(const drain_slot& m) {
   const auto i = std::size_t{m.slot.value};
   if (i >= slots_.size() || slots_[i].removed) {
     return {tayfa::fail(no_such_slot())};
   }
   auto& s = slots_[i];
   if (s.draining == m.on) {
-    return {};
+    return slots();
   }
   ctx_.outside.log.info("slot_drain", {{"slot", i}, {"on", m.on}});
   s.draining = m.on;
@@ -232,11 +232,11 @@ slot_answer supervisor::drain_slot(const drain_one_slot& m) {
     undrain(i);
   }
   refresh_ready();
-  return {};
+  return slots();
 }
 
-slot_answer supervisor::resize(const set_slot_count& m) {
-  if (m.count > slots_most) {
+slots_answer supervisor::resize(const resize_slots& m) {
+  if (m.count > slots_max) {
     return {tayfa::fail(errc::bad_request, "a pod has at most 1024 slots")};
   }
   ctx_.outside.log.info("slots_resized", {{"from", slot_count()}, {"to", m.count}});
@@ -263,7 +263,7 @@ slot_answer supervisor::resize(const set_slot_count& m) {
   ctx_.outside.meters.set(meter::slots, slot_count());
   share_cpus();
   refresh_ready();
-  return {};
+  return slots();
 }
 
 /// A slot that was removed keeps its share until its engine is gone.
@@ -279,13 +279,13 @@ void supervisor::drain(slot& s) {
     return;
   }
   if (s.worker && s.works()) {
-    send(s.worker, drain_engine{s.news.worker, true});
+    send(s.worker, drain_engine{s.status.worker, true});
   } else {
     s.keeper->stop();
   }
 }
 
-void supervisor::heard(const worker_drained& m) {
+void supervisor::on(const worker_drained& m) {
   auto& s = slots_.at(m.worker.slot.value);
   if (s.leaving() && m.worker.incarnation == s.incarnation) {
     s.keeper->stop();
@@ -302,7 +302,7 @@ void supervisor::undrain(std::size_t i) {
     s.quarantined = false;
     start_slot(i);
   } else if (s.worker) {
-    send(s.worker, drain_engine{s.news.worker, false}); // one that is ending ignores it
+    send(s.worker, drain_engine{s.status.worker, false}); // one that is ending ignores it
   }
 }
 

@@ -62,25 +62,26 @@ void supervisor::begin_stopping(cause why) {
     send(directory_.runpod, drain_origin{}); // what the platform gave runs to its end first
   } else {
     origin_drained_ = true;
-    owed_ = false;
-    drain_queue_when_owed_is_done();
+    undelivered_ = false;
+    drain_queue_when_all_is_delivered();
   }
 }
 
-void supervisor::drain_queue_when_owed_is_done() {
-  if (origin_drained_ && !owed_ && directory_.queue && !std::exchange(queue_draining_, true)) {
+void supervisor::drain_queue_when_all_is_delivered() {
+  if (origin_drained_ && !undelivered_ && directory_.queue &&
+      !std::exchange(queue_draining_, true)) {
     send(directory_.queue, drain_queue{});
   }
 }
 
 /// Nothing runs any more. Results that are on their way to the platform get a moment.
 void supervisor::end_drain() {
-  if (!owed_ || !directory_.runpod) {
+  if (!undelivered_ || !directory_.runpod) {
     stop_workers();
     return;
   }
   if (!std::exchange(waits_for_posts_, true)) {
-    send_timer(this, ctx_.outside.time, owed_patience, 0, owed_end);
+    send_timer(this, ctx_.outside.time, delivery_patience, 0, delivery_end);
   }
 }
 

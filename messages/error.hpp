@@ -20,38 +20,38 @@ namespace tayfa {
   X(bad_request, 1, 400, "the request is malformed")                                               \
   X(bad_json, 2, 400, "the body is not valid JSON")                                                \
   X(bad_input, 3, 400, "the job's input does not fit the model")                                   \
-  X(not_found, 4, 404, "no such thing here")                                                       \
+  X(not_found, 4, 404, "not found")                                                                \
   X(job_not_found, 5, 404, "no job with this id (or its result has expired)")                      \
-  X(method_not_allowed, 6, 405, "this route does not take this method")                            \
-  X(payload_too_large, 7, 413, "the body is larger than this route takes")                         \
+  X(method_not_allowed, 6, 405, "this route does not support this method")                         \
+  X(payload_too_large, 7, 413, "the body is larger than this route accepts")                       \
   X(header_too_large, 8, 431, "the header is larger than 32 KiB or 100 fields")                    \
   X(request_timeout, 9, 408, "the request did not arrive in time")                                 \
-  X(unsupported_media, 10, 415, "this content type or encoding is not taken")                      \
+  X(unsupported_media, 10, 415, "this content type or encoding is not supported")                  \
   X(model_not_found, 12, 404, "no such model in the catalogue")                                    \
   X(idempotency_mismatch, 13, 422, "this idempotency key belongs to a different request")          \
   X(wrong_state, 14, 409, "the job's state does not allow this")                                   \
-  X(webhook_refused, 15, 400, "this address may not be called from here")                          \
-  X(unauthorized, 16, 401, "this needs an API key that is known here")                             \
-  X(forbidden, 17, 403, "this API key is not for that")                                            \
-  X(misdirected_request, 18, 421, "this server does not answer to that name")                      \
+  X(webhook_refused, 15, 400, "the pod may not call this address")                                 \
+  X(unauthorized, 16, 401, "a valid API key is needed")                                            \
+  X(forbidden, 17, 403, "this API key does not permit the request")                                \
+  X(misdirected_request, 18, 421, "this server does not accept that host name")                    \
   X(uri_too_long, 19, 414, "the request line is longer than 28 KiB")                               \
-  X(not_implemented, 29, 501, "this method or transfer coding is not known here")                  \
-  X(version_not_supported, 30, 505, "only HTTP/1.0 and HTTP/1.1 are spoken here")                  \
+  X(not_implemented, 29, 501, "this method or transfer coding is not supported")                   \
+  X(version_not_supported, 30, 505, "only HTTP/1.0 and HTTP/1.1 are supported")                    \
   /* requests that may succeed later */                                                            \
   X(queue_full, 20, 429, "the queue is full")                                                      \
   X(too_many_connections, 21, 503, "too many connections")                                         \
   X(not_ready, 22, 503, "the pod is not ready yet")                                                \
-  X(stopping, 23, 503, "the pod is stopping and takes no more work")                               \
+  X(stopping, 23, 503, "the pod is stopping and accepts no more jobs")                             \
   X(unavailable, 24, 503, "a part of the pod is restarting; try again")                            \
   X(busy, 28, 503, "too much is being sent or received; try again")                                \
   X(storage_full, 25, 503, "the disk is full; nothing was accepted")                               \
-  X(quota_exceeded, 26, 429, "this tenant has as many jobs here as it may")                        \
+  X(quota_exceeded, 26, 429, "this tenant has reached its limit of jobs")                          \
   X(rate_limited, 27, 429, "too many requests; try again later")                                   \
   /* why an attempt or a job ended */                                                              \
   X(job_failed, 40, 200, "the job reported an error")                                              \
   X(engine_crash, 41, 500, "the engine process died")                                              \
   X(engine_hang, 42, 500, "the engine process stopped answering")                                  \
-  X(engine_protocol, 43, 500, "the engine process spoke nonsense")                                 \
+  X(engine_protocol, 43, 500, "the engine process sent an invalid message")                        \
   X(engine_start, 44, 500, "the engine process could not be started")                              \
   X(gpu_oom, 45, 500, "the device ran out of memory")                                              \
   X(max_attempts, 46, 200, "every allowed attempt was lost")                                       \
@@ -59,8 +59,8 @@ namespace tayfa {
   X(ttl_expired, 48, 200, "the job's time to live ended")                                          \
   X(cancelled, 49, 200, "the job was cancelled")                                                   \
   X(lease_expired, 51, 200, "the attempt made no progress within its lease")                       \
-  X(poison, 52, 200, "the job ended the engine that ran it, alone, too often")                     \
-  X(model_unavailable, 55, 503, "its model cannot be loaded here now")                             \
+  X(poison, 52, 200, "the job, running alone, ended its engine too often")                         \
+  X(model_unavailable, 55, 503, "the job's model cannot be loaded now")                            \
   /* the pod itself */                                                                             \
   X(bad_config, 60, 500, "the configuration is not valid")                                         \
   X(bad_usage, 61, 500, "the command line is not valid")                                           \

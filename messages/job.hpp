@@ -81,12 +81,12 @@ struct job_access {
   X(no_worker, "no worker is ready")                                                               \
   X(workers_busy, "every worker that may take it is busy")                                         \
   X(worker_reserved, "a worker that finishes it sooner is about to be free")                       \
-  X(no_memory, "no worker has the memory for its model")                                           \
+  X(no_memory, "no worker has enough memory for its model")                                        \
   X(model_loading, "its model is being loaded")                                                    \
-  X(batch_filling, "it waits for company in a batch")                                              \
+  X(batch_filling, "it waits for other jobs to fill a batch")                                      \
   X(backoff, "an attempt was lost; it waits before the next")                                      \
   X(quota, "its tenant runs as many jobs as it may")                                               \
-  X(delayed, "it is not to start before its time")                                                 \
+  X(delayed, "it was submitted with a delay that is not over")                                     \
   X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
   X(stopping, "the pod is stopping; it waits for the next start")                                  \
   X(model_missing, "the catalogue has no such model; it waits for a start that has it")            \
@@ -169,32 +169,6 @@ struct job_filter {
 struct job_list {
   std::vector<job_line> jobs; ///< by submission, newest first
   std::uint64_t next = 0;     ///< for the filter's `after`; 0 = that was all
-};
-
-/// One slot, for people (GET /slots).
-struct slot_line {
-  slot_id slot;
-  std::uint64_t incarnation = 0;
-  engine_state state = engine_state::NOT_STARTED;
-  std::string engine, device, model;
-  std::uint32_t running = 0;             ///< attempts
-  std::uint64_t completed = 0, lost = 0; ///< attempts, since the runtime started
-  bool draining = false;                 ///< an operator drains it
-  bool quarantined = false;              ///< it kept failing; it is tried again after a while
-  bool given_up = false;
-  std::string pinned; ///< CPUs, as a list: "0-3"; empty = not pinned
-};
-
-/// One remote worker, for people (GET /workers).
-struct remote_line {
-  std::string name, endpoint;
-  std::string version;                   ///< of its SDK, as it says
-  std::string device;                    ///< as its URLs say
-  bool healthy = true;                   ///< false: it reported itself unfit
-  std::vector<job_id> jobs;              ///< that it holds
-  std::uint32_t wanted = 0;              ///< jobs that it waits for
-  milliseconds silent{0};                ///< since it was last heard of
-  std::uint64_t completed = 0, lost = 0; ///< attempts
 };
 
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.

@@ -3,7 +3,7 @@
 // to say. Pure.
 #pragma once
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 #include <chrono>
 #include <optional>

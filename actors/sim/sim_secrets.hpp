@@ -2,8 +2,8 @@
 // which is why the type lives here and nowhere else.
 #pragma once
 
-#include "runtime/world/random.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/random.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <cstdint>
 

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "actors/common.hpp"
+#include "runtime/base/active_time.hpp"
 #include "runtime/telemetry/memory_log.hpp"
-#include "runtime/world/active_time.hpp"
 
 #include <caf/scheduler/test_coordinator.hpp>
 #include <functional>

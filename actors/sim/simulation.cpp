@@ -243,9 +243,9 @@ void run::carry_out(const incident& x) {
   case what::break_flush: disk_.plan_fault(store::disk_call::sync, 1, EIO); break;
   case what::drain_slot:
   case what::undrain_slot:
-    caf::anon_send(pod_->root(), drain_one_slot{slot_id{x.slot}, x.act == what::drain_slot});
+    caf::anon_send(pod_->root(), drain_slot{slot_id{x.slot}, x.act == what::drain_slot});
     break;
-  case what::resize: caf::anon_send(pod_->root(), set_slot_count{x.slot}); break;
+  case what::resize: caf::anon_send(pod_->root(), resize_slots{x.slot}); break;
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
   case what::babble_engine: hit(sim_engine_host::babble); break;

@@ -1,11 +1,12 @@
-// The tayfa program: one command line for the runtime and for those who talk to it. The one place
-// that sees every room.
+// The tayfa program: one command line for the runtime and for its clients. Only this room may
+// include all others.
 #include "cluster/program/client/commands.hpp"
 #include "cluster/program/keys/commands.hpp"
 #include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "cluster/program/workers/commands.hpp"
+#include "messages/engine_kind.hpp"
 #include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/process_start.hpp"
@@ -22,8 +23,7 @@ constexpr int bad_usage = 64;
 constexpr int internal_failure = 70;
 constexpr int try_later = 75;
 
-/// The real probe of this machine. Its log is of no interest to a person who asks: only trouble is
-/// shown.
+/// The real probe of this machine. It logs at warn: the user of `check` sees problems only.
 tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
   static const auto log = tayfa::make_log(tayfa::log_options{tayfa::log_level::warn, {}, {}});
   if (!log) {
@@ -33,18 +33,24 @@ tayfa::result<std::unique_ptr<tayfa::machine_probe>> make_probe() {
       tayfa::probe_options{tayfa::program_folder() + "/tayfa-engine"}, **log);
 }
 
+/// The kind that runs model files, where this build has it.
+std::string checked_by_default() {
+  const auto& with_models = tayfa::default_engine(true);
+  const auto library = tayfa::program_folder() + "/" + std::string{with_models.plugin.library};
+  const bool there = with_models.built_in() || std::filesystem::exists(library);
+  return std::string{(there ? with_models : tayfa::default_engine(false)).name};
+}
+
 int run(int argc, char** argv) {
   CLI::App app{"Tayfa: an actor-model runtime for GPU jobs", "tayfa"};
-  app.require_subcommand(0, 1); // an unknown one is named by CLI11
+  app.require_subcommand(0, 1); // CLI11 itself reports an unknown subcommand
   app.set_version_flag("--version", "tayfa " TAYFA_VERSION);
   const auto environment = tayfa::environment_entries(environ);
-  const bool has_torch =
-      std::filesystem::exists(tayfa::program_folder() + "/libtayfa-engine-torch.so");
   int exit_code = 0;
   tayfa::add_serve_command(app, environment, exit_code);
   tayfa::add_client_commands(app, exit_code);
   tayfa::add_workers_commands(app, exit_code);
-  tayfa::add_check_command(app, make_probe, has_torch ? "torch" : "scripted", exit_code);
+  tayfa::add_check_command(app, make_probe, checked_by_default(), exit_code);
   tayfa::add_key_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
   tayfa::add_sim_command(app, exit_code);

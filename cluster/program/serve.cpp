@@ -6,6 +6,7 @@
 #include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
 #include "runtime/access/key_gate.hpp"
+#include "runtime/base/watched_time.hpp"
 #include "runtime/config/flags.hpp"
 #include "runtime/host/guard.hpp"
 #include "runtime/host/machine_facts.hpp"
@@ -16,7 +17,6 @@
 #include "runtime/host/signals.hpp"
 #include "runtime/model/file_source.hpp"
 #include "runtime/telemetry/line_sink.hpp"
-#include "runtime/world/watched_time.hpp"
 
 #include <algorithm>
 #include <CLI/CLI.hpp>
@@ -33,9 +33,9 @@ namespace tayfa {
 namespace {
 
 constexpr std::uint64_t files_unknown = 1'024;               // when the limit cannot be read
-constexpr std::size_t test_file_max = std::size_t{64} << 20; // the API's own bound comes after
+constexpr std::size_t test_file_max = std::size_t{64} << 20; // the API applies its own limit later
 
-/// Carries signals to the supervisor, also those that come before there is one.
+/// Carries signals to the supervisor, also those that arrive before it exists.
 class stop_button {
  public:
   void press(int signal) {
@@ -69,20 +69,20 @@ class stop_button {
 };
 
 constexpr int try_later = 75;
-constexpr std::size_t memory_least = std::size_t{192} << 20; ///< address space beside threads
+constexpr std::size_t memory_least = std::size_t{192} << 20; ///< address space besides the threads'
 
-/// Threads of a pod beside those that run actors: CAF's own two, HTTP, router, ZeroMQ's two,
-/// spawner, store, webhooks, the platform's calls, signals, a check, models, and a few that look
-/// names up.
+/// Threads of a pod besides those that run actors: CAF's own two, HTTP, router, ZeroMQ's two,
+/// spawner, store, webhooks, the platform's calls, signals, a check, models, and a few for name
+/// lookups.
 constexpr std::size_t other_threads = 16;
 
-/// What the pod cannot live without and would not survive the want of.
+/// Checks the resources that the pod needs and whose exhaustion it would not survive.
 result<void> try_resources(const serve_plan& plan) {
   spare_address_space();
   return try_threads(plan.knobs.pod_threads + other_threads, memory_least);
 }
 
-/// SIGUSR1 is for the log, all others stop the pod.
+/// SIGUSR1 reopens the log files; all other signals stop the pod.
 void on_signal(stop_button& button, int signal) {
   if (signal == SIGUSR1) {
     reopen_log_files();
@@ -91,14 +91,14 @@ void on_signal(stop_button& button, int signal) {
   }
 }
 
-/// Event numbers go on from those of earlier runtimes, as well as the wall clock allows.
+/// Event numbers continue after those of earlier runtimes, as well as the wall clock allows.
 std::uint64_t event_base(const time_source& time) {
   const auto since_1970 = time.wall().time_since_epoch();
   return static_cast<std::uint64_t>(
       std::max<std::int64_t>(std::chrono::duration_cast<milliseconds>(since_1970).count(), 0));
 }
 
-/// Reading the machine takes a moment, so it is done only when somebody may be pinned.
+/// Reading the topology takes a moment, so it is done only when slots may be pinned.
 slot_pinner pinner_from(const config& c) {
   const auto mode = pinning_from(c.engine_pin).value_or(pinning::off);
   if (mode == pinning::off || c.engine_slots == 0) {
@@ -109,8 +109,8 @@ slot_pinner pinner_from(const config& c) {
           visible == nullptr ? std::nullopt : std::optional<std::string>{visible}};
 }
 
-/// The thread pool "sharing" is measured: nothing burnt when idle, and one hot actor cannot starve
-/// the others when it gives way after 50 messages.
+/// Scheduler policy "sharing", chosen by measurement: it uses no CPU when idle, and an actor yields
+/// after 50 messages, so that one busy actor cannot starve the others.
 caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs) {
   c.set("scheduler.policy", caf::atom("sharing"));
   c.set("scheduler.max-threads", static_cast<std::size_t>(knobs.pod_threads));
@@ -118,7 +118,7 @@ caf::actor_system_config& pool(caf::actor_system_config& c, const config& knobs)
   return c;
 }
 
-/// For the log's reader on RunPod, where standard output is what counts.
+/// Prints to stdout, which is the log on RunPod.
 void say(const std::string& line) {
   if (!line.empty()) {
     std::fprintf(stdout, "%s\n", line.c_str());
@@ -147,7 +147,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engine, std::make_shared<queue_books>(plan.limits),
+        pod_terms{std::string{plan.engine.name}, std::make_shared<queue_books>(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
                   plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
     caf::anon_send(pod, start_pod{});
@@ -157,12 +157,12 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   button.disconnect();
   if (const int code = exit_code_of(plan, end.code, 0); code != end.code) {
     outside.log.info("exit_code", {{"code", code}, {"instead_of", end.code}});
-    end.code = code; // a test is judged when the pod is gone
+    end.code = code; // a test is judged after the pod has ended
   }
   outside.http.redirect(nullptr);
   if (!end.clean) {
-    // The root of the tree is gone and its children are not watched any more: leave, and let the
-    // kernel take them (engines die with this process).
+    // The supervisor, root of the actor tree, died and its children are no longer supervised: exit,
+    // and let the kernel end the engines (they die with this process).
     outside.log.error("stopped", {{"code", end.code}, {"reason", end.reason}});
     std::_Exit(end.code);
   }
@@ -173,7 +173,7 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
                   std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
-                         {"engine", plan.engine},
+                         {"engine", plan.engine.name},
                          {"slots", plan.knobs.engine_slots},
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
@@ -191,7 +191,7 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
   }
 }
 
-/// Who may do what; errc::bad_config when nobody stands at a door that others can reach.
+/// The access gate. errc::bad_config when no key is needed at an address that others can reach.
 result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
                                                        secret_source& secrets, event_log& log) {
   const auto first = access::make_first_key(c, secrets);
@@ -199,7 +199,7 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
     return fail(first.error());
   }
   if (*first) {
-    // Not through the log, which is kept and passed on.
+    // Not logged: logs are stored and forwarded.
     say("tayfa: API key of the operator, shown only now: " + **first);
     log.info("first_key", {{"file", access::keys_path(c)}});
   }
@@ -214,7 +214,7 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
 }
 
 result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
-  ::umask(077); // after the log, which its owner may want others to read
+  ::umask(077); // after the log was opened, whose file others may be meant to read
   auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
   if (lock) {
     for (const auto& remark : lock->remarks()) {
@@ -224,7 +224,7 @@ result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lin
   return lock;
 }
 
-/// Who gets how many descriptors; said with the pod's first line.
+/// Divides the file descriptors and logs the shares with the pod's first line.
 result<descriptor_shares> descriptors_for(const serve_plan& plan, event_log& lines) {
   const auto files = raise_limits();
   auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
@@ -263,8 +263,8 @@ void tell_pause(milliseconds paused, event_log& lines, metrics& meters) {
   lines.warn("runtime_was_paused", {{"ms", paused.count()}});
 }
 
-/// The world around one pod, and its life in it. `only`: the call of a local test, in place of an
-/// HTTP server.
+/// Builds the environment of one pod and runs the pod in it. `only`: replaces the HTTP server for
+/// the one call of a local test.
 int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   auto log = make_log(plan.log);
   if (!log) {
@@ -299,16 +299,16 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
     }
     door = std::move(*opened);
     auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
-    answers = options.answers; // the same bound for those who make answers
+    answers = options.answers; // the same budget for the makers of answers
     server.emplace(std::move(options));
   }
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
   process_probe probe{checks_from(plan, time, unfit), lines};
-  file_model_source models;
+  file_model_source models{plan.engine};
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs, shares->calls, time)};
-  std::optional<curl_poster> platform; // a thread that only a worker of RunPod's needs
+  std::optional<curl_poster> platform; // a poster thread of its own, only for a RunPod worker
   if (plan.runpod) {
     platform.emplace(platform_poster_from(plan, time));
   }
@@ -333,7 +333,7 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   return code;
 }
 
-/// One job through a whole pod that nobody else reaches.
+/// Runs one job through a whole pod that has no listener.
 int run_test(serve_plan plan) {
   const scratch_folder folder;
   if (folder.path().empty()) {
@@ -356,7 +356,7 @@ int run_test(serve_plan plan) {
     return judged.exit_code;
   }
   if (auto* submit = std::get_if<api::submit>(&*call)) {
-    submit->wait = job_policy::ttl_max; // its own bounds end it sooner
+    submit->wait = job_policy::ttl_max; // the job's own limits end it sooner
   }
   one_shot_gateway gateway{std::move(*call), [&button, end, &plan](const api::response& answer) {
                              end->set_value(judge_test(*plan.test, answer));
@@ -380,7 +380,7 @@ std::string program_folder() {
 }
 
 int run_serve(const serve_plan& plan) {
-  // First of all, and in this order: the guard is a fork, which wants one thread.
+  // First of all, and in this order: the guard forks, which needs a single thread.
   const auto beside = guard::start();
   const auto resources = try_resources(plan);
   if (!beside || !resources) {
@@ -420,7 +420,7 @@ void add_serve_command(CLI::App& app, std::vector<std::string> environment, int&
     const char* text;
   };
   constexpr command commands[] = {
-      {"serve", "run a pod until it is told to stop"},
+      {"serve", "run a pod until it is stopped"},
       {"worker", "do what runpod.serverless.start() does: serve RunPod's platform where its "
                  "variables are set, else run the job in ./test_input.json"}};
   for (const auto& [name, text] : commands) {

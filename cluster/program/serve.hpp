@@ -1,6 +1,5 @@
-// `tayfa serve`: the composition root. Fills a world with the real clock, sockets, processes and
-// files, starts the supervisor over it, and takes everything down again in the order in which it
-// depends on itself.
+// `tayfa serve`: the composition root. Builds a `world` with the real clock, sockets, processes and
+// files, starts the supervisor in it, and tears everything down in dependency order.
 #pragma once
 
 #include "cluster/program/serve_plan.hpp"
@@ -19,7 +18,7 @@ int run_serve(const serve_plan&);
 
 void add_serve_command(CLI::App&, std::vector<std::string> environment, int& exit_code);
 
-/// The folder of this program's file.
+/// The folder that contains this program.
 std::string program_folder();
 
 } // namespace tayfa

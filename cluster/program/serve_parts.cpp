@@ -15,25 +15,26 @@ namespace tayfa {
 
 namespace {
 
-/// What arrives, and what leaves, has a part of the memory that this process may have.
+/// Bodies being received may use one such part of the process's memory, answers being sent another.
 constexpr std::size_t memory_parts = 5;
-/// One answer of any size that there may be.
+/// Always room for one answer of the largest size.
 constexpr std::size_t answer_least = std::size_t{64} << 20;
 
 address_guard guard_from(const config& c) {
-  auto blocks = parse_blocks(c.webhook_allow_private.items()); // checked with the rest
+  auto blocks = parse_blocks(c.webhook_allow_private.items()); // validated with the rest of the
+                                                               // configuration
   return blocks ? address_guard{std::move(*blocks)} : address_guard{};
 }
 
 constexpr std::size_t platform_hosts = 2; ///< results may go to another host than takes
 
 std::size_t platform_calls_per_host(const serve_plan& plan) {
-  // Takes and stops are held open; each job posts one thing at a time; a ping; some to spare, as a
-  // result may wait behind a slow one of another job.
+  // Takes and stops are long polls; each job posts one request at a time; plus a ping, and some
+  // spare, as a result may wait behind a slow one of another job.
   const std::size_t jobs =
       plan.knobs.runpod_concurrency > 0
           ? plan.knobs.runpod_concurrency
-          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // slots may take several
+          : std::max<std::size_t>(plan.knobs.engine_slots, 1) * 4; // a slot may hold several jobs
   return std::clamp<std::size_t>(jobs, 16, 256) + 4;
 }
 
@@ -67,7 +68,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
     const auto judged = guarded_url(url, guard);
     return judged ? result<void>{} : fail(judged.error());
   };
-  // In a small container the usual bounds would be more than there is.
+  // In a small container the default limits would exceed the memory.
   const std::size_t share = memory_limit() / memory_parts;
   o.receiving_bytes_max =
       std::max(std::min(o.receiving_bytes_max, share), o.api.runsync_body_bytes);
@@ -76,7 +77,8 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   o.connections_max = shares.connections;
   o.turned_away_max = shares.turned_away;
   o.health_connections_max = shares.health;
-  o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves room for questions
+  o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves connections for
+                                                                    // requests
   o.header_timeout = c.http_header_timeout;
   o.body_timeout = c.http_body_timeout;
   o.least_rate = c.http_least_rate;
@@ -97,19 +99,20 @@ poster_options poster_from(const config& c, std::size_t calls, const time_source
   poster_options o;
   o.time = &time;
   o.guard = guard_from(c);
-  // The queue begins no more than so many, in turns that are fair; nothing waits here.
+  // The queue itself limits running calls and takes turns fairly; no call waits here.
   const auto hooks = hook_calls_from(c);
   o.guarded.in_flight_max = std::min(hooks.calls_max, calls);
   o.guarded.per_target_max = hooks.target_max;
   o.guarded.open_bytes_max = hooks.bytes_max * 2; // bodies are somewhat larger than outputs
-  o.unguarded.in_flight_max = 1; // all its calls are guarded; the bound is of idle connections too
+  o.unguarded.in_flight_max = 1; // unused, as all calls here are guarded; the bound also counts
+                                 // idle connections
   return o;
 }
 
 poster_options platform_poster_from(const serve_plan& plan, const time_source& time) {
   poster_options o;
   o.time = &time;
-  o.guarded.in_flight_max = 1; // likewise
+  o.guarded.in_flight_max = 1; // unused, as all calls here are unguarded
   auto& bounds = o.unguarded;
   bounds.per_target_max = platform_calls_per_host(plan);
   bounds.in_flight_max = bounds.per_target_max * platform_hosts;

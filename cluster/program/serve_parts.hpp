@@ -1,32 +1,31 @@
-// The parts of the outside that `tayfa serve` is made of, each as the configuration wants it.
+// The parts that `tayfa serve` is composed of, each made from the configuration.
 #pragma once
 
 #include "cluster/program/serve_plan.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/host/shares.hpp"
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/telemetry/metrics.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <memory>
 #include <string>
 
 namespace tayfa {
 
-/// What this pod wants of so many descriptors.
+/// This pod's descriptor needs, given that it may have `files`.
 descriptor_needs needs_from(const serve_plan&, std::uint64_t files);
-/// The clock is the pod's: clients and calls are timed by it. It outlives what is made here.
+/// `time` is the pod's clock: it times clients and calls, and outlives the result.
 http_options http_from(const config&, const descriptor_shares&, api::gate*, metrics&, event_log&,
                        const time_source&);
-/// Webhooks: guarded, a few to each receiver, so many at the same time.
+/// For webhooks: guarded, at most `calls` at a time and a few to each receiver.
 poster_options poster_from(const config&, std::size_t calls, const time_source&);
-/// RunPod's platform: one host that is asked for everything, with two long questions open.
+/// For RunPod's platform: mostly one host, with two long polls open.
 poster_options platform_poster_from(const serve_plan&, const time_source&);
 std::unique_ptr<job_store> make_store(const config&, const time_source&);
 
-/// A folder in the system's place for temporary files, gone with its owner. Empty path: it could
-/// not be made.
+/// A temporary folder, deleted with its owner. Empty path: it could not be made.
 class scratch_folder {
  public:
   scratch_folder();
@@ -39,8 +38,8 @@ class scratch_folder {
   std::string path_;
 };
 
-/// A whole file of `most` bytes at most; nothing when there is none. errc::bad_input: it cannot be
-/// read, or is larger.
+/// A whole file of at most `most` bytes; empty when it does not exist. errc::bad_input: it cannot
+/// be read, or is larger.
 result<std::optional<std::string>> read_file_if_there(const std::string& path, std::size_t most);
 
 } // namespace tayfa

@@ -1,12 +1,16 @@
 #include "cluster/program/serve_plan.hpp"
 
 #include "actors/queue_limits.hpp"
+#include "runtime/config/engine_settings.hpp"
+
+#include <algorithm>
+#include <iterator>
 
 namespace tayfa {
 
 namespace {
 
-constexpr int failed_test = 1; ///< also: as the SDK, for input that cannot be used
+constexpr int failed_test = 1; ///< also the SDK's code for unusable input
 constexpr int unfit_for_runpod = 1;
 constexpr int unfit = 69;
 
@@ -24,23 +28,18 @@ log_options log_from(const config& c, bool on_endpoint) {
 
 result<void> choose_engine(serve_plan& plan, const std::string& program_folder) {
   const auto& c = plan.knobs;
-  const auto& models = c.engine_models.items();
-  plan.engine = c.engine_kind;
-  if (plan.engine == "auto") {
-    plan.engine = models.empty() ? "scripted" : "torch";
-  }
-  if (plan.engine == "torch" && models.empty() && c.engine_slots > 0) {
-    return fail(errc::bad_config, "engine.models: the torch engine needs --model FILE");
-  }
-  if (plan.engine == "scripted" && !models.empty()) {
-    return fail(errc::bad_config, "engine.models: the scripted engine runs no model; leave --model "
-                                  "out, or take --engine torch");
+  plan.engine = engine_of(c); // one that needs a model has one, or no slots (config/relations.cpp)
+  if (!plan.engine.runs_models() && !c.engine_models.empty()) {
+    return fail(errc::bad_config,
+                "engine.models: the " + std::string{plan.engine.name} +
+                    " engine runs no model; leave --model out, or take --engine " +
+                    std::string{default_engine(true).name});
   }
   plan.program = c.engine_program.empty() ? program_folder + "/tayfa-engine" : c.engine_program;
   return {};
 }
 
-/// The mode, and the configuration with all that the surroundings imply.
+/// The mode, and the configuration with everything that the environment implies.
 result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   const auto& environment = asked.sources.environment;
   auto choice = choose_mode(asked.sdk, asked.as_worker, environment);
@@ -57,6 +56,7 @@ result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   if (auto assumed = assume_load_balancer(environment, *loaded, *choice); !assumed) {
     return fail(assumed.error());
   }
+  std::ranges::move(budgets_of(engine_of(loaded->values)), std::back_inserter(choice->assumed));
   if (choice->assumed.size() > sources.assumed.size()) {
     sources.assumed = choice->assumed;
     loaded = load_config(sources);
@@ -78,7 +78,7 @@ result<serve_plan> plan_pod(const serve_request& asked, const serve_surroundings
   plan.remarks = std::move(choice.remarks);
   plan.knobs = std::move(knobs);
   if (plan.mode == serve_mode::test_input || plan.mode == serve_mode::test_file) {
-    plan.knobs.store_kind = "memory"; // nothing of a test outlives it
+    plan.knobs.store_kind = "memory"; // a test leaves nothing behind
   }
   plan.on_endpoint = variable(asked.sources.environment, "RUNPOD_ENDPOINT_ID").has_value();
   plan.log = log_from(plan.knobs, plan.on_endpoint);
@@ -107,7 +107,7 @@ serve_refusal refused(error why) {
   return {std::move(why), {}, {}, {}, {}};
 }
 
-/// The SDK's words for a test that cannot run.
+/// The refusal of a test that cannot run, in the SDK's words.
 serve_refusal unusable(const serve_plan& plan, log_level level, const std::string& text) {
   serve_refusal out = refused({errc::bad_input, text});
   out.exit_code = failed_test;

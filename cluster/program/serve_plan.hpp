@@ -1,9 +1,10 @@
-// What `tayfa serve` and `tayfa worker` are about to do, decided before anything is started: pure
-// but for reading the files it is told of, so that every refusal is tested.
+// Decides what `tayfa serve` and `tayfa worker` will do, before anything is started. Pure except
+// for reading the files it is given, so that every refusal can be tested.
 #pragma once
 
 #include "cluster/program/runpod/local_test.hpp"
 #include "cluster/program/runpod/mode.hpp"
+#include "messages/engine_kind.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/core/job_table.hpp"
 #include "runtime/host/system_fitness.hpp"
@@ -21,46 +22,46 @@ struct serve_plan {
   config knobs;
   job_limits limits;
   log_options log;
-  std::string engine;  ///< "scripted" or "torch"
+  engine_kind engine = default_engine(false);
   std::string program; ///< the engine program
   serve_mode mode = serve_mode::pod;
   std::string start_line;                 ///< for stdout, before anything else; may be empty
   std::vector<std::string> remarks;       ///< for the log
-  std::optional<runpod::settings> runpod; ///< of mode worker
-  std::optional<system_limits> fitness;   ///< of mode worker: the SDK's checks
-  std::optional<test_job> test;           ///< of the modes test_input and test_file
+  std::optional<runpod::settings> runpod; ///< in mode worker
+  std::optional<system_limits> fitness;   ///< in mode worker: the SDK's checks
+  std::optional<test_job> test;           ///< in modes test_input and test_file
   std::vector<sdk_line> test_lines;       ///< for stdout, before the test
   bool on_endpoint = false;               ///< RUNPOD_ENDPOINT_ID is set
 };
 
-/// What was asked.
+/// The request, as given on the command line, in the environment and in files.
 struct serve_request {
   bool as_worker = false; ///< tayfa worker
   sdk_flags sdk;
   config_sources sources;
 };
 
-/// What the process knows beside that.
+/// Facts about the process, besides the request.
 struct serve_surroundings {
-  std::string program_folder; ///< where this program is
-  std::string made_up_id;     ///< of a RunPod worker whose pod has no name
-  /// ./test_input.json; nothing when there is none. Read only where it is needed.
+  std::string program_folder; ///< folder of this program
+  std::string made_up_id;     ///< ID of a RunPod worker whose pod has no name
+  /// ./test_input.json; empty when it does not exist. Read only when needed.
   std::function<result<std::optional<std::string>>()> test_file;
 };
 
 struct serve_refusal {
   error why;
-  std::optional<int> exit_code; ///< where it is not the error's own
+  std::optional<int> exit_code; ///< when it differs from the error's own
   std::string start_line;       ///< for stdout, before the rest
   std::vector<sdk_line> lines;  ///< for stdout, instead of the error's text
   bool on_endpoint = false;
 };
 
-/// errc::bad_config and errc::bad_usage name the setting, the flag or the variable.
+/// errc::bad_config and errc::bad_usage name the setting, flag or variable.
 tl::expected<serve_plan, serve_refusal> plan_serve(const serve_request&, const serve_surroundings&);
 
-/// The process's exit code when the pod has ended with `pod_code` and the local test, if there was
-/// one, with `test_code`: RunPod knows 1 for a machine that is not fit.
+/// The process's exit code after the pod ended with `pod_code` and the local test, if any, with
+/// `test_code`: RunPod expects 1 from an unfit machine.
 int exit_code_of(const serve_plan&, int pod_code, std::optional<int> test_code);
 
 } // namespace tayfa

@@ -39,7 +39,7 @@ void report_failure(const sim::scenario& s, std::uint64_t seed, const sim::outco
               static_cast<unsigned long long>(seed));
 }
 
-/// One seed in a hundred runs twice: the same seed must give the same log, byte for byte.
+/// Every hundredth seed runs twice: the same seed must give the same log, byte for byte.
 void run_one(const sim::scenario& s, std::uint64_t seed, const sim_options& o, tally& t) {
   auto result = sim::simulate(s, seed);
   if (seed % 100 == 1 && sim::simulate(s, seed).log != result.log) {

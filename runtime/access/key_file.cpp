@@ -1,7 +1,8 @@
 #include "runtime/access/key_file.hpp"
 
 #include "runtime/access/keys.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <cerrno>
 #include <cstdio>
@@ -24,24 +25,9 @@ tl::unexpected<error> failed(std::string_view what, const std::string& path, int
                   std::error_code(number, std::generic_category()).message());
 }
 
-/// Closes itself.
-class descriptor {
- public:
-  descriptor(const std::string& path, int flags)
-      : value_(::open(path.c_str(), flags | O_CLOEXEC, 0600)) {}
-  ~descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  bool is_open() const { return value_ >= 0; }
-  int get() const { return value_; }
-
- private:
-  int value_;
-};
+unique_fd open_file(const std::string& path, int flags) {
+  return unique_fd{::open(path.c_str(), flags | O_CLOEXEC, 0600)};
+}
 
 std::int64_t nanoseconds_of(const struct timespec& time) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
@@ -55,7 +41,7 @@ file_stamp stamp_in(const struct stat& found) {
 /// Put there by a container's platform, as a Secret, a secret of Docker or a mounted file: through
 /// a link, on a file system that is read-only here, as root's for a user, or with nobody's right to
 /// write. Its owner and its mode are not ours to choose.
-bool is_mounted(const descriptor& file, const struct stat& found, const std::string& path) {
+bool is_mounted(const unique_fd& file, const struct stat& found, const std::string& path) {
   struct stat named {};
   struct statvfs about {};
   return (::lstat(path.c_str(), &named) == 0 && S_ISLNK(named.st_mode)) ||
@@ -65,7 +51,7 @@ bool is_mounted(const descriptor& file, const struct stat& found, const std::str
 
 /// Who can write the file has every key; who can read it can guess at leisure. The first is refused
 /// everywhere, the second where it can be helped; else it is a remark.
-result<std::string> judge(const descriptor& file, const struct stat& found,
+result<std::string> judge(const unique_fd& file, const struct stat& found,
                           const std::string& path) {
   if (!S_ISREG(found.st_mode)) {
     return fail(errc::bad_config, path + " is no plain file");
@@ -89,7 +75,7 @@ result<std::string> judge(const descriptor& file, const struct stat& found,
              : std::string{};
 }
 
-result<std::string> read_all(const descriptor& file, const std::string& path) {
+result<std::string> read_all(const unique_fd& file, const std::string& path) {
   std::string text(keys_bytes_max + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
@@ -107,9 +93,9 @@ result<std::string> read_all(const descriptor& file, const std::string& path) {
 }
 
 result<void> write_new(const std::string& path, std::string_view text) {
-  const descriptor file{path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW};
+  const auto file = open_file(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   // A file of this name that an earlier, interrupted change has left may have another mode.
-  if (!file.is_open() || ::fchmod(file.get(), 0600) != 0) {
+  if (!file || ::fchmod(file.get(), 0600) != 0) {
     return failed("making", path, errno);
   }
   while (!text.empty()) {
@@ -133,9 +119,9 @@ std::optional<file_stamp> stamp_of(const std::string& path) {
 }
 
 result<key_file> read_key_file(const std::string& path) {
-  const descriptor file{path, O_RDONLY | O_NONBLOCK}; // a pipe of this name must not hold us
+  const auto file = open_file(path, O_RDONLY | O_NONBLOCK); // a pipe of this name must not hold us
   struct stat found {};
-  if (!file.is_open() || ::fstat(file.get(), &found) != 0) {
+  if (!file || ::fstat(file.get(), &found) != 0) {
     return failed("opening", path, errno);
   }
   auto remark = judge(file, found, path);
@@ -161,8 +147,8 @@ result<void> change_key_file(const std::string& path,
     std::filesystem::create_directories(folder, wrong);
     ::chmod(folder.c_str(), 0700);
   }
-  const descriptor place{folder.string(), O_RDONLY | O_DIRECTORY};
-  if (!place.is_open() || ::flock(place.get(), LOCK_EX) != 0) {
+  const auto place = open_file(folder.string(), O_RDONLY | O_DIRECTORY);
+  if (!place || ::flock(place.get(), LOCK_EX) != 0) {
     return failed("opening", folder.string(), errno);
   }
   auto before = read_key_file(path);

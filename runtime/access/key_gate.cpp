@@ -2,6 +2,7 @@
 
 #include "runtime/access/key_file.hpp"
 #include "runtime/access/key_maker.hpp"
+#include "runtime/base/words.hpp"
 #include "runtime/config/address.hpp"
 
 #include <algorithm>
@@ -13,20 +14,13 @@ namespace {
 
 constexpr std::string_view blanks = " \t";
 
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-  return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
 bool begins_with_bearer(std::string_view text) {
   constexpr std::string_view word = "bearer";
   return text.size() > word.size() && blanks.find(text[word.size()]) != std::string_view::npos &&
-         std::equal(word.begin(), word.end(), text.begin(), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + 32) : b);
-         });
+         text::istarts_with(text, word);
 }
 
-/// Whose bucket it is: the key's, else the address'.
+/// The owner of the rate bucket: the key, else the address.
 std::string asker(const api::visit& visit, const api::principal& who) {
   return who.name.empty() ? "address " + network_of(visit.address) : "key " + who.name;
 }
@@ -36,8 +30,8 @@ tl::unexpected<api::gate::refusal> refused(errc code, std::string text = {},
   return tl::unexpected<api::gate::refusal>(api::gate::refusal{{code, std::move(text)}, wait_s});
 }
 
-/// Whether the key still sees what its request was opened for; the route, its endpoint and the
-/// scope are judged apart.
+/// True when the key still sees everything that its request was opened for; route, endpoint and
+/// scope are judged separately.
 bool sees_as_much(const api::principal& now, const api::principal& before) {
   return now.is_operator ||
          (!before.is_operator && (now.tenant.empty() || now.tenant == before.tenant));
@@ -46,8 +40,8 @@ bool sees_as_much(const api::principal& now, const api::principal& before) {
 } // namespace
 
 std::string_view key_in(std::string_view authorization) {
-  const auto text = trimmed(authorization);
-  return begins_with_bearer(text) ? trimmed(text.substr(6)) : text;
+  const auto text = text::trimmed(authorization, blanks);
+  return begins_with_bearer(text) ? text::trimmed(text.substr(6), blanks) : text;
 }
 
 key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)
@@ -58,13 +52,14 @@ key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit
     return refused(errc::unauthorized);
   }
   if (!opens(*key, visit.needs)) {
-    return refused(errc::forbidden, "it has the scope " + scopes_text(*key));
+    return refused(errc::forbidden, "the key has the scope " + scopes_text(*key));
   }
   if (!reaches(*key, visit.endpoint)) {
-    return refused(errc::forbidden, "it is for other endpoints");
+    return refused(errc::forbidden, "the key is for other endpoints");
   }
   if (visit.needs == api::scope::worker && bound_to_a_tenant(*key)) {
-    return refused(errc::forbidden, "it is a tenant's, and a worker runs the jobs of all tenants");
+    return refused(errc::forbidden,
+                   "the key belongs to a tenant, and a worker runs the jobs of all tenants");
   }
   if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
     return refused(errc::forbidden, may.error().text);
@@ -87,7 +82,7 @@ std::uint64_t key_gate::version() {
   return ring_.version();
 }
 
-/// A request that was admitted without a key, because none was needed, is asked for one as well.
+/// A request admitted without a key, because none was needed then, needs one now as well.
 std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
                                                     const api::principal& before) {
   if (visit.needs == api::scope::open || !ring_.in_force()) {
@@ -98,7 +93,7 @@ std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
     return now.error();
   }
   if (!sees_as_much(*now, before)) {
-    return refusal{{errc::forbidden, "it was changed meanwhile"}, 0};
+    return refusal{{errc::forbidden, "the key was changed meanwhile"}, 0};
   }
   return std::nullopt;
 }

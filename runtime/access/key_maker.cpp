@@ -26,7 +26,7 @@ result<std::vector<access_key>> keys_in(const std::string& file, std::string_vie
   return keys ? std::move(keys) : fail(errc::bad_config, file + ", " + keys.error().text);
 }
 
-/// The file's text with one more key.
+/// The file's text plus one more key.
 result<std::string> with_key(const std::string& file, std::string text, const access_key& key) {
   const auto keys = keys_in(file, text);
   if (!keys) {
@@ -42,7 +42,7 @@ result<std::string> with_key(const std::string& file, std::string text, const ac
   }
   text += text.empty() || text.ends_with('\n') ? "" : "\n";
   text += *line + '\n';
-  const auto read = keys_in(file, text); // not too many, not too large
+  const auto read = keys_in(file, text); // checks the limits of the whole file
   return read ? result<std::string>{std::move(text)} : fail(read.error());
 }
 

@@ -3,16 +3,15 @@
 
 #include "messages/error.hpp"
 #include "runtime/access/keys.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <string>
 
 namespace tayfa::access {
 
-/// Puts a new key with these rights (its digest is set here) into the file, which is made when it
-/// is not there, and returns the key's text: it can be had only now. errc::bad_usage for a name
-/// that is there already, bad_config for a file that is broken, io_error where the system gives no
-/// random numbers.
+/// Adds a new key with these rights (its digest is set here) to the file, which is made if missing,
+/// and returns the key's text, which cannot be read later. errc::bad_usage for a duplicate name,
+/// bad_config for a broken file, io_error when the system gives no random numbers.
 result<std::string> make_key(const std::string& file, access_key rights, secret_source&);
 
 } // namespace tayfa::access

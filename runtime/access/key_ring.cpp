@@ -24,7 +24,7 @@ result<key_ring> key_ring::open(std::string path, const time_source& time, event
 
 result<std::vector<access_key>> key_ring::load() {
   auto file = read_key_file(path_);
-  // Of a file that could not be read the version is noted, too: it is complained of once.
+  // The version of an unreadable file is recorded too, so that it is reported only once.
   seen_ = file ? std::optional{file->stamp} : stamp_of(path_);
   if (!file) {
     return fail(file.error());
@@ -55,7 +55,7 @@ void key_ring::refresh() {
     return;
   }
   auto keys = load();
-  version_ += in_force_ && !keys ? 0 : 1; // of a broken file nothing is taken
+  version_ += in_force_ && !keys ? 0 : 1; // a broken file changes no keys
   in_force_ = true;
   if (!keys) {
     log_->error("keys_refused", {{"text", keys.error().text}, {"keys", keys_.size()}});

@@ -20,7 +20,7 @@ bool is_name(std::string_view text) {
          });
 }
 
-/// Takes the next word off the front; empty at the end.
+/// Removes and returns the next word; empty at the end.
 std::string_view next_word(std::string_view& text, std::string_view separators) {
   text.remove_prefix(std::min(text.find_first_not_of(separators), text.size()));
   const std::string_view word = text.substr(0, text.find_first_of(separators));
@@ -58,7 +58,7 @@ tl::unexpected<error> broken(std::string text) {
   return fail(errc::bad_config, std::move(text));
 }
 
-/// The fields of one line, each at most once.
+/// Parses the fields of one line, each at most once.
 class line_reader {
  public:
   result<access_key> read(std::string_view line) {
@@ -153,7 +153,7 @@ bool says_nothing(std::string_view line) {
   return first == std::string_view::npos || line[first] == '#';
 }
 
-/// Takes a line off the front, its newline with it.
+/// Removes and returns one line with its newline.
 std::string_view next_line(std::string_view& text) {
   const std::size_t end = text.find('\n');
   const auto line = text.substr(0, end == std::string_view::npos ? end : end + 1);
@@ -187,7 +187,7 @@ result<void> may_be_worker(const access_key& key, const std::vector<access_key>&
     return {};
   }
   if (!key.worker_name.empty()) {
-    return fail(errc::forbidden, "it is for the worker " + key.worker_name);
+    return fail(errc::forbidden, "the key is for the worker " + key.worker_name);
   }
   const bool bound = std::any_of(all.begin(), all.end(), [&](const access_key& other) {
     return other.worker_name == worker && reaches(other, endpoint);
@@ -297,7 +297,7 @@ result<key_digest> digest_of(std::string_view key) {
   unsigned length = 0;
   if (EVP_Digest(key.data(), key.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
       length != digest.size()) {
-    return fail(errc::internal, "SHA-256 is not to be had");
+    return fail(errc::internal, "SHA-256 is not available");
   }
   return digest;
 }

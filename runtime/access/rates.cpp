@@ -32,7 +32,7 @@ std::string known_names() {
   return list;
 }
 
-/// Between two tokens; rounded up, so never more often than the rule says.
+/// Time per token; rounded up, so never more requests than the rule allows.
 nanoseconds interval_of(const route_rate& rule) {
   const nanoseconds period = rule.period;
   return nanoseconds{(period.count() + rule.requests - 1) / rule.requests};
@@ -47,7 +47,7 @@ std::string bucket_name(std::string_view route, std::string_view who) {
   return std::string{first_word(route)} + ' ' + std::string{who};
 }
 
-/// No asker's name: those begin with what they are.
+/// Shared bucket's name, distinct from all others: those begin with "key" or "address".
 constexpr std::string_view everybody_else;
 
 } // namespace
@@ -57,7 +57,7 @@ rate_rules runpod_rates() {
   rate_rules rules;
   for (auto rate : {route_rate{"run", 1'000, ten, 200}, route_rate{"runsync", 2'000, ten, 400},
                     route_rate{"status", 2'000, ten, 400},
-                    route_rate{"status-sync", 2'000, ten, 400}, // not documented: as status
+                    route_rate{"status-sync", 2'000, ten, 400}, // not documented: same as status
                     route_rate{"stream", 2'000, ten, 400}, route_rate{"cancel", 100, ten, 20},
                     route_rate{"purge-queue", 2, ten, 0}, route_rate{"requests", 10, ten, 2},
                     route_rate{"openai", 2'000, ten, 400}}) {
@@ -109,7 +109,7 @@ std::uint32_t rate_limiter::take(std::string_view route, std::string_view who, m
   }
   bucket& mine = bucket_of(route, who, now);
   if (rule->at_once > 0 && mine.open >= rule->at_once) {
-    return 1; // when one of them ends, nobody knows
+    return 1; // the end of an open request cannot be predicted
   }
   const nanoseconds interval = interval_of(*rule);
   const moment full_at = std::max(mine.full_at, now) + interval;
@@ -126,7 +126,8 @@ void rate_limiter::done(std::string_view route, std::string_view who) {
   if (rule_of(route) == nullptr) {
     return;
   }
-  // Who found no room when it came may have some now: what is open is counted in one or the other.
+  // A request counted in the shared bucket may have its own bucket by now: its open count is in one
+  // of them.
   for (const auto each : {who, everybody_else}) {
     const auto found = buckets_.find(bucket_name(route, each));
     if (found != buckets_.end() && found->second.open > 0) {
@@ -157,7 +158,7 @@ void rate_limiter::forget_full(moment now) {
 }
 
 std::string network_of(std::string_view address) {
-  const std::string text{address.substr(0, address.find('%'))}; // without a zone
+  const std::string text{address.substr(0, address.find('%'))}; // without the zone
   std::array<unsigned char, 16> bytes{};
   if (::inet_pton(AF_INET6, text.c_str(), bytes.data()) != 1) {
     return text;

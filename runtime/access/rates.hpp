@@ -1,13 +1,13 @@
-// How often one asker may ask: for each route a bucket of tokens, and how many requests may be open
-// at the same time. Pure but for what it remembers; time is an argument.
+// Rate limits per client: for each route a token bucket, and a limit of open requests. Pure state;
+// time is an argument.
 //
-// Memory is bounded: when there are too many askers, full buckets (which say nothing) are
-// forgotten, and who then finds no room shares one bucket with all others who found none.
+// Memory is bounded: when there are too many clients, full buckets (which hold no information) are
+// erased, and clients that still find no room share one bucket.
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/config/rate.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -19,14 +19,14 @@
 
 namespace tayfa::access {
 
-/// By the first word of a route: "status" is "status/{id}". A bucket holds `requests` tokens and is
-/// filled anew over `period`.
+/// Rules by the first word of a route: "status" is "status/{id}". A bucket holds `requests` tokens
+/// and is refilled over `period`.
 using rate_rules = std::map<std::string, route_rate, std::less<>>;
 
-/// RunPod's own, of one endpoint (docs.runpod.io, serverless/endpoints/operations).
+/// RunPod's limits for one endpoint (docs.runpod.io, serverless/endpoints/operations).
 rate_rules runpod_rates();
 
-/// Of http.rate_limits. errc::bad_config says which item is broken and how.
+/// Parses http.rate_limits. errc::bad_config names the broken item and its fault.
 result<rate_rules> parse_rates(std::span<const std::string> items);
 
 class rate_limiter {
@@ -35,14 +35,14 @@ class rate_limiter {
 
   explicit rate_limiter(rate_rules rules, std::size_t buckets_max = buckets_usual);
 
-  /// 0: `who` may go on, and done() follows. Else the seconds to wait.
+  /// 0: `who` is admitted, and done() follows. Else the seconds to wait.
   std::uint32_t take(std::string_view route, std::string_view who, moment now);
   void done(std::string_view route, std::string_view who);
 
   std::size_t buckets() const { return buckets_.size(); }
 
  private:
-  /// A bucket of tokens, told by when it will be full again (GCRA, ITU-T I.371).
+  /// A token bucket, represented by the time when it is full again (GCRA, ITU-T I.371).
   struct bucket {
     moment full_at{};
     std::uint32_t open = 0;
@@ -58,7 +58,7 @@ class rate_limiter {
   moment may_forget_at_{};
 };
 
-/// An IPv4 address as it is, of an IPv6 address the /64 that one customer has.
+/// An IPv4 address unchanged; of an IPv6 address the /64, which one customer has.
 std::string network_of(std::string_view address);
 
 } // namespace tayfa::access

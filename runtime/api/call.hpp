@@ -6,7 +6,9 @@
 // ourselves.
 #pragma once
 
-#include "messages/job.hpp"
+#include "messages/job_requests.hpp"
+#include "messages/slots.hpp"
+#include "messages/workers.hpp"
 #include "runtime/api/gate.hpp"
 
 #include <chrono>
@@ -89,8 +91,10 @@ struct limits {
   std::string health_path = "/ping"; ///< answered like /ping, beside it (HEALTH_CHECK_PATH)
 };
 
-// What names or shows jobs carries who may see which (`who`, always the first member, without a
-// default: none can be made without it).
+// Most routes ask another actor for what they name: such a call is that actor's request
+// (messages/job_requests.hpp, slots.hpp, workers.hpp), and answer_to() below renders its answer.
+// The others:
+
 struct submit {
   job_access who;
   job_request job;
@@ -103,48 +107,18 @@ struct openai {
   job_request job;
   bool streams = false;
 };
-/// ?ttl= keeps an ended job's result for so long from now, up to the longest time to live.
+/// ?ttl= keeps an ended job's result for so long from now, up to the longest time to live
+/// (`ask.keep`).
 struct status {
-  job_access who;
-  job_id id;
-  std::optional<std::chrono::milliseconds> keep{};
+  find_job ask;
   /// /status-sync: answered when the job has ended, at the latest after so long; none = at once.
   std::optional<std::chrono::milliseconds> wait{};
 };
 /// Answered when there are chunks or the job has ended, at the latest after `wait`; none = the
 /// caller did not say, and waits as long as the pod's configuration says.
 struct stream {
-  job_access who;
-  job_id id;
+  read_job_stream ask;
   std::optional<std::chrono::milliseconds> wait{};
-};
-struct cancel {
-  job_access who;
-  job_id id;
-};
-/// POST /retry/{id}: a FAILED or TIMED_OUT job runs again, under its id.
-struct retry {
-  job_access who;
-  job_id id;
-};
-/// POST /drop/{id}: an ended job is forgotten now, also from the dead list.
-struct drop {
-  job_access who;
-  job_id id;
-};
-/// POST /purge-queue: what waits is cancelled; what runs is left alone.
-struct purge {
-  job_access who;
-};
-/// GET /jobs?state=&tenant=&model=&limit=&after=, GET /dead.
-struct list_jobs {
-  job_access who;
-  job_filter filter;
-};
-/// GET /jobs/{id}: everything about it.
-struct inspect {
-  job_access who;
-  job_id id;
 };
 /// GET /events?job=&after=: server-sent events (HTML Living Standard, 9.2).
 struct events {
@@ -152,26 +126,11 @@ struct events {
   job_id job;                         ///< empty = everything
   std::optional<std::uint64_t> after; ///< the number of the last event seen; empty = from now on
 };
-/// GET /slots.
-struct list_slots {};
-/// POST /slots/{i}/drain and /slots/{i}/undrain.
-struct drain_slot {
-  slot_id slot;
-  bool on = true;
-};
-/// POST /slots/count/{n}: as many slots from now on, slots_max at most.
-inline constexpr std::uint32_t slots_max = 1024;
-struct resize_slots {
-  std::uint32_t count = 0;
-};
 /// GET /requests?state=&limit=&after=: the jobs of this endpoint, newest first (RunPod documents
 /// the route, not its shape).
 struct list_requests {
-  job_access who;
-  job_filter filter;
+  list_jobs ask;
 };
-/// GET /workers: the remote workers.
-struct list_workers {};
 /// GET /openapi.json.
 struct describe {};
 
@@ -225,10 +184,10 @@ struct ping {};
 struct ready {};  ///< /ready
 struct scrape {}; ///< /metrics
 
-using call = std::variant<submit, status, stream, cancel, retry, drop, purge, list_jobs, inspect,
-                          events, list_slots, drain_slot, resize_slots, list_requests, list_workers,
-                          describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk,
-                          health, ping, ready, scrape, openai>;
+using call = std::variant<submit, status, stream, cancel_job, retry_job, drop_job, purge_jobs,
+                          list_jobs, inspect_job, events, list_slots, drain_slot, resize_slots,
+                          list_requests, list_workers, describe, take_jobs, poll_stops, worker_ping,
+                          worker_result, worker_chunk, health, ping, ready, scrape, openai>;
 /// Those of remote workers.
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
@@ -304,5 +263,21 @@ struct worker_counts {
 response counts(const job_counts&, const worker_counts&); ///< /health
 response pinged(bool ready);                              ///< 200 or 204
 response metrics_text(std::string);
+
+// ---- the answers of requests that are passed on as they are (answers.cpp) ----------------------
+
+template <class Request>
+struct about {}; ///< names the request whose answer is rendered
+
+response answer_to(about<cancel_job>, const job_answer&);
+response answer_to(about<retry_job>, const job_answer&);
+response answer_to(about<drop_job>, const job_answer&);
+response answer_to(about<purge_jobs>, const purge_answer&);
+response answer_to(about<list_jobs>, const list_answer&);
+response answer_to(about<inspect_job>, const detail_answer&);
+response answer_to(about<list_slots>, const slots_answer&);
+response answer_to(about<drain_slot>, const slots_answer&);
+response answer_to(about<resize_slots>, const slots_answer&);
+response answer_to(about<list_workers>, const workers_answer&);
 
 } // namespace tayfa::api

@@ -1,7 +1,7 @@
 #include "runtime/api/json_text.hpp"
 
 #include "runtime/api/json_walk.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
@@ -62,50 +62,6 @@ std::string unquoted(std::string_view literal) {
   json::error_code ec;
   const json::value parsed = json::parse(json::string_view{literal.data(), literal.size()}, ec);
   return ec || !parsed.is_string() ? std::string{} : std::string{parsed.get_string()};
-}
-
-/// How many bytes the UTF-8 character at the front of `text` has; 0 when it is none (RFC 3629,
-/// table 3-7 of Unicode).
-std::size_t utf8_length(std::string_view text) {
-  const auto byte = [text](std::size_t i) {
-    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U;
-  };
-  const auto follows = [byte](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned lead = byte(0);
-  if (lead < 0x80) {
-    return 1;
-  }
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    return follows(1) ? 2 : 0;
-  }
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned low = lead == 0xE0 ? 0xA0 : 0x80;
-    const unsigned high = lead == 0xED ? 0x9F : 0xBF;
-    return follows(1, low, high) && follows(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned low = lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned high = lead == 0xF4 ? 0x8F : 0xBF;
-    return follows(1, low, high) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
-void append_escaped(std::string& out, unsigned char c) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  switch (c) {
-  case '"': out += "\\\""; return;
-  case '\\': out += "\\\\"; return;
-  case '\n': out += "\\n"; return;
-  case '\r': out += "\\r"; return;
-  case '\t': out += "\\t"; return;
-  default: break;
-  }
-  out += "\\u00";
-  out += digits[c >> 4U];
-  out += digits[c & 0xFU];
 }
 
 } // namespace
@@ -190,36 +146,6 @@ std::string cut_out(std::string&& body, std::string_view part) {
     body.shrink_to_fit(); // a small part must not hold the memory of a large body while it waits
   }
   return std::move(body);
-}
-
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  std::size_t plain = 0; // where the run of bytes that go out as they are begins
-  std::size_t i = 0;
-  const auto flush = [&out, &plain, text](std::size_t end) {
-    out.append(text.substr(plain, end - plain));
-  };
-  while (i < text.size()) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != 0x7F) {
-      ++i;
-      continue;
-    }
-    const std::size_t length = c < 0x80 ? 0 : utf8_length(text.substr(i));
-    if (length > 0) {
-      i += length;
-      continue;
-    }
-    flush(i);
-    if (c < 0x80) {
-      append_escaped(out, c);
-    } else {
-      out += "\xEF\xBF\xBD";
-    }
-    plain = ++i;
-  }
-  flush(i);
-  out += '"';
 }
 
 } // namespace tayfa::api

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/json_string.hpp"
 
 #include <cstddef>
 #include <optional>
@@ -43,8 +44,6 @@ std::optional<double> json_number(std::string_view value);
 /// not copied.
 std::string cut_out(std::string&& body, std::string_view part);
 
-/// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD, so the outcome is
-/// always valid JSON.
-void append_json_string(std::string& out, std::string_view text);
+using text::append_json_string; ///< answers escape what must be, and nothing else
 
 } // namespace tayfa::api

@@ -5,7 +5,7 @@
 #include "runtime/api/route.hpp"
 #include "runtime/api/submit.hpp"
 #include "runtime/api/worker_body.hpp"
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <limits>
 
@@ -100,17 +100,17 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
     return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
   case route_kind::openai:
     return parse_openai(std::move(asked), std::move(*at), std::move(*who), bounds);
-  case route_kind::status: return status{std::move(*who), std::move(at->id), at->keep, {}};
+  case route_kind::status: return status{{std::move(*who), std::move(at->id), at->keep}, {}};
   case route_kind::status_sync:
-    return status{std::move(*who), std::move(at->id), at->keep, at->wait};
-  case route_kind::stream: return stream{std::move(*who), std::move(at->id), at->hold};
-  case route_kind::cancel: return cancel{std::move(*who), std::move(at->id)};
-  case route_kind::retry: return retry{std::move(*who), std::move(at->id)};
-  case route_kind::drop: return drop{std::move(*who), std::move(at->id)};
-  case route_kind::purge: return purge{std::move(*who)};
+    return status{{std::move(*who), std::move(at->id), at->keep}, at->wait};
+  case route_kind::stream: return stream{{std::move(*who), std::move(at->id)}, at->hold};
+  case route_kind::cancel: return cancel_job{std::move(*who), std::move(at->id)};
+  case route_kind::retry: return retry_job{std::move(*who), std::move(at->id)};
+  case route_kind::drop: return drop_job{std::move(*who), std::move(at->id)};
+  case route_kind::purge: return purge_jobs{std::move(*who)};
   case route_kind::jobs:
   case route_kind::dead: return list_jobs{std::move(*who), std::move(at->filter)};
-  case route_kind::inspect: return inspect{std::move(*who), std::move(at->id)};
+  case route_kind::inspect: return inspect_job{std::move(*who), std::move(at->id)};
   case route_kind::events: return parse_events(asked, std::move(*at), std::move(*who));
   case route_kind::slots: return list_slots{};
   case route_kind::drain: return drain_slot{at->slot, true};
@@ -120,7 +120,7 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::ping: return ping{};
   case route_kind::ready: return ready{};
   case route_kind::metrics: return scrape{};
-  case route_kind::requests: return list_requests{std::move(*who), std::move(at->filter)};
+  case route_kind::requests: return list_requests{{std::move(*who), std::move(at->filter)}};
   case route_kind::workers: return list_workers{};
   case route_kind::describe: return describe{};
   case route_kind::take:

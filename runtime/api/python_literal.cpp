@@ -1,6 +1,7 @@
 #include "runtime/api/python_literal.hpp"
 
 #include "runtime/api/json_text.hpp"
+#include "runtime/base/utf8.hpp"
 
 #include <array>
 #include <cstdint>
@@ -8,25 +9,6 @@
 namespace tayfa::api {
 
 namespace {
-
-void append_utf8(std::string& out, std::uint32_t point) {
-  const auto add = [&out](std::uint32_t byte) { out += static_cast<char>(byte); };
-  if (point < 0x80) {
-    add(point);
-  } else if (point < 0x800) {
-    add(0xC0U | (point >> 6U));
-    add(0x80U | (point & 0x3FU));
-  } else if (point < 0x10000) {
-    add(0xE0U | (point >> 12U));
-    add(0x80U | ((point >> 6U) & 0x3FU));
-    add(0x80U | (point & 0x3FU));
-  } else {
-    add(0xF0U | (point >> 18U));
-    add(0x80U | ((point >> 12U) & 0x3FU));
-    add(0x80U | ((point >> 6U) & 0x3FU));
-    add(0x80U | (point & 0x3FU));
-  }
-}
 
 class reader {
  public:
@@ -158,7 +140,7 @@ class reader {
     if (point > 0x10FFFF) {
       return false;
     }
-    append_utf8(plain, point); // half of a pair becomes U+FFFD where the text is written
+    text::append_utf8(plain, point); // half of a pair becomes U+FFFD where the text is written
     return true;
   }
 

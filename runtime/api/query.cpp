@@ -1,6 +1,7 @@
 #include "runtime/api/query.hpp"
 
 #include "messages/model_name.hpp"
+#include "runtime/base/utf8.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -186,13 +187,7 @@ std::string plain_text(std::string_view text, std::size_t longest) {
       plain += c;
     }
   }
-  if (plain.size() > longest) {
-    std::size_t cut = longest;
-    while (cut > 0 && (static_cast<unsigned char>(plain[cut]) & 0xC0U) == 0x80U) {
-      --cut;
-    }
-    plain.resize(cut);
-  }
+  plain.resize(text::utf8_prefix(plain, longest).size());
   return plain;
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/api/call.hpp"
 #include "runtime/api/object_writer.hpp"
+#include "runtime/base/utf8.hpp"
 
 #include <algorithm>
 #include <span>
@@ -26,11 +27,7 @@ void add_failure(object_writer& out, const std::optional<error>& failure) {
   }
   std::string text = failure_text(*failure);
   if (text.size() > listed_error_bytes) {
-    std::size_t cut = listed_error_bytes;
-    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
-      --cut; // between two characters
-    }
-    text.resize(cut);
+    text.resize(text::utf8_prefix(text, listed_error_bytes).size());
     text += " …";
   }
   out.text("error", text).text("errorCode", to_string(failure->code));

@@ -306,7 +306,7 @@ result<job_access> access_of(const principal& who, const route& at) {
   if (at.prefixed || whole_endpoint) {
     const job_access of_key{seen.endpoints, std::nullopt};
     if (!of_key.covers(at.endpoint, {})) {
-      return fail(errc::forbidden, "it is for other endpoints");
+      return fail(errc::forbidden, "the key is for other endpoints");
     }
     seen.endpoints = {at.endpoint};
   }

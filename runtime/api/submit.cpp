@@ -5,6 +5,7 @@
 #include "runtime/api/policy.hpp"
 #include "runtime/api/query.hpp"
 #include "runtime/api/shape.hpp"
+#include "runtime/base/words.hpp"
 
 #include <algorithm>
 #include <boost/json/parse.hpp>
@@ -21,12 +22,6 @@ namespace {
 constexpr std::size_t webhook_length_max = 2048;
 constexpr std::size_t s3_config_bytes_max = 4096;
 
-bool same_word(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [lower](char x, char y) { return lower(x) == lower(y); });
-}
-
 result<std::string> webhook_of(std::string_view text) {
   auto value = json_string(text, webhook_length_max);
   if (!value) {
@@ -35,7 +30,7 @@ result<std::string> webhook_of(std::string_view text) {
   std::string url = std::move(*value);
   const auto parsed = boost::urls::parse_uri(url);
   if (!parsed || parsed->host().empty() ||
-      !(same_word(parsed->scheme(), "http") || same_word(parsed->scheme(), "https"))) {
+      !(text::iequals(parsed->scheme(), "http") || text::iequals(parsed->scheme(), "https"))) {
     return fail(errc::bad_request, "webhook must be an http or https URL");
   }
   return url;
@@ -107,7 +102,7 @@ result<job_request> job_of(std::string body) {
     }
   }
   if (!input || *input == "null") {
-    return fail(errc::bad_request, "the member input is needed");
+    return fail(errc::bad_request, "the member input is missing");
   }
   job.shape = shape_of(*input);
   job.input = shared_text{cut_out(std::move(body), *input)};
@@ -133,15 +128,8 @@ result<void> take_key(std::string_view header, job_policy& policy) {
 } // namespace
 
 bool is_json(std::string_view content_type) {
-  std::string_view type = content_type.substr(0, content_type.find(';'));
-  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
-  while (!type.empty() && blank(type.front())) {
-    type.remove_prefix(1);
-  }
-  while (!type.empty() && blank(type.back())) {
-    type.remove_suffix(1);
-  }
-  return content_type.empty() || same_word(type, "application/json");
+  const auto type = text::trimmed(content_type.substr(0, content_type.find(';')), " \t");
+  return content_type.empty() || text::iequals(type, "application/json");
 }
 
 result<void> take_tenant(const principal& who, job_policy& policy) {
@@ -152,7 +140,8 @@ result<void> take_tenant(const principal& who, job_policy& policy) {
     policy.tenant = who.tenant;
     return {};
   }
-  return who.is_operator ? result<void>{} : fail(errc::forbidden, "policy.tenant is another's");
+  return who.is_operator ? result<void>{}
+                         : fail(errc::forbidden, "policy.tenant is not the tenant of the key");
 }
 
 tl::expected<call, response> parse_submit(request&& asked, route&& at, job_access who,

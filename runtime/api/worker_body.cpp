@@ -2,6 +2,7 @@
 
 #include "runtime/api/json_text.hpp"
 #include "runtime/api/query.hpp"
+#include "runtime/base/utf8.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -49,11 +50,7 @@ bool is_truthy(std::string_view value) {
 std::string error_text(std::string_view value) {
   std::string text = json_string(value, value.size()).value_or(std::string{value});
   if (text.size() > worker_error_bytes) {
-    std::size_t cut = worker_error_bytes;
-    while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0U) == 0x80U) {
-      --cut; // between two characters
-    }
-    text.resize(cut);
+    text.resize(text::utf8_prefix(text, worker_error_bytes).size());
     text += " …";
   }
   return text;

@@ -1,6 +1,6 @@
 #include "runtime/config/address.hpp"
 
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <algorithm>
 #include <arpa/inet.h>
@@ -19,8 +19,8 @@ bool is_alnum(char c) {
   return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/// Labels of letters, digits and inner hyphens (RFC 1123); the last one not a number, which would
-/// be an IPv4 address.
+/// True for labels of letters, digits and inner hyphens (RFC 1123), the last one not a number,
+/// which would be an IPv4 address.
 bool is_host_name(std::string_view host) {
   if (host.empty() || host.size() > 253) {
     return false;
@@ -43,7 +43,7 @@ bool is_host_name(std::string_view host) {
   return !std::all_of(label.begin(), label.end(), is_digit);
 }
 
-/// Whether the host is a loopback one; nothing when it is no host at all.
+/// True for a loopback host; empty when the text is no host.
 std::optional<bool> loopback_host(const std::string& host, bool bracketed) {
   if (bracketed) {
     in6_addr v6{};

@@ -12,11 +12,11 @@ namespace tayfa {
 struct listen_address {
   std::string host; ///< without brackets
   std::uint16_t port = 0;
-  bool loopback = false; ///< only this machine can reach it: 127.0.0.0/8, ::1, localhost
+  bool loopback = false; ///< reachable from this machine only: 127.0.0.0/8, ::1, localhost
   bool operator==(const listen_address&) const = default;
 };
 
-/// errc::bad_config, its text saying what is wrong, e.g. `port 70000 is above 65535`.
+/// errc::bad_config, with a text such as `port 70000 is above 65535`.
 result<listen_address> parse_listen_address(std::string_view);
 
 } // namespace tayfa

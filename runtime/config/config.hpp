@@ -2,10 +2,11 @@
 // environment, the flags, --help, range checks and `tayfa config` derive from it.
 //
 // Precedence: default < assumed < file (TOML) < environment < flags. An unknown key or an
-// out-of-range value is an error that names the field, where it came from and what is allowed
+// out-of-range value is an error that names the field, its source and the allowed values
 // (errc::bad_config). Nothing is silently ignored.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/error.hpp"
 
 #include <chrono>
@@ -21,8 +22,8 @@ namespace tayfa {
 
 using std::chrono::milliseconds;
 
-/// A list written as text: "a,b,c". Empty text is the empty list. An item with a comma needs the
-/// file, where a list may be an array.
+/// A list written as text: "a,b,c". Empty text is the empty list. An item with a comma can only be
+/// given in the file, as an element of an array.
 class string_list {
  public:
   string_list() = default;
@@ -44,8 +45,8 @@ struct config {
 #undef TAYFA_KNOB
 };
 
-/// Where a value came from, for `tayfa config`: "default", "file tayfa.toml:3", "env
-/// TAYFA_HTTP_LISTEN", "flag --listen".
+/// Source of a value, for `tayfa config`: "default", "file tayfa.toml:3", "env TAYFA_HTTP_LISTEN",
+/// "flag --listen".
 struct config_origin {
   std::string key;   ///< "http.listen"
   std::string value; ///< printed form; secrets as ***
@@ -59,31 +60,33 @@ struct loaded_config {
   std::vector<config_origin> origins; ///< in table order
 };
 
-/// A value under a name that is not ours: PORT, --rp_log_level.
+/// A value given under another program's name: PORT, --rp_log_level.
 struct foreign_value {
   std::string key; ///< "http.listen"
   std::string text;
   std::string from; ///< "env PORT", for messages and `tayfa config`
 };
 
-/// The command line after the command's name, the environment as "NAME=value", and the file's path
-/// ("" = none).
+/// The flags after the command's name, the environment as "NAME=value", and the file's path ("" =
+/// none).
 struct config_sources {
   std::string file;
   std::vector<std::string> environment;
   std::vector<std::pair<std::string, std::string>>
       flags;                            ///< key ("http.listen") and text; lists may repeat
-  std::vector<foreign_value> firm{};    ///< as strong as flags; not beside one of the same key
-  std::vector<foreign_value> assumed{}; ///< weaker than the file: hold where nobody says otherwise
+  std::vector<foreign_value> firm{};    ///< with the precedence of flags; never together with a
+                                        ///< flag of the same key
+  std::vector<foreign_value> assumed{}; ///< weaker than the file: defaults unless set elsewhere
 };
 
-/// Merges and checks. Every broken value is in the error's text, one line each, not only the first.
+/// Merges and checks. The error's text lists every broken value, one per line.
 result<loaded_config> load_config(const config_sources&);
 
-/// Where a key's value came from; "default" when nobody set it, or when there is no such key.
+/// Source of a key's value; "default" when it was not set, or when there is no such key.
 std::string_view origin_of(const loaded_config&, std::string_view key);
 
-/// Relations between knobs that no single row can state (e.g. heartbeat x misses < load_timeout).
+/// Violated relations between knobs, which no single row can state (e.g. heartbeat x misses <
+/// load_timeout).
 std::vector<std::string> broken_relations(const config&);
 
 } // namespace tayfa

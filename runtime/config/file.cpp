@@ -1,9 +1,9 @@
 #include "runtime/config/file.hpp"
 
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/config/suggest.hpp"
 #include "runtime/config/values.hpp"
-#include "runtime/telemetry/plain_text.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <filesystem>
 #include <fstream>
@@ -69,7 +69,7 @@ std::optional<raw_value> list_of(const toml::node& node) {
   return raw_value{{}, std::move(items)};
 }
 
-/// The node as a raw value of this type; nothing when the file's type does not fit.
+/// The node as a raw value of this type; empty when the file's type does not fit.
 std::optional<raw_value> raw_of(knob_type type, const toml::node& node) {
   switch (type) {
   case knob_type::text: return text_of(node);
@@ -91,7 +91,7 @@ std::string shown_path(const std::string& path) {
   return text::quoted(path);
 }
 
-/// Refusals that concern the file as a whole; the text otherwise.
+/// The file's text, or an error that concerns the file as a whole.
 result<std::string> read_bounded(const std::string& path) {
   std::error_code why;
   const auto status = std::filesystem::status(path, why);
@@ -100,7 +100,7 @@ result<std::string> read_bounded(const std::string& path) {
                                       ? why.message()
                                       : "no such file");
   }
-  // A named pipe or a device might never end.
+  // Reading a named pipe or a device might never end.
   if (!std::filesystem::is_regular_file(status)) {
     return fail(errc::bad_config, "not a regular file");
   }

@@ -1,5 +1,5 @@
-// The configuration file (TOML) as a flat list of keys: what is in it, and what is wrong with it.
-// Which values are good is decided by the table, not here.
+// The configuration file (TOML) as a flat list of keys with its errors. The table, not this room's
+// parser, decides which values are valid.
 #pragma once
 
 #include "runtime/config/knobs.hpp"
@@ -12,7 +12,7 @@ namespace tayfa {
 
 inline constexpr std::uintmax_t config_file_max = 1024 * 1024; ///< bytes
 
-/// One value of the file whose type fits its row.
+/// A value of the file whose type fits its row.
 struct file_value {
   const knob* row = nullptr;
   raw_value value;
@@ -25,8 +25,8 @@ struct file_content {
   std::vector<std::string_view> refused_keys; ///< keys of rows whose value has the wrong type
 };
 
-/// Reads, parses and sorts into rows. A file that is missing, too large, not a regular file or not
-/// TOML is one error; every unknown section, unknown key and wrong type is one error each.
+/// Reads, parses and assigns values to rows. A file that is missing, too large, not a regular file
+/// or not TOML is one error; every unknown section, unknown key and wrong type is one error each.
 file_content read_config_file(const std::string& path);
 
 } // namespace tayfa

@@ -50,7 +50,7 @@ void add_config_flags(CLI::App& app, std::vector<std::pair<std::string, std::str
       return true;
     };
     CLI::Option* const option = app.add_option(names, keep, help_text(row));
-    // A flag that is given twice is an error of load_config, beside all others.
+    // load_config reports a repeated flag, together with all other errors.
     option->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     option->group(std::string{row.section});
     option->type_name(type_hint(row));

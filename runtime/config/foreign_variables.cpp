@@ -20,7 +20,7 @@ bool is_ip(std::string_view text) {
          ::inet_pton(AF_INET6, address.c_str(), ignored.data()) == 1;
 }
 
-/// A headless Service has no address.
+/// A headless Service has no address: "None".
 bool is_host(std::string_view text) {
   return is_ip(text) || text == "None";
 }
@@ -36,7 +36,7 @@ bool is_protocol(std::string_view text) {
   return text == "tcp" || text == "udp" || text == "sctp";
 }
 
-/// Cuts the end off; false when the text ends in another way, or is nothing else.
+/// Removes the suffix `end`; false when the text has another one, or nothing before it.
 bool cut_end(std::string_view& text, std::string_view end) {
   if (text.size() <= end.size() || !text.ends_with(end)) {
     return false;
@@ -58,7 +58,7 @@ std::optional<std::string_view> service_of_port(std::string_view name) {
   return cut_end(name, "_PORT") ? std::optional{name} : std::nullopt;
 }
 
-/// NAME_PORT…: one port of a service, as both platforms write it.
+/// NAME_PORT…: one port of a service, in either platform's format.
 bool is_port_of_service(std::string_view name, std::string_view value) {
   if (service_of_port(name)) {
     return is_service_address(value);
@@ -90,7 +90,7 @@ bool is_service(std::string_view name, std::string_view value) {
   return here && (rest.empty() || (rest.size() > 1 && rest.front() == '_')) && is_port(value);
 }
 
-/// Whether the environment holds a port of this alias, which every link has.
+/// True when the environment holds a port of this alias, which every link has.
 bool is_linked(std::string_view alias, std::span<const std::string> environment) {
   return std::any_of(environment.begin(), environment.end(), [alias](std::string_view entry) {
     const auto equals = entry.find('=');

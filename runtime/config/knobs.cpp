@@ -11,7 +11,6 @@ namespace tayfa {
 
 namespace {
 
-constexpr std::string_view engine_kinds[] = {"auto", "scripted", "torch"};
 constexpr std::string_view unfit_answers[] = {"stop", "go_on"};
 constexpr std::string_view pin_answers[] = {"auto", "off", "on"};
 constexpr std::string_view store_kinds[] = {"sqlite", "memory"};
@@ -24,7 +23,7 @@ struct text_rule {
   std::span<const std::string_view> choices = {};
 };
 
-/// One rule for every row that is text or a list of texts.
+/// The rule of each row that is text or a list of texts.
 constexpr text_rule text_rules[] = {
     {"pod.data", text_form::required_path},
     {"http.listen", text_form::address},
@@ -35,7 +34,7 @@ constexpr text_rule text_rules[] = {
     {"http.endpoints", text_form::name},
     {"http.hosts", text_form::host},
     {"webhook.allow_private", text_form::network},
-    {"engine.kind", text_form::choice, engine_kinds},
+    {"engine.kind", text_form::choice, engine_choices},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.temporary", text_form::path},

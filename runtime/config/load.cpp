@@ -1,10 +1,11 @@
+#include "runtime/base/text.hpp"
+#include "runtime/base/variables.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/config/file.hpp"
 #include "runtime/config/foreign_variables.hpp"
 #include "runtime/config/knobs.hpp"
 #include "runtime/config/relations.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <set>
@@ -13,13 +14,15 @@ namespace tayfa {
 
 namespace {
 
-/// More are counted, not printed: a file may hold a hundred thousand unknown keys.
+/// More errors are counted, not printed: a file may hold a hundred thousand unknown keys.
 constexpr std::size_t errors_max = 200;
 
-/// Names that begin with TAYFA_ and are read by somebody else: set-up, the scripted engine.
-constexpr std::string_view foreign_names[] = {"TAYFA_DEPS", "TAYFA_SCRIPTED"};
+/// Whether a name that begins with TAYFA_ is read elsewhere: by set-up, or by engines.
+bool is_foreign(std::string_view name) {
+  return name == "TAYFA_DEPS" || is_engine_variable(name) || has_engine_prefix(name);
+}
 
-/// Names that settings had before; today's name wins.
+/// Former names of settings; the current name wins.
 struct former_name {
   std::string_view name;
   std::string_view key;
@@ -71,7 +74,8 @@ class merger {
   config values_;
   std::vector<std::string> origins_;
   std::vector<std::string> errors_;
-  std::set<std::string_view> broken_; ///< rows with a refused value: no relation is judged by them
+  std::set<std::string_view> broken_; ///< rows with a refused value: relations with them are not
+                                      ///< checked
 };
 
 bool begins_with_section(std::string_view name) {
@@ -84,9 +88,8 @@ bool begins_with_section(std::string_view name) {
 void merger::merge_former_names(const std::vector<std::string>& environment) {
   for (const auto& [name, key] : former_names) {
     for (const std::string_view entry : environment) {
-      if (entry.size() > name.size() + 1 && entry.starts_with(name) && entry[name.size()] == '=') {
-        assign(*find_knob(key), {std::string{entry.substr(name.size() + 1)}, std::nullopt},
-               "env " + std::string{name});
+      if (const auto value = value_in(entry, name); value && !value->empty()) {
+        assign(*find_knob(key), {std::string{*value}, std::nullopt}, "env " + std::string{name});
         break; // of two entries with one name the first counts, as it does for getenv
       }
     }
@@ -106,11 +109,10 @@ void merger::merge_environment(const std::vector<std::string>& environment) {
     const std::string_view name = entry.substr(0, equals);
     const auto former = [name](const former_name& f) { return f.name == name; };
     const bool ours = name.starts_with("TAYFA_") && equals != std::string_view::npos &&
-                      std::find(std::begin(foreign_names), std::end(foreign_names), name) ==
-                          std::end(foreign_names) &&
+                      !is_foreign(name) &&
                       std::none_of(std::begin(former_names), std::end(former_names), former) &&
                       !is_written_by_platform(name, entry.substr(equals + 1), environment);
-    // Of two entries with one name the first counts, as it does for getenv.
+    // The first of two entries with one name counts, as for getenv.
     if (!ours || !seen.insert(name).second) {
       continue;
     }
@@ -120,8 +122,7 @@ void merger::merge_environment(const std::vector<std::string>& environment) {
              {std::string{entry.substr(equals + 1)}, std::nullopt}, "env " + std::string{name});
       continue;
     }
-    // A name outside our sections may be somebody else's, unless it looks like a slip of one of
-    // ours.
+    // A name outside our sections may belong to another program, unless it resembles one of ours.
     const std::string_view near = nearest(name, views);
     if (begins_with_section(name) || (!near.empty() && edit_distance(name, near) <= 2)) {
       complain(text::quoted(name, 100) + ": no such setting" + suggestion(name, views) +

@@ -8,8 +8,8 @@ namespace {
 
 constexpr std::string_view introduction = R"(# Configuration
 
-This page is made by `tayfa config --markdown` from the table in `runtime/config/knobs.inc`; a test
-compares the two. Change the table, then write the page anew:
+`tayfa config --markdown` generates this page from the table in `runtime/config/knobs.inc`; a test
+compares the two. Change the table, then generate the page again:
 `build/tayfa config --markdown > docs/configuration.md`.
 
 Every setting has a default and can be given in three places. The later one wins:
@@ -21,14 +21,14 @@ Every setting has a default and can be given in three places. The later one wins
 - Durations are written `1500ms`, `2s`, `10m`, `1h`, or as a bare number of milliseconds.
 - Lists are written with commas, `a,b`; in the file also as an array; a flag may be repeated. A
   later place replaces the whole list.
-- Nothing is ignored: an unknown section, setting or `TAYFA_` name of a section, a value of the
-  wrong kind or out of its bounds, and a flag that is given twice are errors. All of them are
-  reported at once, each with where it came from, and the program ends with exit code 65.
-- `tayfa config` prints what is in force and where each value came from; `tayfa config --toml`
+- Nothing is ignored. These are errors: an unknown section, setting or `TAYFA_` name of a section, a
+  value of the wrong kind or out of its bounds, a flag that is given twice. All of them are reported
+  at once, each with its place, and the program ends with exit code 65.
+- `tayfa config` prints each setting, its value and where it came from; `tayfa config --toml`
   writes a file to start from.
 )";
 
-/// Text for a cell: a bar would end it.
+/// Text for a table cell: a bar would end it.
 std::string cell(std::string_view s) {
   std::string out;
   for (const char c : s) {

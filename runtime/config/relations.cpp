@@ -1,23 +1,42 @@
 #include "runtime/config/relations.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/text.hpp"
 
 namespace tayfa {
 
 namespace {
 
-/// Port 0 takes a free one each time.
+/// True when the two listeners differ; port 0 picks another free port each time.
 bool listens_on_two(const config& c) {
   const auto main = parse_listen_address(c.http_listen);
   const auto health = parse_listen_address(c.http_health_listen);
   return !main || !health || *main != *health || main->port == 0;
 }
 
+/// "torch", or "a, b or c".
+std::string kinds_that_run_models() {
+  std::vector<std::string_view> names;
+  for (const auto& kind : engine_kinds) {
+    if (kind.runs_models()) {
+      names.push_back(kind.name);
+    }
+  }
+  std::string out;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    out += i == 0 ? "" : i + 1 == names.size() ? " or " : ", ";
+    out += names[i];
+  }
+  return out;
+}
+
 } // namespace
 
 std::span<const relation> relations() {
+  static const std::string needs_a_model =
+      "engine.kind " + kinds_that_run_models() +
+      " needs a file in engine.models, unless engine.slots is 0";
   static const std::vector<relation> table = {
       {"engine.heartbeat times engine.heartbeat_misses must be below engine.load_timeout",
        {"engine.heartbeat", "engine.heartbeat_misses", "engine.load_timeout"},
@@ -39,10 +58,12 @@ std::span<const relation> relations() {
       {"engine.check_budget must be below pod.configuring_budget",
        {"engine.check_budget", "pod.configuring_budget"},
        [](const config& c) { return c.engine_check_budget < c.pod_configuring_budget; }},
-      {"engine.kind torch needs a file in engine.models, unless engine.slots is 0",
+      {needs_a_model,
        {"engine.kind", "engine.models", "engine.slots"},
        [](const config& c) {
-         return c.engine_kind != "torch" || !c.engine_models.empty() || c.engine_slots == 0;
+         const auto* const kind = find_engine(c.engine_kind); // auto takes one that fits
+         return kind == nullptr || !kind->runs_models() || !c.engine_models.empty() ||
+                c.engine_slots == 0;
        }},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},

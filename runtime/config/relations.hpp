@@ -14,13 +14,14 @@ namespace tayfa {
 
 struct relation {
   std::string_view rule;              ///< "pod.drain_budget must be below pod.stopping_budget"
-  std::vector<std::string_view> keys; ///< the knobs it speaks of
+  std::vector<std::string_view> keys; ///< the knobs it concerns
   bool (*holds)(const config&);
 };
 
 std::span<const relation> relations();
 
-/// The rule, and how its knobs stand. `from` tells where a key's value came from; it may be empty.
+/// The rule with the values of its knobs. `from` gives the source of a key's value; it may be
+/// empty.
 std::string describe_broken(const relation&, const config&,
                             const std::function<std::string(std::string_view key)>& from = {});
 

@@ -1,8 +1,9 @@
 #include "runtime/config/render.hpp"
 
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/table.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/table.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json.hpp>
 #include <charconv>
@@ -47,7 +48,7 @@ std::string as_json_text(const loaded_config& loaded) {
     object["text"] = origin.text;
     rows.push_back(std::move(object));
   }
-  // One row a line: a diff of two configurations is then readable.
+  // A line per row keeps the diff of two configurations readable.
   std::string out = "[";
   std::string_view separator = "\n";
   for (const auto& row : rows) {
@@ -58,10 +59,10 @@ std::string as_json_text(const loaded_config& loaded) {
   return out + "\n]\n";
 }
 
-/// TOML's basic strings take the escapes of JSON for everything that append_json escapes.
+/// TOML's basic strings take the escapes of JSON for everything that is escaped here.
 std::string toml_text(const std::string& s) {
   std::string out;
-  text::append_json(out, s);
+  text::append_json_string(out, s, text::json_escapes::dangerous);
   return out;
 }
 

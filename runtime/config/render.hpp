@@ -1,4 +1,4 @@
-// Printed forms of a configuration: for people, for scripts, as a file, as a page of docs. Pure.
+// Prints a configuration: as text, JSON, TOML file or page of docs. Pure.
 #pragma once
 
 #include "runtime/config/config.hpp"

@@ -1,4 +1,4 @@
-// A tenant's share of the pod as the configuration writes it: "name=weight" or "name=weight:jobs".
+// A tenant's share of the pod in the configuration's format: "name=weight" or "name=weight:jobs".
 #pragma once
 
 #include "messages/error.hpp"
@@ -16,7 +16,7 @@ struct tenant_share {
   std::optional<std::uint32_t> running_max; ///< jobs at the same time
 };
 
-/// errc::bad_config says what is wrong, after the text.
+/// errc::bad_config: its text completes "TEXT …".
 result<tenant_share> parse_share(std::string_view);
 
 } // namespace tayfa

@@ -7,7 +7,7 @@ namespace tayfa {
 
 namespace {
 
-constexpr std::size_t longest = 80; // no name is longer, and the work grows with the square
+constexpr std::size_t longest = 80; // no name is longer, and the cost is quadratic
 
 } // namespace
 

@@ -8,15 +8,14 @@
 
 namespace tayfa {
 
-/// Insertions, deletions, replacements and swaps of neighbours (optimal string alignment) from one
-/// to the other.
+/// Optimal string alignment distance: insertions, deletions, replacements and swaps of neighbours.
 std::size_t edit_distance(std::string_view, std::string_view);
 
-/// The name nearest to `wrong`, or nothing when none is near enough to be what was meant: about one
-/// edit in three characters. The first of equals.
+/// The name nearest to `wrong`; empty when none is near enough (about one edit in three
+/// characters). The first of equals wins.
 std::string_view nearest(std::string_view wrong, std::span<const std::string_view> names);
 
-/// "; did you mean X?" or nothing.
+/// "; did you mean X?" or empty.
 std::string suggestion(std::string_view wrong, std::span<const std::string_view> names);
 
 } // namespace tayfa

@@ -1,13 +1,14 @@
 #include "runtime/config/values.hpp"
 
+#include "runtime/base/words.hpp"
 #include "runtime/config/rate.hpp"
 #include "runtime/config/share.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/suggest.hpp"
-#include "runtime/http/address_guard.hpp"
-#include "runtime/http/host_names.hpp"
-#include "runtime/telemetry/text.hpp"
+#include "runtime/net/address_guard.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <array>
@@ -27,7 +28,7 @@ std::string with_unit(const std::string& number, const knob& row) {
   return row.unit.empty() ? number : number + " " + std::string{row.unit};
 }
 
-/// `shown` is the value as people read it, with its unit.
+/// `shown` is the displayed value with its unit.
 complaint outside(const knob& row, double value, const std::string& shown) {
   if (value < row.minimum) {
     return shown + " is below the minimum " + with_unit(number_text(row.minimum), row);
@@ -43,7 +44,7 @@ bool is_number(std::string_view digits) {
          std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// What from_chars makes of digits; the largest number when they are more than it holds.
+/// The number, or the largest uint64 when the digits exceed it.
 std::uint64_t digits_value(std::string_view digits) {
   std::uint64_t out = 0;
   const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), out);
@@ -54,8 +55,8 @@ bool is_negative_number(std::string_view s) {
   return s.starts_with('-') && is_number(s.substr(1));
 }
 
-/// Of a sign and digits, as far as a comparison with the bounds needs it: every negative number is
-/// below all of them.
+/// The value of a sign and digits, precise enough to compare with the bounds: every negative number
+/// is below all of them.
 double approximate(std::string_view number) {
   return number.starts_with('-') ? -1.0 : static_cast<double>(digits_value(number));
 }
@@ -81,7 +82,7 @@ bool is_name(std::string_view s) {
          });
 }
 
-/// Absolute, of characters that need no encoding, without empty or dot segments.
+/// True for an absolute path of characters that need no encoding, without empty or dot segments.
 bool is_url_path(std::string_view s) {
   if (s.size() > 256 || !s.starts_with('/')) {
     return false;
@@ -205,28 +206,19 @@ struct duration_unit {
   std::string_view suffix;
   std::uint64_t ms;
 };
-// "ms" before "m" and "s": the first suffix that fits is taken.
+// "ms" before "m" and "s": the first matching suffix wins.
 constexpr std::array<duration_unit, 4> duration_units{
     {{"ms", 1}, {"s", 1'000}, {"m", 60'000}, {"h", 3'600'000}}};
 
 } // namespace
 
 string_list::string_list(std::string_view text) {
-  const auto trimmed = [](std::string_view s) {
-    const std::size_t first = s.find_first_not_of(" \t");
-    return first == std::string_view::npos ? std::string_view{}
-                                           : s.substr(first, s.find_last_not_of(" \t") - first + 1);
-  };
-  if (trimmed(text).empty()) {
+  constexpr std::string_view blank = " \t";
+  if (text::trimmed(text, blank).empty()) {
     return;
   }
-  while (true) {
-    const std::size_t comma = text.find(',');
-    items_.emplace_back(trimmed(text.substr(0, comma)));
-    if (comma == std::string_view::npos) {
-      return;
-    }
-    text.remove_prefix(comma + 1);
+  for (const auto item : text::split(text, ',')) {
+    items_.emplace_back(text::trimmed(item, blank));
   }
 }
 

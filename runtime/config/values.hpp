@@ -1,5 +1,5 @@
-// Values of knobs between text and C++: one parse and one print per type, with the checks of the
-// row. Pure.
+// Conversion of knob values between text and C++: one parse and one print per type, with the row's
+// checks. Pure.
 #pragma once
 
 #include "runtime/config/knobs.hpp"
@@ -10,7 +10,7 @@
 
 namespace tayfa {
 
-/// What is wrong with the value, or nothing; `out` changes only when nothing is wrong.
+/// The fault of a value, or empty; `out` changes only when there is none.
 using complaint = std::optional<std::string>;
 
 complaint parse_value(const knob&, const raw_value&, std::string& out);
@@ -27,7 +27,7 @@ raw_value print_value(std::uint64_t);
 raw_value print_value(milliseconds); ///< a bare number of milliseconds
 raw_value print_value(const string_list&);
 
-/// 1024 without a fraction, 0.5 with its shortest one.
+/// 1024 without a fraction, 0.5 with the shortest one.
 std::string number_text(double);
 
 } // namespace tayfa

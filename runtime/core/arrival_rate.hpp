@@ -5,7 +5,7 @@
 // falls to nothing when nothing arrives.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <algorithm>
 #include <cmath>

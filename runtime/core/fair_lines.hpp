@@ -28,7 +28,7 @@
 #pragma once
 
 #include "messages/job.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <compare>
 #include <cstdint>

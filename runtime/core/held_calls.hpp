@@ -13,7 +13,7 @@
 
 #include "messages/ids.hpp"
 #include "messages/job.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <cstdint>
 #include <map>

@@ -1,5 +1,7 @@
 #include "runtime/core/hook_turns.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 
 namespace tayfa {
@@ -225,12 +227,9 @@ std::string hook_target(const std::string& url) {
   while (host.ends_with('.')) {
     host.pop_back();
   }
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  std::transform(host.begin(), host.end(), host.begin(), lower);
+  host = text::lower(host);
   if (port.empty()) {
-    const bool tls = scheme == 5 && lower(url[4]) == 's';
+    const bool tls = scheme == 5 && text::lower(url[4]) == 's';
     port = tls ? "443" : "80";
   }
   return host + ":" + port;

@@ -20,7 +20,7 @@
 // tenants that have something waiting or under way.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <chrono>
 #include <cstddef>

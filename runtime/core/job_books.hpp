@@ -7,11 +7,11 @@
 
 #include "messages/job.hpp"
 #include "messages/worker.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/core/made_bytes.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
 #include "runtime/core/step_pace.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <array>
 #include <cstdint>

@@ -75,12 +75,13 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
     return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
   }
   if (live_bytes_ + input_bytes > limits_.live_bytes_max) {
-    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of jobs are here");
+    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of inputs are held");
   }
   if (limits_.tenant_max > 0) {
     const auto mine = tenants_.find(request.policy.tenant);
     if (mine != tenants_.end() && mine->second.live >= limits_.tenant_max) {
-      return fail(errc::quota_exceeded, std::to_string(mine->second.live) + " jobs are here");
+      return fail(errc::quota_exceeded,
+                  std::to_string(mine->second.live) + " of its jobs have not ended");
     }
   }
   return {};
@@ -208,7 +209,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
   auto view = view_of(*r);
   if (by_origin && r->owed) {
     close_delivery(*r);
-    std::erase_if(out, [](const effect& e) { return std::holds_alternative<owe>(e); });
+    std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
     trim(nullptr);
   }
   if (live) {
@@ -229,10 +230,10 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
                                        std::string{to_string(state)});
   }
   if (is_damaged(*r)) {
-    return fail(errc::wrong_state, "what was stored of it is damaged; submit it anew");
+    return fail(errc::wrong_state, "its stored data is damaged; submit it again");
   }
   if (!r->request.origin.empty()) {
-    return fail(errc::wrong_state, "the platform that it was taken from decides that");
+    return fail(errc::wrong_state, "only the platform that it was taken from can run it again");
   }
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
@@ -288,7 +289,8 @@ result<job_view> job_table::drop(moment now, const job_id& id, const job_access&
     return fail(errc::wrong_state, "it has not ended; cancel it first");
   }
   if (r->owed) {
-    return fail(errc::wrong_state, "its result is still owed to the platform it was taken from");
+    return fail(errc::wrong_state,
+                "its result is not delivered yet to the platform that it was taken from");
   }
   auto view = view_of(*r);
   forget(*r);

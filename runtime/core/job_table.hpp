@@ -31,6 +31,8 @@
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/secrets.hpp"
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/batch_sizes.hpp"
 #include "runtime/core/fair_lines.hpp"
@@ -41,8 +43,6 @@
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
 #include "runtime/store/row.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/secrets.hpp"
 
 #include <cstdint>
 #include <map>

@@ -336,7 +336,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
       now + std::max(change_floor,
                      std::chrono::ceil<milliseconds>(ms_double{change_overdue * o.load_ms}));
   look_again_at(w.change_until);
-  out.emplace_back(change_model{w.ref, w.changing_to});
+  out.emplace_back(change_worker_model{w.ref, w.changing_to});
   return wait_reason::model_loading;
 }
 
@@ -377,7 +377,7 @@ void job_table::give_run(moment now, record& first, worker& w, fair_lines::group
   }
   w.batch_size = one_run ? members : 0;
   for (std::size_t i = begin; i < out.size(); ++i) {
-    if (auto* g = std::get_if<give>(&out[i])) {
+    if (auto* g = std::get_if<assign_attempt>(&out[i])) {
       g->message.batch = members > 1 ? batch : 0;
       g->message.batch_size = members;
       by_order_.at(order_of(g->message.attempt.job))->in_batch = members > 1;
@@ -415,7 +415,7 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
   w.handing_over = is_remote(w);
   w.hand_over_bytes += is_remote(w) ? r.input_bytes : 0;
   w.since = ++ticks_;
-  give g{w.ref, protocol::assign{}, 0, is_remote(w) ? w.hand_overs + 1 : 0};
+  assign_attempt g{w.ref, protocol::assign{}, 0, is_remote(w) ? w.hand_overs + 1 : 0};
   g.message.attempt = attempt;
   g.message.model = r.request.model;
   g.message.input = r.request.input;

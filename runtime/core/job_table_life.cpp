@@ -341,7 +341,7 @@ void job_table::revoke_current(record& r, effects& out) {
   const worker* w = present(r.holder);
   const attempt_ref attempt{*r.id, r.attempts};
   if (w != nullptr && w->holds.contains(attempt)) {
-    out.emplace_back(revoke{r.holder, attempt});
+    out.emplace_back(revoke_attempt{r.holder, attempt});
   }
 }
 

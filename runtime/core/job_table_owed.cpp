@@ -65,11 +65,13 @@ void job_table::tell_hook(moment now, record& r, effects& out) {
     return;
   }
   begin_try(now, r);
-  owe o{view_of(r), r.request.origin, {}, r.refresh, r.hook_tries, {}, true};
-  o.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
-  o.whole = r.past_->chunks_taken == 0 && r.past_->chunks_dropped == 0;
-  o.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
-  out.emplace_back(std::move(o));
+  deliver_result d{view_of(r), r.request.origin};
+  d.chunks.assign(r.past_->chunks.begin(), r.past_->chunks.end());
+  d.whole = r.past_->chunks_taken == 0 && r.past_->chunks_dropped == 0;
+  d.refresh = r.refresh;
+  d.number = r.hook_tries;
+  d.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
+  out.emplace_back(std::move(d));
   schedule(r);
 }
 

@@ -202,7 +202,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
       lose(now, r, error{errc::lease_expired, {}}, out);
       const worker* w = present(holder);
       if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
-        out.emplace_back(revoke{holder, attempt});
+        out.emplace_back(revoke_attempt{holder, attempt});
       }
     }
     return;

@@ -100,7 +100,7 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
     row.attempts_before += 1;
     for (auto& [slot, w] : workers_) {
       if (w.present && w.holds.contains(latest)) {
-        out.emplace_back(revoke{w.ref, latest});
+        out.emplace_back(revoke_attempt{w.ref, latest});
       }
     }
   }

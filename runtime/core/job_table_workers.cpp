@@ -288,7 +288,8 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
       }
       break;
     case protocol::outcome::cancelled:
-      lose(now, *r, error{errc::cancelled, "the worker stopped it unasked"}, answer.consequences);
+      lose(now, *r, error{errc::cancelled, "the worker stopped the attempt without being asked"},
+           answer.consequences);
       break;
     }
   }

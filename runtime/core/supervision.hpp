@@ -10,8 +10,8 @@
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
 
 #include <chrono>
 #include <cstdint>

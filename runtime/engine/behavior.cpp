@@ -105,7 +105,7 @@ scripted_behavior read_behavior(const json::object& object, const std::string& w
   return out;
 }
 
-/// Each entry is the common object with its own members put over it.
+/// Each entry is the common object, overridden by its own members.
 std::vector<scripted_behavior> read_slots(const json::object& common, const json::array& slots) {
   std::vector<scripted_behavior> out;
   for (const auto& own : slots) {

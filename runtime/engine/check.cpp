@@ -1,6 +1,6 @@
 #include "runtime/engine/check.hpp"
 
-#include "runtime/engine/plugin.hpp"
+#include "runtime/engine/factories.hpp"
 #include "runtime/host/container.hpp"
 #include "runtime/host/fitness.hpp"
 
@@ -78,15 +78,13 @@ check_row cores_row() {
 
 } // namespace
 
-fitness_report check_machine(const std::string& engine) {
+fitness_report check_machine(const engine_kind& kind, const std::string& plugin_folder) {
   fitness_report report;
   add_row(report, process_row());
   add_row(report, memory_row());
   add_row(report, cores_row());
-  if (engine == "torch") {
-    for (auto& row : check_torch().rows) {
-      add_row(report, std::move(row));
-    }
+  for (auto& row : check_kind(kind, plugin_folder).rows) {
+    add_row(report, std::move(row));
   }
   return report;
 }

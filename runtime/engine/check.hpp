@@ -1,13 +1,14 @@
-// `tayfa-engine --check`: what every engine needs of the machine, and what the torch engine needs
-// beyond it.
+// `tayfa-engine --check`: what every engine needs of the machine, and what one kind needs beyond
+// it.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/host/probe.hpp"
 
 #include <string>
 
 namespace tayfa::engine {
 
-fitness_report check_machine(const std::string& engine);
+fitness_report check_machine(const engine_kind&, const std::string& plugin_folder);
 
 } // namespace tayfa::engine

@@ -7,6 +7,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 int main(int argc, char** argv) {
   using namespace tayfa;
@@ -18,8 +19,13 @@ int main(int argc, char** argv) {
   bool check = false;
   auto* check_flag = app.add_flag(
       "--check", check, "test this machine, print a report (JSON), exit 0 fit, 1 reduced, 2 unfit");
-  app.add_option("--engine", options.engine, "what to run")
-      ->check(CLI::IsMember({"scripted", "torch"}))
+  std::string kind{options.engine.name};
+  std::vector<std::string> kinds;
+  for (const auto& row : engine_kinds) {
+    kinds.emplace_back(row.name);
+  }
+  app.add_option("--engine", kind, "what to run")
+      ->check(CLI::IsMember(kinds))
       ->capture_default_str();
   app.add_option("--endpoint", options.endpoint, "the runtime's socket, ipc://…")
       ->excludes(check_flag);
@@ -38,12 +44,13 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : engine::exit_usage;
   }
+  options.engine = *find_engine(kind); // the flag allows no other
   if (!engine::follow_parent(options.parent)) {
     std::fprintf(stderr, "tayfa-engine: the parent is gone\n");
     return engine::exit_broken;
   }
   if (check) {
-    const auto report = engine::check_machine(options.engine);
+    const auto report = engine::check_machine(options.engine, engine::program_folder());
     std::printf("%s\n", fitness_json(report).c_str());
     return static_cast<int>(report.verdict);
   }

@@ -1,89 +1,141 @@
 #include "runtime/engine/plugin.hpp"
 
+#include "runtime/engine/threaded_engine.hpp"
 #include "runtime/host/fitness.hpp"
 
-#include <array>
 #include <dlfcn.h>
+#include <memory>
 #include <unistd.h>
+#include <utility>
 
 namespace tayfa::engine {
 
 namespace {
 
-std::string folder_of_this_program() {
-  std::array<char, 4096> path{};
-  const auto length = ::readlink("/proc/self/exe", path.data(), path.size());
-  const std::string whole(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
-  return whole.substr(0, whole.rfind('/'));
+template <class Function>
+Function find_symbol(void* library, const char* symbol) {
+  return reinterpret_cast<Function>(::dlsym(library, symbol));
 }
 
-struct entry {
-  void* address = nullptr;
-  std::string why_not;
-};
-
-/// The handle is never closed: libtorch does not survive being unloaded.
-entry find_entry(const char* symbol) {
-  const auto path = folder_of_this_program() + "/" + torch_plugin_name;
-  if (::access(path.c_str(), F_OK) != 0) {
-    return {nullptr, std::string{torch_plugin_name} + " is not beside the engine program"};
+/// Why a library that was opened cannot be used; empty when it can.
+std::string why_unusable(void* library, const plugin& found) {
+  if (found.make_engine == nullptr && found.make_model == nullptr) {
+    return std::string{"it is no engine plugin: it has neither "} + make_engine_symbol + " nor " +
+           make_blocking_model_symbol;
   }
-  void* handle = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  void* address = handle == nullptr ? nullptr : ::dlsym(handle, symbol);
-  if (address == nullptr) {
-    const char* why = ::dlerror();
-    return {nullptr, why == nullptr ? "the plugin could not be opened" : why};
+  const auto version = find_symbol<plugin_version_fn>(library, plugin_version_symbol);
+  if (version == nullptr) {
+    constexpr bool may_leave_it_out = plugin_version == 1; // version 1 began without the number
+    return may_leave_it_out && found.make_engine == nullptr
+               ? std::string{}
+               : std::string{"it does not say for which version of the interface it was built ("} +
+                     plugin_version_symbol + ")";
   }
-  return {address, {}};
+  if (const auto built_for = version(); built_for != plugin_version) {
+    return "it was built for version " + std::to_string(built_for) +
+           " of the interface, and this engine program has version " +
+           std::to_string(plugin_version) + ": build it again";
+  }
+  return {};
 }
 
 class absent_model final : public blocking_model {
  public:
-  explicit absent_model(std::string why) : why_(std::move(why)) {}
-  std::string kind() const override { return "torch"; }
+  absent_model(const engine_kind& kind, error why) : kind_(kind.name), why_(std::move(why)) {}
+  std::string kind() const override { return kind_; }
   std::string device() const override { return "none"; }
-  result<load_report> load(const protocol::load_model&) override {
-    return fail(errc::no_torch, why_);
-  }
+  result<load_report> load(const protocol::load_model&) override { return fail(why_); }
   result<std::string> run(std::string_view, std::string_view, const cancel_token&,
                           run_events&) override {
-    return fail(errc::no_torch, why_);
+    return fail(why_);
   }
 
  private:
-  std::string why_;
+  std::string kind_;
+  error why_;
 };
 
-fitness_report unfit_libtorch(std::string value) {
+result<std::unique_ptr<engine>> make_engine(const engine_kind& kind, const std::string& folder,
+                                            sink& out, const time_source& time) {
+  const auto found = open_plugin(kind, folder);
+  if (!found) {
+    return fail(found.error());
+  }
+  const std::string library{kind.plugin.library};
+  std::unique_ptr<engine> made;
+  if (found->make_engine != nullptr) {
+    made.reset(found->make_engine(out, time));
+  } else if (std::unique_ptr<blocking_model> model{found->make_model()}; model) {
+    made = std::make_unique<threaded_engine>(out, time, std::move(model));
+  }
+  if (!made) {
+    return fail(kind.plugin.absent, library + " made no engine");
+  }
+  if (made->kind() != kind.name) {
+    return fail(kind.plugin.absent, library + " brings the engine \"" + made->kind() +
+                                        "\" and not \"" + std::string{kind.name} + "\"");
+  }
+  return made;
+}
+
+fitness_report unusable(const engine_kind& kind, const error& why) {
+  const std::string needed{kind.plugin.built_on};
   fitness_report report;
-  add_row(report, {"libtorch", fitness::unfit, std::move(value),
-                   "install libtorch and build again, or use --engine scripted", 0});
+  add_row(report, {needed, fitness::unfit, why.str(),
+                   "install " + needed + " and build again, or use --engine " +
+                       std::string{default_engine(false).name},
+                   0});
   return report;
 }
 
 } // namespace
 
-std::unique_ptr<blocking_model> open_torch_model() {
-  auto found = find_entry(make_blocking_model_symbol);
-  if (found.address == nullptr) {
-    return std::make_unique<absent_model>(std::move(found.why_not));
+result<plugin> open_plugin(const engine_kind& kind, const std::string& folder) {
+  const std::string name{kind.plugin.library};
+  const auto path = folder + "/" + name;
+  if (::access(path.c_str(), F_OK) != 0) {
+    return fail(kind.plugin.absent, name + " is not beside the engine program");
   }
-  std::unique_ptr<blocking_model> model{reinterpret_cast<make_blocking_model_fn>(found.address)()};
-  if (!model) {
-    return std::make_unique<absent_model>("the plugin made no model");
+  void* const library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    const char* const why = ::dlerror();
+    return fail(kind.plugin.absent, why == nullptr ? name + " could not be opened" : why);
   }
-  return model;
+  const plugin found{find_symbol<make_engine_fn>(library, make_engine_symbol),
+                     find_symbol<make_blocking_model_fn>(library, make_blocking_model_symbol),
+                     find_symbol<check_machine_fn>(library, check_machine_symbol)};
+  if (const auto why = why_unusable(library, found); !why.empty()) {
+    return fail(kind.plugin.absent, name + " cannot be used: " + why);
+  }
+  return found;
 }
 
-fitness_report check_torch() {
-  const auto found = find_entry(check_machine_symbol);
-  if (found.address == nullptr) {
-    return unfit_libtorch(error{errc::no_torch, found.why_not}.str());
+engine_factory plugin_factory(const engine_kind& kind, const std::string& folder,
+                              const time_source& time) {
+  return [kind, folder, &time](sink& out) -> std::unique_ptr<engine> {
+    auto made = make_engine(kind, folder, out, time);
+    if (!made) {
+      return std::make_unique<threaded_engine>(out, time,
+                                               std::make_unique<absent_model>(kind, made.error()));
+    }
+    return std::move(*made);
+  };
+}
+
+fitness_report check_plugin(const engine_kind& kind, const std::string& folder) {
+  const auto found = open_plugin(kind, folder);
+  if (!found) {
+    return unusable(kind, found.error());
+  }
+  if (found->check == nullptr) {
+    return unusable(kind,
+                    {kind.plugin.absent, std::string{kind.plugin.library} +
+                                             " cannot be used: it has no " + check_machine_symbol});
   }
   std::string text;
-  reinterpret_cast<check_machine_fn>(found.address)(text);
+  found->check(text);
   auto report = parse_fitness(text);
-  return report ? std::move(*report) : unfit_libtorch(report.error().str());
+  return report ? std::move(*report) : unusable(kind, report.error());
 }
 
 } // namespace tayfa::engine

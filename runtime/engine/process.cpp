@@ -1,12 +1,11 @@
 #include "runtime/engine/process.hpp"
 
-#include "runtime/engine/plugin.hpp"
-#include "runtime/engine/scripted.hpp"
+#include "runtime/engine/factories.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/engine/slot_gpu.hpp"
-#include "runtime/engine/threaded_engine.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -26,8 +25,8 @@ constexpr std::size_t unsent_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t unsent_frames_max = 100'000;
 constexpr int frames_per_round = 64;
 
-/// The socket, and what it would not take yet. A runtime that reads nothing for so long that the
-/// bound is reached is gone or broken; then the process ends rather than drop a result.
+/// The socket, and frames that it would not accept yet. A runtime that reads nothing until the
+/// backlog is full is gone or broken; then the process ends rather than drop a result.
 class dealer_link final : public link {
  public:
   dealer_link(zmq::context_t& context, const process_options& options)
@@ -52,8 +51,7 @@ class dealer_link final : public link {
       unsent_.pop_front();
     }
   }
-  /// One whole frame, or nothing when none waits. Messages of several parts are no frames and are
-  /// skipped.
+  /// The next whole frame, or nothing. Messages of several parts are no frames and are skipped.
   bool receive(zmq::message_t& frame) {
     for (;;) {
       if (!socket_.recv(frame, zmq::recv_flags::dontwait)) {
@@ -101,18 +99,9 @@ int block_signals() {
   std::abort();
 }
 
-engine_factory factory_for(const process_options& options, const time_source& time,
-                           const scripted_behavior& behavior) {
-  if (options.engine == "torch") {
-    return [&time](sink& out) {
-      return std::make_unique<threaded_engine>(out, time, open_torch_model());
-    };
-  }
-  return [&time, behavior](sink& out) {
-    scripted_options scripted;
-    scripted.behavior = behavior;
-    return std::make_unique<scripted_engine>(out, time, scripted);
-  };
+std::optional<std::string> variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::nullopt : std::optional<std::string>{value};
 }
 
 long wait_ms(const std::optional<moment>& until, moment now) {
@@ -162,37 +151,39 @@ bool follow_parent(pid_t parent) {
   return ::getppid() == parent; // it may have died before the line above
 }
 
+std::string program_folder() {
+  std::array<char, 4096> path{};
+  const auto length = ::readlink("/proc/self/exe", path.data(), path.size());
+  const std::string whole(path.data(), length > 0 ? static_cast<std::size_t>(length) : 0);
+  return whole.substr(0, whole.rfind('/'));
+}
+
 int run_process(const process_options& options) {
   if (::getpgrp() != ::getpid()) {
     ::setpgid(0, 0);
   }
-  if (options.engine == "torch") {
+  if (options.engine.one_gpu) {
     see_only_own_gpu(options.worker.slot.value);
   }
   const int signals = block_signals();
-  const char* script = std::getenv("TAYFA_SCRIPTED");
-  const auto behavior = parse_behavior(script == nullptr ? "" : script);
-  if (!behavior) {
-    std::fprintf(stderr, "tayfa-engine: TAYFA_SCRIPTED: %s\n", behavior.error().str().c_str());
-    return exit_usage;
-  }
-  const auto mine =
-      options.engine == "scripted"
-          ? behavior->for_slot(options.worker.slot).for_incarnation(options.worker.incarnation)
-          : scripted_behavior{};
+  const system_time time;
   session_options session_settings;
   session_settings.pid = static_cast<std::uint32_t>(::getpid());
   session_settings.on_crash = crash_now;
   session_settings.memory = memory_of_this_process;
-  add_faults(mine, session_settings);
+  const auto factory = factory_of(
+      options.engine, {options.worker, program_folder(), variable, time}, session_settings);
+  if (!factory) {
+    std::fprintf(stderr, "tayfa-engine: %s\n", factory.error().text.c_str());
+    return exit_usage;
+  }
   try {
-    const system_time time;
     zmq::context_t context{1};
     dealer_link wire{context, options};
-    session s{options.worker, factory_for(options, time, mine), wire, time, session_settings};
+    session s{options.worker, *factory, wire, time, session_settings};
     s.open();
     const int code = loop(s, wire, time, signals);
-    // A model may be computing and cannot be waited for; the kernel cleans up.
+    // A computation may be running and cannot be waited for; the kernel cleans up.
     std::fflush(nullptr);
     ::_exit(code);
   } catch (const std::exception& e) {

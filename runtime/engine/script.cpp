@@ -1,3 +1,4 @@
+#include "runtime/base/words.hpp"
 #include "runtime/engine/script_fields.hpp"
 #include "runtime/engine/scripted.hpp"
 
@@ -11,7 +12,7 @@ namespace {
 
 using namespace script;
 
-/// Collects steps; a delay goes before the step that is added next.
+/// Collects steps; a delay precedes the next added step.
 class plan_builder {
  public:
   void wait(nanoseconds time) { pending_ += time; }
@@ -34,13 +35,11 @@ scripted_step failure(errc code, std::string text) {
   return {.what = action::fail, .code = code, .text = std::move(text)};
 }
 
-std::uint8_t level_of(std::string text, const std::string& name) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+std::uint8_t level_of(std::string_view text, const std::string& name) {
   constexpr std::array<std::pair<std::string_view, std::uint8_t>, 5> levels{
       {{"debug", 0}, {"info", 1}, {"warn", 2}, {"warning", 2}, {"error", 3}}};
   for (const auto& [word, level] : levels) {
-    if (text == word) {
+    if (text::iequals(text, word)) {
       return level;
     }
   }
@@ -85,7 +84,7 @@ void add_progress(const fields_of& input, plan_builder& out) {
   }
 }
 
-/// The chunks, or only the delay; and what the output is when nothing else is said.
+/// Adds the chunks, or only the delay; returns the default output.
 std::string add_stream(const fields_of& input, std::string_view whole, plan_builder& out) {
   const auto delay = input.seconds("mock_delay");
   const auto aggregate = input.flag("mock_aggregate");
@@ -103,7 +102,7 @@ std::string add_stream(const fields_of& input, std::string_view whole, plan_buil
   return aggregate ? json::serialize(*chunks) : std::string{"[]"};
 }
 
-/// A call of OpenAI's API brings its script where OpenAI's clients can put it.
+/// Calls of OpenAI's API carry the script in openai_input.
 const json::object& script_of(const json::object& input) {
   const auto* const asked = input.if_contains("openai_input");
   return asked != nullptr && asked->is_object() ? asked->get_object() : input;

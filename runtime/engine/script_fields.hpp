@@ -1,5 +1,5 @@
-// Reading the scripted engine's JSON: jobs (script.cpp) and behaviours (behavior.cpp). For these
-// two files only; every rule that is broken is thrown as `faulty`, with the field's name.
+// Reads the scripted engine's JSON: jobs (script.cpp) and behaviours (behavior.cpp). For these two
+// files only; every violated rule is thrown as `faulty`, with the field's name.
 #pragma once
 
 #include "messages/codec.hpp"
@@ -30,7 +30,7 @@ struct faulty {
   throw faulty{std::string{key} + ": " + std::string{rule}};
 }
 
-/// Reads the fields of one object; every rule that is broken names the field.
+/// Reads the fields of one object; errors name the field.
 class fields_of {
  public:
   fields_of(const json::object& object, std::string prefix = {})
@@ -101,7 +101,7 @@ class fields_of {
     return &v->get_array();
   }
 
-  /// Every key that begins with `prefix` must be one of `known`: a misspelt field would silently do
+  /// Requires that every key with this prefix is one of `known`: a misspelt field would silently do
   /// nothing.
   void only(std::string_view prefix, std::initializer_list<std::string_view> known) const {
     for (const auto& member : object_) {

@@ -11,7 +11,7 @@ namespace {
 
 using std::chrono::nanoseconds;
 
-/// Of a script's own time, before the device stretches it.
+/// In a script's own time, before the device's time_factor.
 constexpr nanoseconds step_of_progress = std::chrono::milliseconds{100};
 
 std::uint32_t to_ms(nanoseconds time) {
@@ -203,8 +203,8 @@ void scripted_engine::wake(moment now) {
     answer_load(now);
   }
   while (!dead_) {
-    // Steps of different attempts happen in the order of their times, so a late wake() changes
-    // nothing but lateness.
+    // Steps of different attempts run in the order of their times, so a late wake() only delays
+    // them.
     std::optional<std::size_t> first;
     for (std::size_t i = 0; i < runs_.size(); ++i) {
       const bool ready = runs_[i].next < runs_[i].plan.steps.size() && runs_[i].due <= now;
@@ -274,7 +274,7 @@ void scripted_engine::finish(std::size_t index, moment now, protocol::finished l
   out_.emit(std::move(last));
 }
 
-/// The device had no memory for the batch: no member of it has a result.
+/// The device lacked memory for the batch: no member gets a result.
 void scripted_engine::fail_batch(std::uint64_t batch, moment now, const scripted_step& step) {
   for (std::size_t i = 0; i < runs_.size();) {
     if (runs_[i].batch != batch) {

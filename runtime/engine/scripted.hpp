@@ -1,18 +1,20 @@
-// The scripted engine: does what the job's own input says (slow, wrong, crash, hang, out of
-// memory), by timers only.
+// The scripted engine: behaves as the job's own input says (slow, wrong, crash, hang, out of
+// memory), using only timers.
 //
 // It ships in the product, needs no GPU, and is the same code in a real engine process and in the
-// simulation. The input is a superset of RunPod's mock-worker; what a job does is a pure function
+// simulation. The input is a superset of RunPod's mock-worker; a job's behaviour is a pure function
 // of its input (scripted_plan), in this order: mock_logs, mock_progress, mock_delay or mock_stream,
-// then one ending. Endings, strongest first: mock_crash, mock_hang, mock_garbage, mock_oom,
-// mock_error, mock_return, the input itself. In a call of OpenAI's API they stand in openai_input.
+// then one ending. Endings, by precedence: mock_crash, mock_hang, mock_garbage, mock_oom,
+// mock_error, mock_return, the input itself. In calls of OpenAI's API these fields are in
+// openai_input.
 //
-// The members of a batch are played side by side and end together; mock_error fails its member
-// alone, mock_oom fails them all.
+// The members of a batch run side by side and end together; mock_error fails only its member,
+// mock_oom fails all.
 //
-// Owner: one session, on its thread. Nothing here reads a clock but the time_source it was given.
+// Owner: one session, on its thread. The only clock is the given time_source.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "messages/error.hpp"
 #include "runtime/engine/engine.hpp"
 
@@ -28,12 +30,12 @@ namespace tayfa::engine {
 
 struct session_options;
 
-/// Bounds on a script; beyond them the field is faulty.
+/// Limits of a script; beyond them the field is faulty.
 inline constexpr std::size_t script_updates_max = 10'000;
 inline constexpr std::size_t script_chunks_max = 10'000;
 inline constexpr std::size_t script_logs_max = 1'000;
 
-/// What a running attempt does next, `after` the step before it (the first one: after the start).
+/// A running attempt's next action, `after` the previous step (the first one: after the start).
 struct scripted_step {
   enum class action : std::uint8_t {
     log,      ///< `level` and `text`
@@ -43,7 +45,7 @@ struct scripted_step {
     fail,     ///< `code` and `text`; the last step
     crash,    ///< the process ends; the last step
     garbage,  ///< bytes that are no frame; nothing follows, so the dispatcher must notice
-    hang,     ///< nothing follows, and a cancel is not obeyed
+    hang,     ///< nothing follows, and cancels are ignored
   };
   std::chrono::nanoseconds after{0};
   action what = action::complete;
@@ -62,26 +64,26 @@ struct scripted_plan {
 /// script is faulty.
 result<scripted_plan> plan_script(std::string_view input_json);
 
-/// The device that a scripted engine pretends to be.
+/// The simulated device of a scripted engine.
 struct scripted_device {
-  std::uint32_t capacity = 1;  ///< attempts at the same time; batch_max when that is more
-  std::uint32_t batch_max = 1; ///< more than 1: one run at a time, of up to so many members
+  std::uint32_t capacity = 1;  ///< attempts at the same time, or batch_max if that is more
+  std::uint32_t batch_max = 1; ///< more than 1: one run at a time, of up to this many members
   bool continuous = false;     ///< batches by itself: attempts run side by side, up to capacity
   bool steps = true;           ///< counts a step for each 100 ms of a script's own time
   std::string name = "cpu";
   std::uint64_t memory_bytes = 0;
-  double time_factor = 1; ///< what a script's second takes; 2 = half as fast
-  double member_cost = 0; ///< how much longer a run takes for each further member, as a fraction
-  std::uint32_t oom_above = 0; ///< a run of more members has no memory; 0 = of any number has
+  double time_factor = 1;      ///< duration of a script's second; 2 = half as fast
+  double member_cost = 0;      ///< relative extra time of a run per further member
+  std::uint32_t oom_above = 0; ///< larger runs fail for lack of memory; 0 = no run fails
 
   std::uint32_t room() const { return continuous ? capacity : std::max(capacity, batch_max); }
   bool one_run_at_a_time() const { return batch_max > 1 && !continuous; }
 };
 
-/// How the engine itself behaves, outside of any job (JSON text, TAYFA_SCRIPTED in an engine
-/// process): the device it pretends to be, and how it misbehaves. All times are seconds there.
+/// The engine's own behaviour, independent of jobs (JSON text, TAYFA_SCRIPTED in an engine
+/// process): its simulated device, and its faults. All times in the text are seconds.
 struct scripted_behavior {
-  scripted_device device;                 ///< in every life
+  scripted_device device;                 ///< in every incarnation
   std::chrono::nanoseconds init_delay{0}; ///< before hello
   bool init_crash = false;                ///< after init_delay, instead of hello
   std::chrono::nanoseconds load_delay{0}; ///< between load_model and its answer
@@ -89,32 +91,32 @@ struct scripted_behavior {
   bool load_hang = false;                 ///< load_model is never answered
   std::optional<std::string>
       load_error;                      ///< load_finished{ok = false, model_invalid} with this text
-  std::vector<std::string> bad_models; ///< the faults of loading are of these; empty = of all
+  std::vector<std::string> bad_models; ///< models with loading faults; empty = all
   std::optional<std::chrono::nanoseconds>
       no_heartbeat_after;                  ///< silence, from this long after the start
-  std::vector<std::uint64_t> incarnations; ///< lives that misbehave; empty = all
-  /// One whole behaviour per slot (slot i has entry i modulo their number); empty = all alike. In
-  /// the text an entry names only what differs from the rest of the object.
+  std::vector<std::uint64_t> incarnations; ///< faulty incarnations; empty = all
+  /// A whole behaviour per slot (slot i has entry i modulo their number); empty = all alike. In the
+  /// text an entry names only its differences from the rest of the object.
   std::vector<scripted_behavior> slots;
 
   scripted_behavior for_slot(slot_id) const;
-  /// This behaviour where it applies to that life of the engine, an innocent one elsewhere.
+  /// This behaviour if it applies to the incarnation, else one without faults.
   scripted_behavior for_incarnation(std::uint64_t) const;
 };
 
-/// errc::bad_config naming the field. Empty text is the innocent behaviour.
+/// errc::bad_config names the field. Empty text gives a behaviour without faults.
 result<scripted_behavior> parse_behavior(std::string_view json);
 
-/// The part of a behaviour that the session acts out: late or no hello, no heartbeats.
+/// Applies the session's part of a behaviour: late or missing hello, no heartbeats.
 void add_faults(const scripted_behavior&, session_options&);
 
 struct scripted_options {
   scripted_behavior behavior{}; ///< already narrowed by for_slot() and for_incarnation()
 };
 
-/// Makes the plans of one batch end together, when the longest does: what fails or completes waits
-/// for it. A member that hangs, babbles or crashes does so at its own time; after a hang or babble
-/// no other member ends by itself.
+/// Makes the plans of one batch end together with the longest: failures and completions wait for
+/// it. A member that hangs, sends garbage or crashes does so at its own time; after a hang or
+/// garbage no other member ends by itself.
 void end_together(std::vector<scripted_plan>&);
 
 class scripted_engine final : public engine {
@@ -122,7 +124,7 @@ class scripted_engine final : public engine {
   scripted_engine(sink& out, const time_source& time, scripted_options options = {})
       : out_(out), time_(time), options_(std::move(options)) {}
 
-  std::string kind() const override { return "scripted"; }
+  std::string kind() const override { return std::string{engine_rows::scripted.name}; }
   std::string device() const override { return is().name; }
   std::uint32_t capacity() const override { return is().room(); }
   std::uint32_t batch_max() const override { return is().batch_max; }
@@ -152,9 +154,9 @@ class scripted_engine final : public engine {
     std::size_t next = 0; ///< == steps.size() while it hangs
     moment begun;
     moment due;
-    std::uint64_t batch = 0;          ///< runs of one number are one batch
+    std::uint64_t batch = 0;          ///< runs with the same number form a batch
     std::chrono::nanoseconds step{1}; ///< of progress
-    std::chrono::nanoseconds done{0}; ///< of the steps before the next
+    std::chrono::nanoseconds done{0}; ///< time of the steps before the next
   };
   using batch_of = std::vector<protocol::assign>;
 
@@ -173,9 +175,9 @@ class scripted_engine final : public engine {
   scripted_options options_;
   std::optional<pending_load> load_;
   std::vector<run> runs_;        ///< in the order of their start
-  std::deque<batch_of> line_;    ///< wait for the run before them, when there is one at a time
+  std::deque<batch_of> line_;    ///< waiting for the previous run, when only one runs at a time
   std::uint64_t batches_ = 0;    ///< begun
-  std::uint64_t steps_done_ = 0; ///< of attempts that have ended
+  std::uint64_t steps_done_ = 0; ///< of ended attempts
   bool dead_ = false;            ///< crash() returned: a simulated process has ended
 };
 

@@ -1,5 +1,7 @@
 #include "runtime/engine/session.hpp"
 
+#include "runtime/base/utf8.hpp"
+
 #include <algorithm>
 #include <type_traits>
 #include <utility>
@@ -10,23 +12,16 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A dispatcher that asks for none or for a flood gets something sane.
+// Clamps a dispatcher's heartbeat interval to sane values.
 constexpr milliseconds beat_min{10};
 constexpr milliseconds beat_max{600'000};
 constexpr std::size_t finished_kept = 64;
-// What a frame needs beside its one large text: header, attempt, and a clipped text.
+// A frame needs room besides its one large text: header, attempt, and a clipped text.
 constexpr std::size_t payload_max = protocol::frame_bytes_max - protocol::text_bytes_max - 4096;
 
-/// Cuts to what the decoder takes, at the border of a UTF-8 character.
+/// Cuts to the decoder's limit, at a UTF-8 character boundary.
 void clip(std::string& text) {
-  if (text.size() <= protocol::text_bytes_max) {
-    return;
-  }
-  std::size_t end = protocol::text_bytes_max;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U) {
-    --end;
-  }
-  text.resize(end);
+  text.resize(text::utf8_prefix(text, protocol::text_bytes_max).size());
 }
 
 } // namespace
@@ -210,7 +205,7 @@ std::optional<error> session::reason_to_refuse(const protocol::assign& message) 
   return std::nullopt;
 }
 
-/// An attempt that cannot be taken is answered at once: silence would look like a hang.
+/// A refused attempt is answered at once: silence would look like a hang.
 void session::refuse(const attempt_ref& attempt, error why) {
   ++counters_.out_of_place;
   protocol::finished answer;
@@ -221,8 +216,8 @@ void session::refuse(const attempt_ref& attempt, error why) {
   send(answer);
 }
 
-/// Counts a member of a batch that arrived. The others wait for it even when it was not taken, and
-/// only for it: a batch of which nobody is left gives way to the next one.
+/// Counts an arrived member of a batch. The batch starts when all have arrived, including refused
+/// ones; one without accepted members is replaced by the next.
 void session::gather(const protocol::assign& message, bool taken) {
   if (!gathering_ || gathering_->number != message.batch) {
     if (gathering_ && !gathering_->members.empty()) {
@@ -272,9 +267,9 @@ void session::finish_cancelled(const attempt_ref& attempt) {
 
 void session::on(const protocol::drain&) {
   draining_ = true;
-  drained_ = false; // a dispatcher that asks again has not heard the answer
+  drained_ = false; // a repeated drain means that the answer was not received
   if (gathering_) {
-    start_gathered(); // whoever arrives from now on is refused
+    start_gathered(); // later members are refused
   }
   say_drained_if_idle();
 }
@@ -307,7 +302,7 @@ void session::emit(protocol::upstream message) {
         if constexpr (requires { pass(std::move(body)); }) {
           pass(std::move(body));
         } else {
-          ++counters_.late_events; // hello, heartbeat, … are the session's own words
+          ++counters_.late_events; // hello, heartbeat, … are sent by the session itself
         }
       },
       message);

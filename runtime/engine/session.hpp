@@ -1,24 +1,24 @@
 // The engine's side of the worker protocol, for any engine: in tayfa-engine and in the simulation.
 //
-// A session owns one engine and is its sink. It says hello, beats, decodes what the dispatcher
-// says, hands it to the engine and keeps the rules that hold for every engine:
-//   * exactly one finished per attempt, and nothing of that attempt after it;
+// A session owns one engine and is its sink. It sends hello and heartbeats, decodes the
+// dispatcher's messages, passes them to the engine and enforces the rules common to all engines:
+//   * exactly one finished per attempt, and no message of that attempt after it;
 //   * progress and partial are numbered from 1, per attempt and kind;
-//   * steps are told at heartbeats only, once for each attempt that went forward;
-//   * a batch starts when all its members have arrived, whatever became of some of them; one batch
-//     fills at a time;
-//   * no frame leaves that the other side would refuse: texts are clipped, an output that does not
-//     fit fails the job;
-//   * a frame that is broken, or for another incarnation, changes nothing and is counted.
+//   * steps are reported only with heartbeats, once for each attempt that progressed;
+//   * a batch starts when all its members have arrived, even if some were refused or cancelled; one
+//     batch fills at a time;
+//   * every frame is acceptable to the peer: texts are clipped, an output that does not fit fails
+//     the job;
+//   * a malformed frame, or one for another incarnation, changes nothing and is counted.
 //
-// Owner: the process's main loop, or the simulated host. One thread; no clock but the one given; no
+// Owner: the process's main loop, or the simulated host. One thread; no clock but the given one; no
 // sockets.
 #pragma once
 
 #include "messages/codec.hpp"
 #include "messages/protocol.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/engine/engine.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -32,7 +32,7 @@
 
 namespace tayfa::engine {
 
-/// Engines need the sink that the session is, so the session makes its engine.
+/// The session makes its engine, because the engine needs the session as its sink.
 using engine_factory = std::function<std::unique_ptr<engine>(sink&)>;
 
 struct memory_use {
@@ -42,10 +42,10 @@ struct memory_use {
 
 struct session_options {
   std::uint32_t pid = 0;
-  /// What a crash does. A real process does not return from it. A simulated one does; it must not
-  /// destroy the session before the call into it has returned.
+  /// Called for a crash. A real process does not return from it. A simulated one does; it must not
+  /// destroy the session before the call into the session has returned.
   std::function<void()> on_crash{};
-  std::function<memory_use()> memory{}; ///< for heartbeats; none reports 0
+  std::function<memory_use()> memory{}; ///< for heartbeats; without it 0 is reported
 
   // Faults on purpose (scripted_behavior).
   std::chrono::nanoseconds hello_delay{0};
@@ -53,25 +53,25 @@ struct session_options {
   std::optional<std::chrono::nanoseconds> no_heartbeat_after{};
 };
 
-/// What was refused, for the log and for tests.
+/// Refused messages, for the log and for tests.
 struct session_counters {
   std::uint64_t bad_frames = 0;     ///< could not be decoded
   std::uint64_t foreign_frames = 0; ///< for another incarnation or slot
-  std::uint64_t out_of_place = 0;   ///< valid, but nothing that the dispatcher may say now
-  std::uint64_t late_events = 0;    ///< the engine spoke about an attempt that is not running
+  std::uint64_t out_of_place = 0;   ///< valid, but not allowed from the dispatcher at this point
+  std::uint64_t late_events = 0;    ///< the engine reported on an attempt that is not running
 };
 
 class session final : public sink {
  public:
   session(worker_ref, const engine_factory&, link&, const time_source&, session_options = {});
 
-  /// Says hello (or will, when a delay is asked for).
+  /// Sends hello (after hello_delay, if set).
   void open();
   void on_frame(std::span<const char> bytes);
   void wake(moment now);
   std::optional<moment> next_wakeup() const;
 
-  /// The process must end now with exit_code(). Everything is ignored from here on.
+  /// The process must exit now with exit_code(). All calls are ignored from here on.
   bool done() const { return done_; }
   int exit_code() const { return 0; }
   /// crash() was called and returned (simulation only).
@@ -88,13 +88,13 @@ class session final : public sink {
   struct attempt_state {
     std::uint32_t progress = 0;
     std::uint32_t partial = 0;
-    std::uint64_t steps = 0; ///< told
+    std::uint64_t steps = 0; ///< steps already reported
   };
-  /// A batch that fills.
+  /// A batch that is filling.
   struct gathering {
     std::uint64_t number = 0;
     std::uint32_t size = 0;
-    std::uint32_t arrived = 0; ///< those that were refused or cancelled meanwhile as well
+    std::uint32_t arrived = 0; ///< includes members refused or cancelled meanwhile
     std::vector<protocol::assign> members;
   };
   enum class load_state : std::uint8_t { none, loading, loaded };
@@ -134,7 +134,7 @@ class session final : public sink {
 
   std::map<attempt_ref, attempt_state> attempts_; ///< assigned and not finished
   std::deque<attempt_ref>
-      finished_; ///< the latest ones, so that a repeated assign runs nothing twice
+      finished_; ///< the latest ones, so that a repeated assign is not run again
   std::optional<gathering> gathering_;
   load_state load_ = load_state::none;
   bool draining_ = false;
@@ -149,7 +149,8 @@ class session final : public sink {
   std::uint64_t beats_ = 0;
   session_counters counters_;
   std::unique_ptr<engine>
-      engine_; ///< last: it may speak while it is made, never after the rest is gone
+      engine_; ///< last: it may call its sink during construction, never after other members are
+               ///< gone
 };
 
 } // namespace tayfa::engine

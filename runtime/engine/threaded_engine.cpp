@@ -1,15 +1,11 @@
 #include "runtime/engine/threaded_engine.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <limits>
 #include <stdexcept>
-#include <sys/eventfd.h>
-#include <system_error>
-#include <unistd.h>
 
 namespace tayfa::engine {
 
@@ -26,7 +22,7 @@ std::uint32_t to_ms(std::chrono::nanoseconds time) {
 
 } // namespace
 
-/// What a run says, as events of its attempt.
+/// Forwards a run's reports as events of its attempt.
 class threaded_engine::events_of_run final : public run_events {
  public:
   events_of_run(threaded_engine& owner, const member& m)
@@ -55,11 +51,8 @@ threaded_engine::threaded_engine(sink& out, const time_source& time,
                                  std::unique_ptr<blocking_model> model)
     : out_(out), time_(time), model_(std::move(model)), kind_(model_->kind()),
       device_(model_->device()), memory_bytes_(model_->memory_bytes()),
-      counts_steps_(model_->counts_steps()), wake_fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)),
+      counts_steps_(model_->counts_steps()),
       batch_max_(std::max<std::uint32_t>(1, model_->batch_max())) {
-  if (wake_fd_ < 0) {
-    throw std::system_error(errno, std::generic_category(), "eventfd");
-  }
   thread_ = std::thread([this] { compute(); });
 }
 
@@ -73,7 +66,6 @@ threaded_engine::~threaded_engine() {
   }
   changed_.notify_all();
   thread_.join();
-  ::close(wake_fd_);
 }
 
 // ---- the session's thread -------------------------------------------------------------------
@@ -124,7 +116,7 @@ void threaded_engine::cancel(const attempt_ref& attempt) {
   }
 }
 
-/// Takes an attempt out of the line; false when its run has begun.
+/// Removes an attempt from the queue; false when its run has begun.
 bool threaded_engine::withdraw(const attempt_ref& attempt) {
   const std::lock_guard guard{mutex_};
   for (auto& waiting : line_) {
@@ -148,8 +140,7 @@ std::uint64_t threaded_engine::steps_of(const attempt_ref& attempt) const {
 }
 
 void threaded_engine::wake(moment) {
-  std::uint64_t count = 0;
-  (void)!::read(wake_fd_, &count, sizeof count);
+  settle_down(wakeup_);
   std::deque<protocol::upstream> events;
   {
     const std::lock_guard guard{mutex_};
@@ -179,8 +170,7 @@ void threaded_engine::push(protocol::upstream event) {
   const bool first = events_.size() == 1;
   lock.unlock();
   if (first) {
-    const std::uint64_t one = 1;
-    (void)!::write(wake_fd_, &one, sizeof one);
+    wake_up(wakeup_);
   }
 }
 
@@ -232,7 +222,7 @@ void threaded_engine::do_load(const protocol::load_model& message) {
 
 void threaded_engine::do_run(const batch& members) {
   if (members.empty()) {
-    return; // all of them were cancelled in the line
+    return; // all were cancelled while queued
   }
   const auto begun = time_.now();
   std::deque<events_of_run> events;

@@ -1,17 +1,18 @@
-// An engine out of a model that blocks: one compute thread runs the model, the session's thread
-// never waits for it.
+// Turns a blocking model into an engine: one compute thread runs the model, and the session's
+// thread never waits for it.
 //
-// Calls go to the compute thread through a line that capacity() bounds: one run at a time, of one
-// attempt or of one batch, and a cancelled attempt that still waits in the line ends at once. What
-// the model says comes back through a bounded queue and an eventfd, and is emitted by wake() on the
-// session's thread. A model that talks faster than the session reads is held up,
-// not dropped. An exception that escapes from the model ends the process: after a sticky device
-// error nothing in this process can be trusted.
+// Calls go to the compute thread through a queue bounded by capacity(): one run at a time, of one
+// attempt or of one batch; a cancelled attempt that is still queued ends at once. The model's
+// reports come back through a bounded queue and an eventfd, and are emitted by wake() on the
+// session's thread. A model that reports faster than the session reads is blocked (back-pressure);
+// no report is dropped. An exception that escapes from the model ends the process: after a sticky
+// device error nothing in this process can be trusted.
 //
 // Owner: one session. The destructor asks the running job to stop and waits for it; a process that
 // cannot wait exits.
 #pragma once
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/engine/engine.hpp"
 
 #include <atomic>
@@ -29,7 +30,7 @@ namespace tayfa::engine {
 
 class threaded_engine final : public engine {
  public:
-  /// What the model says of itself is asked here, once, before the compute thread exists.
+  /// Reads the model's properties once, before the compute thread exists.
   threaded_engine(sink&, const time_source&, std::unique_ptr<blocking_model>);
   ~threaded_engine() override;
   threaded_engine(const threaded_engine&) = delete;
@@ -53,7 +54,7 @@ class threaded_engine final : public engine {
   void use_threads(std::uint32_t count) override;
 
   void wake(moment now) override;
-  int wake_descriptor() const override { return wake_fd_; }
+  int wake_descriptor() const override { return wakeup_.get(); }
 
  private:
   struct attempt_state {
@@ -83,7 +84,7 @@ class threaded_engine final : public engine {
   std::string device_;
   std::uint64_t memory_bytes_ = 0;
   bool counts_steps_ = false;
-  int wake_fd_ = -1;
+  unique_fd wakeup_ = make_wakeup();
 
   // The session's thread only.
   std::uint32_t batch_max_ = 1;
@@ -92,7 +93,7 @@ class threaded_engine final : public engine {
   std::atomic<std::uint64_t> steps_{0};
 
   std::mutex mutex_;
-  std::condition_variable changed_; ///< a command came, room in events_, or stop_
+  std::condition_variable changed_; ///< a command arrived, room in events_, or stop_
   std::deque<command> line_;
   std::deque<protocol::upstream> events_;
   bool stop_ = false;

@@ -1,5 +1,7 @@
 #include "runtime/host/child_environment.hpp"
 
+#include "messages/engine_kind.hpp"
+
 #include <algorithm>
 #include <array>
 #include <map>
@@ -9,7 +11,7 @@ namespace tayfa {
 namespace {
 
 constexpr auto names = std::to_array<std::string_view>({
-    // where programs, libraries, temporary files and caches are
+    // paths of programs, libraries, temporary files and caches
     "PATH",
     "HOME",
     "USER",
@@ -23,7 +25,7 @@ constexpr auto names = std::to_array<std::string_view>({
     "XDG_CONFIG_HOME",
     "XDG_DATA_HOME",
     "XDG_RUNTIME_DIR",
-    // words, times, certificates
+    // language, time zone, certificates
     "LANG",
     "LANGUAGE",
     "TZ",
@@ -42,7 +44,7 @@ constexpr auto names = std::to_array<std::string_view>({
     "PYTHONFAULTHANDLER",
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
-    // caches of models; not the tokens beside them
+    // model caches, but not the tokens next to them
     "HF_HOME",
     "HF_HUB_CACHE",
     "HF_HUB_OFFLINE",
@@ -65,13 +67,11 @@ constexpr auto names = std::to_array<std::string_view>({
     "LLVM_PROFILE_FILE",
     "GCOV_PREFIX",
     "GCOV_PREFIX_STRIP",
-    // our own engines'
-    "TAYFA_SCRIPTED",
 });
 
 constexpr auto prefixes = std::to_array<std::string_view>({
     "LC_",
-    // devices and what computes on them
+    // devices and compute libraries
     "CUDA_",
     "CUDNN_",
     "CUBLAS_",
@@ -82,9 +82,6 @@ constexpr auto prefixes = std::to_array<std::string_view>({
     "ROCR_",
     "ROCM_",
     "MIOPEN_",
-    "TORCH_",
-    "TORCHINDUCTOR_",
-    "PYTORCH_",
     "TRITON_",
     "ATEN_",
     "XFORMERS_",
@@ -129,11 +126,13 @@ bool is_named(std::string_view name, std::span<const std::string> passed) {
 } // namespace
 
 bool is_passed_on(std::string_view name) {
-  if (std::find(names.begin(), names.end(), name) != names.end()) {
+  if (std::find(names.begin(), names.end(), name) != names.end() || is_engine_variable(name)) {
     return true;
   }
-  return !looks_secret(name) && std::any_of(prefixes.begin(), prefixes.end(),
-                                            [&](auto prefix) { return name.starts_with(prefix); });
+  return !looks_secret(name) && (has_engine_prefix(name) ||
+                                 std::any_of(prefixes.begin(), prefixes.end(), [&](auto prefix) {
+                                   return name.starts_with(prefix);
+                                 }));
 }
 
 std::vector<std::string>
@@ -142,7 +141,7 @@ child_environment(std::span<const std::string> ours, std::span<const std::string
   std::map<std::string, std::string, std::less<>> values;
   for (const std::string_view entry : ours) {
     const auto name = name_of(entry);
-    // Of two entries with one name the first counts, as it does for getenv.
+    // The first of two entries with one name counts, as for getenv.
     if (name.size() < entry.size() && (is_passed_on(name) || is_named(name, passed))) {
       values.emplace(name, entry.substr(name.size() + 1));
     }

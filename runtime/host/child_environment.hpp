@@ -1,8 +1,8 @@
-// Which of our environment's variables a child process gets: a closed list, and what the operator
-// names (engine.environment). Pure.
+// Selects the environment variables that a child process inherits: a fixed list, plus the
+// operator's additions (engine.environment). Pure.
 //
-// The environment of a pod holds what is for the pod alone: keys of RunPod's API, of clouds and of
-// model hubs. An engine runs other people's models; what it does not get it cannot give away.
+// A pod's environment holds secrets: keys of RunPod's API, of clouds and of model hubs. An engine
+// runs other people's models, and cannot leak what it does not get.
 #pragma once
 
 #include <span>
@@ -13,13 +13,13 @@
 
 namespace tayfa {
 
-/// Whether a child gets the variable of this name without being asked to. Names that look like a
-/// secret's are never passed by a prefix of the list.
+/// True for variables that a child inherits by default. Names that look like a secret's never match
+/// a prefix of the list.
 bool is_passed_on(std::string_view name);
 
-/// The environment of a child, as "NAME=value": from `ours` what is_passed_on or an item of
-/// `passed` names; then the values that `passed` gives; `added` wins over both. Items of `passed`
-/// are NAME, PREFIX* and NAME=VALUE.
+/// A child's environment, as "NAME=value": entries of `ours` selected by is_passed_on or by an item
+/// of `passed`; then values given in `passed`; `added` overrides both. Items of `passed` are NAME,
+/// PREFIX* and NAME=VALUE.
 std::vector<std::string>
 child_environment(std::span<const std::string> ours, std::span<const std::string> passed,
                   std::span<const std::pair<std::string, std::string>> added);

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view usual_mount = "/sys/fs/cgroup";
 
-/// A limit of this size is the kernel's way to say that there is none.
+/// The kernel reports "no limit" as a number of this size or above.
 constexpr std::uint64_t no_limit = std::uint64_t{1} << 60;
 
 std::string first_line(const std::string& path) {
@@ -30,7 +30,7 @@ std::optional<std::uint64_t> number_of(std::string_view text) {
   const char* const end = text.data() + text.size();
   const auto read = std::from_chars(text.data(), end, value);
   const bool whole = read.ec == std::errc{} && (read.ptr == end || *read.ptr == ' ');
-  return whole ? std::optional{value} : std::nullopt; // "max" and "-1" are no numbers: no limit
+  return whole ? std::optional{value} : std::nullopt; // "max" and "-1" are not numbers: no limit
 }
 
 std::optional<std::uint64_t> number_in(const std::string& path) {
@@ -48,7 +48,7 @@ void keep_least(std::optional<std::uint64_t>& least, std::optional<std::uint64_t
   }
 }
 
-/// The number behind a word of a file of "word number" lines.
+/// The number after a word in a file of "word number" lines.
 std::optional<std::uint64_t> number_behind(const std::string& path, std::string_view word) {
   std::ifstream file{path};
   std::string key;
@@ -62,7 +62,7 @@ std::optional<std::uint64_t> number_behind(const std::string& path, std::string_
   return std::nullopt;
 }
 
-// ---- where the groups are ----------------------------------------------------------------------
+// ---- location of the control groups ------------------------------------------------------------
 
 bool has_word(std::string_view list, std::string_view word) {
   while (!list.empty()) {
@@ -75,7 +75,7 @@ bool has_word(std::string_view list, std::string_view word) {
   return false;
 }
 
-/// This process's own groups, by what bounds it.
+/// This process's own groups, by cgroup version.
 struct own_groups {
   std::optional<std::string> unified;
   std::optional<std::string> first; ///< of version 1
@@ -103,12 +103,12 @@ own_groups read_own(std::string_view controller, const std::string& proc) {
 }
 
 struct group_mount {
-  std::string point; ///< where it is to be seen
-  std::string root;  ///< the group that is seen there
+  std::string point; ///< the mount point
+  std::string root;  ///< the group mounted there
   bool unified = true;
 };
 
-/// "\040" is a blank.
+/// Decodes mountinfo's escapes: "\040" is a blank.
 std::string unescaped(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -140,8 +140,8 @@ std::optional<group_mount> mount_in(const std::string& line, std::string_view co
   return group_mount{unescaped(words[4]), unescaped(words[3]), unified};
 }
 
-/// As the kernel lists them, and where they usually are: a folder that shows limits without being
-/// a mount of the kernel's is believed as well.
+/// The mounts listed by the kernel, plus the usual folders: a folder with limit files is read even
+/// if it is not a cgroup mount.
 std::vector<group_mount> mounts_of(std::string_view controller, const container_paths& paths) {
   std::vector<group_mount> out;
   std::ifstream file{paths.proc + "/self/mountinfo"};
@@ -154,7 +154,7 @@ std::vector<group_mount> mounts_of(std::string_view controller, const container_
       out.push_back(std::move(*found));
     }
   }
-  const std::string name{controller}; // cpu and cpuacct are mostly one mount
+  const std::string name{controller}; // cpu and cpuacct usually share one mount
   for (const auto& folder : {name, name + "," + name + "acct", name + "acct," + name}) {
     out.push_back({paths.cgroups + "/" + folder, "/", false});
   }
@@ -163,7 +163,7 @@ std::vector<group_mount> mounts_of(std::string_view controller, const container_
   return out;
 }
 
-/// The group's path as seen below a mount's root.
+/// The group's path relative to a mount's root.
 std::string below(const std::string& root, const std::string& group) {
   const bool inside = root.size() > 1 && group.starts_with(root) &&
                       (group.size() == root.size() || group[root.size()] == '/');
@@ -236,8 +236,8 @@ struct group_memory {
   std::optional<std::uint64_t> left;
 };
 
-/// What can be had back at once: pages of files, used lately or not, but for those that must be
-/// written first, and the kernel's own caches (which version 1 does not tell).
+/// Memory that can be reclaimed at once: pages of files, active or not, except dirty ones, and the
+/// kernel's own caches (which version 1 does not report).
 std::uint64_t reclaimable(const std::string& stat, bool unified) {
   const auto value = [&](const char* second, const char* first) {
     return number_behind(stat, unified ? second : first).value_or(0);
@@ -256,7 +256,7 @@ group_memory memory_of(const control_group& group) {
   const std::string stat = group.folder + "/memory.stat";
   group_memory out;
   out.limit = limit_in(file("memory.max", "memory.limit_in_bytes"));
-  if (!group.unified) { // knows of groups above that cannot be seen from here
+  if (!group.unified) { // includes groups above that are not visible here
     const auto above = number_behind(stat, "hierarchical_memory_limit");
     keep_least(out.limit, above && *above < no_limit ? above : std::nullopt);
   }
@@ -333,7 +333,7 @@ std::optional<std::uint64_t> oom_kills(const container_paths& paths) {
   for (const auto& group : control_groups("memory", paths)) {
     const auto* const file = group.unified ? "/memory.events" : "/memory.oom_control";
     if (const auto kills = number_behind(group.folder + file, "oom_kill")) {
-      return kills; // the own group's, or of the nearest one that can be seen
+      return kills; // of the own group, or of the nearest visible one
     }
   }
   return number_behind(paths.proc + "/vmstat", "oom_kill");

@@ -1,8 +1,8 @@
-// What a container leaves this process: CPU time, CPUs, memory, processes. The one reader of the
-// kernel's control groups, of version 1 and 2, from this process's own group up to the root: of
-// several limits the least counts. What cannot be read limits nothing.
+// Limits of this process's container: CPU time, CPUs, memory, processes. Only this file reads the
+// kernel's control groups, of version 1 and 2, from this process's own group up to the root: the
+// lowest limit counts. An unreadable limit is no limit.
 //
-// A pure reader: every call reads anew, since limits change while a pod runs. Users: the
+// Nothing is cached: every call reads again, since limits change while a pod runs. Users: the
 // compatibility test, RunPod's checks, the engine host (threads of engines), the bounds of buffers.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace tayfa {
 
-/// Other folders than the machine's own are for tests.
+/// Paths are parameters for tests.
 struct container_paths {
   std::string proc = "/proc";
   std::string cgroups = "/sys/fs/cgroup";
@@ -25,7 +25,7 @@ struct control_group {
   bool unified = true; ///< version 2
 };
 
-/// Groups that bound this process by a controller ("memory", "cpu", "pids"): version 1 before
+/// Groups that limit this process for a controller ("memory", "cpu", "pids"): version 1 before
 /// version 2, each from this process's own group up to the root. Folders may be missing.
 std::vector<control_group> control_groups(std::string_view controller, const container_paths& = {});
 
@@ -36,28 +36,28 @@ struct cpu_room {
 };
 cpu_room read_cpu_room(const container_paths& = {});
 
-/// Thousandths of a CPU, of both bounds the lesser.
+/// Thousandths of a CPU: the lower of the two limits.
 std::uint64_t milli_cpus(const cpu_room&);
 
-/// Threads that compute in each of `slots` engines so that together they are no more than there is
-/// CPU time for: whole CPUs, at least one. `pinned`: CPUs that the engine is bound to; 0 = any.
+/// Compute threads for each of `slots` engines, such that all together do not exceed the CPU time:
+/// whole CPUs, at least one. `pinned`: CPUs that the engine is bound to; 0 = any.
 std::uint32_t compute_threads(const cpu_room&, std::uint32_t slots, std::uint32_t pinned = 0);
 
 struct memory_room {
   std::optional<std::uint64_t> total;           ///< of the machine, in bytes
   std::optional<std::uint64_t> available;       ///< of the machine, as the kernel estimates it
-  std::optional<std::uint64_t> container_limit; ///< the least one
-  /// The least that a group leaves below its limit. What can be had back at once counts as left, as
-  /// in `available`: clean pages of files, and the kernel's reclaimable memory.
+  std::optional<std::uint64_t> container_limit; ///< the lowest
+  /// The least memory left below any group's limit. Memory that can be reclaimed at once counts as
+  /// left, as in `available`: clean pages of files, and the kernel's reclaimable memory.
   std::optional<std::uint64_t> container_left;
 };
 memory_room read_memory_room(const container_paths& = {});
 
-/// Processes of this process's own group, and of those below it, that any OOM killer has ended so
-/// far. Where no group tells, those of the whole machine; nothing when that is not known either.
+/// Processes of this process's own group and its subgroups killed by any OOM killer so far. Without
+/// a readable group, those of the whole machine; empty when that is unknown too.
 std::optional<std::uint64_t> oom_kills(const container_paths& = {});
 
-/// The least pids.max of the groups.
+/// The lowest pids.max of the groups.
 std::optional<std::uint64_t> process_limit(const container_paths& = {});
 
 } // namespace tayfa

@@ -1,6 +1,6 @@
 #include "runtime/host/data_folder.hpp"
 
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <array>
 #include <cerrno>
@@ -18,9 +18,9 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Of a folder only we may enter, what is inside need not be looked at. Nor is the keys file here:
-/// one that others may have read or written is refused (runtime/access/key_file), since a new mode
-/// does not undo that.
+/// The contents of a folder that only we may enter need no check. The keys file is not listed: one
+/// that others may have read or written is refused (runtime/access/key_file), since a new mode does
+/// not undo that.
 constexpr auto inside =
     std::to_array<const char*>({"lock", "run", "store", "store/jobs.sqlite",
                                 "store/jobs.sqlite-wal", "store/jobs.sqlite-shm", "store/blobs"});
@@ -40,13 +40,13 @@ std::string owner_text(uid_t owner) {
          std::to_string(::geteuid());
 }
 
-/// Root in a user's folder, as in a container with a mounted one, has chosen it: it is said only.
+/// Root in a user's folder (a container with a mounted one) is deliberate: only a remark.
 bool root_among_users(const struct stat& about) {
   return ::geteuid() == 0 && about.st_uid != 0 &&
          ((about.st_mode & S_IWOTH) == 0 || (about.st_mode & S_ISVTX) != 0);
 }
 
-/// Why others may change what is in the folder; nothing when they may not.
+/// The reason why others may change the folder's contents; empty when they may not.
 std::optional<std::string> why_shared(const struct stat& about) {
   if (!is_ours(about.st_uid)) {
     return owner_text(about.st_uid);
@@ -57,7 +57,7 @@ std::optional<std::string> why_shared(const struct stat& about) {
   return std::nullopt;
 }
 
-/// A folder above which others may write to can be given another one in place of this.
+/// A user who may write to a folder above this one can replace it.
 std::optional<std::string> why_replaceable(const std::string& folder) {
   std::error_code failed;
   auto path = fs::canonical(folder, failed);
@@ -73,7 +73,7 @@ std::optional<std::string> why_replaceable(const std::string& folder) {
   return std::nullopt;
 }
 
-/// A sentence when its mode was put right or could not be.
+/// A remark when the mode was corrected, or could not be.
 std::optional<std::string> tighten(const std::string& path, const struct stat& about) {
   const mode_t loose = about.st_mode & 077;
   const bool plain = S_ISREG(about.st_mode) || S_ISDIR(about.st_mode);

@@ -1,9 +1,9 @@
-// Who may touch a data folder: judged before anything in it is trusted, and put right where it is
-// ours to put right.
+// Checks the permissions of a data folder before anything in it is trusted, and corrects those of
+// our own files.
 //
-// Whoever may write to the folder can replace the store, the keys and the lock, whatever modes
-// these have. So: others (neither us nor root) must not own it, nor anything of ours in it; not
-// everybody may write to it. What is in it gets modes 0700 and 0600.
+// A user who may write to the folder can replace the store, the keys and the lock, whatever their
+// modes. So no user except us and root may own it or our files in it, and it must not be
+// world-writable. Its contents get modes 0700 and 0600.
 #pragma once
 
 #include "messages/error.hpp"
@@ -13,9 +13,9 @@
 
 namespace tayfa {
 
-/// What a person should hear of, one sentence each: modes that were put right, a group that may
-/// write. errc::bad_config where other users may change what is in the folder; with `allow_shared`,
-/// and for root in a folder that a user owns, that is a sentence too. The folder is there.
+/// Remarks, one sentence each: corrected modes, a group with write permission. errc::bad_config
+/// when other users may change the folder's contents; with `allow_shared`, and for root in a user's
+/// folder, that is only a remark. The folder must exist.
 result<std::vector<std::string>> secure_data_folder(const std::string& folder, bool allow_shared);
 
 } // namespace tayfa

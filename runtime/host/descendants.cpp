@@ -1,7 +1,7 @@
 #include "runtime/host/descendants.hpp"
 
-#include "runtime/host/unique_fd.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -27,22 +27,23 @@ constexpr int look_again_ms = 2;
 std::mutex home_mutex;
 std::string home = "0.0";
 
-/// Orphans may come to us that no child of ours has made: as PID 1 everybody's, and those of
-/// programs that a shell had started before it became us.
+/// True when orphans that no child of ours has made may be reparented to us: as PID 1 all orphans,
+/// and otherwise those of programs that a shell had started before it became us by exec.
 std::atomic<bool> strangers_come{true};
 
-/// A process, for good: its number and its beginning.
+/// A process identified uniquely: its pid and its start time.
 using known_process = std::pair<pid_t, std::uint64_t>;
 
 bool lives(const known_process& known) {
   return start_time_of(known.first) == known.second;
 }
 
-/// SIGKILL to all that are still these, and waits for their ends until the deadline. How many.
+/// Sends SIGKILL to all that still exist, and waits for their ends until the deadline. Returns the
+/// number of signals sent.
 std::size_t kill_all(const std::vector<known_process>& all, moment deadline) {
   std::size_t killed = 0;
   for (const auto& known : all) {
-    // The pidfd comes first: what is compared after it and killed is one and the same process.
+    // The pidfd is opened first, so that the process compared and the process killed are the same.
     const unique_fd pidfd{static_cast<int>(::syscall(SYS_pidfd_open, known.first, 0))};
     if (pidfd && lives(known)) {
       killed += ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0) == 0 ? 1 : 0;
@@ -64,7 +65,7 @@ void add_with_descendants(pid_t pid, std::set<pid_t>& into) {
   }
 }
 
-/// Whether an orphan that came to us was left by this child.
+/// True when this child left the orphan behind.
 bool was_left_by(pid_t orphan, const process_facts& facts, pid_t child, const std::string& mark) {
   if (facts.session == child || facts.group == child) {
     return true;
@@ -73,7 +74,7 @@ bool was_left_by(pid_t orphan, const process_facts& facts, pid_t child, const st
   if (!said.empty() && read_mark(said).owner == ::getpid()) {
     return said == mark;
   }
-  // It has given up everything that it had from its engine.
+  // The orphan has shed its group, session and mark.
   const auto began = facts_of(child);
   return !strangers_come && began && facts.start >= began->start &&
          !own_children::list().any_older(facts.start, child);
@@ -170,7 +171,7 @@ void reap_strangers() {
     if (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
       return;
     }
-    // Behind one of our own others may wait: whoever reaps it comes here again.
+    // Other ended processes may be queued behind a child of our own: its reaper calls this again.
     if (own_children::list().has(info.si_pid)) {
       return;
     }
@@ -180,17 +181,17 @@ void reap_strangers() {
 
 namespace {
 
-/// What was left by this child and has come to us, with all that is below it.
+/// Orphans that this child left behind, with all their descendants.
 std::vector<known_process> left_by(pid_t child, const std::string& mark) {
   std::set<pid_t> left;
   {
-    // A child that is being started is not on the list yet, and has no mark.
+    // A child that is being started is not registered yet, and has no mark.
     const std::lock_guard guard{own_children::list().starting()};
     for (const auto orphan : children_of(::getpid())) {
       const auto facts = facts_of(orphan);
       if (facts && !facts->ended() && !own_children::list().has(orphan) &&
           was_left_by(orphan, *facts, child, mark)) {
-        add_with_descendants(orphan, left); // before any is killed: then they lose their parents
+        add_with_descendants(orphan, left); // before any is killed: killing reparents its children
       }
     }
   }
@@ -225,7 +226,7 @@ std::size_t kill_wherever(const std::function<bool(pid_t, const process_facts&)>
   for (;;) {
     std::vector<known_process> doomed;
     for (const auto pid : all_processes()) {
-      const auto facts = facts_of(pid); // before the judgement: kill_all compares with it
+      const auto facts = facts_of(pid); // before `judge`, because kill_all compares with it
       if (facts && !facts->ended() && pid != ::getpid() && judge(pid, *facts)) {
         doomed.emplace_back(pid, facts->start);
       }

@@ -1,13 +1,13 @@
-// Where engine processes live: start one, talk to it, kill it, learn of its end.
+// Interface to engine processes: start one, exchange messages, kill it, be notified of its end.
 //
-// The real side (process_engine_host) owns one ZeroMQ ROUTER socket (ipc, in the pod's run folder),
-// one I/O thread for it, and one spawner thread that lives as long as the runtime (PR_SET_PDEATHSIG
-// follows the thread that forked) and watches pidfds. The simulated side (actors/sim) runs the same
-// scripted engine in virtual time.
+// The real implementation (process_engine_host) owns one ZeroMQ ROUTER socket (ipc, in the pod's
+// run folder), one I/O thread for it, and one spawner thread that lives as long as the runtime
+// (PR_SET_PDEATHSIG follows the thread that forked) and watches pidfds. The simulated one
+// (actors/sim) runs the same scripted engine in virtual time.
 //
 // Owner: the composition root. Users: gpu_worker actors. Every call returns at once and is thread
-// safe; everything that happens comes back through the sink given to start(), from any thread, in
-// order for one incarnation. After engine_exited nothing more comes for that incarnation.
+// safe; every event goes to the sink given to start(), from any thread, in order for one
+// incarnation. engine_exited is an incarnation's last event.
 #pragma once
 
 #include "messages/codec.hpp"
@@ -24,11 +24,10 @@
 
 namespace tayfa {
 
-/// What to start. The host adds what it alone knows: the socket's address, slot, incarnation, the
-/// parent's pid.
+/// A process to start. The host adds the rest: socket address, slot, incarnation, parent's pid.
 struct engine_spec {
   worker_ref worker;
-  std::string engine;                                           ///< "scripted", "torch", …
+  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
   std::vector<std::pair<std::string, std::string>> environment; ///< beside the host's
   std::uint32_t slots = 0; ///< of the pod now: CPUs are shared out among so many; 0 = not
 };
@@ -40,13 +39,13 @@ struct engine_exited {
   bool started = true;
   int code = 0;
   int signal = 0;
-  std::string text;           ///< "exit 0", "signal 9 (Killed)", or why it could not be started
-  bool out_of_memory = false; ///< it was killed, and the kernel has killed here for want of memory
+  std::string text;           ///< "exit 0", "signal 9 (Killed)", or the reason why it did not start
+  bool out_of_memory = false; ///< it was killed, and the kernel's OOM killer was active here
 };
 
-/// Somebody outside of the pod has ended it, an operator or whatever keeps order on the machine:
-/// nothing that it computed is why. An engine that is asked by SIGTERM ends with 0, others with
-/// 128 + its number.
+/// True when the process was ended from outside of the pod (by an operator or a service manager),
+/// so that its job is not the cause. An engine ended by SIGTERM exits with 0, others with 128 + the
+/// signal's number.
 inline bool killed_from_outside(const engine_exited& e) {
   constexpr int exit_of_signal = 128;
   const auto asks = [](int signal) {
@@ -60,8 +59,8 @@ inline bool killed_from_outside(const engine_exited& e) {
 struct engine_spawned {
   worker_ref worker;
   std::uint32_t pid = 0;
-  std::string pinned{};      ///< the CPUs it runs on, "0-3"; empty = any
-  std::uint32_t threads = 0; ///< that compute in it at most; 0 = not known
+  std::string pinned{};      ///< the CPUs it is bound to, "0-3"; empty = any
+  std::uint32_t threads = 0; ///< limit of its compute threads; 0 = unknown
 };
 
 struct engine_frame {
@@ -69,7 +68,7 @@ struct engine_frame {
   protocol::upstream body;
 };
 
-/// A frame that broke the protocol came from this worker.
+/// This worker sent a frame that violates the protocol.
 struct engine_nonsense {
   worker_ref worker;
   error why;
@@ -82,14 +81,14 @@ class engine_host {
  public:
   virtual ~engine_host() = default;
 
-  /// Starts the process. Failure arrives as engine_exited{started = false}.
+  /// Starts the process. A failure is reported as engine_exited{started = false}.
   virtual void start(engine_spec, engine_sink) = 0;
   /// Queues one message for the process; silently dropped when the incarnation is gone.
   virtual void send(const worker_ref&, protocol::downstream) = 0;
-  /// SIGTERM or SIGKILL to the process (and its process group); nothing when it is gone.
+  /// Sends SIGTERM or SIGKILL to the process (and its process group); no effect when it is gone.
   virtual void kill(const worker_ref&, int signal) = 0;
-  /// The CPU time is divided among so many slots from now on. Engines that run are told, and keep
-  /// to it from their next job on.
+  /// From now on the CPU time is divided among this many slots. Running engines are notified, and
+  /// apply it from their next job on.
   virtual void share_among(std::uint32_t slots) { (void)slots; }
 };
 

@@ -53,7 +53,7 @@ std::optional<fitness> verdict_in(const json::value* v) {
   return std::nullopt;
 }
 
-/// Absent is empty; anything but a short text is refused.
+/// A missing member reads as empty; anything but a short text is refused.
 bool read_text(const json::object& o, const char* key, std::string& out) {
   const auto* v = o.if_contains(key);
   if (v == nullptr) {

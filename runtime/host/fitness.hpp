@@ -1,7 +1,7 @@
-// Fitness reports as JSON text: what `tayfa-engine --check` prints and what the probe reads back.
+// Fitness reports as JSON text: printed by `tayfa-engine --check`, parsed by the probe.
 //
-// Reading is for untrusted bytes (the check may have crashed half way through): bounded, validated,
-// errc::bad_frame.
+// The parser accepts untrusted bytes (the check may have crashed half way through): bounded,
+// validated, errc::bad_frame.
 #pragma once
 
 #include "runtime/host/probe.hpp"
@@ -20,8 +20,8 @@ void add_row(fitness_report&, check_row);
 /// {"verdict":"fit","rows":[{"name","verdict","value","advice","ms"}]}
 std::string fitness_json(const fitness_report&);
 
-/// The report's verdict is derived from its rows; one that is written in the text is only compared
-/// for validity. No rows at all is no report.
+/// The report's verdict is derived from its rows; a verdict in the text is only checked for
+/// validity. A report needs at least one row.
 result<fitness_report> parse_fitness(std::string_view);
 
 } // namespace tayfa

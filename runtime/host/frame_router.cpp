@@ -15,8 +15,8 @@ constexpr int messages_per_round = 256;
 constexpr std::size_t early_max = 64;
 constexpr std::size_t backlog_frames_max = 1'024;
 constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
-// A peer that speaks nonsense is killed after the first one; more would only fill mailboxes
-// meanwhile.
+// A peer that violates the protocol is killed after its first bad frame; more would only fill
+// mailboxes meanwhile.
 constexpr std::uint32_t nonsense_max = 16;
 constexpr milliseconds backlog_retry{10};
 constexpr milliseconds bind_patience{5'000};
@@ -157,7 +157,7 @@ void frame_router::on(binding& c) {
 void frame_router::on(adding& c) {
   const auto id = to_string(c.worker);
   if (const auto old = peers_.find(id); old != peers_.end() && old->second.exit) {
-    old->second.exit_due = moment::min(); // started again under the same name: its end comes first
+    old->second.exit_due = moment::min(); // restarted under the same id: deliver the old end first
     tell_exits(false);
   }
   peer p;
@@ -234,8 +234,8 @@ void frame_router::on(sending& c) {
   p.backlog.push_back(std::move(c.frame));
 }
 
-/// False when the peer's queue is full; the frame is left as it was. True when it is on its way or
-/// there is no such peer.
+/// False when the peer's queue is full; the frame is unchanged then. True when it is sent or there
+/// is no such peer.
 bool frame_router::try_send(const std::string& id, std::string& frame) {
   if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
     if (zmq_errno() == EAGAIN) {
@@ -244,7 +244,8 @@ bool frame_router::try_send(const std::string& id, std::string& frame) {
     ++dropped_out_;
     return true;
   }
-  // Once the address is taken the body always is. A large one is handed over, not copied.
+  // ZeroMQ accepts the body whenever it accepted the address. A large body is handed over, not
+  // copied.
   auto* owned = new std::string(std::move(frame));
   zmq::message_t body(
       owned->data(), owned->size(),

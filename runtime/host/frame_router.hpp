@@ -1,22 +1,23 @@
-// The host's socket: one ROUTER, owned by one thread, and every event of every engine in order.
+// The host's socket: one ROUTER, owned by one thread that delivers all engine events in order.
 //
-// Whatever happens to an engine, its start and end included, is delivered by this thread, so that
-// for one incarnation the order is: engine_spawned, frames, engine_exited, nothing. An end waits
-// until the socket has been read empty and a short moment has passed in which bytes that the dead
-// process had already written may still arrive.
+// This thread delivers every event of an engine, including its start and end, so that for one
+// incarnation the order is: engine_spawned, frames, engine_exited, nothing. An end is delivered
+// only after the socket has been drained and a short time has passed in which bytes already written
+// by the dead process may arrive.
 //
-// A frame must come from the routing id "slot#incarnation" of a known worker and say the same
-// inside; a known worker's other frames are engine_nonsense, an unknown peer's frames are dropped
-// and counted.
+// A frame must come from the routing id "slot#incarnation" of a known worker and contain the same
+// ids; a known worker's other frames are reported as engine_nonsense, an unknown peer's frames are
+// dropped and counted.
 //
 // Sending: a message for a worker that is not connected (yet, or any more) is dropped; the runtime
 // sends only after hello. A worker that does not read gets a bounded backlog.
 #pragma once
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <atomic>
 #include <deque>
@@ -40,20 +41,20 @@ class frame_router {
   frame_router(const frame_router&) = delete;
   frame_router& operator=(const frame_router&) = delete;
 
-  /// From here on the worker's events go to the sink. Before anything else about that worker.
+  /// From now on the worker's events go to the sink. Must precede every other call for that worker.
   void add(const worker_ref&, engine_sink);
   void send(const worker_ref&, const protocol::downstream&);
-  /// The socket's file was removed: a new one at the same address, beside the old one, which stays
-  /// open for those who are connected. errc::io_error.
+  /// Replaces a removed socket file: binds again at the same address, besides the old socket, which
+  /// stays open for its connected peers. errc::io_error.
   result<void> bind_again(const std::string& endpoint);
   void spawned(const engine_spawned&);
-  /// The last word on the worker; it is forgotten once the sink has heard it.
+  /// The worker's last event; the worker is erased once the sink has received it.
   void exited(const engine_exited&);
-  /// Delivers what is left and ends the thread.
+  /// Delivers pending events and ends the thread.
   void stop();
 
   std::uint64_t dropped_frames() const { return dropped_in_; }    ///< from unknown peers
-  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers that are not there
+  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers not connected
 
  private:
   struct adding {
@@ -74,7 +75,7 @@ class frame_router {
     worker_ref worker;
     engine_sink sink;
     bool spawned = false;
-    std::deque<engine_event> early; ///< what was read before engine_spawned was told
+    std::deque<engine_event> early; ///< frames read before engine_spawned was delivered
     std::deque<std::string> backlog;
     std::size_t backlog_bytes = 0;
     std::uint32_t nonsense = 0;
@@ -107,7 +108,7 @@ class frame_router {
 
   // The router's thread only.
   peers peers_;
-  std::size_t waiting_ = 0; ///< peers with an exit to tell or a backlog
+  std::size_t waiting_ = 0; ///< peers with an undelivered exit or a backlog
 
   std::atomic<std::uint64_t> dropped_in_{0};
   std::atomic<std::uint64_t> dropped_out_{0};

@@ -29,7 +29,7 @@ struct message {
 std::atomic<int> link{-1}; ///< the guard's socket, for guard_link
 
 void send(int socket, message m) {
-  // Never waits: with a guard that reads nothing the marks are all that finds what is left.
+  // Never blocks: if the guard does not read, leftovers are still found by their marks.
   (void)!::send(socket, &m, sizeof m, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
@@ -39,8 +39,8 @@ void kill_rest(const child_mark& runtime, const std::map<pid_t, std::uint64_t>& 
     if (found == children.end() || facts.start < found->second) {
       return false;
     }
-    // While a group lives the system gives its number to nobody else: a process that has it and
-    // began later means that the group is gone.
+    // A living group keeps its id from being reused: a later process with this pid means that the
+    // group is gone.
     const auto now = facts_of(leader);
     return !now || now->start == found->second;
   };
@@ -53,7 +53,7 @@ void kill_rest(const child_mark& runtime, const std::map<pid_t, std::uint64_t>& 
   });
 }
 
-/// The guard's whole life.
+/// The guard's main loop.
 [[noreturn]] void watch(int socket, const child_mark& runtime) {
   std::map<pid_t, std::uint64_t> children;
   for (;;) {
@@ -78,8 +78,8 @@ void kill_rest(const child_mark& runtime, const std::map<pid_t, std::uint64_t>& 
   }
 }
 
-/// In the fork: leaves the terminal, the folder and every descriptor of the runtime behind.
-/// Signals are blocked since before the fork.
+/// Runs in the fork: leaves the runtime's terminal, working folder and all its descriptors. Signals
+/// are blocked since before the fork.
 void detach(int socket) {
   ::setsid();
   (void)!::chdir("/");
@@ -106,11 +106,11 @@ result<guard> guard::start() {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  ::sigprocmask(SIG_SETMASK, &all, &before); // the guard keeps it so
+  ::sigprocmask(SIG_SETMASK, &all, &before); // stays blocked in the guard
   const pid_t middle = ::fork();
   if (middle == 0) {
-    // Its parent ends at once, so that init becomes the parent, and no list of the runtime's
-    // children has it.
+    // The intermediate process exits at once, so that init becomes the guard's parent and the guard
+    // is not among the runtime's children.
     const pid_t last = ::fork();
     if (last != 0) {
       ::_exit(last > 0 ? 0 : errno);
@@ -139,7 +139,7 @@ guard::~guard() {
   link = -1;
   send(socket_.get(), {});
   ::shutdown(socket_.get(), SHUT_WR);
-  pollfd gone{socket_.get(), 0, 0}; // POLLHUP: its end is closed, and it is as good as gone
+  pollfd gone{socket_.get(), 0, 0}; // POLLHUP: the guard's end is closed, so it is exiting
   ::poll(&gone, 1, farewell_ms);
 }
 

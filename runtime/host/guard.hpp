@@ -1,20 +1,19 @@
-// A small process beside the runtime that ends what the runtime leaves when it is killed.
+// A small process alongside the runtime that ends leftover processes when the runtime is killed.
 //
-// Engines die with their runtime by PR_SET_PDEATHSIG; what they had started does not. The guard is
-// told of each child that the runtime starts and of its end, over a socket that nobody else holds.
+// Engines die with their runtime by PR_SET_PDEATHSIG; their own children do not. The runtime
+// notifies the guard of the start and end of each child, over a socket held by no other process.
 // When that closes without a farewell, the runtime is gone: the guard kills every process that has
-// a mark of that runtime, or the group or session of a child that had not ended, and ends.
+// a mark of that runtime, or the group or session of a child that had not ended, and exits.
 //
-// Made by a fork at the very start of `tayfa serve`, while there is one thread and little memory:
-// it shares the runtime's pages, starts nothing, and costs the engines nothing. It is a child of
-// init, not of the runtime, holds no descriptor but the socket, and is in a session of its own, so
-// that neither a terminal nor a kill of the runtime's group reaches it. When the guard itself was
-// killed, the marks remain: the next runtime on the data folder finds what was left
-// (leftovers.hpp).
+// Forked at the very start of `tayfa serve`, while there is one thread and little memory: it shares
+// the runtime's pages, starts nothing, and costs the engines nothing. It is a child of init, not of
+// the runtime, holds no descriptor but the socket, and is in a session of its own, so that neither
+// a terminal nor a kill of the runtime's group reaches it. If the guard itself is killed, the marks
+// remain: the next runtime on the data folder finds the leftovers (leftovers.hpp).
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <sys/types.h>
 
@@ -22,9 +21,9 @@ namespace tayfa {
 
 class guard {
  public:
-  /// Only while this process has one thread. errc::unavailable when there is no process for it.
+  /// Requires a single-threaded process. errc::unavailable when no process can be made.
   static result<guard> start();
-  /// The farewell: what still runs is the caller's affair. Waits until the guard has ended.
+  /// Sends the farewell, so that the guard kills nothing, and waits until it has exited.
   ~guard();
   guard(guard&&) noexcept = default;
   guard& operator=(guard&&) = delete;
@@ -34,7 +33,7 @@ class guard {
   unique_fd socket_;
 };
 
-/// What the code that makes processes tells the guard, where there is one. Any thread.
+/// Notifies the guard, if there is one, of processes that were started or ended. Any thread.
 namespace guard_link {
 
 void tell_started(pid_t);

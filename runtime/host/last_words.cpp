@@ -16,7 +16,7 @@ void say(const char* text) noexcept {
   [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
-/// Nothing here may need memory.
+/// Must not allocate.
 [[noreturn]] void end() noexcept {
   const auto what = std::current_exception();
   say("tayfa: ended: ");

@@ -1,9 +1,9 @@
 #include "runtime/host/leftovers.hpp"
 
+#include "runtime/base/unique_fd.hpp"
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/process_facts.hpp"
 #include "runtime/host/temporary_folder.hpp"
-#include "runtime/host/unique_fd.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -34,7 +34,7 @@ struct pid_file {
   std::string temporary; ///< empty: beside the socket
 };
 
-/// What can be read of it; a torn or foreign file yields fewer entries, never a wrong one.
+/// The readable part of the file; a torn or foreign file yields fewer entries, never a wrong one.
 pid_file read_pid_file(const fs::path& path) {
   pid_file out;
   std::ifstream file{path};
@@ -63,7 +63,7 @@ bool lives(const pid_entry& entry) {
   return start_time_of(entry.pid) == entry.start;
 }
 
-/// The process was started with our socket's name, so it is an engine and no namesake.
+/// True when the process was started with our socket's name: an engine, not an unrelated process.
 bool mentions(pid_t pid, const std::string& word) {
   std::ifstream file{"/proc/" + std::to_string(pid) + "/cmdline", std::ios::binary};
   std::string text(4096, '\0');
@@ -72,7 +72,7 @@ bool mentions(pid_t pid, const std::string& word) {
   return text.find(word) != std::string::npos;
 }
 
-/// An engine of before marks, or one whose mark cannot be read: known by its number and its words.
+/// Recognizes an engine without a readable mark (or from before marks) by its pid and command line.
 bool is_listed(pid_t pid, const process_facts& facts, const pid_file& listed,
                const std::string& socket) {
   return std::any_of(listed.engines.begin(), listed.engines.end(), [&](const pid_entry& engine) {
@@ -80,14 +80,13 @@ bool is_listed(pid_t pid, const process_facts& facts, const pid_file& listed,
   });
 }
 
-/// Every process that says of itself that it comes from a runtime of this folder, and that runtime
-/// is gone.
+/// True for a process whose mark names a runtime of this folder that is gone.
 bool is_left(pid_t pid, const std::string& home) {
   const auto mark = read_mark(environment_of(pid, child_mark_variable));
   return mark.owner != 0 && mark.home == home && start_time_of(mark.owner) != mark.owner_start;
 }
 
-/// "engines-<pid>.sock" and "engines-<pid>-<n>.sock" give the pid.
+/// Extracts the pid from "engines-<pid>.sock" and "engines-<pid>-<n>.sock".
 std::optional<pid_t> pid_in_name(std::string_view stem) {
   constexpr std::string_view prefix = "engines-";
   if (!stem.starts_with(prefix)) {
@@ -117,7 +116,7 @@ void remove_temporary(const fs::path& stem, const std::string& elsewhere, event_
 void write_pid_file(const std::string& path, const std::vector<pid_t>& engines,
                     const std::string& temporary, event_log& log) {
   const auto fresh = path + ".new";
-  // Made for this user alone, whatever the umask; never into somebody's link.
+  // Created for this user alone, whatever the umask, and never through another user's link.
   ::unlink(fresh.c_str());
   unique_fd{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)}.reset();
   std::ofstream file{fresh, std::ios::trunc};

@@ -1,12 +1,11 @@
-// What a runtime that was killed may have left: sockets and temporary folders of
-// engines in its run folder, and (hardly ever, see
-// guard.hpp and PR_SET_PDEATHSIG) engines and processes that engines had started.
+// Cleans up after a killed runtime: sockets and temporary folders of engines in its run folder, and
+// (rarely, see guard.hpp and PR_SET_PDEATHSIG) engines and processes that engines had started.
 //
-// Every host keeps `engines-<pid>.pids` beside its socket: its own pid and its engines' pids, each
-// with the process's start time (/proc/<pid>/stat, field 22), because a pid alone may by now belong
-// to somebody else. Files of a runtime that lives are never touched. What engines have started is
-// known by its mark (descendants.hpp), looked for only where such a file tells of a runtime that
-// did not end in order.
+// Every host keeps `engines-<pid>.pids` next to its socket: its own pid and its engines' pids, each
+// with the process's start time (/proc/<pid>/stat, field 22), because a pid alone may have been
+// reused. Files of a living runtime are never touched. Processes started by engines are recognized
+// by their mark (descendants.hpp), which is searched for only where such a file shows a runtime
+// that did not end in order.
 #pragma once
 
 #include "runtime/telemetry/log.hpp"
@@ -18,17 +17,18 @@
 
 namespace tayfa {
 
-/// How the name of a folder of temporary folders begins where it is not beside the socket; nothing
-/// of another name is ever removed there.
+/// Name prefix of the folder of temporary folders when it is not next to the socket; nothing with
+/// another name is ever removed there.
 inline constexpr std::string_view temporary_prefix = "tayfa-engines-";
 
-/// Replaces the file in one step. Errors are logged: the file is a second line of defence.
-/// `temporary`: the folder of the engines' temporary folders, where it is not beside the socket.
+/// Replaces the file atomically. Errors are logged only, since the file is a second line of
+/// defence. `temporary`: the folder of the engines' temporary folders, if it is not next to the
+/// socket.
 void write_pid_file(const std::string& path, const std::vector<pid_t>& engines,
                     const std::string& temporary, event_log&);
 
-/// Kills engines of dead runtimes and what these have started, waits for their end (two seconds at
-/// most), removes their files.
+/// Kills engines of dead runtimes and their descendants, waits for their end (at most two seconds),
+/// and removes their files.
 void remove_leftovers(const std::string& run_folder, event_log&);
 
 } // namespace tayfa

@@ -1,7 +1,8 @@
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/spawn.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <atomic>
@@ -27,8 +28,8 @@ struct addrinfo_deleter {
 };
 using address_list = std::unique_ptr<addrinfo, addrinfo_deleter>;
 
-/// A question to the name service, which cannot be called back: its thread keeps what it needs
-/// alive, and may outlive who asked.
+/// A name service lookup, which cannot be cancelled: its thread shares this object and may outlive
+/// the caller.
 struct name_question {
   std::string host, port;
   addrinfo* found = nullptr;
@@ -61,14 +62,14 @@ class dialler {
       }
       why = connected.error();
       if (why.code != errc::unavailable) {
-        break; // out of time, or nobody waits
+        break; // out of time, or the caller no longer waits
       }
     }
     return fail(why);
   }
 
  private:
-  /// Until `fd` is ready or the time is over.
+  /// Waits until `fd` is ready or the time is over.
   result<void> wait(int fd, short what) {
     for (;;) {
       const auto left = std::chrono::ceil<milliseconds>(time_.until(deadline_)).count();
@@ -77,7 +78,7 @@ class dialler {
           left <= 0 ? 0
                     : ::poll(polled, 2, static_cast<int>(std::min<std::int64_t>(left, 600'000)));
       if ((ready < 0 && errno == EINTR) || (ready == 0 && left > 0)) {
-        continue; // the pod's clock says when the time is over
+        continue; // the pod's clock decides whether the time is over
       }
       if (ready <= 0) {
         return fail(errc::request_timeout, "no answer in time");

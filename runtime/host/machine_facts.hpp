@@ -1,9 +1,9 @@
-// The real facts of the system checks: /proc, the control groups, statvfs, a TCP connection.
+// The real data source of the system checks: /proc, the control groups, statvfs, a TCP connection.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/host/container.hpp"
 #include "runtime/host/system_fitness.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <functional>
 #include <string>
@@ -12,9 +12,9 @@ namespace tayfa {
 
 class machine_facts final : public system_facts {
  public:
-  /// Other folders than the machine's own are for tests.
+  /// Paths are parameters for tests.
   explicit machine_facts(container_paths paths = {}) : paths_(std::move(paths)), time_(own_time_) {}
-  /// By whose clock a connection is waited for; it outlives this.
+  /// `time` measures the wait for a connection and outlives this.
   explicit machine_facts(const time_source& time) : time_(time) {}
 
   std::optional<memory_facts> memory() override;

@@ -34,7 +34,7 @@ std::uint64_t memory_limit() {
 }
 
 void return_free_memory() {
-  // Of the allocator that is preloaded in the image, if it is there.
+  // For the allocator that the image preloads, if present.
   if (auto* const found = ::dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory")) {
     reinterpret_cast<void (*)()>(found)();
     return;

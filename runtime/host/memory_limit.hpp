@@ -1,4 +1,4 @@
-// How much memory this process may have, and giving back what it does not need.
+// The memory limit of this process, and returning unneeded memory to the system.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,11 @@
 namespace tayfa {
 
 /// The smallest of its address space (ulimit -v), its container's limit and the machine's memory;
-/// what cannot be read does not bound it.
+/// an unreadable one is ignored.
 std::uint64_t memory_limit();
 
-/// What was freed and the allocator keeps goes back to the system, if it is much. Takes
-/// milliseconds then: for a quiet moment.
+/// Returns freed memory that the allocator retains to the system, if it is much. That takes
+/// milliseconds: call it when idle.
 void return_free_memory();
 
 } // namespace tayfa

@@ -1,36 +1,13 @@
 #include "runtime/host/output_log.hpp"
 
+#include "runtime/base/utf8.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <unistd.h>
 
 namespace tayfa {
-
-namespace {
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t i = 0; i < text.size();) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    const std::size_t more = byte < 0x80                    ? 0
-                             : byte >= 0xc2 && byte <= 0xdf ? 1
-                             : (byte & 0xf0U) == 0xe0U      ? 2
-                             : byte >= 0xf0 && byte <= 0xf4 ? 3
-                                                            : text.size();
-    if (more >= text.size() - i) {
-      return false;
-    }
-    for (std::size_t k = 1; k <= more; ++k) {
-      if ((static_cast<unsigned char>(text[i + k]) & 0xc0U) != 0x80U) {
-        return false;
-      }
-    }
-    i += more + 1;
-  }
-  return true;
-}
-
-} // namespace
 
 void output_log::feed(std::string_view bytes, moment now) {
   while (!bytes.empty()) {
@@ -50,7 +27,7 @@ void output_log::end_line(moment now) {
   if (!line_.empty() && line_.back() == '\r') {
     line_.pop_back();
   }
-  if (!is_utf8(line_)) {
+  if (!text::is_utf8(line_)) {
     std::replace_if(
         line_.begin(), line_.end(), [](char c) { return static_cast<unsigned char>(c) >= 0x80; },
         '?');

@@ -1,15 +1,14 @@
-// What an engine prints, line by line, into the runtime's log: `engine_output worker=0#1 pid=7
+// Copies an engine's output, line by line, into the runtime's log: `engine_output worker=0#1 pid=7
 // line="…"`.
 //
-// Bounded in both directions, because an engine in trouble can print without end: a line is cut at
-// 2 KiB, and beyond a steady rate lines are skipped and counted. The last lines before the end are
-// what explains a crash, so the latest skipped ones are kept and come out with finish(). Owner: the
-// spawner thread.
+// Bounded in both directions, because a faulty engine can print without end: a line is cut at 2
+// KiB, and beyond a steady rate lines are skipped and counted. The last lines explain a crash, so
+// the latest skipped ones are kept and written by finish(). Owner: the spawner thread.
 #pragma once
 
 #include "messages/ids.hpp"
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <deque>
 #include <string>
@@ -29,10 +28,10 @@ class output_log {
       : log_(log), worker_(worker), pid_(pid) {}
 
   void feed(std::string_view bytes, moment now);
-  /// The stream has ended: the unfinished line and the last skipped ones.
+  /// At the end of the stream: writes the unfinished line and the last skipped ones.
   void finish();
 
-  /// Reads what is there, at most `bytes_max`. False when the other side has closed it.
+  /// Reads available bytes, at most `bytes_max`. False when the other side has closed the stream.
   bool read_from(int fd, std::size_t bytes_max, moment now);
 
  private:

@@ -1,5 +1,5 @@
-// Is this machine fit for the engine? Asked once, in CONFIGURING, in a process of its own, so that
-// a broken driver cannot hurt the pod.
+// The fitness test of this machine for the engine. It runs once, in CONFIGURING, in a process of
+// its own, so that a broken driver cannot hurt the pod.
 #pragma once
 
 #include "messages/error.hpp"
@@ -18,7 +18,7 @@ struct check_row {
   std::string name; ///< "cuda devices", "tensor operation", "attention", …
   fitness verdict = fitness::fit;
   std::string value;  ///< what was found
-  std::string advice; ///< what to do about it; empty when fit
+  std::string advice; ///< how to fix it; empty when fit
   std::uint32_t ms = 0;
 };
 
@@ -33,7 +33,7 @@ class machine_probe {
  public:
   virtual ~machine_probe() = default;
   /// Calls back once, from any thread, with the report for this engine kind. A check that crashes,
-  /// hangs past its budget or talks nonsense is itself a report: unfit, with the reason as a row.
+  /// hangs past its budget or prints garbage is itself a report: unfit, with the reason as a row.
   virtual void run(const std::string& engine, std::function<void(fitness_report)> done) = 0;
   /// Resident memory of this process; 0 where it is not known (simulation).
   virtual std::uint64_t resident_bytes() const { return 0; }

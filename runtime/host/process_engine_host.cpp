@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::size_t path_max = sizeof(sockaddr_un::sun_path) - 1;
 
-/// Several hosts in one process (tests) must not take each other's socket.
+/// Numbered, as several hosts in one process (tests) need separate sockets.
 std::string next_stem() {
   static std::atomic<unsigned> made{0};
   const auto number = made.fetch_add(1);
@@ -36,12 +36,12 @@ std::string absolute(const std::string& path) {
   return failed ? path : out.string();
 }
 
-/// The folder of the engines' temporary folders: beside the socket, or in a place that others may
-/// use as well.
+/// The folder of the engines' temporary folders: next to the socket, or in a place that other users
+/// may share.
 result<std::string> make_temporary(const std::string& stem, const std::string& place) {
   if (place.empty()) {
     auto folder = absolute(stem + ".tmp");
-    remove_tree(folder); // of a dead runtime that had the same number
+    remove_tree(folder); // left by a dead runtime with the same pid
     const auto made = make_private_folder(folder);
     const bool full = !made && made.error().code == errc::storage_full;
     return made ? result<std::string>{std::move(folder)}
@@ -143,8 +143,8 @@ void process_engine_host::start(engine_spec spec, engine_sink sink) {
   spawner_.start(std::move(spec));
 }
 
-/// Whatever removes old files may have taken the socket, or its folder with all that is in it: an
-/// engine would look for it in vain.
+/// A cleaner of old files may have removed the socket, or its whole folder: new engines could not
+/// connect then.
 result<void> process_engine_host::restore_socket() {
   struct stat about {};
   if (::lstat(socket_path_.c_str(), &about) == 0 && S_ISSOCK(about.st_mode)) {
@@ -182,7 +182,7 @@ std::uint32_t process_engine_host::first_share(const engine_spec& spec, std::uin
   return threads;
 }
 
-/// Under the mutex.
+/// Called with the mutex held.
 void process_engine_host::tell_share(const worker_ref& worker, share& given) {
   if (slots_ == 0 || given.threads == 0 || !given.reachable) {
     return;

@@ -1,5 +1,7 @@
 #include "runtime/host/process_facts.hpp"
 
+#include "runtime/base/variables.hpp"
+
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -18,7 +20,7 @@ std::string folder_of(pid_t pid) {
   return "/proc/" + std::to_string(pid);
 }
 
-/// The numbers among the names in a folder of /proc.
+/// The numeric names in a folder of /proc.
 std::vector<pid_t> numbers_in(const std::string& folder) {
   std::vector<pid_t> out;
   std::error_code failed;
@@ -38,7 +40,7 @@ std::vector<pid_t> numbers_in(const std::string& folder) {
 std::optional<process_facts> facts_of(pid_t pid) {
   std::ifstream file{folder_of(pid) + "/stat"};
   std::string text;
-  std::getline(file, text, '\0');        // a name may hold a line's end
+  std::getline(file, text, '\0');        // a process name may contain a line end
   const auto name_end = text.rfind(')'); // and blanks and brackets
   if (name_end == std::string::npos) {
     return std::nullopt;
@@ -62,9 +64,8 @@ std::string environment_of(pid_t pid, std::string_view variable) {
   std::ifstream file{folder_of(pid) + "/environ", std::ios::binary};
   std::string entry;
   while (std::getline(file, entry, '\0')) {
-    if (entry.size() > variable.size() && entry[variable.size()] == '=' &&
-        entry.starts_with(variable)) {
-      return entry.substr(variable.size() + 1);
+    if (const auto value = value_in(entry, variable)) {
+      return std::string{*value};
     }
   }
   return {};

@@ -1,8 +1,8 @@
-// What /proc says about processes: whose children they are, when they began, whether they carry a
-// mark in their environment.
+// Facts from /proc about processes: parent, start time, mark in the environment.
 //
-// A pid alone names a process only until it is reaped; with its start time it names it for good.
-// Everything here is a moment's truth: who acts on it takes a pidfd first and looks again.
+// A pid alone identifies a process only until it is reaped; with its start time it does so
+// uniquely. All facts may be outdated at once: before acting on them, open a pidfd and read them
+// again.
 #pragma once
 
 #include <cstdint>
@@ -23,21 +23,20 @@ struct process_facts {
   bool ended() const { return state == 'Z' || state == 'X'; }
 };
 
-/// Nothing when there is no such process. A zombie has facts.
+/// Empty when there is no such process. A zombie has facts.
 std::optional<process_facts> facts_of(pid_t);
 
-/// Clock ticks after boot at which the process began; nothing when there is none (or only a
-/// zombie).
+/// Clock ticks after boot at which the process began; empty when there is none (or only a zombie).
 std::optional<std::uint64_t> start_time_of(pid_t);
 
-/// The value of this variable in the environment that the process was started with; "" when it has
-/// none, or may not be read by us.
+/// The value of this variable in the process's initial environment; "" when it is missing or not
+/// readable by us.
 std::string environment_of(pid_t, std::string_view variable);
 
 /// Every process that /proc shows.
 std::vector<pid_t> all_processes();
 
-/// Children of all threads of the process, zombies among them.
+/// Children of all threads of the process, including zombies.
 std::vector<pid_t> children_of(pid_t);
 
 } // namespace tayfa

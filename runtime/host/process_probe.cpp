@@ -1,10 +1,10 @@
 #include "runtime/host/process_probe.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/fitness.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/thread_share.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,7 +20,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr int tries_max = 3; ///< of a check that somebody else has killed
+constexpr int tries_max = 3; ///< of a check killed from outside
 constexpr std::size_t errors_at_end = std::size_t{1} << 20;
 
 fitness_report broken_check(std::string value, std::string advice, milliseconds took) {
@@ -30,8 +30,8 @@ fitness_report broken_check(std::string value, std::string advice, milliseconds 
   return report;
 }
 
-/// Reads what is there. False when the other side has closed it; what is beyond the bound is read
-/// and dropped.
+/// Reads what is available; bytes beyond the limit are discarded. False when the other side has
+/// closed it.
 bool read_report(int fd, std::string& text, bool& too_long) {
   std::array<char, 16384> buffer;
   for (;;) {
@@ -41,7 +41,7 @@ bool read_report(int fd, std::string& text, bool& too_long) {
       text.append(buffer.data(), std::min(room, static_cast<std::size_t>(got)));
       too_long = too_long || static_cast<std::size_t>(got) > room;
       if (too_long) {
-        return true; // a check that prints without end must not keep us here
+        return true; // a check that prints without end must not block us here
       }
     } else if (got == 0) {
       return false;
@@ -53,7 +53,7 @@ bool read_report(int fd, std::string& text, bool& too_long) {
 
 enum class ending : std::uint8_t { exited, out_of_time, out_of_bounds, closing };
 
-/// Follows one child to its end; kills it when that does not come by itself.
+/// Follows one child to its end; kills it when it does not end by itself.
 class follower {
  public:
   follower(child_process& child, output_log& errors, int closing, const time_source& time)
@@ -95,7 +95,7 @@ class follower {
   std::string text;
 
  private:
-  /// What was written before the end and has not been read yet.
+  /// Reads the bytes written before the end.
   void drain() {
     if (child_.output) {
       read_report(child_.output.get(), text, too_long_);
@@ -135,7 +135,7 @@ void process_probe::run(const std::string& engine, std::function<void(fitness_re
       }
       done(std::move(report));
     });
-  } catch (const std::system_error& e) { // the list is as it was
+  } catch (const std::system_error& e) { // std::list::emplace_back left the list unchanged
     done(broken_check(std::string{"no thread for it: "} + e.what(),
                       "raise the limit of processes and threads (ulimit -u, pids.max)",
                       milliseconds{0}));

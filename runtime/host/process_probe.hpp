@@ -1,15 +1,16 @@
 // The real machine probe: runs `tayfa-engine --check` in a process of its own and reads its report.
 //
-// Each run has a thread that lives as long as its child. Nothing the child does can hurt the
-// runtime: its output is bounded, its time is bounded, its report is validated, and when any of
-// that fails the report is one unfit row "check" that says how. The destructor kills checks that
-// still run; their callbacks are called before it returns.
+// Each run has a thread that lives as long as its child. The child cannot hurt the runtime: its
+// output and time are bounded and its report is validated; when any of that fails, the report is
+// one unfit row "check" with the reason. The destructor kills running checks and returns after
+// their callbacks.
 #pragma once
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <chrono>
 #include <list>
@@ -23,13 +24,13 @@ namespace tayfa {
 struct probe_options {
   std::string program; ///< path of tayfa-engine
   std::chrono::milliseconds budget{50'000};
-  /// Called behind each check, on its thread: appends rows of its own, such as add_system_rows.
-  /// The number is a descriptor that becomes readable when nobody waits any more.
+  /// Called after each check, on its thread: appends further rows, such as add_system_rows. `stop`
+  /// is a descriptor that becomes readable when the result is no longer needed.
   std::function<void(fitness_report&, int stop)> extra = {};
   std::vector<std::string> passed =
-      {};                    ///< variables of our environment that the check gets as well
-  std::uint32_t threads = 0; ///< that compute in the check; 0 = as many as there is CPU time for
-  /// By which the budget is measured; null = the system's. It outlives the probe.
+      {};                    ///< variables of our environment that the check inherits as well
+  std::uint32_t threads = 0; ///< compute threads of the check; 0 = as many as there is CPU time for
+  /// The clock of the budget; null = the system's. It outlives the probe.
   const time_source* time = nullptr;
 };
 
@@ -43,7 +44,7 @@ class process_probe final : public machine_probe {
   void run(const std::string& engine, std::function<void(fitness_report)> done) override;
 
  private:
-  /// A check that somebody else has killed says nothing of the machine: it is made again.
+  /// A check killed from outside says nothing about the machine: it is repeated.
   fitness_report check(const std::string& engine);
   struct outcome {
     fitness_report report;

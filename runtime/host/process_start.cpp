@@ -21,15 +21,15 @@ namespace tayfa {
 
 namespace {
 
-/// "unlimited" for none, and where it cannot be read.
+/// "unlimited" without a limit, and when it cannot be read.
 std::string limit_text(int which, const std::function<std::string(rlim_t)>& shown) {
   rlimit limit{};
   const bool known = ::getrlimit(static_cast<__rlimit_resource_t>(which), &limit) == 0;
   return known && limit.rlim_cur != RLIM_INFINITY ? shown(limit.rlim_cur) : "unlimited";
 }
 
-/// "…, pids.max is 20", with what the system says where we are. Memory is in MiB throughout; the
-/// number that the shell's ulimit takes is in KiB.
+/// "…, pids.max is 20", with the limits in force. Memory is in MiB throughout; the shell's ulimit
+/// takes KiB.
 std::string limits_text() {
   const auto processes = limit_text(RLIMIT_NPROC, [](rlim_t n) { return std::to_string(n); });
   const auto space = limit_text(RLIMIT_AS, [](rlim_t bytes) {
@@ -43,7 +43,7 @@ std::string limits_text() {
   return out;
 }
 
-/// Threads that wait until all are there; ended and joined with their owner.
+/// Threads that block until all are created; ended and joined with their owner.
 class waiting_threads {
  public:
   waiting_threads() = default;
@@ -80,7 +80,7 @@ class waiting_threads {
 } // namespace
 
 void open_standard_descriptors() {
-  // The lowest free number is taken, so those below are open when it is above 2.
+  // open() returns the lowest free number, so those below are open once it is above 2.
   for (;;) {
     const int fd = ::open("/dev/null", O_RDWR);
     if (fd < 0 || fd > 2) {
@@ -113,14 +113,14 @@ result<void> try_threads(std::size_t count, std::size_t bytes) {
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before); // signals are not for these
+  ::pthread_sigmask(SIG_SETMASK, &all, &before); // these threads must not handle signals
   std::size_t made = 0;
   bool room = false;
   {
     waiting_threads threads;
     try {
       threads.add(count);
-    } catch (const std::system_error&) { // the number says it
+    } catch (const std::system_error&) { // `made` shows the failure
     } catch (const std::bad_alloc&) {
     }
     made = threads.size();

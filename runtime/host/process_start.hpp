@@ -1,8 +1,8 @@
-// What a program puts in order before anything else: its standard descriptors; and whether the
-// system will give it the threads and the memory that it is about to need.
+// Early setup of a process: standard descriptors, and a test whether the system will provide the
+// threads and memory that it is about to need.
 //
-// Some of what Tayfa is built on does not survive a thread that cannot be made: CAF's actor system
-// is destroyed wrongly, ZeroMQ aborts. So the threads are tried before: all at once, and together
+// Some libraries that Tayfa uses do not survive a failed thread creation: CAF's actor system is
+// destroyed wrongly, ZeroMQ aborts. So the threads are tried beforehand: all at once, and together
 // with the memory, as the limits (RLIMIT_NPROC, a container's pids.max, RLIMIT_AS) count them
 // together.
 #pragma once
@@ -13,16 +13,16 @@
 
 namespace tayfa {
 
-/// Descriptors 0 to 2 that are closed become /dev/null, so that no file opened later gets their
-/// numbers and what is meant for a person.
+/// Opens closed descriptors 0 to 2 as /dev/null, so that no file opened later gets their numbers
+/// and receives console output.
 void open_standard_descriptors();
 
-/// Makes `count` threads that live at the same time, looks whether so much address space is to be
-/// had beside them, and ends them. errc::unavailable with what there was, and the limits in force.
+/// Creates `count` threads at the same time, checks that `bytes` of address space are free besides
+/// them, and ends them. errc::unavailable names what was available and the limits in force.
 result<void> try_threads(std::size_t count, std::size_t bytes = 0);
 
-/// Where address space is limited (RLIMIT_AS) the allocator shall not set some aside for each
-/// thread: it would take most of what there is, now more and now less. Before the first thread.
+/// With a limited address space (RLIMIT_AS), stops the allocator from reserving some for each
+/// thread, which would take most of it in varying amounts. To be called before the first thread.
 void spare_address_space();
 
 } // namespace tayfa

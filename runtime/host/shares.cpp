@@ -7,12 +7,12 @@ namespace tayfa {
 
 namespace {
 
-/// Standard ones, log, lock, the store's files, event loops, wake-ups, sockets of the engines'
-/// router, listeners, and files opened for a moment: a pod without engines has 45 open.
+/// Standard descriptors, log, lock, the store's files, event loops, wake-ups, sockets of the
+/// engines' router, listeners, and files opened briefly: a pod without engines has 45 open.
 constexpr std::size_t own = 72;
-/// Pidfd, output and socket; while it starts or is checked, the ends of its pipes.
+/// Pidfd, output and socket; during a start or check, the ends of its pipes.
 constexpr std::size_t per_slot = 4;
-/// Its socket, and what resolving its name takes.
+/// A call's socket, and its name resolution.
 constexpr std::size_t per_call = 3;
 constexpr std::size_t connections_least = 8;
 constexpr std::size_t few = 4;

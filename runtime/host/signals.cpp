@@ -32,7 +32,7 @@ signal_watch::signal_watch(std::function<void(int)> on_signal) : on_signal_(std:
       sigaddset(&set, signal);
     }
   }
-  ::signal(SIGCHLD, SIG_DFL); // ignored, the ends of our own children would be lost
+  ::signal(SIGCHLD, SIG_DFL); // if it were ignored, exit statuses of our own children would be lost
   sigaddset(&set, SIGCHLD);
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
   signals_.reset(::signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC));

@@ -1,8 +1,9 @@
-// What a process asks of its operating system at its start: signals, limits, the data folder's
-// lock, the allocator.
+// Process-wide requests to the operating system at start: signals, limits, the data folder's lock,
+// the allocator.
 #pragma once
 
 #include "messages/error.hpp"
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/spawn.hpp"
 
 #include <cstdint>
@@ -13,14 +14,14 @@
 
 namespace tayfa {
 
-/// SIGTERM, SIGINT, SIGHUP and SIGUSR1 as calls, on a thread of its own, until destroyed. A signal
-/// that is ignored when this is made stays ignored: nohup and shells ask for that. On SIGCHLD the
-/// thread reaps children that are not ours (descendants.hpp).
+/// Delivers SIGTERM, SIGINT, SIGHUP and SIGUSR1 as calls, on a thread of its own, until destroyed.
+/// A signal that is ignored when this is made stays ignored, as nohup and shells request. On
+/// SIGCHLD the thread reaps children that are not ours (descendants.hpp).
 ///
 /// Make it before any other thread: it blocks the signals in the calling thread, and threads made
-/// later inherit that; a thread that was there before would still be ended by them. They stay
-/// blocked after its end, so that a second Ctrl-C cannot cut an orderly stop short. SIGPIPE is
-/// ignored from here on. Throws std::system_error when there is no descriptor or thread for it.
+/// later inherit that; in an earlier thread they would still end the process. They stay blocked
+/// after its end, so that a second Ctrl-C cannot cut an orderly stop short. SIGPIPE is ignored from
+/// here on. Throws std::system_error when no descriptor or thread is available.
 class signal_watch {
  public:
   explicit signal_watch(std::function<void(int)> on_signal);
@@ -37,16 +38,16 @@ class signal_watch {
   std::thread thread_;
 };
 
-/// Exclusive use of a data folder, by flock on <folder>/lock: the kernel lets go of it with the
-/// process, however that ends, so a file that is there means nothing. The holder's pid is written
-/// in it for people.
+/// Exclusive use of a data folder, by flock on <folder>/lock: the kernel releases it when the
+/// process ends, however it ends, so the file's existence means nothing. It contains the holder's
+/// pid for information.
 class data_folder_lock {
  public:
-  /// Makes the folder (mode 0700) when missing. errc::store_locked naming the holder's pid,
-  /// errc::bad_config when others may change what is in it (data_folder.hpp), errc::io_error.
+  /// Makes the folder (mode 0700) when missing. errc::store_locked names the holder's pid;
+  /// errc::bad_config when others may change its contents (data_folder.hpp); errc::io_error.
   static result<data_folder_lock> acquire(const std::string& folder, bool allow_shared = false);
 
-  /// What a person should hear of.
+  /// Warnings for the operator.
   const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
@@ -60,11 +61,11 @@ struct open_file_limit {
   std::uint64_t before = 0;
   std::uint64_t now = 0;
 };
-/// Open files: the soft limit is raised to the hard one (each connection and each engine takes
+/// Raises the soft limit of open files to the hard one (each connection and each engine takes
 /// some).
 result<open_file_limit> raise_limits();
 
-/// Who serves malloc in this process: "tcmalloc", "jemalloc", "mimalloc" or "system".
+/// The malloc implementation of this process: "tcmalloc", "jemalloc", "mimalloc" or "system".
 std::string allocator_name();
 
 } // namespace tayfa

@@ -11,7 +11,6 @@
 #include <cstring>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <system_error>
@@ -23,10 +22,10 @@ namespace tayfa {
 
 namespace {
 
-// P_PIDFD of <linux/wait.h>; Debian 12's glibc has it, older ones do not.
+// P_PIDFD of <linux/wait.h>; Debian 12's glibc defines it, older ones do not.
 constexpr auto by_pidfd = static_cast<idtype_t>(3);
 
-/// What is short now may be there in a moment.
+/// unavailable for a shortage that may pass soon.
 errc code_of(int number) {
   const bool passing = number == EAGAIN || number == EMFILE || number == ENFILE || number == ENOMEM;
   return passing ? errc::unavailable : errc::engine_start;
@@ -37,7 +36,7 @@ struct pipe_ends {
   unique_fd write;
 };
 
-/// Above 2, so that the child's own stdin, stdout and stderr cannot collide with it.
+/// A descriptor above 2, so that the child's own stdin, stdout and stderr cannot collide with it.
 unique_fd above_stdio(int fd) {
   if (fd > 2) {
     return unique_fd{fd};
@@ -72,7 +71,7 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return out;
 }
 
-/// posix_spawn's two opaque arguments, destroyed whatever happens.
+/// posix_spawn's two opaque arguments, always destroyed.
 struct spawn_setup {
   posix_spawn_file_actions_t files;
   posix_spawnattr_t attributes;
@@ -103,7 +102,8 @@ struct spawn_setup {
   }
 };
 
-/// The number is free, for the system and on our list, in one step. 0, or errno.
+/// Reaps the process and unregisters it in one step, so that its pid is never registered while
+/// reusable. 0, or errno.
 int wait_and_forget(pid_t pid, idtype_t how, int which, siginfo_t& info) {
   int failed = 0;
   {
@@ -179,7 +179,7 @@ void signal_group(const child_process& child, int signal) {
 }
 
 void end_descendants(const child_process& child) {
-  // The dead leader still holds the group's number, so this can only meet its own descendants.
+  // The dead leader still reserves the group's id, so this can only reach its own descendants.
   ::kill(-child.pid, SIGKILL);
   kill_left_behind(child.pid, child.mark);
 }
@@ -188,7 +188,7 @@ child_end reap(const child_process& child) {
   ::kill(-child.pid, SIGKILL);
   siginfo_t info{};
   const int failed = wait_and_forget(child.pid, by_pidfd, child.pidfd.get(), info);
-  reap_strangers(); // they may have waited behind it
+  reap_strangers(); // they may have been queued behind it
   child_end end;
   if (failed != 0) {
     end.text = std::string{"its end is unknown: "} + std::strerror(failed);
@@ -204,24 +204,6 @@ child_end reap(const child_process& child) {
         "signal " + std::to_string(end.signal) + " (" + (name == nullptr ? "unknown" : name) + ")";
   }
   return end;
-}
-
-unique_fd make_wakeup() {
-  unique_fd fd{::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)};
-  if (!fd) {
-    throw std::system_error(errno, std::generic_category(), "eventfd");
-  }
-  return fd;
-}
-
-void wake_up(const unique_fd& fd) {
-  const std::uint64_t one = 1;
-  (void)!::write(fd.get(), &one, sizeof one);
-}
-
-void settle_down(const unique_fd& fd) {
-  std::uint64_t count = 0;
-  (void)!::read(fd.get(), &count, sizeof count);
 }
 
 } // namespace tayfa

@@ -1,14 +1,14 @@
-// Starting a child process and learning of its end: the one way in which Tayfa makes processes.
+// Starts child processes and reports their ends; all processes of Tayfa are made here.
 //
-// A child gets: /dev/null as stdin, pipes as stdout and stderr, nothing else open, a session and a
-// process group of its own, no blocked signals and default handlers, of our environment only what
-// is on the list of child_environment.hpp, and a mark that says whose child it is. Its end is read
-// from a pidfd, so no pid is ever signalled after it may belong to somebody else. What it leaves
-// behind ends with it (descendants.hpp).
+// A child gets: /dev/null as stdin, pipes as stdout and stderr, no other descriptors, its own
+// session and process group, no blocked signals and default handlers, only the listed variables of
+// our environment (child_environment.hpp), and a mark that identifies its parent. Its end is read
+// from a pidfd, so a reused pid is never signalled. Its descendants are ended with it
+// (descendants.hpp).
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <string>
 #include <sys/types.h>
@@ -20,7 +20,7 @@ namespace tayfa {
 struct spawn_request {
   std::vector<std::string> arguments{}; ///< the first one is the program's path
   std::vector<std::pair<std::string, std::string>> environment{}; ///< added
-  std::vector<std::string> passed{}; ///< of our environment, beside the list: engine.environment
+  std::vector<std::string> passed{}; ///< variables to inherit besides the list: engine.environment
   bool split_stderr = false;         ///< stderr gets its own pipe; otherwise both go into `output`
 };
 
@@ -29,7 +29,7 @@ struct child_process {
   unique_fd pidfd;  ///< readable when the process has ended
   unique_fd output; ///< non-blocking
   unique_fd errors; ///< non-blocking; only with split_stderr
-  std::string mark; ///< in its environment, and in that of all that it starts
+  std::string mark; ///< in its environment, and inherited by its descendants
 };
 
 struct child_end {
@@ -48,16 +48,11 @@ result<child_process> spawn(const spawn_request&);
 /// Signals the child's whole process group. The child must not have been reaped.
 void signal_group(const child_process&, int signal);
 
-/// For a child whose pidfd is readable, before reap(): kills what is left of its process group, and
-/// the processes below it that have left the group. May take two seconds when some do not end.
+/// For a child whose pidfd is readable, before reap(): kills the rest of its process group, and
+/// descendants that have left the group. May take two seconds when some do not end.
 void end_descendants(const child_process&);
 
-/// For a child whose pidfd is readable: kills what is left of its process group, then reaps it.
+/// For a child whose pidfd is readable: kills the rest of its process group, then reaps it.
 child_end reap(const child_process&);
-
-/// An eventfd, for waking a poll; wake_up() and settle_down() never block.
-unique_fd make_wakeup();
-void wake_up(const unique_fd&);
-void settle_down(const unique_fd&);
 
 } // namespace tayfa

@@ -54,7 +54,7 @@ void spawner::kill(const worker_ref& worker, int signal) {
   auto& e = found->second;
   if (e.process.pid == 0) {
     e.wanted_signal = e.wanted_signal == SIGKILL ? SIGKILL : signal;
-    e.due = moment{}; // a start that is tried again is given up
+    e.due = moment{}; // a start that is being retried is given up
     wake_up(wakeup_);
   } else {
     signal_group(e.process, signal);
@@ -95,7 +95,7 @@ void spawner::loop() {
   }
 }
 
-/// True while stopping. The first time: kills all, and answers those that never began.
+/// True while stopping. The first call kills all, and reports those that never began as ended.
 bool spawner::begin_stop() {
   std::vector<engine_exited> ended;
   {
@@ -142,7 +142,7 @@ bool spawner::start_waiting() {
   return any;
 }
 
-/// The system was short of something: true when the start is tried again later.
+/// Called when the system was short of something: true when the start will be retried.
 bool spawner::delay(const worker_ref& worker, const error& why) {
   bool first = false;
   {
@@ -202,7 +202,7 @@ spawn_request spawner::request_for(const engine_spec& spec, const slot_place& pl
   return request;
 }
 
-/// The engine's own temporary folder; the empty path where none is wanted.
+/// The engine's own temporary folder; an empty path where none is configured.
 result<std::string> spawner::make_temporary(const worker_ref& worker) const {
   if (options_.temporary.empty()) {
     return std::string{};
@@ -211,7 +211,7 @@ result<std::string> spawner::make_temporary(const worker_ref& worker) const {
                 std::to_string(worker.incarnation);
   auto made = make_private_folder(folder);
   if (!made && made.error().code == errc::storage_full) {
-    // Most engines put nothing there, and jobs go on when the disk is full: the folder above does.
+    // Most engines write nothing there, and jobs continue on a full disk: use the parent folder.
     log_.warn("temporary_folder_failed", {{"worker", worker}, {"text", made.error().text}});
     return options_.temporary;
   }
@@ -247,7 +247,7 @@ bool spawner::start_one(const worker_ref& worker) {
   if (temporary && !temporary->empty()) {
     request.environment.emplace_back("TMPDIR", *temporary);
   }
-  // A few milliseconds: not under the mutex.
+  // Takes a few milliseconds: not under the mutex.
   auto process = temporary ? spawn(request) : result<child_process>{fail(temporary.error())};
   if (!process) {
     remove_temporary(temporary.value_or(std::string{}));
@@ -271,7 +271,7 @@ bool spawner::start_one(const worker_ref& worker) {
   return true;
 }
 
-/// Waits for something to happen and deals with it; true when an engine ended.
+/// Waits for events and handles them; true when an engine ended.
 bool spawner::watch() {
   std::vector<pollfd> polled{{wakeup_.get(), POLLIN, 0}};
   std::vector<engine*> outputs{nullptr};
@@ -287,7 +287,7 @@ bool spawner::watch() {
       workers.push_back(worker);
       if (e.process.output) {
         polled.push_back({e.process.output.get(), POLLIN, 0});
-        outputs.push_back(&e); // stays where it is: only this thread erases
+        outputs.push_back(&e); // a stable address: only this thread erases
         workers.push_back(worker);
       }
     }
@@ -313,7 +313,7 @@ bool spawner::watch() {
   return !ended.empty();
 }
 
-/// Until the next try of a start, or until what was killed is given up; -1: neither.
+/// Time until the next retry of a start, or until killed processes are given up; -1: neither.
 int spawner::wait_ms() {
   std::optional<moment> until = give_up_;
   {
@@ -336,20 +336,20 @@ void spawner::read_output(engine& e) {
   }
 }
 
-/// The process has ended: what it printed last, how it ended, and then it is forgotten.
+/// After the process has ended: logs its last output, reports its end, and erases it.
 void spawner::bury(const worker_ref& worker) {
   engine dead;
   child_end end;
   child_process* process = nullptr;
   {
     const std::lock_guard guard{mutex_};
-    process = &engines_.at(worker).process; // stays where it is: only this thread erases
+    process = &engines_.at(worker).process; // a stable address: only this thread erases
   }
   end_descendants(*process); // takes a moment: not under the mutex
   {
     const std::lock_guard guard{mutex_};
     const auto found = engines_.find(worker);
-    end = reap(found->second.process); // under the mutex: kill() must not meet a reaped pid
+    end = reap(found->second.process); // under the mutex: kill() must not signal a reaped pid
     dead = std::move(found->second);
     engines_.erase(found);
   }
@@ -357,7 +357,7 @@ void spawner::bury(const worker_ref& worker) {
     dead.output->read_from(dead.process.output.get(), output_at_end, time_.now());
   }
   dead.output->finish();
-  remove_temporary(dead.temporary); // before anybody hears of the end: the next one needs the room
+  remove_temporary(dead.temporary); // before the end is reported: the next engine needs the space
   const bool short_of_memory = end.signal == SIGKILL && oom_kills().value_or(0) > oom_kills_;
   oom_kills_ += short_of_memory ? 1 : 0;
   if (short_of_memory) {

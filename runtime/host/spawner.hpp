@@ -1,12 +1,13 @@
-// The one thread that starts engines, hears what they print, and learns of their ends.
+// The one thread that starts engines, reads their output, and reports their ends.
 //
 // It lives as long as the host, because PR_SET_PDEATHSIG follows the thread that made the process:
-// were it a pool's thread, its engines would die with it. A start for which the system has no
-// process or descriptor left is tried again for a while: that passes, and is no fault of the
-// engine. kill() acts at once from any thread; a process cannot be reaped meanwhile, so a signal
-// never meets a stranger with the same pid.
+// if a pool's thread did it, its engines would die with that thread. A start for which the system
+// has no process or descriptor left is retried for a while: that shortage passes, and is not the
+// engine's fault. kill() acts at once from any thread; a process cannot be reaped meanwhile, so a
+// signal never reaches an unrelated process with the same pid.
 #pragma once
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/spawn.hpp"
@@ -34,13 +35,15 @@ class spawner {
     std::string endpoint;
     std::string pid_file;
     slot_pinner pinner;
-    /// Holds a temporary folder for each engine, TMPDIR to it, that goes with it; empty = none.
+    /// Folder in which each engine gets its own temporary folder as TMPDIR, removed with it; empty
+    /// = none.
     std::string temporary{};
-    /// How many threads compute in this engine, which is bound to so many CPUs (0 = any). Asked on
-    /// the spawner's thread when it is started.
+    /// Number of compute threads of this engine, which is bound to `pinned` CPUs (0 = any). Called
+    /// on the spawner's thread at its start.
     std::function<std::uint32_t(const engine_spec&, std::uint32_t pinned)> threads{};
-    std::vector<std::string> passed; ///< variables of our environment that engines get as well
-    std::chrono::milliseconds end_wait{5'000}; ///< stop(): for SIGKILLed processes to be gone
+    std::vector<std::string> passed; ///< variables of our environment that engines inherit as well
+    std::chrono::milliseconds end_wait{5'000}; ///< stop(): limit of the wait for SIGKILLed
+                                               ///< processes
   };
   struct events {
     std::function<void(const engine_spawned&)> spawned;
@@ -54,16 +57,16 @@ class spawner {
 
   void start(engine_spec);
   void kill(const worker_ref&, int signal);
-  /// SIGKILL to everything, wait for the ends, end the thread.
+  /// Sends SIGKILL to all, waits for the ends, ends the thread.
   void stop();
 
  private:
   struct engine {
     engine_spec spec;
     child_process process;           ///< pid 0 until it runs
-    int wanted_signal = 0;           ///< kill() came before the process did
-    std::optional<moment> delayed{}; ///< since when its start is tried again
-    moment due{};                    ///< the next try
+    int wanted_signal = 0;           ///< from a kill() before the process existed
+    std::optional<moment> delayed{}; ///< since when its start is retried
+    moment due{};                    ///< the next retry
     std::unique_ptr<output_log> output;
     std::string temporary; ///< its folder; empty = none was made
   };
@@ -90,8 +93,8 @@ class spawner {
   event_log& log_;
   system_time time_;
 
-  // Entries are added under the mutex by any thread, removed by the spawner's thread; it alone
-  // reads `process` without the mutex, because it alone writes it.
+  // Any thread adds entries under the mutex; only the spawner's thread removes them. It alone reads
+  // `process` without the mutex, because it alone writes it.
   std::mutex mutex_;
   engines engines_;
   std::deque<worker_ref> waiting_;

@@ -21,7 +21,7 @@ std::string fixed(double number, int digits) {
   return out.data();
 }
 
-/// As Python prints a float: "4.0", "0.5".
+/// Formats as Python prints a float: "4.0", "0.5".
 std::string as_python(double number) {
   std::array<char, 40> out{};
   std::string text{out.data(), std::to_chars(out.data(), out.data() + out.size(), number).ptr};
@@ -63,8 +63,8 @@ class row_writer {
       unfit("_memory_check", "Failed to read memory info", "/proc/meminfo could not be read");
       return;
     }
-    // The SDK sees the machine, never the container. A container below the default limit is one
-    // that RunPod sells, so it is told and no more; below a limit that somebody set it is unfit.
+    // The SDK sees the machine, never the container. A container below the default limit is sold by
+    // RunPod, so that is only reported; below a configured limit it is unfit.
     const double container = in_gb(memory->container.value_or(memory->available));
     const double machine = in_gb(memory->available);
     const bool small = std::min(container, machine) < limits_.memory_gb;
@@ -98,7 +98,7 @@ class row_writer {
             "make room on /, or lower RUNPOD_MIN_DISK_PERCENT");
       return;
     }
-    // A network volume may be nearly full by its percentage and have room for years.
+    // A network volume may be nearly full by percentage and still have plenty of room.
     const auto data = facts_.disk(limits_.data_folder);
     if (data && data->total > 0 && percent_of(*data) < limits_.disk_percent) {
       add("_disk_check", fitness::reduced,
@@ -154,8 +154,8 @@ class row_writer {
     fit("_cuda_init_check", std::to_string(gpus()) + " device(s) initialized successfully");
   }
 
-  /// The engine's second work on each device: its first one starts CUDA as well, which the SDK
-  /// does not count either.
+  /// Measures the engine's second operation on each device: its first also starts CUDA, which the
+  /// SDK does not count either.
   void benchmark() {
     std::uint32_t slowest = 0;
     bool any = false;
@@ -189,12 +189,12 @@ class row_writer {
   static bool is_on_gpu(const check_row& row) {
     return row.name.find(" on cuda") != std::string::npos;
   }
-  /// Whether CUDA starts and has code for the device, as opposed to whether it computes right.
+  /// True for rows about CUDA's start and device code, not about correct results.
   static bool is_about_cuda(const check_row& row) {
     return row.name == "cuda" || row.name.starts_with("device ");
   }
-  /// What nvidia-smi shows, which is what the SDK goes by where there is no compiler: the newest
-  /// CUDA that the driver runs.
+  /// The newest CUDA version that the driver supports, as nvidia-smi shows it; the SDK uses it
+  /// where there is no compiler.
   static std::optional<cuda_version> driver_version(std::string_view value) {
     constexpr std::string_view mark = "runs CUDA up to ";
     const std::size_t at = value.find(mark);
@@ -207,7 +207,7 @@ class row_writer {
                                     [name](const check_row& row) { return row.name == name; });
     return found == engine_.end() ? nullptr : &*found;
   }
-  /// GPUs that the engine may use.
+  /// Number of GPUs that the engine may use.
   std::size_t gpus() const {
     return static_cast<std::size_t>(
         std::count_if(engine_.begin(), engine_.end(),
@@ -229,7 +229,7 @@ class row_writer {
   fitness_report& report_;
   const system_limits& limits_;
   system_facts& facts_;
-  const std::vector<check_row> engine_; ///< its rows alone
+  const std::vector<check_row> engine_; ///< only the engine's rows
 };
 
 } // namespace

@@ -1,5 +1,8 @@
 #include "runtime/host/system_fitness.hpp"
 
+#include "runtime/base/variables.hpp"
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -10,22 +13,6 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr std::uint64_t timeout_most_s = 600;
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 template <class Number>
 std::optional<Number> number_of(std::string_view text) {
@@ -61,13 +48,13 @@ std::optional<net_target> target_in(std::string_view text, std::uint16_t usual_p
   return net_target{std::string{host}, *number};
 }
 
-/// Whom a URL's calls go to.
+/// The host and port that a URL's calls go to.
 std::optional<net_target> target_of_url(std::string_view url) {
   const std::size_t mark = url.find("://");
   if (mark == std::string_view::npos) {
     return std::nullopt;
   }
-  const bool plain = lower(url.substr(0, mark)) == "http";
+  const bool plain = text::iequals(url.substr(0, mark), "http");
   std::string_view authority = url.substr(mark + 3);
   authority = authority.substr(0, authority.find_first_of("/?#"));
   return target_in(authority, plain ? 80 : 443);
@@ -77,16 +64,10 @@ class limits_reader {
  public:
   explicit limits_reader(std::span<const std::string> environment) : environment_(environment) {}
 
-  /// As getenv: the first entry of a name counts; what is empty counts as not there.
   std::string_view value(std::string_view name) const {
-    for (const std::string_view entry : environment_) {
-      if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-        return trimmed(entry.substr(name.size() + 1));
-      }
-    }
-    return {};
+    return variable_or_empty(environment_, name);
   }
-  bool says_true(std::string_view name) const { return lower(value(name)) == "true"; }
+  bool says_true(std::string_view name) const { return text::iequals(value(name), "true"); }
 
   void number(std::string_view name, double most, double& out) {
     const std::string_view text = value(name);

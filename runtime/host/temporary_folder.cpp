@@ -1,6 +1,6 @@
 #include "runtime/host/temporary_folder.hpp"
 
-#include "runtime/host/unique_fd.hpp"
+#include "runtime/base/unique_fd.hpp"
 
 #include <cerrno>
 #include <cstring>
@@ -18,7 +18,7 @@ namespace fs = std::filesystem;
 
 namespace {
 
-/// Folders deeper than this are moved up first, so that neither descriptors nor the stack run out.
+/// Deeper folders are moved up first, so that neither descriptors nor the stack run out.
 constexpr int depth_most = 32;
 
 tl::unexpected<error> failed(const std::string& path, int number) {
@@ -30,8 +30,8 @@ tl::unexpected<error> failed(const std::string& path, int number) {
               "the folder " + path + " cannot be made: " + std::strerror(number));
 }
 
-/// The folder of this name in `parent`, never through a link; a folder of ours without permissions
-/// gets them.
+/// Opens the folder of this name in `parent`, never through a link; our own folder without
+/// permissions gets them.
 unique_fd open_folder(int parent, const char* name) {
   constexpr int how = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   unique_fd out{::openat(parent, name, how)};
@@ -76,7 +76,7 @@ class remover {
     }
   }
 
-  /// Until a round moves nothing up any more.
+  /// Repeats until a round moves nothing up.
   void empty_top() {
     do {
       moved_ = false;
@@ -104,7 +104,7 @@ class remover {
     }
   }
 
-  /// A name that is taken there is passed over.
+  /// Tries the next name when one is taken.
   void move_up(int folder, const std::string& name) {
     for (int tries = 0; tries < 1'000; ++tries) {
       const auto up = "moved-" + std::to_string(++number_);
@@ -124,7 +124,7 @@ class remover {
 } // namespace
 
 result<void> make_private_folder(const std::string& path) {
-  std::error_code ignored; // the call below says what is wrong
+  std::error_code ignored; // the call below reports the fault
   fs::create_directories(fs::path{path}.parent_path(), ignored);
   if (::mkdir(path.c_str(), S_IRWXU) != 0 && errno != EEXIST) {
     return failed(path, errno);

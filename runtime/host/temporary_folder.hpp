@@ -1,5 +1,5 @@
-// Folders for what lives no longer than one process: made for this user alone, and removed as a
-// whole, whatever somebody has put into them.
+// Temporary folders that live no longer than one process: private to this user, and removed as a
+// whole with any content.
 #pragma once
 
 #include "messages/error.hpp"
@@ -8,14 +8,14 @@
 
 namespace tayfa {
 
-/// Mode 0700; folders above it are made as well. One that is there must be a folder of ours.
-/// errc::storage_full, unavailable for what may pass as well (no descriptors or memory), io_error
-/// otherwise, with the path and the system's reason.
+/// Mode 0700; missing parents are made. An existing folder must be ours. errc::storage_full,
+/// unavailable for a shortage that may pass (descriptors or memory), io_error otherwise, with the
+/// path and the system's reason.
 result<void> make_private_folder(const std::string& path);
 
-/// Removes the folder with all that is in it. Links are removed and never followed, other file
-/// systems that are mounted inside are left alone, folders without permissions are opened up, any
-/// depth is dealt with. True when nothing is left of it.
+/// Removes the folder with all its contents. Links are removed but never followed, file systems
+/// mounted inside are left alone, folders without permissions are opened up, any depth works. True
+/// when nothing is left of it.
 bool remove_tree(const std::string& path);
 
 } // namespace tayfa

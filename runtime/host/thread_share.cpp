@@ -1,5 +1,7 @@
 #include "runtime/host/thread_share.hpp"
 
+#include "runtime/base/variables.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -7,15 +9,10 @@ namespace tayfa {
 
 std::string value_for_child(std::string_view name, std::span<const std::string> ours,
                             std::span<const std::string> passed) {
-  const auto value = [name](std::string_view entry) -> std::string_view {
-    const bool named =
-        entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=';
-    return named ? entry.substr(name.size() + 1) : std::string_view{};
-  };
   for (const auto& list : {passed, ours}) {
     for (const std::string_view entry : list) {
-      if (const auto found = value(entry); !found.empty()) {
-        return std::string{found};
+      if (const auto value = value_in(entry, name); value && !value->empty()) {
+        return std::string{*value};
       }
     }
   }

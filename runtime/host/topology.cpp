@@ -1,6 +1,6 @@
 #include "runtime/host/topology.hpp"
 
-#include "runtime/engine/slot_gpu.hpp"
+#include "runtime/host/slot_gpu.hpp"
 
 #include <algorithm>
 #include <cerrno>
@@ -21,7 +21,7 @@ constexpr std::uint32_t cpu_most = 65'535;
 constexpr std::uint32_t node_most = 1'023;
 constexpr std::size_t enough_cpus = 2; ///< for a slot
 
-using core = std::vector<std::uint32_t>; ///< its CPUs
+using core = std::vector<std::uint32_t>; ///< the CPUs of one core
 using cores_by_node = std::map<std::uint32_t, std::vector<core>>;
 
 cores_by_node group(const std::vector<machine_cpu>& cpus) {
@@ -37,7 +37,7 @@ cores_by_node group(const std::vector<machine_cpu>& cpus) {
   return out;
 }
 
-/// Without the core that the first CPU is of.
+/// All CPUs except those of the first CPU's core.
 std::vector<machine_cpu> without_first_core(const std::vector<machine_cpu>& cpus) {
   const auto first = std::min_element(
       cpus.begin(), cpus.end(), [](const auto& a, const auto& b) { return a.number < b.number; });
@@ -240,8 +240,8 @@ std::string go_to(const slot_place& place) {
     CPU_FREE(set);
   }
   if (place.node && *place.node <= node_most) {
-    // <numaif.h> belongs to libnuma; the call itself is the kernel's. Preferred and not bound: a
-    // full node must not fail an allocation.
+    // <numaif.h> belongs to libnuma; the call is the kernel's. Preferred, not bound: a full node
+    // must not fail an allocation.
     constexpr int mpol_preferred = 1;
     constexpr auto bits = 8 * sizeof(unsigned long);
     std::vector<unsigned long> nodes(*place.node / bits + 1, 0);
@@ -260,7 +260,7 @@ slot_pinner::slot_pinner(machine_shape machine, pinning mode, std::optional<std:
 std::optional<std::uint32_t> slot_pinner::node_of_gpu(std::uint32_t slot) const {
   const auto list = visible_ ? std::optional<std::string_view>{*visible_} : std::nullopt;
   const auto gpus = static_cast<std::uint32_t>(machine_.gpu_nodes.size());
-  const auto name = engine::gpu_of_slot(slot, list, gpus);
+  const auto name = gpu_of_slot(slot, list, gpus);
   if (!name) {
     return std::nullopt;
   }

@@ -1,6 +1,5 @@
-// The machine as hwloc sees it, and its GPUs as the NVIDIA driver and the kernel list them. hwloc
-// could tell of the GPUs as well, but takes 25 ms and more to look at all devices; without them it
-// takes 1 ms.
+// Reads the machine from hwloc, and its GPUs from the NVIDIA driver and the kernel. hwloc could
+// report the GPUs too, but needs 25 ms and more to look at all devices; without them it takes 1 ms.
 #include "runtime/host/topology.hpp"
 
 #include <algorithm>
@@ -26,7 +25,7 @@ topology load() {
     return {nullptr, &hwloc_topology_destroy};
   }
   topology out{raw, &hwloc_topology_destroy};
-  // The x86 component asks each CPU itself; what the kernel says is enough.
+  // The x86 component queries each CPU itself; the kernel's data is enough.
   hwloc_topology_set_components(raw, HWLOC_TOPOLOGY_COMPONENTS_FLAG_BLACKLIST, "x86");
   if (hwloc_topology_load(raw) != 0) {
     out.reset();
@@ -56,7 +55,7 @@ std::vector<machine_cpu> read_cpus(hwloc_topology_t machine) {
 }
 
 /// PCI addresses of the GPUs that this process may open, in their order. The driver lists them in
-/// /proc; in a container it lists all, and the device files tell which ones are ours.
+/// /proc; in a container it lists all, and the device files show which are accessible.
 std::vector<std::string> gpu_addresses() {
   std::vector<std::string> out;
   std::error_code ignored;

@@ -9,8 +9,8 @@
 
 namespace tayfa {
 
-/// errc::bad_config names the text. Names other than localhost are not looked up: an address that
-/// others decide on is none to listen on.
+/// errc::bad_config names the text. Names other than localhost are refused without a lookup: the
+/// server must not listen on an address that a resolver chooses.
 result<boost::asio::ip::tcp::endpoint> listen_endpoint(std::string_view text);
 std::string to_string(const boost::asio::ip::tcp::endpoint&);
 

@@ -8,9 +8,9 @@ namespace tayfa {
 
 namespace {
 
-/// Smaller answers are not counted: the number of connections bounds them.
+/// Smaller answers are not counted: the number of connections already bounds them.
 constexpr std::size_t counted_least = 16 * 1024;
-/// Looks at nobody after which it is quiet.
+/// Consecutive looks with an empty list after which quiet_ is called.
 constexpr unsigned looks_until_quiet = 20;
 
 } // namespace
@@ -54,7 +54,7 @@ void answer_watch::remove(const http_connection& client) {
 }
 
 void answer_watch::look() {
-  const auto all = watched_; // who gives up leaves the list
+  const auto all = watched_; // a copy: a connection that gives up removes itself from the list
   for (const auto& client : all) {
     if (!client->look()) {
       remove(*client);
@@ -63,7 +63,7 @@ void answer_watch::look() {
 }
 
 void answer_watch::arm() {
-  runs_ = false; // should there be no memory for the next look
+  runs_ = false; // stays false if arming the timer runs out of memory
   timer_.expires_after(period);
   timer_.async_wait([this](boost::system::error_code cancelled) {
     if (cancelled) {
@@ -72,7 +72,7 @@ void answer_watch::arm() {
     try {
       look();
     } catch (const std::exception&) {
-      // No memory for a look; the next one may have it.
+      // Out of memory during a look; the next one may succeed.
     }
     quiet_looks_ = watched_.empty() ? quiet_looks_ + 1 : 0;
     if (quiet_looks_ < looks_until_quiet) {

@@ -1,13 +1,12 @@
-// Looks, ten times a second, at connections whose answers are on their way: whether the client
-// takes them, and whether it has acknowledged them. Also the places of those answers in the budget.
-// Owned by http_core, on its thread.
+// Polls, ten times a second, connections whose answers are being sent: does the client read them,
+// and has it acknowledged them? Also reserves room for those answers in the byte budget. Owned by
+// http_core, on its thread.
 //
-// What always holds: the timer runs while somebody is watched, and until it has been quiet for two
-// seconds after that.
+// Invariant: the timer runs while any connection is watched, and for two seconds after that.
 #pragma once
 
 #include "runtime/api/call.hpp"
-#include "runtime/world/byte_budget.hpp"
+#include "runtime/base/byte_budget.hpp"
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -21,9 +20,9 @@ namespace tayfa {
 
 class http_connection;
 
-/// What an answer holds of the budget until it has left; null for small ones.
+/// An answer's reservation in the budget, held until it has been sent; null for small answers.
 using answer_place = std::shared_ptr<const void>;
-/// Nothing when the budget has no room.
+/// Empty when the budget has no room.
 std::optional<answer_place> place_for(byte_budget&, const api::response&);
 
 class answer_watch {
@@ -35,7 +34,8 @@ class answer_watch {
 
   void add(const std::shared_ptr<http_connection>&);
   void remove(const http_connection&);
-  /// Something large has gone: quiet is to be noticed, although nobody was watched.
+  /// A large body or answer is finished: starts the timer, so that quiet is reported even when no
+  /// connection was watched.
   void something_went();
 
  private:

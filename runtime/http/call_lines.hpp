@@ -1,8 +1,8 @@
-// Waiting calls, one line per target, and how many of each target run. Targets with something to
-// start take turns. Owned by one thread; knows nothing of what a call is.
+// Waiting calls in one queue per target, and the number of running calls per target. Targets with
+// something to start take turns. Owned by one thread; independent of the type of a call.
 //
-// Invariant: `turns_` names exactly the targets that have a call waiting and room to run it; a
-// target with neither a waiting nor a running call is forgotten.
+// Invariant: `turns_` holds exactly the targets that have a waiting call and room to run it; a
+// target with neither a waiting nor a running call is erased.
 #pragma once
 
 #include <algorithm>
@@ -29,7 +29,7 @@ class call_lines {
     }
   }
 
-  /// The next that may run; it counts as running until ended(target).
+  /// The next call that may run; it counts as running until ended(target).
   std::optional<Call> next() {
     if (turns_.empty()) {
       return std::nullopt;
@@ -60,7 +60,7 @@ class call_lines {
     }
   }
 
-  /// The first waiting call of the target that `is` knows as the wanted one; it is forgotten.
+  /// Removes and returns the target's first waiting call for which `is` is true.
   template <class Is>
   std::optional<Call> take(const std::string& target, Is is) {
     const auto at = lines_.find(target);
@@ -83,7 +83,7 @@ class call_lines {
     return out;
   }
 
-  /// Everything that waits, and forgets it.
+  /// Removes and returns all waiting calls.
   std::vector<Call> take_all() {
     std::vector<Call> out;
     for (auto& [target, l] : lines_) {

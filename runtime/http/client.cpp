@@ -21,10 +21,10 @@ struct list_deleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-/// A pod that answers, on any line that there is.
+/// A live pod reaches this rate on any usable connection.
 constexpr std::uint64_t least_rate = 1'024;
 
-/// The pace of one request, of which libcurl tells at least once a second.
+/// The pace of one request; libcurl reports progress at least once a second.
 class pace_keeper {
  public:
   pace_keeper(std::chrono::milliseconds idle, std::size_t body_bytes)
@@ -69,7 +69,7 @@ struct receiver {
   bool too_large = false;
 };
 
-/// Called from C: nothing may be thrown, and taking fewer bytes than given ends the transfer.
+/// C callback: it must not throw, and returning less than the given size aborts the transfer.
 std::size_t take(char* bytes, std::size_t size, std::size_t count, void* to) noexcept {
   auto& out = *static_cast<receiver*>(to);
   const std::size_t length = size * count;
@@ -85,13 +85,13 @@ std::size_t take(char* bytes, std::size_t size, std::size_t count, void* to) noe
   return length;
 }
 
-/// libcurl wants its global state made before the first handle, and before a second thread.
+/// libcurl requires its global initialization before the first handle and before a second thread.
 bool curl_is_ready() {
   static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   return ready;
 }
 
-/// A proxy of the environment is meant for the world, not for this machine.
+/// The environment's proxies are for remote hosts, not for this machine.
 result<bool> is_loopback(const std::string& url) {
   const std::unique_ptr<CURLU, url_deleter> parts{curl_url()};
   char* text = nullptr;
@@ -106,7 +106,7 @@ result<bool> is_loopback(const std::string& url) {
 
 error transport_error(CURLcode code, const client_request& asked, bool too_large, bool late) {
   if (late) {
-    return {errc::request_timeout, asked.url + ": it stood still, or went too slowly"};
+    return {errc::request_timeout, asked.url + ": the transfer stalled or was too slow"};
   }
   const std::string text = asked.url + ": " + curl_easy_strerror(code);
   if (too_large) {

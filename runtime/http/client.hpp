@@ -1,9 +1,9 @@
-// One HTTP request and its answer, for the command line. Blocking, bounded in bytes and in the time
-// that it may stand still; follows no redirects.
+// A blocking HTTP request for the command line. Bounded in bytes and in time without progress;
+// follows no redirects.
 #pragma once
 
 #include "messages/error.hpp"
-#include "runtime/telemetry/secret.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <chrono>
 #include <cstddef>
@@ -16,9 +16,9 @@ struct client_request {
   std::string url; ///< http or https
   std::string body;
   std::string content_type = "application/json"; ///< of the body of a POST
-  secret_text key;                               ///< sent as a bearer's; empty = none
+  secret_text key;                               ///< sent as bearer token; empty = none
   std::chrono::milliseconds connect_timeout{5'000};
-  /// How long nothing may move: while it sends, while the answer is worked on, while that arrives.
+  /// Longest time without progress while sending, waiting for the answer, or receiving it.
   std::chrono::milliseconds idle_timeout{30'000};
   std::size_t response_bytes_max = std::size_t{64} << 20;
 };
@@ -28,9 +28,9 @@ struct client_response {
   std::string body;
 };
 
-/// errc::unavailable: nobody answers there; request_timeout: it stood still or went too slowly;
-/// payload_too_large: the answer is larger than was allowed; bad_usage: the URL or the key is none;
-/// io_error: the rest. Every text names the URL. Any HTTP status is a success here.
+/// errc::unavailable: no server answers; request_timeout: no progress, or too slow;
+/// payload_too_large: the answer exceeds response_bytes_max; bad_usage: the URL or the key is
+/// malformed; io_error: anything else. Every text names the URL. Any HTTP status is a success here.
 result<client_response> fetch(const client_request&);
 
 } // namespace tayfa

@@ -25,7 +25,7 @@ constexpr std::size_t large_body = std::size_t{1} << 20;
 /// Beast's parser asserts that the end of a chunked body comes in pieces of five bytes or more
 /// ("0\r\n\r\n").
 constexpr std::size_t chunk_tail_bytes = 5;
-/// The rows of api's table that the address for health checks answers.
+/// Rows of api's route table that the health address serves.
 constexpr std::array<std::string_view, 2> health_routes{"ping", "ready"};
 constexpr std::size_t discard_max = std::size_t{64} << 20;
 
@@ -40,7 +40,7 @@ http_connection::http_connection(http_core& core, socket s, bool only_health)
   error_code ignored;
   socket_.set_option(asio::ip::tcp::no_delay{true}, ignored);
   socket_.non_blocking(true, ignored);
-  // An engine process that is started meanwhile must not hold the client's connection open.
+  // An engine process started meanwhile must not inherit the socket and keep it open.
   ::fcntl(socket_.native_handle(), F_SETFD, FD_CLOEXEC);
   notice_vanished_peer(socket_.native_handle());
 }
@@ -75,9 +75,9 @@ void http_connection::close() {
   core_.idle_ends(*this);
   phase_ = phase::closed;
   const auto client = std::move(client_);
-  const auto unsaid = std::move(receipt_); // at the end of this: the answer did not leave
+  const auto unsaid = std::move(receipt_); // destroyed at return: reports the answer as not sent
   settle_awaited(false);
-  const auto unacknowledged = std::move(awaited_); // likewise
+  const auto unacknowledged = std::move(awaited_); // destroyed at return, as `unsaid`
   release_body();
   release_stream();
   pass_.reset();
@@ -133,7 +133,7 @@ void http_connection::on_read(error_code ec, std::size_t size) {
     }
     return;
   }
-  settle_awaited(true); // who asks on has read what it was answered
+  settle_awaited(true); // a further request proves that the client read the last answer
   pending_.append(chunk_.data(), size);
   advance();
 }
@@ -146,12 +146,12 @@ void http_connection::on_end_of_stream() {
   case phase::lingering: close(); break;
   case phase::streaming:
     if (stream_) {
-      close(); // who still watches keeps its side open
-    }          // else the last piece is leaving, and may have been read already
+      close(); // a watching client keeps its sending side open
+    }          // else the last piece is being sent, and may have been read already
     break;
   case phase::answering:
-    // Gone for good and "I have said all" look alike; who only shut its sending side gets what
-    // comes soon.
+    // A FIN does not show whether the client has left or only finished sending. One that only shut
+    // its sending side still gets an answer that comes within `linger`.
     arm(core_.options.linger);
     client_->left();
     break;
@@ -190,7 +190,7 @@ void http_connection::next_request() {
   openai_ = false;
   version_ = 11;
   if (pending_.empty() && pending_.capacity() > small_read) {
-    pending_.shrink_to_fit(); // an idle connection should cost little
+    pending_.shrink_to_fit(); // keep idle connections small
   }
   begin_idle();
   advance();
@@ -213,7 +213,8 @@ void http_connection::scan_head() {
   }
 }
 
-/// Before the head was parsed: the answer to HEAD has no body, whatever else is wrong.
+/// The head is not parsed yet, but an answer to HEAD must have no body even for a malformed
+/// request.
 void http_connection::refuse_head(const error& why) {
   constexpr std::string_view method = "HEAD ";
   const std::size_t begin = std::min(scanner_.begin(), pending_.size());
@@ -229,7 +230,7 @@ void http_connection::read_head() {
   }
   parser_.emplace();
   parser_->header_limit(head_bytes_max + 1);
-  parser_->body_limit(boost::none); // by route, once the route is known
+  parser_->body_limit(boost::none); // set by route, once the route is known
   error_code ec;
   const std::size_t used =
       parser_->put(asio::buffer(pending_.data() + begin, scanner_.end() - begin), ec);
@@ -261,7 +262,7 @@ void http_connection::admit() {
     refuse_target(target.error());
     return;
   }
-  parser_->get().target(target->path); // from here on an absolute form is as any other
+  parser_->get().target(target->path); // from here on an absolute form is treated like any other
   const auto asked = read_target(method, target->path);
   if (!asked) {
     respond(asked.error(), no_body() ? after::go_on : after::close);
@@ -278,7 +279,7 @@ void http_connection::admit() {
   begin_body(asked->body_bytes);
 }
 
-/// What follows a refused CONNECT may be no HTTP at all.
+/// After a refused CONNECT the client may send bytes that are not HTTP: close.
 void http_connection::refuse_target(const error& why) {
   api::response refused = api::refuse(why);
   if (why.code == errc::method_not_allowed) {
@@ -322,8 +323,8 @@ void http_connection::begin_body(std::size_t limit) {
   feed_body();
 }
 
-/// The send buffer is empty at this point, so 25 bytes go in at once or the connection is beyond
-/// help.
+/// The send buffer is empty here, so these 25 bytes are written at once or the connection is
+/// broken.
 bool http_connection::send_continue() {
   static constexpr std::string_view text = "HTTP/1.1 100 Continue\r\n\r\n";
   error_code ec;
@@ -347,7 +348,7 @@ void http_connection::feed_body() {
       refuse_large({});
       return;
     }
-    if (ec == http::error::buffer_overflow) { // what Beast makes of std::bad_alloc
+    if (ec == http::error::buffer_overflow) { // Beast reports std::bad_alloc this way
       throw std::bad_alloc{};
     }
     if (ec) {
@@ -359,11 +360,11 @@ void http_connection::feed_body() {
     hand_over();
     return;
   }
-  note_moved(parser_->get().body().size()); // what frames the chunks is nothing that was asked for
+  note_moved(parser_->get().body().size()); // chunk framing does not count as progress
   pump();
 }
 
-/// RunPod's SDK sends a result once: when it is refused, its job must hear of it.
+/// RunPod's SDK posts a result only once, so a refused result must end its job.
 void http_connection::refuse_large(std::string text) {
   auto lost = api::result_lost(text_of(parser_->get().target()),
                                pass_ ? pass_->who() : api::principal{}, core_.options.api);
@@ -405,7 +406,7 @@ void http_connection::hand_over() {
   pump();
 }
 
-/// What this request holds is let go first, so that there may be memory for a refusal.
+/// Releases what this request holds first, so that there may be memory for the refusal.
 void http_connection::on_no_memory() {
   try {
     core_.report(errc::unavailable, "no memory for a request");
@@ -417,13 +418,13 @@ void http_connection::on_no_memory() {
       return;
     }
   } catch (const std::exception&) {
-    // Not even for that.
+    // Too little memory even to refuse: close.
   }
   close();
 }
 
-/// Whatever the sink does with the reply, throwing and dropping it included, exactly one answer
-/// comes back.
+/// Exactly one answer comes back, whatever the sink does with the reply (also when it throws or
+/// drops it).
 void http_connection::pass_on(api::call call, reply_ptr reply) {
   if (core_.sink) {
     try {

@@ -1,35 +1,35 @@
-// The inside of the HTTP server: http_core accepts and owns connections, each connection is a small
-// state machine. Everything here runs on the server's one thread; only core's io context may be
-// touched (posted to) by others.
+// The inside of the HTTP server: http_core accepts and owns connections; each connection is a small
+// state machine. All of it runs on the server's one thread; other threads may only post to core's
+// io context.
 //
 //   idle -> head -> body -> answering -> writing -> idle …    one request at a time
 //     any --------------------------> writing -> lingering -> closed    a refusal that ends it
 //                            answering -> streaming -> lingering        an answer that goes on
 //
-// A read is outstanding in every phase (unless 64 KiB wait unread), so a client that leaves is
-// noticed at once, also while its answer is being worked on, and who works on it hears of it. One
-// timer per connection bounds the time in each phase but answering, which ends because a reply
-// cannot be forgotten. A head and an idle connection have a time for the whole of it; a body and an
-// answer (in streaming each piece) may take as long as they go on, by transfer_pace. Between pieces
-// the timer beats.
+// A read is outstanding in every phase (unless 64 KiB are unread), so a client that leaves is
+// noticed at once, also while its answer is being made, and the maker of the answer is notified.
+// One timer per connection bounds each phase except answering, which ends because a reply always
+// sends an answer. A head and an idle connection have a limit for the whole phase; a body and an
+// answer (when streaming: each piece) may take as long as they make progress (transfer_pace).
+// Between pieces the timer sends heartbeats.
 //
-// Where places, or the room of bodies or answers, are used up, others' are asked for: connections
-// that have been idle longest, and then whoever is slow.
+// When connections, or the bytes for bodies or answers, run out, the server closes others: those
+// idle longest, then slow ones.
 //
-// An answer above a few KiB has a place in core's budget from the moment it is made until it has
-// left. While such a one leaves, and while a receipt waits for the client's acknowledgement,
-// answer_watch looks at the connection ten times a second.
+// An answer above a few KiB reserves core's budget from its creation until it is sent. While such
+// an answer is being sent, and while a receipt waits for the client's acknowledgement, answer_watch
+// polls the connection ten times a second.
 #pragma once
 
 #include "runtime/http/answer_watch.hpp"
 #include "runtime/http/gate_pass.hpp"
 #include "runtime/http/head.hpp"
-#include "runtime/http/host_names.hpp"
 #include "runtime/http/http_date.hpp"
 #include "runtime/http/listener.hpp"
 #include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/http/transfer_pace.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>
@@ -51,7 +51,7 @@ namespace tayfa {
 
 class http_core;
 
-/// A thing of which there is not enough for everybody.
+/// A resource that connections compete for.
 enum class scarce : std::uint8_t { connections, bodies, answers };
 
 class http_connection : public std::enable_shared_from_this<http_connection> {
@@ -65,29 +65,29 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void serve();
   /// Answers with 503 and closes: there are too many connections.
   void turn_away();
-  /// The server stops: closes now, or when the answer that is open has left.
+  /// The server stops: closes now, or after the open answer is sent.
   void finish();
   void close();
   void answer(std::uint64_t number, api::response response, receipt left, answer_place place);
-  /// Its answer could not be handed over: there is no memory.
+  /// The answer could not be handed over for lack of memory: refuses or closes.
   void abandon(std::uint64_t number);
-  /// From answer_watch. False when there is nothing to look at any more.
+  /// Called by answer_watch. False when nothing is left to watch.
   bool look();
-  /// Others want some of what it holds: ends when it makes little use of it.
+  /// Others need part of `what` this connection holds: ends it if it makes little progress.
   void give_way(scarce what);
-  /// Likewise its place; only an idle one does. True when it is closed.
+  /// Gives up its place if idle for long enough. True when it has closed.
   bool leave_if_idle();
 
-  /// The gate may have changed its mind: what is open and no longer allowed ends now.
+  /// The gate's decisions may have changed: ends open requests that are no longer allowed.
   void recheck_access();
 
   bool admitted() const { return admitted_; }
   bool only_health() const { return only_health_; }
 
-  /// Core's: where it stands among the idle ones, while it is one.
+  /// Set by core while the connection is idle: its place in the list of idle ones.
   std::optional<std::list<http_connection*>::iterator> idle_at;
 
-  /// Every handler runs in it: what it throws (no memory) ends its own request, not the thread.
+  /// Wraps every handler: an exception (out of memory) ends its own request, not the thread.
   template <class Step>
   void guarded(Step step) {
     try {
@@ -162,43 +162,42 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void give_place_away();
 
   http_core& core_;
-  const bool only_health_; ///< came to the address for health checks
+  const bool only_health_; ///< accepted at the health address
   socket socket_;
   boost::asio::steady_timer timer_;
-  moment due_{};   ///< what the timer runs to, on the pod's clock
-  moment since_{}; ///< it is idle, lingers, or its head arrives
-  std::uint64_t timer_number_ =
-      0; ///< a deadline that fired for an earlier phase is told by its number
+  moment due_{};                   ///< when the timer fires, on the pod's clock
+  moment since_{};                 ///< begin of idling, of lingering, or of the current head
+  std::uint64_t timer_number_ = 0; ///< recognizes a deadline that fired for an earlier phase
   phase phase_ = phase::idle;
-  std::vector<char> chunk_; ///< where the outstanding read writes to
-  std::string pending_;     ///< received, not yet used
+  std::vector<char> chunk_; ///< target of the outstanding read
+  std::string pending_;     ///< received, not yet consumed
   bool reading_ = false;
   bool peer_done_ = false; ///< the client has closed its sending side
   bool keep_alive_ = false;
   bool only_head_wanted_ = false;
-  bool openai_ = false; ///< the request is for OpenAI's API: its refusals have that one's form
+  bool openai_ = false; ///< the request is for OpenAI's API: refusals use its error format
   bool admitted_ = false;
   unsigned version_ = 11;
-  std::uint64_t number_ = 0;         ///< of the request that is being answered
-  std::shared_ptr<presence> client_; ///< while it waits for its answer
-  receipt receipt_;                  ///< of the answer that is leaving
-  receipt awaited_;                  ///< of one that has left, until it is acknowledged
+  std::uint64_t number_ = 0;         ///< of the request being answered
+  std::shared_ptr<presence> client_; ///< while the request waits for its answer
+  receipt receipt_;                  ///< of the answer being sent
+  receipt awaited_;                  ///< of an answer that was sent, until it is acknowledged
   unsigned looks_awaited_ = 0;
-  answer_place place_;       ///< of the answer that is leaving
-  transfer_pace pace_;       ///< of the body that comes or the answer that leaves
+  answer_place place_;       ///< of the answer being sent
+  transfer_pace pace_;       ///< of the body being received or the answer being sent
   std::uint64_t moved_ = 0;  ///< bytes of the body, or acknowledged, at the latest look
   bool said_all_ = false;    ///< our sending side is closed
-  std::size_t reserved_ = 0; ///< of core's receiving_bytes
+  std::size_t reserved_ = 0; ///< part of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
-  std::optional<gate_pass> pass_; ///< of the request, until its answer has left
+  std::optional<gate_pass> pass_; ///< of the request, until its answer is sent
   std::optional<boost::beast::http::response<pieces_body>> message_;
-  std::shared_ptr<api::body_source> stream_; ///< while its body is not at its end
-  std::string outgoing_;                     ///< of the stream: head or pieces, framed
-  bool sending_ = false;                     ///< outgoing_ is on its way and must not move
+  std::shared_ptr<api::body_source> stream_; ///< until its body has ended
+  std::string outgoing_;                     ///< framed head or pieces of the stream
+  bool sending_ = false;                     ///< outgoing_ is being written and must not move
   bool chunked_ = false;
-  bool waits_for_heartbeat_ = false; ///< the timer runs to the next beat
+  bool waits_for_heartbeat_ = false; ///< the timer is set to the next heartbeat
 };
 
 class http_core : public std::enable_shared_from_this<http_core> {
@@ -209,24 +208,24 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void close(std::function<void()> done);
   void close_now();
   void forget(http_connection&);
-  /// From now on whoever finds no room for an answer takes that of readers that do not read.
+  /// From now on an answer that finds no room in the budget makes core close connections whose
+  /// clients do not read.
   void heed_refusals();
   void idle_begins(http_connection&);
   void idle_ends(http_connection&);
-  /// All connections are asked to give way, unless they were a moment ago.
+  /// Calls give_way() on all connections, unless that was done a moment ago.
   void ask_for(scarce what);
-  /// Takes part of the bytes that all bodies in arrival may have together; false when they are used
-  /// up.
+  /// Reserves part of receiving_bytes_max, shared by all bodies being received; false when it is
+  /// used up.
   bool reserve(std::size_t bytes);
   void release(std::size_t bytes) { receiving_ -= bytes; }
-  /// From any thread: to that request of that client, with a place in the budget, or 503.
+  /// Thread safe. Sends the response for that request of that client within the budget, or a 503.
   void deliver(const std::weak_ptr<http_connection>& to, std::uint64_t number,
                api::response response, receipt left);
   void report(errc code, std::string text) const;
-  /// A request is open that the gate has let in: the gate is asked again and again while there is
-  /// one.
+  /// An admitted request is open: core asks the gate periodically while there is one.
   void watch_access();
-  /// To the server's thread, from any. Once nobody runs that any more, it is dropped here.
+  /// Thread safe: runs `work` on the server's thread. After retire() it is dropped.
   template <class Work>
   void post(Work work) {
     const std::lock_guard lock{posting_};
@@ -234,7 +233,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
       boost::asio::post(io, std::move(work));
     }
   }
-  /// Nothing is posted from now on.
+  /// From now on post() drops its work.
   void retire();
 
   const http_options options;
@@ -243,13 +242,13 @@ class http_core : public std::enable_shared_from_this<http_core> {
   const system_time own_time_;
 
  public:
-  const time_source& time; ///< by which clients are timed
-  const host_names hosts;  ///< that are served where nobody needs a key
+  const time_source& time; ///< times the clients
+  const host_names hosts;  ///< hosts that are served while no key is needed
   http_dates dates;
   call_sink sink;
   bool closing = false;
-  std::size_t streams = 0; ///< connections that are being streamed to
-  std::size_t passes = 0;  ///< requests that the gate has let in, until their answers have left
+  std::size_t streams = 0; ///< open streams
+  std::size_t passes = 0;  ///< requests admitted by the gate whose answers are not sent yet
   std::string health_address;
 
  private:
@@ -261,18 +260,18 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void look_at_access();
   void make_place(bool only_health);
 
-  byte_budget budget_; ///< options.answers: one thing, whoever holds it
+  byte_budget budget_; ///< options.answers: a shared handle, whoever holds it
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;
   bool watches_access_ = false;
-  std::uint64_t access_version_ = 0; ///< of the gate, by which all open requests were judged
+  std::uint64_t access_version_ = 0; ///< of the gate, at the latest check of all open requests
   std::size_t admitted_ = 0;
   std::size_t health_admitted_ = 0;
   std::unordered_set<std::shared_ptr<http_connection>> connections_;
-  /// In the order in which they became idle; those of the address for health checks apart.
+  /// By start of idling; connections of the health address are separate.
   std::array<std::list<http_connection*>, 2> idle_;
-  std::array<moment, 3> next_ask_{}; ///< of each scarce thing
+  std::array<moment, 3> next_ask_{}; ///< of each `scarce` resource
   std::vector<std::function<void()>> when_closed_;
 
  public:

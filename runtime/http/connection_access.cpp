@@ -1,5 +1,5 @@
-// Who is served: the names that a request may call this server by, what the gate says when a
-// request comes, and what it says later, while the request is still open.
+// Access control of a request: the host names by which it may address this server, the gate's
+// decision when the request arrives, and its later decisions while the request is open.
 #include "runtime/http/connection.hpp"
 
 namespace tayfa {
@@ -20,26 +20,26 @@ std::optional<error> stranger(std::string text) {
 
 } // namespace
 
-/// Without keys a loopback address is the only guard, and every web page of this machine's browsers
-/// reaches it. So the request must name this server by a name that no page can have, must not come
-/// from a page of another name, and not from any page of another site. An absolute target's
-/// authority stands in for Host (RFC 9112, 3.2.2), but no more than Host could: both must be ours.
+/// Without keys only the loopback address protects the server, and every web page in this machine's
+/// browsers can reach that. So the request must name this server by a name that no page can have,
+/// and must not come from a page of another name or another site. The authority of an absolute
+/// target stands in for Host (RFC 9112, 3.2.2); both must be accepted host names.
 std::optional<error> http_connection::refuse_stranger(std::string_view authority) const {
   const api::gate* const door = core_.options.api.door;
   if (door != nullptr && door->needs_keys()) {
-    return std::nullopt; // a page has no key
+    return std::nullopt; // a web page has no key
   }
   error_code ec;
   const auto here = socket_.local_endpoint(ec).address();
   if (!core_.hosts.any_named() && !ec && !is_loopback(here)) {
-    return std::nullopt; // http.allow_public: whoever reaches it may do everything
+    return std::nullopt; // http.allow_public: every client may do everything
   }
   const auto& head = parser_->get();
   const auto text = [&head](const auto& name) {
     const auto value = head[name];
     return std::string_view{value.data(), value.size()};
   };
-  // Programs of HTTP/1.0 may leave Host out; no browser does.
+  // Host is optional in HTTP/1.0; browsers always send it.
   if (head.count(http::field::host) > 0 && !core_.hosts.serve(text(http::field::host))) {
     return stranger("Host must be an address, localhost, or one of http.hosts");
   }
@@ -87,8 +87,8 @@ void http_connection::recheck_access() {
   switch (phase_) {
   case phase::body: respond(api::turned_away(*refused), after::close); break;
   case phase::answering: {
-    // For who works on its answer the client has left: a job that waits for this poll goes to
-    // another.
+    // The maker of the answer is notified as if the client had left, so that a job that waits for
+    // this poll goes to another worker.
     const auto client = client_;
     respond(api::turned_away(*refused), after::go_on);
     if (client) {

@@ -1,4 +1,4 @@
-// How an answer leaves: whole, or as a stream.
+// Sending an answer: whole, or as a stream.
 #include "runtime/api/openai.hpp"
 #include "runtime/http/connection.hpp"
 #include "runtime/http/tcp_progress.hpp"
@@ -21,13 +21,13 @@ namespace http = boost::beast::http;
 
 namespace {
 
-/// Of a stream, pulled at a time; the next is pulled when it has left for the kernel.
+/// Bytes pulled from a stream at a time; the next piece is pulled once the kernel has this one.
 constexpr std::size_t piece_bytes = 16 * 1024;
-/// What the kernel may hold of a stream for a slow reader; left alone it takes megabytes.
+/// Send buffer of a stream with a slow reader; by default the kernel buffers megabytes.
 constexpr int stream_kernel_bytes = 64 * 1024;
-/// Likewise of a large answer.
+/// Send buffer of a large answer, likewise.
 constexpr int answer_kernel_bytes = 256 * 1024;
-/// How long a client that was sent everything has for resetting its connection.
+/// Looks during which a client that has acknowledged everything may still reset its connection.
 constexpr unsigned looks_until_read = 3;
 
 int what_poll_says(int socket) {
@@ -50,14 +50,15 @@ void fill_head(Message& message, const api::response& response, bool keep_alive,
   }
 }
 
-/// Who waited for a job learns its id, and can ask for its result again.
+/// The refusal names the job, so that a client that waited for it can ask for its result again.
 api::response refuse_for_want_of_room(const api::response& answer) {
   const auto names_job = [](const auto& field) { return field.first == job_field; };
   const auto named = std::find_if(answer.headers.begin(), answer.headers.end(), names_job);
   if (named == answer.headers.end()) {
     return api::refuse({errc::busy, {}});
   }
-  auto refused = api::refuse({errc::busy, "job " + named->second + " has ended; ask for it"});
+  auto refused =
+      api::refuse({errc::busy, "job " + named->second + " has ended; ask for it with /status"});
   refused.headers.push_back(*named);
   return refused;
 }
@@ -138,7 +139,7 @@ void http_connection::respond(api::response response, after then) {
       return;
     }
   }
-  keep_alive_ = keep_alive_ && !response.stream; // HEAD: what a GET would be told
+  keep_alive_ = keep_alive_ && !response.stream; // HEAD: the same fields as a GET
   phase_ = phase::writing;
   release_body();
   auto& message = message_.emplace(static_cast<http::status>(response.status), version_);
@@ -180,13 +181,14 @@ void http_connection::on_written(error_code ec) {
   }
 }
 
-/// Asked when an answer begins to leave: a goodbye may wait behind bytes that were not read yet.
+/// Called when an answer begins to be sent. The socket is polled too: a FIN may be queued behind
+/// bytes that were not read yet.
 bool http_connection::client_has_left() {
   return peer_done_ || what_poll_says(socket_.native_handle()) != 0;
 }
 
-/// Asked when the whole answer is with the kernel. Who reads an answer and leaves at once has got
-/// it; who left before it was acknowledged, or with a reset, most likely has not.
+/// Called when the kernel has the whole answer. A client that reads the answer and closes at once
+/// has received it; one that left before acknowledging it, or with a reset, most likely has not.
 bool http_connection::answer_was_taken() {
   const int news = what_poll_says(socket_.native_handle());
   if ((news & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
@@ -203,7 +205,7 @@ void http_connection::give_receipt() {
     receipt_.say(answer_was_taken());
     return;
   }
-  awaited_ = std::move(receipt_); // an earlier one that was not acknowledged says no
+  awaited_ = std::move(receipt_); // an earlier receipt that was not acknowledged reports false
   looks_awaited_ = 0;
   settle_awaited(peer_done_);
   if (awaited_.wanted()) {
@@ -211,9 +213,9 @@ void http_connection::give_receipt() {
   }
 }
 
-/// Says yes when the client's machine has acknowledged everything and its program has most likely
-/// read it: it goes on (`certain`: it closes its side, or asks something else), or has not reset
-/// the connection for a moment, which closing it with unread bytes does.
+/// Reports true when the client's kernel has acknowledged everything and the client has most likely
+/// read it: it closes its side or sends another request (`certain`), or has not reset the
+/// connection for a moment (closing a socket with unread bytes resets it).
 void http_connection::settle_awaited(bool certain) {
   if (!awaited_.wanted() || !socket_.is_open() ||
       !(certain || looks_awaited_ >= looks_until_read)) {
@@ -264,7 +266,7 @@ void http_connection::linger() {
   pump();
 }
 
-/// Something more has come. Who was turned away has no place to stay in.
+/// More bytes have arrived. A connection over the limit holds no place to linger in for long.
 void http_connection::linger_on() {
   const auto longest = admitted_ ? core_.options.linger_longest : core_.options.linger;
   due_ = std::min(core_.time.now() + core_.options.linger, since_ + longest);
@@ -284,7 +286,7 @@ std::optional<api::response> http_connection::refuse_stream() const {
 
 void http_connection::start_stream(api::response response) {
   if (peer_done_) {
-    close(); // who still watches keeps its side open
+    close(); // a watching client keeps its sending side open
     return;
   }
   keep_alive_ = false;
@@ -294,7 +296,7 @@ void http_connection::start_stream(api::response response) {
   ++core_.streams;
   http::response<http::empty_body> head{static_cast<http::status>(response.status), version_};
   fill_head(head, response, false, core_.dates.now());
-  chunked_ = version_ >= 11; // to an older client the end of the connection is the end of the body
+  chunked_ = version_ >= 11; // HTTP/1.0: the body ends with the connection
   if (chunked_) {
     head.chunked(true);
   }
@@ -306,7 +308,8 @@ void http_connection::start_stream(api::response response) {
   if (core_.options.answered) {
     core_.options.answered(response.status);
   }
-  // Many events in a row are one visit: the note is taken back before the source is asked.
+  // Coalesces wake-ups: many events in a row post once. The flag is cleared before the source is
+  // read.
   stream_->on_more([core = core_.shared_from_this(), client = weak_from_this(),
                     noted = std::make_shared<std::atomic<bool>>(false)] {
     if (noted->exchange(true)) {
@@ -339,7 +342,7 @@ void http_connection::send_next() {
   send_outgoing();
 }
 
-/// What is gathered leaves, and the end of the body with it. Nothing may be on its way.
+/// Sends the gathered pieces and the end of the body. No write may be outstanding.
 void http_connection::end_stream(bool early) {
   if (early) {
     append_piece(stream_->cut_short());
@@ -355,7 +358,7 @@ void http_connection::send_heartbeat() {
   send_outgoing();
 }
 
-/// An empty chunk would be the end of the body.
+/// Empty pieces are skipped: an empty chunk would end the body.
 void http_connection::append_piece(std::string_view text) {
   if (text.empty() || !chunked_) {
     outgoing_ += text;
@@ -369,7 +372,7 @@ void http_connection::append_piece(std::string_view text) {
 
 void http_connection::send_outgoing() {
   if (outgoing_.empty() && stream_) {
-    // Only the first look that finds nothing sets the clock: others must not put the beat off.
+    // Only the first empty look sets the timer; later ones must not postpone the heartbeat.
     if (!std::exchange(waits_for_heartbeat_, true)) {
       arm(core_.options.stream_heartbeat);
     }

@@ -1,4 +1,4 @@
-// How long a client may take: for each phase of a request, and when others want its place.
+// Time limits of a client: in each phase of a request, and when other clients need its place.
 #include "runtime/http/connection.hpp"
 #include "runtime/http/tcp_progress.hpp"
 
@@ -11,15 +11,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Room is wanted by others: an answer gives way when nothing of it was taken for so long …
+/// An answer is given up when others need room and it has made no progress for so long …
 constexpr std::chrono::nanoseconds pressed_still = 1s;
-/// … and any transfer when it has been slower than that (512 kbit/s), once it has a pace.
+/// … and any transfer that is slower than this (512 kbit/s) once it has run for pressed_settled.
 constexpr std::uint64_t pressed_rate = 64 * 1024;
 constexpr std::chrono::nanoseconds pressed_settled = 5s;
-/// For one place; who has just sent a request is passed over.
+/// Tried per place that is needed: a connection with an unread request is skipped.
 constexpr std::size_t idle_asked_at_once = 8;
-/// The kernel is asked so often, within the time that an answer may stand still, how much was
-/// taken.
+/// Polls of the kernel, per stall limit, for how much of an answer was acknowledged.
 constexpr int looks_at_answer = 4;
 
 } // namespace
@@ -47,7 +46,7 @@ void http_connection::disarm() {
   timer_.cancel();
 }
 
-/// The client does not read. A reset frees what the kernel still holds for it.
+/// The client does not read. A reset frees the kernel's send buffer.
 void http_connection::give_up() {
   error_code ignored;
   socket_.set_option(boost::asio::socket_base::linger{true, 0}, ignored);
@@ -55,7 +54,7 @@ void http_connection::give_up() {
 }
 
 void http_connection::on_deadline() {
-  // While the pod itself did not run, no client could be read or written to.
+  // While the pod itself did not run, it could neither read from nor write to any client.
   if (const auto rest = core_.time.until(due_); rest.count() > 0 && !waits_for_heartbeat_) {
     wait_at_most(rest);
     return;
@@ -81,7 +80,8 @@ void http_connection::on_deadline() {
     }
     break;
   case phase::idle:
-  case phase::answering: // the client has closed its side, and the answer did not come soon
+  case phase::answering: // the client has closed its side, and the answer did not come within
+                         // `linger`
   case phase::lingering: close(); break;
   case phase::closed: break;
   }
@@ -89,7 +89,8 @@ void http_connection::on_deadline() {
 
 // ---- transfers ---------------------------------------------------------------------------------
 
-/// A body is to come, or an answer to leave. `moved` is what note_moved() counts from.
+/// Starts timing a body to be received or an answer to be sent, which note_moved() counts from
+/// `moved`.
 void http_connection::begin_transfer(std::uint64_t moved) {
   moved_ = moved;
   pace_.begin({core_.options.body_timeout, core_.options.least_rate}, core_.time.now());
@@ -101,8 +102,8 @@ void http_connection::note_moved(std::uint64_t all) {
   pace_.moved(all - std::min(before, all), core_.time.now());
 }
 
-/// False where the kernel does not say. There nothing counts as taken, so that the time in which an
-/// answer may stand still is the time for all of it.
+/// False where the kernel does not report acknowledgements. There an answer makes no visible
+/// progress, so the stall limit is the limit for the whole answer.
 bool http_connection::note_taken() {
   const auto taken = acknowledged_bytes(socket_.native_handle());
   if (taken) {
@@ -111,7 +112,7 @@ bool http_connection::note_taken() {
   return taken.has_value();
 }
 
-/// Bytes that come in are noted when they come; what is taken of an answer has to be looked for.
+/// Received bytes are noted when they arrive; bytes taken of an answer have to be polled.
 void http_connection::arm_transfer() {
   const auto looks = phase_ == phase::body ? 1 : looks_at_answer;
   arm_until(std::min(pace_.due(), core_.time.now() + core_.options.body_timeout / looks));
@@ -148,7 +149,7 @@ void http_connection::give_way(scarce what) {
     break;
   case scarce::bodies:
     if (phase_ == phase::body && is_slow()) {
-      refuse({errc::request_timeout, "others wait for room, and this comes slowly"});
+      refuse({errc::request_timeout, "the body arrives slowly, and other requests need its room"});
     }
     break;
   case scarce::connections: give_place_away(); break;
@@ -174,7 +175,7 @@ void http_connection::give_place_away() {
       give_up();
     }
     break;
-  case phase::idle: // asked by itself, in its turn
+  case phase::idle: // asked separately, longest idle first
   case phase::answering:
   case phase::streaming:
   case phase::closed: break;
@@ -183,7 +184,7 @@ void http_connection::give_place_away() {
 
 bool http_connection::leave_if_idle() {
   error_code ec;
-  const bool has_asked = socket_.available(ec) > 0; // its request was not read yet
+  const bool has_asked = socket_.available(ec) > 0; // its request is not read yet
   const bool leaves =
       core_.time.now() - since_ >= core_.options.undisturbed && phase_ == phase::idle && !has_asked;
   if (leaves) {
@@ -206,7 +207,7 @@ void http_core::idle_ends(http_connection& client) {
   }
 }
 
-/// The longest idle one goes; where there is none, whoever has been slow.
+/// Closes the connection that has been idle longest; without an idle one, a slow one.
 void http_core::make_place(bool only_health) {
   const auto& all = idle_.at(only_health ? 1 : 0);
   const std::vector<http_connection*> longest{
@@ -220,7 +221,7 @@ void http_core::make_place(bool only_health) {
   ask_for(scarce::connections);
 }
 
-/// Asking all costs more than one request should: it is done ten times a second at most.
+/// Asking all connections is expensive: it is done at most ten times a second.
 void http_core::ask_for(scarce what) {
   auto& next = next_ask_.at(static_cast<std::size_t>(what));
   if (time.now() < next) {

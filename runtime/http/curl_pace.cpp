@@ -1,4 +1,4 @@
-// How long one outgoing call may take.
+// Time limits of one outgoing call.
 #include "runtime/http/curl_transfer.hpp"
 #include "runtime/http/tcp_progress.hpp"
 
@@ -8,7 +8,7 @@ namespace tayfa {
 
 namespace {
 
-/// The kernel is asked so often, within the time that a call may stand still, how far it has come.
+/// Polls of the kernel, per stall limit, for the progress of a call.
 constexpr int looks_in_time = 4;
 
 } // namespace

@@ -16,10 +16,10 @@ namespace tayfa {
 
 namespace {
 
-/// Nothing waits for it: a call, its end or a time-out wakes the thread.
+/// Upper bound only: a call, its end or a timeout wakes the thread.
 constexpr int longest_sleep_ms = 60'000;
 
-/// libcurl wants its global state made before the first handle, and before a second thread.
+/// libcurl requires its global initialization before the first handle and before a second thread.
 bool curl_is_ready() {
   static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
   return ready;
@@ -49,16 +49,16 @@ class curl_poster::worker {
   void drop(call_ticket, std::chrono::milliseconds linger);
 
  private:
-  /// Guarded calls and the others do not meet here: each kind waits and runs within its bounds.
+  /// Guarded and unguarded calls are separate: each kind waits and runs within its own bounds.
   struct lane {
     explicit lane(const poster_bounds& b)
         : bounds(b), lines(std::max<std::size_t>(b.per_target_max, 1)) {}
 
     const poster_bounds bounds;
-    call_lines<transfer_ptr> lines; // the thread's
-    std::size_t running = 0;        // the thread's
-    std::size_t open = 0;           // the mutex guards it
-    std::size_t open_bytes = 0;     // the mutex guards it
+    call_lines<transfer_ptr> lines; // the worker thread's
+    std::size_t running = 0;        // the worker thread's
+    std::size_t open = 0;           // guarded by the mutex
+    std::size_t open_bytes = 0;     // guarded by the mutex
   };
   struct farewell {
     call_ticket ticket;
@@ -93,7 +93,7 @@ class curl_poster::worker {
   const system_time own_time_;
   const time_source& time_;
   curl_list pinned_;
-  socket_book sockets_; // before multi_, whose connections tell it of their end
+  socket_book sockets_; // before multi_, whose connections unregister here when they close
   std::unique_ptr<CURLM, multi_deleter> multi_;
   lane guarded_;
   lane unguarded_;
@@ -108,7 +108,7 @@ class curl_poster::worker {
   // the thread's
   std::unordered_map<call_ticket, curl_transfer*> known_; ///< waiting and running
   std::unordered_map<curl_transfer*, transfer_ptr> running_;
-  std::vector<curl_transfer*> lingering_; ///< running, and dropped
+  std::vector<curl_transfer*> lingering_; ///< running, but dropped
   std::thread thread_;
 };
 
@@ -126,8 +126,8 @@ curl_poster::worker::worker(poster_options options)
   curl_multi_setopt(
       multi_.get(), CURLMOPT_MAXCONNECTS,
       static_cast<long>(options_.guarded.in_flight_max + options_.unguarded.in_flight_max));
-  // Signals are for the main thread: the new thread, and those in which libcurl resolves names,
-  // inherit a mask that blocks them all.
+  // Only the main thread handles signals: the new thread, and those in which libcurl resolves
+  // names, inherit a mask that blocks them all.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -193,7 +193,7 @@ void curl_poster::worker::run() {
   give_up_all();
 }
 
-/// False when it is time to stop.
+/// False when the worker must stop.
 bool curl_poster::worker::take_news() {
   std::vector<transfer_ptr> arrived;
   std::vector<refusal> refused;
@@ -275,7 +275,7 @@ void curl_poster::worker::start_waiting(lane& from) {
   }
 }
 
-/// True when some call ended.
+/// True when a call has ended.
 bool curl_poster::worker::reap() {
   bool any = false;
   int left = 0;
@@ -283,7 +283,7 @@ bool curl_poster::worker::reap() {
     if (news->msg != CURLMSG_DONE) {
       continue;
     }
-    const CURLcode code = news->data.result; // `news` ends with the handle
+    const CURLcode code = news->data.result; // `news` is freed with the handle
     void* owner = nullptr;
     curl_easy_getinfo(news->easy_handle, CURLINFO_PRIVATE, &owner);
     any = true;
@@ -302,7 +302,7 @@ bool curl_poster::worker::reap() {
   return any;
 }
 
-/// After what had come was read: true when some call was given up.
+/// Called after pending input was read. True when a call was given up.
 bool curl_poster::worker::end_goodbyes() {
   std::vector<curl_transfer*> over;
   std::copy_if(lingering_.begin(), lingering_.end(), std::back_inserter(over),
@@ -313,7 +313,7 @@ bool curl_poster::worker::end_goodbyes() {
   return !over.empty();
 }
 
-/// After what had come was read, too.
+/// Also called after pending input was read.
 bool curl_poster::worker::end_overdue() {
   std::vector<curl_transfer*> over;
   for (const auto& [transfer, owner] : running_) {
@@ -325,13 +325,13 @@ bool curl_poster::worker::end_overdue() {
     const bool dropped = transfer->dropped();
     settle(stop_running(*transfer),
            dropped ? error{errc::cancelled, {}}
-                   : error{errc::request_timeout, "it stood still, or went too slowly"});
+                   : error{errc::request_timeout, "the transfer stalled or was too slow"});
   }
   return !over.empty();
 }
 
-/// Until the next call is overdue. The pod's clock may stand still meanwhile; then it is looked at
-/// again.
+/// Time until the next call's deadline. The pod's clock may stand still meanwhile; then it is
+/// checked again.
 int curl_poster::worker::longest_sleep() const {
   std::chrono::nanoseconds sleep = std::chrono::milliseconds{longest_sleep_ms};
   for (const auto& [transfer, owner] : running_) {
@@ -359,7 +359,7 @@ void curl_poster::worker::give_up_all() {
       settle(std::move(transfer), {errc::stopping, {}});
     }
   }
-  // What was just told may have sent again.
+  // A callback may have sent another call.
   for (;;) {
     {
       const std::lock_guard lock{mutex_};
@@ -371,7 +371,7 @@ void curl_poster::worker::give_up_all() {
   }
 }
 
-/// It runs no more, and another one may.
+/// Ends its run and makes room for another call of its target.
 curl_poster::worker::transfer_ptr curl_poster::worker::stop_running(curl_transfer& transfer) {
   curl_multi_remove_handle(multi_.get(), transfer.handle());
   const auto at = running_.find(&transfer);
@@ -389,7 +389,7 @@ void curl_poster::worker::settle(transfer_ptr transfer, error why) {
   transfer->end(std::move(why));
 }
 
-/// Its place is free before it is told, so that whom it tells may send again.
+/// Releases the call's place before its `done` runs, so that `done` may send again.
 void curl_poster::worker::let_go(const curl_transfer& transfer) {
   known_.erase(transfer.ticket());
   lane& in = lane_of(transfer.guarded());

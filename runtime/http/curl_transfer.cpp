@@ -1,5 +1,7 @@
 #include "runtime/http/curl_transfer.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <cstdint>
 #include <cstdio>
@@ -17,25 +19,17 @@ constexpr std::size_t answer_head_max = 32 * 1024;
 constexpr std::size_t answer_fields_max = 100;
 constexpr std::size_t field_bytes_max = 8 * 1024;
 constexpr std::int64_t timeout_max_ms = 86'400'000;
-/// A line that has died in silence is noticed within about a minute and a half, and a way through a
-/// translator of addresses is not forgotten while an answer is waited for.
+/// TCP keepalive: detects a dead peer (with the kernel's default of 9 probes: within 3 minutes) and
+/// keeps NAT mappings alive during long polls.
 constexpr long keepalive_idle_s = 30;
 constexpr long keepalive_interval_s = 15;
 
 constexpr std::string_view token_marks = "!#$%&'*+-.^_`|~";
 constexpr std::string_view methods[] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"};
-/// What belongs to the connection and its framing, not to the caller.
+/// Header fields of the connection and its framing, which the caller may not set.
 constexpr std::string_view own_fields[] = {
     "host", "content-length", "transfer-encoding", "connection",          "expect",
     "te",   "upgrade",        "trailer",           "proxy-authorization", "proxy-connection"};
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return out;
-}
 
 template <class List>
 bool among(const List& list, std::string_view word) {
@@ -55,13 +49,6 @@ bool is_field_value(std::string_view text) {
   });
 }
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t\r\n");
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
 } // namespace
 
 bool append(curl_list& list, const std::string& line) {
@@ -69,7 +56,7 @@ bool append(curl_list& list, const std::string& line) {
   if (grown == nullptr) {
     return false;
   }
-  (void)list.release(); // it is part of what has grown
+  (void)list.release(); // now owned by `grown`
   list.reset(grown);
   return true;
 }
@@ -84,7 +71,7 @@ result<void> curl_transfer::check(const poster_options& options) {
   }
   for (const auto& [name, value] : call_.headers) {
     if (!is_token(name) || !is_field_value(value) || name.size() + value.size() > field_bytes_max ||
-        among(own_fields, lower(name))) {
+        among(own_fields, text::lower(name))) {
       return fail(errc::bad_request, "a header field is malformed, or not the caller's to set");
     }
   }
@@ -112,15 +99,16 @@ bool curl_transfer::make_fields() {
   const auto add = [this, &made](const std::string& line) { made = append(fields_, line) && made; };
   bool typed = false;
   for (const auto& [name, value] : call_.headers) {
-    const auto bare = trimmed(value);
+    const auto bare = text::trimmed(value);
     // "Name:" would take a field of libcurl's own away; with a semicolon an empty one is sent.
     add(bare.empty() ? name + ";" : name + ": " + std::string{bare});
-    typed = typed || lower(name) == "content-type";
+    typed = typed || text::iequals(name, "content-type");
   }
   if (sends_body() && !typed) {
     add("Content-Type: application/json");
   }
-  // Larger bodies would otherwise wait a second for a "100 Continue" that few receivers send.
+  // libcurl would otherwise wait a second for "100 Continue" before a large body; few receivers
+  // send it.
   add("Expect:");
   return made;
 }
@@ -137,7 +125,7 @@ bool curl_transfer::offer_body() {
   } else {
     set(CURLOPT_READFUNCTION, &give_body);
     set(CURLOPT_READDATA, this);
-    set(CURLOPT_SEEKFUNCTION, &rewind_body); // a connection that had died may be tried again
+    set(CURLOPT_SEEKFUNCTION, &rewind_body); // for a retry after a reused connection had died
     set(CURLOPT_SEEKDATA, this);
   }
   return all_set;
@@ -164,7 +152,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
   set(CURLOPT_NOSIGNAL, 1L);
-  // A name server that is silent would otherwise hold this thread when the call has timed out.
+  // Otherwise a silent name server would block this thread after the call has timed out.
   set(CURLOPT_QUICK_EXIT, 1L);
   set(CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(connect)); // the poster times the whole call
   set(CURLOPT_SSL_VERIFYPEER, 1L);
@@ -198,7 +186,7 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   set(CURLOPT_TCP_KEEPINTVL, keepalive_interval_s);
   set(CURLOPT_PREREQFUNCTION, &before_request);
   set(CURLOPT_PREREQDATA, this);
-  // A proxy of the environment is meant for the world, not for this machine.
+  // The environment's proxies are for remote hosts, not for this machine.
   const bool loopback = url_.host == "localhost" || url_.host == "::1" ||
                         (url_.address && url_.host.starts_with("127."));
   if (guard_ != nullptr || loopback) {
@@ -210,12 +198,12 @@ result<void> curl_transfer::open(const poster_options& options, curl_slist* pinn
   return {};
 }
 
-// ---- called by libcurl: nothing may be thrown --------------------------------------------------
+// ---- libcurl callbacks: they must not throw ----------------------------------------------------
 
 curl_socket_t curl_transfer::open_socket(void* self, curlsocktype purpose,
                                          curl_sockaddr* to) noexcept {
   auto& me = *static_cast<curl_transfer*>(self);
-  me.asked_on_.reset(); // of a connection that has died
+  me.asked_on_.reset(); // was set for a connection that has died
   if (me.dropped_) {
     return CURL_SOCKET_BAD;
   }
@@ -259,7 +247,7 @@ bool curl_transfer::may_ask(const char* remote, const char* local, int remote_po
                             int local_port) {
   connected_ = true;
   if (dropped_) {
-    return false; // libcurl asks once more when a connection it had used before has died
+    return false; // libcurl retries when a reused connection has died
   }
   const auto there = parse_address(remote);
   if (guard_ != nullptr && (!there || !guard_->allows(*there))) {
@@ -279,7 +267,7 @@ std::size_t curl_transfer::give_body(char* to, std::size_t size, std::size_t cou
   auto& me = *static_cast<curl_transfer*>(self);
   const std::size_t room = size * count;
   std::size_t given = 0;
-  std::uint64_t begin = 0; // of the piece, within the body
+  std::uint64_t begin = 0; // offset of the piece in the body
   const auto give = [&](std::string_view piece) {
     const std::uint64_t end = begin + piece.size();
     if (me.body_given_ < end && given < room) {
@@ -341,23 +329,23 @@ std::size_t curl_transfer::take_head(char* bytes, std::size_t size, std::size_t 
 
 void curl_transfer::take_field(std::string_view line) {
   if (line.starts_with("HTTP/")) {
-    answer_.headers.clear(); // of a 100 Continue, or of a try on a connection that had died
+    answer_.headers.clear(); // those of a 100 Continue, or of a try on a connection that had died
     return;
   }
   const std::size_t colon = line.find(':');
   if (colon != std::string_view::npos && colon > 0) {
-    answer_.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
-                                 std::string{trimmed(line.substr(colon + 1))});
+    answer_.headers.emplace_back(text::lower(text::trimmed(line.substr(0, colon))),
+                                 std::string{text::trimmed(line.substr(colon + 1))});
   }
 }
 
-// ---- a call that is dropped --------------------------------------------------------------------
+// ---- dropped calls -----------------------------------------------------------------------------
 
 bool curl_transfer::say_goodbye(std::chrono::milliseconds linger) {
   if (!dropped_) {
     const auto connection = asked_on_ ? book_->find(*asked_on_) : std::nullopt;
     goodbye_.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
-    if (!connection || goodbye_.get() < 0) {
+    if (!connection || !goodbye_) {
       return false;
     }
     dropped_ = true;
@@ -366,7 +354,7 @@ bool curl_transfer::say_goodbye(std::chrono::milliseconds linger) {
   }
   const std::int64_t ms = std::clamp<std::int64_t>(linger.count(), 0, timeout_max_ms);
   itimerspec once{};
-  once.it_value = {ms / 1000, ms % 1000 * 1'000'000 + 1}; // all zero would mean never
+  once.it_value = {ms / 1000, ms % 1000 * 1'000'000 + 1}; // all zero would disarm the timer
   return ::timerfd_settime(goodbye_.get(), 0, &once, nullptr) == 0;
 }
 

@@ -1,13 +1,14 @@
-// One outgoing call on one libcurl handle: what is asked, what came back, what the guard said.
-// Owned by the poster's worker and used on its thread only.
+// An outgoing call on one libcurl handle: the request, the answer, and the guard's verdict. Owned
+// by the poster's worker and used on its thread only.
 //
-// A call may last as long as it goes on (transfer_pace.hpp), in each of its parts: connecting and
-// sending, waiting for the answer, receiving it. Sent is what the other side has acknowledged; the
-// kernel holds megabytes for a slow one.
+// A call may last as long as it makes progress (transfer_pace.hpp) in each of its parts: connecting
+// and sending, waiting for the answer, receiving it. Bytes count as sent once the peer acknowledged
+// them: the kernel buffers megabytes for a slow peer.
 //
-// Invariant: `done` is called exactly once, by the one of finish() and end() that comes first.
+// Invariant: `done` is called exactly once, by finish() or end(), whichever comes first.
 #pragma once
 
+#include "runtime/base/unique_fd.hpp"
 #include "runtime/http/curl_poster.hpp"
 #include "runtime/http/socket_book.hpp"
 #include "runtime/http/transfer_pace.hpp"
@@ -24,7 +25,7 @@ struct list_deleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 using curl_list = std::unique_ptr<curl_slist, list_deleter>;
-/// False, and nothing changed, when there is no memory.
+/// False, with nothing changed, when there is no memory.
 bool append(curl_list&, const std::string& line);
 
 class curl_transfer {
@@ -36,26 +37,27 @@ class curl_transfer {
   curl_transfer& operator=(const curl_transfer&) = delete;
   ~curl_transfer() = default;
 
-  /// Reads the URL and the fields; the guard is asked about what can be known already.
+  /// Parses the URL and the fields, and lets the guard judge what is known before resolving.
   result<void> check(const poster_options&);
-  /// Makes the handle. Only after check(). `pinned` outlives it, the book outlives its connection.
+  /// Makes the handle. Only after check(). `pinned` outlives it; `socket_book` outlives its
+  /// connection.
   result<void> open(const poster_options&, curl_slist* pinned, socket_book&);
-  /// Tells the server that nothing more is wanted, and takes what comes within `linger`. False when
-  /// it was not asked anything yet, so that nothing can come. Said again, the time begins anew.
+  /// Half-closes the connection and accepts an answer that arrives within `linger`. False when no
+  /// request was sent, so that no answer can come. A repeated call restarts the time.
   bool say_goodbye(std::chrono::milliseconds linger);
-  /// Readable when the time after a goodbye is over.
+  /// Readable once the time after say_goodbye() is over.
   int goodbye_timer() const { return goodbye_.get(); }
   bool goodbye_is_over() const;
 
-  CURL* handle() const { return handle_.get(); } ///< only of one that was opened
-  /// It runs from now on. To be called whenever it is given to libcurl.
+  CURL* handle() const { return handle_.get(); } ///< only after open()
+  /// Starts the run. To be called whenever the handle is given to libcurl.
   void begin(moment now);
-  /// When goes_on() has to be asked next.
+  /// Deadline for the next call of goes_on().
   moment due() const { return due_; }
-  /// False: it has stood still for too long, or was too slow.
+  /// False: no progress for too long, or too slow.
   bool goes_on(moment now);
-  /// This end is libcurl's impatience with a connection that had less than its time on the pod's
-  /// clock: nothing was sent, so it may be begun anew.
+  /// True when libcurl timed out while connecting, but less than that time has passed on the pod's
+  /// clock: nothing was sent, so the call may begin anew.
   bool may_begin_anew(CURLcode, moment now, std::chrono::milliseconds connect_timeout) const;
   call_ticket ticket() const { return ticket_; }
   bool guarded() const { return call_.guarded; }
@@ -94,17 +96,18 @@ class curl_transfer {
   std::size_t bytes_;
   parsed_url url_;
   std::string target_;
-  const address_guard* guard_ = nullptr; ///< of guarded calls
+  const address_guard* guard_ = nullptr; ///< set for guarded calls
   curl_list fields_;
-  std::uint64_t body_given_ = 0; ///< bytes of a body in pieces that libcurl has taken
+  std::uint64_t body_given_ = 0; ///< bytes of a body in pieces given to libcurl
   outgoing_answer answer_;
   std::size_t head_bytes_ = 0;
-  std::size_t sockets_ = 0; ///< made; when none was and some were refused, the guard ended the call
+  std::size_t sockets_ = 0; ///< sockets made; 0 with some refused means that the guard ended the
+                            ///< call
   bool refused_ = false;
   bool too_large_ = false;
   socket_book* book_ = nullptr;
   std::optional<socket_book::ends> asked_on_; ///< the connection that carries the request
-  bool connected_ = false;                    ///< once: something may have been sent
+  bool connected_ = false;                    ///< was connected once: something may have been sent
   bool dropped_ = false;
   enum class part { unbegun, sending, waiting, receiving };
   part part_ = part::unbegun;
@@ -112,7 +115,7 @@ class curl_transfer {
   std::uint64_t moved_ = 0; ///< bytes acknowledged or received, at the latest look
   moment began_{};
   moment due_{};
-  owned_fd goodbye_;                             ///< the timer
+  unique_fd goodbye_;                            ///< the timer
   std::unique_ptr<CURL, handle_deleter> handle_; // last: it points to what is above
 };
 

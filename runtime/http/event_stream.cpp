@@ -7,9 +7,9 @@ namespace tayfa {
 
 namespace {
 
-/// How soon a browser comes back when the line broke.
+/// Delay before a browser reconnects.
 constexpr std::string_view come_back = "retry: 1000\n";
-/// Events that are taken from the feed at a time, so that little is held that has not left.
+/// Events taken from the feed at a time, so that few are buffered here.
 constexpr std::size_t page_events = 8;
 
 bool ends_line(char c) {
@@ -32,10 +32,11 @@ class feed_source final : public api::body_source {
     feed_.stay_awake();
     seen_ = asked.after.value_or(feed_.last());
     if (seen_ == 0) {
-      seen_ = feed_.base(); // who asks for everything has not seen another runtime's events
+      seen_ = feed_.base(); // a client that asks for everything has not seen another runtime's
+                            // events
     }
-    // The id makes a browser that loses the line before its first event come back for what it
-    // missed, and the block makes proxies let the head go.
+    // With the id, a browser that loses the connection before its first event resumes here and
+    // misses nothing; the block makes proxies forward the head.
     opening_.append(come_back);
     if (!asked.after) {
       append_field(opening_, "id", std::to_string(seen_));
@@ -101,7 +102,7 @@ std::string missed_text(const event_feed::page& page) {
 api::response event_stream(event_feed& feed, const api::events& asked) {
   api::response answer;
   answer.content_type = "text/event-stream";
-  answer.headers.emplace_back("X-Accel-Buffering", "no"); // nginx would keep events to itself
+  answer.headers.emplace_back("X-Accel-Buffering", "no"); // stops nginx from buffering events
   answer.stream = std::make_shared<feed_source>(feed, asked);
   return answer;
 }

@@ -1,5 +1,5 @@
-// One request that the gate has let in. The gate is told, once, when it is answered; until its
-// answer has left whole it can be asked whether the request would still be let in. Lives on the
+// An admitted request. Notifies the gate once, when the request is answered; until the answer is
+// sent whole, recheck() asks the gate whether the request would still be admitted. Lives on the
 // server's thread, no longer than the gate.
 #pragma once
 
@@ -30,7 +30,7 @@ class gate_pass {
   gate_pass& operator=(const gate_pass&) = delete;
 
   const api::principal& who() const { return who_; }
-  /// Its answer was chosen: it counts no longer among the requests that are open.
+  /// The answer was chosen: the request no longer counts as open.
   void answered() {
     if (!std::exchange(answered_, true)) {
       door_.done(visit(), who_);
@@ -39,7 +39,7 @@ class gate_pass {
   std::optional<api::gate::refusal> recheck() const { return door_.recheck(visit(), who_); }
 
  private:
-  /// The key itself is not kept.
+  /// Without the key, which is not kept.
   api::visit visit() const { return {needs_, route_, endpoint_, {}, address_, worker_}; }
 
   api::gate& door_;

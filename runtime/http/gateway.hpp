@@ -1,5 +1,5 @@
-// The HTTP side as the actors see it: calls come in already parsed and checked (runtime/api),
-// answers go out through a reply object that cannot be forgotten.
+// The HTTP server as the actors see it: calls arrive parsed and checked (runtime/api); answers
+// leave through a reply object that always sends one.
 #pragma once
 
 #include "messages/error.hpp"
@@ -15,13 +15,14 @@
 
 namespace tayfa {
 
-/// When an answer counts as gone to its client.
+/// Criterion for counting an answer as delivered to its client.
 enum class proof : std::uint8_t {
-  sent,     ///< all of it is with this machine's kernel, and the client was still there
-  received, ///< the client's machine has acknowledged all of it
+  sent,     ///< this machine's kernel has all of it, and the client was still connected
+  received, ///< the client's kernel has acknowledged all of it
 };
 
-/// Tells the one who waits for it, once, whether an answer left. Dropped unsaid, it says no.
+/// Delivery callback: reports once whether an answer was delivered. Destroyed unused, it reports
+/// false.
 class receipt {
  public:
   receipt() = default;
@@ -41,34 +42,35 @@ class receipt {
   proof proof_ = proof::sent;
 };
 
-/// Whether the one who asked is still there: shared by a reply and by what carries its answer.
-/// Thread safe. `gone` is called by the one who brings the news, or the watcher, and keeps
-/// answered() waiting meanwhile.
+/// The client's connection state, shared by a reply and by the transport of its answer. Thread
+/// safe. `gone` runs on the thread that detects the disconnect (or inside watch() if it already
+/// happened). answered() blocks until a running `gone` returns.
 class presence {
  public:
   void watch(std::function<void()> gone);
   void left();
-  /// From here on nobody is told anything.
+  /// Disables `gone` from here on.
   void answered();
 
  private:
-  std::recursive_mutex mutex_; // a `gone` may answer
+  std::recursive_mutex mutex_; // recursive: a `gone` may answer
   bool left_ = false;
   bool answered_ = false;
   std::function<void()> gone_;
 };
 
-/// A field of answers about a job: names it also when there is no room for the rest of the answer.
+/// Header field of answers about a job: also names the job when there is no room for the rest of
+/// the answer.
 inline constexpr const char* job_field = "X-Tayfa-Job";
 
-/// Somebody who wants an answer. Exactly one answer leaves: the first send() wins, and a reply that
+/// A client's pending answer. Exactly one answer is sent: the first send() wins, and a reply that
 /// is destroyed unanswered sends errc::unavailable by itself, so a dying actor never leaves a
 /// client hanging. Thread safe.
 class reply {
  public:
-  /// What it has taken has left, and its client never leaves.
+  /// Fire-and-forget transport: delivery is assumed, disconnects are never reported.
   using transport = std::function<void(api::response)>;
-  /// Knows better: says so in the receipt, and tells the presence.
+  /// Tracking transport: reports delivery through `receipt` and disconnects through `presence`.
   using line = std::function<void(api::response, receipt)>;
 
   explicit reply(transport t);
@@ -79,18 +81,18 @@ class reply {
   reply& operator=(const reply&) = delete;
 
   void send(api::response);
-  /// Likewise; `left` is told, from any thread and exactly once, whether the whole answer went to a
-  /// client that was still there, as far as this machine can know. False when it was not the first
-  /// answer.
+  /// As above; `left` is called, from any thread and exactly once, with whether the whole answer
+  /// reached a client that was still connected, as far as this machine can know. Returns false when
+  /// another answer was sent before.
   void send(api::response, std::function<void(bool)> left, proof wanted = proof::sent);
   /// `gone` is called once, from any thread, when the client leaves (or closes its sending side)
   /// before an answer was sent; at once when it has left already. Never after send(), which waits
-  /// for a `gone` that runs: it should only take note.
+  /// for a running `gone`: so `gone` must only take note.
   void when_gone(std::function<void()> gone);
 
  private:
   line line_;
-  std::shared_ptr<presence> client_; ///< none: it never leaves
+  std::shared_ptr<presence> client_; ///< null: disconnects are not tracked
   std::atomic<bool> sent_{false};
 };
 using reply_ptr = std::shared_ptr<reply>;
@@ -101,13 +103,12 @@ class http_gateway {
  public:
   virtual ~http_gateway() = default;
   /// Binds and listens; `done` is called once, from any thread, with the bound address
-  /// ("127.0.0.1:8000") or errc::port_in_use naming the address. Calls flow into `sink` from then
-  /// on.
+  /// ("127.0.0.1:8000") or errc::port_in_use naming the address. From then on calls go to `sink`.
   virtual void open(call_sink sink, std::function<void(result<std::string>)> done) = 0;
   /// Replaces the sink (a restarted ingress).
   virtual void redirect(call_sink sink) = 0;
-  /// Stops listening, gives open answers a moment to leave, closes every connection, then calls
-  /// back.
+  /// Stops listening, gives open answers a moment to be sent, closes every connection, then calls
+  /// `done`.
   virtual void close(std::function<void()> done) = 0;
 };
 

@@ -1,6 +1,6 @@
 #include "runtime/http/head.hpp"
 
-#include "runtime/http/host_names.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <boost/beast/core/string.hpp>
@@ -33,8 +33,8 @@ bool has_control(std::string_view line) {
   });
 }
 
-/// "gzip, chunked": where the body ends is beyond doubt, what it says is not read here. Twice
-/// chunked is nothing that may be sent.
+/// True for "gzip, chunked": the end of the body is unambiguous, though its content cannot be
+/// decoded here. "chunked" twice is not allowed.
 bool is_chunked_after_others(std::string_view codings) {
   constexpr std::string_view chunked = "chunked";
   const std::size_t mark = codings.rfind(',');
@@ -80,8 +80,9 @@ std::optional<error> refuse_length(const http::request_header<>& head) {
                text};
 }
 
-/// A web page may post to any address, without asking, a body of no type or of a form's, or nothing
-/// at all (which is enough to empty a queue); what it may not do without asking is say JSON.
+/// Without a preflight a web page may post to any address a body without a type or with a form's
+/// type, or no body at all (which is enough to purge a queue). It cannot declare JSON without a
+/// preflight.
 std::optional<error> refuse_page(const http::request_header<>& head) {
   const bool page = head.count(http::field::origin) > 0 || head.count("Sec-Fetch-Mode") > 0;
   if (!page || head.method() != http::verb::post) {
@@ -113,7 +114,7 @@ head_state head_scanner::scan(std::string_view received) {
       break;
     }
     if (found == line_ || received[found - 1] != '\r') {
-      return head_state::malformed; // a bare LF
+      return head_state::malformed; // bare LF
     }
     const head_state state = take_line(received.substr(line_, found - 1 - line_));
     if (state != head_state::partial) {
@@ -126,7 +127,7 @@ head_state head_scanner::scan(std::string_view received) {
 
 head_state head_scanner::take_line(std::string_view line) {
   if (has_control(line)) {
-    return head_state::malformed; // NUL, a bare CR, …
+    return head_state::malformed; // NUL, bare CR, …
   }
   if (!request_line_seen_) {
     if (line.empty()) {
@@ -174,17 +175,17 @@ std::optional<error> refuse_fields(const http::request_header<>& head) {
   }
   const auto hosts = head.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
-    return error{errc::bad_request, "exactly one Host is needed"};
+    return error{errc::bad_request, "HTTP/1.1 needs exactly one Host"};
   }
   if (const auto host = head[http::field::host]; !is_host_field({host.data(), host.size()})) {
     return error{errc::bad_request, "Host is not a name or an address, with or without a port"};
   }
   if (head.count(http::field::expect) > 0 && !iequals(head[http::field::expect], "100-continue")) {
-    return error{errc::bad_request, "only Expect: 100-continue is understood"};
+    return error{errc::bad_request, "only Expect: 100-continue is supported"};
   }
   const auto coding = head[http::field::content_encoding];
   if (!coding.empty() && !iequals(coding, "identity")) {
-    return error{errc::unsupported_media, "Content-Encoding is not taken"};
+    return error{errc::unsupported_media, "Content-Encoding is not supported"};
   }
   if (auto refused = refuse_page(head)) {
     return refused;

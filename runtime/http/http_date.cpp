@@ -13,7 +13,7 @@ constexpr std::array<const char*, 12> months{"Jan", "Feb", "Mar", "Apr", "May", 
 
 } // namespace
 
-/// Not strftime, whose names are the locale's.
+/// strftime is no option: its names depend on the locale.
 std::string http_date(std::chrono::system_clock::time_point at) {
   const auto second = std::chrono::floor<std::chrono::seconds>(at);
   const auto day = std::chrono::floor<std::chrono::days>(second);

@@ -1,9 +1,9 @@
-// The moment of an answer as HTTP writes it (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+// The date of an answer in HTTP's format (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
 //
-// Owned by http_core and used on its thread. The text of a second is made once.
+// Owned by http_core and used on its thread. Each second's text is formatted once.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <chrono>
 #include <string>

@@ -74,7 +74,7 @@ void http_listener::on_accept(boost::system::error_code ec, tcp::socket s) {
     return;
   }
   if (out_of_resources(ec)) {
-    // The connection still waits in the backlog: asking again at once would only spin.
+    // The connection still waits in the backlog: accepting again at once would only spin.
     if (!std::exchange(short_, true)) {
       complain_("cannot accept: " + ec.message());
     }
@@ -90,7 +90,7 @@ void http_listener::on_accept(boost::system::error_code ec, tcp::socket s) {
     short_ = false;
     try {
       take_(std::move(s));
-    } catch (const std::exception&) { // no memory for one more; the next ones may have it
+    } catch (const std::exception&) { // no memory for this connection; later ones may succeed
       complain_("a connection could not be taken");
     }
   }

@@ -1,7 +1,7 @@
-// One address that is listened on. Everything runs on the server's one thread; owned by http_core.
+// A listening address. Everything runs on the server's one thread; owned by http_core.
 //
-// What always holds: while it is open one accept is outstanding, or a pause runs because there are
-// no descriptors left; `take` gets each connection, and may close this.
+// Invariant: while it is open, one accept is outstanding, or a pause runs because descriptors ran
+// out. `take` receives each connection, and may close this listener.
 #pragma once
 
 #include "messages/error.hpp"
@@ -23,9 +23,9 @@ class http_listener {
       : take_(std::move(take)), complain_(std::move(complain)), acceptor_(io), pause_(io) {}
 
   bool is_open() const { return acceptor_.is_open(); }
-  /// Binds; the bound address, or errc::port_in_use naming the one that was wanted.
+  /// Binds; returns the bound address, or errc::port_in_use naming the wanted one.
   result<std::string> listen(const std::string& address);
-  /// Connections come from now on. Only after listen().
+  /// Starts accepting. Only after listen().
   void start() { accept(); }
   void close();
 
@@ -37,8 +37,8 @@ class http_listener {
   taker take_;
   complaint complain_;
   boost::asio::ip::tcp::acceptor acceptor_;
-  boost::asio::steady_timer pause_; ///< between accepts when descriptors ran out
-  bool short_ = false;              ///< they ran out, and nothing was accepted since
+  boost::asio::steady_timer pause_; ///< between accepts after descriptors ran out
+  bool short_ = false;              ///< descriptors ran out, and nothing was accepted since
 };
 
 } // namespace tayfa

@@ -30,7 +30,7 @@ page_stream::~page_stream() {
   {
     const std::lock_guard lock{pages_->mutex_};
     pages_->wake_ = nullptr;
-    pages_->last_ = true; // nobody takes another
+    pages_->last_ = true; // no reader is left
     pages_->page_ = {};
     pages_->place_.reset();
   }
@@ -57,7 +57,7 @@ api::body_source::piece page_stream::next(std::size_t room) {
     at.place_.reset();
     found.ended = at.last_;
     if (!found.text.empty() || at.last_ || std::exchange(at.asked_, true)) {
-      return found; // what was taken now has not left yet
+      return found; // the piece returned now must be sent before more is wanted
     }
   }
   say_.wants();

@@ -1,12 +1,12 @@
-// A streamed body that is made page by page by somebody else (an actor): as many pages as its
-// reader takes, and none ahead of it, so a slow reader costs one page.
+// A streamed body whose pages are made by another party (an actor), one at a time: the next page is
+// requested only when the reader has taken the last one, so a slow reader costs one page.
 //
-// Owner: the connection that streams it; `left` is called when that one lets it go, however it
-// ends. The maker has a page_inlet. Both callbacks come from any thread and must only take note.
+// Owner: the connection that streams it; `left` is called when that connection releases it, however
+// it ends. The maker has a page_inlet. Both callbacks come from any thread and must only take note.
 #pragma once
 
 #include "runtime/api/call.hpp"
-#include "runtime/world/byte_budget.hpp"
+#include "runtime/base/byte_budget.hpp"
 
 #include <cstddef>
 #include <functional>
@@ -16,11 +16,11 @@
 
 namespace tayfa {
 
-/// Where the maker puts pages. Thread safe.
+/// The maker's end: takes its pages. Thread safe.
 class page_inlet {
  public:
-  /// `place`: what the page holds of the budget until it has left. After the last page nothing is
-  /// taken any more.
+  /// `place`: the page's reservation in the budget until it is sent. Pages after the last one are
+  /// ignored.
   void put(std::string page, byte_budget::place place, bool last);
 
  private:
@@ -28,20 +28,20 @@ class page_inlet {
   std::mutex mutex_;
   std::function<void()> wake_;
   std::string page_;
-  std::size_t left_ = 0; ///< of `page_`: so many bytes have been taken
+  std::size_t left_ = 0; ///< bytes of `page_` already taken
   byte_budget::place place_;
   bool last_ = false;
-  bool asked_ = false; ///< for the next page
+  bool asked_ = false; ///< the next page was requested
 };
 
 class page_stream final : public api::body_source {
  public:
   struct callbacks {
-    std::function<void()> wants; ///< there is no page, and the reader has taken all of the last one
+    std::function<void()> wants; ///< no page is here, and the reader has taken all of the last one
     std::function<void()> left;
   };
 
-  /// `broken`: what is sent last when the server ends the body early.
+  /// `broken`: text sent last when the server cuts the body short.
   page_stream(std::shared_ptr<page_inlet> pages, callbacks, std::string broken);
   ~page_stream() override;
 

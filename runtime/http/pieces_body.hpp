@@ -1,5 +1,5 @@
-// The body of an answer in pieces: a text of its own and texts that it shares with others, written
-// one after the other without being copied. A Body of Beast's.
+// An answer's body in pieces: its own text and shared texts, written one after the other without
+// copying. A Body in Beast's sense.
 #pragma once
 
 #include "messages/fields.hpp"
@@ -31,7 +31,7 @@ struct pieces_body {
 
   class writer {
    public:
-    /// Of the writer's own list; Beast copies its buffer sequences often.
+    /// A view of the writer's list, cheap to copy: Beast copies its buffer sequences often.
     struct const_buffers_type {
       using value_type = boost::asio::const_buffer;
       using const_iterator = const value_type*;

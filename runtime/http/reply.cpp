@@ -32,7 +32,7 @@ void presence::watch(std::function<void()> gone) {
 }
 
 void presence::left() {
-  std::function<void()> gone; // what it holds is let go after the lock
+  std::function<void()> gone; // destroyed after the lock is released
   const std::lock_guard lock{mutex_};
   if (std::exchange(left_, true) || answered_) {
     return;
@@ -62,7 +62,7 @@ reply::~reply() {
   }
   try {
     send(api::refuse({errc::unavailable, {}}));
-  } catch (const std::exception&) { // no memory for words
+  } catch (const std::exception&) { // no memory for a body
     if (!sent_.exchange(true)) {
       api::response bare;
       bare.status = 503;

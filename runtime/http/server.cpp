@@ -12,14 +12,14 @@ namespace tayfa {
 namespace asio = boost::asio;
 using tcp = asio::ip::tcp;
 
-// ---- http_core: on the server's thread ---------------------------------------------------------
+// ---- http_core: runs on the server's thread ----------------------------------------------------
 
 http_core::http_core(http_options o)
     : options(std::move(o)), time(options.time != nullptr ? *options.time : own_time_),
       hosts(options.hosts), dates(time), budget_(options.answers) {}
 
 void http_core::heed_refusals() {
-  // Many refusals in a row are one visit.
+  // Coalesces refusals: many in a row post once.
   budget_.on_refusal([core = weak_from_this(), noted = std::make_shared<std::atomic<bool>>(false)] {
     const auto open = core.lock();
     if (!open || noted->exchange(true)) {
@@ -165,12 +165,12 @@ void http_core::closed() {
   }
 }
 
-// ---- http_server: called from any thread -------------------------------------------------------
+// ---- http_server: called from any thread ------------------------------------------------------
 
 http_server::http_server(http_options options)
     : core_(std::make_shared<http_core>(std::move(options))) {
   core_->heed_refusals();
-  // Signals are for the main thread: the new thread inherits a mask that blocks them all.
+  // Only the main thread handles signals: the new thread inherits a mask that blocks them all.
   sigset_t all;
   sigset_t before;
   sigfillset(&all);
@@ -183,7 +183,7 @@ http_server::http_server(http_options options)
         core->io.run();
         return;
       } catch (const std::exception&) {
-        // Outside of any connection: one that was just accepted, most likely.
+        // Thrown outside of any connection, most likely by one that was just accepted.
         core->report(errc::internal, "an exception on the HTTP thread");
       }
     }
@@ -195,14 +195,14 @@ http_server::~http_server() {
   core_->io.stop();
   thread_.join();
   core_->close_now();
-  // What is queued still owns sockets, a connection accepted a moment ago for one, and replies that
-  // are out there keep the core: let it all run, here, before everything is let go.
+  // Queued handlers still own sockets (of a connection accepted a moment ago, say), and open
+  // replies keep the core alive: run them all here before everything is released.
   core_->io.restart();
   core_->io.poll();
   core_->close_now();
   core_->retire();
   core_->io.poll();
-  core_->sink = nullptr; // replies that are still out there keep the core, but not what it called
+  core_->sink = nullptr; // open replies keep the core, but must not keep the sink's owner
 }
 
 void http_server::open(call_sink sink, std::function<void(result<std::string>)> done) {

@@ -43,11 +43,4 @@ std::optional<int> socket_book::find(const ends& wanted) const {
   return std::nullopt;
 }
 
-void owned_fd::reset(int fd) {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-  fd_ = fd;
-}
-
 } // namespace tayfa

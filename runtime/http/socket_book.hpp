@@ -1,11 +1,11 @@
-// The sockets that libcurl holds for one poster. libcurl does not say which of them a running call
-// is on, so a call's is found by its two ends.
+// The open sockets of one poster's libcurl. libcurl does not say which of them a running call uses,
+// so the call's socket is found by its two end points.
 //
 // Owned by the poster's worker, used on its thread; outlives every connection. It holds exactly the
-// sockets that are open.
+// open sockets.
 #pragma once
 
-#include "runtime/http/address_guard.hpp"
+#include "runtime/net/address_guard.hpp"
 
 #include <optional>
 #include <unordered_set>
@@ -24,27 +24,12 @@ class socket_book {
   };
 
   void note(int fd) { open_.insert(fd); }
-  /// Closes it as well; what close(2) says.
+  /// Closes the socket as well; returns the result of close(2).
   int forget(int fd) noexcept;
   std::optional<int> find(const ends&) const;
 
  private:
   std::unordered_set<int> open_;
-};
-
-/// An open file descriptor.
-class owned_fd {
- public:
-  owned_fd() = default;
-  explicit owned_fd(int fd) : fd_(fd) {}
-  owned_fd(const owned_fd&) = delete;
-  owned_fd& operator=(const owned_fd&) = delete;
-  ~owned_fd() { reset(-1); }
-  void reset(int fd);
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
 };
 
 } // namespace tayfa

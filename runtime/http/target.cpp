@@ -1,6 +1,6 @@
 #include "runtime/http/target.hpp"
 
-#include "runtime/http/host_names.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <algorithm>
 #include <boost/beast/core/string.hpp>

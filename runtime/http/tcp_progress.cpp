@@ -15,7 +15,8 @@ std::optional<std::uint64_t> acknowledged_bytes(int socket) {
   socklen_t size = sizeof known;
   const bool said = ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &known, &size) == 0 &&
                     size >= offsetof(tcp_info, tcpi_bytes_acked) + sizeof known.tcpi_bytes_acked;
-  // An answer's head has been acknowledged by whoever reads: 0 is a kernel that does not count.
+  // Any reading client has acknowledged the answer's head, so 0 means that the kernel does not
+  // count.
   return said && known.tcpi_bytes_acked > 0 ? std::optional{known.tcpi_bytes_acked} : std::nullopt;
 }
 
@@ -31,7 +32,8 @@ void notice_vanished_peer(int socket) {
                                              {IPPROTO_TCP, TCP_KEEPIDLE, 60},
                                              {IPPROTO_TCP, TCP_KEEPINTVL, 15},
                                              {IPPROTO_TCP, TCP_KEEPCNT, 4}}) {
-    ::setsockopt(socket, level, option, &value, sizeof value); // without it, idle_timeout remains
+    ::setsockopt(socket, level, option, &value, sizeof value); // when it fails, idle_timeout still
+                                                               // applies
   }
 }
 

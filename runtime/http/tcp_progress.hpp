@@ -1,5 +1,5 @@
-// How far a TCP connection has come. Apart from the rest of the room, because the kernel's header
-// for it and the C library's exclude each other.
+// Progress of a TCP connection. A file of its own, because the kernel's header for it and the C
+// library's exclude each other.
 #pragma once
 
 #include <cstdint>
@@ -7,14 +7,14 @@
 
 namespace tayfa {
 
-/// Bytes that the other side has acknowledged since the connection began; nothing where the kernel
-/// does not say.
+/// Bytes that the peer has acknowledged since the connection began; empty where the kernel does not
+/// report them.
 std::optional<std::uint64_t> acknowledged_bytes(int socket);
-/// Bytes (and the end of the stream, which counts as one) that it has not acknowledged yet.
+/// Bytes not acknowledged yet; the FIN counts as one.
 std::optional<std::uint64_t> unacknowledged_bytes(int socket);
 
-/// The kernel asks a silent peer for a sign of life, and ends the connection after two minutes
-/// without one: an idle connection is kept longer than that.
+/// Enables TCP keepalive: the kernel probes a silent peer and ends the connection after two minutes
+/// without a response, well before an idle connection's own limit.
 void notice_vanished_peer(int socket);
 
 } // namespace tayfa

@@ -1,5 +1,7 @@
 #include "runtime/http/url_guard.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <charconv>
 #include <curl/curl.h>
@@ -14,7 +16,7 @@ tl::unexpected<error> refused(std::string text) {
   return fail(errc::webhook_refused, std::move(text));
 }
 
-/// Nothing when the URL has no such part.
+/// Empty when the URL has no such part.
 std::optional<std::string> part_of(CURLU* parts, CURLUPart part, unsigned flags = 0) {
   char* text = nullptr;
   if (curl_url_get(parts, part, &text, flags) != CURLUE_OK || text == nullptr) {
@@ -29,19 +31,12 @@ bool is_visible_ascii(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-/// libcurl answers for these names itself, with this machine's loopback (RFC 6761).
+/// libcurl resolves these names itself, to this machine's loopback (RFC 6761).
 bool is_localhost(std::string_view host) {
   if (host.ends_with('.')) {
     host.remove_suffix(1);
   }
   return host == "localhost" || host.ends_with(".localhost");
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return text;
 }
 
 } // namespace
@@ -64,7 +59,7 @@ result<parsed_url> parse_url(const std::string& url, std::size_t longest) {
     return refused("this is no URL such as https://example.com/done");
   }
   CURLU* const parts = out.parts.get();
-  const std::string scheme = lower(part_of(parts, CURLUPART_SCHEME).value_or(""));
+  const std::string scheme = text::lower(part_of(parts, CURLUPART_SCHEME).value_or(""));
   if (scheme != "http" && scheme != "https") {
     return refused("the URL's scheme is neither http nor https");
   }
@@ -74,7 +69,7 @@ result<parsed_url> parse_url(const std::string& url, std::size_t longest) {
   if (part_of(parts, CURLUPART_ZONEID)) {
     return refused("the URL's address has a zone");
   }
-  out.host = lower(part_of(parts, CURLUPART_HOST).value_or(""));
+  out.host = text::lower(part_of(parts, CURLUPART_HOST).value_or(""));
   if (out.host.starts_with('[') && out.host.ends_with(']')) {
     out.host = out.host.substr(1, out.host.size() - 2);
   }

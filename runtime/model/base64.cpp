@@ -1,5 +1,7 @@
 #include "runtime/model/base64.hpp"
 
+#include "runtime/base/words.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstdint>
@@ -25,7 +27,7 @@ constexpr auto reverse = make_reverse();
 constexpr std::uint8_t blank = 0xfe;
 constexpr std::uint8_t padding_mark = 0xfd;
 
-/// Both alphabets, what breaks lines, and padding.
+/// Accepts both alphabets, whitespace and padding.
 constexpr std::array<std::uint8_t, 256> make_lenient() {
   auto table = make_reverse();
   table['-'] = 62;
@@ -109,7 +111,7 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
   if ((a | b | c) > 63) {
     return std::nullopt;
   }
-  // Bits that no byte uses must be zero, else several texts would mean the same bytes.
+  // Unused bits must be zero, else several texts would decode to the same bytes.
   if (padding == 2 ? (b & 15) != 0 : (c & 3) != 0) {
     return std::nullopt;
   }
@@ -122,18 +124,6 @@ std::optional<std::vector<std::byte>> base64_decode(std::string_view text) {
 
 namespace {
 
-bool begins_without_case(std::string_view text, std::string_view head) {
-  return text.size() >= head.size() &&
-         std::equal(head.begin(), head.end(), text.begin(), [](char a, char b) {
-           return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b - 'A' + 'a') : b);
-         });
-}
-
-bool ends_without_case(std::string_view text, std::string_view tail) {
-  return text.size() >= tail.size() &&
-         begins_without_case(text.substr(text.size() - tail.size()), tail);
-}
-
 int hex_digit(char c) {
   return c >= '0' && c <= '9'   ? c - '0'
          : c >= 'a' && c <= 'f' ? c - 'a' + 10
@@ -141,7 +131,7 @@ int hex_digit(char c) {
                                 : -1;
 }
 
-/// In a URL, + / and = may be written as %2B, %2F and %3D.
+/// Decodes %2B, %2F and %3D, the URL escapes of + / and =.
 std::string without_percents(std::string_view text) {
   std::string out;
   out.reserve(text.size());
@@ -207,8 +197,8 @@ result<std::vector<std::byte>> read_plain(std::string_view text) {
 result<std::vector<std::byte>> base64_read(std::string_view text) {
   const auto start = text.find_first_not_of(" \t\r\n");
   text = start == std::string_view::npos ? std::string_view{} : text.substr(start);
-  if (!begins_without_case(text, "data:")) {
-    if (begins_without_case(text, "http://") || begins_without_case(text, "https://")) {
+  if (!text::istarts_with(text, "data:")) {
+    if (text::istarts_with(text, "http://") || text::istarts_with(text, "https://")) {
       return bad("it is an address; the content itself must be sent, as base64");
     }
     return read_plain(text);
@@ -219,7 +209,7 @@ result<std::vector<std::byte>> base64_read(std::string_view text) {
   }
   auto head = text.substr(0, comma);
   head = head.substr(0, head.find_last_not_of(' ') + 1);
-  if (!ends_without_case(head, ";base64")) {
+  if (!text::iends_with(head, ";base64")) {
     return bad("its data: URL is not base64 (\";base64\" must stand before the comma)");
   }
   const auto body = text.substr(comma + 1);

@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::uint64_t manifest_file_max = std::uint64_t{256} << 10;
 
-/// Texts name the file without its folders, which are nobody else's business.
+/// Error texts name the file without its folders, which clients must not see.
 error about(const std::string& name, error why) {
   why.text = name + ": " + why.text;
   return why;
@@ -49,7 +49,8 @@ result<model_entry> inspect_model(const std::string& path) {
   if (const auto checked = file->matches(*manifest); !checked) {
     return fail(about(name, checked.error()));
   }
-  return model_entry{manifest->name, absolute.string(), std::move(*text), file->size()};
+  return model_entry{manifest->name, absolute.string(), std::move(*text), file->size(),
+                     manifest->kind};
 }
 
 } // namespace tayfa

@@ -1,6 +1,6 @@
 #include "runtime/model/exact_json.hpp"
 
-#include "runtime/telemetry/plain_text.hpp"
+#include "runtime/base/plain_text.hpp"
 
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
@@ -29,7 +29,7 @@ struct handler {
   static constexpr std::size_t max_string_size = std::size_t{1} << 28;
 
   json::value_stack values;
-  std::vector<std::vector<std::string>> keys; ///< of every object that is open
+  std::vector<std::vector<std::string>> keys; ///< of every open object
   std::string key;
   std::string number;
   complaint why = complaint::none;

@@ -17,7 +17,7 @@ struct json_limits {
   std::size_t depth = 64;
 };
 
-/// The value, or `broken` with what is wrong and where (a byte offset, never the text itself).
+/// The value; errors have the code `broken` and name the fault and its byte offset, never the text.
 result<boost::json::value> parse_json(std::string_view text, const json_limits&, errc broken);
 
 } // namespace tayfa

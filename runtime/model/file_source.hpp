@@ -1,6 +1,7 @@
-// Model files on this machine's disks, checked on a thread of their own.
+// Model files on this machine's disks, checked on a thread of their own, for one kind of engine.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/model/source.hpp"
 
 #include <list>
@@ -9,14 +10,17 @@
 
 namespace tayfa {
 
-/// The destructor waits for checks that still run (hashing a file cannot be interrupted, only
-/// finished).
+/// The destructor waits for running checks (hashing a file cannot be interrupted).
 class file_model_source final : public model_source {
  public:
+  /// A file that this engine does not run is an error (errc::model_invalid).
+  explicit file_model_source(const engine_kind& engine) : engine_(engine) {}
+
   void inspect(std::vector<std::string> paths,
                std::function<void(result<std::vector<model_entry>>)> done) override;
 
  private:
+  const engine_kind engine_;
   std::mutex mutex_;
   std::list<std::jthread> threads_;
 };

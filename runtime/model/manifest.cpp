@@ -1,3 +1,4 @@
+#include "messages/engine_kind.hpp"
 #include "runtime/model/exact_json.hpp"
 #include "runtime/model/manifest_fields.hpp"
 
@@ -22,7 +23,7 @@ result<void> only(const json::object& object, const std::string& where,
   for (const auto& member : object) {
     const std::string_view key{member.key().data(), member.key().size()};
     if (std::find(known.begin(), known.end(), key) == known.end()) {
-      // The key is the file's own text: shown only when it is plain.
+      // The key is untrusted text: shown only when it is printable ASCII.
       const bool plain = key.size() <= 64 && std::all_of(key.begin(), key.end(),
                                                          [](char c) { return c > ' ' && c < 127; });
       return broken(where + (plain ? std::string{key} : "(a key that cannot be shown)"),
@@ -132,7 +133,7 @@ result<std::vector<tensor_spec>> read_tensors(const json::object& object, const 
   return specs;
 }
 
-/// All batch axes can be of one size, and none counts what no input gives.
+/// Checks that all batch axes can have one size, and that outputs have one only if an input does.
 result<void> check_batch(const model_manifest& manifest) {
   axis_bounds common{0, axis_max};
   bool given = false;
@@ -167,8 +168,8 @@ result<void> read_head(const json::object& object, model_manifest& manifest) {
   }
   manifest.name = *name;
   const auto kind = text(object, "", "kind");
-  if (!kind || (*kind != "torchscript" && *kind != "aot_inductor")) {
-    return broken("kind", "must be \"torchscript\" or \"aot_inductor\"");
+  if (!kind || !is_model_kind(*kind)) {
+    return broken("kind", "must be " + model_kind_names());
   }
   manifest.kind = *kind;
   const auto digest = text(object, "", "sha256");

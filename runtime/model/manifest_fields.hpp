@@ -1,5 +1,4 @@
-// What the readers of a manifest share: one form of error, one form of text and name. For
-// manifest*.cpp only.
+// Shared by the readers of a manifest: errors, texts and names. For manifest*.cpp only.
 #pragma once
 
 #include "runtime/model/catalogue.hpp"
@@ -20,18 +19,18 @@ using named_axes = std::map<std::string, axis_bounds, std::less<>>;
 
 tl::unexpected<error> broken(const std::string& field, std::string_view rule);
 
-/// Every member of the object is in `known`.
+/// Checks that every member of the object is in `known`.
 result<void> only(const boost::json::object&, const std::string& where,
                   std::initializer_list<std::string_view> known);
 
 result<std::string_view> text(const boost::json::object&, const std::string& where,
                               std::string_view key);
 
-/// 1 to 64 characters out of A-Z a-z 0-9 . _ -
+/// True for 1 to 64 characters out of A-Z a-z 0-9 . _ -
 bool is_name(std::string_view);
 result<std::string> read_name(const boost::json::object&, const std::string& where);
 
-/// One size, [min, max] (a maximum of -1 is none), or -1 for any size from 1.
+/// Reads a size, [min, max] (a maximum of -1 is none), or -1 for any size from 1.
 result<axis_bounds> read_bounds(const boost::json::value&, const std::string& where);
 
 result<tensor_spec> read_tensor(const boost::json::value&, const std::string& where,

@@ -1,4 +1,4 @@
-// One tensor of a manifest: its type, axes, form and values.
+// Reads one tensor of a manifest: its type, axes, form and values.
 #include "runtime/model/manifest_fields.hpp"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ result<std::int64_t> read_size(const json::value& value, const std::string& wher
   return value.get_int64();
 }
 
-/// Bounds as they stand, or the name of a declared axis.
+/// Reads bounds, or the name of a declared axis.
 result<axis_bounds> read_axis(const json::value& value, const std::string& where,
                               const named_axes& axes) {
   const auto* name = value.if_string();

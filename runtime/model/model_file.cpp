@@ -1,5 +1,6 @@
 #include "runtime/model/model_file.hpp"
 
+#include "messages/engine_kind.hpp"
 #include "runtime/model/catalogue.hpp"
 #include "runtime/model/zip_listing.hpp"
 
@@ -20,7 +21,7 @@ namespace tayfa {
 
 namespace {
 
-/// When false, errno is 0 where the file has ended.
+/// When false, errno is 0 if the file has ended.
 bool read_exactly(int descriptor, std::uint64_t offset, std::span<char> into) {
   std::size_t done = 0;
   while (done < into.size()) {
@@ -42,7 +43,8 @@ std::string why_not(const char* what, int number) {
   return std::string{what} + ": " + std::strerror(number);
 }
 
-/// The disk or the network has failed where a number says so; without one the file is too short.
+/// The error for a failed read: without an errno the file is too short, otherwise the disk or the
+/// network has failed.
 tl::unexpected<error> unreadable(int number) {
   if (number == 0 || number == EISDIR || number == EINVAL) {
     return fail(errc::model_invalid, "the file cannot be read");
@@ -61,7 +63,7 @@ std::string hex(std::span<const unsigned char> bytes) {
   return out;
 }
 
-/// What a file that is no zip archive is, by its first 16 bytes, and what can be done about it.
+/// Describes a file that is no zip archive by its first 16 bytes, and suggests a remedy.
 std::string what_else(std::string_view head) {
   constexpr std::string_view remedy =
       "; this engine runs TorchScript (.pt) and AOTInductor (.pt2) files";
@@ -83,8 +85,7 @@ std::string what_else(std::string_view head) {
   return std::string{what}.append(remedy);
 }
 
-/// What stands in an archive, seen from its first member's top folder, which is where libtorch
-/// looks.
+/// Members of an archive, relative to its first member's top folder, where libtorch looks.
 struct archive_marks {
   std::string root;
   bool constants = false;
@@ -119,7 +120,7 @@ struct archive_marks {
 } // namespace
 
 result<model_file> model_file::open(const std::string& path, std::uint64_t limit) {
-  // O_NONBLOCK: opening a pipe that nobody writes to must not wait.
+  // O_NONBLOCK: opening a pipe without a writer must not block.
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   if (descriptor < 0) {
     switch (errno) {
@@ -138,7 +139,7 @@ result<model_file> model_file::open(const std::string& path, std::uint64_t limit
     default: return fail(errc::model_invalid, why_not("it cannot be opened", errno));
     }
   }
-  model_file file{descriptor};
+  model_file file{unique_fd{descriptor}};
   struct stat facts {};
   if (::fstat(descriptor, &facts) != 0 || !S_ISREG(facts.st_mode)) {
     return fail(errc::model_invalid, "it is not a regular file");
@@ -155,23 +156,13 @@ result<model_file> model_file::open(const std::string& path, std::uint64_t limit
   return file;
 }
 
-model_file::model_file(model_file&& other) noexcept
-    : descriptor_(std::exchange(other.descriptor_, -1)), size_(other.size_),
-      modified_(other.modified_), changed_(other.changed_) {}
-
-model_file::~model_file() {
-  if (descriptor_ >= 0) {
-    ::close(descriptor_);
-  }
-}
-
 std::string model_file::pinned_path() const {
-  return "/proc/self/fd/" + std::to_string(descriptor_);
+  return "/proc/self/fd/" + std::to_string(file_.get());
 }
 
 result<std::string> model_file::read_all() const {
   std::string text(size_, '\0');
-  if (!read_exactly(descriptor_, 0, text)) {
+  if (!read_exactly(file_.get(), 0, text)) {
     return unreadable(errno);
   }
   return text;
@@ -179,7 +170,7 @@ result<std::string> model_file::read_all() const {
 
 result<std::string> model_file::kind() const {
   std::array<char, 16> head{};
-  if (!read_exactly(descriptor_, 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
+  if (!read_exactly(file_.get(), 0, std::span{head}.first(std::min<std::uint64_t>(size_, 16)))) {
     return unreadable(errno);
   }
   if (!std::string_view{head.data(), 4}.starts_with("PK\x03\x04")) {
@@ -187,7 +178,7 @@ result<std::string> model_file::kind() const {
   }
   archive_marks marks;
   const auto listed = list_zip(
-      size_, [this](auto offset, auto into) { return read_exactly(descriptor_, offset, into); },
+      size_, [this](auto offset, auto into) { return read_exactly(file_.get(), offset, into); },
       [&marks](std::string_view name) { marks.see(name); });
   if (!listed) {
     return fail(listed.error());
@@ -198,7 +189,7 @@ result<std::string> model_file::kind() const {
     return fail(errc::model_invalid, "it claims to be TorchScript and AOTInductor at once");
   }
   if (script || package) {
-    return script ? "torchscript" : "aot_inductor";
+    return std::string{script ? torchscript_model : aot_inductor_model};
   }
   if (marks.exported && marks.format) {
     return fail(errc::model_invalid,
@@ -224,7 +215,7 @@ result<std::string> model_file::sha256() const {
   std::vector<char> chunk(std::size_t{1} << 20);
   for (std::uint64_t at = 0; at < size_;) {
     const auto part = std::span{chunk}.first(std::min<std::uint64_t>(chunk.size(), size_ - at));
-    if (!read_exactly(descriptor_, at, part)) {
+    if (!read_exactly(file_.get(), at, part)) {
       return unreadable(errno);
     }
     if (EVP_DigestUpdate(context.get(), part.data(), part.size()) != 1) {
@@ -267,7 +258,7 @@ bool model_file::unchanged() const {
   const auto same = [](const std::timespec& a, const std::timespec& b) {
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
   };
-  return ::fstat(descriptor_, &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) == size_ &&
+  return ::fstat(file_.get(), &facts) == 0 && static_cast<std::uint64_t>(facts.st_size) == size_ &&
          same(facts.st_mtim, modified_) && same(facts.st_ctim, changed_);
 }
 

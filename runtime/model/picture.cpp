@@ -75,7 +75,7 @@ std::uint8_t luma(const std::uint8_t* rgb) {
                                    16);
 }
 
-/// What a viewer shows of a pixel that is not opaque: it, before white.
+/// Blends a pixel that is not opaque over white, as a viewer does.
 std::uint8_t before_white(std::uint8_t value, std::uint8_t alpha) {
   return static_cast<std::uint8_t>((unsigned{value} * alpha + 255u * (255u - alpha) + 127u) / 255u);
 }
@@ -113,7 +113,7 @@ std::vector<std::uint8_t> with_channels(std::vector<std::uint8_t> pixels, std::u
   return out;
 }
 
-/// As EXIF's orientation says: 2 mirrored, 3 upside down, 4 both, 5 to 8 the same lying on a side.
+/// Applies EXIF's orientation: 2 mirrored, 3 upside down, 4 both, 5 to 8 the same lying on a side.
 picture upright(picture from, int orientation) {
   if (orientation <= 1) {
     return from;
@@ -141,12 +141,12 @@ picture upright(picture from, int orientation) {
 }
 
 struct format {
-  std::size_t at; ///< where the mark stands
+  std::size_t at; ///< offset of the mark
   std::string_view mark;
   std::string_view name;
 };
 
-/// Formats that are recognised only to say that they are not read.
+/// Formats that are recognized only to name them in the refusal.
 constexpr std::array<format, 16> others{{
     {4, "ftypheic", "a HEIC picture (a phone's)"},
     {4, "ftypheix", "a HEIC picture (a phone's)"},

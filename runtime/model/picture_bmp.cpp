@@ -1,4 +1,4 @@
-// BMP in: what Windows programs, scanners and screenshots write (1, 4, 8, 16, 24 and 32 bits,
+// BMP decoder for files of Windows programs, scanners and screenshots (1, 4, 8, 16, 24 and 32 bits,
 // masks, either direction). Run-length coding is refused by name.
 #include "runtime/model/picture_parts.hpp"
 
@@ -86,7 +86,7 @@ result<header> read_header(const reader& in) {
   return out;
 }
 
-/// The part of a pixel under a mask, stretched to 8 bits.
+/// The part of a pixel under a mask, scaled to 8 bits.
 std::uint8_t under(std::uint32_t pixel, std::uint32_t mask) {
   if (mask == 0) {
     return 0;

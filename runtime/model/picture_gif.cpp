@@ -1,4 +1,4 @@
-// GIF in: the first picture, as a viewer shows it before anything moves.
+// GIF decoder: the first picture, as a viewer shows it before the animation starts.
 #include "runtime/model/picture_parts.hpp"
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t codes_max = 4096;
 
-/// Bytes one after the other; past the end it says so and gives zeros.
+/// Sequential reader; past the end it sets failed() and returns zeros.
 class source {
  public:
   explicit source(bytes_view bytes) : bytes_(bytes) {}
@@ -50,7 +50,7 @@ palette read_palette(source& in, std::uint32_t flags) {
   return out;
 }
 
-/// Codes out of the blocks of a picture.
+/// Reads codes from a picture's data blocks.
 class code_reader {
  public:
   explicit code_reader(source& in) : in_(in) {}
@@ -79,7 +79,7 @@ class code_reader {
   std::uint32_t left_ = 0;
 };
 
-/// LZW: `count` indices of colours, or nothing when the data is damaged or ends before.
+/// LZW: `count` colour indices; empty when the data is damaged or too short.
 std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
   const auto first_bits = static_cast<int>(in.byte());
   if (first_bits < 1 || first_bits > 8) {
@@ -102,7 +102,8 @@ std::optional<std::vector<std::uint8_t>> unpack(source& in, std::size_t count) {
   code_reader codes{in};
   std::size_t size = clear + 2;
   int bits = first_bits + 1;
-  constexpr std::size_t none = codes_max; // g++ 12 takes an optional here for uninitialised
+  constexpr std::size_t none = codes_max; // not an optional: g++ 12 would warn that it is
+                                          // uninitialized
   std::size_t before = none;
   while (out.size() < count) {
     const auto code = codes.next(bits);
@@ -150,7 +151,7 @@ struct frame {
   std::optional<std::uint32_t> clear_index{};
 };
 
-/// Up to the first picture's data.
+/// Reads up to the first picture's data.
 std::optional<frame> find_frame(source& in, const palette& global) {
   frame out;
   for (;;) {
@@ -221,7 +222,7 @@ result<stored> decode_gif(bytes_view bytes, const size_check& check) {
   if (!indices) {
     return broken("the GIF is damaged or cut off");
   }
-  // What the first picture does not cover is empty.
+  // Pixels not covered by the first picture are transparent.
   stored out{{width, height, 4, std::vector<std::uint8_t>(std::size_t{width} * height * 4)}, 1};
   for (std::uint32_t row = 0; row < first->height; ++row) {
     const auto y = first->top + (first->interlaced ? interlaced_row(row, first->height) : row);

@@ -1,5 +1,5 @@
-// JPEG in. libjpeg leaves by longjmp: each function that calls setjmp below holds no object with a
-// destructor and changes no local after setjmp; state lives in structs of the caller.
+// JPEG decoder. libjpeg exits by longjmp: each function that calls setjmp below holds no object
+// with a destructor and changes no local after setjmp; state lives in structs of the caller.
 #include "runtime/model/picture_parts.hpp"
 
 #include <csetjmp>
@@ -35,9 +35,9 @@ struct jpeg_input {
   std::longjmp(static_cast<jpeg_input*>(jpeg->client_data)->way_out, 1);
 }
 
-/// libjpeg goes on after damage and paints grey; here damage (level -1) ends it. What cameras and
-/// scanners write beside the rules without losing a pixel is no damage: bytes between segments, odd
-/// version numbers, and a baseline file that ends without its end mark.
+/// libjpeg continues after damage and paints grey; here damage (level -1) ends the decoding. Rule
+/// violations by cameras and scanners that lose no pixel are tolerated: bytes between segments, odd
+/// version numbers, and a baseline file without its end marker.
 void jpeg_message(j_common_ptr jpeg, int level) {
   if (level >= 0) {
     return;
@@ -57,7 +57,7 @@ void jpeg_message(j_common_ptr jpeg, int level) {
   }
 }
 
-/// A progressive JPEG of a few kilobytes can ask for thousands of passes over all pixels.
+/// A progressive JPEG of a few kilobytes can require thousands of passes over all pixels.
 void jpeg_count_scans(j_common_ptr jpeg) {
   constexpr int scans_max = 100;
   if (reinterpret_cast<j_decompress_ptr>(jpeg)->input_scan_number > scans_max) {
@@ -105,8 +105,8 @@ int orientation_of(const jpeg_decompress_struct& jpeg) {
   return 1;
 }
 
-/// Inks to light, as viewers without a colour profile do it. Adobe's programs, which write nearly
-/// all of these files, store them the other way round and say so by their mark.
+/// Converts inks to light, as viewers without a colour profile do. Adobe's programs, which write
+/// nearly all of these files, store them inverted and set a marker.
 std::vector<std::uint8_t> rgb_of_cmyk(const std::vector<std::uint8_t>& inks, bool inverted) {
   std::vector<std::uint8_t> out(inks.size() / 4 * 3);
   for (std::size_t i = 0; i < inks.size() / 4; ++i) {

@@ -1,6 +1,5 @@
-// Pictures of PNG's kind, both ways. libpng leaves by longjmp: each function that calls setjmp
-// below holds no object with a destructor and changes no local after setjmp; state lives in structs
-// of the caller.
+// PNG decoder and encoder. libpng exits by longjmp: each function that calls setjmp below holds no
+// object with a destructor and changes no local after setjmp; state lives in structs of the caller.
 #include "runtime/model/picture_parts.hpp"
 
 #include <csetjmp>
@@ -140,7 +139,8 @@ bool png_write_all(png_output& out, const picture& from) {
     return false;
   }
   png_set_write_fn(out.png, &out, png_push, png_flush_nothing);
-  // Above 3 zlib takes several times as long for a few percent, while a GPU waits for this thread.
+  // Above level 3 zlib takes several times as long for a few percent, while a GPU waits for this
+  // thread.
   png_set_compression_level(out.png, 3);
   png_set_IHDR(out.png, out.info, from.width, from.height, 8,
                from.channels == 1   ? PNG_COLOR_TYPE_GRAY

@@ -1,5 +1,5 @@
-// WebP in, by libwebp where it is installed. It is opened at the first such picture: an image
-// without it serves everything else, and says what is missing.
+// WebP decoder, by libwebp where it is installed. The library is opened at the first WebP picture:
+// without it everything else works, and the error names the missing library.
 #include "runtime/model/picture_parts.hpp"
 
 #include <cstring>
@@ -10,7 +10,7 @@ namespace tayfa::picture_parts {
 
 namespace {
 
-/// libwebp's simple interface (webp/decode.h), which has not changed since 2010.
+/// libwebp's simple interface (webp/decode.h), unchanged since 2010.
 struct webp {
   using get_info = int (*)(const std::uint8_t*, std::size_t, int*, int*);
   using decode_rgba = std::uint8_t* (*)(const std::uint8_t*, std::size_t, int*, int*);

@@ -1,8 +1,8 @@
 // The 16-bit floats: IEEE binary16 (f16) and bfloat16 (bf16), from and to double, without a device
 // or libtorch.
 //
-// Narrowing rounds once, to nearest, ties to even, straight from double: a detour over float would
-// round twice. What is too large becomes an infinity; the caller decides whether that is an error.
+// Narrowing rounds once, to nearest, ties to even, straight from double: going through float would
+// round twice. Too large a value becomes an infinity; the caller decides whether that is an error.
 #pragma once
 
 #include <bit>
@@ -44,8 +44,8 @@ struct small_float {
     if (rest > half || (rest == half && (kept & 1) != 0)) {
       ++kept;
     }
-    // For a normal number `kept` holds the implicit bit, which carries into the exponent, as a
-    // rounding carry does.
+    // For a normal number `kept` includes the implicit bit, which is added to the exponent, as is a
+    // rounding carry.
     const std::uint64_t whole = (static_cast<std::uint64_t>(scaled - 1) << MantissaBits) + kept;
     return static_cast<std::uint16_t>(
         sign | (whole >= infinity ? infinity : static_cast<std::uint32_t>(whole)));

@@ -1,4 +1,4 @@
-// Where model files come from: reading and hashing gigabytes must not happen on an actor's thread.
+// Interface to model files: reading and hashing gigabytes must not run on an actor's thread.
 #pragma once
 
 #include "messages/error.hpp"

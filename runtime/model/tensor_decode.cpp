@@ -16,13 +16,13 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t json_depth = 24; ///< eight axes and the objects around them
+constexpr std::size_t json_depth = 24; ///< eight axes and the enclosing objects
 
 std::string_view view(const json::string& text) {
   return {text.data(), text.size()};
 }
 
-/// A client's own text in an error: short and printable.
+/// A client's text for an error message: short and printable.
 std::string shown(std::string_view text) {
   std::string out;
   for (const char c : text.substr(0, 48)) {
@@ -56,7 +56,7 @@ class input_decoder {
     }
     return tensor;
   }
-  /// How many axes' sizes the value itself has said.
+  /// Number of axes whose sizes the value itself shows.
   std::size_t seen() const { return seen_; }
 
  private:
@@ -97,7 +97,7 @@ class input_decoder {
     while (const auto* list = at->if_array()) {
       shape.push_back(static_cast<std::int64_t>(list->size()));
       if (list->empty()) {
-        // What stands in an empty list cannot be seen: the axes below have the sizes they may have.
+        // An empty list hides the axes below it: they get their smallest sizes for now.
         seen_ = shape.size();
         while (shape.size() < spec_.shape.size()) {
           shape.push_back(spec_.shape[shape.size()].min);
@@ -249,8 +249,8 @@ result<output_format> read_options(const json::value& value) {
   return format;
 }
 
-/// An empty list does not say how large the axes inside it are; where another tensor does, that is
-/// meant.
+/// An empty list does not show the sizes of its inner axes; they are taken from other tensors where
+/// those show them.
 void fit_empty(const model_manifest& manifest, const std::vector<std::size_t>& seen,
                std::vector<host_tensor>& tensors) {
   axis_sizes sizes;

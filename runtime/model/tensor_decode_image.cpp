@@ -1,4 +1,4 @@
-// Pictures and texts of a job's input.
+// Decodes pictures and texts of a job's input.
 #include "runtime/model/base64.hpp"
 #include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
@@ -53,7 +53,7 @@ class image_decoder {
   }
 
  private:
-  /// What each pixel value becomes in the tensor.
+  /// Precomputes the tensor element of each pixel value.
   result<void> make_levels() {
     for (std::size_t level = 0; level < levels_.size(); ++level) {
       const element e =
@@ -68,7 +68,8 @@ class image_decoder {
     return {};
   }
 
-  /// The first picture's size decides the tensor's shape; it is checked before a pixel is decoded.
+  /// The first picture's size determines the tensor's shape; it is checked before a pixel is
+  /// decoded.
   result<void> add_image(std::string_view text, std::size_t index, std::size_t count,
                          result<host_tensor>& tensor) {
     const auto bytes = base64_read(text);
@@ -100,7 +101,7 @@ class image_decoder {
     return {};
   }
 
-  /// Channels together become planes.
+  /// Converts interleaved channels to planes.
   template <class Bits>
   void spread(const picture& from, std::size_t index, host_tensor& to) const {
     std::array<Bits, 256> levels;

@@ -1,5 +1,5 @@
-// One element of a tensor, read from and written to memory with checks. Shared by decoding and
-// encoding only.
+// A tensor element, read from and written to memory with checks. Used by decoding and encoding
+// only.
 #pragma once
 
 #include "runtime/model/catalogue.hpp"
@@ -9,7 +9,7 @@
 
 namespace tayfa {
 
-/// What an element is, without its type's width.
+/// An element's value, without its type's width.
 struct element {
   enum class form : std::uint8_t { truth, whole, real };
   form is = form::whole;
@@ -20,7 +20,7 @@ struct element {
 element load_element(dtype, const std::byte* from);
 
 /// False when the type cannot hold the value: out of range, a fraction for a whole number, not
-/// finite, a truth for a number.
+/// finite, a truth value for a number.
 bool store_element(dtype, const element&, std::byte* to);
 
 } // namespace tayfa

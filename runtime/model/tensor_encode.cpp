@@ -1,8 +1,9 @@
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/utf8.hpp"
 #include "runtime/model/base64.hpp"
 #include "runtime/model/picture.hpp"
 #include "runtime/model/tensor_element.hpp"
 #include "runtime/model/tensor_json.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,17 +14,6 @@
 namespace tayfa {
 
 namespace {
-
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const auto first = text::first_code_point(bytes);
-    if (!first.valid) {
-      return false;
-    }
-    bytes.remove_prefix(first.length);
-  }
-  return true;
-}
 
 /// Appends one output's JSON; errors name the output.
 class output_encoder {
@@ -83,7 +73,7 @@ class output_encoder {
   // ---- nested lists ---------------------------------------------------------------------------
 
   result<void> numbers() {
-    // Every element takes two characters at least.
+    // Every element takes at least two characters.
     if (!fits(count_ * 2)) {
       return too_large();
     }
@@ -155,10 +145,10 @@ class output_encoder {
     const std::string_view whole{longest > 0 ? first + index * longest : first, longest};
     return whole.substr(0, whole.find_last_not_of('\0') + 1);
   }
-  /// Bytes that are no UTF-8 cannot be a JSON text; they are sent as other tensors are.
+  /// Invalid UTF-8 cannot be a JSON text; such outputs are encoded like other tensors.
   bool readable() const {
     for (std::uint64_t i = 0; i < texts_count(); ++i) {
-      if (!is_utf8(written(i))) {
+      if (!text::is_utf8(written(i))) {
         return false;
       }
     }
@@ -170,7 +160,7 @@ class output_encoder {
     out_ += several ? "[" : "";
     for (std::uint64_t i = 0; i < texts_count(); ++i) {
       out_ += i > 0 ? "," : "";
-      text::append_json(out_, written(i));
+      text::append_json_string(out_, written(i), text::json_escapes::dangerous);
       if (!fits(0)) {
         return too_large();
       }

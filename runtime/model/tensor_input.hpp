@@ -1,5 +1,5 @@
-// What the readers of one input of a job share, and those of pictures and texts. For
-// tensor_decode*.cpp only.
+// Shared by the readers of a job's input, including pictures and texts. For tensor_decode*.cpp
+// only.
 #pragma once
 
 #include "runtime/model/tensor_json.hpp"
@@ -14,7 +14,7 @@ namespace tayfa::tensor_input {
 /// errc::bad_input that names the input.
 tl::unexpected<error> wrong(const tensor_spec&, const std::string& text);
 
-/// A tensor of this shape, checked against the spec before its memory is taken out of `budget`
+/// A tensor of this shape, checked against the spec before its memory is deducted from `budget`
 /// (bytes).
 result<host_tensor> make(const tensor_spec&, std::vector<std::int64_t> shape,
                          std::uint64_t& budget);

@@ -42,7 +42,7 @@ template <class T>
 bool store_whole(const element& e, std::byte* to) {
   std::int64_t value = e.whole;
   if (e.is == element::form::real) {
-    // Beyond 2^53 a double may stand for a whole number that it cannot hold. NaN fails the
+    // Above 2^53 a double may have been rounded from another whole number. NaN fails the
     // comparison.
     if (!(std::abs(e.real) <= 0x1p53) || std::trunc(e.real) != e.real) {
       return false;
@@ -65,7 +65,7 @@ bool store_real(dtype type, const element& e, std::byte* to) {
     return write_as(value, to);
   }
   if (type == dtype::f32) {
-    // Beyond this the nearest float is an infinity; the conversion itself would be undefined.
+    // Above this the nearest float is an infinity; the conversion itself would be undefined.
     constexpr double limit = 0x1.ffffffp127;
     return std::abs(value) < limit && write_as(static_cast<float>(value), to);
   }
@@ -205,8 +205,8 @@ std::vector<std::vector<std::int64_t>> shapes_of(std::span<const host_tensor> te
 
 namespace {
 
-/// The smallest size of each named axis that all its places allow, at least 1 where 1 is allowed;
-/// batch axes go by the empty name.
+/// The smallest size of each named axis allowed at all its places, at least 1 where 1 is allowed;
+/// batch axes use the empty name.
 class smallest_sizes {
  public:
   explicit smallest_sizes(const model_manifest& manifest) {
@@ -218,7 +218,7 @@ class smallest_sizes {
         }
       }
     }
-    // A batch axis with a name is both.
+    // A named batch axis counts as both.
     for (const auto* name : batch_names(manifest)) {
       sizes_[""] = std::max(sizes_[""], sizes_[*name]);
     }
@@ -251,7 +251,7 @@ class smallest_sizes {
     return std::min(std::max<std::int64_t>(1, bounds.min), bounds.max);
   }
   static std::string key(const tensor_spec& spec, std::size_t axis) {
-    // An axis without a name that counts no batch stands alone; its key is never asked for.
+    // An unnamed axis that counts no batch is independent; its key is never looked up.
     return spec.batch_axis == axis         ? std::string{}
            : spec.shape[axis].name.empty() ? "\n"
                                            : spec.shape[axis].name;

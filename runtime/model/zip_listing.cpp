@@ -41,7 +41,7 @@ struct directory {
   std::uint64_t entries = 0;
 };
 
-/// The zip64 end record, when a locator stands before the end record at `end_at`.
+/// The zip64 end record, if a locator precedes the end record at `end_at`.
 result<std::optional<directory>> find_end64(const read_at& read, std::uint64_t end_at) {
   if (end_at < locator_size) {
     return std::nullopt;

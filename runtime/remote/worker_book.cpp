@@ -73,8 +73,8 @@ std::size_t worker_book::wanted(const worker& w) {
 
 // ---- what the queue hears -----------------------------------------------------------------------
 
-offer worker_book::offer_of(const worker& w) const {
-  offer o{w.ref, {}};
+worker_ready worker_book::ready_of(const worker& w) const {
+  worker_ready o{w.ref, {}};
   o.facts.capacity = w.offered;
   o.facts.continuous = true; // its attempts know nothing of each other
   o.facts.steps = true;      // its pings renew them
@@ -101,7 +101,7 @@ void worker_book::adjust(worker& w, effects& out) {
   const auto capacity = static_cast<std::uint32_t>(more == 0 ? 0 : w.jobs.size() + more);
   const bool answered = std::exchange(w.acknowledged, w.hand_overs) != w.hand_overs;
   if (std::exchange(w.offered, capacity) != capacity || answered) {
-    out.emplace_back(offer_of(w));
+    out.emplace_back(ready_of(w));
   }
 }
 
@@ -130,7 +130,7 @@ void worker_book::finish(worker& w, job_entry entry, protocol::finished last, ef
   last.attempt = entry->second.attempt;
   drop(w, entry);
   adjust(w, out);
-  out.emplace_back(say{w.ref, std::move(last)});
+  out.emplace_back(attempt_reported{w.ref, std::move(last)});
 }
 
 /// It never reached the worker, as far as we know.
@@ -158,7 +158,7 @@ void worker_book::arrived(moment now, worker& w, job& j, effects& out) {
   j.input = {};
   j.s3_config.clear();
   if (!j.revoked) {
-    out.emplace_back(say{w.ref, protocol::started{j.attempt}});
+    out.emplace_back(attempt_reported{w.ref, protocol::started{j.attempt}});
   }
 }
 
@@ -199,7 +199,7 @@ void worker_book::part(worker& w, error why, effects& out) {
   void_jobs(w);
   if (std::exchange(w.joined, false)) {
     w.offered = 0;
-    out.emplace_back(leave{w.ref, std::move(why)});
+    out.emplace_back(worker_gone{w.ref, std::move(why)});
   }
 }
 
@@ -284,7 +284,7 @@ effects worker_book::revoked(moment, worker_ref ref, const attempt_ref& attempt)
     protocol::finished last;
     last.attempt = attempt;
     last.how = protocol::outcome::cancelled;
-    out.emplace_back(say{w->ref, std::move(last)});
+    out.emplace_back(attempt_reported{w->ref, std::move(last)});
     return out;
   }
   entry->second.revoked = true;
@@ -375,7 +375,8 @@ effects worker_book::expire(moment now) {
 void worker_book::expire_one(moment now, worker& w, effects& out) {
   if (now - w.heard >= silence()) {
     const auto ms = std::chrono::duration_cast<milliseconds>(now - w.heard).count();
-    forget(w, error{errc::lease_expired, "not heard of for " + std::to_string(ms) + " ms"}, out);
+    forget(w, error{errc::lease_expired, "no take, ping or post for " + std::to_string(ms) + " ms"},
+           out);
     return;
   }
   const auto over = [&](const auto& poll) {

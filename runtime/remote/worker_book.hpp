@@ -28,9 +28,9 @@
 
 #include "messages/job.hpp"
 #include "messages/protocol.hpp"
-#include "messages/worker.hpp"
+#include "messages/workers.hpp"
 #include "runtime/api/call.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <compare>
 #include <cstdint>
@@ -59,23 +59,9 @@ struct book_limits {
 /// An open long poll. The caller makes them up and never uses one twice.
 using poll_id = std::uint64_t;
 
-// ---- effects: towards the queue -----------------------------------------------------------------
-
-/// The worker takes up to facts.capacity attempts at the same time, those that it holds included; 0
-/// when it asks for nothing now.
-struct offer {
-  worker_ref worker;
-  worker_facts facts;
-};
-struct say {
-  worker_ref worker;
-  protocol::upstream body;
-};
-/// It is gone, with what it held.
-struct leave {
-  worker_ref worker;
-  error why;
-};
+// Towards the queue the effects are its messages: worker_ready (facts.capacity: how many attempts
+// the worker takes at the same time, those that it holds included; 0 when it asks for nothing now),
+// attempt_reported, and worker_gone, with all that it held.
 
 // ---- effects: towards the worker ----------------------------------------------------------------
 
@@ -105,7 +91,8 @@ struct noted {
   std::string name, endpoint, text;
 };
 
-using effect = std::variant<offer, say, leave, hand_out, tell_stops, nothing_yet, turn_away, noted>;
+using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, tell_stops,
+                            nothing_yet, turn_away, noted>;
 using effects = std::vector<effect>;
 
 class worker_book {
@@ -234,7 +221,7 @@ class worker_book {
   static std::string handed_id(const worker&, const attempt_ref&);
   static std::size_t wanted(const worker&);
 
-  offer offer_of(const worker&) const;
+  worker_ready ready_of(const worker&) const;
   void adjust(worker&, effects&);
   void accept(moment now, worker&, const protocol::assign&);
   void schedule(worker&);

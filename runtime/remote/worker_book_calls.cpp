@@ -1,6 +1,6 @@
 // What the workers say, and what they are answered.
+#include "runtime/base/text.hpp"
 #include "runtime/remote/worker_book.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -216,7 +216,7 @@ worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
     if (named.contains(here->first)) {
       arrived(now, *w, j, out);
       if (!j.revoked) {
-        out.emplace_back(say{w->ref, protocol::stepped{j.attempt, ++j.steps}});
+        out.emplace_back(attempt_reported{w->ref, protocol::stepped{j.attempt, ++j.steps}});
       }
     } else if (j.revoked && j.at == job::place::there && now - j.since >= limits_.ping_interval) {
       end_revoked(*w, here, out); // it was not at it any more when this ping was made
@@ -245,7 +245,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
     v.answer = fail(errc::job_not_found, why);
   };
   if (w == nullptr) {
-    refuse("this worker is not known here");
+    refuse("no worker of this name is known");
     return {};
   }
   if (const auto may = may_speak(*w, from); !may) {
@@ -267,7 +267,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
     if (last) {
       end_revoked(*w, entry, v.then);
     }
-    refuse("nobody wants this job any more");
+    refuse("this worker was asked to stop this job");
     return w->jobs.end();
   }
   return entry;
@@ -288,7 +288,8 @@ worker_book::verdict worker_book::posted(moment now, const api::worker_result& m
         std::chrono::duration_cast<milliseconds>(now - j.since).count(), 0, UINT32_MAX));
     switch (m.kind) {
     case api::worker_result::what::progress:
-      v.then.emplace_back(say{w->ref, protocol::progress{j.attempt, ++j.progress, m.output}});
+      v.then.emplace_back(
+          attempt_reported{w->ref, protocol::progress{j.attempt, ++j.progress, m.output}});
       break;
     case api::worker_result::what::completed:
       end.output = m.output;
@@ -316,7 +317,8 @@ worker_book::verdict worker_book::streamed(moment now, const api::worker_chunk& 
   }
   if (v.answer) {
     job& j = entry->second;
-    v.then.emplace_back(say{w->ref, protocol::partial{j.attempt, ++j.chunks, m.output}});
+    v.then.emplace_back(
+        attempt_reported{w->ref, protocol::partial{j.attempt, ++j.chunks, m.output}});
   }
   schedule(*w);
   return v;

@@ -3,6 +3,7 @@
 #include "runtime/api/json_text.hpp"
 #include "runtime/api/json_walk.hpp"
 #include "runtime/api/policy.hpp"
+#include "runtime/base/words.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -24,7 +25,7 @@ std::string_view header_of(const outgoing_answer& answer, std::string_view name)
   return found == answer.headers.end() ? std::string_view{} : std::string_view{found->second};
 }
 
-/// Retry-After in seconds; nothing for a date, because nothing here is decided by a wall clock.
+/// Retry-After in seconds; 0 for a date, because nothing here depends on the wall clock.
 milliseconds retry_after(const outgoing_answer& answer) {
   const std::string_view text = header_of(answer, "retry-after");
   std::uint32_t seconds = 0;
@@ -38,27 +39,20 @@ milliseconds retry_after(const outgoing_answer& answer) {
 }
 
 bool is_json(const outgoing_answer& answer) {
-  std::string type{header_of(answer, "content-type")};
-  type.resize(std::min(type.find(';'), type.size()));
-  while (type.ends_with(' ') || type.ends_with('\t')) {
-    type.pop_back();
-  }
-  std::transform(type.begin(), type.end(), type.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return type == "application/json";
+  const std::string_view type = header_of(answer, "content-type");
+  return text::iequals(text::trimmed(type.substr(0, type.find(';')), " \t"), "application/json");
 }
 
 std::string status_text(const outgoing_answer& answer) {
   return "status " + std::to_string(answer.status);
 }
 
-/// What both polls share: how an answer stands before its body is looked at.
+/// Result of judging an answer before its body is read; common to both polls.
 struct verdict {
   news kind = news::none;
   milliseconds pause{0};
   std::string remark;
-  bool has_body = false; ///< a 2xx answer with JSON in it, perhaps
+  bool has_body = false; ///< a 2xx answer whose body may be JSON
 };
 
 verdict judge_failure(const error& e) {
@@ -73,7 +67,7 @@ verdict judge(const outgoing_answer& answer) {
   if (status == 204) {
     return {};
   }
-  if (status == 400) { // a pod that RunPod is about to freeze gets it; no cause for a remark
+  if (status == 400) { // RunPod sends it to a pod that it is about to freeze; not worth a remark
     return {news::slow, asked, {}, false};
   }
   if (status == 429) {
@@ -97,7 +91,7 @@ verdict judge(const outgoing_answer& answer) {
   return {news::none, {}, {}, true};
 }
 
-/// An id that has a place in a URL: no control characters, and no path of dots.
+/// True for an id that can be part of a URL path: no control characters, not "." or "..".
 bool is_usable(std::string_view id) {
   if (id.empty() || id == "." || id == "..") {
     return false;
@@ -112,7 +106,7 @@ bool is_usable(std::string_view id) {
   return true;
 }
 
-/// The id that a JSON value is. The value need not have been checked.
+/// Parses an id. The value need not have been checked.
 std::optional<std::string> id_of(std::string_view value) {
   if (!value.starts_with('"') || value.size() > platform_id_max * 6 + 2 ||
       !api::check_json(value)) {
@@ -122,7 +116,7 @@ std::optional<std::string> id_of(std::string_view value) {
   return id && is_usable(*id) ? std::move(id) : std::nullopt;
 }
 
-/// What the members of a job say, as ranges of the answer; of a key twice the last, as in Python.
+/// A job's members as ranges of the answer; of a repeated key the last counts, as in Python.
 struct job_members {
   std::string_view id, input, policy, s3_config;
 };
@@ -159,9 +153,9 @@ job_members members_of(std::string_view object) {
   return out;
 }
 
-/// The elements of the array that `text` is, or `text` itself when it is no array. Nothing when it
-/// is not whole: then nobody knows what was lost, and nothing of it counts. The elements themselves
-/// are not checked yet, so that one that is broken spoils no other.
+/// The elements of the array `text`, or `text` itself when it is no array. Empty when it is
+/// incomplete: nothing of it is used, since the lost part is unknown. The elements are not checked
+/// yet, so that a broken one spoils no other.
 std::optional<std::vector<std::string_view>> elements_of(std::string_view text) {
   api::json_walker walk{text};
   walk.skip_space();
@@ -269,7 +263,7 @@ class take_reader {
     if (!members.policy.empty() && members.policy != "null") {
       if (auto policy = api::policy_of(members.policy)) {
         job.policy = std::move(*policy);
-        // Repeated submissions are the platform's to tell apart: each of its ids wants an answer.
+        // The platform deduplicates submissions: each of its ids needs an answer.
         job.policy.idempotency_key.clear();
       } else {
         remark("a job's policy was not understood: " + policy.error().text);
@@ -284,15 +278,15 @@ class take_reader {
     out_.jobs.push_back(std::move(job));
   }
 
-  /// One job takes over the body's own storage: twenty megabytes of base64 are moved within it,
-  /// not copied. Several have to share it out.
+  /// A single job takes over the body's storage: twenty megabytes of base64 are moved within it,
+  /// not copied. Several jobs get copies.
   void keep_inputs() {
     if (inputs_.size() == 1) {
       const auto begin = static_cast<std::size_t>(inputs_.front().data() - body_.data());
       body_.resize(begin + inputs_.front().size());
       body_.erase(0, begin);
       if (body_.size() < body_.capacity() / 2) {
-        body_.shrink_to_fit(); // a small input must not hold the memory of a large answer
+        body_.shrink_to_fit(); // a small input must not keep the memory of a large answer
       }
       out_.jobs.front().input = shared_text{std::move(body_)};
       return;
@@ -305,7 +299,7 @@ class take_reader {
   std::string body_;
   take_news out_;
   std::vector<std::string> ids_;
-  std::vector<std::string_view> inputs_; ///< of out_.jobs, ranges of body_
+  std::vector<std::string_view> inputs_; ///< of out_.jobs, as ranges of body_
 };
 
 } // namespace
@@ -326,7 +320,7 @@ take_news read_take(result<outgoing_answer> answer) {
 
 namespace {
 
-/// The elements of the list `jobsToStop`; nothing, with a remark, when there is no such list.
+/// The elements of the list `jobsToStop`; empty, with a remark, when there is no such list.
 std::optional<std::vector<std::string_view>> stop_list(std::string_view body, stop_news& out) {
   if (const auto valid = api::check_json(body); !valid) {
     out.remark = "the answer is not valid JSON: " + valid.error().text;
@@ -382,7 +376,7 @@ stop_news read_stop(const result<outgoing_answer>& answer) {
 post_news read_post(const result<outgoing_answer>& answer) {
   using what = post_news::what;
   if (!answer) {
-    // A call that cannot be made as it is will not be made later either.
+    // A call that cannot be made now cannot be made later either.
     const bool malformed = answer.error().code == errc::bad_request;
     return {malformed ? what::refused : what::again, {}, answer.error().str()};
   }

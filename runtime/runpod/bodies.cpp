@@ -3,6 +3,9 @@
 #include "runtime/api/json_text.hpp"
 #include "runtime/api/json_walk.hpp"
 #include "runtime/api/object_writer.hpp"
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/utf8.hpp"
+#include "runtime/base/words.hpp"
 
 #include <algorithm>
 #include <array>
@@ -20,7 +23,7 @@ tl::unexpected<error> too_large(std::string_view what, std::size_t most) {
               std::string{what} + " has more than " + std::to_string(most) + " bytes");
 }
 
-/// What Python takes for false: null, false, zero, and what is empty.
+/// False for what is falsy in Python: null, false, zero, and empty values.
 bool is_truthy(std::string_view value) {
   if (value == "null" || value == "false" || value == R"("")") {
     return false;
@@ -36,13 +39,14 @@ bool is_truthy(std::string_view value) {
   return true;
 }
 
-/// An object that a handler returned, read as the SDK reads it.
+/// A handler's output object, parsed as the SDK does.
 struct handler_output {
   std::string_view error;             ///< empty = none
   bool refresh = false;               ///< it had a truthy "refresh_worker"
-  bool plain = true;                  ///< nothing was taken out: the text is sent as it is
-  bool empty = true;                  ///< nothing was left in
-  std::vector<std::string_view> kept; ///< members, each from its key to the end of its value
+  bool plain = true;                  ///< no member was removed: the text is sent as it is
+  bool empty = true;                  ///< no member is left
+  std::vector<std::string_view> kept; ///< remaining members, each from its key to the end of its
+                                      ///< value
 };
 
 handler_output output_of(std::string_view object) {
@@ -77,12 +81,12 @@ handler_output output_of(std::string_view object) {
   return out;
 }
 
-/// One JSON object as Python's json.dumps writes it: ", " and ": " between its parts.
+/// A JSON object in the format of Python's json.dumps, with ", " and ": ".
 class python_object {
  public:
   explicit python_object(std::size_t reserve) { out_.reserve(reserve); }
 
-  /// The place behind the key, for a value that the caller appends.
+  /// Appends the key; the caller appends the value to the returned text.
   std::string& member(std::string_view key) {
     out_ += out_.empty() ? "{" : ", ";
     out_.append("\"").append(key).append("\": ");
@@ -113,51 +117,8 @@ result<std::string> within_bounds(std::string body) {
   return body;
 }
 
-std::string_view first_bytes(std::string_view text, std::size_t most) {
-  std::size_t end = std::min(text.size(), most);
-  while (end > 0 && end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) {
-    --end;
-  }
-  return text.substr(0, end);
-}
-
-/// The code point that begins at `i` of valid UTF-8; moves `i` behind it.
-char32_t next_point(std::string_view text, std::size_t& i) {
-  const auto lead = static_cast<unsigned char>(text[i++]);
-  const int more = lead >= 0xF0 ? 3 : lead >= 0xE0 ? 2 : 1;
-  char32_t point = lead & (0x3FU >> static_cast<unsigned>(more));
-  for (int k = 0; k < more && i < text.size(); ++k) {
-    point = (point << 6U) | (static_cast<unsigned char>(text[i++]) & 0x3FU);
-  }
-  return point;
-}
-
-void append_unit(std::string& out, char32_t unit) {
-  static constexpr std::string_view digits = "0123456789abcdef";
-  out += "\\u";
-  for (unsigned shift = 16; shift > 0;) {
-    shift -= 4;
-    out += digits[(unit >> shift) & 0xFU];
-  }
-}
-
-/// As Python's json.dumps with ensure_ascii: everything beyond ASCII as \uXXXX.
 void append_ascii(std::string& out, std::string_view text) {
-  std::string quoted; // valid UTF-8 from here on
-  api::append_json_string(quoted, text);
-  for (std::size_t i = 0; i < quoted.size();) {
-    if (static_cast<unsigned char>(quoted[i]) < 0x80) {
-      out += quoted[i++];
-      continue;
-    }
-    const char32_t point = next_point(quoted, i);
-    if (point > 0xFFFF) {
-      append_unit(out, 0xD800 + ((point - 0x10000) >> 10U));
-      append_unit(out, 0xDC00 + ((point - 0x10000) & 0x3FFU));
-    } else {
-      append_unit(out, point);
-    }
-  }
+  text::append_json_string(out, text, text::json_escapes::non_ascii);
 }
 
 } // namespace
@@ -214,14 +175,14 @@ std::string error_body(const settings& s, const error& e, bool refresh) {
   const std::string message = api::failure_text(e);
   python_object inner{256 + message.size()};
   append_ascii(inner.member("error_type"), to_string(e.code));
-  append_ascii(inner.member("error_message"), first_bytes(message, message_bytes_max));
+  append_ascii(inner.member("error_message"), text::utf8_prefix(message, message_bytes_max));
   append_ascii(inner.member("error_traceback"), {});
   append_ascii(inner.member("hostname"), s.hostname);
   append_ascii(inner.member("worker_id"), s.worker_id);
   append_ascii(inner.member("runpod_version"), contract_version);
   const std::string text = inner.done();
   python_object body{text.size() + text.size() / 4};
-  api::append_json_string(body.member("error"), text);
+  text::append_json_string(body.member("error"), text);
   if (refresh) {
     body.member("stopPod") += "true";
   }
@@ -238,7 +199,7 @@ std::string progress_body(const shared_text& progress) {
 std::string chunk_error_body(const error& e) {
   const std::string message = api::failure_text(e);
   std::string body{R"({"output": {"error": )"};
-  api::append_json_string(body, first_bytes(message, message_bytes_max));
+  text::append_json_string(body, text::utf8_prefix(message, message_bytes_max));
   body += "}}";
   return body;
 }
@@ -254,8 +215,8 @@ std::string chunk_body(std::string_view open, std::string_view part, std::string
   return body;
 }
 
-/// How many bytes of a JSON string literal belong together at `i`: a character, an escape, or the
-/// two escapes of a surrogate pair.
+/// Length in bytes of the indivisible unit at `i` of a JSON string literal: a character, an escape,
+/// or the two escapes of a surrogate pair.
 std::size_t unit_length(std::string_view text, std::size_t i) {
   if (text[i] == '\\') {
     const bool wide = i + 1 < text.size() && text[i + 1] == 'u';
@@ -265,8 +226,7 @@ std::size_t unit_length(std::string_view text, std::size_t i) {
     return high ? 12 : wide ? 6 : 2;
   }
   std::size_t length = 1;
-  while (i + length < text.size() &&
-         (static_cast<unsigned char>(text[i + length]) & 0xC0U) == 0x80U) {
+  while (i + length < text.size() && text::is_continuation(text[i + length])) {
     ++length;
   }
   return length;
@@ -293,7 +253,7 @@ result<std::vector<std::string>> list_bodies(std::string_view list, std::size_t 
   api::json_walker walk{list};
   walk.step(); // the bracket
   walk.skip_space();
-  std::string_view part; // the elements that wait for their body, with what stands between them
+  std::string_view part; // elements collected for the next body, with the commas between them
   while (!walk.at_end() && !walk.at(']')) {
     const std::string_view element = walk.value();
     if (element.empty() || element.size() > room) {
@@ -321,13 +281,12 @@ result<std::vector<std::string>> list_bodies(std::string_view list, std::size_t 
 } // namespace
 
 result<std::vector<std::string>> chunk_bodies(const chunk& c) {
-  constexpr std::size_t room = chunk_bytes_max - chunk_head.size() - 1; // and the closing brace
+  constexpr std::size_t room = chunk_bytes_max - chunk_head.size() - 1; // minus the closing brace
   std::string_view value = c.empty() ? std::string_view{"null"} : c.view();
   if (value.size() <= room) {
     return std::vector<std::string>{chunk_body({}, value, {})};
   }
-  value.remove_prefix(std::min(value.find_first_not_of(" \t\r\n"), value.size()));
-  value = value.substr(0, value.find_last_not_of(" \t\r\n") + 1);
+  value = text::trimmed(value);
   if (value.size() > 2 && value.front() == '"') {
     return text_bodies(value, room - 2);
   }
@@ -347,7 +306,7 @@ job_id local_id(const std::string& platform_id) {
   unsigned int length = 0;
   if (EVP_Digest(platform_id.data(), platform_id.size(), digest.data(), &length, EVP_sha256(),
                  nullptr) != 1) {
-    // Without SHA-256 no TLS call to the platform could have brought this id.
+    // Unreachable: without SHA-256 no TLS call could have received this id.
     std::abort();
   }
   static constexpr std::string_view digits = "0123456789abcdef";

@@ -1,3 +1,4 @@
+#include "runtime/base/utf8.hpp"
 #include "runtime/runpod/contract.hpp"
 #include "runtime/runpod/url_text.hpp"
 
@@ -17,7 +18,7 @@ constexpr std::size_t check_bytes_max = 128;
 constexpr milliseconds unhealthy_timeout{2'000};
 constexpr milliseconds result_timeout{120'000};
 constexpr milliseconds chunk_timeout{60'000};
-/// Jobs and results of 20 MB come and go on whatever line there is.
+/// Jobs and results of 20 MB must pass over slow connections too.
 constexpr std::uint64_t platform_least_rate = 1'024;
 
 outgoing_call call_of(std::string method, std::string url, milliseconds timeout) {
@@ -26,7 +27,7 @@ outgoing_call call_of(std::string method, std::string url, milliseconds timeout)
   call.url = std::move(url);
   call.timeout = timeout;
   call.least_rate = platform_least_rate;
-  call.guarded = false; // the platform's own addresses, out of the pod's own environment
+  call.guarded = false; // the platform's own addresses, from the pod's environment
   call.compressed = true;
   call.user_agent = agent;
   return call;
@@ -44,7 +45,7 @@ std::string replaced(std::string text, std::string_view part, std::string_view b
   return text;
 }
 
-/// The SDK replaces "$ID" by the worker's id here, and nothing else.
+/// Here the SDK replaces only "$ID", by the worker's id.
 outgoing_call poll_call(const settings& s, std::string_view url_template, milliseconds timeout) {
   outgoing_call call = call_of("GET", expand(url_template, {{"$ID", s.worker_id}}), timeout);
   call.headers.emplace_back("Content-Type", "application/json");
@@ -59,7 +60,7 @@ outgoing_call post_call(const settings& s, std::string_view url_template, const 
   outgoing_call call = call_of("POST", std::move(url), timeout);
   call.body = std::move(body);
   call.answer_bytes_max = post_bytes_max;
-  // The body is JSON; this is what the SDK says about it all the same.
+  // The body is JSON; the SDK sends this type all the same.
   call.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
   call.headers.emplace_back("charset", "utf-8");
   call.headers.emplace_back("X-Request-ID", job);
@@ -71,16 +72,16 @@ std::string ping_url(const settings& s) {
   return expand(s.ping, {{"$RUNPOD_POD_ID", s.worker_id}}, "%20");
 }
 
-/// The first `most` characters of UTF-8.
+/// The first `most` characters of UTF-8 text.
 std::string_view first_characters(std::string_view text, std::size_t most) {
   std::size_t characters = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool begins = (static_cast<unsigned char>(text[i]) & 0xC0U) != 0x80U;
+    const bool begins = !text::is_continuation(text[i]);
     if (begins && ++characters > most) {
       return text.substr(0, i);
     }
   }
-  // Stray bytes that begin no character count for nothing, but their number is bounded as well.
+  // Continuation bytes count as no character, so their number needs a bound as well.
   return text.substr(0, most * 4);
 }
 

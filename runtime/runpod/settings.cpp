@@ -1,3 +1,5 @@
+#include "runtime/base/variables.hpp"
+#include "runtime/base/words.hpp"
 #include "runtime/runpod/contract.hpp"
 #include "runtime/runpod/url_text.hpp"
 
@@ -21,27 +23,8 @@ constexpr std::string_view stream_name = "RUNPOD_WEBHOOK_POST_STREAM";
 constexpr std::string_view ping_name = "RUNPOD_WEBHOOK_PING";
 constexpr std::string_view interval_name = "RUNPOD_PING_INTERVAL";
 
-/// What the SDK itself writes where no ping URL is given.
+/// The SDK's placeholder for a missing ping URL.
 constexpr std::string_view ping_not_set = "PING_NOT_SET";
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
-
-/// As getenv: the first entry of a name counts. What is empty counts as not there; a newline that
-/// a secret's file left behind is not part of it.
-std::string_view value_of(std::span<const std::string> environment, std::string_view name) {
-  for (const std::string_view entry : environment) {
-    if (entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=') {
-      return trimmed(entry.substr(name.size() + 1));
-    }
-  }
-  return {};
-}
 
 /// Values may hold secrets: the texts name the variable and repeat nothing of it.
 tl::unexpected<error> broken(std::string_view name, std::string_view what) {
@@ -54,11 +37,7 @@ bool has_control(std::string_view text) {
 }
 
 bool is_http(std::string_view scheme) {
-  std::string lower{scheme};
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return lower == "http" || lower == "https";
+  return text::iequals(scheme, "http") || text::iequals(scheme, "https");
 }
 
 result<void> check_url(std::string_view name, std::string_view url, bool needs_id) {
@@ -88,13 +67,13 @@ result<milliseconds> interval_of(std::string_view text) {
       number > interval_max_ms) {
     return broken(interval_name, "is no number of milliseconds from 0 to 3600000");
   }
-  // The SDK counts whole seconds, and below one it pings without a pause.
+  // The SDK counts whole seconds, and below one second it pings without a pause.
   return milliseconds{std::max<std::int64_t>(number / 1'000, 1) * 1'000};
 }
 
 result<std::string> word_of(std::span<const std::string> environment, std::string_view name,
                             std::size_t longest) {
-  const std::string_view value = value_of(environment, name);
+  const std::string_view value = variable_or_empty(environment, name);
   if (value.size() > longest || has_control(value)) {
     return broken(name, "is too long or has a control character");
   }
@@ -112,7 +91,7 @@ result<void> read_urls(std::span<const std::string> environment, settings& out) 
                           {stream_name, &settings::post_stream, false, true},
                           {ping_name, &settings::ping, false, false}};
   for (const row& r : rows) {
-    const std::string_view url = value_of(environment, r.name);
+    const std::string_view url = variable_or_empty(environment, r.name);
     const bool given = !url.empty() && !(r.name == ping_name && url == ping_not_set);
     if (!given && r.needed) {
       return broken(r.name, "is not set; without it no result could be brought back");
@@ -155,7 +134,7 @@ result<void> read_words(std::span<const std::string> environment, settings& out)
 
 result<std::optional<settings>> settings_from(std::span<const std::string> environment,
                                               std::string_view made_up_id) {
-  if (value_of(environment, get_job_name).empty()) {
+  if (variable_or_empty(environment, get_job_name).empty()) {
     return std::optional<settings>{};
   }
   settings out;
@@ -165,7 +144,7 @@ result<std::optional<settings>> settings_from(std::span<const std::string> envir
   if (const auto words = read_words(environment, out); !words) {
     return fail(words.error());
   }
-  const auto interval = interval_of(value_of(environment, interval_name));
+  const auto interval = interval_of(variable_or_empty(environment, interval_name));
   if (!interval) {
     return fail(interval.error());
   }

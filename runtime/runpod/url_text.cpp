@@ -40,7 +40,7 @@ void append_value(std::string& out, std::string_view value, bool in_query) {
   }
 }
 
-/// Where the part after scheme and authority begins: nothing before it is ours to encode.
+/// Start of the part after scheme and authority; only that part may be encoded.
 std::size_t path_begin(std::string_view url) {
   const std::size_t scheme = url.find("://");
   const std::size_t authority = scheme == std::string_view::npos ? 0 : scheme + 3;

@@ -27,8 +27,8 @@ struct stored_text {
   std::size_t bytes = 0;
 };
 
-/// A job as far as the tables hold it in another form than its job_row does. The views are the caller's
-/// while a row is written, and the statement's until its next step while one is read.
+/// A job as far as the tables hold it in another form than its job_row does. The views are the
+/// caller's while a row is written, and the statement's until its next step while one is read.
 struct row_extras {
   stored_text input{}, output{};
   std::string_view history{}; ///< history_text

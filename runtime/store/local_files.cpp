@@ -1,5 +1,7 @@
 #include "runtime/store/files.hpp"
 
+#include "runtime/base/unique_fd.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
@@ -33,32 +35,17 @@ tl::unexpected<error> failed(std::string_view what, const std::string& path, int
 constexpr int shortage_tries = 20;
 constexpr int shortage_pause_ms = 25;
 
-/// An open file or folder; closes itself.
-class descriptor {
- public:
-  descriptor(const std::string& path, int flags) {
-    for (int tries = shortage_tries;;) {
-      value_ = ::open(path.c_str(), flags | O_CLOEXEC, 0600);
-      if (value_ < 0 && is_short(errno) && tries-- > 0) {
-        ::poll(nullptr, 0, shortage_pause_ms); // most shortages are over in a moment
-      } else if (value_ >= 0 || errno != EINTR) {
-        break;
-      }
+/// A file or folder; none when it cannot be opened, errno says why.
+unique_fd open_patiently(const std::string& path, int flags) {
+  for (int tries = shortage_tries;;) {
+    unique_fd file{::open(path.c_str(), flags | O_CLOEXEC, 0600)};
+    if (!file && is_short(errno) && tries-- > 0) {
+      ::poll(nullptr, 0, shortage_pause_ms); // most shortages are over in a moment
+    } else if (file || errno != EINTR) {
+      return file;
     }
   }
-  ~descriptor() {
-    if (value_ >= 0) {
-      ::close(value_);
-    }
-  }
-  descriptor(const descriptor&) = delete;
-  descriptor& operator=(const descriptor&) = delete;
-  bool is_open() const { return value_ >= 0; }
-  int get() const { return value_; }
-
- private:
-  int value_ = -1;
-};
+}
 
 int write_all(int file, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -75,7 +62,7 @@ int write_all(int file, std::string_view bytes) {
 }
 
 /// Never storage_full, also when there was no space only then: what the flush did is unknown.
-result<void> flushed(const descriptor& file, const std::string& path) {
+result<void> flushed(const unique_fd& file, const std::string& path) {
   if (::fsync(file.get()) != 0) {
     return fail(errc::io_error, "flushing " + path + ": " +
                                     std::error_code(errno, std::generic_category()).message());
@@ -145,16 +132,16 @@ result<void> local_files::make_folder(const std::string& path) {
 }
 
 result<void> local_files::make_file(const std::string& path) {
-  const descriptor file{path, O_RDWR | O_CREAT};
-  if (!file.is_open()) {
+  const auto file = open_patiently(path, O_RDWR | O_CREAT);
+  if (!file) {
     return failed("opening", path, errno);
   }
   return {};
 }
 
 result<void> local_files::write_flushed(const std::string& path, std::string_view bytes) {
-  const descriptor file{path, O_WRONLY | O_CREAT | O_TRUNC};
-  if (!file.is_open()) {
+  const auto file = open_patiently(path, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file) {
     return failed("opening", path, errno);
   }
   if (const int number = write_all(file.get(), bytes); number != 0) {
@@ -164,8 +151,8 @@ result<void> local_files::write_flushed(const std::string& path, std::string_vie
 }
 
 result<void> local_files::write_again(const std::string& path) {
-  const descriptor file{path, O_RDWR};
-  if (!file.is_open()) {
+  const auto file = open_patiently(path, O_RDWR);
+  if (!file) {
     return failed("opening", path, errno);
   }
   std::string part(std::size_t{1} << 20, '\0');
@@ -200,14 +187,14 @@ result<void> local_files::rename(const std::string& from, const std::string& to)
 }
 
 result<void> local_files::sync_folder(const std::string& path) {
-  const descriptor folder{path, O_RDONLY | O_DIRECTORY};
-  return folder.is_open() ? flushed(folder, path) : failed("opening", path, errno);
+  const auto folder = open_patiently(path, O_RDONLY | O_DIRECTORY);
+  return folder ? flushed(folder, path) : failed("opening", path, errno);
 }
 
 result<std::string> local_files::read(const std::string& path, std::size_t limit) {
-  const descriptor file{path, O_RDONLY};
+  const auto file = open_patiently(path, O_RDONLY);
   struct stat about {};
-  if (!file.is_open() || ::fstat(file.get(), &about) != 0) {
+  if (!file || ::fstat(file.get(), &about) != 0) {
     return failed("opening", path, errno);
   }
   std::string text(std::min(limit, static_cast<std::size_t>(about.st_size)), '\0');
@@ -257,8 +244,8 @@ result<file_identity> local_files::identity(const std::string& path) {
 }
 
 result<void> local_files::write_over(const std::string& path, std::string_view bytes) {
-  const descriptor file{path, O_WRONLY};
-  if (!file.is_open()) {
+  const auto file = open_patiently(path, O_WRONLY);
+  if (!file) {
     return failed("opening", path, errno);
   }
   const int number = write_all(file.get(), bytes);
@@ -266,9 +253,9 @@ result<void> local_files::write_over(const std::string& path, std::string_view b
 }
 
 result<void> local_files::occupy(const std::string& path, std::size_t bytes) {
-  const descriptor file{path, O_RDWR | O_CREAT};
+  const auto file = open_patiently(path, O_RDWR | O_CREAT);
   struct stat about {};
-  if (!file.is_open() || ::fstat(file.get(), &about) != 0) {
+  if (!file || ::fstat(file.get(), &about) != 0) {
     return failed("opening", path, errno);
   }
   const auto wanted = static_cast<off_t>(bytes);

@@ -20,7 +20,7 @@ result<void> path_watch::look() const {
     const auto now = files_->identity(each.path);
     if (!now) {
       return fail(errc::store_failed,
-                  each.path + " is gone, and the store goes on under no name: " + now.error().text);
+                  each.path + " was removed while the store uses it: " + now.error().text);
     }
     if (*now != each.was) {
       return fail(errc::store_failed,

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "messages/job.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <cstdint>
 #include <optional>

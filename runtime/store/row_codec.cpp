@@ -216,7 +216,7 @@ void give_up(read_row& read, bool state_known) {
   left.fingerprint = row.fingerprint;
   left.submitted = row.submitted;
   left.state = job_state::FAILED;
-  left.failure = error{errc::store_corrupt, "what was stored of this job is damaged"};
+  left.failure = error{errc::store_corrupt, "the stored data of this job is damaged"};
   left.hook_open = was_final ? row.hook_open : hears;
   left.damaged = true;
   if (state_known) {

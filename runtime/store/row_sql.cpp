@@ -78,8 +78,8 @@ std::string into(const table& of, std::uint8_t which) {
          sum_of_parameters(of, main_sum, which) + ")";
 }
 
-/// The columns of a group, their checksum, and whether it fits; NULLs and "fits" under the condition
-/// `hidden_if`.
+/// The columns of a group, their checksum, and whether it fits; NULLs and "fits" under the
+/// condition `hidden_if`.
 std::string select(const table& of, sums which, const std::string& hidden_if = {}) {
   std::string out;
   for (const auto& each : of.columns) {

@@ -20,7 +20,7 @@ row_sums::~row_sums() = default;
 
 result<void> row_sums::attach(database& db) {
   if (!algorithm_ || !context_) {
-    return fail(errc::internal, "SHA-256 is not to be had");
+    return fail(errc::internal, "SHA-256 is not available");
   }
   constexpr int flags = SQLITE_UTF8 | SQLITE_DIRECTONLY;
   for (const auto& [name, arguments, function] :

@@ -38,7 +38,7 @@ int sim_disk::enter(disk_call kind, bool changing) {
   return 0;
 }
 
-/// The end of a changing call: the power may go with it.
+/// Ends every changing call: a planned power loss may happen here.
 int sim_disk::finish() {
   if (!power_goes()) {
     return 0;
@@ -138,7 +138,7 @@ int sim_disk::write(const opened& to, std::size_t at, std::string_view bytes) {
     number = ENOSPC;
   }
   if (number != 0 && !bytes.empty()) {
-    bytes = bytes.substr(0, random_() % bytes.size()); // a part of it may have landed
+    bytes = bytes.substr(0, random_() % bytes.size()); // a part of it may have been written
     if (limit_ && at + bytes.size() > of.now.size()) {
       bytes = {};
     }
@@ -164,7 +164,7 @@ int sim_disk::truncate(const opened& to, std::size_t size) {
     return number;
   }
   auto& of = *to.of;
-  // What is cut off differs from what was flushed, should the file grow again.
+  // The bytes cut off still differ from the flushed ones, should the file grow again.
   for (auto sector = size / options_.sector; sector * options_.sector < of.now.size(); ++sector) {
     of.dirty.insert(sector);
   }
@@ -179,13 +179,13 @@ int sim_disk::sync(const opened& of) {
   }
   const int number = enter(disk_call::sync, true);
   if (power_goes()) {
-    return finish(); // what it would have written is among what may or may not be kept
+    return finish(); // the unflushed bytes may be kept or lost
   }
   auto& to = *of.of;
   to.flushed.resize(to.now.size(), '\0');
   for (const auto sector : to.dirty) {
     const auto begin = sector * options_.sector;
-    // A flush that fails wrote some of it; the others are taken for clean from now on.
+    // A failed flush writes some sectors; the others count as clean from now on.
     if (begin < to.now.size() && (number == 0 || random_() % 2 == 0)) {
       const auto size = std::min(options_.sector, to.now.size() - begin);
       to.flushed.replace(begin, size, to.now, begin, size);
@@ -227,7 +227,7 @@ int sim_disk::rename(const std::string& from, const std::string& to) {
     return ENOENT;
   }
   if (folder_of(from) != folder_of(to)) {
-    return EXDEV; // one folder's flush could not stand for both
+    return EXDEV; // a single folder flush could not cover both
   }
   change_folder({folder_change::kind::rename, folder_of(from), from, to, found->second});
   return finish();

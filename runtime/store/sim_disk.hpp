@@ -1,10 +1,9 @@
 // A disk in memory that can fail, fill up and lose power, for the simulation and for crash tests.
 //
-// It remembers what was not flushed: sectors of files, and changes of folders (made, renamed,
-// removed). power_loss() decides by the seed, for each of them, whether it reached the disk, and
-// may tear one sector; whoever held a file open then holds a dead handle. A flush that fails keeps
-// some sectors and forgets that the others were ever dirty, as Linux does: a later flush succeeds
-// without them.
+// It tracks unflushed data: sectors of files, and changes of folders (made, renamed, removed).
+// power_loss() decides by the seed, for each of them, whether it reached the disk, and may tear one
+// sector; open file handles are dead afterwards. A failed flush keeps some sectors and forgets that
+// the others were dirty, as Linux does: a later flush succeeds without them.
 //
 // SQLite reaches it through vfs_name(), large texts through files(); both are the same disk. Owned
 // by the test or the simulation, and outlives every store on it. Thread safe.
@@ -29,7 +28,7 @@ namespace tayfa::store {
 struct sim_vfs;
 
 enum class disk_call : std::uint8_t {
-  open, ///< of a file, also to make it
+  open, ///< opens a file or creates it
   read,
   write,
   truncate,
@@ -45,14 +44,14 @@ class sim_disk {
  public:
   struct options {
     std::uint64_t seed = 1;
-    std::size_t sector = 4096; ///< what is written as a whole, but for the one torn sector
+    std::size_t sector = 4096; ///< written atomically, except for one torn sector per power loss
     std::optional<std::size_t> limit = {}; ///< bytes of all files together
   };
-  struct file {                  ///< what a name stands for
-    std::string now;             ///< what a reader sees
-    std::string flushed;         ///< what is on the disk for sure
+  struct file {                  ///< the content behind a name
+    std::string now;             ///< the content seen by a reader
+    std::string flushed;         ///< the content certainly on the disk
     std::set<std::size_t> dirty; ///< sectors that differ, as far as a flush knows
-    std::uint64_t number = 0;    ///< as an inode
+    std::uint64_t number = 0;    ///< like an inode's
     std::map<const void*, int> locks;
   };
 
@@ -64,32 +63,33 @@ class sim_disk {
   const std::string& vfs_name() const { return vfs_name_; }
   file_system& files();
 
-  // What goes wrong. Calls are counted from 1, since the disk was made.
-  /// The n-th call of a kind from now on (1 = the next) fails with ENOSPC or EIO: it alone, or it
-  /// and all behind it until heal().
+  // Planned faults. Calls are counted from 1 since the disk was made.
+  /// The n-th call of a kind from now on (1 = the next) fails with ENOSPC or EIO: only this one, or
+  /// it and all later ones until heal().
   void plan_fault(disk_call, std::uint64_t nth, int number, bool from_then_on = false);
-  void heal(); ///< no planned fault is left; the power stays as it is
+  void heal(); ///< removes all planned faults; the power stays as it is
   void set_limit(std::optional<std::size_t> bytes);
-  /// In the n-th changing call from now (1 = the next) the power goes.
+  /// The power is lost in the n-th changing call from now (1 = the next).
   void lose_power_at(std::uint64_t nth);
-  void power_loss(); ///< now; every call fails until power_on()
+  void power_loss(); ///< at once; every call fails until power_on()
   void power_on();
   bool has_power() const;
 
   std::uint64_t calls(disk_call) const;
-  std::uint64_t changing_calls() const; ///< of every kind but read (and open of a file that exists)
+  std::uint64_t changing_calls() const; ///< all kinds except read (and open of an existing file)
   std::size_t bytes_used() const;
-  /// What a reader sees now; nothing when there is no such file. For tests.
+  /// The content as a reader sees it; empty when there is no such file. For tests.
   std::optional<std::string> peek(const std::string& path) const;
-  /// Puts another file with the same bytes in the place of this one, as somebody else may.
+  /// Replaces the file by another one with the same bytes, as a foreign process might.
   void replace(const std::string& path);
-  void poke(const std::string& path, std::size_t at, char value); ///< a flipped bit, also flushed
+  void poke(const std::string& path, std::size_t at, char value); ///< flips a bit, on the disk as
+                                                                  ///< well
   std::vector<std::string> paths() const;
 
-  // The calls; 0 or an errno. Used by the two sides above.
+  // The calls; they return 0 or an errno. Used by sim_vfs and sim_files.
   struct opened {
     std::shared_ptr<file> of;
-    std::uint64_t life = 0; ///< of the disk's power; a handle of an earlier life is dead
+    std::uint64_t life = 0; ///< counts power losses; a handle from before the latest one is dead
   };
   int open_file(const std::string& path, bool make, opened&, bool* made = nullptr);
   int read(const opened&, std::size_t at, std::size_t size, std::string& out); ///< may be short
@@ -101,12 +101,13 @@ class sim_disk {
   int rename(const std::string& from, const std::string& to);
   int make_folder(const std::string& path);
   int sync_folder(const std::string& path);
-  int make_old_folder(const std::string& path); ///< it is there, and was flushed long ago
+  int make_old_folder(const std::string& path); ///< creates a folder that counts as flushed
   bool exists(const std::string& path) const;
-  std::uint64_t number_of(const std::string& path) const; ///< of a file or folder; 0 = not there
+  std::uint64_t number_of(const std::string& path) const; ///< of a file or folder; 0 = does not
+                                                          ///< exist
   std::vector<std::string> list(const std::string& folder) const;
-  /// Takes or gives back a lock of SQLite's levels (0 none .. 4 exclusive). False: somebody is in
-  /// the way.
+  /// Takes or releases a lock of SQLite's levels (0 none .. 4 exclusive). False: another holder's
+  /// lock conflicts.
   bool lock(const opened&, const void* holder, int level);
   bool is_reserved(const opened&) const;
   std::uint64_t random();

@@ -16,7 +16,8 @@ std::string folder_of(const std::string& path) {
 
 void sim_disk::settle_content(file& of) {
   const auto sector = options_.sector;
-  // A third of the losses keeps nothing, a third everything, the others each sector by chance.
+  // A third of the power losses keeps nothing, a third everything, the others each sector by
+  // chance.
   const auto mood = random_() % 3;
   const auto kept = [&] { return mood == 1 || (mood == 2 && random_() % 2 == 0); };
   std::string left = of.flushed;

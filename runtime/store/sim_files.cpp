@@ -4,13 +4,13 @@
 
 namespace tayfa::store {
 
-/// The disk as the large texts see it.
+/// The file_system interface of the disk, for large texts.
 class sim_disk::sim_files final : public file_system {
  public:
   explicit sim_files(sim_disk& disk) : disk_(disk) {}
 
   result<void> prepare(const std::string& folder) override {
-    // Its parents and itself, as if they had been there for long.
+    // Makes the folder and its parents as if they had existed for long.
     return told("making", folder, disk_.make_old_folder(folder));
   }
   result<void> make_folder(const std::string& path) override {

@@ -11,12 +11,12 @@ namespace tayfa::store {
 
 namespace {
 
-/// What SQLite holds for an open file.
+/// SQLite's data of an open file.
 struct open_file {
   sqlite3_file base;
   sim_disk* disk;
   sim_disk::opened* handle;
-  std::string* folder; ///< still to be flushed with the first flush; null = not
+  std::string* folder; ///< flushed together with the file's first flush; null = not needed
   int level;
 };
 
@@ -124,7 +124,7 @@ int control_file(sqlite3_file*, int, void*) {
 int sector_size(sqlite3_file*) {
   return 4096;
 }
-/// As Unix says of every disk: writing a part of a sector does not damage what is beside it.
+/// As SQLite assumes on Unix: writing part of a sector does not damage the rest of it.
 int characteristics(sqlite3_file*) {
   return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
@@ -155,7 +155,7 @@ int open(sqlite3_vfs* vfs, sqlite3_filename path, sqlite3_file* file, int flags,
   auto& self = of(file);
   self.base.pMethods = nullptr;
   if (path == nullptr) {
-    return SQLITE_CANTOPEN; // temporary files: the store asks for none
+    return SQLITE_CANTOPEN; // a temporary file, which the store never uses
   }
   self.disk = &of(vfs);
   sim_disk::opened handle;

@@ -1,7 +1,7 @@
-// SQLite's view of a sim_disk: a sqlite3_vfs that is registered as long as it lives. Behaves like
-// SQLite's own for Unix where durability is concerned: a new journal or log flushes its folder with
-// its first flush, and a removal flushes the folder when asked to. No shared memory, so a
-// write-ahead log needs locking_mode=EXCLUSIVE. Owned by its sim_disk.
+// SQLite's view of a sim_disk: a sqlite3_vfs, registered as long as it lives. For durability it
+// behaves like SQLite's own for Unix: the first flush of a new journal or log also flushes its
+// folder, and a removal flushes the folder on request. It has no shared memory, so a write-ahead
+// log needs locking_mode=EXCLUSIVE. Owned by its sim_disk.
 #pragma once
 
 #include <memory>

@@ -14,7 +14,7 @@
 // A plain value, owned by the store. Invariant: to_store() never falls for growing moments.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <cstdint>
 #include <optional>

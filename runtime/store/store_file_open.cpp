@@ -239,7 +239,7 @@ result<void> store_file::check_totals(const row_sums::totals& found, bool some_d
                                          std::to_string(expected.rows) + " were written");
   }
   if (found.sum != expected.sum && !some_damaged) {
-    return fail(errc::store_corrupt, "some rows of the store are of an earlier time");
+    return fail(errc::store_corrupt, "some rows of the store are older than its totals");
   }
   return {};
 }

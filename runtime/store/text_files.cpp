@@ -24,7 +24,7 @@ result<std::string> sha256_of(std::string_view text) {
   unsigned length = 0;
   if (EVP_Digest(text.data(), text.size(), digest.data(), &length, EVP_sha256(), nullptr) != 1 ||
       length * 2 != digits) {
-    return fail(errc::internal, "SHA-256 is not to be had");
+    return fail(errc::internal, "SHA-256 is not available");
   }
   constexpr std::string_view hex = "0123456789abcdef";
   std::string name;

@@ -97,8 +97,8 @@ void event_feed::unwatch(std::uint64_t ticket) {
     removed = std::move(found->second);
     watchers_.erase(found);
   }
-  // Waits for a call that is under way on another thread. One on this thread goes on unharmed: the
-  // function lives as long as whoever is calling it.
+  // Waits for a call on another thread. A call on this thread continues safely: the caller keeps
+  // the function alive.
   const std::lock_guard lock{removed->mutex};
   removed->on = false;
 }

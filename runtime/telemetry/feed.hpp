@@ -1,14 +1,14 @@
-// What happens in the pod, for whoever watches (GET /events): job and lifecycle changes, numbered.
+// The pod's event feed for GET /events: job and lifecycle changes, numbered.
 //
-// A bounded ring: a watcher that is too slow, or that comes back with the number of the last event
-// it saw, gets what is still there, and is told when something is missing. Publishing never waits
-// for anybody. Thread safe.
+// A bounded ring: a client that is too slow, or that resumes after its last event number, gets what
+// is still there and is notified when events are missing. Publishing never blocks on a reader.
+// Thread safe.
 //
-// Numbers only grow within one feed, without gaps. A `base` that only grows from one runtime to the
-// next (the wall clock in milliseconds, say) lets a watcher that saw an earlier runtime be told so.
+// Numbers increase without gaps within one feed. A `base` that increases from one runtime to the
+// next (the wall clock in milliseconds, say) lets a client of an earlier runtime detect the change.
 //
 // Owner: the composition root; the queue publishes job changes (after they are durable), `move()`
-// publishes the other machines' changes.
+// publishes changes of the other state machines.
 #pragma once
 
 #include <atomic>
@@ -34,8 +34,8 @@ struct feed_event {
 
 class event_feed {
  public:
-  /// The ring holds `capacity` events and bytes_max bytes of them; an event whose data is larger
-  /// than data_bytes_max goes out with its size in place of its data.
+  /// The ring holds `capacity` events and bytes_max bytes; an event whose data exceeds
+  /// data_bytes_max is published with the data's size in place of the data.
   static constexpr std::size_t bytes_max = std::size_t{8} << 20;
   static constexpr std::size_t data_bytes_max = std::size_t{16} << 10;
 
@@ -45,33 +45,35 @@ class event_feed {
 
   void publish(std::string_view kind, std::string_view subject, std::string data,
                std::string_view endpoint = {});
-  /// Nobody has ever watched: what would be published need not be rendered. Once somebody has, it
-  /// may come back and ask what it missed, so the feed stays awake.
+  /// True while the feed was never read: events need not be rendered. After the first reader the
+  /// feed stays awake, since readers may come back and ask for missed events.
   bool idle() const { return !awake_.load(std::memory_order_relaxed); }
-  /// Somebody will watch, and wants what happens from now on.
+  /// A reader will come and needs the events from now on.
   void stay_awake() { awake_.store(true, std::memory_order_relaxed); }
 
   struct page {
     std::vector<feed_event> events;
-    std::uint64_t last = 0;   ///< ask again with this number
-    std::uint64_t missed = 0; ///< events that were gone already, of any subject
-    bool restarted = false;   ///< `number` is of another feed: how many are missing is not known
+    std::uint64_t last = 0;   ///< pass this number to the next call
+    std::uint64_t missed = 0; ///< dropped events, of any subject
+    bool restarted = false;   ///< `number` is from another feed: the number of missing events is
+                              ///< unknown
   };
-  /// Which events are wanted.
+  /// A reader's filter.
   struct interest {
     std::string subject{};                ///< empty = all
-    std::vector<std::string> endpoints{}; ///< jobs of these only, and what is no job; empty = all
+    std::vector<std::string> endpoints{}; ///< jobs of these endpoints only, plus events that
+                                          ///< concern no job; empty = all
     bool covers(const feed_event&) const;
   };
-  /// What came after `number` and is wanted; at most `most` events.
+  /// The wanted events after `number`; at most `most`.
   page after(std::uint64_t number, const interest&, std::size_t most) const;
   std::uint64_t last() const;
-  /// Everything in this feed came after it.
+  /// All events of this feed have larger numbers.
   std::uint64_t base() const { return base_; }
 
-  /// `wake` is called, from any thread and without the feed's locks held, when there is something
-  /// new. Returns a ticket for unwatch(). When unwatch() has returned, `wake` is not called any
-  /// more and no call of it is under way on another thread; `wake` must not wait for such a thread.
+  /// `wake` is called for new events, from any thread and without the feed's locks held. Returns a
+  /// ticket for unwatch(). After unwatch() returns, `wake` is not called any more and no call of it
+  /// is running on another thread; so `wake` must not wait for such a thread.
   std::uint64_t watch(std::function<void()> wake);
   void unwatch(std::uint64_t ticket);
 

@@ -1,5 +1,6 @@
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -34,7 +35,7 @@ std::string timestamp(std::chrono::system_clock::time_point at) {
   return out.data();
 }
 
-/// A key as every form can carry it bare: [A-Za-z0-9_.-], bounded, never empty.
+/// A key that every format can print unquoted: [A-Za-z0-9_.-], bounded, never empty.
 std::string safe_key(std::string_view key) {
   std::string out{key.substr(0, log_limits::key_bytes)};
   for (char& c : out) {
@@ -45,8 +46,8 @@ std::string safe_key(std::string_view key) {
   return out.empty() ? "_" : out;
 }
 
-/// The record's fields under the keys they are printed with: no key twice, none that the form
-/// itself uses.
+/// The record's fields under their printed keys: no duplicates, and none that the format itself
+/// uses.
 using keyed_fields = std::vector<std::pair<std::string, const log_value*>>;
 
 keyed_fields keyed(std::span<const log_field> fields) {
@@ -73,7 +74,7 @@ std::string number_text(Number n) {
   return {out.data(), end};
 }
 
-/// The plain text of a value, cut to its limit but not escaped.
+/// A value's plain text, cut to its limit but not escaped.
 std::string plain(const log_value& value, std::size_t limit = log_limits::value_bytes) {
   return std::visit(overloaded{
                         [](std::int64_t n) { return number_text(n); },
@@ -86,7 +87,7 @@ std::string plain(const log_value& value, std::size_t limit = log_limits::value_
                     value.get());
 }
 
-/// JSON has no NaN and no infinity: those are written as text.
+/// NaN and infinity are not valid JSON: they are written as text.
 bool is_json_literal(const log_value& value) {
   return std::visit(overloaded{
                         [](std::int64_t) { return true; },
@@ -131,13 +132,13 @@ std::string json_line(const log_record& record) {
   std::string out = R"({"time":")" + timestamp(record.at) + R"(","level":")";
   out += to_string(record.level);
   out += R"(","event":)";
-  text::append_json(out, bounded_event(record.event));
+  text::append_json_string(out, bounded_event(record.event), text::json_escapes::dangerous);
   for (const auto& [key, value] : keyed(record.fields)) {
     out += ",\"" + key + "\":";
     if (is_json_literal(*value)) {
       out += plain(*value);
     } else {
-      text::append_json(out, plain(*value));
+      text::append_json_string(out, plain(*value), text::json_escapes::dangerous);
     }
   }
   if (record.fields.size() > log_limits::fields) {
@@ -157,10 +158,10 @@ std::string_view runpod_level(log_level level) {
   return "ERROR";
 }
 
-/// As json.dumps does it: everything beyond ASCII as \uXXXX.
+/// Escapes everything beyond ASCII as \uXXXX, as json.dumps does.
 void append_ascii_json(std::string& out, std::string_view words) {
   std::string quoted;
-  text::append_json(quoted, words);
+  text::append_json_string(quoted, words, text::json_escapes::dangerous);
   const auto unit = [&out](std::uint32_t u) {
     std::array<char, 8> escaped{};
     std::snprintf(escaped.data(), escaped.size(), "\\u%04x", u & 0xffffU);
@@ -180,10 +181,10 @@ void append_ascii_json(std::string& out, std::string_view words) {
   }
 }
 
-/// As the SDK cuts: characters are counted, the note is not.
+/// Cuts as the SDK does: characters are counted, the note is not.
 std::string cut_as_runpod(std::string_view message) {
   constexpr std::size_t most = log_limits::message_characters;
-  std::vector<std::size_t> begins; // where each character is
+  std::vector<std::size_t> begins; // the start of each character
   for (std::size_t i = 0; i < message.size();) {
     begins.push_back(i);
     i += text::first_code_point(message.substr(i)).length;
@@ -197,8 +198,8 @@ std::string cut_as_runpod(std::string_view message) {
   return out;
 }
 
-/// What a job's own program says is the message itself, as with the SDK; other events are written
-/// out with their fields.
+/// The output of a job's own program is the message itself, as with the SDK; other events are
+/// written with their fields.
 std::string runpod_message(const log_record& record) {
   for (const auto& field : record.fields) {
     if (record.event == engine_says && field.key == "text") {

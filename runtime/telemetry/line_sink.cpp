@@ -29,12 +29,12 @@ constexpr int open_flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY 
 bool wait_writable(int descriptor, std::chrono::milliseconds left) {
   pollfd p{descriptor, POLLOUT, 0};
   const int ready = ::poll(&p, 1, static_cast<int>(std::max<std::int64_t>(left.count(), 0)));
-  // POLLERR: a pipe whose reader is gone. Not writing to it spares the SIGPIPE.
+  // POLLERR: the pipe's reader is gone. Writing would raise SIGPIPE.
   return ready > 0 && (p.revents & POLLOUT) != 0 && (p.revents & (POLLERR | POLLNVAL)) == 0;
 }
 
-/// A writable pipe has room for PIPE_BUF bytes at least, so a write of that size does not block; a
-/// file takes a line at once.
+/// A writable pipe has room for at least PIPE_BUF bytes, so a write of that size does not block; a
+/// file accepts a whole line.
 std::size_t write_max(int descriptor) {
   struct stat about {};
   const bool file = ::fstat(descriptor, &about) == 0 && S_ISREG(about.st_mode);
@@ -72,7 +72,7 @@ line_sink::~line_sink() {
   }
 }
 
-/// A name that was given to another file, or to none, is opened anew.
+/// Reopens the file when its name refers to another file or to none.
 void line_sink::follow_name() {
   const auto now = time_.now();
   const auto requests = reopen_requests.load();
@@ -94,10 +94,10 @@ void line_sink::follow_name() {
   const bool made = fresh >= 0;
   const int descriptor = made ? fresh : ::open(path_.c_str(), open_flags & ~O_CREAT);
   if (descriptor < 0) {
-    return; // the old one is better than none
+    return; // keep writing to the old file
   }
   if (made) {
-    ::fchmod(descriptor, ours.st_mode & 0777); // whatever the umask is by now
+    ::fchmod(descriptor, ours.st_mode & 0777); // independent of the current umask
   }
   ::close(descriptor_);
   descriptor_ = descriptor;
@@ -129,7 +129,7 @@ bool line_sink::write_line(std::string_view line) {
   const moment deadline = time_.now() + patience;
   bool begun = false;
   while (!line.empty()) {
-    // After drops nobody is likely to read: ask once instead of waiting again for every line.
+    // After a drop the reader is probably gone: poll once instead of waiting again for every line.
     const auto left = dropped_ > 0 && !begun
                           ? std::chrono::milliseconds{0}
                           : std::chrono::ceil<std::chrono::milliseconds>(deadline - time_.now());

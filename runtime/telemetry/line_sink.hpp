@@ -1,15 +1,15 @@
-// The last step of a log line: one write(2) per line to a descriptor, never blocking for long.
+// The last step of a log line: one write(2) per line to a descriptor, with a bounded wait.
 //
 // Owner: the spdlog logger in log.cpp; base_sink's mutex makes it thread safe. A file is opened for
-// appending and every line is one write, so several processes may share it. Once a second, and when
-// reopen_log_files() was called, the file's name is looked at: where it was given to another file,
-// or to none (log rotation), a new file is opened under it, with the old one's mode. While that
-// fails, the old one is written to. Invariant: what could not be written is counted, and the count
-// is told by the next line that goes through.
+// appending and every line is one write, so several processes may share it. Once a second, and
+// after reopen_log_files(), the file's name is checked: if it refers to another file or to none
+// (log rotation), a new file is opened under it with the old one's mode. While that fails, the old
+// file is written to. Invariant: lines that could not be written are counted, and the next written
+// line is preceded by the count.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -20,8 +20,7 @@
 
 namespace tayfa {
 
-/// Every sink looks at its file's name before its next line. Any thread; also from a signal
-/// handler.
+/// Makes every sink check its file's name before its next line. Any thread; async-signal-safe.
 void reopen_log_files();
 
 class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
@@ -29,7 +28,8 @@ class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
   static result<std::shared_ptr<line_sink>> to_standard_error(log_format);
   static result<std::shared_ptr<line_sink>> to_file(const std::string& path, log_format);
 
-  /// `owned` descriptors are closed with the sink. With a path it is looked at, see above.
+  /// `owned` descriptors are closed with the sink. A non-empty path is followed across log
+  /// rotation.
   line_sink(int descriptor, bool owned, log_format format, std::string path = {});
   ~line_sink() override;
   line_sink(const line_sink&) = delete;
@@ -46,14 +46,14 @@ class line_sink final : public spdlog::sinks::base_sink<std::mutex> {
   int descriptor_;
   const bool owned_;
   const log_format format_;
-  const std::string path_; ///< empty: not a file of ours
-  std::size_t write_max_;  ///< bytes that one write takes without blocking
-  moment looked_{};        ///< at the name
-  std::uint64_t requests_; ///< to look at it, that were seen
+  const std::string path_; ///< empty: the sink owns no file
+  std::size_t write_max_;  ///< bytes that one write accepts without blocking
+  moment looked_{};        ///< last check of the name
+  std::uint64_t requests_; ///< reopen requests already handled
   system_time time_;
   std::string buffer_;
   std::uint64_t dropped_ = 0;
-  bool torn_ = false; ///< the last write stopped inside a line
+  bool torn_ = false; ///< the last write ended within a line
 };
 
 } // namespace tayfa

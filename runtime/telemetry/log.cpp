@@ -1,7 +1,7 @@
 #include "runtime/telemetry/log.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/line_sink.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <exception>
 #include <spdlog/logger.h>
@@ -26,7 +26,8 @@ class spdlog_log final : public event_log {
   spdlog_log(std::shared_ptr<line_sink> sink, const log_options& o)
       : logger_("tayfa", std::move(sink)), level_(o.level), format_(o.format) {
     logger_.set_level(to_spdlog(o.level));
-    // The default handler prints to standard error at its own pace; the sink counts what it loses.
+    // The default handler prints to standard error without limit; the sink counts lost lines
+    // instead.
     logger_.set_error_handler([](const std::string&) {});
   }
 
@@ -40,7 +41,7 @@ class spdlog_log final : public event_log {
       const std::string line = format_line(format_, {time_.wall(), level, event, fields});
       logger_.log(to_spdlog(level), spdlog::string_view_t{line.data(), line.size()});
     } catch (const std::exception&) {
-      // Out of memory while a line was made. Losing it is all that a log may do about it.
+      // Out of memory while formatting: the line is lost.
     }
   }
 

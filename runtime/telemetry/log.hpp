@@ -28,7 +28,7 @@ namespace tayfa {
 enum class log_level : std::uint8_t { debug = 0, info = 1, warn = 2, error = 3 };
 enum class log_format : std::uint8_t { text, json, runpod };
 
-/// A value of a field: integer, float, boolean or text (copied only when it is a temporary).
+/// A field's value: integer, float, boolean or text (copied only from a temporary).
 class log_value {
  public:
   log_value(bool v) : value_(v) {}
@@ -67,7 +67,7 @@ class log_value {
   storage value_;
 };
 
-/// The event of a line that a job's own program wrote: fields `job` and `text`.
+/// The event of a line written by a job's own program: fields `job` and `text`.
 inline constexpr std::string_view engine_says = "engine_says";
 
 struct log_field {
@@ -82,11 +82,11 @@ struct log_record {
   std::span<const log_field> fields;
 };
 
-/// What one line may hold. A longer value is cut in the middle with a note of how much is missing.
+/// Limits of one line. A longer value is cut in the middle, with a note of the missing bytes.
 struct log_limits {
   static constexpr std::size_t value_bytes = 4096;
-  /// Of RunPod's message as a whole, which is cut as the SDK cuts it; its values are not cut before
-  /// that unless they are huge.
+  /// Limit of RunPod's message as a whole, cut as the SDK does; its values are cut before that only
+  /// when they are huge.
   static constexpr std::size_t message_characters = 4096;
   static constexpr std::size_t runpod_value_bytes = std::size_t{64} << 10;
   static constexpr std::size_t event_bytes = 256;
@@ -95,13 +95,13 @@ struct log_limits {
 };
 
 /// One line, without the newline. Control characters, quotes and bytes that are not UTF-8 are
-/// escaped in every form (runtime/telemetry/text.hpp); a key's characters outside of [A-Za-z0-9_.-]
+/// escaped in every form (runtime/base/text.hpp); a key's characters outside of [A-Za-z0-9_.-]
 /// become '_', and a key that is taken, or one of time, level and event, gets a '_' behind it.
 std::string format_line(log_format, const log_record&);
 
 std::string_view to_string(log_level);
 std::string_view to_string(log_format);
-/// The level or form of this name ("warn", "runpod"); nothing when there is none.
+/// The level or format of this name ("warn", "runpod"); empty for an unknown name.
 std::optional<log_level> log_level_from(std::string_view);
 std::optional<log_format> log_format_from(std::string_view);
 
@@ -139,11 +139,11 @@ struct log_options {
   std::string file; ///< empty = standard error
 };
 
-/// spdlog underneath. Each line reaches the system before write() returns, so kill -9 loses none.
-/// Where the other end does not take a line within a tenth of a second (a pipe nobody reads, a full
-/// disk), it is dropped, and the next line that goes through is preceded by a warning
-/// `log_lines_dropped` with their `count`. errc::io_error when the file cannot be opened.
-/// Precondition: the program ignores SIGPIPE, as a log whose reader goes away must not end it.
+/// A log on spdlog. Each line reaches the kernel before write() returns, so kill -9 loses none. A
+/// line that the other end does not accept within 100 ms (a pipe without a reader, a full disk) is
+/// dropped, and the next written line is preceded by a warning `log_lines_dropped` with their
+/// `count`. errc::io_error when the file cannot be opened. Precondition: the program ignores
+/// SIGPIPE, since a log whose reader leaves must not end it.
 result<std::unique_ptr<event_log>> make_log(const log_options&);
 
 } // namespace tayfa

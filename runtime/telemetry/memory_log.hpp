@@ -1,12 +1,12 @@
-// A log that keeps its lines: for simulation and tests. With an injected clock the same run gives
-// the same bytes.
+// A log in memory, for simulation and tests. With an injected clock the same run gives the same
+// bytes.
 //
-// Owner: whoever simulates. Thread safe, though a simulation has one thread. Bounded: the oldest
-// lines go first.
+// Owner: the simulation or test. Thread safe, though a simulation has one thread. Bounded: the
+// oldest lines are dropped first.
 #pragma once
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -33,11 +33,11 @@ class memory_log final : public event_log {
   void write(log_level, std::string_view event, std::span<const log_field>) override;
 
   std::vector<std::string> lines() const;
-  /// Every line with its newline.
+  /// All lines, each with its newline.
   std::string text() const;
-  /// How many of the kept lines contain `part`.
+  /// Number of kept lines that contain `part`.
   std::size_t count(std::string_view part) const;
-  /// Lines that are gone because of lines_max or because memory was short.
+  /// Number of lines lost to lines_max or to lack of memory.
   std::uint64_t dropped() const;
   void clear();
 

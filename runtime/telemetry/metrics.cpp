@@ -29,12 +29,13 @@ constexpr meter_row rows[] = {
 };
 constexpr std::size_t row_count = std::size(rows);
 
-/// Seconds: from the overhead of the runtime itself to the longest attempt allowed by default.
+/// Bucket bounds in seconds: from the runtime's own overhead to the longest attempt allowed by
+/// default.
 const prometheus::Histogram::BucketBoundaries buckets{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                                       0.1,   0.25,   0.5,   1.0,  2.5,   5.0,
                                                       10.0,  30.0,   60.0,  120,  300,   600};
 
-/// Exactly the pointer that fits the row's kind is set.
+/// Only the pointer of the row's kind is set.
 struct slot {
   prometheus::Counter* counter = nullptr;
   prometheus::Gauge* gauge = nullptr;
@@ -149,8 +150,7 @@ void metrics::count_transition(std::string_view machine, std::string_view from, 
                                std::string_view why) {
   const edge_key key{machine, from, to, why};
   const auto known = impl_->edges.find(key);
-  // An edge that no table has is a bug; its series then stands out in /metrics beside the legal
-  // ones.
+  // An edge outside the table is a bug; its series then stands out in /metrics.
   (known != impl_->edges.end() ? *known->second : impl_->series(key)).Increment();
 }
 

@@ -1,6 +1,5 @@
-// Meters: every metric is one row; registration, /metrics and docs derive from the table.
-// prometheus-cpp (core) holds the values; they are atomic, so any thread may add and any thread may
-// render.
+// Metrics: each is one row; registration, /metrics and docs derive from the table. prometheus-cpp
+// (core) holds the values; they are atomic, so any thread may update or render them.
 #pragma once
 
 #include "messages/lifecycle.hpp"
@@ -65,15 +64,14 @@ class metrics {
   metrics(const metrics&) = delete;
   metrics& operator=(const metrics&) = delete;
 
-  // A call that does not fit the row's kind, a negative amount and a number that is not finite
-  // change nothing.
+  // A call of the wrong kind, a negative amount or a non-finite number has no effect.
   void add(meter, double n = 1);       ///< counters
   void set(meter, double value);       ///< gauges
   void observe(meter, double seconds); ///< histograms
-  double value(meter) const; ///< of a counter or gauge, or a histogram's number of observations
+  double value(meter) const; ///< of a counter or gauge; for a histogram the number of observations
 
-  /// One more time over an edge: tayfa_transitions_total{machine,from,to,cause}. Series exist from
-  /// the start for every edge of every table (value 0), so a missing edge is seen.
+  /// Counts one transition: tayfa_transitions_total{machine,from,to,cause}. Every edge of every
+  /// table has a series from the start (value 0), so an edge that is never taken is visible.
   template <class State>
   void moved(State from, State to, cause why) {
     count_transition(machine_traits<State>::name, to_string(from), to_string(to), to_string(why));

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""`make bench`: what Tayfa costs on this machine, beside bare baselines and other queues of the
-same run.
+"""`make bench`: the costs of Tayfa on this machine, compared with bare baselines and other queues of
+the same run.
 
     bench.py [--build DIR] [--seconds S] [--data DIR] [--only PART,…] [--against DIR] [--write docs/benchmarks.md]
 
 Prints Markdown tables; --write puts them into the parts of the file that are marked as theirs.
 Numbers of two runs are not comparable, rows of one table are: they are measured in turns, in short
-rounds, so that load from outside and the moods of the disk hit all alike. Nothing here judges.
+rounds, so that load from outside and variations of the disk affect all alike. Nothing passes or fails.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parents[1] / "runtime/demo")]
+sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parent / "support")]
 import compare_bench  # noqa: E402
 import exchanges  # noqa: E402
 import neighbour_bench  # noqa: E402
@@ -31,15 +31,15 @@ import thread_bench  # noqa: E402
 from report import load, machine, middle, percentile, table, written  # noqa: E402
 
 ROUNDS = 3
-TURNS = 20  # of the exchanges one at a time
+TURNS = 20  # of the exchanges that run one at a time
 WARM_UP = 50
 STARTS = 5
 IDLE_SECONDS = 5.0
 CONNECTIONS = (1, 4, 16)
 QUEUE_CLIENTS = (1, 4, 16, 64, 512)
 QUEUE_WORKERS = (1, 2, 4, 8, 16, 32, 64)
-WORKERS_OF_CLIENTS = 64  # beside QUEUE_CLIENTS
-CLIENTS_OF_WORKERS = 64  # beside QUEUE_WORKERS
+WORKERS_OF_CLIENTS = 64  # with QUEUE_CLIENTS
+CLIENTS_OF_WORKERS = 64  # with QUEUE_WORKERS
 RECOVERED = 100_000
 
 
@@ -48,7 +48,7 @@ def say(words):
 
 
 class Run:
-    """What all parts are given."""
+    """The parameters common to all parts."""
 
     def __init__(self, options):
         self.build = options.build
@@ -61,7 +61,7 @@ class Run:
         return peers.built(self.build, f"tests/{name}")
 
 
-# ---- beside other queues -------------------------------------------------------------------------
+# ---- against other queues ------------------------------------------------------------------------
 
 
 def beside_others(run):
@@ -105,7 +105,7 @@ def job_table(run):
 
 
 def through_actors(run, clients, workers):
-    """The middle round of each store, measured in turns."""
+    """The median round of each store; the stores are measured in turns."""
     rounds = {"sqlite": [], "memory": []}
     for _ in range(ROUNDS):
         for store, got in rounds.items():
@@ -121,7 +121,7 @@ def through_actors(run, clients, workers):
 
 
 def cells_of(stores):
-    """For both stores of one row."""
+    """The cells of one row, for both stores."""
     disk, none = stores["sqlite"], stores["memory"]
     return [
         f"{disk['cycles_per_second']:.0f}",

@@ -1,4 +1,4 @@
-"""Two builds side by side: what a change costs (`bench.py --only compare --against OTHER_BUILD`).
+"""Two builds side by side: the cost of a change (`bench.py --only compare --against OTHER_BUILD`).
 
 Both are measured in turns, round by round, and each round begins with the other one. A row's ratio
 is the middle of the rounds' ratios, shown with the lowest and the highest: where 1 lies between
@@ -48,7 +48,7 @@ def of_actors(run, build):
 
 
 def of_pod(run, build):
-    """Over HTTP, of a whole pod with scripted engines."""
+    """Measures a whole pod with scripted engines over HTTP."""
     for store in ("memory", "sqlite"):
         place = queues.Pod("compare", "", "", run.data, build, ["--store", store])
         with place.started() as one:

@@ -1,10 +1,10 @@
-"""Clients that do their worst to a pod, as a process of their own, for neighbour_bench.py.
+"""Hostile clients of a pod, in a process of their own, for neighbour_bench.py.
 
     hostile.py KIND PORT [BIG_JOB]
 
 prints one line when the load is there and goes on until its standard input ends. The purge also
 prints a line when it has been answered. Every client here is of tenant bob. The loops are bounded
-by their reader: whoever started this process ends it.
+by their reader: the process that started this one ends it.
 """
 
 import http.client
@@ -32,7 +32,7 @@ def get(path):
 
 
 class Closed:
-    """So many connections that send the same request again as soon as it is answered."""
+    """Connections that each send the same request again as soon as it is answered."""
 
     def __init__(self, port, request, count):
         self.request = request
@@ -43,7 +43,7 @@ class Closed:
             self.selector.register(s, selectors.EVENT_READ, [b""])
 
     def run(self, requests=None, watch=None):
-        """Until so many were answered, or `watch` is readable."""
+        """Runs until this many requests were answered, or `watch` is readable."""
         if watch is not None:
             self.selector.register(watch, selectors.EVENT_READ, None)
         asked = answered = 0
@@ -102,14 +102,14 @@ def lists(port, _):
 
 
 def pings(port, _):
-    """As many pollers of the cheapest answer there is: what any flood of requests costs."""
+    """Polls the cheapest route: the cost of any flood of requests."""
     pollers = Closed(port, get("/ping"), LIST_POLLERS)
     ready()
     pollers.run(watch=sys.stdin)
 
 
 def spin(port, _):
-    """Never asks the pod: takes every CPU, as another program on the same machine would."""
+    """Uses every CPU without calling the pod, like another program on the same machine."""
     parent = os.getpid()
     for _ in range(os.cpu_count()):
         if os.fork() == 0:
@@ -121,7 +121,7 @@ def spin(port, _):
 
 
 def deaf(port, big):
-    """Readers that read nothing; one that is closed is replaced."""
+    """Clients that do not read their answers; a closed connection is replaced."""
     selector = selectors.DefaultSelector()
     selector.register(sys.stdin, selectors.EVENT_READ)
 
@@ -155,7 +155,7 @@ def deaf(port, big):
 
 
 def hooks(port, _):
-    """A receiver that takes calls and never answers, and jobs that name it."""
+    """A webhook receiver that accepts calls and never answers, and jobs that name it."""
     door = socket.create_server(("127.0.0.1", 0), backlog=4096)
     kept = []
 

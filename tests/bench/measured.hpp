@@ -1,5 +1,5 @@
-// What a benchmark of cycles reports: one line of JSON, the same for every program here, so that
-// the scripts read them alike.
+// A cycle benchmark's result: one line of JSON in the same format for every program here, so that
+// scripts parse them alike.
 #pragma once
 
 #include <algorithm>
@@ -10,16 +10,16 @@
 
 namespace tayfa::bench {
 
-/// A warm-up ends after so many cycles of each client, or after this time: a slow disk must not
-/// make it longer than what is measured.
+/// A warm-up ends after this many cycles of each client, or after this time: a slow disk must not
+/// make it longer than the measurement.
 inline constexpr unsigned warm_up_cycles = 20;
 inline constexpr double warm_up_seconds = 0.25;
 
 struct measured {
-  std::vector<double> cycles; ///< of every client, seconds each; in any order
-  double seconds = 0;         ///< that they took together
-  double cpu_seconds = 0;     ///< of this process meanwhile; 0 = not told
-  double flushes = 0;         ///< transactions meanwhile; 0 = not told
+  std::vector<double> cycles; ///< of every client, in seconds, in any order
+  double seconds = 0;         ///< duration of the whole measurement
+  double cpu_seconds = 0;     ///< of this process in that time; 0 = not reported
+  double flushes = 0;         ///< transactions in that time; 0 = not reported
 };
 
 inline double percentile(const std::vector<double>& sorted, double share) {

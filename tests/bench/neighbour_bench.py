@@ -1,7 +1,7 @@
-"""One tenant's latency alone, and while another one does its worst (hostile.py), in turns.
+"""One tenant's latency alone, and beside a hostile tenant (hostile.py), in turns.
 
 Alice asks for zero-work jobs one at a time over HTTP, durable. Bob purges 100,000 jobs, polls lists
-that fit nothing, reads nothing of large answers, names webhooks that hang, and lets engines crash.
+without matches, reads nothing of large answers, names webhooks that hang, and lets engines crash.
 Bob's clients share the machine's cores with the pod and with Alice: a ratio holds their cost too.
 """
 
@@ -33,7 +33,7 @@ KNOBS += ["--queue.keep_jobs", 2 * KEPT_JOBS, "--webhook.allow_private", "127.0.
 
 
 class Hostile:
-    """hostile.py, running."""
+    """A running hostile.py."""
 
     def __init__(self, kind, port, big=""):
         self.process = subprocess.Popen(
@@ -92,7 +92,7 @@ class Webhooks:
 
 
 def for_seconds(alice, seconds):
-    """Milliseconds of each exchange in this time."""
+    """Repeats exchanges for this time; returns the milliseconds of each."""
     spent, end = [], time.monotonic() + seconds
     while time.monotonic() < end:
         spent += timed(alice.exchange, JOB, 1)

@@ -1,12 +1,12 @@
-// bench_placement [JOBS [SEED]]: compares ways of placing jobs in a simulation, then measures what
-// fair_lines and placement cost.
+// bench_placement [JOBS [SEED]]: compares placement policies in a simulation, then measures the
+// cost of fair_lines and placement.
 #include "tests/bench/placement_sim.hpp"
 
+#include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/random.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -47,15 +47,14 @@ void compare(const sim_setup& setup) {
               round_robin / expected, least_loaded / expected, first_free / expected);
 }
 
-// ---- what it costs
-// -------------------------------------------------------------------------------
+// ---- cost of the policies ----------------------------------------------------------------------
 
 double ns_since(moment start) {
   return static_cast<double>((system_time{}.now() - start).count());
 }
 
-/// So many jobs of tenants and groups, then as many decisions with the line at its full length:
-/// first, remove, started, ended, add.
+/// Adds `jobs` jobs of tenants and groups, then makes as many decisions with the full queue: first,
+/// remove, started, ended, add.
 void fair_lines_cost(std::size_t jobs, std::size_t tenants, std::size_t groups) {
   seeded_random random(1);
   std::vector<std::string> names;

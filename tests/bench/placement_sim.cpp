@@ -1,10 +1,10 @@
 #include "tests/bench/placement_sim.hpp"
 
+#include "runtime/base/random.hpp"
 #include "runtime/core/arrival_rate.hpp"
 #include "runtime/core/fair_lines.hpp"
 #include "runtime/core/placement.hpp"
 #include "runtime/core/run_times.hpp"
-#include "runtime/world/random.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -98,7 +98,7 @@ class simulation {
     double expected_start = 0;
     run_estimate expected;
     double busy_ms = 0;
-    std::deque<std::size_t> own; ///< for policies that give at arrival
+    std::deque<std::size_t> own; ///< for policies that assign at arrival
     std::size_t held() const { return own.size() + (job != none ? 1 : 0); }
   };
 
@@ -194,7 +194,8 @@ class simulation {
                               static_cast<std::uint64_t>(setup_.models[model].load_ms * 1e6));
   }
 
-  /// As the job table does: who is next, where to; a group whose job is to wait is passed over.
+  /// Like the job table: picks the next job and its worker; a group whose job must wait is passed
+  /// over.
   void place() {
     std::vector<fair_lines::group_id> passed;
     std::vector<double> reserved(workers_.size(), 0.0);

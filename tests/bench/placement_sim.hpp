@@ -3,7 +3,7 @@
 //
 // Assumptions: a worker runs one job at a time, a run takes the job's work divided by the device's
 // speed, a worker has one model and changes it before a job of another; arrivals are Poisson, work
-// is log-normal (heavy-tailed), and no policy is told how long a job will take.
+// is log-normal (heavy-tailed), and no policy knows a job's duration in advance.
 #pragma once
 
 #include <cstddef>
@@ -22,13 +22,13 @@ struct sim_model {
   std::string name;
   double work_ms = 1'000; ///< mean, on a device of speed 1
   double load_ms = 0;
-  double share = 1; ///< of the jobs, relative to the others'
+  double share = 1; ///< of all jobs, relative to the other models
 };
 struct sim_setup {
   std::string name;
   std::vector<sim_device> devices; ///< one worker each
   std::vector<sim_model> models;
-  double load = 0.8;  ///< of what all devices can do, without changes of models
+  double load = 0.8;  ///< fraction of all devices' capacity, without changes of models
   double sigma = 1.0; ///< of the logarithm of the work; 0 = all alike
   std::size_t jobs = 10'000;
   std::uint64_t seed = 1;
@@ -39,8 +39,8 @@ enum class sim_policy : std::uint8_t {
   least_loaded,    ///< each arriving job to the worker that holds fewest
   first_free,      ///< one queue; the worker that is free, idle longest
   free_with_model, ///< the same, one that has the model first
-  expected_finish, ///< fair_lines, placement::choose, with run_times that know nothing at first
-  told,            ///< the same, told the true mean times from the beginning
+  expected_finish, ///< fair_lines, placement::choose, with run_times that start empty
+  told,            ///< the same, with the true mean times from the beginning
 };
 const char* to_string(sim_policy);
 inline constexpr sim_policy sim_policies[] = {
@@ -62,7 +62,7 @@ struct sim_outcome {
 
 sim_outcome simulate(const sim_setup&, sim_policy);
 
-/// The settings that are compared: equal, mixed and far apart GPUs, one model and several.
+/// The compared settings: equal, mixed and very different GPUs, one model and several.
 std::vector<sim_setup> sim_setups(std::size_t jobs, std::uint64_t seed);
 
 } // namespace tayfa::testing

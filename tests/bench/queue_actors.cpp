@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t threads = 2; ///< as pod.threads
 
-// ---- the parts of the world that nobody asks for anything ---------------------------------------
+// ---- unused parts of the environment ------------------------------------------------------------
 
 class no_engines final : public engine_host {
   void start(engine_spec, engine_sink) override {}
@@ -45,7 +45,7 @@ class no_poster final : public http_poster {
   }
   void drop(call_ticket, std::chrono::milliseconds) override {}
 };
-/// As `--log.level warn`.
+/// Prints warnings and errors, as with `--log.level warn`.
 class warnings final : public event_log {
  public:
   bool enabled(log_level level) const override { return level >= log_level::warn; }
@@ -55,10 +55,9 @@ class warnings final : public event_log {
   }
 };
 
-// ---- the actors
-// ------------------------------------------------------------------------------------
+// ---- the actors --------------------------------------------------------------------------------
 
-/// Takes one attempt at a time and says at once what an engine says of a job without any work.
+/// Takes one attempt at a time and immediately sends an engine's messages for a job without work.
 class instant_worker final : public gpu_worker_actor::base {
  public:
   instant_worker(caf::actor_config& c, worker_ref me, queue_actor jobs)
@@ -68,7 +67,7 @@ class instant_worker final : public gpu_worker_actor::base {
     worker_facts facts;
     facts.device = "cpu";
     send(queue_, worker_ready{me_, std::move(facts)});
-    return {ignore<engine_news>(),
+    return {ignore<engine_reported>(),
             ignore<model_granted>(),
             [this](const assign_attempts& m) { assigned(m); },
             ignore<revoke_attempt>(),
@@ -82,11 +81,11 @@ class instant_worker final : public gpu_worker_actor::base {
  private:
   void assigned(const assign_attempts& m) {
     for (const auto& body : m.bodies) {
-      send(queue_, worker_said{me_, protocol::started{body.attempt}});
+      send(queue_, attempt_reported{me_, protocol::started{body.attempt}});
       protocol::finished said;
       said.attempt = body.attempt;
       said.output = output_;
-      send(queue_, worker_said{me_, std::move(said)});
+      send(queue_, attempt_reported{me_, std::move(said)});
     }
   }
 
@@ -95,38 +94,26 @@ class instant_worker final : public gpu_worker_actor::base {
   const shared_text output_{"1"};
 };
 
-/// Hears what the supervisor hears of the queue, and does nothing.
+/// Receives the queue's messages to the supervisor, and ignores them.
 class idle_supervisor final : public supervisor_actor::base {
  public:
   using supervisor_actor::base::base;
   behavior_type make_behavior() override {
-    return {ignore<start_pod>(),
-            ignore<stop_pod>(),
-            ignore<http_bound>(),
-            ignore<http_closed>(),
-            ignore<machine_checked>(),
-            ignore<catalogue_checked>(),
-            ignore<engine_moved>(),
-            ignore<load_changed>(),
-            ignore<queue_drained>(),
-            ignore<origin_drained>(),
-            ignore<part_stuck>(),
-            ignore<store_opened>(),
-            ignore<store_closed>(),
-            [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
-            ignore<slot_news>(),
-            ignore<worker_drained>(),
-            [](const ask_slots&) { return slots_answer{}; },
-            [](const drain_one_slot&) { return slot_answer{}; },
-            [](const set_slot_count&) { return slot_answer{}; },
-            ignore<timer>()};
+    return state_of<behavior_type>(
+        std::tuple{},
+        ignored<start_pod, stop_pod, http_bound, http_closed, machine_checked, catalogue_checked,
+                engine_moved, load_changed, queue_drained, origin_drained, part_stuck, store_opened,
+                store_closed, slot_status, worker_drained, timer>(),
+        [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
+        [](const list_slots&) { return slots_answer{}; },
+        [](const drain_slot&) { return slots_answer{}; },
+        [](const resize_slots&) { return slots_answer{}; });
   }
 };
 
-// ---- the store
-// -----------------------------------------------------------------------------------
+// ---- the store ---------------------------------------------------------------------------------
 
-/// Open while it lives.
+/// A store that is open as long as this object lives.
 class opened_store {
  public:
   explicit opened_store(std::unique_ptr<job_store> store) : store_(std::move(store)) {
@@ -152,12 +139,12 @@ class opened_store {
 config knobs_for(const actors_plan& plan) {
   config c;
   c.store_kind = plan.durable ? "sqlite" : "memory";
-  // Soon each job that ends makes another forgotten, as in the long run.
+  // Reached early: from then on each ended job erases another, as in steady state.
   c.queue_keep_jobs = 1'000;
   return c;
 }
 
-/// The pod's actors, as far as jobs meet them.
+/// Those actors of a pod that jobs pass through.
 class pod {
  public:
   pod(world& outside, const config& knobs, const actors_plan& plan)
@@ -197,7 +184,7 @@ class pod {
   static void end(const Actor& who) {
     caf::anon_send_exit(who, caf::exit_reason::user_shutdown);
   }
-  /// As serve.cpp does it.
+  /// The scheduler settings of serve.cpp.
   static caf::actor_system_config& scheduled(caf::actor_system_config& c) {
     c.set("scheduler.policy", caf::atom("sharing"));
     c.set("scheduler.max-threads", threads);

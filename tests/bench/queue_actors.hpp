@@ -20,8 +20,8 @@ struct actors_plan {
   std::size_t payload = 1024; ///< bytes of a job's input
 };
 
-/// A cycle is a job: accepted, given to a worker, completed and told to its client.
-/// Throws std::runtime_error when the store cannot be used or a job does not end COMPLETED.
+/// A cycle is one job: accepted, assigned to a worker, completed, and its client notified. Throws
+/// std::runtime_error when the store cannot be used or a job does not end COMPLETED.
 measured measure_actors(const actors_plan&);
 
 } // namespace tayfa::bench

@@ -1,10 +1,9 @@
-// What the queue costs without HTTP and without engines: one line of JSON for each row.
+// Cost of the queue without HTTP and without engines: one line of JSON per row.
 //
 //   bench_queue table  [--waiting N,…] [--workers W,…] [--seconds S]      the job table alone
 //   bench_queue actors [--store sqlite|memory] [--folder F] [--clients N] [--workers W]
 //                      [--seconds S] [--payload BYTES]                     ingress, queue and store
-//   bench_queue --smoke                                       a little of both, to see that it
-//   works
+//   bench_queue --smoke                                       a little of both, as a test
 #include "tests/bench/queue_actors.hpp"
 #include "tests/bench/queue_table.hpp"
 
@@ -25,7 +24,7 @@ constexpr const char* usage =
     " [--seconds S] [--payload BYTES]\n"
     "       bench_queue --smoke";
 
-/// A folder for one run, within the given one; gone with this.
+/// A folder for one run inside the given one, removed by the destructor.
 class scratch_folder {
  public:
   explicit scratch_folder(const std::string& base) : path_(base + "/tayfa-bench-queue-XXXXXX") {

@@ -14,7 +14,7 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-/// What all clients do at the same time, and where they put what they saw.
+/// The common schedule of all clients, and the collector of their measurements.
 class shift {
  public:
   shift(unsigned clients, steady::time_point end, unsigned cycles)
@@ -35,7 +35,7 @@ class shift {
   const steady::time_point end_;
   const std::size_t cycles_;
   const steady::time_point begun_;
-  std::mutex mutex_; ///< guards what follows
+  std::mutex mutex_; ///< guards the members below
   unsigned left_;
   measured out_;
   std::promise<measured> all_;
@@ -68,7 +68,7 @@ std::string input_of(unsigned client, std::size_t size) {
   std::string out{R"({"prompt":")"};
   const std::string_view tail = "\"}";
   std::uint32_t state = 2654435761U * (client + 1);
-  while (out.size() + tail.size() < size) { // another for each client
+  while (out.size() + tail.size() < size) { // a different text for each client
     state = state * 1664525U + 1013904223U;
     out.push_back(letters[state >> 26]);
   }

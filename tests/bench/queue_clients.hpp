@@ -10,7 +10,7 @@
 
 namespace tayfa::bench {
 
-/// Nothing of this run is worth keeping: the program ends with exit code 1.
+/// Reports a failure that invalidates the run: the program ends with exit code 1.
 [[noreturn]] void give_up(const std::string& why);
 
 class client_crowd {
@@ -21,7 +21,7 @@ class client_crowd {
   client_crowd& operator=(const client_crowd&) = delete;
 
   void warm_up();
-  /// All of them for so long; what they measured.
+  /// Runs all clients for this long; returns their measurements.
   measured run(double seconds);
 
  private:

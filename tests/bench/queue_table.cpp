@@ -14,12 +14,12 @@ namespace {
 
 using steady = std::chrono::steady_clock;
 
-constexpr std::size_t block = 64; ///< commands between two looks at the clock
+constexpr std::size_t block = 64; ///< commands between two readings of the clock
 constexpr std::size_t blocks_least = 20;
-constexpr std::size_t kept = 1'000; ///< ended jobs: from then on each that ends forgets another
+constexpr std::size_t kept = 1'000; ///< ended jobs: from then on each ended job erases another
 constexpr std::chrono::microseconds step{100};
 
-/// Of the form and length that real ids have. The number can be read back.
+/// Has the format and length of real ids. The number can be read back.
 job_id id_of(std::uint64_t number) {
   char text[64];
   std::snprintf(text, sizeof text, "sync-%08x-0000-4000-8000-%012llx-t1",
@@ -61,7 +61,8 @@ class line {
     cancelled_.reserve(waiting * 2);
   }
 
-  /// Up to so many workers, each with an attempt; then up to the number of waiting jobs.
+  /// Adds workers up to this number, each with an attempt; then jobs up to the number of waiting
+  /// ones.
   void fill(unsigned workers) {
     for (; workers_ < workers; ++workers_) {
       take(table_.worker_joined(now_, {slot_id{workers_}, 1}, worker_facts{}));
@@ -85,7 +86,7 @@ class line {
       submits.add(timed([this] { submit(); }), block);
       choose();
       cancels.add(timed([this] { cancel(); }), block);
-      timed([this] { submit(); }); // as many wait again
+      timed([this] { submit(); }); // restores the number of waiting jobs
     }
     if (table_.counts().in_queue != waiting_ || running_.size() != workers_) {
       throw std::runtime_error{"the line is not as long as it should be"};
@@ -116,7 +117,7 @@ class line {
     const auto begin = steady::now();
     const auto changes = table_.take_changes();
     table_.committed();
-    rows_.add(steady::now() - begin, changes.size()); // who frees the rows is the store
+    rows_.add(steady::now() - begin, changes.size()); // in a pod the store frees the rows
   }
 
   void submit() {
@@ -146,7 +147,7 @@ class line {
     }
   }
 
-  /// Waiting jobs anywhere in the line, none of them twice.
+  /// Picks waiting jobs at random, none twice.
   void choose() {
     chosen_.clear();
     cancelled_.resize(next_, false);
@@ -171,7 +172,7 @@ class line {
 
   void take(effects list) {
     for (auto& each : list) {
-      if (auto* g = std::get_if<give>(&each)) {
+      if (auto* g = std::get_if<assign_attempt>(&each)) {
         // First come, first served: whoever was submitted later than this one waits.
         head_ = std::max(head_, number_of(g->message.attempt.job) + 1);
         running_.emplace_back(g->worker, std::move(g->message.attempt));
@@ -201,7 +202,7 @@ void measure_table(const table_plan& plan, void (*report)(const table_row&)) {
     double bytes = 0;
     for (const auto workers : plan.workers) {
       jobs.fill(workers);
-      if (bytes == 0 && before != 0) { // another allocator does not tell
+      if (bytes == 0 && before != 0) { // another allocator does not report it
         bytes = static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(waiting);
       }
       auto row = jobs.measure(plan.seconds);

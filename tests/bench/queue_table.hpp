@@ -1,5 +1,5 @@
-// The job table alone, without actors and without a store: what a waiting job costs in memory, and
-// what the commands cost beside so many waiting jobs.
+// The job table alone, without actors and without a store: memory per waiting job, and the time of
+// commands with many waiting jobs.
 #pragma once
 
 #include <cstddef>
@@ -13,20 +13,20 @@ struct table_plan {
   double seconds = 0.3;          ///< for each row
 };
 
-/// Of one number of waiting jobs and one of workers, all of them busy. Times are nanoseconds, the
-/// median of blocks.
+/// The numbers for one count of waiting jobs and one of workers, all of them busy. Times are
+/// nanoseconds, the median of blocks.
 struct table_row {
   std::size_t waiting = 0;
   unsigned workers = 0;
-  double bytes = 0;    ///< of memory for each waiting job beside its input; 0 = not known
-  double submit = 0;   ///< to the end of the line
-  double decision = 0; ///< a worker's attempt is finished -> its next one is given
-  double cancel = 0;   ///< of any job in the line
+  double bytes = 0;    ///< of memory per waiting job besides its input; 0 = unknown
+  double submit = 0;   ///< to the end of the queue
+  double decision = 0; ///< from the end of a worker's attempt to its next one
+  double cancel = 0;   ///< of any job in the queue
   double row = 0;      ///< handing one changed row to the store
 };
 
-/// Calls `report` with each row as it is known. Throws std::runtime_error when the table does not
-/// do what it should.
+/// Calls `report` with each row once it is measured. Throws std::runtime_error when the table
+/// misbehaves.
 void measure_table(const table_plan&, void (*report)(const table_row&));
 
 } // namespace tayfa::bench

@@ -26,13 +26,13 @@ ROOT = HERE.parents[1]
 CONCURRENCY = (1, 4, 16)
 STARTS = 3
 NOTHING_TO_DO = {"mock_return": 1}
-SDK_SECONDS = 8.0  # it ends a job a second; fewer would be none
+SDK_SECONDS = 8.0  # it ends one job a second, so a shorter run would measure none
 CHECKS = {"RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true", "RUNPOD_SKIP_GPU_CHECK": "true"}
 LONGEST = 150.0
 
 
 class Platform:
-    """runpod_platform.py, as a process."""
+    """A running runpod_platform.py."""
 
     def __init__(self):
         self.process = subprocess.Popen(
@@ -66,7 +66,7 @@ class Platform:
 
 
 class Worker:
-    """A process, its descendants, and how it is asked to end."""
+    """A process with its descendants, and the way to stop it."""
 
     def __init__(self, command, environment, folder):
         self.folder = folder
@@ -165,7 +165,7 @@ def ceiling(platform, clients, seconds):
 
 class Taker(Connection):
     def take(self, request):
-        """The id of the job that is answered."""
+        """Takes a job and returns its id."""
         self.socket.sendall(request)
         answer = self.socket.recv(65536)
         return json.loads(answer.partition(b"\r\n\r\n")[2])["id"]
@@ -220,7 +220,7 @@ def rows_of_life(run):
 
 
 def beside_the_sdk(run):
-    """The part of bench.py."""
+    """This benchmark's part of bench.py."""
     with Platform() as platform:
         most = [f"{ceiling(platform, n, run.seconds / 2):,.0f} with {n}" for n in CONCURRENCY]
     load, memory = rows_of_load(run)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The stand-in platform of tests/platform as a process of its own, which measures: jobs without end
-for whoever asks, or one at a time; when each was given, when its result came.
+"""The stand-in platform of tests/platform as a process of its own, which measures: it gives
+jobs without end, or one at a time, and records when each was given and when its result came.
 
 Commands are lines of JSON on stdin, answers lines of JSON on stdout:
     {"do": "flood", "input": …}      every take is answered at once, from now on
@@ -21,13 +21,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "platform")
 import ledger  # noqa: E402
 import stand_in  # noqa: E402
 
-HOLD = 10.0  # seconds; how long a question for jobs is held open
+HOLD = 10.0  # seconds; how long a take is held open
 LONGEST = 120.0
 LATENCIES_TOLD = 20_000
 
 
 class Meter(stand_in.StandIn):
-    """Keeps no log and forgets what has ended; only times are kept."""
+    """Keeps only times: no log, and no ended jobs."""
 
     def __init__(self):
         super().__init__(hold=HOLD)

@@ -1,12 +1,11 @@
-// What durability costs: accept + claim + complete of zero-work jobs, each waited for, by as many
-// clients as share a flush; on the machine's disk and with no durability at all, in one run.
+// Cost of durability: accept + claim + complete of zero-work jobs, each commit awaited, by as many
+// clients as share a flush; on the machine's disk and without durability, in one run.
 //
-//   bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]   a table for people
+//   bench_store [--seconds S] [--folder DIR] [--rows N] [--smoke]   a table
 //   bench_store --clients N [--seconds S] [--folder DIR] [--payload BYTES]
-//                                   one line of JSON: so many clients, SQLite as `tayfa serve` has
-//                                   it
-//   bench_store --recovery [--rows N] [--folder DIR]                likewise, of opening that many
-//   rows
+//                    one line of JSON: N clients, SQLite configured as in `tayfa serve`
+//   bench_store --recovery [--rows N] [--folder DIR]
+//                    one line of JSON: opening a store of N rows
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
 #include "tests/bench/measured.hpp"
@@ -33,7 +32,7 @@ namespace {
 using clock = std::chrono::steady_clock;
 
 constexpr std::size_t payload_usual = 1024;
-constexpr std::size_t ended_kept = 1'000; ///< from then on each job that ends erases another
+constexpr std::size_t ended_kept = 1'000; ///< from then on each ended job erases another
 
 shared_text input_of(std::size_t bytes) {
   const std::string head = R"({"prompt":")";
@@ -56,7 +55,7 @@ job_row fresh_row(std::uint64_t order, moment now, const shared_text& input) {
   return row;
 }
 
-/// Clients that each take a job through its life, one commit after the other.
+/// Clients that each take a job through its states, one commit after the other.
 class crowd {
  public:
   explicit crowd(job_store& store, std::size_t payload = payload_usual)
@@ -141,7 +140,7 @@ class crowd {
   const shared_text input_;
   std::atomic<std::size_t> left_{0};
   std::atomic<std::uint64_t> order_{0};
-  std::vector<double> cycles_; ///< this and what follows: only on the store's thread
+  std::vector<double> cycles_; ///< this and the members below: only on the store's thread
   std::deque<std::uint64_t> ended_;
   clock::time_point end_;
   std::promise<void> all_done_;
@@ -163,7 +162,7 @@ void close(job_store& store) {
   answer.get_future().wait();
 }
 
-/// Answers from another thread, as a real store does: without it a cycle would be a recursion.
+/// Answers from another thread, as a real store does; otherwise a cycle would recurse.
 class posting_thread {
  public:
   posting_thread() : thread_{[this] { run(); }} {}
@@ -201,7 +200,7 @@ class posting_thread {
   std::thread thread_;
 };
 
-/// Seconds to open a store of so many waiting jobs.
+/// Seconds to open a store of `rows` waiting jobs.
 double recovery(const time_source& time, const std::string& folder, std::uint64_t rows) {
   {
     const auto input = input_of(payload_usual);
@@ -225,7 +224,7 @@ double recovery(const time_source& time, const std::string& folder, std::uint64_
   return took.count();
 }
 
-/// What the disk gives to anybody: 4 KiB written in place and flushed, per second.
+/// The disk's bare speed: 4 KiB writes in place with a flush, per second.
 double bare_flushes(const std::string& base, double seconds) {
   const std::string path = base + "/bare";
   const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);

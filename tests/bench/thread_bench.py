@@ -2,7 +2,7 @@
 
 As many clients as CPUs ask for one job at a time. The baseline is one slot with all CPUs. Beside it: a
 slot for each CPU with its share of the threads, and the same slots when each takes all CPUs and its
-threads wait spinning, which is what libtorch does when nobody tells it. In turns, a pod for each turn.
+threads spin while waiting, which is libtorch's default. Measured in turns, with a pod for each turn.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ class Products(torch.nn.Module):
         return x.mean().reshape(1)
 torch.jit.script(Products().eval()).save("products.pt")
 """
-SPINNING = "GOMP_SPINCOUNT=300000"  # libgomp's own when nothing is said
+SPINNING = "GOMP_SPINCOUNT=300000"  # libgomp's default
 
 
 def make_model(folder):

@@ -15,7 +15,7 @@ import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "runtime/demo"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 import pod as pods  # noqa: E402
 
 BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))

@@ -75,7 +75,7 @@ class deaf(Case):
         self.assertIn(b"503", kinds)
         self.assertLess(resident(pod) - before, 150 * MIB)
         self.assertEqual(pod.get("/health").status, 200)
-        # Who reads gets its answer although the others hold everything: they are cut off.
+        # A client that reads gets its answer although the others hold all room: they are disconnected.
         self.eventually(
             lambda: pod.get(f"/status/{jobs[-1]}").status == 200, "a reader finds room"
         )

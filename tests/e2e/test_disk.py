@@ -103,7 +103,8 @@ class damage(Case):
         pod, _, log = self.killed_store()
         whole = log.read_bytes()
         frames = (len(whole) - 32) // 4120
-        # Its head, early, late, and in the very last commit, which only the mark tells from a torn end.
+        # The file's head, early, late, and in the very last commit, which only the mark distinguishes from an
+        # interrupted write.
         for at in (20, 32 + 4120 + 300, len(whole) // 2, 32 + (frames - 1) * 4120 + 2000):
             log.write_bytes(whole)
             self.flip(log, at)
@@ -272,8 +273,8 @@ class full_disk(Case):
         accepted = self.submit_until_full(pod, "y" * 3000)
         accepted += self.submit_until_full(pod, "")
         self.assert_full(pod.get("/ready"), pod)
-        # The job ends meanwhile; it depends on the last free byte whether that can be written down.
-        # What cannot is not told, and nobody waits for it.
+        # The job ends meanwhile. The last free byte decides whether its end can be written. An end that
+        # cannot be written is not answered, and no client waits for it.
         while (answer := pod.get(f"/status/{running}")).status == 200:
             if answer.body["status"] == "COMPLETED":
                 break

@@ -143,7 +143,7 @@ class status_sync(HeldCase):
         for reader in readers:
             reader.close()
         self.wait_held(pod, 0)
-        # Only its sending side is closed: it may still read, and is told how the job stands.
+        # Only its sending side is closed: it may still read, and gets the job's current state.
         half = self.ask_later(pod, f"/status-sync/{job}?wait=300000")
         self.wait_held(pod, 1)
         half.shutdown(socket.SHUT_WR)
@@ -274,7 +274,7 @@ class ready(HeldCase):
         worker.join()
         self.assertEqual(taken["job"]["id"], job)
         self.assertEqual(self.code(pod), 200, "a busy worker is one")
-        # It says nothing more, and is forgotten.
+        # The worker sends nothing more and is forgotten.
         self.eventually(lambda: self.code(pod) == "not_ready", "the worker is gone", 20)
         unfit = "/v2/tayfa/ping/w-2?status=unhealthy&check=_gpu_health_check&reason=x"
         pod.get(unfit)

@@ -104,7 +104,7 @@ class keys(Case):
             with self.subTest(path=path, body=body):
                 answer = ask(theirs, method, path, body)
                 self.assertEqual(answer.status, 403, answer.body)
-        # Of a result that is too large its job hears: only when its own worker brings it.
+        # A result that is too large fails its job only when the job's own worker posts it.
         with contextlib.suppress(OSError):  # it is refused before all of it is sent
             ask(theirs, "POST", f"/job-done/w1/{job}", {"output": "x" * 25_000_000})
         self.assertEqual(ask(theirs, "POST", f"/job-done/w2/{job}", forged).status, 404)

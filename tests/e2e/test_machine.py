@@ -362,7 +362,7 @@ class first_process(MachineCase):
             "--engine.program", self.program(body), wrapper=["unshare", "-pf", "--mount-proc"]
         )
         (first,) = pods.children(pod.pid)
-        # Of docker exec: a process from outside whose parent ends.
+        # As with docker exec: a process from outside whose parent ends.
         subprocess.run(
             ["nsenter", "-t", str(first), "-p", "-m", "sh", "-c", "(sleep 0.1 &)"], check=True
         )

@@ -1,5 +1,5 @@
-// A request as the seeds of the API's fuzz target write it: the method, the target, a line for each
-// header that counts, and the body behind them.
+// A request in the format of the API fuzz target's seeds: the method, the target, a line for each
+// relevant header, and the body after them.
 #pragma once
 
 #include "runtime/api/call.hpp"

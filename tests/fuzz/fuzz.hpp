@@ -1,4 +1,4 @@
-// What every fuzz target shares: how a broken law is told, and how bytes become choices.
+// Shared by all fuzz targets: reports of a violated invariant, and choices made from bytes.
 #pragma once
 
 #include <cstddef>

@@ -119,21 +119,21 @@ void check(const api::call& call) {
                   "a call of OpenAI's API is an input for RunPod's workers");
     check(asked->job.policy);
   }
-  if (const auto* list = std::get_if<api::list_jobs>(&call)) {
+  if (const auto* list = std::get_if<list_jobs>(&call)) {
     check(list->filter);
   }
   if (const auto* list = std::get_if<api::list_requests>(&call)) {
-    check(list->filter);
+    check(list->ask.filter);
   }
   if (const auto* status = std::get_if<api::status>(&call)) {
-    fuzz::require(within(status->keep, job_policy::ttl_min, job_policy::ttl_max),
+    fuzz::require(within(status->ask.keep, job_policy::ttl_min, job_policy::ttl_max),
                   "a result is kept within bounds");
   }
-  if (const auto* drain = std::get_if<api::drain_slot>(&call)) {
-    fuzz::require(drain->slot.value < api::slots_max, "a slot has a small number");
+  if (const auto* drain = std::get_if<drain_slot>(&call)) {
+    fuzz::require(drain->slot.value < slots_max, "a slot has a small number");
   }
-  if (const auto* resize = std::get_if<api::resize_slots>(&call)) {
-    fuzz::require(resize->count <= api::slots_max, "there are not too many slots");
+  if (const auto* resize = std::get_if<resize_slots>(&call)) {
+    fuzz::require(resize->count <= slots_max, "there are not too many slots");
   }
 }
 
@@ -145,7 +145,7 @@ bool is_fault(const api::response& answer) {
   return error != nullptr && error->is_object() && error->as_object().contains("message");
 }
 
-/// What a worker may have made, as an answer of OpenAI's API.
+/// Renders any worker output as an answer of OpenAI's API.
 void check_openai_answers(const std::string& text) {
   job_view failed;
   failed.state = job_state::FAILED;
@@ -194,7 +194,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const auto body = boost::json::parse(call.error().body, broken);
   fuzz::require(!broken && body.is_object() && body.as_object().contains("error"),
                 "a refusal says why, in JSON");
-  // The readers of small texts, on text that nobody has checked.
+  // The parsers of small texts must also handle unchecked text.
   (void)api::shape_of(request.body);
   return 0;
 }

@@ -1,8 +1,8 @@
 // Any bytes as the head of a request: however they arrive, they are read the same way; and what is
 // left of a target is one that the routes know, with an authority that is one.
 #include "runtime/http/head.hpp"
-#include "runtime/http/host_names.hpp"
 #include "runtime/http/target.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
 

@@ -1,7 +1,7 @@
-// Any bytes as commands to a job table with a store below it: its audit must stay clean, what ended
-// must stay as it is, a worker must never be given more than it can hold, a remote one no more than
-// it asks for and of its endpoint only, what is owed to a platform must stay until it is settled,
-// and a restart must find everything that was committed.
+// Any bytes as commands to a job table with a store below it. Invariants: its audit stays clean,
+// ended jobs do not change, no worker is given more than it can hold, a remote one no more than it
+// asks for and of its endpoint only, a pending delivery to a platform stays until it is settled,
+// and a restart finds everything that was committed.
 #include "runtime/core/job_table.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
@@ -337,7 +337,7 @@ class session {
 
   void obey(const effects& consequences) {
     for (const auto& e : consequences) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         fuzz::require(given_.insert({g->worker, g->message.attempt}).second,
                       "an attempt is given once");
         fuzz::require(ever_.insert(g->message.attempt).second, "an attempt's number only grows");
@@ -346,10 +346,12 @@ class session {
         check_remote(*g);
       } else if (const auto* m = std::get_if<moved>(&e); m != nullptr && is_final(m->view.state)) {
         fuzz::require(ended_.insert({m->view.id.str(), m->view}).second, "a job ends once");
-      } else if (const auto* o = std::get_if<owe>(&e)) {
+      } else if (const auto* o = std::get_if<deliver_result>(&e)) {
         const auto& id = o->view.id.str();
-        fuzz::require(!o->origin.empty() && ended_.contains(id), "only what has ended is owed");
-        fuzz::require(!stopped_.contains(id), "what its platform stopped is not owed");
+        fuzz::require(!o->origin.empty() && ended_.contains(id),
+                      "only results of ended jobs are delivered");
+        fuzz::require(!stopped_.contains(id),
+                      "a result of a job that its platform stopped is not delivered");
         fuzz::require(o->number >= 1 && o->left.count() >= 0, "tries and times are counted");
         owed_.insert(id);
       } else if (const auto* n = std::get_if<notify>(&e)) {
@@ -360,7 +362,7 @@ class session {
     }
   }
 
-  void check_remote(const give& g) {
+  void check_remote(const assign_attempt& g) {
     if (g.worker.slot.value < first_remote_slot) {
       return;
     }
@@ -405,7 +407,7 @@ class session {
   struct asking {
     std::uint64_t incarnation = 0;
     std::uint32_t capacity = 0;
-    std::uint64_t hand_overs = 0; ///< that it has heard of
+    std::uint64_t hand_overs = 0; ///< received by it
   };
   std::array<asking, remotes> asks_ = {};
   std::uint64_t incarnations_ = 0;

@@ -1,5 +1,5 @@
-// Any bytes as a keys file: keys with names and digests of their own that are written back as they
-// were read, or a complaint that names a line.
+// Any bytes as a keys file: either keys with unique names and digests that are written back
+// unchanged, or an error that names a line.
 #include "runtime/access/keys.hpp"
 
 #include "tests/fuzz/fuzz.hpp"

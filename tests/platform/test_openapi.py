@@ -27,7 +27,7 @@ CHECKS = (
     "negative_data_rejection",
 )
 
-# One streams without end, the others take the engine away. What they answer is tested elsewhere.
+# One route streams without end, the others take the engine away. Other tests cover their answers.
 LEFT_OUT = r"^/(events|slots/.+)$"
 
 SETTINGS = f"""
@@ -45,7 +45,7 @@ parameters = {{ "query.wait" = 1000 }}
 
 class openapi(Case):
     def pod(self):
-        # A made-up webhook shall reach nobody, and a made-up worker need not wait for jobs.
+        # A made-up webhook must reach no server, and a made-up worker need not wait for jobs.
         return self.ready("--webhook.tries", "0", "--workers.hold", "100ms", engine="scripted")
 
     def test_schemathesis_finds_nothing(self):

@@ -16,7 +16,7 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
-sys.path.insert(0, str(ROOT / "runtime/demo"))
+sys.path.insert(0, str(ROOT / "tests/support"))
 import pod as pods  # noqa: E402
 
 BUILD = os.environ.get("TAYFA_E2E_BUILD", str(ROOT / "build"))
@@ -86,7 +86,7 @@ class SdkWorker:
         arguments = ["--handler", handler, "--concurrency", str(concurrency), *words]
         if aggregate:
             arguments.append("--aggregate")
-        # HOME: a credentials file of whoever runs the tests would win over the key.
+        # HOME: a credentials file of the user who runs the tests would override the key.
         whole = pods.clean_environment({**WITHOUT_CHECKS, **environment, "HOME": str(self.folder)})
         self.nursery = Nursery.shared()
         self.pid = self.nursery.order(arguments, whole, str(self.log_path), str(self.folder))

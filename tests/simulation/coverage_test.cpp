@@ -1,5 +1,5 @@
-// Every edge of every lifecycle table is taken by some scenario, or stands in the list below with
-// its reason.
+// Checks that some scenario takes every edge of every lifecycle table, except those listed below
+// with a reason.
 #include "actors/sim/simulation.hpp"
 
 #include <gtest/gtest.h>

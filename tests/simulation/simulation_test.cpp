@@ -1,5 +1,5 @@
-// Every scenario over a few seeds, and the two promises of the simulation itself: the same seed
-// gives the same log, and another seed gives another one. Thousands of seeds: make sim.
+// Runs every scenario with a few seeds, and checks two invariants of the simulation itself: the
+// same seed gives the same log, and another seed gives another one. Thousands of seeds: make sim.
 #include "actors/sim/simulation.hpp"
 
 #include <gtest/gtest.h>
@@ -53,7 +53,7 @@ TEST(simulation, a_normal_life_passes_every_pod_state_in_order) {
   EXPECT_EQ(o.exit.code, 0);
 }
 
-// The oracle must be able to fail: promises that do not hold are found.
+// The oracle must be able to fail: it detects violated promises.
 TEST(simulation, the_oracle_sees_a_wrong_exit_code) {
   auto wrong = scenarios().front();
   wrong.exit_code = 42;
@@ -66,14 +66,15 @@ TEST(simulation, the_oracle_sees_jobs_that_end_otherwise_than_they_should) {
   wrong.faulty = false;
   wrong.work->jobs = 3;
   const auto o = simulate(wrong, 1);
-  // They end FAILED as they should: the scenario is clean. Allowing only COMPLETED must be noticed.
+  // The jobs end FAILED, as the scenario expects. Allowing only COMPLETED must be detected.
   EXPECT_TRUE(o.violations.empty()) << sentences(o);
   EXPECT_EQ(o.ends.at("FAILED"), 3U);
 }
 
 TEST(simulation, the_oracle_sees_a_pod_that_cannot_start) {
   auto wrong = scenarios().front();
-  wrong.behaviors[0].init_crash = true; // every life, though the scenario promises exit 0
+  wrong.behaviors[0].init_crash = true; // every incarnation, although the scenario promises exit
+                                        // code 0
   EXPECT_NE(sentences(simulate(wrong, 1)).find("exit code 69"), std::string::npos);
 }
 

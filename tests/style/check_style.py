@@ -2,6 +2,7 @@
 """The house rules that a script can check. Standard library only.
 
     check_style.py [ROOT]        prints `path:line: rule: words` for every break, exits 1 when there is one
+    check_style.py --rooms       prints the picture of tests/style/rooms.txt for docs/architecture.md
 
 A break that must be tolerated for now stands in tests/style/exceptions.txt, one a line: `rule path` or, for sizes,
 `rule path limit`. An exception that is no longer needed is itself a break, so that the list only gets shorter.
@@ -22,7 +23,7 @@ FUNCTION_LINES = 70
 
 CAF_ALLOWED = ("messages/interfaces.", "actors/", "cluster/", "tests/")
 TORCH_ALLOWED = ("runtime/engine/torch", "tests/unit/torch")
-WORLD_ALLOWED = ("runtime/world/", "runtime/host/", "cluster/program")
+WORLD_ALLOWED = ("runtime/base/", "runtime/host/", "cluster/program")
 TEST_SLEEP_ALLOWED = ("tests/e2e/",)
 
 CAF = re.compile(r"<caf/")
@@ -31,7 +32,7 @@ SLEEPS = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep)\b")
 WORLD = re.compile(r"\b(sleep_for|sleep_until|usleep|nanosleep|random_device|(system|steady|high_resolution)_clock::now)\b")
 # Numbers that follow from those before, and the simulation's ids: where they are made into a secret it is none.
 PREDICTABLE = re.compile(r"\b(mt19937(_64)?|minstd_rand0?|ranlux\w+|knuth_b|default_random_engine|[dlm]rand48|rand_r|seeded_secrets)\b")
-PREDICTABLE_ALLOWED = ("runtime/world/random.", "runtime/store/sim_", "actors/sim/", "tests/")
+PREDICTABLE_ALLOWED = ("runtime/base/random.", "runtime/store/sim_", "actors/sim/", "tests/")
 # Timers of the system and of libraries go on while the pod does not run; these places know how to deal with that.
 RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
 TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
@@ -40,6 +41,9 @@ UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "
 OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway"}
 OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
+ROOMS = "tests/style/rooms.txt"  # which room of runtime/ may include which
+PICTURE = "docs/architecture.md"
+PICTURE_MARKS = ("<!-- rooms -->\n", "<!-- end -->")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"][^>"]*[>"])', re.M)
 
 
@@ -53,6 +57,32 @@ class Break:
 
     def __str__(self):
         return f"{self.path}:{self.line}: {self.rule}: {self.words}"
+
+
+@dataclass(frozen=True)
+class Room:
+    name: str
+    below: tuple  # the rooms that it may include
+    holds: str
+    line: int
+
+
+def read_rooms(root):
+    """The rows of tests/style/rooms.txt, bottom to top."""
+    listed = Path(root) / ROOMS
+    rows = listed.read_text(encoding="utf-8").splitlines() if listed.is_file() else []
+    found = []
+    for number, row in enumerate(rows, 1):
+        if row.strip() and not row.startswith("#"):
+            name, below, holds = (part.strip() for part in row.split("|"))
+            found.append(Room(name, tuple(b.strip() for b in below.split(",") if b.strip()), holds, number))
+    return found
+
+
+def picture_of(rooms):
+    """The table of docs/architecture.md; as in the table of the layers, includes point up."""
+    rows = [f"| `{r.name}` | {r.holds} | {', '.join(f'`{b}`' for b in r.below) or '-'} |" for r in rooms]
+    return "\n".join(["| room of `runtime/` | holds | may include, beside `messages/` |", "| --- | --- | --- |", *rows]) + "\n"
 
 
 def line_of(text, offset):
@@ -120,6 +150,8 @@ class Checker:
     def __init__(self, root):
         self.root = Path(root)
         self.breaks = []
+        self.rooms = {room.name: room for room in read_rooms(root)}
+        self.arrows = set()  # (room, room) that an include has
 
     def add(self, path, line, rule, words, size=0):
         self.breaks.append(Break(path, line, rule, words, size))
@@ -136,6 +168,7 @@ class Checker:
             text = path.read_text(encoding="utf-8", errors="replace")
             self.check_words(name, text)
             if path.suffix in CODE:
+                self.check_room(name)
                 self.check_vocabulary(name, text)
                 code = without_comments(text)
                 self.check_includes(name, text)
@@ -143,6 +176,7 @@ class Checker:
                 self.check_size(name, text, code)
             if path.suffix == ".hpp":
                 self.check_header(name, text)
+        self.check_rooms()
         return self.settle_exceptions()
 
     def check_words(self, name, text):
@@ -175,6 +209,40 @@ class Checker:
         if FOLDERS.index(target) > FOLDERS.index(here):
             self.add(name, line, "layers", f"{here} includes {target}: includes point only down ({' <- '.join(LAYERS)})")
 
+        room, other = self.room_of(name), self.room_of(what)
+        if room and other and room != other:
+            self.arrows.add((room.name, other.name))
+            if other.name not in room.below:
+                may = ", ".join(room.below) or "messages only"
+                self.add(name, line, "rooms", f"runtime/{room.name} includes runtime/{other.name}: it may include {may} ({ROOMS})")
+
+    def room_of(self, name):
+        """The room that a file of runtime/ is in: the longest name that fits."""
+        parts = name.split("/")[1:-1] if name.startswith("runtime/") else []
+        names = ["/".join(parts[:length]) for length in range(len(parts), 0, -1)]
+        return next((self.rooms[n] for n in names if n in self.rooms), None)
+
+    def check_room(self, name):
+        if name.startswith("runtime/") and self.room_of(name) is None:
+            self.add(name, 1, "rooms", f"its folder is no room of {ROOMS}")
+
+    def check_rooms(self):
+        """The list itself: its order, its arrows, its folders and its picture."""
+        known = []
+        for room in self.rooms.values():
+            for below in room.below:
+                if below not in known:
+                    self.add(ROOMS, room.line, "rooms", f"{room.name} may include {below}, which does not stand above it")
+                elif (room.name, below) not in self.arrows:
+                    self.add(ROOMS, room.line, "rooms", f"nothing of {room.name} includes {below} any more")
+            if not (self.root / "runtime" / room.name).is_dir():
+                self.add(ROOMS, room.line, "rooms", f"runtime/{room.name} is no folder")
+            known.append(room.name)
+        page = self.root / PICTURE
+        text = page.read_text(encoding="utf-8") if page.is_file() else ""
+        if "".join([PICTURE_MARKS[0], picture_of(list(self.rooms.values())), PICTURE_MARKS[1]]) not in text:
+            self.add(PICTURE, 1, "rooms", f"its picture is not that of {ROOMS}: check_style.py --rooms prints it")
+
     def check_world(self, name, code):
         if not name.startswith(TIMERS_ALLOWED):
             for match in RAW_TIMER.finditer(code):
@@ -183,14 +251,14 @@ class Checker:
         in_tests = name.startswith("tests/")
         allowed = name.startswith(TEST_SLEEP_ALLOWED if in_tests else WORLD_ALLOWED)
         for match in () if allowed else (SLEEPS if in_tests else WORLD).finditer(code):
-            words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/world)"
+            words = "wait for an event instead" if in_tests else "time and randomness are arguments (runtime/base)"
             self.add(name, line_of(code, match.start()), "world", f"{match.group(0)}: {words}")
 
         if name.startswith(PREDICTABLE_ALLOWED):
             return
         for match in PREDICTABLE.finditer(code):
             self.add(name, line_of(code, match.start()), "predictable",
-                     f"{match.group(0)}: ids and keys come from a secret_source, chance from a random_source (runtime/world)")
+                     f"{match.group(0)}: ids and keys come from a secret_source, chance from a random_source (runtime/base)")
 
     def check_size(self, name, text, code):
         lines = text.count("\n") + (not text.endswith("\n"))
@@ -226,7 +294,11 @@ class Checker:
 
 
 def main(arguments):
-    root = Path(arguments[1]) if len(arguments) > 1 else Path(__file__).resolve().parents[2]
+    here = Path(__file__).resolve().parents[2]
+    if arguments[1:] == ["--rooms"]:
+        print(picture_of(read_rooms(here)), end="")
+        return 0
+    root = Path(arguments[1]) if len(arguments) > 1 else here
     breaks = Checker(root).run()
     for each in breaks:
         print(each)

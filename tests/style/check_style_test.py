@@ -10,6 +10,13 @@ import check_style
 
 HEADER = "// What it is.\n#pragma once\n"
 WORD = "TO" + "DO"
+ROOMS = """# bottom to top
+base | | time
+core | base | decisions
+host | | the machine
+engine | | processes
+engine/torch | | the plugin
+"""
 
 
 class StyleTest(unittest.TestCase):
@@ -19,7 +26,11 @@ class StyleTest(unittest.TestCase):
         self.root = Path(folder.name)
         self.write("messages/job.hpp", HEADER + "#include <string>\n")
         self.write("messages/interfaces.hpp", HEADER + "#include <caf/all.hpp>\n")
-        self.write("runtime/world/clock.cpp", "auto now() { return std::chrono::steady_clock::now(); }\n")
+        self.write("runtime/base/clock.cpp", "auto now() { return std::chrono::steady_clock::now(); }\n")
+        self.write("runtime/core/table.cpp", '#include "runtime/base/clock.hpp"\n')
+        self.write("runtime/base/clock.hpp", HEADER)
+        self.write("runtime/host/spawn.cpp", "")
+        self.write_rooms(ROOMS)
         self.write("runtime/engine/torch/engine.cpp", "#include <torch/script.h>\n")
         self.write("actors/queue.hpp", HEADER + '#include "messages/job.hpp"\n#include <caf/all.hpp>\n')
         self.write("cluster/link.hpp", HEADER + '#include "actors/queue.hpp"\n')
@@ -29,6 +40,12 @@ class StyleTest(unittest.TestCase):
         path = self.root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+    def write_rooms(self, text):
+        """The list, and the page whose picture follows it."""
+        self.write(check_style.ROOMS, text)
+        first, last = check_style.PICTURE_MARKS
+        self.write(check_style.PICTURE, first + check_style.picture_of(check_style.read_rooms(self.root)) + last)
 
     def rules(self):
         return [b.rule for b in check_style.Checker(self.root).run()]
@@ -81,6 +98,57 @@ class StyleTest(unittest.TestCase):
         for what in ("torch/script.h", "ATen/ATen.h", "c10/cuda/CUDAStream.h"):
             self.expect("torch", "runtime/engine/bad.cpp", f"#include <{what}>\n")
 
+    # ---- the rooms of the runtime
+
+    def test_a_room_includes_only_what_its_row_names(self):
+        self.write("runtime/core/table.hpp", HEADER)
+        self.expect("rooms", "runtime/base/up.cpp", '#include "runtime/core/table.hpp"\n')
+        (self.root / "runtime/base/up.cpp").unlink()
+        self.expect("rooms", "runtime/engine/aside.cpp", '#include "runtime/core/table.hpp"\n')
+
+    def test_a_room_inside_of_a_room_is_another_room(self):
+        self.write("runtime/engine/torch/plugin.hpp", HEADER)
+        self.expect("rooms", "runtime/engine/main.cpp", '#include "runtime/engine/torch/plugin.hpp"\n')
+        self.write("runtime/engine/main.cpp", "")
+        self.write("runtime/engine/engine.hpp", HEADER)
+        self.expect("rooms", "runtime/engine/torch/bad.cpp", '#include "runtime/engine/engine.hpp"\n')
+
+    def test_a_room_may_have_folders(self):
+        self.write("runtime/core/fair/queue.hpp", HEADER + '#include "runtime/base/clock.hpp"\n')
+        self.write("runtime/core/table.cpp", '#include "runtime/core/fair/queue.hpp"\n')
+        self.assertEqual(self.rules(), [])
+
+    def test_a_folder_of_code_is_a_room(self):
+        self.expect("rooms", "runtime/new/thing.cpp", "")
+        (self.root / "runtime/new/thing.cpp").unlink()
+        self.expect("rooms", "runtime/thing.cpp", "")
+        (self.root / "runtime/thing.cpp").unlink()
+        self.write("runtime/setup/build.sh", "")
+        self.assertEqual(self.rules(), [])
+
+    def expect_of_list(self, rooms, words):
+        self.write_rooms(rooms)
+        self.assertEqual([(b.rule, b.path, b.words) for b in check_style.Checker(self.root).run()],
+                         [("rooms", check_style.ROOMS, words)])
+
+    def test_no_row_names_a_room_below_it(self):
+        self.write("runtime/core/table.hpp", HEADER)
+        self.write("runtime/base/up.cpp", '#include "runtime/core/table.hpp"\n')
+        self.expect_of_list(ROOMS.replace("base | |", "base | core |"), "base may include core, which does not stand above it")
+
+    def test_a_row_names_nothing_that_is_not_needed(self):
+        self.expect_of_list(ROOMS.replace("engine | |", "engine | core |"), "nothing of engine includes core any more")
+        self.write("runtime/core/table.cpp", "")
+        self.expect_of_list(ROOMS, "nothing of core includes base any more")
+
+    def test_a_row_is_of_a_folder(self):
+        self.expect_of_list(ROOMS + "gone | | nothing\n", "runtime/gone is no folder")
+
+    def test_the_picture_follows_the_list(self):
+        self.expect("rooms", check_style.PICTURE, "<!-- rooms -->\n| `core` | old words | - |\n<!-- end -->")
+        (self.root / check_style.PICTURE).unlink()
+        self.assertEqual(self.rules(), ["rooms"])
+
     # ---- the world
 
     def test_the_product_reads_no_clock_and_draws_no_number(self):
@@ -89,7 +157,7 @@ class StyleTest(unittest.TestCase):
             self.expect("world", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
 
     def test_what_can_be_foretold_is_drawn_in_one_place(self):
-        for place in ("cluster/program/bad.cpp", "runtime/host/bad.cpp", "runtime/world/secrets.cpp"):
+        for place in ("cluster/program/bad.cpp", "runtime/host/bad.cpp", "runtime/base/secrets.cpp"):
             for call in ("std::mt19937_64 e{7}", "std::minstd_rand e", "sim::seeded_secrets ids{7}"):
                 self.expect("predictable", place, f"void f() {{ {call}; }}\n")
                 (self.root / place).unlink()
@@ -99,11 +167,11 @@ class StyleTest(unittest.TestCase):
 
     def test_no_watchdog_judges_by_a_timer_that_goes_on_in_a_pause(self):
         for call in ("delayed_send(this, delay, timer{})", "on([this](const timer& m) { late(m); })",
-                     "request(queue, caf::timespan{patience}, are_you_there{})",
+                     "request(queue, caf::timespan{patience}, liveness_probe{})",
                      "curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 5L)"):
             self.expect("timers", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
         self.write("actors/common.hpp", "// What all share.\n#pragma once\nvoid f() { delayed_send(1); }\n")
-        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, are_you_there{}); }\n")
+        self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, liveness_probe{}); }\n")
         self.assertEqual(self.rules(), [])
 
     def test_tests_do_not_sleep_but_may_measure(self):
@@ -163,12 +231,12 @@ class StyleTest(unittest.TestCase):
                   "TEST(a, b) {\n  if (x) {\n%s}\n}\n", "auto f() -> int {\n  auto g = [&] {\n%s};\n}\n",
                   "template <class T>\nvoid f(T t = {})\n{\n%s}\n"]
         for shape in shapes:
-            self.expect("long_function", "runtime/bad.cpp", shape % self.body(70))
-            self.write("runtime/bad.cpp", shape % self.body(60))
+            self.expect("long_function", "runtime/core/bad.cpp", shape % self.body(70))
+            self.write("runtime/core/bad.cpp", shape % self.body(60))
             self.assertEqual(self.rules(), [], shape)
 
     def test_what_is_long_but_no_function(self):
-        self.write("runtime/fine.cpp", "namespace a {\nint table[] = {\n" + "  1,\n" * 100 + "};\n}\n"
+        self.write("runtime/core/fine.cpp", "namespace a {\nint table[] = {\n" + "  1,\n" * 100 + "};\n}\n"
                    "struct b {\n" + "  int f() { return 1; }\n" * 100 + "};\n"
                    "#define A(x) \\\n  { \\\n  x }\n")
         self.assertEqual(self.rules(), [])
@@ -176,12 +244,12 @@ class StyleTest(unittest.TestCase):
     # ---- exceptions
 
     def test_an_exception_is_a_ratchet(self):
-        self.write("runtime/old.cpp", "void f() {\n" + self.body(80) + "}\n")
-        self.write("tests/style/exceptions.txt", "# reason\nlong_function runtime/old.cpp 82\n")
+        self.write("runtime/core/old.cpp", "void f() {\n" + self.body(80) + "}\n")
+        self.write("tests/style/exceptions.txt", "# reason\nlong_function runtime/core/old.cpp 82\n")
         self.assertEqual(self.rules(), [])
-        self.write("runtime/old.cpp", "void f() {\n" + self.body(81) + "}\n")
+        self.write("runtime/core/old.cpp", "void f() {\n" + self.body(81) + "}\n")
         self.assertEqual(self.rules(), ["long_function", "exception"])
-        self.write("runtime/old.cpp", "void f() {\n" + self.body(10) + "}\n")
+        self.write("runtime/core/old.cpp", "void f() {\n" + self.body(10) + "}\n")
         self.assertEqual(self.rules(), ["exception"])
 
 

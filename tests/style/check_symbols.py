@@ -45,7 +45,7 @@ def readable(symbol):
 
 def main():
     build = pathlib.Path(os.environ.get("TAYFA_BUILD_DIR", "build"))
-    # What tests and benchmarks bring is linked by themselves only.
+    # Libraries of tests and benchmarks are linked only by tests and benchmarks.
     archives = [
         path
         for path in sorted(build.rglob("libtayfa*.a"))

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Counts what makes the house hard to read or to change: house_counts.py [ROOT]
+"""Counts what makes the house hard to read or to change: house_counts.py [--long] [ROOT]
 
 Prints one line for each number: the product's lines of C++, comment blocks whose first sentence has
-no subject, and uses of words that docs/hacking.md replaces by the field's own. Numbers of two commits
-are compared by running it on both. It judges nothing; check_style.py does.
+no subject, uses of words that docs/hacking.md replaces by the field's own, and the pages' sentences
+that are too long. --long prints these sentences. Numbers of two commits are compared by running it on
+both. It judges nothing; check_style.py does.
 """
 
 import pathlib
@@ -27,6 +28,11 @@ OLD_WORDS = {
     r"\bnursery\b|\bweather\b|\bcrowd\b": "fork server, fault profile, fleet",
 }
 
+LONG = 30  # words; a sentence above it is hard to follow at first reading
+# A sentence ends before a blank and a capital, a digit, an opening mark or code.
+SENTENCE_END = re.compile(r"(?<=[.!?])[)\"*_]*\s+(?=[A-Z*(\d\"\[])")
+WORD = re.compile(r"[\w'-]*[A-Za-z0-9][\w'./-]*")
+
 
 def sources(root):
     for folder in PRODUCT:
@@ -47,8 +53,45 @@ def comment_blocks(lines):
             block = []
 
 
+def passages(page):
+    """A page's paragraphs, list items and table cells; no code blocks, no headings."""
+    page = re.sub(r"<!--.*?-->", "", page, flags=re.S)
+    page = re.sub(r"^```.*?^```[ \t]*$", "\n", page, flags=re.M | re.S)
+    block = []
+    for line in page.splitlines() + [""]:
+        text = line.strip()
+        item = re.match(r"([*+-]|\d+\.) ", text)
+        if block and (not text or item or text[0] in "|#"):
+            yield " ".join(block)
+            block = []
+        if text.startswith("|"):
+            yield from (cell.strip() for cell in re.split(r"(?<!\\)\|", text))
+        elif text and not text.startswith("#"):
+            block.append(text[item.end() :] if item else text)
+
+
+def sentences(page):
+    """The words' number and the text of each sentence; a piece of code is one word."""
+    for passage in passages(page):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`", "Code", passage))
+        for sentence in SENTENCE_END.split(plain):
+            words = len(WORD.findall(sentence))
+            if words:
+                yield words, sentence
+
+
+def print_pages(root, with_text):
+    for path in [root / "README.md", *sorted((root / "docs").glob("*.md"))]:
+        found = list(sentences(path.read_text(encoding="utf-8")))
+        too_long = [each for each in found if each[0] > LONG]
+        print(f"{len(too_long):7,} of {len(found):,} sentences of {path.relative_to(root)} have more than {LONG} words")
+        for words, sentence in too_long if with_text else ():
+            print(f"{words:13} {sentence}")
+
+
 def main():
-    root = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ".").resolve()
+    arguments = [each for each in sys.argv[1:] if each != "--long"]
+    root = pathlib.Path(arguments[0] if arguments else ".").resolve()
     lines = blocks = headless = 0
     found = dict.fromkeys(OLD_WORDS, 0)
     for path in sources(root):
@@ -65,6 +108,7 @@ def main():
     print(f"{blocks:7,} comment blocks, {headless} of them ({headless / blocks:.0%}) without a subject")
     for word, count in found.items():
         print(f"{count:7,} uses of {word}  (instead: {OLD_WORDS[word]})")
+    print_pages(root, "--long" in sys.argv)
 
 
 if __name__ == "__main__":

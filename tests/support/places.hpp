@@ -1,6 +1,5 @@
-// Where the sources and the build are, for tests that read or start something there. In one object
-// of its own: a path on every test's command line would keep ccache from sharing tests between
-// clones.
+// Paths of the sources and the build, for tests that read or start files there. In one object of
+// its own: a path on every test's command line would keep ccache from sharing tests between clones.
 #pragma once
 
 #include <string>

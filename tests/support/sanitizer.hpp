@@ -1,5 +1,5 @@
-// For tests that leave a process too little of something: a sanitizer needs its own memory, threads
-// and descriptors beside, and then reports their want instead of what is tested.
+// For tests that limit a process's resources: a sanitizer needs memory, threads and descriptors of
+// its own, and would fail for lack of them instead of the tested code.
 #pragma once
 
 namespace tayfa::test {

@@ -77,7 +77,7 @@ std::optional<std::chrono::milliseconds> parsed_time(std::string_view text) {
                         : unit == "h"                 ? 3'600'000
                         : unit == "d"                 ? 86'400'000
                                                       : -1;
-  // What is no number fails every comparison.
+  // NaN fails every comparison.
   if (ec != std::errc{} || factor < 0 || !(number >= 0) || !(number * factor <= longest_ms)) {
     return std::nullopt;
   }

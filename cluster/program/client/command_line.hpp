@@ -1,4 +1,4 @@
-// What all commands that talk to a pod share: where it is, how they print, how they fail.
+// Shared by all commands that talk to a pod: its address, printing, and errors.
 #pragma once
 
 #include "cluster/program/client/pod_client.hpp"
@@ -15,8 +15,8 @@ class App;
 
 namespace tayfa {
 
-/// TAYFA_API_KEY of the environment; empty where there is none. No flag: a command line can be read
-/// by everybody on the machine.
+/// TAYFA_API_KEY of the environment, or empty. There is no flag: every user of the machine can read
+/// a command line.
 secret_text key_of_environment();
 
 struct target_options {
@@ -31,25 +31,25 @@ struct target_options {
 /// --url, --endpoint, --json.
 void add_target(CLI::App&, target_options&);
 
-/// Says what is wrong on stderr; the exit code. "tayfa: " stands before the text.
+/// Prints the error to stderr, after "tayfa: "; returns the exit code.
 int complain(const command_error&);
 tl::unexpected<command_error> usage(std::string text);
 
-/// For stdout. The width of its terminal, 0 when it is none.
+/// The width of stdout's terminal; 0 when it is no terminal.
 std::size_t output_width();
 void print(std::string_view text);
-/// A server's answer, or any other JSON, as one line that no terminal obeys.
+/// Prints a server's answer, or other JSON, as one line free of terminal control characters.
 void print_json(std::string_view json_text);
 
 command_result<job_id> parsed_id(const std::string& text);
-/// All of them, or the first that is none.
+/// All ids, or the error of the first malformed one.
 command_result<std::vector<job_id>> parsed_ids(const std::vector<std::string>& texts);
 
-/// "500ms", "2s", "1.5" (seconds), "5m", "2h", "1d"; what is no time, or longer than a year, is
-/// nothing.
+/// "500ms", "2s", "1.5" (seconds), "5m", "2h", "1d"; empty for a malformed duration or one longer
+/// than a year.
 std::optional<std::chrono::milliseconds> parsed_time(std::string_view text);
 
-// ---- the commands, a few in each file ----------------------------------------------------------
+// ---- the commands, grouped by file -------------------------------------------------------------
 
 void add_submit_command(CLI::App&, int& exit_code);
 void add_job_commands(CLI::App&, int& exit_code);  ///< status, cancel, retry, purge

@@ -22,7 +22,7 @@ pod_client::answer act(const pod_client& pod, const job_id& id, job_action actio
   return tl::unexpected(command_error{});
 }
 
-/// Which ids; for the dead list all of them first, since what is done to one moves the others.
+/// The chosen ids. The dead list is read whole first, since acting on one job moves the others.
 command_result<std::vector<job_id>> chosen(const pod_client& pod, const job_choice& choice) {
   if (!choice.dead) {
     return parsed_ids(choice.ids);
@@ -44,7 +44,7 @@ command_result<std::vector<job_id>> chosen(const pod_client& pod, const job_choi
   return ids;
 }
 
-/// A cancel that came too late is answered with the state that the job ended in.
+/// A cancel that came too late is answered with the job's final state.
 bool took(job_action action, const json::object& answer) {
   return action != job_action::cancel || text_of(answer, "status") == "CANCELLED";
 }

@@ -1,4 +1,4 @@
-// The same for several jobs: cancel, retry, drop.
+// Applies one action to several jobs: cancel, retry, drop.
 #pragma once
 
 #include "cluster/program/client/command_line.hpp"
@@ -12,13 +12,13 @@ enum class job_action : std::uint8_t { cancel, retry, drop };
 
 struct job_choice {
   std::vector<std::string> ids;
-  bool dead = false; ///< in place of ids: the whole dead list
+  bool dead = false; ///< the whole dead list, in place of ids
 };
 inline const job_choice every_dead_job{{}, true};
 
-/// One line, or one object of {"jobs": […]}, for each; the server's own object when one id is
-/// given. All are tried, but for a pod that does not answer. The exit code is that of the first
-/// that failed.
+/// Prints one line, or one object of {"jobs": […]}, per job; the server's own object for a single
+/// id. All jobs are tried unless the pod cannot be reached. Returns the exit code of the first
+/// failure.
 int for_each_job(const target_options&, const job_choice&, job_action);
 
 } // namespace tayfa

@@ -4,7 +4,7 @@
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/job_views.hpp"
 #include "cluster/program/client/terminal.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds come_back{1'000};
-/// A pod that restarts is back within this.
+/// A restarting pod is back within this time.
 constexpr milliseconds away_longest{15'000};
 
 struct event_options {
@@ -49,7 +49,7 @@ class event_printer {
   }
 
  private:
-  /// Until the line breaks (-1: come back), or the exit code.
+  /// Reads until the connection breaks (-1: reconnect); else returns the exit code.
   int follow(interrupts& signals) {
     event_line line{pod_.events_url(job_, after_), pod_.key()};
     const int fds[] = {signals.fd()};
@@ -68,7 +68,7 @@ class event_printer {
           after_ = line.last();
         }
         if (!std::exchange(asked, true) && !ended_) {
-          learn_state(); // it may have ended before the line was open
+          learn_state(); // it may have ended before the stream was open
         }
       }
       if (ended_) {
@@ -81,7 +81,7 @@ class event_printer {
     }
   }
 
-  /// A line that never was open, or a pod that stays away, is an error; a broken one is not.
+  /// Failing to connect, or a pod that stays away, is an error; a broken connection is not.
   int judge(const event_line& line) {
     const unsigned status = line.status();
     const bool answered = status != 0 && status != 200;
@@ -92,7 +92,7 @@ class event_printer {
     const std::string url = pod_.events_url(job_, {});
     return answered ? complain({later ? exit_try_again : exit_failed,
                                 url + " answered " + std::to_string(status)})
-                    : complain({exit_unavailable, url + ": nobody answers"});
+                    : complain({exit_unavailable, url + ": no answer"});
   }
   bool was_open() const { return seen_ != begin_; }
 
@@ -143,10 +143,10 @@ int run_events(const event_options& o) {
 
 void add_event_command(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<event_options>();
-  auto* const cmd = app.add_subcommand("events", "what happens in the pod, as it happens");
+  auto* const cmd = app.add_subcommand("events", "print the pod's events as they happen");
   add_target(*cmd, o->at);
-  cmd->add_option("--job", o->job, "of this job only, until it has ended");
-  cmd->add_option("--after", o->after, "begin behind the event of this number");
+  cmd->add_option("--job", o->job, "only events of this job, until it has ended");
+  cmd->add_option("--after", o->after, "begin after the event of this number");
   cmd->callback([o, &exit_code] { exit_code = run_events(*o); });
 }
 

@@ -29,7 +29,7 @@ struct event_line::impl {
   event_reader reader;
   bool open = false;
   bool dead = false;
-  bool news = false; ///< bytes came since the last look
+  bool news = false; ///< bytes came since the last check
   long status = 0;
   std::unique_ptr<CURLM, multi_deleter> multi;
   std::unique_ptr<CURL, easy_deleter> easy;
@@ -68,7 +68,7 @@ struct event_line::impl {
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 5'000L);
-    // The pod sends a heartbeat where nothing happens; two minutes without a byte is a dead line.
+    // The pod sends heartbeats, so two minutes without a byte mean a dead connection.
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, 120L);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, &take);
@@ -79,7 +79,7 @@ struct event_line::impl {
       curl_easy_setopt(h, CURLOPT_XOAUTH2_BEARER, text.c_str());
     }
     if (is_loopback(url)) {
-      curl_easy_setopt(h, CURLOPT_PROXY, ""); // a proxy is meant for the world
+      curl_easy_setopt(h, CURLOPT_PROXY, ""); // proxies are for remote hosts
     }
     dead = curl_multi_add_handle(multi.get(), h) != CURLM_OK;
     step();

@@ -1,11 +1,11 @@
-// The line on which a pod tells its events: GET /events through libcurl, read while something else
-// is waited for. One thread.
+// The connection to a pod's events: GET /events through libcurl, read while waiting for other
+// descriptors. One thread.
 //
-// Invariant: once dead(), nothing comes any more; a new line must be opened.
+// Invariant: once dead(), no event comes any more; a new connection must be opened.
 #pragma once
 
 #include "cluster/program/client/event_text.hpp"
-#include "runtime/telemetry/secret.hpp"
+#include "runtime/base/secret.hpp"
 
 #include <chrono>
 #include <memory>
@@ -17,27 +17,27 @@ namespace tayfa {
 
 class event_line {
  public:
-  /// Begins to connect; nothing is waited for.
+  /// Starts connecting without blocking.
   explicit event_line(const std::string& url, const secret_text& key = {});
   ~event_line();
   event_line(const event_line&) = delete;
   event_line& operator=(const event_line&) = delete;
 
-  /// Until something came on the line, one of `others` is readable, or the time is up.
+  /// Returns when bytes came, one of `others` is readable, or the time is up.
   void wait(std::chrono::milliseconds, std::span<const int> others);
 
-  bool open() const; ///< the pod has answered with a stream: what happens now is told
+  bool open() const; ///< the pod has started the stream: events from now on are received
   bool dead() const;
   unsigned status() const; ///< of the answer; 0 when there was none
   std::optional<server_event> next();
-  std::uint64_t last() const; ///< ask a new line for what came after it
+  std::uint64_t last() const; ///< pass it to a new connection to continue after it
 
  private:
   struct impl;
   std::unique_ptr<impl> impl_;
 };
 
-/// Without a line: until one of `others` is readable or the time is up.
+/// Waits without a connection: until one of `others` is readable or the time is up.
 void wait_for(std::chrono::milliseconds, std::span<const int> others);
 
 } // namespace tayfa

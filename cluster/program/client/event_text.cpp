@@ -8,7 +8,7 @@ namespace tayfa {
 bool event_reader::feed(std::string_view bytes) {
   for (const char c : bytes) {
     if (c == '\n' && std::exchange(after_cr_, false)) {
-      continue; // the second half of a line's end
+      continue; // the LF of a CR LF
     }
     after_cr_ = c == '\r';
     if (c == '\n' || c == '\r') {

@@ -1,5 +1,5 @@
-// Server-sent events (HTML Living Standard, 9.2) read from bytes as they come. Pure and bounded:
-// what breaks the bounds ends the reading.
+// Parser of server-sent events (HTML Living Standard, 9.2) over bytes as they come. Pure and
+// bounded: exceeding a limit ends the parsing.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace tayfa {
 
 struct server_event {
   std::uint64_t number = 0; ///< its id, or that of the last event that had one
-  std::string kind;         ///< "message" when it says none
+  std::string kind;         ///< "message" when the event names none
   std::string data;
 };
 
@@ -20,10 +20,10 @@ class event_reader {
  public:
   static constexpr std::size_t event_bytes_max = std::size_t{1} << 20;
 
-  /// False when an event is larger than the bound: read no further.
+  /// False when an event exceeds the limit: stop reading.
   bool feed(std::string_view bytes);
   std::optional<server_event> next();
-  /// The number of the last event, or of the head of the stream: what `after` asks for.
+  /// The number of the last event, or of the head of the stream: the value for `after`.
   std::uint64_t last() const { return number_; }
 
  private:

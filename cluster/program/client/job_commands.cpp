@@ -70,7 +70,7 @@ int run_retry(const ids_options& o) {
 void add_job_commands(CLI::App& app, int& exit_code) {
   auto at = std::make_shared<target_options>();
   auto job = std::make_shared<std::string>();
-  auto* const status = app.add_subcommand("status", "how a pod, or one job, stands");
+  auto* const status = app.add_subcommand("status", "show the state of a pod or of one job");
   add_target(*status, *at);
   status->add_option("id", *job, "the job; without it the pod");
   status->callback(
@@ -92,7 +92,7 @@ void add_job_commands(CLI::App& app, int& exit_code) {
   retry->callback([retried, &exit_code] { exit_code = run_retry(*retried); });
 
   auto purge_at = std::make_shared<target_options>();
-  auto* const purged = app.add_subcommand("purge", "cancel and forget every job that waits");
+  auto* const purged = app.add_subcommand("purge", "cancel every waiting job");
   add_target(*purged, *purge_at);
   purged->callback([purge_at, &exit_code] { exit_code = purge(*purge_at); });
 }

@@ -15,11 +15,11 @@ namespace {
 constexpr std::size_t where_length_max = 80;
 
 struct magic {
-  std::string_view base64; ///< how the file's first bytes look in Base64
+  std::string_view base64; ///< the file's first bytes in Base64
   std::string_view ending;
 };
-// 89 50 4E 47 0D 0A 1A 0A is nine sextets and a part, FF D8 FF is four: enough to tell without
-// decoding megabytes.
+// 89 50 4E 47 0D 0A 1A 0A is nine sextets and a part, FF D8 FF is four: enough to recognize a
+// picture without decoding megabytes.
 constexpr std::array magics{magic{"iVBORw0KGg", ".png"}, magic{"/9j/", ".jpg"}};
 
 std::string_view without_data_url(std::string_view text) {
@@ -77,7 +77,7 @@ class taker {
     }
   }
 
-  /// Two members may have names that look alike once they are safe.
+  /// Two members may have equal names once these are made safe.
   std::string name_for(const std::string& where, std::string_view ending) {
     const std::string base =
         job_.str() + (where.empty() ? "-output" : where.substr(0, where_length_max));

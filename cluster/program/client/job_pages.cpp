@@ -22,7 +22,7 @@ command_result<boost::json::array> job_pages::next(std::size_t most) {
     return tl::unexpected(std::move(answer.error()));
   }
   const std::uint64_t next = number_of(answer->body, "next").value_or(0);
-  // The numbers only fall: a pod that says otherwise would have us ask for ever.
+  // The numbers must decrease: otherwise a faulty pod would keep this loop running for ever.
   done_ = next == 0 || (after_ != 0 && next >= after_);
   after_ = done_ ? 0 : next;
   return list_of(answer->body, "jobs");

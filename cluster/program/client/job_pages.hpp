@@ -1,5 +1,5 @@
-// A list of jobs, page by page: a pod answers with a thousand at most, and with fewer where a
-// filter finds few.
+// A list of jobs, page by page: a page has at most a thousand, and fewer where a filter matches
+// few.
 #pragma once
 
 #include "cluster/program/client/pod_client.hpp"
@@ -19,11 +19,11 @@ class job_pages {
   job_pages(const pod_client& pod, list which, list_filter filter)
       : pod_(pod), which_(which), filter_(std::move(filter)) {}
 
-  /// The list has no more.
+  /// True when the list has no more.
   bool done() const { return done_; }
-  /// The next ones, `most` at most (0: as many as a page holds); none is no sign of the end.
+  /// The next jobs, at most `most` (0: a full page); an empty result does not mean the end.
   command_result<boost::json::array> next(std::size_t most);
-  /// What the pod said about how to go on; 0 at the end.
+  /// The pod's continuation number; 0 at the end.
   std::uint64_t after() const { return after_; }
 
  private:

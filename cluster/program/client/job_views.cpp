@@ -13,7 +13,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Of an output that is shown on a terminal; --json has it whole.
+/// Limit of an output shown on a terminal; --json prints all of it.
 constexpr std::size_t output_columns_max = 2'000;
 constexpr std::size_t name_columns = 16;
 
@@ -45,17 +45,17 @@ std::string text_cell(const json::object& from, std::string_view name) {
   return clean_line(text_of(from, name));
 }
 
-/// Why it waits, or why it failed.
+/// The reason why the job waits or failed.
 std::string why_cell(const json::object& job) {
   const std::string reason = text_of(job, "waitReason");
   return reason.empty() ? text_cell(job, "error") : wait_text(reason);
 }
 
-/// What befell an attempt begins with its code already; what the job itself said does not.
+/// The runtime's own failure texts begin with a code; the job's own error texts do not.
 std::string result_cell(const json::object& attempt) {
   const std::string failure = text_cell(attempt, "error");
   if (failure.empty()) {
-    return "brought the result";
+    return "completed the job";
   }
   const std::string code = text_cell(attempt, "errorCode");
   return code.empty() || failure.starts_with(code) ? failure : code + ": " + failure;
@@ -101,7 +101,7 @@ std::string milliseconds_text(const json::object& job, std::string_view name) {
   return number ? std::to_string(*number) + " ms" : std::string{};
 }
 
-/// Of a change: the job, or the part of the pod, by its name where it has one.
+/// Subject of a change: the job, or the part of the pod, by its name if it has one.
 std::string subject_of(const json::object& change) {
   for (const std::string_view name : {"id", "worker", "machine"}) {
     if (auto text = text_cell(change, name); !text.empty()) {
@@ -134,7 +134,7 @@ table_rows job_rows(const json::array& jobs) {
 
 json::object whole_job(json::object detail, const json::object& status) {
   for (const auto& member : status) {
-    // A list's error is cut; the state is of the later look, and so is what goes with it.
+    // A list cuts errors short, and `status` was read later: its state and related members win.
     detail[member.key()] = member.value();
   }
   if (text_of(status, "status") != "IN_QUEUE") {

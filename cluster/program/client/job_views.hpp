@@ -14,14 +14,14 @@ std::span<const table_column> job_columns();
 /// The "jobs" of GET /jobs or GET /dead as rows of these columns.
 table_rows job_rows(const boost::json::array& jobs);
 
-/// GET /jobs/{id}, and what GET /status/{id} has of its output: facts, then the attempts.
+/// GET /jobs/{id}, with the output part of GET /status/{id}: facts, then the attempts.
 std::string job_text(const boost::json::object& job, std::size_t width);
 
-/// What `job_text` and --json show of a job: `detail` with the members of `status` that it lacks or
-/// has cut short.
+/// The object shown by `job_text` and --json: `detail`, plus the members of `status` that it lacks
+/// or has cut short.
 boost::json::object whole_job(boost::json::object detail, const boost::json::object& status);
 
-/// One event of the feed, as one line.
+/// An event of the feed as a line.
 std::string event_line_text(std::uint64_t number, std::string_view kind, std::string_view data,
                             std::size_t width);
 

@@ -23,7 +23,7 @@ struct list_options {
   bool all = false;
 };
 
-/// Prints a list as it comes, so that a million jobs need no more memory than a page.
+/// Prints a list page by page, so that a million jobs need no more memory than a page.
 class list_printer {
  public:
   explicit list_printer(bool as_json) : as_json_(as_json) {}
@@ -99,7 +99,7 @@ void add_filter(CLI::App& cmd, list_options& o) {
           CLI::ignore_case));
   cmd.add_option("--tenant", o.filter.tenant, "only jobs of this tenant");
   cmd.add_option("--model", o.filter.model, "only jobs for this model");
-  auto* const limit = cmd.add_option("--limit", o.limit, "the newest so many")
+  auto* const limit = cmd.add_option("--limit", o.limit, "at most this many, the newest")
                           ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
                           ->capture_default_str();
   cmd.add_flag("--all", o.all, "all of them")->excludes(limit);

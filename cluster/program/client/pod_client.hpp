@@ -1,5 +1,5 @@
-// A pod's HTTP API as the commands use it: one call, one parsed answer, one kind of failure that
-// knows its exit code.
+// A pod's HTTP API for the commands: one call, one parsed answer, one error type that includes the
+// exit code.
 #pragma once
 
 #include "messages/ids.hpp"
@@ -14,7 +14,7 @@
 
 namespace tayfa {
 
-/// The program's exit codes that the commands use (sysexits.h; 130 is what shells say of Ctrl-C).
+/// The program's exit codes used by the commands (sysexits.h; 130 is the shells' code for Ctrl-C).
 inline constexpr int exit_ok = 0;
 inline constexpr int exit_failed = 1;
 inline constexpr int exit_usage = 64;
@@ -24,13 +24,13 @@ inline constexpr int exit_interrupted = 130;
 
 struct command_error {
   int exit_code = exit_failed;
-  std::string text;    ///< for stderr, clean
+  std::string text;    ///< for stderr, sanitized
   unsigned status = 0; ///< of the HTTP answer; 0 when there was none
 };
 template <class T>
 using command_result = tl::expected<T, command_error>;
 
-/// Nobody answered, or the pod said "later": the same call may succeed in a moment.
+/// The pod did not answer or answered "later": the same call may succeed in a moment.
 inline bool is_transient(const command_error& e) {
   return e.exit_code == exit_unavailable || e.exit_code == exit_try_again;
 }
@@ -42,11 +42,11 @@ class pod_client {
  public:
   struct reply {
     boost::json::object body;
-    std::string text; ///< the body as it came
+    std::string text; ///< the body as received
   };
   using answer = command_result<reply>;
 
-  /// An output may hold a hundred megabytes of pictures: five minutes by default.
+  /// The default of five minutes allows for an output with a hundred megabytes of pictures.
   pod_client(std::string url, const std::string& endpoint,
              std::chrono::milliseconds patience = std::chrono::minutes{5}, secret_text key = {});
 
@@ -70,7 +70,7 @@ class pod_client {
   command_result<std::string> ping() const;
   command_result<std::string> metrics() const;
 
-  /// Where event_line listens: everything when `job` is empty, from now on without `after`.
+  /// The URL for event_line: events of all jobs when `job` is empty, from now on without `after`.
   std::string events_url(const job_id& job, std::optional<std::uint64_t> after) const;
   const secret_text& key() const { return key_; }
 

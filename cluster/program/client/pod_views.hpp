@@ -1,4 +1,4 @@
-// The pod and its slots as people read them. Pure; `width` 0 is no terminal: nothing is cut.
+// The pod and its slots as text. Pure; `width` 0 means no terminal: nothing is cut.
 #pragma once
 
 #include "cluster/program/client/table_view.hpp"
@@ -9,7 +9,7 @@
 
 namespace tayfa {
 
-/// GET /health: groups of numbers.
+/// GET /health as groups of numbers.
 std::string health_text(const boost::json::object& health);
 
 std::span<const table_column> slot_columns();

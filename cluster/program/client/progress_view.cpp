@@ -34,7 +34,7 @@ std::optional<double> of_number(const json::value& value) {
   return number ? bounded(*number / 100.0) : std::nullopt;
 }
 
-/// The first number of the text, and what follows it.
+/// Removes the text up to and including its first number, which is returned.
 std::optional<double> take_number(std::string_view& text) {
   const std::size_t at = text.find_first_of("0123456789");
   if (at == std::string_view::npos) {
@@ -136,7 +136,7 @@ std::string progress_line(const wait_facts& f, std::chrono::milliseconds elapsed
   out += f.state == "IN_PROGRESS" && !f.worker.empty() ? " on " + f.worker : "";
   const std::string time = "  " + duration_text(elapsed);
   out += f.why.empty() ? "" : ": " + f.why;
-  // The last column stays free: a cursor there would begin the next line.
+  // The last column stays free: writing it would wrap the cursor to the next line.
   const std::size_t room = width > time.size() + 1 ? width - time.size() - 1 : 0;
   out = cut_to(out, room) + time;
   const std::size_t used = columns_of(out) + 2;

@@ -1,4 +1,4 @@
-// What a job that is waited for looks like. Pure.
+// Display of a job while its end is awaited. Pure.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,27 +9,27 @@
 
 namespace tayfa {
 
-/// How far a job is, 0..1, as far as its last progress update says so:
+/// A job's progress, 0..1, if its last progress update has one of these forms:
 ///   42        a whole number is percent          0.42   a fraction up to 1.0, percent above
 ///   "42 %"    a text with percent                "3/7"  a text with a part
 ///   {"percent": 42}, {"progress" | "fraction": a number as above}
 ///   {"step" | "current" | "done" | "update": 3, "steps" | "total" | "updates": 7}
 std::optional<double> progress_of(const boost::json::value&);
 
-/// How a job stands while it is waited for: GET /status/{id}.
+/// State of an awaited job: GET /status/{id}.
 struct wait_facts {
   std::string id;
   std::string state;
   std::string worker;
-  std::string why;                ///< the sentence of its wait_reason
+  std::string why;                ///< the sentence for its wait reason
   std::optional<double> progress; ///< 0..1
 };
 wait_facts wait_facts_of(const boost::json::object& status);
 
-/// The line that is written over on a terminal. `tick` turns the spinner.
+/// A terminal line that is redrawn in place. `tick` turns the spinner.
 std::string progress_line(const wait_facts&, std::chrono::milliseconds elapsed, unsigned tick,
                           std::size_t width);
-/// The same without a terminal: one plain line for each change. Progress counts in tenths.
+/// The same for files and pipes: one plain line per change. Progress counts in tenths.
 std::string plain_line(const wait_facts&);
 
 } // namespace tayfa

@@ -2,6 +2,7 @@
 #include "cluster/program/client/command_line.hpp"
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/pod_views.hpp"
+#include "messages/slots.hpp"
 
 #include <CLI/CLI.hpp>
 #include <memory>
@@ -9,8 +10,6 @@
 namespace tayfa {
 
 namespace {
-
-constexpr std::uint32_t slots_max = 1'024;
 
 struct slot_options {
   target_options at;
@@ -52,7 +51,7 @@ void add_slot_commands(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<slot_options>();
   auto* const resize = app.add_subcommand("resize", "change the number of slots");
   add_target(*resize, o->at);
-  resize->add_option("count", o->number, "as many from now on")
+  resize->add_option("count", o->number, "the new number of slots")
       ->check(CLI::Range(0U, slots_max))
       ->required();
   resize->callback([o, &exit_code] { exit_code = show(o->at, o->at.client().resize(o->number)); });

@@ -19,7 +19,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Writes the pictures and puts their paths into the output, where the pictures were.
+/// Writes the pictures to files and puts their paths into the output in their place.
 command_result<std::vector<std::string>> save_pictures(const std::string& folder, const job_id& id,
                                                        json::value& output) {
   std::vector<std::string> paths;
@@ -92,7 +92,7 @@ int run_submit(const submit_options& o) {
     return complain(body.error());
   }
   const pod_client pod = o.at.client();
-  // From before the job exists: a Ctrl-C while it is handed over cancels it as well.
+  // Installed before the job exists: a Ctrl-C during submission cancels it as well.
   std::optional<interrupts> signals;
   if (!o.no_wait) {
     signals.emplace(interrupts::second::leaves);
@@ -169,7 +169,7 @@ void add_submit_command(CLI::App& app, int& exit_code) {
       cmd->add_flag("--no-wait", o->no_wait, "print the job's id and do not wait");
   cmd->add_flag("--stream", o->stream, "print what the job streams, as it comes")
       ->excludes(no_wait);
-  cmd->add_flag("--quiet", o->quiet, "say nothing while it waits");
+  cmd->add_flag("--quiet", o->quiet, "print nothing on standard error while it waits");
   cmd->add_option("--timeout", o->timeout, "longest wait; 0 waits for ever; the job goes on")
       ->check(is_time())
       ->capture_default_str();

@@ -1,8 +1,8 @@
 #include "cluster/program/client/submit_request.hpp"
 
 #include "cluster/program/client/terminal_text.hpp"
+#include "runtime/base/plain_text.hpp"
 #include "runtime/model/base64.hpp"
-#include "runtime/telemetry/plain_text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

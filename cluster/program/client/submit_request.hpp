@@ -1,4 +1,4 @@
-// What `tayfa submit` sends: its options made the body of POST /run.
+// The body of POST /run, made from the options of `tayfa submit`.
 #pragma once
 
 #include "cluster/program/client/command_line.hpp"
@@ -19,16 +19,16 @@ struct submit_options {
   std::string tenant;
   std::string idempotency_key;
   std::string webhook;
-  std::string deadline, delay, ttl, execution_timeout; ///< as parsed_time takes them
+  std::string deadline, delay, ttl, execution_timeout; ///< in the format of parsed_time
 
   std::string output_dir = ".";
   bool no_wait = false;
   bool stream = false;
   bool quiet = false;
-  std::string timeout = "0"; ///< of the wait; 0 waits for ever
+  std::string timeout = "0"; ///< limit of the wait; 0 waits for ever
 };
 
-/// Reads the files it names, of 64 MiB at most.
+/// Reads the named files, of at most 64 MiB each.
 command_result<std::string> run_body(const submit_options&);
 
 } // namespace tayfa

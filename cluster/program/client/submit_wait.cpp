@@ -3,7 +3,7 @@
 #include "cluster/program/client/event_line.hpp"
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/client/progress_view.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <unistd.h>
@@ -19,13 +19,13 @@ namespace {
 constexpr milliseconds poll_first{20};
 constexpr milliseconds poll_longest{1'000};
 constexpr milliseconds poll_streaming{200};
-/// Events tell every change of state, but not progress, which only somebody who looks wants.
+/// Events report every change of state but not progress, which is polled for the display.
 constexpr milliseconds poll_progress{500};
 constexpr milliseconds redraw{120};
-/// A pod that restarts is back within this; its jobs are as well.
+/// A restarting pod, and its jobs, are back within this time.
 constexpr milliseconds lost_longest{15'000};
 
-/// The line that is written over, or, where nobody looks, one line for each change.
+/// The progress line that is redrawn in place; without a terminal one line per change.
 class wait_display {
  public:
   explicit wait_display(bool quiet) : on_(!quiet), live_(on_ && ::isatty(STDERR_FILENO) == 1) {}
@@ -52,7 +52,7 @@ class wait_display {
       write_all(STDERR_FILENO, "\r" + progress_line(facts_, elapsed, tick_++, width) + "\x1b[K");
     }
   }
-  /// Before something else is written.
+  /// Erases the line before other output is written.
   void clear() const {
     if (live_) {
       write_all(STDERR_FILENO, "\r\x1b[K");
@@ -101,13 +101,14 @@ class job_wait {
 
   bool is_time_to_ask() {
     bool told = !std::exchange(was_open_, events_.open()) && was_open_; // it may have ended before
+                                                                        // the stream was open
     while (const auto event = events_.next()) {
       told = true;
     }
     return told || clock_.now() >= next_ask_;
   }
 
-  /// The job's end, or an empty object while it goes on.
+  /// The final answer, or an empty object while the job is not done.
   command_result<json::object> ask() {
     auto answer = options_.on_chunk ? pod_.stream(id_) : pod_.status(id_);
     if (!answer) {
@@ -159,7 +160,7 @@ class job_wait {
       longest = poll_progress;
     }
     between_ = chunks ? poll_first : std::min(between_ * 3 / 2, longest);
-    // On an open line nothing but progress can come unannounced.
+    // While events arrive, polling is needed for progress only.
     next_ask_ = clock_.now() + (events_.open() && !options_.on_chunk ? longest : between_);
   }
 
@@ -185,7 +186,7 @@ class job_wait {
           "job " + id_.str() + " could not be cancelled and may go on: " + answer.error().text});
     }
     if (text_of(answer->body, "status") != "CANCELLED") {
-      return final_status(); // it ended first
+      return final_status(); // the job ended first
     }
     return tl::unexpected(command_error{exit_interrupted, "job " + id_.str() + " is cancelled"});
   }

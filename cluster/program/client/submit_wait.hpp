@@ -1,5 +1,5 @@
-// Waiting for a job's end: on the pod's events where it tells them, by asking again where it does
-// not, and through a pod that is gone for a moment.
+// Waits for a job's end: by the pod's events where available, else by polling, and across short
+// outages of the pod.
 #pragma once
 
 #include "cluster/program/client/pod_client.hpp"
@@ -14,14 +14,13 @@ namespace tayfa {
 
 struct wait_options {
   std::chrono::milliseconds limit{0}; ///< 0 waits for ever
-  bool quiet = false;                 ///< says nothing while it waits
-  /// Called with each chunk that the job streams, as JSON text. Empty: the chunks stay there.
+  bool quiet = false;                 ///< prints nothing while waiting
+  /// Called with each chunk that the job streams, as JSON text. Empty: chunks are not read.
   std::function<void(std::string_view)> on_chunk;
 };
 
-/// The answer of /status once the job has ended. A Ctrl-C cancels the job; when that took, the
-/// error is exit_interrupted, and when the job had ended before, its end is the answer all the
-/// same.
+/// The answer of /status once the job has ended. Ctrl-C cancels the job: if that succeeded, the
+/// error is exit_interrupted; if the job ended first, its final answer is returned.
 command_result<boost::json::object> wait_for_end(const pod_client&, const job_id&,
                                                  const wait_options&, interrupts&);
 

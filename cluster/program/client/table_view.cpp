@@ -29,8 +29,8 @@ table_layout::table_layout(std::span<const table_column> columns, const table_ro
   }
 }
 
-/// First the columns that may be cut give way, the widest first; then the lowest rank leaves and
-/// the others get their room back; at last what is essential is cut.
+/// Shrinks columns that may be cut, the widest first; then drops the column of the lowest rank and
+/// gives the others their room back; finally cuts essential columns.
 void table_layout::make_room(std::size_t width) {
   const auto natural = places_;
   std::vector<std::size_t> gone;
@@ -78,7 +78,7 @@ std::string table_layout::line(const table_row& row) const {
   for (const auto& each : places_) {
     const std::string_view cell = each.index < row.size() ? std::string_view{row[each.index]} : "";
     out += out.empty() && &each == places_.data() ? "" : std::string(gap, ' ');
-    // A file may hold a cell of a later page that is wider than all of the first.
+    // In a file, a later page may have a wider cell than the first: it is not cut.
     const std::size_t width = cuts_ ? each.width : std::max(each.width, columns_of(cell));
     out += fit_to(cell, width, each.column.right);
   }

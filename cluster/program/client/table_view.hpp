@@ -9,23 +9,24 @@
 
 namespace tayfa {
 
-/// Columns of this rank or above are never left out.
+/// Columns of this rank or above are never dropped.
 inline constexpr unsigned essential = 8;
 
 struct table_column {
   std::string_view title;
-  bool right = false;    ///< numbers
-  std::size_t least = 0; ///< may be cut to this many columns; 0 = is not cut while others can go
-  unsigned rank = essential; ///< where there is no room, the lowest rank leaves first
+  bool right = false;    ///< right-aligned, for numbers
+  std::size_t least = 0; ///< may be cut to this many columns; 0 = not cut while other columns can
+                         ///< be
+  unsigned rank = essential; ///< the lowest rank is dropped first
 };
 using table_row = std::vector<std::string>; ///< one clean cell for each column
 using table_rows = std::vector<table_row>;
 
-/// Where the columns of a table stand. Made from its first rows, it serves the later ones as well:
+/// The column layout of a table. It is computed from the first rows and serves the later ones too:
 /// a long list is printed page by page.
 ///
 /// A column whose cells are all empty is left out. No line is wider than `width`; 0 is a file,
-/// which gets everything.
+/// where nothing is cut.
 class table_layout {
  public:
   table_layout(std::span<const table_column>, const table_rows& sample, std::size_t width);
@@ -46,7 +47,7 @@ class table_layout {
   bool cuts_ = false;
 };
 
-/// Header and rows; nothing but the header when there are none.
+/// Header and rows; only the header when there are no rows.
 std::string render_table(std::span<const table_column>, const table_rows&, std::size_t width);
 
 } // namespace tayfa

@@ -15,7 +15,7 @@ namespace {
 
 constexpr int exit_interrupted_now = 130;
 
-// What a signal handler may touch.
+// State shared with the signal handler.
 std::atomic<int> interruptions{0};
 std::atomic<int> wake_fd{-1};
 std::atomic<bool> second_leaves{false};
@@ -27,7 +27,7 @@ extern "C" void on_signal(int number) {
     [[maybe_unused]] const auto ignored = ::write(STDERR_FILENO, "\n", 1);
     ::_exit(exit_interrupted_now);
   }
-  // A full pipe has woken whoever waits.
+  // If the pipe is full, the waiting thread has been woken already.
   [[maybe_unused]] const auto written = ::write(wake_fd, "!", 1);
   errno = kept;
 }
@@ -54,7 +54,7 @@ bool terminal_takes_colour(int fd) {
 
 interrupts::interrupts(second rule) {
   if (::pipe2(pipe_, O_CLOEXEC | O_NONBLOCK) != 0) {
-    return; // Ctrl-C then does what it always did
+    return; // Ctrl-C keeps its previous effect
   }
   interruptions = 0;
   second_leaves = rule == second::leaves;
@@ -109,7 +109,7 @@ full_screen::full_screen() {
   if (::isatty(STDIN_FILENO) == 1 && ::tcgetattr(STDIN_FILENO, &before_) == 0) {
     termios raw = before_;
     raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
-    raw.c_cc[VSUSP] = _POSIX_VDISABLE; // a stopped process would leave its screen behind
+    raw.c_cc[VSUSP] = _POSIX_VDISABLE; // a stopped process would leave the alternate screen behind
     raw.c_cc[VMIN] = 0;
     raw.c_cc[VTIME] = 0;
     keys_ = ::tcsetattr(STDIN_FILENO, TCSANOW, &raw) == 0;

@@ -1,4 +1,4 @@
-// The terminal and the signals that come from it.
+// The terminal and its signals.
 #pragma once
 
 #include <csignal>
@@ -13,27 +13,27 @@ struct terminal_size {
   std::size_t height = 0;
 };
 terminal_size size_of_terminal(int fd);
-/// A terminal that takes colours, and NO_COLOR (no-color.org) is not set.
+/// True for a terminal that supports colours, unless NO_COLOR is set (no-color.org).
 bool terminal_takes_colour(int fd);
 
-/// Ctrl-C, and changes of the terminal's size, as something to wait for. One at a time in a
-/// process; what was there before is there again afterwards. A Ctrl-C that the parent has switched
-/// off stays off.
+/// Turns Ctrl-C and changes of the terminal's size into a descriptor to wait on. One instance per
+/// process at a time; the destructor restores the previous handlers. A Ctrl-C that the parent
+/// process ignores stays ignored.
 class interrupts {
  public:
   enum class second : bool {
-    leaves, ///< a second Ctrl-C ends the process with 130, whatever it waits for
-    counts, ///< all are only counted; SIGTERM, SIGHUP and SIGWINCH come here as well
+    leaves, ///< a second Ctrl-C ends the process with 130, even while it is blocked
+    counts, ///< all are only counted; SIGTERM, SIGHUP and SIGWINCH are handled as well
   };
   explicit interrupts(second);
   ~interrupts();
   interrupts(const interrupts&) = delete;
   interrupts& operator=(const interrupts&) = delete;
 
-  int fd() const { return pipe_[0]; } ///< readable when something came since clear()
-  bool pending() const;               ///< something came since clear()
+  int fd() const { return pipe_[0]; } ///< readable after a signal since clear()
+  bool pending() const;               ///< a signal came since clear()
   void clear() const;
-  int count() const; ///< times that somebody wants an end
+  int count() const; ///< number of requests to end
 
  private:
   void install(int signal);
@@ -45,8 +45,7 @@ class interrupts {
   std::size_t installed_ = 0;
 };
 
-/// The alternate screen, and keys without Enter, until destroyed. Nothing where there is no
-/// terminal.
+/// Alternate screen and keys without Enter, until destroyed. No effect without a terminal.
 class full_screen {
  public:
   full_screen();
@@ -60,7 +59,7 @@ class full_screen {
   termios before_{};
 };
 
-/// The key that was pressed, or 0. Only after full_screen.
+/// The pressed key, or 0. Only while full_screen exists.
 char key_pressed();
 
 void write_all(int fd, std::string_view text);

@@ -1,6 +1,6 @@
 #include "cluster/program/client/terminal_text.hpp"
 
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -15,7 +15,7 @@ struct span_of_points {
   std::uint32_t last;
 };
 
-// Unicode 15: what terminals draw over the character before, or not at all.
+// Unicode 15: characters drawn over the previous one, or not at all.
 constexpr std::array no_width{
     span_of_points{0x0300, 0x036F},   span_of_points{0x0483, 0x0489},
     span_of_points{0x0591, 0x05BD},   span_of_points{0x0610, 0x061A},
@@ -51,7 +51,7 @@ std::size_t width_of(std::uint32_t point) {
   return is_in(no_width, point) ? 0 : (is_in(two_wide, point) ? 2 : 1);
 }
 
-/// Every code point but the dangerous ones as it is; those as `replace(point)` says.
+/// Copies every code point, but replaces the dangerous ones by `replace(point)`.
 template <class Replace>
 std::string replaced(std::string_view from, Replace replace) {
   std::string out;
@@ -97,8 +97,7 @@ std::string printable(std::string_view from) {
 
 std::string clean_json(std::string_view json_text) {
   return replaced(json_text, [](const text::code_point& point) -> std::string {
-    // Between the tokens of JSON nothing dangerous may stand but these; within its texts they are
-    // escaped already.
+    // Between JSON tokens only these control characters are valid; within strings all are escaped.
     if (point.value == '\n' || point.value == '\t' || point.value == '\r') {
       return " ";
     }
@@ -123,7 +122,7 @@ std::string cut_to(std::string_view from, std::size_t width) {
     return {};
   }
   std::size_t columns = 0;
-  std::size_t kept = 0; // bytes that leave room for the mark
+  std::size_t kept = 0; // bytes that leave room for the "…"
   for (std::size_t at = 0; at < from.size();) {
     const auto point = text::first_code_point(from.substr(at));
     columns += width_of(point.value);

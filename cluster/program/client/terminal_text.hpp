@@ -1,5 +1,4 @@
-// Text from elsewhere made fit for a terminal: nothing in it is obeyed, and its width is known.
-// Pure.
+// Makes foreign text safe for a terminal: no control sequences, and a known width. Pure.
 #pragma once
 
 #include <chrono>
@@ -10,17 +9,17 @@
 
 namespace tayfa {
 
-/// One line: what a terminal would obey (control characters, C1 and bidirectional controls, bytes
-/// that are not UTF-8) becomes '?', line ends and tabs a blank.
+/// Converts to a single line: bytes that control a terminal (control characters, C1 and
+/// bidirectional controls, invalid UTF-8) become '?', line ends and tabs a blank.
 std::string clean_line(std::string_view);
-/// The same, but newlines and tabs stay.
+/// As clean_line, but newlines and tabs stay.
 std::string printable(std::string_view);
-/// JSON text that means the same and holds nothing that a terminal would obey.
+/// Equivalent JSON text without characters that control a terminal.
 std::string clean_json(std::string_view json_text);
 
-/// The columns that clean text takes: wide characters take two, combining ones none.
+/// Width of clean text in columns: wide characters take two, combining ones none.
 std::size_t columns_of(std::string_view);
-/// Clean text of at most `width` columns; where something was cut it ends with "…".
+/// Clean text cut to `width` columns; a cut is marked by a final "…".
 std::string cut_to(std::string_view, std::size_t width);
 /// Cut or padded to exactly `width` columns.
 std::string fit_to(std::string_view, std::size_t width, bool right = false);

@@ -16,7 +16,8 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds patience{2'000}; ///< with a pod that does not answer; keys wait as long
+constexpr milliseconds patience{2'000}; ///< timeout of a call to the pod; keys are not read
+                                        ///< meanwhile
 constexpr milliseconds between{1'000};
 constexpr milliseconds come_back{1'000};
 
@@ -77,7 +78,7 @@ class live_view {
         refresh();
         draw();
       } else if (key != '\0' || (woken && keys_)) {
-        draw(); // the size of the terminal has changed, or what a key asked for
+        draw(); // the terminal's size has changed, or a key was pressed
       }
     }
   }
@@ -108,7 +109,7 @@ class live_view {
     const auto lines = top_lines(gatherer_.facts(), shape);
     for (std::size_t i = 0; i < lines.size(); ++i) {
       out += lines[i];
-      // No line end behind the last line of a full screen: it would scroll.
+      // No line end after the last line: it would scroll a full screen.
       out += !live ? "\n" : (i + 1 < lines.size() ? "\x1b[K\r\n" : "\x1b[K");
     }
     out += live ? "\x1b[J" : (options_.once ? "" : "\n");

@@ -11,7 +11,7 @@ namespace json = boost::json;
 
 namespace {
 
-constexpr std::size_t rows_max = 100; ///< more than terminals are high
+constexpr std::size_t rows_max = 100; ///< more than any terminal's height
 constexpr std::chrono::seconds measured_over{10};
 
 std::string limit_query(std::string state, std::size_t limit) {
@@ -74,8 +74,8 @@ void top_gatherer::learn(const server_event& event) {
   }
 }
 
-/// In the order of their ends as far as events told them; the others as they were submitted. A
-/// list knows more of a job than an event.
+/// Ordered by end time where events reported it; the others by submission. A list has more details
+/// of a job than an event.
 void top_gatherer::merge_ended(const json::array& newest) {
   std::map<std::string, const json::value*> listed;
   for (const auto& each : newest) {
@@ -109,7 +109,7 @@ void top_gatherer::measure() {
                    value("tayfa_jobs_completed_total") + value("tayfa_jobs_failed_total") +
                        value("tayfa_jobs_cancelled_total") + value("tayfa_jobs_timed_out_total")};
   if (!samples_.empty() && now.ended < samples_.back().ended) {
-    samples_.clear(); // another runtime, which counts from nothing
+    samples_.clear(); // counters fell: another runtime, counting from 0
   }
   samples_.push_back(now);
   while (samples_.size() > 2 && now.at - samples_[1].at >= measured_over) {

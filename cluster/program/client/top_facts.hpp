@@ -1,10 +1,10 @@
-// What `tayfa top` shows, gathered from a pod again and again.
+// Gathers the content of `tayfa top` from a pod, again and again.
 #pragma once
 
 #include "cluster/program/client/event_text.hpp"
 #include "cluster/program/client/pod_client.hpp"
 #include "cluster/program/client/top_view.hpp"
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <deque>
 
@@ -17,9 +17,9 @@ class top_gatherer {
     facts_.url = std::move(url);
   }
 
-  /// Asks the pod; the facts stay as they were when it does not answer.
+  /// Queries the pod; the facts stay unchanged when it does not answer.
   command_result<void> refresh();
-  /// A job's end comes first here, before any list tells it.
+  /// Records an event: it reports a job's end before any list does.
   void learn(const server_event&);
   const top_facts& facts() const { return facts_; }
   void set_paused(bool on) { facts_.paused = on; }

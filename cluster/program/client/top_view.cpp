@@ -56,7 +56,7 @@ std::string_view colour_of(std::string_view word) {
   return yellow;
 }
 
-/// Paints the first `word` that stands alone, after the line has got its columns.
+/// Paints the first `word` that stands alone; called once the line is laid out.
 std::string painted(const std::string& line, std::string_view word) {
   for (std::size_t at = 0; (at = line.find(word, at)) != std::string::npos; ++at) {
     const std::size_t end = at + word.size();
@@ -87,7 +87,7 @@ class frame {
     }
   }
 
-  /// `most` rows; the cell `state` of each row is painted.
+  /// Adds at most `most` rows; the cell `state` of each row is painted.
   void add_table(std::string title, std::size_t all, std::span<const table_column> columns,
                  table_rows rows, std::size_t most, std::size_t state) {
     const std::size_t shown = std::min(rows.size(), most);
@@ -126,7 +126,7 @@ class frame {
   std::vector<std::string> lines_;
 };
 
-/// How many rows each table may show: equal shares, and what one does not need goes to the others.
+/// Rows per table: equal shares, and rows that a table does not need go to the others.
 std::array<std::size_t, 3> shares(const std::array<std::size_t, 3>& wanted, std::size_t room) {
   std::array<std::size_t, 3> out{};
   while (room > 0) {
@@ -194,8 +194,8 @@ std::vector<std::string> top_lines(const top_facts& facts, const top_shape& shap
   if (!facts.trouble.empty()) {
     out.add("not up to date: " + clean_line(facts.trouble), red);
   }
-  // The lines around the rows: the head, the keys, and an empty line, a title and a header for each
-  // table. A terminal that is too low for all of them gets fewer tables.
+  // Lines besides the rows: the head, the keys, and an empty line, a title and a header per table.
+  // A terminal with too few lines shows fewer tables.
   const std::size_t head = (facts.trouble.empty() ? 3U : 4U) + (shape.keys ? 1U : 0U);
   std::size_t tables = shape.height == 0 ? 3 : 1;
   while (tables < 3 && head + 4 * (tables + 1) <= shape.height) {

@@ -1,4 +1,4 @@
-// One frame of `tayfa top`. Pure.
+// Renders one frame of `tayfa top`. Pure.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -12,11 +12,11 @@
 namespace tayfa {
 
 using meter_values = std::map<std::string, double, std::less<>>;
-/// The numbers without labels of a page of GET /metrics: {"tayfa_jobs_in_queue": 3, …}.
+/// The unlabelled metrics of a page of GET /metrics: {"tayfa_jobs_in_queue": 3, …}.
 meter_values meters_of(std::string_view prometheus_text);
 
 struct top_rates {
-  double seconds = 0;             ///< that they were measured over
+  double seconds = 0;             ///< span of the measurement
   double accepted = 0, ended = 0; ///< jobs a second
 };
 
@@ -24,11 +24,11 @@ struct top_facts {
   std::string url;
   std::string state; ///< "ready", "not ready", "stopping"
   meter_values meters;
-  std::optional<top_rates> rates; ///< none in the first frame
+  std::optional<top_rates> rates; ///< empty in the first frame
   boost::json::array slots;       ///< of GET /slots
   boost::json::array waiting;     ///< of GET /jobs, newest first
   boost::json::array ended;       ///< the same, the latest end first
-  std::string trouble;            ///< why this is not up to date
+  std::string trouble;            ///< the reason why this is not up to date
   bool paused = false;
 };
 
@@ -36,7 +36,7 @@ struct top_shape {
   std::size_t width = 0;  ///< 0: no line is cut
   std::size_t height = 0; ///< 0: no line is left out
   bool colour = false;
-  bool keys = false; ///< a line that names them
+  bool keys = false; ///< one line lists the keys
 };
 
 /// The lines of a frame, without line ends; at most `height`, none wider than `width`.

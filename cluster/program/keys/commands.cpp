@@ -3,7 +3,7 @@
 #include "runtime/access/key_file.hpp"
 #include "runtime/access/key_maker.hpp"
 #include "runtime/access/keys.hpp"
-#include "runtime/telemetry/table.hpp"
+#include "runtime/base/table.hpp"
 
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
@@ -42,7 +42,7 @@ result<access::access_key> key_of(const new_key& wanted) {
                 "a worker runs the jobs of all tenants of its endpoints: leave out "
                 "--tenant or the scope worker");
   }
-  const auto line = access::key_line(key); // says what the file could not
+  const auto line = access::key_line(key); // checks what the file could not express
   return line ? result<access::access_key>{std::move(key)}
               : fail(errc::bad_usage, line.error().text);
 }
@@ -162,12 +162,12 @@ void add_key_command(CLI::App& app, int& exit_code) {
     exit_code = run_key_new(options->wanted, secrets, std::cout, std::cerr);
   });
 
-  CLI::App* const list = cmd->add_subcommand("list", "who has a key, and for what");
+  CLI::App* const list = cmd->add_subcommand("list", "list the keys and what they permit");
   add_place(*list, options);
   list->callback(
       [options, &exit_code] { exit_code = run_key_list(options->path(), std::cout, std::cerr); });
 
-  CLI::App* const remove = cmd->add_subcommand("remove", "a key is no longer good");
+  CLI::App* const remove = cmd->add_subcommand("remove", "remove a key");
   remove->add_option("name", options->name, "its name")->required();
   add_place(*remove, options);
   remove->callback([options, &exit_code] {

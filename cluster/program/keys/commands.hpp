@@ -1,10 +1,10 @@
-// `tayfa key new|list|remove`: the keys file, edited safely. A pod that runs sees the change within
-// a second; nobody needs to be asked, so this works while none runs, too.
+// `tayfa key new|list|remove`: edits the keys file safely. A running pod applies the change within
+// a second; the commands do not contact it, so they also work while none runs.
 //
 // A key is shown once, when it is made; the file has only its SHA-256.
 #pragma once
 
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <iosfwd>
 #include <string>
@@ -19,8 +19,8 @@ namespace tayfa {
 struct key_exit {
   static constexpr int no_such_key = 1;
   static constexpr int bad_usage = 64;
-  static constexpr int bad_file = 65; ///< the keys file is broken, or may be read by others
-  static constexpr int failed = 70;   ///< the system said no, or the output could not be written
+  static constexpr int bad_file = 65; ///< the keys file is broken, or readable by others
+  static constexpr int failed = 70;   ///< a system call failed, or the output could not be written
 };
 
 struct new_key {
@@ -32,7 +32,7 @@ struct new_key {
   std::string worker{};
 };
 
-/// The key goes to `out`, alone on its line; what was done to `err`.
+/// Writes the key alone on a line to `out`, and a report to `err`.
 int run_key_new(const new_key&, secret_source&, std::ostream& out, std::ostream& err);
 int run_key_list(const std::string& file, std::ostream& out, std::ostream& err);
 int run_key_remove(const std::string& file, const std::string& name, std::ostream& err);

@@ -21,8 +21,8 @@ namespace tayfa {
 
 namespace {
 
-/// The answer of a probe. Shared with its callback, which may come after nobody waits any more, or
-/// twice.
+/// A probe's answer. Shared with the probe's callback, which may run twice, or after the wait has
+/// ended.
 class answer {
  public:
   void give(fitness_report report) {
@@ -46,7 +46,7 @@ class answer {
   std::promise<fitness_report> promise_;
 };
 
-/// A command whose output got lost (a full disk) has not done what was asked.
+/// A command whose output is lost (a full disk) has failed.
 int finish(int code, std::ostream& out, std::ostream& err) {
   out.flush();
   if (!out) {
@@ -57,7 +57,7 @@ int finish(int code, std::ostream& out, std::ostream& err) {
 }
 
 bool terminal_takes_colour() {
-  const char* const refused = std::getenv("NO_COLOR"); // see no-color.org
+  const char* const refused = std::getenv("NO_COLOR"); // no-color.org
   return ::isatty(STDOUT_FILENO) == 1 && (refused == nullptr || *refused == '\0');
 }
 
@@ -90,7 +90,7 @@ int run_check(const check_command& command, const probe_factory& make_probe, std
     return machine_exit::internal;
   }
   const auto got = std::make_shared<answer>();
-  (*probe)->run(command.engine == "auto" ? command.auto_engine : command.engine,
+  (*probe)->run(command.engine == auto_engine_choice ? command.auto_engine : command.engine,
                 [got](fitness_report report) { got->give(std::move(report)); });
   const fitness_report report = got->wait(command.patience);
   if (command.json) {
@@ -135,8 +135,8 @@ void add_check_command(CLI::App& app, probe_factory make_probe, std::string auto
   CLI::App* const cmd = app.add_subcommand(
       "check", "is this machine fit for the engine? exit code 0 fit, 1 reduced, 2 unfit");
   cmd->add_flag("--json", command->json, "as JSON");
-  cmd->add_option("--engine", command->engine, "auto, torch or scripted")
-      ->check(CLI::IsMember({"auto", "torch", "scripted"}))
+  cmd->add_option("--engine", command->engine, "the engine kind to check for")
+      ->check(CLI::IsMember(std::vector<std::string>{engine_choices.begin(), engine_choices.end()}))
       ->capture_default_str();
   cmd->callback([command, make_probe = std::move(make_probe), &exit_code] {
     command->colour = !command->json && terminal_takes_colour();

@@ -1,11 +1,12 @@
-// `tayfa config` and `tayfa check`: what is in force and where it came from, and whether this
-// machine is fit.
+// `tayfa config` and `tayfa check`: the settings in force with their sources, and the fitness of
+// this machine.
 //
 // add_config_command() and add_check_command() are for main; run_config() and run_check() are the
-// commands without the command line. All take their surroundings as arguments: nothing here reads
-// the environment (NO_COLOR and the terminal apart) or starts a process by itself.
+// commands without the command line. All take their environment as arguments: nothing here reads
+// environment variables (except NO_COLOR) or starts a process by itself.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/host/probe.hpp"
 
@@ -22,14 +23,14 @@ class App;
 
 namespace tayfa {
 
-/// Exit codes of these commands beside those of `fitness`.
+/// Exit codes of these commands, besides those of `fitness`.
 struct machine_exit {
   static constexpr int bad_config = 65;
   static constexpr int internal =
       70; ///< no probe could be made, or the output could not be written
 };
 
-/// Makes the probe when `check` runs, and only then. The probe lives until the command ends.
+/// Makes the probe, only when `check` runs. The probe lives until the command ends.
 using probe_factory = std::function<result<std::unique_ptr<machine_probe>>()>;
 
 enum class config_output : std::uint8_t { table, json, toml, markdown };
@@ -39,22 +40,23 @@ struct config_command {
   config_sources sources;
 };
 
-/// Prints to `out`; every error of a bad configuration to `err`, one a line (65).
+/// Prints to `out`; every error of a bad configuration to `err`, one per line (65).
 int run_config(const config_command&, std::ostream& out, std::ostream& err);
 
 struct check_command {
-  std::string engine = "auto";
-  std::string auto_engine; ///< what "auto" stands for: "torch" where this build has it
+  std::string engine{auto_engine_choice};
+  std::string auto_engine; ///< the kind that `auto` stands for, of those which this build has
   bool json = false;
   bool colour = false;
-  /// A probe answers within its own budget. One that does not is itself unfit after this long.
+  /// Limit for a probe, which has a smaller time budget of its own. Without an answer the machine
+  /// counts as unfit.
   std::chrono::milliseconds patience{180'000};
 };
 
-/// Asks the probe and prints its report. Returns 0 fit, 1 reduced, 2 unfit.
+/// Runs the probe and prints its report. Returns 0 fit, 1 reduced, 2 unfit.
 int run_check(const check_command&, const probe_factory&, std::ostream& out, std::ostream& err);
 
-/// `environment` as config_sources has it. The exit code goes to `exit_code`, which outlives the
+/// `environment` as in config_sources. The exit code goes to `exit_code`, which outlives the
 /// parsing.
 void add_config_command(CLI::App&, std::vector<std::string> environment, int& exit_code);
 void add_check_command(CLI::App&, probe_factory, std::string auto_engine, int& exit_code);

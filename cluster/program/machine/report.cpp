@@ -1,7 +1,7 @@
 #include "cluster/program/machine/report.hpp"
 
-#include "runtime/telemetry/table.hpp"
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/table.hpp"
+#include "runtime/base/text.hpp"
 
 #include <sstream>
 #include <string_view>
@@ -34,7 +34,7 @@ std::string painted(fitness f, bool colour) {
   return colour ? std::string{colour_of(f)} + word + "\x1b[0m" : word;
 }
 
-/// Paints the verdict of a finished line, so that its escape codes do not count as columns.
+/// Paints the verdict after the line is laid out, so that escape codes do not count as columns.
 std::string paint_line(const std::string& line, const std::string& name, fitness f, bool colour) {
   const std::size_t at = line.find_first_not_of(' ', name.size());
   return line.substr(0, at) + painted(f, colour) + line.substr(at + to_string(f).size());

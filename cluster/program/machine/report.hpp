@@ -1,5 +1,5 @@
-// A fitness report for a terminal. Pure; texts of the report come from another process and are made
-// harmless here.
+// A fitness report as terminal text. Pure; its texts come from another process and are sanitized
+// here.
 #pragma once
 
 #include "runtime/host/probe.hpp"

@@ -2,9 +2,10 @@
 
 #include "cluster/program/runpod/python_text.hpp"
 #include "runtime/api/json_text.hpp"
+#include "runtime/base/json_string.hpp"
+#include "runtime/base/plain_text.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/runpod/contract.hpp"
-#include "runtime/telemetry/plain_text.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -25,10 +26,10 @@ std::string_view word_of(log_level level) {
   return "INFO";
 }
 
-/// As read_test_job and the API have checked it, or as the API has written it.
+/// Text validated by read_test_job and the API, or written by the API.
 json::value parsed(std::string_view text) {
   json::parse_options options;
-  options.max_depth = api::json_depth_max + 8; // the API's own objects stand around a job's output
+  options.max_depth = api::json_depth_max + 8; // the API wraps a job's output in objects of its own
   boost::system::error_code wrong;
   auto value = json::parse({text.data(), text.size()}, wrong, {}, options);
   return wrong ? json::value{} : value;
@@ -57,7 +58,7 @@ std::string format_sdk_line(const sdk_line& line, bool on_endpoint) {
     return padded + "| " + line.text;
   }
   std::string out = "{\"requestId\": null, \"message\": ";
-  api::append_json_string(out, line.text);
+  text::append_json_string(out, line.text);
   return out + ", \"level\": \"" + std::string{level} + "\"}";
 }
 
@@ -80,7 +81,7 @@ result<test_job> read_test_job(std::string_view bytes) {
     }
     const bool input = m.key == "input" && m.value != "null";
     has_input = has_input || input;
-    // The rest is the platform's business: no webhook is called by a test.
+    // A test ignores the other members, which concern the platform: it calls no webhook.
     if (input || m.key == "policy" || m.key == "model") {
       job.body += job.body.size() > 1 ? "," : "";
       job.body += "\"" + m.key + "\":" + std::string{m.value};

@@ -1,4 +1,4 @@
-// The SDK's local test (--test_input, test_input.json): what is asked, and the lines it prints.
+// The SDK's local test (--test_input, test_input.json): its job, and the lines that it prints.
 // Pure.
 #pragma once
 
@@ -12,28 +12,28 @@
 
 namespace tayfa {
 
-/// A line for stdout in the SDK's form: JSON on an endpoint, else "LEVEL  | text".
+/// A stdout line in the SDK's format: JSON on an endpoint, else "LEVEL  | text".
 struct sdk_line {
   log_level level;
   std::string text;
   bool operator==(const sdk_line&) const = default;
 };
-/// Without the newline.
+/// The text has no newline.
 std::string format_sdk_line(const sdk_line&, bool on_endpoint);
 
 /// The one job of a local test.
 struct test_job {
-  std::string id = "local_test"; ///< as it is printed; the pod's own id is another one
-  std::string body;              ///< of /runsync: input, and policy and model where they are given
+  std::string id = "local_test"; ///< as printed; the pod's own id differs
+  std::string body;              ///< for /runsync: input, plus policy and model if given
 };
-/// errc::bad_input, its text as the SDK says it, or saying what is wrong with the JSON.
+/// errc::bad_input; the text is the SDK's, or describes the fault in the JSON.
 result<test_job> read_test_job(std::string_view text);
 
 struct test_end {
   int exit_code = 1;
   std::vector<sdk_line> lines;
 };
-/// From the answer of /runsync: 0 when the job COMPLETED without an `error` in its output.
+/// Judges the answer of /runsync: 0 when the job COMPLETED without an `error` in its output.
 test_end judge_test(const test_job&, const api::response&);
 
 } // namespace tayfa

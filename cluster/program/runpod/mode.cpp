@@ -1,7 +1,9 @@
 #include "cluster/program/runpod/mode.hpp"
 
+#include "runtime/base/text.hpp"
+#include "runtime/base/variables.hpp"
+#include "runtime/base/words.hpp"
 #include "runtime/config/foreign_variables.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -10,15 +12,6 @@
 namespace tayfa {
 
 namespace {
-
-/// As the worker's settings are read: what a secret's file leaves at the end is not part of it.
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view blank = " \t\r\n";
-  const std::size_t first = text.find_first_not_of(blank);
-  return first == std::string_view::npos
-             ? std::string_view{}
-             : text.substr(first, text.find_last_not_of(blank) - first + 1);
-}
 
 /// 0 is "take a free one" for a flag and "not here" for RUNPOD_REALTIME_PORT.
 std::optional<std::uint16_t> port_from(std::string_view text) {
@@ -34,8 +27,8 @@ tl::unexpected<error> not_a_port(errc code, std::string_view name, std::string_v
                         std::string{lowest} + " to 65535");
 }
 
-/// The SDK's names of levels, in any case, as log.level has them. NOTSET silences the SDK; here
-/// errors stay.
+/// Maps the SDK's level names, in any case, to those of log.level. NOTSET silences the SDK; here
+/// errors are still logged.
 std::optional<std::string_view> level_from(std::string_view text) {
   struct level_name {
     std::string_view theirs;
@@ -47,11 +40,9 @@ std::optional<std::string_view> level_from(std::string_view text) {
                                              {"INFO", "info"},
                                              {"WARN", "warn"},
                                              {"ERROR", "error"}}};
-  std::string upper{text.substr(0, 16)};
-  std::transform(upper.begin(), upper.end(), upper.begin(),
-                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
-  const auto found = std::find_if(names.begin(), names.end(),
-                                  [&upper](const level_name& n) { return n.theirs == upper; });
+  const auto found = std::find_if(names.begin(), names.end(), [text](const level_name& n) {
+    return text::iequals(n.theirs, text);
+  });
   return found == names.end() ? std::nullopt : std::optional{found->ours};
 }
 
@@ -105,7 +96,7 @@ result<void> take_api_flags(const sdk_flags& flags, mode_choice& choice) {
   return {};
 }
 
-/// What the platform's own variables open is judged by whether it stands before them.
+/// On an endpoint the platform controls access to the port, so its variables may open it.
 bool platform_decides(std::span<const std::string> environment) {
   return variable(environment, "RUNPOD_ENDPOINT_ID").has_value();
 }
@@ -120,7 +111,7 @@ void assume_public(std::span<const std::string> environment, const std::string& 
   }
 }
 
-/// The port of RUNPOD_REALTIME_PORT; nothing when it is not set or 0.
+/// The port of RUNPOD_REALTIME_PORT; empty when it is unset or 0.
 result<std::optional<std::string>> realtime_port(std::span<const std::string> environment) {
   const auto text = variable(environment, "RUNPOD_REALTIME_PORT");
   if (!text) {
@@ -171,16 +162,9 @@ void remark_on_idle_flags(const sdk_flags& flags, mode_choice& choice) {
 
 std::optional<std::string_view> variable(std::span<const std::string> environment,
                                          std::string_view name) {
-  for (const std::string_view entry : environment) {
-    const bool named =
-        entry.size() > name.size() && entry.starts_with(name) && entry[name.size()] == '=';
-    if (named) { // of two entries with one name the first counts, as it does for getenv
-      const auto value = trimmed(entry.substr(name.size() + 1));
-      // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is Kubernetes' word about a Service of that name.
-      return value.empty() || is_service_address(value) ? std::nullopt : std::optional{value};
-    }
-  }
-  return std::nullopt;
+  const auto value = variable_or_empty(environment, name);
+  // RUNPOD_REALTIME_PORT=tcp://10.0.0.1:80 is Kubernetes' word about a Service of that name.
+  return value.empty() || is_service_address(value) ? std::nullopt : std::optional{value};
 }
 
 result<mode_choice> choose_mode(const sdk_flags& flags, bool as_worker,

@@ -1,8 +1,8 @@
-// In which of RunPod's modes the program runs, and which settings its surroundings imply: from the
+// Chooses the RunPod mode of the program and the settings that its environment implies, from the
 // SDK's flags and the platform's variables. Pure.
 //
-// The order is the SDK's: --rp_serve_api, RUNPOD_REALTIME_PORT, --test_input, worker of the
-// platform (RUNPOD_WEBHOOK_GET_JOB is set), and last what the command does without any of them.
+// The precedence is the SDK's: --rp_serve_api, RUNPOD_REALTIME_PORT, --test_input, platform worker
+// (RUNPOD_WEBHOOK_GET_JOB is set), and last the command's own default.
 #pragma once
 
 #include "runtime/config/config.hpp"
@@ -15,7 +15,7 @@
 
 namespace tayfa {
 
-/// The flags of RunPod's SDK (serverless/__init__.py), as they were written.
+/// The flags of RunPod's SDK (serverless/__init__.py), as given.
 struct sdk_flags {
   bool serve_api = false;                     ///< --rp_serve_api
   std::optional<std::string> api_port;        ///< --rp_api_port
@@ -27,34 +27,34 @@ struct sdk_flags {
 };
 
 enum class serve_mode : std::uint8_t {
-  pod,        ///< the HTTP API, of its own accord (tayfa serve)
-  api,        ///< the HTTP API, as the SDK's flags or RUNPOD_REALTIME_PORT want it
-  test_input, ///< one job from the command line, then the end
-  test_file,  ///< one job from ./test_input.json, then the end (tayfa worker)
+  pod,        ///< the HTTP API, by default (tayfa serve)
+  api,        ///< the HTTP API, requested by the SDK's flags or RUNPOD_REALTIME_PORT
+  test_input, ///< one job from the command line, then exit
+  test_file,  ///< one job from ./test_input.json, then exit (tayfa worker)
   worker      ///< a worker of RunPod's platform
 };
 
 struct mode_choice {
   serve_mode mode = serve_mode::pod;
-  std::vector<foreign_value> firm;    ///< as strong as flags
-  std::vector<foreign_value> assumed; ///< where nobody says otherwise
+  std::vector<foreign_value> firm;    ///< with the precedence of flags
+  std::vector<foreign_value> assumed; ///< defaults, unless set elsewhere
   std::vector<std::string> remarks;   ///< for the log
 };
 
-/// The value of a variable that is set and not empty.
+/// The value of a variable; empty when it is unset or has no value.
 std::optional<std::string_view> variable(std::span<const std::string> environment,
                                          std::string_view name);
 
-/// errc::bad_usage naming the flag, errc::bad_config naming the variable. `as_worker`: the command
-/// does what runpod.serverless.start() does (tayfa worker).
+/// errc::bad_usage names the flag, errc::bad_config the variable. `as_worker`: the command behaves
+/// like runpod.serverless.start() (tayfa worker).
 result<mode_choice> choose_mode(const sdk_flags&, bool as_worker,
                                 std::span<const std::string> environment);
 
-/// A load-balancing endpoint's form (PORT, PORT_HEALTH, HEALTH_CHECK_PATH), for a pod that was told
-/// nowhere where to listen: more `assumed` values and remarks. `first` is the configuration without
-/// them. On a serverless endpoint the platform decides who reaches the port, so listening where
-/// others reach it is implied; elsewhere PORT is used only where that is allowed already, or where
-/// a key is made for it (http.first_key).
+/// Supports a load-balancing endpoint (PORT, PORT_HEALTH, HEALTH_CHECK_PATH) when no listen address
+/// is configured: adds `assumed` values and remarks. `first` is the configuration without them. On
+/// a serverless endpoint the platform controls access to the port, so a public address is implied;
+/// elsewhere PORT is used only where public access is already allowed, or where a key is made for
+/// it (http.first_key).
 result<void> assume_load_balancer(std::span<const std::string> environment,
                                   const loaded_config& first, mode_choice&);
 

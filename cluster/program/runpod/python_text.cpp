@@ -1,5 +1,7 @@
 #include "cluster/program/runpod/python_text.hpp"
 
+#include "runtime/base/utf8.hpp"
+
 #include <array>
 #include <charconv>
 #include <cstdint>
@@ -18,35 +20,11 @@ void append_hex(std::string& out, std::uint32_t code, std::size_t digits) {
   }
 }
 
-/// What repr() escapes of the text beyond ASCII, as far as a terminal could be led astray by it:
-/// the C1 controls, soft hyphen, zero width and direction marks, separators of lines.
+/// Characters beyond ASCII that repr() escapes and that could mislead a terminal: C1 controls, soft
+/// hyphen, zero width and direction marks, line separators.
 bool is_hidden(std::uint32_t code) {
   return (code >= 0x80 && code <= 0xA0) || code == 0xAD || (code >= 0x200B && code <= 0x200F) ||
          (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) || code == 0xFEFF;
-}
-
-struct character {
-  std::uint32_t code;
-  std::size_t bytes;
-};
-
-/// The first character of valid UTF-8.
-character first_of(std::string_view s) {
-  const auto byte = [&s](std::size_t i) { return static_cast<unsigned char>(s[i]); };
-  const auto tail = [&byte](std::size_t i) { return std::uint32_t{byte(i)} & 0x3F; };
-  if (byte(0) < 0x80) {
-    return {byte(0), 1};
-  }
-  if (byte(0) < 0xE0 && s.size() >= 2) {
-    return {(std::uint32_t{byte(0)} & 0x1F) << 6 | tail(1), 2};
-  }
-  if (byte(0) < 0xF0 && s.size() >= 3) {
-    return {(std::uint32_t{byte(0)} & 0x0F) << 12 | tail(1) << 6 | tail(2), 3};
-  }
-  if (s.size() >= 4) {
-    return {(std::uint32_t{byte(0)} & 0x07) << 18 | tail(1) << 12 | tail(2) << 6 | tail(3), 4};
-  }
-  return {byte(0), 1};
 }
 
 void append_text(std::string& out, std::string_view s) {
@@ -54,7 +32,7 @@ void append_text(std::string& out, std::string_view s) {
   const char quote = has_single && s.find('"') == std::string_view::npos ? '"' : '\'';
   out += quote;
   while (!s.empty()) {
-    const auto [code, bytes] = first_of(s);
+    const auto [code, bytes, valid] = text::first_code_point(s);
     if (code == static_cast<unsigned char>(quote) || code == '\\') {
       out += '\\';
       out += static_cast<char>(code);
@@ -74,7 +52,7 @@ void append_text(std::string& out, std::string_view s) {
   out += quote;
 }
 
-/// The fewest digits that name the number; with an exponent below 1e-4 and from 1e16 on.
+/// The shortest digits that identify the number; with an exponent below 1e-4 and from 1e16 on.
 void append_number(std::string& out, double number) {
   std::array<char, 64> buffer{};
   const auto size = [&buffer](const std::to_chars_result& r) {

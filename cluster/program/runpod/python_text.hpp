@@ -1,5 +1,5 @@
-// JSON as Python's repr() writes it: the SDK prints the result of a local test in this form, and
-// scripts look for it. Pure.
+// JSON formatted as Python's repr(): the SDK prints the result of a local test in this format, and
+// scripts parse it. Pure.
 #pragma once
 
 #include <boost/json/value.hpp>

@@ -19,7 +19,7 @@ void add_sdk_flags(CLI::App& app, sdk_flags& flags) {
   add("--rp_log_level", flags.log_level, "LEVEL", "--log-level: ERROR, WARN, INFO or DEBUG");
   add("--test_input", flags.test_input, "JSON",
       "run this one job ({\"input\": …}) and end: 0 when it completed, else 1");
-  app.add_flag("--rp_debugger", flags.debugger, "taken, and does nothing")->group(group);
+  app.add_flag("--rp_debugger", flags.debugger, "accepted without effect")->group(group);
 }
 
 } // namespace tayfa

@@ -9,7 +9,7 @@ class App;
 
 namespace tayfa {
 
-/// `flags` outlives the parsing. Values are judged by choose_mode().
+/// `flags` outlives the parsing. choose_mode() validates the values.
 void add_sdk_flags(CLI::App&, sdk_flags& flags);
 
 } // namespace tayfa

@@ -26,7 +26,7 @@ void report_unhealthy(const runpod::settings& platform, const unhealthy& why, ht
               answered->set_value(a ? "status " + std::to_string(a->status)
                                     : std::string{to_string(a.error().code)});
             });
-  // The call is bounded by itself; the poster answers every one.
+  // The call has its own time limit, and the poster always answers.
   log.info("unhealthy_told", {{"outcome", outcome.get()}});
 }
 

@@ -1,8 +1,7 @@
-// The last word of a worker that is not fit for RunPod's platform: which check failed, told to the
-// platform before the process ends with 1.
+// The final report of an unfit worker of RunPod's platform: it sends the failed check to the
+// platform before the process exits with 1.
 //
-// Owner: run_serve. The check's own thread writes the note, run_serve reads it when the pod is
-// gone.
+// Owner: run_serve. The check's thread writes the note; run_serve reads it after the pod has ended.
 #pragma once
 
 #include "runtime/host/system_fitness.hpp"
@@ -17,7 +16,7 @@
 
 namespace tayfa {
 
-/// What the latest checks found. Thread safe.
+/// The result of the latest checks. Thread safe.
 class unfit_note {
  public:
   void write(std::optional<unhealthy> found) {
@@ -34,12 +33,12 @@ class unfit_note {
   std::optional<unhealthy> found_;
 };
 
-/// `checks`, with a note of what they found.
+/// Wraps `checks` so that the note records their result.
 std::function<void(fitness_report&, int stop)>
 noting(std::function<void(fitness_report&, int stop)> checks, std::shared_ptr<unfit_note>);
 
-/// Tells the log and, where there is a ping URL, the platform: once, and waits for no more than the
-/// call's own time.
+/// Logs the failure and, if there is a ping URL, sends it to the platform: once, waiting no longer
+/// than the call's own timeout.
 void report_unhealthy(const runpod::settings&, const unhealthy&, http_poster&, event_log&);
 
 } // namespace tayfa

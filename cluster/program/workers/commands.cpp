@@ -4,7 +4,7 @@
 #include "cluster/program/client/facts.hpp"
 #include "cluster/program/workers/worker_env.hpp"
 #include "cluster/program/workers/worker_views.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <CLI/CLI.hpp>
 #include <map>
@@ -36,8 +36,9 @@ void add_env(CLI::App& app, int& exit_code) {
   auto* const cmd = app.add_subcommand(
       "worker-env", "the environment that makes a container built on RunPod's SDK pull jobs here");
   cmd->add_option("--url", o->place.url, "the pod, as the worker reaches it")->required();
-  cmd->add_option("--endpoint", o->place.endpoint, "whose jobs it takes")->capture_default_str();
-  cmd->add_option("--worker-id", o->place.worker, "each worker its own; made up when absent");
+  cmd->add_option("--endpoint", o->place.endpoint, "the endpoint whose jobs the worker takes")
+      ->capture_default_str();
+  cmd->add_option("--worker-id", o->place.worker, "the worker's own name; made up when absent");
   cmd->add_option("--key", o->place.key, "API key for workers, where the pod asks for one");
   cmd->add_option("--gpu", o->place.gpu, "kind of device, such as \"NVIDIA L4\"");
   cmd->add_option("--ping-interval", o->place.ping_ms,

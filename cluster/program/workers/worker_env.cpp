@@ -9,12 +9,12 @@ namespace tayfa {
 
 namespace {
 
-/// The SDK sends no ping at all without a key, and a worker that does not ping loses its jobs.
+/// Without a key the SDK sends no pings, and a worker that does not ping loses its jobs.
 constexpr std::string_view no_key = "none";
 constexpr std::size_t key_max = 4'096;
 constexpr std::size_t gpu_max = 128;
 
-/// "http://host:port", or with a path, without the slash at its end.
+/// "http://host:port", optionally with a path, without a trailing slash.
 result<std::string> base_of(const std::string& text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url || (url->scheme() != "http" && url->scheme() != "https") || url->host().empty()) {
@@ -37,14 +37,14 @@ bool printable(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
 }
 
-/// As a value of a query: "NVIDIA L4" is NVIDIA+L4.
+/// Encoded as a query value: "NVIDIA L4" is NVIDIA+L4.
 std::string escaped(const std::string& text) {
   std::string out = boost::urls::encode(text, boost::urls::unreserved_chars + ' ');
   std::replace(out.begin(), out.end(), ' ', '+');
   return out;
 }
 
-/// For a POSIX shell: nothing within single quotes means anything to it.
+/// Quoted for a POSIX shell, which expands nothing within single quotes.
 std::string single_quoted(const std::string& text) {
   std::string out = "'";
   for (const char c : text) {
@@ -77,7 +77,7 @@ result<variables> worker_variables(const worker_place_options& o) {
     return fail(errc::bad_usage,
                 "--ping-interval must be at least 1000 ms: the SDK counts seconds");
   }
-  // The question mark must be there: the SDK appends its own words with '&'.
+  // The question mark is required: the SDK appends its parameters with '&'.
   const std::string tail = "?gpu=" + escaped(o.gpu);
   const std::string root = *base + "/v2/" + o.endpoint;
   return variables{

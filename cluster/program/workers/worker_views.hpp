@@ -1,4 +1,4 @@
-// The remote workers as people read them. Pure; `width` 0 is no terminal: nothing is cut.
+// The remote workers as text. Pure; `width` 0 means no terminal: nothing is cut.
 #pragma once
 
 #include "cluster/program/client/table_view.hpp"

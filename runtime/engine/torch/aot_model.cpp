@@ -17,11 +17,11 @@ using package = torch::inductor::AOTIModelPackageLoader;
 constexpr const char* own_checks = "AOTI_RUNTIME_CHECK_INPUTS";
 constexpr std::size_t source_bytes_max = std::size_t{512} << 20;
 
-/// How a job's tensors get to the package and back.
+/// Mapping between a job's tensors and the package's.
 struct routes {
   std::vector<std::size_t> inputs;  ///< for each place of the package the manifest's input
   std::vector<std::size_t> outputs; ///< for each of the manifest's outputs the package's place
-  std::size_t given = 0;            ///< how many tensors the package gives
+  std::size_t given = 0;            ///< number of tensors that the package returns
 };
 
 class aot_program final : public program {
@@ -69,7 +69,7 @@ class aot_program final : public program {
   routes ways_;
 };
 
-/// The generated source that lies in the package beside its machine code; empty when there is none.
+/// The generated source stored in the package next to its machine code; empty when there is none.
 std::string source_of(const std::string& path) {
   caffe2::serialize::PyTorchStreamReader archive{path};
   for (const auto& name : archive.getAllRecords()) {
@@ -82,7 +82,7 @@ std::string source_of(const std::string& path) {
   return {};
 }
 
-/// What all of its files take when they are unpacked.
+/// Size of all its files when unpacked.
 std::uint64_t unpacked_bytes(const std::string& path) {
   caffe2::serialize::PyTorchStreamReader archive{path};
   std::uint64_t sum = 0;
@@ -92,8 +92,8 @@ std::uint64_t unpacked_bytes(const std::string& path) {
   return sum;
 }
 
-/// Places that the call spec names; as many without names when it cannot be read, or says another
-/// number (arguments that are no tensors stand in it, too).
+/// The places of the call spec; unnamed ones when the spec cannot be read or has another number (it
+/// also contains arguments that are not tensors).
 std::vector<place> places(const std::string& spec, std::size_t count) {
   auto named = places_of_call_spec(spec);
   return named && named->size() == count ? std::move(*named) : std::vector<place>(count);
@@ -123,8 +123,8 @@ result<routes> routes_of(package& code, const model_manifest& manifest, std::siz
   return out;
 }
 
-/// The package's own checks: each package asks the environment once, at its first pass. What the
-/// operator has set stays.
+/// Switches the package's own checks: each package reads the environment once, at its first pass.
+/// The operator's own setting is kept.
 void set_own_checks(bool on) {
   static const bool set_by_operator = std::getenv(own_checks) != nullptr;
   if (set_by_operator) {
@@ -163,7 +163,7 @@ result<std::unique_ptr<program>> make_program(std::unique_ptr<package> code, c10
 } // namespace
 
 result<loaded_program> load_aot_inductor(model_manifest& manifest, const model_file& file) {
-  // A package holds machine code for one kind of device: "any" is what it says itself.
+  // A package holds machine code for one kind of device: for "any" the package itself decides.
   auto device = choose_device(manifest.device == "any" ? "cpu" : manifest.device);
   if (!device) {
     return fail(device.error());
@@ -189,7 +189,7 @@ result<loaded_program> load_aot_inductor(model_manifest& manifest, const model_f
                                            ", the manifest says " + manifest.device);
     }
     device = *real;
-    // A CPU's code is whole in memory now; a GPU's kernels are read when they first run.
+    // A CPU's code is fully in memory now; a GPU's kernels are read when they first run.
     std::optional<unpack_folder> kept;
     if (real->is_cuda()) {
       kept.emplace(std::move(*folder));
@@ -202,7 +202,7 @@ result<loaded_program> load_aot_inductor(model_manifest& manifest, const model_f
     return std::vector<host_tensor>{};
   });
   if (!loaded && loaded.error().code == errc::model_invalid && folder && !folder->path().empty()) {
-    if (auto fit = folder->check(); !fit) { // the place has failed, not the package
+    if (auto fit = folder->check(); !fit) { // the folder has failed, not the package
       return fail(std::move(fit.error()));
     }
   }

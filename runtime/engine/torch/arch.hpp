@@ -1,11 +1,13 @@
-// Can this build of libtorch run on that GPU? Pure decisions over what a build says of itself and
-// what a device is; no libtorch, no CUDA. (CUDA C++ programming guide: "Binary compatibility", "PTX
-// compatibility", "architecture-specific features".)
+// Decides whether this build of libtorch can run on a GPU, from the build's targets and the
+// device's capability. Pure; no libtorch, no CUDA. (CUDA C++ programming guide: "Binary
+// compatibility", "PTX compatibility", "architecture-specific features".)
 //
-//   sm_80     machine code: runs on every device of the same major capability and at least this
-//   minor one (8.0, 8.6, 8.9) sm_90a    machine code for exactly 9.0;  sm_100f: as sm_100, made for
-//   a family within the major capability compute_90  PTX: compiled by the driver on first use, on
-//   every device from 9.0 on;  compute_90a: on exactly 9.0
+//   sm_80        machine code: runs on every device of the same major capability and at least
+//                this minor one (8.0, 8.6, 8.9)
+//   sm_90a       machine code for exactly 9.0
+//   sm_100f      like sm_100, for a family within the major capability
+//   compute_90   PTX: compiled by the driver on first use, on every device from 9.0 on
+//   compute_90a  PTX for exactly 9.0
 #pragma once
 
 #include "runtime/host/probe.hpp"
@@ -34,15 +36,15 @@ struct arch {
 };
 
 /// The targets named in compiler flags or lists: "-gencode;arch=compute_90,code=sm_90", "sm_80
-/// sm_90a compute_90". In a -gencode flag only `code=` says what the build holds. Doubles are
-/// dropped; unknown words are ignored.
+/// sm_90a compute_90". In a -gencode flag only `code=` names the build's content. Duplicates are
+/// dropped, unknown words ignored.
 std::vector<arch> parse_archs(std::string_view flags);
 
 enum class arch_match : std::uint8_t {
   machine_code, ///< runs as it is
   ptx,          ///< runs after the driver has compiled it: the first start is slow
   none,         ///< "no kernel image is available for execution on the device"
-  unknown,      ///< the build does not say
+  unknown,      ///< the build does not name its targets
 };
 arch_match match(capability device, const std::vector<arch>& build);
 

@@ -38,7 +38,7 @@ std::optional<dtype> from_scalar(c10::ScalarType type) {
   return std::nullopt;
 }
 
-/// A context that has met a fatal error fails every later call, so a small one tells.
+/// A context that has met a fatal error fails every later call, so a small operation detects it.
 bool answers(c10::Device device) {
   try {
     const auto options = at::TensorOptions().device(device).dtype(at::kFloat);
@@ -60,7 +60,7 @@ bool is_out_of_memory(std::string_view what) {
   return false;
 }
 
-/// The system's words for a want that passes and says nothing about the model's file.
+/// True for texts of temporary system faults, which do not concern the model's file.
 bool is_of_the_system(std::string_view what) {
   for (const std::string_view mark : {"Too many open files", "No space left on device",
                                       "Disk quota exceeded", "Resource temporarily unavailable"}) {
@@ -78,7 +78,7 @@ errc code_of(std::string_view what, errc otherwise) {
   return otherwise == errc::model_invalid && is_of_the_system(what) ? errc::unavailable : otherwise;
 }
 
-/// To be called outside of the handler, when the tensors of the failed pass are gone.
+/// To be called outside of the handler, after the tensors of the failed pass are freed.
 void after_failure(c10::Device device) {
   if (device.is_cpu()) {
     return;
@@ -104,7 +104,7 @@ result<c10::Device> choose_device(const std::string& wanted) {
 
 at::Tensor one_to_device(host_tensor& tensor, c10::Device device) {
   const auto options = at::TensorOptions().dtype(to_scalar(tensor.type));
-  // A tensor without elements has no memory that it could share.
+  // A tensor without elements has no memory to share.
   return tensor.bytes.empty()
              ? at::empty(tensor.shape, options.device(device))
              : at::from_blob(tensor.bytes.data(), tensor.shape, options).to(device);

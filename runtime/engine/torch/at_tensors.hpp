@@ -1,5 +1,5 @@
-// The border between plain tensors and libtorch: where a model runs, how tensors get there and
-// back, and what libtorch's exceptions mean. For the files of the plugin only.
+// Conversion between plain tensors and libtorch's: choice of device, copies to it and back, and
+// translation of libtorch's exceptions. For the plugin's files only.
 #pragma once
 
 #include "runtime/engine/torch/program.hpp"
@@ -11,8 +11,8 @@
 
 namespace tayfa::engine {
 
-/// The manifest's "cpu", "cuda" or "any" on this machine; errc::unfit when it needs a GPU that is
-/// not there.
+/// The device for the manifest's "cpu", "cuda" or "any"; errc::unfit when it needs a GPU that this
+/// machine lacks.
 result<c10::Device> choose_device(const std::string& wanted);
 
 /// On the CPU the result shares the host tensors' memory, which must outlive it.
@@ -20,12 +20,12 @@ std::vector<at::Tensor> to_device(std::vector<host_tensor>&, c10::Device);
 
 at::Tensor one_to_device(host_tensor&, c10::Device);
 
-/// Checked against the specs, then copied.
+/// Checks tensors against the specs, then copies them.
 result<std::vector<host_tensor>> to_host(const std::vector<at::Tensor>&,
                                          const std::vector<tensor_spec>&);
 
-/// Runs `body`; an exception becomes gpu_oom or `otherwise` with a brief text. When the device no
-/// longer answers afterwards, device_lost is thrown.
+/// Runs `body`; an exception becomes gpu_oom or `otherwise` with a short text. Throws device_lost
+/// when the device no longer answers afterwards.
 using outputs_or_error = result<std::vector<host_tensor>>;
 outputs_or_error guarded(c10::Device, errc otherwise,
                          const std::function<outputs_or_error()>& body);

@@ -10,8 +10,8 @@ namespace tayfa::engine {
 
 namespace {
 
-/// How a dense tensor lies in memory, seen from one axis: `outer` runs, each of the axis's size
-/// times `inner` bytes.
+/// Memory layout of a dense tensor, seen from one axis: `outer` runs, each of the axis's size times
+/// `inner` bytes.
 struct layout {
   std::size_t outer = 1;
   std::size_t inner = 1;
@@ -37,8 +37,8 @@ void copy_bytes(std::byte* to, const std::byte* from, std::size_t count) {
   }
 }
 
-/// The batch's size is also that of an axis that does not count members (a matrix of all with all):
-/// then nothing tells members apart along it.
+/// True when another axis also has the batch's size (an all-to-all matrix): members cannot be
+/// separated along that axis.
 bool counted_elsewhere(const model_manifest& manifest) {
   std::set<std::string> names;
   for (const auto* specs : {&manifest.inputs, &manifest.outputs}) {

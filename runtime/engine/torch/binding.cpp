@@ -36,7 +36,7 @@ auto refused(std::string text) {
   return fail(errc::model_invalid, std::move(text));
 }
 
-/// Binds what the names left over; false when the order could be wrong.
+/// Binds the remaining tensors by order; false when that could be wrong.
 bool bind_by_order(std::span<const place> places, const std::vector<std::size_t>& tensors,
                    binding& bound) {
   std::vector<std::size_t> open;
@@ -120,7 +120,7 @@ result<std::vector<std::size_t>> bind_outputs(std::span<const place> places,
 
 namespace {
 
-/// The children's names, when the node's context says them: a list of names, or (a dataclass) a
+/// The children's names, if the node's context has them: a list of names, or (for a dataclass) a
 /// list whose first member is one.
 std::vector<std::string> names_in(const json::value& context, std::size_t count) {
   const auto* text = context.if_string();
@@ -160,7 +160,7 @@ bool collect(const json::value& node, const std::string& name, std::vector<place
   const auto names =
       context != nullptr ? names_in(*context, list.size()) : std::vector<std::string>{};
   for (std::size_t i = 0; i < list.size(); ++i) {
-    // A place in a tuple inside something named has that name and its number.
+    // A place in a tuple inside a named parent gets that name and its index.
     const auto own = !names.empty() ? names[i] : name.empty() ? std::string{} : std::to_string(i);
     const auto full = name.empty() || own.empty() ? name + own : name + "." + own;
     if (!collect(list[i], full, out)) {

@@ -1,7 +1,7 @@
-// Which of a manifest's tensors is which of a program's. A job names its tensors, a program takes
-// them by place, so the names that the program itself carries decide wherever it carries some; a
-// manifest whose names contradict them is refused rather than served with tensors swapped. Pure
-// functions, without libtorch.
+// Matches a manifest's tensors to a program's. A job names its tensors, a program takes them by
+// position, so names carried by the program decide where there are any; a manifest whose names
+// contradict them is refused rather than served with swapped tensors. Pure functions, without
+// libtorch.
 #pragma once
 
 #include "messages/error.hpp"
@@ -16,31 +16,30 @@
 
 namespace tayfa::engine {
 
-/// A place in what a program takes or gives.
+/// A position among a program's arguments or results.
 struct place {
-  std::string name{};   ///< the program's own; empty when it has none
-  bool required = true; ///< false: the program has a value of its own for it
+  std::string name{};   ///< the program's own name; empty when it has none
+  bool required = true; ///< false: the program has a default for it
 };
 
-/// For each place the manifest's tensor that belongs there, or nothing (a place that is not
+/// For each place the index of the manifest's tensor for it, or empty (a place that is not
 /// required).
 using binding = std::vector<std::optional<std::size_t>>;
 
-/// Inputs: every tensor of the manifest has a place. Names that agree are bound first; what is left
-/// of both is bound by order, but only where that cannot be wrong by the names: one of each is
-/// left, the places have no names, or each tensor stands where its place is. errc::model_invalid
-/// names the program's names.
+/// Inputs: every tensor of the manifest gets a place. Equal names are bound first; the rest of both
+/// is bound by order, but only where the names leave no doubt: one of each is left, the places have
+/// no names, or each tensor is at its place's position. errc::model_invalid lists the program's
+/// names.
 result<binding> bind_inputs(std::span<const place>, std::span<const tensor_spec>);
 
-/// Outputs: for each of the manifest's tensors its place; a program may give more than the manifest
-/// names. By name when any of the manifest's names is one of the program's (then all must be) or
-/// when every place has a name; else by order.
+/// Outputs: the place of each of the manifest's tensors; a program may return more than the
+/// manifest names. By name when any of the manifest's names is one of the program's (then all must
+/// be) or when every place has a name; else by order.
 result<std::vector<std::size_t>> bind_outputs(std::span<const place>, std::span<const tensor_spec>);
 
 /// The tensors of one side of an AOTInductor package's call spec (torch.utils._pytree's JSON), in
-/// the order in which the package takes or gives them. Keys of dictionaries, keyword arguments and
-/// fields are names, with dots between the levels; places in tuples and lists have none. Nothing
-/// when it cannot be read.
+/// the package's order. Keys of dictionaries, keyword arguments and fields are names, with dots
+/// between the levels; places in tuples and lists have none. Empty when it cannot be read.
 std::optional<std::vector<place>> places_of_call_spec(std::string_view json);
 
 } // namespace tayfa::engine

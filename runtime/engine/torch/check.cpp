@@ -1,8 +1,8 @@
 #include "runtime/engine/torch/check.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/engine/torch/cuda_driver.hpp"
 #include "runtime/engine/torch/program.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <algorithm>
 #include <ATen/ATen.h>
@@ -37,8 +37,8 @@ std::string in_gib(std::uint64_t bytes) {
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " GiB";
 }
 
-/// The CUDA build's own words: the line "NVCC architecture flags: -gencode;arch=…" of its
-/// configuration.
+/// The targets in the CUDA build's configuration: its line "NVCC architecture flags:
+/// -gencode;arch=…".
 std::vector<arch> built_for() {
   const std::string text = at::detail::getCUDAHooks().showConfig();
   constexpr std::string_view mark = "NVCC architecture flags:";
@@ -77,7 +77,7 @@ class checker {
   }
 
  private:
-  /// What a row's body throws is its verdict.
+  /// An exception in a row's body becomes the row's verdict.
   void row(const std::string& name, const std::function<check_row()>& body) {
     const auto start = time_.now();
     check_row made;
@@ -166,11 +166,11 @@ class checker {
         worst = std::isnan(off) ? std::numeric_limits<double>::infinity() : std::max(worst, off);
       }
     }
-    // TF32, where a user turned it on, keeps ten bits of each factor; these need seven.
+    // TF32, if a user enabled it, keeps ten bits of each factor; these need seven.
     return judged(worst, 0.5, "a 64 x 64 matrix product");
   }
 
-  /// Keys score ln 1 and ln 3, so the weights are 1/4 and 3/4 and the values 4 and 8 mix to 7.
+  /// Keys score ln 1 and ln 3, so the weights are 1/4 and 3/4, and the values 4 and 8 give 7.
   static check_row attention(c10::Device device) {
     constexpr std::int64_t width = 64;
     const auto type = device.is_cpu() ? at::kFloat : at::kHalf;

@@ -1,5 +1,5 @@
-// The compatibility test of the torch engine: what this libtorch is, which GPUs it sees and has
-// code for, whether it computes right on them, and how much memory there is.
+// The compatibility test of the torch engine: libtorch's build, visible GPUs and code for them,
+// correct results on them, and the amount of memory.
 #pragma once
 
 #include <string>

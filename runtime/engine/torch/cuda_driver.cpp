@@ -11,7 +11,7 @@ namespace {
 constexpr int attribute_major = 75;
 constexpr int attribute_minor = 76;
 
-/// Stays open: a driver that is unloaded and loaded again in one process is not supported.
+/// Never closed: unloading a driver and loading it again in one process is not supported.
 void* library() {
   static void* const handle = ::dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
   return handle;

@@ -1,5 +1,5 @@
-// The GPUs that the NVIDIA driver shows to this process, asked without CUDA headers or libtorch:
-// libcuda is opened when it is there, and an empty list is an answer.
+// Lists the GPUs that the NVIDIA driver shows to this process, without CUDA headers or libtorch:
+// libcuda is opened if present; without it the list is empty.
 #pragma once
 
 #include "runtime/engine/torch/arch.hpp"
@@ -19,8 +19,8 @@ struct gpu {
 
 struct driver_report {
   bool installed = false; ///< libcuda could be opened
-  int cuda_version = 0;   ///< 13000 = 13.0: the newest CUDA that the driver runs
-  int failure = 0;        ///< the driver's own error number when it could not start
+  int cuda_version = 0;   ///< 13000 = 13.0: the newest CUDA version that the driver supports
+  int failure = 0;        ///< the driver's error number when it could not start
   std::vector<gpu> gpus;
 };
 driver_report ask_driver();

@@ -26,7 +26,7 @@ constexpr std::array<std::pair<std::string_view, dtype>, 10> types{{
     {"Bool", dtype::boolean},
 }};
 
-/// Walks through a text from mark to mark.
+/// Moves through a text from mark to mark.
 class scanner {
  public:
   explicit scanner(std::string_view text) : left_(text) {}
@@ -69,7 +69,7 @@ class scanner {
   std::string_view left_;
 };
 
-/// The expressions between braces: "{s23, 2L*s27}". A part that cannot be read is empty.
+/// The expressions between braces: "{s23, 2L*s27}". An unreadable part is empty.
 std::optional<std::vector<std::optional<size_expression>>> read_list(scanner& at) {
   if (!at.skip_past("{")) {
     return std::nullopt;
@@ -108,7 +108,7 @@ auto invalid(std::string text) {
 
 } // namespace
 
-// ---- out of the source --------------------------------------------------------------------------
+// ---- from the source ----------------------------------------------------------------------------
 
 std::optional<package_signature> package_signature::read(std::string_view source) {
   package_signature out;
@@ -140,7 +140,7 @@ bool package_signature::read_checks(std::string_view source) {
       continue;
     }
     if (at.starts("unmatched stride value at ")) {
-      // Says nothing about sizes, but that the axis exists.
+      // Only shows that the axis exists; sizes are not concerned.
       const auto number = at.number();
       if (number && *number >= 0 && static_cast<std::size_t>(*number) < axes_max) {
         in.axes.resize(std::max(in.axes.size(), static_cast<std::size_t>(*number) + 1));
@@ -150,7 +150,7 @@ bool package_signature::read_checks(std::string_view source) {
     const bool fixed = at.starts("unmatched dim value at ");
     const bool small = !fixed && at.starts("dim value is too small at ");
     if (!fixed && !small && !at.starts("dim value is too large at ")) {
-      continue; // devices
+      continue; // a check of devices
     }
     const auto axis_number = at.number();
     const bool found = axis_number && *axis_number >= 0 &&
@@ -213,14 +213,14 @@ void package_signature::read_asserts(std::string_view source) {
 
 // ---- against the manifest -----------------------------------------------------------------------
 
-/// torch writes 2 for every dynamic size that may be 1 as well.
+/// torch writes 2 as the minimum of every dynamic size, even where 1 works too.
 std::int64_t package_signature::least_taken(const axis& a) {
   return a.least == 2 && a.most != 2 ? 1 : a.least;
 }
 
 namespace {
 
-/// Different sizes for different symbols: would a dense tensor have the strides of the export?
+/// True when a dense tensor would have the export's strides. Each symbol gets a different size.
 bool is_dense(std::span<const size_expression> sizes, std::span<const size_expression> strides) {
   size_expression::values known;
   std::int64_t next = 3;
@@ -235,7 +235,7 @@ bool is_dense(std::span<const size_expression> sizes, std::span<const size_expre
     const auto size = sizes[i].value(known);
     const auto stride = strides[i].value(known);
     if (!size || !stride) {
-      return true; // not known; the first pass shows
+      return true; // unknown; the first pass decides
     }
     if (*size == 0) {
       return true;
@@ -324,7 +324,7 @@ result<void> package_signature::check(std::span<const tensor_spec* const> specs,
                                       std::span<const std::vector<std::int64_t>> shapes) const {
   size_expression::values known;
   std::set<std::pair<std::size_t, std::size_t>> done;
-  // Each round, what the sizes say about symbols; until a round says nothing new.
+  // Each round derives symbols from known sizes, until a round learns nothing new.
   for (bool learned = true; learned;) {
     learned = false;
     for (std::size_t i = 0; i < inputs_.size() && i < shapes.size(); ++i) {

@@ -1,4 +1,5 @@
-// libtayfa-engine-torch.so: the two entry points that runtime/engine/engine.hpp names.
+// libtayfa-engine-torch.so: the entry points that runtime/engine/engine.hpp names.
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/torch/at_tensors.hpp"
 #include "runtime/engine/torch/check.hpp"
 #include "runtime/engine/torch/cuda_driver.hpp"
@@ -30,13 +31,13 @@ class torch_backend final : public backend {
   }
 
   result<loaded_program> load(model_manifest& manifest, const model_file& file) override {
-    return manifest.kind == "torchscript" ? load_torchscript(manifest, file)
-                                          : load_aot_inductor(manifest, file);
+    return manifest.kind == torchscript_model ? load_torchscript(manifest, file)
+                                              : load_aot_inductor(manifest, file);
   }
 
  private:
-  /// Operators use the threads that OMP_NUM_THREADS allows. The pool beside them, for programs that
-  /// fork, would have as many as the machine has CPUs. libtorch takes the number once.
+  /// Operators use the threads that OMP_NUM_THREADS allows. The additional pool, for programs that
+  /// fork, would have one thread per CPU of the machine. libtorch accepts its size only once.
   static void bound_forks() {
     static const bool done = [] {
       at::set_num_interop_threads(1);
@@ -54,6 +55,10 @@ class torch_backend final : public backend {
 } // namespace
 
 } // namespace tayfa::engine
+
+extern "C" [[gnu::visibility("default")]] std::uint32_t tayfa_plugin_version() {
+  return tayfa::engine::plugin_version;
+}
 
 extern "C" [[gnu::visibility("default")]] tayfa::engine::blocking_model*
 tayfa_make_blocking_model() {

@@ -1,5 +1,4 @@
-// A size as generated code writes it: whole numbers and symbols, added and multiplied ("2L*s27 +
-// 1L"). Pure.
+// A size in generated code: whole numbers and symbols, added and multiplied ("2L*s27 + 1L"). Pure.
 #pragma once
 
 #include <cstdint>
@@ -15,16 +14,16 @@ class size_expression {
  public:
   using values = std::map<std::string, std::int64_t, std::less<>>;
 
-  /// Nothing when it holds anything else (a division, a function).
+  /// Empty when the text has anything else (a division, a function).
   static std::optional<size_expression> read(std::string_view text);
 
-  /// The name, when the expression is one symbol and nothing else.
+  /// The name, if the expression is a single symbol.
   std::optional<std::string> symbol() const;
-  /// Its value; nothing when a symbol is unknown or the value does not fit.
+  /// The value; empty when a symbol is unknown or the value does not fit.
   std::optional<std::int64_t> value(const values&) const;
   std::vector<std::string> unknown(const values&) const;
-  /// The value of the one unknown symbol that makes the expression `wanted`; nothing when there is
-  /// no such whole number from 0, or the symbol stands in a product with itself.
+  /// The value of the one unknown symbol for which the expression is `wanted`; empty when there is
+  /// no such whole number from 0, or the symbol is multiplied by itself.
   std::optional<std::int64_t> solve(const values&, std::int64_t wanted) const;
 
  private:

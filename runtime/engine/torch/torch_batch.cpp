@@ -1,4 +1,4 @@
-// torch_model's batches: jobs whose tensors fit together share a pass.
+// torch_model's batches: compatible jobs share a pass.
 #include "runtime/engine/torch/batching.hpp"
 #include "runtime/engine/torch/torch_model.hpp"
 
@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::uint8_t debug_level = 0;
 
-/// Tensors of one batch that are in memory before some of it runs, and of one pass.
+/// Limit of one batch's decoded tensors before some of it runs, and of one pass.
 constexpr std::uint64_t tensors_at_once = tensor_limits{}.tensor_bytes;
 
 std::uint64_t bytes_of(const std::vector<host_tensor>& tensors) {
@@ -24,7 +24,7 @@ std::uint64_t bytes_of(const std::vector<host_tensor>& tensors) {
 
 } // namespace
 
-/// A member whose input is decoded and whose result is not there yet.
+/// A member whose input is decoded and whose result is pending.
 struct torch_model::waiting {
   std::size_t index = 0; ///< in the batch
   decoded_input input;
@@ -62,7 +62,7 @@ std::vector<result<std::string>> torch_model::run_batch(std::string_view name,
   return results;
 }
 
-/// First come, first in a group: a member joins the first group that it fits and that has room.
+/// First fit: a member joins the first compatible group that has room.
 void torch_model::run_groups(loaded& model, std::span<const run_member> members,
                              std::vector<waiting> decoded,
                              std::vector<result<std::string>>& results) {
@@ -110,7 +110,7 @@ void torch_model::run_group(loaded& model, std::span<const run_member> members,
       }
       return;
     }
-    // Somebody's data is at fault, or all of it together; alone each shows.
+    // A member's data, or the combination, is at fault: single passes show which.
   }
   for (auto& w : group) {
     if (members[w.index].cancelled.requested()) {
@@ -123,7 +123,7 @@ void torch_model::run_group(loaded& model, std::span<const run_member> members,
   }
 }
 
-/// One pass for all of them; the outputs of each.
+/// Runs one pass for all members; returns each one's outputs.
 result<std::vector<std::vector<host_tensor>>>
 torch_model::joined_pass(loaded& model, const std::vector<waiting>& group) {
   std::vector<std::int64_t> sizes;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::uint8_t debug_level = 0;
 
-/// TorchScript profiles a first pass and compiles in a second; a job should meet neither.
+/// TorchScript profiles its first pass and compiles in its second; no job should pay for either.
 constexpr int warm_up_passes = 3;
 
 error about(const std::string& model, error why) {
@@ -20,7 +20,7 @@ error about(const std::string& model, error why) {
 } // namespace
 
 std::string brief_message(std::string_view what) {
-  // The TorchScript interpreter puts its trace first and the reason last.
+  // The TorchScript interpreter prints its trace first and the reason last.
   for (const std::string_view mark : {"\nRuntimeError: ", "\ntorch.jit.Error: "}) {
     if (const auto at = what.rfind(mark); at != std::string_view::npos) {
       what = what.substr(at + mark.size());
@@ -93,9 +93,9 @@ result<void> torch_model::warm_up_with(loaded& model, const std::vector<host_ten
   return {};
 }
 
-/// The manifest's example, or else numbers that are made up: zeros, and ones where an operator
-/// takes no zeros (lengths, probabilities). A model whose own code raises has said what it wants of
-/// its input, which nothing made up can know.
+/// Runs the manifest's example, or made-up numbers: zeros, and ones where an operator rejects zeros
+/// (lengths, probabilities). If the model's own code raises, no other numbers are tried: it
+/// requires something of its input that cannot be guessed.
 result<void> torch_model::warm_up(loaded& model) {
   if (!model.manifest.example.empty()) {
     auto input = decode_inputs(model.manifest, model.manifest.example);
@@ -118,8 +118,8 @@ result<void> torch_model::warm_up(loaded& model) {
   return passed;
 }
 
-/// The manifest that was granted, or, when the file was replaced since the catalogue was read, the
-/// one that lies beside it now.
+/// The granted manifest, or the one next to the file if the file was replaced since the catalogue
+/// was read.
 result<std::pair<model_manifest, model_file>>
 torch_model::open(const protocol::load_model& wanted) const {
   auto manifest = parse_manifest(wanted.manifest);

@@ -1,10 +1,11 @@
 // The torch engine's blocking model: checks the file, loads it through a backend, warms it up, and
 // runs jobs: JSON -> tensors -> program -> checked tensors -> JSON.
 //
-// Owner: threaded_engine; every call comes from its compute thread. A model is kept only after its
-// warm-up has passed, so a job never meets one that did not.
+// Owner: threaded_engine; all calls come from its compute thread. A model is kept only after a
+// successful warm-up, so jobs only see models that passed it.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/torch/batching.hpp"
 #include "runtime/engine/torch/program.hpp"
@@ -20,7 +21,7 @@ class torch_model final : public blocking_model {
   torch_model(std::unique_ptr<backend> what, std::unique_ptr<time_source> time)
       : backend_(std::move(what)), time_(std::move(time)) {}
 
-  std::string kind() const override { return "torch"; }
+  std::string kind() const override { return std::string{engine_rows::torch.name}; }
   std::string device() const override { return backend_->device(); }
   result<load_report> load(const protocol::load_model&) override;
   result<std::string> run(std::string_view model, std::string_view input_json, const cancel_token&,
@@ -29,14 +30,14 @@ class torch_model final : public blocking_model {
   std::uint64_t memory_bytes() const override { return backend_->memory_bytes(); }
   void use_threads(std::uint32_t count) override { backend_->use_threads(count); }
   std::uint32_t batch_max() const override { return batch_max_; }
-  /// Members that fit together share a pass; the others have passes of their own. When a shared one
-  /// fails for anything but memory, its members run alone, so that only who is at fault fails.
+  /// Compatible members share a pass; the others get passes of their own. When a shared pass fails
+  /// for any reason except memory, its members run alone, so that only the faulty ones fail.
   std::vector<result<std::string>> run_batch(std::string_view model,
                                              std::span<const run_member>) override;
 
  private:
   /// More bring nothing on any device of today, and a queue need not think about it.
-  static constexpr std::uint32_t members_max = 256;
+  static constexpr std::uint32_t members_max = engine_rows::torch.capacity_most;
 
   struct loaded {
     model_manifest manifest;
@@ -57,7 +58,7 @@ class torch_model final : public blocking_model {
   static result<void> warm_up(loaded&);
   static result<void> warm_up_with(loaded&, const std::vector<host_tensor>& inputs);
   result<std::pair<model_manifest, model_file>> open(const protocol::load_model&) const;
-  /// One pass with the checks that every pass gets.
+  /// Runs one pass with the checks common to all passes.
   static result<std::vector<host_tensor>> pass(loaded&, std::vector<host_tensor> inputs,
                                                std::optional<std::int64_t> batch);
   std::uint32_t ms_since(moment) const;
@@ -65,7 +66,7 @@ class torch_model final : public blocking_model {
   std::unique_ptr<backend> backend_;
   std::unique_ptr<time_source> time_;
   std::map<std::string, loaded, std::less<>> models_;
-  std::uint32_t batch_max_ = members_max; ///< of the model that was loaded last
+  std::uint32_t batch_max_ = members_max; ///< of the model loaded last
 };
 
 } // namespace tayfa::engine

@@ -25,7 +25,7 @@ std::string_view text_at(const host_tensor& tensor, std::size_t index, std::size
 
 // ---- the plan -----------------------------------------------------------------------------------
 
-/// Turns argument types into nodes, and every tensor's place among them into a place.
+/// Converts argument types to nodes; each tensor among them becomes a place.
 class torchscript_call::planner {
  public:
   planner(const c10::FunctionSchema& schema, const model_manifest& manifest)
@@ -134,8 +134,9 @@ class torchscript_call::planner {
     return found == table.end() ? std::nullopt : std::optional{found->second};
   }
 
-  /// A list or dictionary of tensors: the manifest's inputs called "name.…", or, when it is the
-  /// only argument of its kind and none is called so, those that no other argument is called like.
+  /// A list or dictionary of tensors: the manifest's inputs named "name.…"; or, when none has such
+  /// a name and it is the only argument of its kind, all inputs that match no other argument's
+  /// name.
   result<node> several(node out, bool required) {
     const auto prefix = out.name + ".";
     for (const auto& spec : manifest_.inputs) {

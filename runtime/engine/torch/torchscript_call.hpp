@@ -1,8 +1,8 @@
-// How a TorchScript program is called: its forward()'s arguments out of a job's tensors by their
-// types (Tensor, int, float, bool, str, None, and tuples, lists and dictionaries of them), and
-// tensors out of whatever it returns. For the files of the plugin only.
+// Calling convention of a TorchScript program: makes forward()'s arguments from a job's tensors by
+// their types (Tensor, int, float, bool, str, None, and tuples, lists and dictionaries of them),
+// and extracts tensors from its result. For the plugin's files only.
 //
-// Owner: the program. Made once, when the model is loaded; never changed.
+// Owner: the program. Made once, when the model is loaded; immutable.
 #pragma once
 
 #include "runtime/engine/torch/binding.hpp"
@@ -17,13 +17,12 @@ namespace tayfa::engine {
 
 class torchscript_call {
  public:
-  /// errc::model_invalid names an argument that no tensor can be, or that the manifest does not
-  /// give.
+  /// errc::model_invalid names an argument whose type holds no tensor, or that the manifest lacks.
   static result<torchscript_call> plan(const c10::FunctionSchema&, const model_manifest&);
 
   /// The tensors' memory must outlive the call.
   std::vector<c10::IValue> arguments(std::vector<host_tensor>& inputs, c10::Device) const;
-  /// In the manifest's order. Throws c10::Error for what is no tensor.
+  /// In the manifest's order. Throws c10::Error for a value that is not a tensor.
   static result<std::vector<at::Tensor>> outputs(const c10::IValue&, const model_manifest&);
 
  private:
@@ -47,9 +46,9 @@ class torchscript_call {
     std::string name{};
     std::vector<node> children{};
     std::vector<std::string> keys{};    ///< of a dictionary, one per child
-    std::optional<std::size_t> input{}; ///< of the manifest
+    std::optional<std::size_t> input{}; ///< index in the manifest
     c10::TupleTypePtr type{};           ///< of a tuple with named fields
-    c10::IValue otherwise{};            ///< when no input is bound
+    c10::IValue otherwise{};            ///< the value when no input is bound
   };
   class planner;
 

@@ -54,8 +54,8 @@ class torchscript_program final : public program {
   bool raised_ = false;
 };
 
-/// Frozen where that changes nothing: some programs cannot be frozen (they write to their own
-/// attributes), and of what some write freezing would make constants.
+/// Frozen unless that changes behaviour: some programs cannot be frozen (they write to their own
+/// attributes), and freezing would make constants of some attributes that are written.
 torch::jit::Module frozen(const torch::jit::Module& module) {
   try {
     auto out = torch::jit::freeze(module);
@@ -79,8 +79,8 @@ bool has_forks(const torch::jit::Block& block) {
   return false;
 }
 
-/// Forks run on the one thread of libtorch's pool for them; operators on it would bring as many
-/// threads of their own as those of the compute thread have.
+/// Forks run on the single thread of libtorch's inter-op pool; without this, operators on it would
+/// use as many threads again as the compute thread does.
 void bound_forks_of(const torch::jit::Module& module) {
   const auto graph = module.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
@@ -88,7 +88,7 @@ void bound_forks_of(const torch::jit::Module& module) {
     return;
   }
   static const bool done = [] {
-    at::get_num_threads(); // this thread's number stands from here on
+    at::get_num_threads(); // fixes this thread's number from here on
     std::promise<void> bounded;
     at::launch([&bounded] {
       at::set_num_threads(1);
@@ -108,7 +108,7 @@ result<loaded_program> load_torchscript(model_manifest& manifest, const model_fi
     return fail(device.error());
   }
   // Without it the interpreter turns every exception into one type, and out of memory could not be
-  // told apart.
+  // recognized.
   FLAGS_torch_jit_enable_rethrow_caught_exception = true;
   loaded_program made;
   const auto loaded = guarded(*device, errc::model_invalid, [&]() -> outputs_or_error {

@@ -1,4 +1,4 @@
-// torchscript_call's other half: tensors out of what forward() returned.
+// torchscript_call's other half: extracts tensors from forward()'s result.
 #include "runtime/engine/torch/at_tensors.hpp"
 #include "runtime/engine/torch/torchscript_call.hpp"
 
@@ -10,12 +10,12 @@ namespace tayfa::engine {
 
 namespace {
 
-/// Everything that a value holds, in its order, with the names that it has there.
+/// Collects all tensors within a value, in order, with their names.
 class collector {
  public:
   std::vector<place> places;
   std::vector<at::Tensor> tensors;
-  std::vector<bool> plain; ///< a number of Python's, which has no width of its own
+  std::vector<bool> plain; ///< a Python number, which has no width of its own
 
   void collect(const c10::IValue& value, const std::string& name) {
     if (value.isTensor()) {

@@ -41,8 +41,8 @@ bool is_normalisation(const Node* node) {
          kind == "aten::cudnn_batch_norm";
 }
 
-/// Whether a normalisation may change its statistics: only when its flag is known to be false it
-/// does not.
+/// True unless the flag is known to be false: only then does a normalisation keep its statistics
+/// unchanged.
 bool may_train(const Node* node) {
   const auto* const flag = node->kind().toQualString() == std::string_view{"aten::instance_norm"}
                                ? "use_input_stats"
@@ -59,10 +59,10 @@ bool may_train(const Node* node) {
 class torchscript_state::finder {
  public:
   explicit finder(const torch::jit::Module& module)
-      // "Frozen": attributes of a module are told apart instead of counting as one unknown place.
+      // "Frozen": a module's attributes are distinguished instead of counting as one unknown place.
       : module_(module), graph_(inlined_forward(module)), aliases_(graph_, /*isFrozen=*/true) {}
 
-  /// What freezing has made a constant is written to.
+  /// True when a value that freezing made constant is written to.
   bool writes_constants() {
     bool found = false;
     look_at_writes();
@@ -97,7 +97,7 @@ class torchscript_state::finder {
  private:
   using place_of = std::pair<c10::ivalue::Object*, std::size_t>;
 
-  /// Which object, and which attribute of which object, a value is.
+  /// Records which object, or which attribute of which object, a value is.
   void follow(Node* node) {
     if (node->kind() != c10::prim::GetAttr) {
       return;
@@ -166,7 +166,7 @@ class torchscript_state::finder {
     }
   }
 
-  /// Tensors that come out of something that holds tensors.
+  /// Records tensors read from a value that holds tensors.
   void note_taken(Node* node) {
     const bool from_container =
         std::any_of(node->inputs().begin(), node->inputs().end(),
@@ -183,8 +183,8 @@ class torchscript_state::finder {
 
   bool is_written(Value* value) const {
     const bool tensor = is_tensor(value);
-    // A tensor that was taken out of a container is followed no further: a write to one may be to
-    // any container's.
+    // A tensor read from a container is not tracked further: a write to one may affect any
+    // container's tensors.
     if (!tensor && writes_to_taken_ && holds_tensors(*value->type())) {
       return true;
     }
@@ -224,8 +224,8 @@ class torchscript_state::finder {
   torch::jit::AliasDb aliases_;
   std::unordered_map<Value*, c10::intrusive_ptr<c10::ivalue::Object>> objects_;
   std::vector<std::pair<Value*, place_of>> attributes_;
-  std::vector<Value*> into_;  ///< what some node writes to
-  std::vector<Value*> taken_; ///< tensors out of lists, dictionaries and tuples
+  std::vector<Value*> into_;  ///< values that some node writes to
+  std::vector<Value*> taken_; ///< tensors read from lists, dictionaries and tuples
   std::set<place_of> written_;
   std::set<const c10::ivalue::Object*> seen_;
   bool unknown_ = false;

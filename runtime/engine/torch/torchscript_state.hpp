@@ -1,6 +1,6 @@
 // Attributes that a TorchScript program writes when it runs (a recurrent state, a counter, a
-// cache). A job must not see what another has left there, so each begins with them as they were
-// loaded. For the files of the plugin only.
+// cache). A job must not see values left by another, so each begins with the attributes as loaded.
+// For the plugin's files only.
 //
 // Owner: the program. Not thread safe.
 #pragma once
@@ -14,18 +14,18 @@ namespace tayfa::engine {
 
 class torchscript_state {
  public:
-  /// Finds what forward() may write, and keeps it as it is now. Where calls cannot be followed,
-  /// everything counts as written.
+  /// Finds all attributes that forward() may write, and saves their current values. Where calls
+  /// cannot be followed, every attribute counts as written.
   static torchscript_state of(const torch::jit::Module&);
 
-  /// Freezing has made constants of attributes that the program writes (statistics of a
-  /// normalisation in training mode, tensors in a list): the unfrozen module must run.
+  /// True when freezing made constants of attributes that the program writes (statistics of a
+  /// normalisation in training mode, tensors in a list): then the unfrozen module must run.
   static bool hides_in_constants(const torch::jit::Module& frozen);
 
   bool empty() const { return slots_.empty(); }
-  /// Their names, for the operator: at most a few.
+  /// The attributes' names for the operator, at most a few.
   std::string names() const;
-  /// Everything as it was when it was found.
+  /// Restores all saved values.
   void restore() const;
 
  private:

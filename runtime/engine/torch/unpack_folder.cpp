@@ -1,5 +1,7 @@
 #include "runtime/engine/torch/unpack_folder.hpp"
 
+#include "runtime/base/unique_fd.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
@@ -36,7 +38,7 @@ tl::unexpected<error> place_failed(int number) {
                   std::strerror(number));
 }
 
-/// At least 1 for what is not empty.
+/// Rounded up: at least 1 unless there are no bytes.
 std::string in_mib(std::uint64_t bytes) {
   return std::to_string((bytes + mib - 1) / mib) + " MiB";
 }
@@ -74,24 +76,23 @@ result<void> check_room(const std::string& folder, std::uint64_t bytes) {
   return {};
 }
 
-/// What the numbers do not tell: quotas, and whether a program in it may be mapped, which is what
-/// opening a library does.
+/// Tests what statvfs does not show: quotas, and whether files may be mapped as executable, which
+/// opening a library requires.
 result<void> check_by_trying(const std::string& folder) {
   const std::string path = folder + "/probe";
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (file < 0) {
+  const unique_fd file{::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
+  if (!file) {
     return place_failed(errno);
   }
   ::unlink(path.c_str());
   const std::vector<char> bytes(probe_bytes, 'x');
-  const auto wrote = ::write(file, bytes.data(), bytes.size());
+  const auto wrote = ::write(file.get(), bytes.data(), bytes.size());
   const int why = wrote < 0 ? errno : ENOSPC;
-  void* const program = ::mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file, 0);
+  void* const program = ::mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE, file.get(), 0);
   const bool runs = program != MAP_FAILED || errno != EPERM;
   if (program != MAP_FAILED) {
     ::munmap(program, 1);
   }
-  ::close(file);
   if (wrote != static_cast<ssize_t>(bytes.size())) {
     return place_failed(why);
   }

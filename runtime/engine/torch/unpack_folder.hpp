@@ -1,11 +1,12 @@
-// A folder for what libtorch unpacks, in the engine's own temporary folder (TMPDIR, which its host
-// makes and removes). It goes with its owner; what a killed engine leaves goes with the engine's.
+// A folder for files that libtorch unpacks, in the engine's own temporary folder (TMPDIR, which its
+// host makes and removes). It is removed with its owner; after a killed engine, with the engine's
+// folder.
 //
-// Whether the place is fit is asked before anything is unpacked, and again when that has failed: a
-// full disk, a file system without programs (noexec) or a want of descriptors says nothing about
-// the package. Texts name no path, since clients read them.
+// The folder is checked before anything is unpacked, and again when unpacking has failed: a full
+// disk, a file system without executables (noexec) or a lack of descriptors does not concern the
+// package. Error texts name no path, since clients read them.
 //
-// Owner: whoever unpacks. While it lives, TMPDIR names it only inside lend().
+// Owner: the code that unpacks. TMPDIR names the folder only inside lend().
 #pragma once
 
 #include "messages/error.hpp"
@@ -18,8 +19,8 @@ namespace tayfa::engine {
 
 class unpack_folder {
  public:
-  /// With room for so many bytes, and programs in it may run. errc::unavailable for what may pass
-  /// (no space, no descriptors), unfit for what does not (read-only, noexec).
+  /// A folder with room for `bytes`, where libraries can be mapped. errc::unavailable for faults
+  /// that may pass (no space, no descriptors), unfit for others (read-only, noexec).
   static result<unpack_folder> make(std::uint64_t bytes);
 
   unpack_folder(unpack_folder&&) noexcept;
@@ -27,9 +28,9 @@ class unpack_folder {
   ~unpack_folder();
 
   const std::string& path() const { return path_; }
-  /// Runs `body` with TMPDIR naming the folder. For one thread at a time.
+  /// Runs `body` with TMPDIR naming the folder. By one thread at a time.
   void lend(const std::function<void()>& body) const;
-  /// Whether the place is fit for what has not been unpacked yet; the errors of make().
+  /// Checks that the files not unpacked yet will fit; errors of make().
   result<void> check() const;
 
  private:

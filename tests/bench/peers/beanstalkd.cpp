@@ -32,7 +32,7 @@ class client final : public stepwise_client {
   }
 
  private:
-  /// What follows the word.
+  /// Reads a line that must begin with `word`; returns the rest.
   std::string expect(std::string_view word) {
     const std::string said = wire_.line();
     if (!said.starts_with(word)) {

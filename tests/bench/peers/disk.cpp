@@ -1,5 +1,5 @@
-// No queue at all: three appends to a file of one's own, each flushed. What the disk alone allows a
-// client that shares its flushes with nobody.
+// The bare disk, without a queue: three appends to a private file, each flushed. The rate that the
+// disk allows a client that shares its flushes with no other.
 #include "tests/bench/peers/peer.hpp"
 
 #include <cerrno>

@@ -31,7 +31,7 @@ struct plan {
 std::string payload_of(unsigned client, std::size_t size) {
   std::string out(size, '\0');
   std::uint32_t state = 2654435761U * (client + 1);
-  for (char& c : out) { // not compressible, and another for each client
+  for (char& c : out) { // not compressible, and different for each client
     state = state * 1664525U + 1013904223U;
     c = static_cast<char>(state >> 24);
   }
@@ -74,7 +74,7 @@ measured measure(const plan& p) {
       try {
         begin_to_end(n);
       } catch (const std::exception& e) {
-        // The others wait for this one at the barrier: nothing of this run is worth keeping.
+        // The others wait for this client at the barrier: the run is lost.
         std::fprintf(stderr, "bench_peers: error: %s\n", e.what());
         std::_Exit(1);
       }

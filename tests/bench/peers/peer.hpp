@@ -1,5 +1,5 @@
-// One client of one queue: what every peer of the benchmark is asked to do. Plain blocking sockets
-// in all of them, so that the clients are equal and the queues are what differs.
+// A client of a queue: the interface that every peer of the benchmark implements. All use plain
+// blocking sockets, so that the clients are equal and only the queues differ.
 //
 // One cycle is accept, claim, complete: three requests, each of which the queue answers before the
 // next is sent. A client may be given another client's job; it completes what it was given. Tayfa
@@ -14,7 +14,7 @@
 
 namespace tayfa::bench {
 
-/// A queue that does not do what it should; ends the program with its words.
+/// A misbehaving queue; ends the program with this text.
 struct peer_error : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -22,11 +22,11 @@ struct peer_error : std::runtime_error {
 class peer_client {
  public:
   virtual ~peer_client() = default;
-  /// One job from its acceptance to its end.
+  /// Runs one job from its acceptance to its end.
   virtual void cycle(const std::string& payload) = 0;
 };
 
-/// A queue whose clients are its workers as well.
+/// A queue whose clients are also its workers.
 class stepwise_client : public peer_client {
  public:
   void cycle(const std::string& payload) final {
@@ -39,7 +39,7 @@ class stepwise_client : public peer_client {
 
  protected:
   virtual void accept(const std::string& payload) = 0;
-  /// The payload of a job that is now this client's.
+  /// Claims a job; returns its payload.
   virtual std::string claim() = 0;
   virtual void complete() = 0;
 };
@@ -49,7 +49,8 @@ struct peer_address {
   std::string folder; ///< of the bare disk, which has no port
 };
 
-/// Each makes what its clients share, once, before the first connects; and connects the n-th.
+/// `prepare` runs once, before the first client connects, and makes everything that clients share;
+/// `connect` connects the n-th client.
 struct peer {
   std::string_view name;
   void (*prepare)(const peer_address&);

@@ -1,4 +1,4 @@
-"""What other queues do on this machine: beanstalkd, PostgreSQL and Redis, each flushing every
+"""The speed of other queues on this machine: beanstalkd, PostgreSQL and Redis, each flushing every
 acknowledged step to the disk, driven by equal clients (bench_peers, C++, plain sockets).
 
 Starts private instances on free loopback ports in folders of their own and removes both again; what
@@ -46,7 +46,7 @@ def unprivileged():
 
 
 def give(path):
-    """To the user whom the servers run as."""
+    """Changes the owner to the user that runs the servers."""
     who = unprivileged()
     if who:
         os.chown(path, who["user"], who["group"])
@@ -58,7 +58,7 @@ def free_port():
 
 
 def clean_environment(more=None):
-    """Without what would point a server at another instance, or configure it from outside."""
+    """The environment without variables that would configure a server or point it at another instance."""
     foreign = ("PG", "REDIS", "LISTEN_", "TAYFA_", "RUNPOD_")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     return {**kept, "LC_ALL": "C", **(more or {})}
@@ -322,7 +322,7 @@ def built(build, name):
 
 
 def others(build, data):
-    """What is measured beside Tayfa."""
+    """The queues that are compared with Tayfa."""
     bench = built(build, "tests/bench_peers")
     return [Contender(row, bench, data) for row in PEERS]
 
@@ -400,7 +400,7 @@ def measure(
 
 
 def table(measured):
-    """The Markdown of it."""
+    """The results as Markdown."""
     counts = sorted({x["clients"] for peer in measured["peers"] for x in peer["rows"]})
     heads = [f"{n} client" + ("s" if n > 1 else "") for n in counts]
     lines = [

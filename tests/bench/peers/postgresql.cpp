@@ -156,8 +156,8 @@ class client final : public stepwise_client {
   }
 
   std::string claim() override {
-    // Others may take every row that this statement's snapshot shows, and leave those that came
-    // later: a second look finds them.
+    // Others may take every row in this statement's snapshot and leave later ones: a second look
+    // finds those.
     for (int looks = 0; looks < 1000; ++looks) {
       auto found = session_.execute("claim", {});
       if (found.row.size() == 3) {

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tayfa's queue beside other queues (peers.py), measured in the same rounds on the same disk.
+"""Tayfa's queue compared with other queues (peers.py), measured in the same rounds on the same disk.
 
     queues.py [--build DIR] [--seconds S] [--rounds N] [--clients 1,4,16,64] [--payload 1024]
               [--only NAME,…] [--data DIR] [--json OUT] [--strict]

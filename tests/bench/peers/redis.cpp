@@ -1,5 +1,5 @@
 // Redis: a stream with one consumer group. XADD, XREADGROUP, and XACK with XDEL in one write. All
-// of them go to the append-only file, the claim as the XCLAIM that it amounts to.
+// are written to the append-only file, the claim as the equivalent XCLAIM.
 #include "tests/bench/peers/wire.hpp"
 
 #include <initializer_list>
@@ -18,7 +18,7 @@ void append(std::string& out, std::initializer_list<std::string_view> words) {
   }
 }
 
-/// The texts of an answer, of whatever depth, in their order.
+/// Reads all texts of an answer, of any depth, in order.
 void read_into(std::vector<std::string>& out, wire& from) {
   const std::string head = from.line();
   const auto count = [&head] { return std::stol(head.substr(1)); };

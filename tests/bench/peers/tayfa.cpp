@@ -41,7 +41,7 @@ response answer(wire& from) {
   return out;
 }
 
-/// Text for JSON, as long as the bytes.
+/// Text for JSON, with as many characters as there are bytes.
 std::string letters_of(std::string_view bytes) {
   static constexpr std::string_view letters =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
@@ -58,7 +58,7 @@ class client final : public peer_client {
   explicit client(std::uint16_t port) : wire_(port) {}
 
   void cycle(const std::string& payload) override {
-    if (request_.empty()) { // the same in every cycle, as the others' payload is
+    if (request_.empty()) { // the same in every cycle, like the others' payload
       const auto body = R"({"input":{"mock_return":1,"prompt":")" + letters_of(payload) + R"("}})";
       request_ = "POST /v2/tayfa/runsync HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                  "Content-Type: application/json\r\nContent-Length: " +
@@ -76,7 +76,8 @@ class client final : public peer_client {
   std::string request_;
 };
 
-/// Whoever started the pod has waited for READY in its log; /ping says so a moment later.
+/// The program that started the pod has waited for READY in its log; /ping reports it a moment
+/// later.
 void wait_until_ready(const peer_address& at) {
   wire to{at.port};
   const auto end = std::chrono::steady_clock::now() + ready_within;

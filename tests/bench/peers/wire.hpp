@@ -43,7 +43,7 @@ class wire {
     }
   }
 
-  /// Up to "\r\n", without it.
+  /// Reads up to "\r\n"; returns the text without it.
   std::string line() {
     std::size_t end = 0;
     while ((end = buffer_.find("\r\n", at_)) == std::string::npos) {

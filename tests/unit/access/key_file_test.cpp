@@ -138,7 +138,7 @@ TEST(change_key_file, changes_nothing_when_it_may_not) {
   EXPECT_EQ(
       change_key_file(path, [](std::string t) -> result<std::string> { return t; }).error().code,
       errc::bad_config);
-  // A file that an interrupted change has left, for everybody to read.
+  // A file left by an interrupted change, readable by all.
   write_private(path, "text");
   write_private(path + ".new", "rest", 0666);
   ASSERT_TRUE(change_key_file(path, [](std::string t) -> result<std::string> { return t; }));

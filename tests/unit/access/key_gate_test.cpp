@@ -17,7 +17,7 @@ TEST(key_in, with_and_without_bearer) {
     EXPECT_EQ(key_in(text), "k-1") << text;
   }
   EXPECT_EQ(key_in(""), "");
-  EXPECT_EQ(key_in("Bearer "), "Bearer"); // a key of that name is nobody's
+  EXPECT_EQ(key_in("Bearer "), "Bearer"); // parsed as a key, which matches none
   EXPECT_EQ(key_in("Bearerk"), "Bearerk");
   EXPECT_EQ(key_in("Basic abc"), "Basic abc");
 }
@@ -109,7 +109,7 @@ TEST_F(gate_test, a_key_that_is_bound_to_a_worker_is_that_one_and_no_other_key_i
     return who ? who->name : who.error().why.text;
   };
   EXPECT_EQ(text("bound-key", "gpu-1"), "w1");
-  EXPECT_EQ(text("bound-key", "gpu-2"), "it is for the worker gpu-1");
+  EXPECT_EQ(text("bound-key", "gpu-2"), "the key is for the worker gpu-1");
   EXPECT_EQ(text("worker-key", "gpu-1"), "this worker's name belongs to another key");
   EXPECT_EQ(text("worker-key", "gpu-2"), "w");
   EXPECT_EQ(text("worker-key", "gpu-1", "tayfa"), "w") << "the name of another endpoint's worker";
@@ -139,7 +139,7 @@ TEST_F(gate_test, rates_of_a_key) {
   };
   EXPECT_EQ(ask("client-key", "192.0.2.1"), 0U);
   EXPECT_EQ(ask("client-key", "192.0.2.2"), 0U);
-  EXPECT_EQ(ask("client-key", "192.0.2.3"), 5U); // wherever it asks from
+  EXPECT_EQ(ask("client-key", "192.0.2.3"), 5U); // whatever address it calls from
   EXPECT_EQ(ask("root-key", "192.0.2.1"), 0U);
   const auto third = gate->admit({scope::client, "run", "tayfa", "client-key", ""});
   EXPECT_EQ(third.error().why.code, errc::rate_limited);

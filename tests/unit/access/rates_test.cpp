@@ -130,7 +130,7 @@ TEST_F(limiter_test, how_many_at_once) {
   EXPECT_EQ(take(limiter), 1U);
   time.pass(std::chrono::hours{1});
   EXPECT_EQ(take(limiter), 1U); // they are still open
-  limiter.done("run", "key b"); // somebody else's
+  limiter.done("run", "key b"); // another client's
   EXPECT_EQ(take(limiter), 1U);
   limiter.done("run", "key a");
   EXPECT_EQ(take(limiter), 0U);
@@ -145,7 +145,7 @@ TEST_F(limiter_test, memory_is_bounded) {
   }
   EXPECT_LE(limiter.buckets(), 9U);
   EXPECT_GT(take(limiter, "address late"), 0U) << "who finds no room shares a bucket";
-  // When theirs are full and closed, they are forgotten.
+  // Full buckets without open requests are erased.
   for (int i = 0; i < 1'000; ++i) {
     limiter.done("run", "address " + std::to_string(i));
   }

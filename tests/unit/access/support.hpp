@@ -1,9 +1,9 @@
-// A clock that stands until it is told to go on, and a folder that goes with its test.
+// A clock that stands still until it is advanced, and a folder that is removed with its test.
 #pragma once
 
 #include "runtime/access/keys.hpp"
-#include "runtime/world/clock.hpp"
-#include "runtime/world/secrets.hpp"
+#include "runtime/base/clock.hpp"
+#include "runtime/base/secrets.hpp"
 
 #include <algorithm>
 #include <filesystem>

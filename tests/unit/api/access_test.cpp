@@ -1,4 +1,4 @@
-// What a route needs, what a key changes, and how a gate's refusal looks.
+// Scopes of routes, effects of a key, and the format of a gate's refusal.
 #include "runtime/api/route.hpp"
 
 #include <gtest/gtest.h>
@@ -64,7 +64,7 @@ limits two_endpoints() {
   return bounds;
 }
 
-/// What this caller sees by this route; 403 and the like as {"403"}.
+/// The jobs visible to this caller by this route; a refusal 403 and the like as {"403"}.
 job_access seen_by(const principal& who, const std::string& method, const std::string& target) {
   request asked{method, target, "application/json",
                 target.find("/run") != std::string::npos ? R"({"input":1})" : ""};
@@ -77,6 +77,8 @@ job_access seen_by(const principal& who, const std::string& method, const std::s
       []<class Call>(const Call& one) {
         if constexpr (requires { one.who; }) {
           return one.who;
+        } else if constexpr (requires { one.ask.who; }) {
+          return one.ask.who;
         } else {
           ADD_FAILURE() << "no access";
           return job_access{};

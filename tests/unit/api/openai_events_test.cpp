@@ -53,7 +53,7 @@ TEST(openai_events, leave_when_they_are_whole) {
   EXPECT_EQ(taken(e, as_json("data: {\"a\":")), "");
   EXPECT_EQ(taken(e, as_json("1}\n")), "");
   EXPECT_EQ(taken(e, as_json("\ndata: {")), "data: {\"a\":1}\n\n");
-  EXPECT_EQ(taken(e, as_json("}\r\n\r")), ""); // half of a line's end
+  EXPECT_EQ(taken(e, as_json("}\r\n\r")), ""); // half of a line end
   EXPECT_EQ(taken(e, as_json("\nid: 7\r\n")), "data: {}\r\n\r\n");
   EXPECT_EQ(e.finish(), "id: 7\r\n\n\ndata: [DONE]\n\n");
 }

@@ -111,7 +111,7 @@ TEST(openai_request, body_is_one_object) {
   EXPECT_EQ(refused("POST", "/openai/v1/completions", "{}", "multipart/form-data; boundary=x"),
             415U);
   EXPECT_EQ(refused("POST", "/openai/v1/completions", "{}", "text/plain"), 415U);
-  // One level deeper than it came, it still has to be an input.
+  // The body, nested one level deeper than received, must still be a valid input.
   const auto deep = [](std::size_t levels) {
     return R"({"a":)" + std::string(levels - 1, '[') + std::string(levels - 1, ']') + '}';
   };

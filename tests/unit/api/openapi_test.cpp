@@ -211,7 +211,7 @@ TEST(openapi, all_references_lead_somewhere) {
   EXPECT_GT(references, 100U);
 }
 
-/// What the wire takes of a whole number: its bounds, and nothing beyond.
+/// Checks that the wire accepts a whole number exactly within its documented bounds.
 void expect_bounds(const json::object& said, const std::function<bool(std::int64_t)>& taken) {
   const auto lowest = said.at("minimum").to_number<std::int64_t>();
   const auto highest = said.at("maximum").to_number<std::int64_t>();

@@ -45,12 +45,13 @@ TEST(parse, every_route_with_and_without_prefix) {
     EXPECT_EQ(std::get<submit>(*sync).wait, milliseconds{90'000});
     EXPECT_TRUE(std::get<submit>(*sync).job.sync);
     for (const std::string method : {"GET", "POST"}) {
-      EXPECT_EQ(std::get<status>(*parse({method, prefix + "/status/a-1", "", ""}, bounds)).id,
+      EXPECT_EQ(std::get<status>(*parse({method, prefix + "/status/a-1", "", ""}, bounds)).ask.id,
                 job_id{"a-1"});
-      EXPECT_EQ(std::get<stream>(*parse({method, prefix + "/stream/a-1", "", ""}, bounds)).id,
+      EXPECT_EQ(std::get<stream>(*parse({method, prefix + "/stream/a-1", "", ""}, bounds)).ask.id,
                 job_id{"a-1"});
     }
-    EXPECT_EQ(std::get<cancel>(*parse(post(prefix + "/cancel/a-1", ""), bounds)).id, job_id{"a-1"});
+    EXPECT_EQ(std::get<cancel_job>(*parse(post(prefix + "/cancel/a-1", ""), bounds)).id,
+              job_id{"a-1"});
     EXPECT_TRUE(std::holds_alternative<health>(*parse(get(prefix + "/health"), bounds)));
   }
   EXPECT_TRUE(std::holds_alternative<ping>(*parse(get("/ping"), bounds)));
@@ -121,7 +122,7 @@ TEST(parse, refuses_by_route) {
 }
 
 TEST(parse, percent_escapes_are_read_once_per_segment) {
-  EXPECT_EQ(std::get<status>(*parse(get("/%73tatus/%61%2D1"), bounds)).id, job_id{"a-1"});
+  EXPECT_EQ(std::get<status>(*parse(get("/%73tatus/%61%2D1"), bounds)).ask.id, job_id{"a-1"});
   EXPECT_EQ(refusal(get("/status/%2561")), 404U); // "%61" is no id
   EXPECT_EQ(refusal(get("/v2%2Ftayfa/health")), 404U);
 }

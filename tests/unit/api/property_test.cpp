@@ -1,4 +1,4 @@
-// What no table can list: whatever bytes arrive, parse answers, and whatever is rendered is JSON.
+// Properties over random input: any bytes get an answer from parse, and all rendered text is JSON.
 #include "runtime/api/call.hpp"
 #include "runtime/api/json_text.hpp"
 

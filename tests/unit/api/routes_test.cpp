@@ -31,12 +31,12 @@ unsigned refused(const std::string& method, const std::string& target) {
 
 TEST(routes, of_tayfa) {
   for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
-    EXPECT_EQ(taken<retry>("POST", prefix + "/retry/a-1").id, job_id{"a-1"});
-    EXPECT_EQ(taken<drop>("POST", prefix + "/drop/a-1").id, job_id{"a-1"});
-    taken<purge>("POST", prefix + "/purge-queue");
+    EXPECT_EQ(taken<retry_job>("POST", prefix + "/retry/a-1").id, job_id{"a-1"});
+    EXPECT_EQ(taken<drop_job>("POST", prefix + "/drop/a-1").id, job_id{"a-1"});
+    taken<purge_jobs>("POST", prefix + "/purge-queue");
     EXPECT_FALSE(taken<list_jobs>("GET", prefix + "/jobs").filter.dead);
     EXPECT_TRUE(taken<list_jobs>("GET", prefix + "/dead").filter.dead);
-    EXPECT_EQ(taken<inspect>("GET", prefix + "/jobs/a-1").id, job_id{"a-1"});
+    EXPECT_EQ(taken<inspect_job>("GET", prefix + "/jobs/a-1").id, job_id{"a-1"});
     EXPECT_TRUE(taken<events>("GET", prefix + "/events").job.empty());
     taken<events>("HEAD", prefix + "/events");
   }
@@ -107,7 +107,7 @@ TEST(routes, the_query_of_a_list) {
   EXPECT_EQ(some.limit, 1000U);
   EXPECT_EQ(some.after, 18446744073709551615ULL);
   EXPECT_TRUE(some.dead);
-  // The jobs of nobody in particular, which is not the same as everybody's.
+  // Jobs without a tenant, as opposed to jobs of any tenant.
   EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.tenant, "");
   EXPECT_EQ(taken<list_jobs>("GET", "/jobs?tenant=&model").filter.model, "");
   for (const auto state : machine_traits<job_state>::states) {
@@ -163,11 +163,12 @@ TEST(routes, where_events_begin) {
 TEST(routes, of_runpod_that_came_later) {
   for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
     const auto all = taken<list_requests>("GET", prefix + "/requests");
-    EXPECT_EQ(all.who.endpoints,
+    EXPECT_EQ(all.ask.who.endpoints,
               std::vector<std::string>{prefix.empty() ? "tayfa" : prefix.substr(4)});
-    EXPECT_EQ(all.filter.limit, 100U);
+    EXPECT_EQ(all.ask.filter.limit, 100U);
   }
-  const auto some = taken<list_requests>("GET", "/requests?state=FAILED&limit=7&after=9").filter;
+  const auto some =
+      taken<list_requests>("GET", "/requests?state=FAILED&limit=7&after=9").ask.filter;
   EXPECT_EQ(some.state, job_state::FAILED);
   EXPECT_EQ(some.limit, 7U);
   EXPECT_EQ(some.after, 9U);
@@ -182,10 +183,10 @@ TEST(routes, of_runpod_that_came_later) {
 
 TEST(routes, how_long_a_result_is_kept) {
   const auto keep = [](const std::string& query) {
-    return taken<status>("GET", "/status/a-1" + query).keep;
+    return taken<status>("GET", "/status/a-1" + query).ask.keep;
   };
   EXPECT_EQ(keep(""), std::nullopt);
-  EXPECT_EQ(keep("?x=%zz&ttls=1"), std::nullopt); // broken where nobody reads it
+  EXPECT_EQ(keep("?x=%zz&ttls=1"), std::nullopt); // malformed in a part that is not read
   EXPECT_EQ(keep("?ttl=10000"), milliseconds{10'000});
   EXPECT_EQ(keep("?a=b&ttl=604800000"), milliseconds{604'800'000});
   for (const std::string query : {"ttl=", "ttl=9999", "ttl=604800001", "ttl=x", "ttl=-1", "ttl=%",
@@ -199,11 +200,11 @@ TEST(routes, how_long_a_call_is_held) {
   for (const std::string method : {"GET", "POST"}) {
     for (const std::string prefix : {"", "/v2/tayfa", "/v2/other"}) {
       const auto held = taken<status>(method, prefix + "/status-sync/a-1?wait=90000&ttl=60000");
-      EXPECT_EQ(held.id, job_id{"a-1"});
+      EXPECT_EQ(held.ask.id, job_id{"a-1"});
       EXPECT_EQ(held.wait, milliseconds{90'000});
-      EXPECT_EQ(held.keep, milliseconds{60'000});
+      EXPECT_EQ(held.ask.keep, milliseconds{60'000});
       const auto read = taken<stream>(method, prefix + "/stream/a-1?wait=1000");
-      EXPECT_EQ(read.id, job_id{"a-1"});
+      EXPECT_EQ(read.ask.id, job_id{"a-1"});
       EXPECT_EQ(read.wait, milliseconds{1'000});
     }
   }

@@ -1,4 +1,4 @@
-// What Tayfa adds to RunPod's body: model, policy, idempotency key.
+// Tayfa's additions to RunPod's body: model, policy, idempotency key.
 #include "runtime/api/call.hpp"
 #include "runtime/api/policy.hpp"
 

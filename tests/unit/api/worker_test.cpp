@@ -1,5 +1,4 @@
-// What RunPod's SDK (1.12.0) sends to its platform, as it was recorded from the wire, and what is
-// answered.
+// Requests of RunPod's SDK (1.12.0) to its platform, as recorded from the wire, and their answers.
 #include "runtime/api/call.hpp"
 #include "runtime/api/worker_body.hpp"
 #include "runtime/api/worker_query.hpp"

@@ -62,7 +62,7 @@ class pod_of_one_job : public ::testing::Test {
       return refusal_ ? api::refuse(*refusal_) : api::accepted(job_id{"job-1"});
     }
     if (const auto* s = std::get_if<api::status>(&call)) {
-      if (s->id != job_id{"job-1"}) {
+      if (s->ask.id != job_id{"job-1"}) {
         return api::refuse({errc::job_not_found, {}});
       }
       job_view now = end_;
@@ -70,10 +70,10 @@ class pod_of_one_job : public ::testing::Test {
         now = {};
         now.state = job_state::IN_PROGRESS;
       }
-      now.id = s->id;
+      now.id = s->ask.id;
       return api::job(now);
     }
-    if (const auto* i = std::get_if<api::inspect>(&call)) {
+    if (const auto* i = std::get_if<inspect_job>(&call)) {
       if (i->id != job_id{"job-1"}) {
         return api::refuse({errc::job_not_found, {}});
       }
@@ -84,7 +84,7 @@ class pod_of_one_job : public ::testing::Test {
       detail.history = {{1, "slot-0", 1ms, 2ms, 3ms, error{errc::engine_crash, {}}}};
       return api::detail(detail);
     }
-    if (const auto* c = std::get_if<api::cancel>(&call)) {
+    if (const auto* c = std::get_if<cancel_job>(&call)) {
       job_view now = end_;
       now.id = c->id;
       return api::state_of(now);

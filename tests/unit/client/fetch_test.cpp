@@ -46,7 +46,7 @@ TEST(fetch, ignores_the_proxy_of_the_environment_for_this_machine) {
   EXPECT_EQ(got->status, 200U);
 }
 
-/// Notes what it is asked with.
+/// Records the requests it is asked about.
 struct noting_gate final : api::gate {
   tl::expected<api::principal, refusal> admit(const api::visit& v) override {
     const std::lock_guard lock{mutex};

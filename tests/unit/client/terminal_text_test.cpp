@@ -10,8 +10,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// What a terminal would obey: CSI and OSC, the C1 form of CSI, DEL, a right-to-left override, a
-// byte that is no UTF-8.
+// Sequences that control a terminal: CSI and OSC, the C1 form of CSI, DEL, a right-to-left
+// override, an invalid UTF-8 byte.
 const std::string hostile = "a\x1b[31mb\x1b]0;x\x07"
                             "c\xC2\x9B"
                             "d\x7f"

@@ -81,7 +81,7 @@ TEST(job_text, facts_then_attempts) {
             "ATTEMPT  WORKER  GIVEN  BEGAN   ENDED  RESULT\n"
             "      1  slot-0   1 ms   2 ms   1.5 s  engine_crash: the engine process died\n"
             "      2  slot-1  1.6 s          1.7 s  job_failed: no ? cat\n"
-            "      3  slot-1  1.8 s         1m 01s  brought the result\n");
+            "      3  slot-1  1.8 s         1m 01s  completed the job\n");
 }
 
 TEST(job_text, the_later_look_wins) {
@@ -139,7 +139,7 @@ TEST(health_text, groups) {
 }
 
 TEST(wait_text, names_become_sentences) {
-  EXPECT_EQ(wait_text("batch_filling"), "it waits for company in a batch");
+  EXPECT_EQ(wait_text("batch_filling"), "it waits for other jobs to fill a batch");
   EXPECT_EQ(wait_text("something_\x1bnew"), "something_?new");
 }
 

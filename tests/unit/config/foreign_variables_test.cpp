@@ -13,7 +13,7 @@ namespace {
 
 using testing::HasSubstr;
 
-/// What Kubernetes puts into every container for a Service.
+/// The variables that Kubernetes sets in every container for a Service.
 std::vector<std::string> service(std::string name, const std::string& address,
                                  const std::string& port, const std::string& protocol = "tcp") {
   std::transform(name.begin(), name.end(), name.begin(), [](char c) {

@@ -1,7 +1,7 @@
 #include "runtime/config/knobs.hpp"
 
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <charconv>
 #include <gtest/gtest.h>
@@ -35,8 +35,7 @@ TEST(knobs, every_default_lies_within_its_bounds) {
   for (const auto& row : knobs()) {
     SCOPED_TRACE(row.key);
     const raw_value standard = row.read(config{});
-    const bool number = row.type == knob_type::whole ||
-                        row.type == knob_type::duration;
+    const bool number = row.type == knob_type::whole || row.type == knob_type::duration;
     if (number) {
       EXPECT_LE(row.minimum, row.maximum);
       EXPECT_LT(row.maximum, 9007199254740992.0) << "bounds are doubles and must be exact";

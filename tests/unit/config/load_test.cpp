@@ -42,7 +42,7 @@ std::vector<std::string> errors_of(const config_sources& sources) {
   return lines;
 }
 
-/// Of a file with this content; its path is replaced by F.
+/// The errors for a file with this content; its path is replaced by F.
 std::vector<std::string> file_errors(std::string_view content) {
   const scratch_file file{content};
   auto lines = errors_of({file.path(), {}, {}});

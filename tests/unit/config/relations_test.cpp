@@ -14,7 +14,7 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using namespace std::chrono_literals;
 
-/// What is broken after one change of the defaults.
+/// The relations violated after one change of the defaults.
 template <class Change>
 std::vector<std::string> broken_after(Change change) {
   config c;

@@ -1,7 +1,7 @@
 #include "runtime/config/render.hpp"
 
+#include "runtime/base/table.hpp"
 #include "runtime/config/knobs.hpp"
-#include "runtime/telemetry/table.hpp"
 #include "tests/unit/config/scratch_file.hpp"
 
 #include <algorithm>
@@ -67,7 +67,7 @@ TEST(render_config, a_table_for_people) {
   EXPECT_THAT(text, ContainsRegex("^KEY +VALUE +UNIT +FROM +TEXT\n"));
   EXPECT_THAT(text, ContainsRegex("\nengine.slots +2 +- +flag --slots +engine processes"));
   EXPECT_THAT(text, ContainsRegex("\nengine.models +a.pt,b.pt +- +env TAYFA_ENGINE_MODELS +model"));
-  EXPECT_THAT(text, ContainsRegex("\nengine.heartbeat +1000 +ms +default +between"));
+  EXPECT_THAT(text, ContainsRegex("\nengine.heartbeat +1000 +ms +default +time between"));
   EXPECT_THAT(text, ContainsRegex("\nlog.file +- +- +default +file"));
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'),
             static_cast<std::ptrdiff_t>(knobs().size()) + 1);

@@ -1,6 +1,6 @@
 #include "runtime/core/batch_sizes.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <algorithm>
@@ -106,7 +106,7 @@ TEST(batch_sizes, settles_in_noise) {
 
 TEST(batch_sizes, what_nothing_fills_is_given_up_and_tried_again_later) {
   batch_sizes sizes;
-  // Only three jobs are ever there.
+  // Never more than three jobs are queued.
   std::uint32_t largest = 0;
   for (int i = 0; i < 500; ++i) {
     const auto n = sizes.most(kind, engine_max);
@@ -168,7 +168,7 @@ TEST(batch_sizes, configured_means_no_learning_but_memory_still_counts) {
   EXPECT_EQ(settle(sizes, never_gaining), 32U);
   sizes.out_of_memory(kind, 32);
   EXPECT_EQ(sizes.most(kind, engine_max), 24U);
-  sizes.out_of_memory(kind, 32); // an old news
+  sizes.out_of_memory(kind, 32); // an outdated report
   EXPECT_EQ(sizes.most(kind, engine_max), 24U);
   for (int i = 0; i < 40; ++i) {
     sizes.out_of_memory(kind, sizes.most(kind, engine_max));

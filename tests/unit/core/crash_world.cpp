@@ -13,16 +13,16 @@ namespace {
 
 const job_id& job_of(const effect& e) {
   static const job_id none;
-  if (const auto* g = std::get_if<give>(&e)) {
+  if (const auto* g = std::get_if<assign_attempt>(&e)) {
     return g->message.attempt.job;
   }
-  if (const auto* r = std::get_if<revoke>(&e)) {
+  if (const auto* r = std::get_if<revoke_attempt>(&e)) {
     return r->attempt.job;
   }
   if (const auto* m = std::get_if<moved>(&e)) {
     return m->view.id;
   }
-  if (const auto* o = std::get_if<owe>(&e)) {
+  if (const auto* o = std::get_if<deliver_result>(&e)) {
     return o->view.id;
   }
   const auto* n = std::get_if<notify>(&e);
@@ -96,7 +96,7 @@ job_limits crash_world::make_limits() {
   l.batch_delay = milliseconds{below(3) * 100};
   l.keep_async = l.keep_sync = seconds{60};
   l.keep_dead = seconds{120};
-  l.dead_max = 100'000; // nobody is forgotten before the time is over
+  l.dead_max = 100'000; // the time limit, not the number, decides
   l.history_max = 64;
   l.hook_tries = static_cast<std::uint32_t>(1 + below(3));
   l.hook_pause = milliseconds{1'000};
@@ -174,7 +174,7 @@ void crash_world::step() {
   }
 }
 
-/// Of platforms and of workers that are not this pod's.
+/// Steps of platforms and of remote workers.
 void crash_world::step_outside() {
   switch (below(6)) {
   case 0: give_again(chance(3) && !ids_.empty() ? ids_[below(ids_.size())] : any_job()); break;
@@ -202,7 +202,7 @@ void crash_world::gather(effects done) {
   for (const auto& e : done) {
     if (const auto* m = std::get_if<moved>(&e)) {
       noticed(*m);
-    } else if (const auto* g = std::get_if<give>(&e)) {
+    } else if (const auto* g = std::get_if<assign_attempt>(&e)) {
       const auto w = workers_.find(g->worker.slot.value);
       if (w != workers_.end() && w->second.ref == g->worker) {
         EXPECT_LE(table_->held(g->worker.slot), w->second.facts.capacity)
@@ -218,7 +218,7 @@ void crash_world::gather(answer a) {
   gathering_.emplace_back(std::move(a));
 }
 
-/// What the table did, before anybody is told.
+/// Records the table's change, before any client is notified.
 void crash_world::noticed(const moved& m) {
   auto& e = ledger_[m.view.id.str()];
   e.ended = is_final(m.view.state) ? std::optional{now()} : std::nullopt;
@@ -260,7 +260,7 @@ void crash_world::end_commit() {
   }
 }
 
-/// As the queue actor does it: what was new never was, the rest is to be made durable again.
+/// Handles a full disk like the queue actor: undo what was new, commit the rest again.
 void crash_world::full() {
   EXPECT_TRUE(faults_);
   const auto fresh = table_->not_committed();
@@ -308,7 +308,7 @@ void crash_world::release(std::vector<item> items) {
   }
 }
 
-void crash_world::told(const give& g) {
+void crash_world::told(const assign_attempt& g) {
   const auto& a = g.message.attempt;
   const auto known = ledger_.find(a.job.str());
   ASSERT_NE(known, ledger_.end()) << a.job.str() << " came from nowhere (I3)";
@@ -349,7 +349,7 @@ void crash_world::told(const give& g) {
   }
 }
 
-void crash_world::told(const revoke& r) {
+void crash_world::told(const revoke_attempt& r) {
   for (auto& a : out_) {
     a.revoked = a.revoked || (a.worker == r.worker && a.ref == r.attempt);
   }
@@ -373,7 +373,7 @@ void crash_world::told(const moved& m) {
   }
 }
 
-void crash_world::told(const change_model& c) {
+void crash_world::told(const change_worker_model& c) {
   changes_.push_back(c);
 }
 

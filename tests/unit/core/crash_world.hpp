@@ -1,29 +1,31 @@
-// A queue, its clients, its workers and its store, each as the real ones behave towards a job
-// table, for the durability property: what was promised to somebody holds whenever the process
-// dies.
+// A queue, its clients, its workers and its store, each behaving like the real ones towards a job
+// table, for the durability property: an acknowledged promise holds whenever the process dies.
 //
-// Like the queue actor, it lets an answer or an order out only after the commit that holds what it
-// says. The ledger remembers what was let out, and every later answer is held against it:
-//   I1  an accepted job is there until it has ended and was kept its time, and ends when served;
-//   I2  what was said of an ended job stays so;
-//   I3  only accepted jobs are given out, with their own input;
-//   I4  nothing is given out of a job after its cancel was answered;
-//   I5  attempts' numbers grow, also over restarts; late reports change nothing;
+// Like the queue actor, it sends an answer or a command only after the commit that contains it. The
+// ledger records what was sent, and every later answer is compared with it:
+//   I1  an accepted job exists until it has ended and its retention is over, and ends when served;
+//   I2  the reported state of an ended job does not change;
+//   I3  only accepted jobs are assigned, with their own input;
+//   I4  no attempt of a job is assigned after its cancel was answered;
+//   I5  attempt numbers grow, also over restarts; late reports change nothing;
 //   I6  an attempt that reports within its lease does not lose it;
-//   I7  attempts are bounded, and a job that had all of them is on the dead list;
-//   I8  a result is owed to its platform until that has accepted or refused it or its time is over,
-//       never before its end is durable, and not at all once the platform has stopped the job;
+//   I7  attempts are bounded, and a job that used all of them is on the dead list;
+//   I8  a result's delivery to its platform is pending until the platform has accepted or refused
+//   it or
+//       its time is over, never before its end is durable, and not at all once the platform has
+//       stopped
+//       the job;
 //   I9  a remote worker is given what it asks for, of its endpoint, and no more;
-//   I10 a result stays as long as somebody was told that it would;
+//   I10 a result is retained as long as a client was promised;
 //   I12 a refused submission leaves nothing; the queue is bounded;
 //   I13 a known idempotency key gives the same job;
-//   I14 (by construction) nothing is answered before the commit.
+//   I14 (by construction) no answer is sent before the commit.
 #pragma once
 
 #include "tests/unit/core/row_keepers.hpp"
 
+#include "runtime/base/random.hpp"
 #include "runtime/core/job_table.hpp"
-#include "runtime/world/random.hpp"
 
 #include <functional>
 #include <map>
@@ -67,26 +69,26 @@ class crash_world {
   const tally& seen() const { return tally_; }
 
  private:
-  /// What was promised of one job, and what was asked for since.
+  /// Promises made for one job, and open requests about it.
   struct entry {
     job_request request;
     bool accepted = false;  ///< its submission was answered
-    bool cancelled = false; ///< so was its cancel
-    bool dropping = false;  ///< asked for, and perhaps answered
-    int retrying = 0;       ///< asked for and not answered
+    bool cancelled = false; ///< its cancel was answered
+    bool dropping = false;  ///< requested, possibly answered
+    int retrying = 0;       ///< requested and not answered
     bool hook_told = false;
     std::uint32_t lives = 1;
     std::uint32_t times_given = 1;      ///< by its platform
     std::uint32_t last_number = 0;      ///< of the attempts that left
-    std::uint32_t first_of_life = 0;    ///< the last number of the lives before
-    std::optional<job_view> final;      ///< as it was told
-    std::optional<moment> ended;        ///< as the table has it
-    std::optional<moment> ended_before; ///< the life before the retry that is asked for
-    std::optional<moment> keep_until;   ///< as somebody was told
+    std::uint32_t first_of_life = 0;    ///< the last attempt number of the lives before
+    std::optional<job_view> final;      ///< as reported to clients
+    std::optional<moment> ended;        ///< according to the table
+    std::optional<moment> ended_before; ///< end of the life before the requested retry
+    std::optional<moment> keep_until;   ///< as promised to a client
     bool stopped = false; ///< by its platform, which was answered; and not given again since
     int stops_asked = 0;  ///< by its platform
     int stops_over = 0;   ///< of them, before it was given again
-    bool owed = false;    ///< its platform was told, and the table still owes it
+    bool owed = false;    ///< the platform was notified, and the delivery is still pending
     bool settled = false; ///< the platform has accepted or refused the result of this life
     bool given_up = false;
   };
@@ -152,12 +154,12 @@ class crash_world {
   void gather(answer);
   void noticed(const moved&);
   void release(std::vector<item>);
-  void told(const give&);
-  void told(const revoke&);
+  void told(const assign_attempt&);
+  void told(const revoke_attempt&);
   void told(const moved&);
   void told(const notify&);
-  void told(const owe&);
-  void told(const change_model&);
+  void told(const deliver_result&);
+  void told(const change_worker_model&);
   // the process
   void begin_commit();
   void end_commit();
@@ -177,7 +179,7 @@ class crash_world {
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
   std::map<std::uint32_t, simulated_worker> workers_;
-  std::vector<change_model> changes_; ///< asked for and not made
+  std::vector<change_worker_model> changes_; ///< asked for and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;
   std::vector<std::pair<std::string, std::uint64_t>> hooks_; ///< webhooks being called

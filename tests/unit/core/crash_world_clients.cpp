@@ -88,7 +88,7 @@ void crash_world::submit() {
   gather(std::move(done->then));
 }
 
-/// As a client does that did not see the answer.
+/// Repeats a submission, like a client that did not receive the answer.
 void crash_world::submit_again(const std::string& of) {
   const auto known = ledger_.find(of);
   if (known == ledger_.end() || known->second.request.policy.idempotency_key.empty()) {
@@ -184,7 +184,7 @@ void crash_world::check(const std::string& id) {
   EXPECT_FALSE(e.cancelled) << id << " was cancelled and lives (I4)";
 }
 
-/// Forgotten only when it had ended and was kept its time, or somebody dropped it.
+/// Checks that a missing job had ended and its retention was over, or that it was dropped.
 void crash_world::check_gone(const std::string& id, const entry& e) {
   const auto keep = std::min(limits_.keep_async, limits_.keep_dead);
   const bool kept_its_time = e.ended && now() - *e.ended >= keep;
@@ -272,7 +272,7 @@ void crash_world::change_a_model() {
   come({c.worker.slot, ++incarnations_}, f);
 }
 
-/// The engine is gone; what it was told to do may still speak later.
+/// The engine is gone; its attempts may still send late reports.
 void crash_world::leave(slot_id slot) {
   for (const auto& a : out_) {
     if (a.worker.slot == slot) {

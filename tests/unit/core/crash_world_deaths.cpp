@@ -8,7 +8,7 @@ namespace tayfa::testing {
 
 namespace {
 
-/// What must read the same before and after a restart.
+/// The parts of a job that must be equal before and after a restart.
 std::string lasting(const job_detail& d) {
   std::string text =
       std::string{to_string(d.view.state)} + " attempts " + std::to_string(d.view.attempts) +
@@ -31,14 +31,15 @@ std::string lasting(const job_detail& d) {
 
 // ---- deaths -------------------------------------------------------------------------------------
 
-/// Whatever was not let out is lost with the process; so are the engines.
+/// Everything not sent is lost with the process; so are the engines.
 void crash_world::crash(bool in_flight_too) {
   ++tally_.crashes;
   const auto batch = std::exchange(batch_, std::nullopt);
   gathering_.clear();
   in_flight_.clear();
   hooks_.clear();
-  for (const auto& id : std::exchange(posts_, {})) { // some were heard, and nobody here knows
+  for (const auto& id : std::exchange(posts_, {})) { // some were received, but this process does
+                                                     // not know
     entry& e = ledger_.at(id);
     const bool heard = chance(2);
     e.settled = e.settled || heard;
@@ -58,7 +59,7 @@ void crash_world::restored(job_store::recovered found) {
   for (const auto& rule : table_->audit()) {
     ADD_FAILURE() << rule << " after a restart";
   }
-  // What was asked for and not answered may have happened or not.
+  // Requests without an answer may or may not have taken effect.
   for (auto at = ledger_.begin(); at != ledger_.end();) {
     auto& [id, e] = *at;
     const auto d = table_->inspect(now(), job_id{id});
@@ -77,7 +78,7 @@ void crash_world::restored(job_store::recovered found) {
       e.ended = e.ended_before; // no retry happened
     }
     e.retrying = 0;
-    e.owed = false; // it is told again
+    e.owed = false; // the platform is notified again
     if (d && !is_final(d->view.state)) {
       e.ended.reset();
     } else if (d && !e.ended) {
@@ -90,7 +91,7 @@ void crash_world::restored(job_store::recovered found) {
   }
 }
 
-/// With everything committed, nothing but what ran may look different afterwards.
+/// With everything committed, only running jobs may differ afterwards.
 void crash_world::crash_and_compare() {
   for (int tries = 0; tries < 20 && (batch_ || table_->has_changes()); ++tries) {
     begin_commit();

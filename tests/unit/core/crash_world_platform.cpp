@@ -1,5 +1,5 @@
-// The platform of the crash tests: it gives jobs, gives them again, stops them, and hears how they
-// ended, or not. And the workers that pull their jobs from outside.
+// The platform of the crash tests: gives jobs, gives them again, stops them, and may receive their
+// results. Also the workers that pull their jobs from outside.
 #include "tests/unit/core/crash_world.hpp"
 
 #include <algorithm>
@@ -22,7 +22,7 @@ bool crash_world::is_promised(const std::string& id) const {
          std::any_of(in_flight_.begin(), in_flight_.end(), about);
 }
 
-/// As a platform does that lost sight of its job, or whose client wants it to run once more.
+/// Gives a known job again, like a platform that lost track of it, or whose client repeats it.
 void crash_world::give_again(const std::string& id) {
   const auto known = ledger_.find(id);
   if (known == ledger_.end() || known->second.request.origin.empty()) {
@@ -147,7 +147,7 @@ void crash_world::keep(const std::string& id) {
 
 // ---- hearing ------------------------------------------------------------------------------------
 
-void crash_world::told(const owe& o) {
+void crash_world::told(const deliver_result& o) {
   const auto id = o.view.id.str();
   const auto known = ledger_.find(id);
   ASSERT_NE(known, ledger_.end()) << id << " came from nowhere (I8)";
@@ -187,7 +187,7 @@ void crash_world::answer_post(std::size_t which) {
   }
   ++tally_.unposted;
   if (how == 4) {
-    e.settled = true; // it was heard; the answer was lost
+    e.settled = true; // the platform received it, but its answer was lost
     ++tally_.unheard;
   }
   gather(table_->posted(now(), job_id{id}, false,
@@ -201,7 +201,7 @@ void crash_world::answer_post(std::size_t which) {
   }
 }
 
-/// Nobody will say how the posts went that are on their way.
+/// The outcomes of the posts in flight will never be known.
 void crash_world::platform_worker_dies() {
   posts_.clear();
   gather(table_->posts_lost(now()));
@@ -259,7 +259,7 @@ void crash_world::stop_and_start() {
 void crash_world::join_remote(std::uint32_t number) {
   const auto slot = slot_id{first_remote_slot + number};
   const auto here = workers_.find(slot.value);
-  if (here != workers_.end() && !chance(6)) { // it asks for more, or for less, or hangs up
+  if (here != workers_.end() && !chance(6)) { // it asks for more or less, or disconnects
     ++tally_.resized;
     auto& f = here->second.facts;
     f.capacity = static_cast<std::uint32_t>(chance(3) ? below(3) : table_->held(slot) + below(3));

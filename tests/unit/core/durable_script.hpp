@@ -1,5 +1,5 @@
-// A script (job_script.hpp) whose table has a store below it: changes go there when told to, and
-// the runtime may die and start again on what was committed.
+// A script (job_script.hpp) whose table has a store below it: changes are written on command, and
+// the runtime may die and restart from the committed rows.
 #pragma once
 
 #include "tests/unit/core/job_script.hpp"
@@ -16,7 +16,7 @@ inline job_limits durable(job_limits l = {}) {
   return l;
 }
 
-/// A script whose changes go to a store, when told to.
+/// A script whose changes are written to a store on command.
 struct durable_script : job_script {
   explicit durable_script(job_limits l = {}) : job_script(durable(l)) {}
 

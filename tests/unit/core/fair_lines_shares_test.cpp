@@ -1,8 +1,8 @@
-// What fairness comes to over time: shares, waiting, hoarding. Machines are simulated; each takes
-// what fair_lines says.
+// Fairness over time: shares, waiting, hoarding. Machines are simulated; each runs the jobs that
+// fair_lines picks.
 #include "runtime/core/fair_lines.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <algorithm>
@@ -17,7 +17,7 @@
 namespace tayfa {
 namespace {
 
-/// Machines of some kinds, each serving one model ("" = any), and what they gave to whom.
+/// Machines of some kinds, each serving one model ("" = any), with a record of the served tenants.
 class farm {
  public:
   struct given {
@@ -215,8 +215,8 @@ TEST(fair_shares, going_away_does_not_wipe_out_what_was_given) {
   EXPECT_GT(machine_room.served("other"), 45'000);
 }
 
-/// One that had the machines of another model to itself for long has been given much; still it is
-/// not shut out for as long when it wants what others want.
+/// A tenant that had the machines of another model to itself was given much; still it must not be
+/// locked out for as long once it competes with others.
 TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
   fair_lines lines({}, {});
   farm machine_room(lines, {"common", "rare"});
@@ -227,7 +227,7 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
   machine_room.run_until(hours_10, [&](const farm::given& g) {
     machine_room.submit(g.tenant, g.tenant == "rich" ? "rare" : "common", 1'000, 1'000);
   });
-  // It was given twice what each of the others was: five hours more.
+  // It was given twice as much as each of the others: five hours more.
   EXPECT_NEAR(machine_room.served("rich") / machine_room.served("poor"), 2, 0.02);
   const auto order = machine_room.submit("rich", "common", 1'000, 1'000);
   double waited = -1;
@@ -242,8 +242,8 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
   EXPECT_LT(waited, 15 * 60'000);
 }
 
-/// A model that no worker can run holds its jobs for hours; who waits for it neither disturbs the
-/// shares of the others nor lets newcomers in before them.
+/// Jobs of a model that no worker can run wait for hours; their tenant neither changes the shares
+/// of the others nor lets newcomers pass them.
 TEST(fair_shares, who_cannot_be_served_does_not_change_the_others_shares) {
   fair_lines lines(one_two_four, {});
   farm machine_room(lines, {"m"});
@@ -325,8 +325,8 @@ TEST(fair_waits, a_small_tenants_job_waits_for_at_most_a_turn_of_each_of_the_oth
         refill(g);
       }
     });
-    // It starts at the others' least; each of them may be given one job while it is not above, and
-    // one runs.
+    // It starts at the others' lowest level; each of them may get one job while it is not above,
+    // and one is running.
     RC_ASSERT(started >= 0);
     RC_ASSERT(started - asked <= (others + 1) * most_ms);
   }));

@@ -1,4 +1,4 @@
-// What fair_lines answers, by hand and against fair_lines_model.
+// Answers of fair_lines, by hand and compared with fair_lines_model.
 #include "runtime/core/fair_lines.hpp"
 
 #include "tests/support/property.hpp"
@@ -376,7 +376,7 @@ TEST(fair_lines, answers_what_a_sorted_list_would) {
   }));
 }
 
-/// With many groups: who is next must be the same, as long as nobody joins with a past.
+/// With many groups, the next job must be the same as long as no tenant with a history joins.
 TEST(fair_lines, answers_the_same_for_tenants_with_many_groups) {
   EXPECT_TRUE(tayfa::testing::property(60, [] {
     fair_lines lines({}, {});
@@ -390,7 +390,7 @@ TEST(fair_lines, answers_the_same_for_tenants_with_many_groups) {
     };
     const auto words =
         *rc::gen::container<std::vector<std::uint32_t>>(300, rc::gen::inRange(0U, 1U << 31));
-    for (const auto& name : tenants) { // nobody becomes idle
+    for (const auto& name : tenants) { // no tenant becomes idle
       lines.add(job(name, "last", ++orders, 1'000));
       model.add(job(name, "last", orders, 1'000));
     }

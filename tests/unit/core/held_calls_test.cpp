@@ -148,7 +148,7 @@ TEST(held_calls, a_call_follows_its_job) {
   EXPECT_EQ(s.held.size(), 0U);
 }
 
-/// A client that asks again as soon as it is answered, while its job says something every 7 ms.
+/// A client that repeats its call as soon as it is answered, while its job reports every 7 ms.
 TEST(held_calls, a_client_without_a_pause_asks_ten_times_a_second) {
   script s;
   std::size_t answers = 0;
@@ -222,7 +222,7 @@ TEST(held_calls, hold_what_they_promise_whatever_is_done_with_them) {
         }
       }
       RC_ASSERT(held.audit().empty());
-      const auto left = held.all(); // nobody waits longer than was asked for
+      const auto left = held.all(); // no call is held longer than requested
       RC_ASSERT(std::all_of(left.begin(), left.end(),
                             [&](held_calls::number each) { return ends.at(each) > now; }));
     }

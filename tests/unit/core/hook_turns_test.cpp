@@ -1,7 +1,7 @@
-// Whose webhook is called next: by hand, and random crowds against the rules.
+// The order of webhook calls: by hand, and random loads checked against the rules.
 #include "runtime/core/hook_turns.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -177,7 +177,7 @@ TEST(hook_turns, targets_are_hosts_and_ports) {
   EXPECT_EQ(hook_target("nonsense"), "nonsense");
 }
 
-/// What could begin begins, nobody is passed over for ever, nothing is lost.
+/// Every call that can begin begins, no tenant is passed over for ever, and no call is lost.
 TEST(hook_turns, random_crowds) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     seeded_random random{seed};

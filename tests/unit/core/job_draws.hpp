@@ -2,7 +2,7 @@
 // are known, forgotten or new.
 #pragma once
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/job_model.hpp"
 
 #include <initializer_list>
@@ -61,7 +61,7 @@ class job_draws {
     return limits;
   }
 
-  /// One of the latest ids, which may have been forgotten, or one not used yet.
+  /// A recent id, which may have been forgotten, or one not used yet.
   std::string any_id() {
     return "j" + std::to_string(ids_ - std::min<std::uint64_t>(ids_, below(20)));
   }
@@ -69,7 +69,7 @@ class job_draws {
     const auto& jobs = model_.jobs();
     return jobs.empty() || chance(8) ? any_id() : jobs[below(jobs.size())].id;
   }
-  /// A new id, or one that is known; never a forgotten one, as the table's contract asks.
+  /// A new id, or a known one; never a forgotten one, as the table requires.
   std::string id_to_submit() {
     const auto& jobs = model_.jobs();
     return jobs.empty() || !chance(10) ? "j" + std::to_string(++ids_) : jobs[below(jobs.size())].id;
@@ -88,8 +88,8 @@ class job_draws {
     const auto latest = incarnations_[which];
     return {slot_at(which), chance(10) ? below(latest + 2) : latest};
   }
-  /// Mostly an attempt that runs, and its holder; sometimes a near miss of it, or nonsense. Nobody
-  /// reports of a job that is not durable: its attempt has not been sent.
+  /// Mostly a running attempt and its holder; sometimes a near miss of it, or garbage. Jobs that
+  /// are not durable get no reports: their attempts have not been sent.
   std::pair<worker_ref, attempt_ref> any_attempt() {
     std::vector<const job_model::job*> jobs;
     for (const auto& j : model_.jobs()) {

@@ -37,7 +37,7 @@ void job_model::tell_hook(moment now, job& j) {
   ++j.hook_tries;
   const auto what = " of " + j.id + " " + std::string{to_string(j.state)} + " try " +
                     std::to_string(j.hook_tries);
-  say(j.owed ? "owe " + j.request.origin + what + (j.refresh ? " refresh" : "")
+  say(j.owed ? "deliver " + j.request.origin + what + (j.refresh ? " refresh" : "")
              : "notify " + j.request.webhook + what);
 }
 
@@ -53,7 +53,7 @@ void job_model::hint(const effects& done) {
       if (m->why == cause::assigned || m->why == cause::ttl_expired) {
         hinted_.push_back(m->view.id.str());
       }
-    } else if (const auto* g = std::get_if<give>(&e)) {
+    } else if (const auto* g = std::get_if<assign_attempt>(&e)) {
       hinted_sizes_.emplace_back(g->message.attempt.job.str(), g->message.batch_size);
     }
   }
@@ -197,7 +197,7 @@ std::string job_model::cancel(moment now, const std::string& id, bool by_origin)
   }
   j = find(id);
   if (by_origin && j->owed) {
-    const auto owed = live ? words_.find("; owe ") : std::string::npos;
+    const auto owed = live ? words_.find("; deliver ") : std::string::npos;
     if (owed != std::string::npos) { // it is not said
       words_.erase(owed, words_.find("; ", owed + 1) - owed);
     }
@@ -349,7 +349,7 @@ void job_model::expire(moment now, bool slow) {
   }
 }
 
-/// Its rows may have to be durable before the next of their kind change.
+/// True when the job's rows may have to be durable before the next of their kind change.
 bool job_model::is_slow(const job& j) const {
   return (j.state == job_state::IN_QUEUE && !j.sleeping) || (is_final(j.state) && !j.hook_open);
 }

@@ -1,12 +1,12 @@
-// A second, naive job table: vectors, linear scans, every rule written out once more from the words
+// A second, naive job table: vectors, linear scans, every rule implemented once more from the text
 // of runtime/core/job_table.hpp.
 //
-// It says in the words of job_script.hpp which effects the real one must give;
+// It describes the effects that the real table must give, in the words of job_script.hpp;
 // job_table_model_test.cpp compares. It knows workers that take one attempt or one batch at a time,
 // and remote ones that take what they ask for, all of one kind of device, so that the choice of a
-// worker is: the one that holds least, then the one idle longest. What it leaves open is told to it
-// (`hint`): which tenant has its turn when several could be served, and how large a batch is once
-// one ran out of memory.
+// worker is: the one that holds least, then the one idle longest. It gets decisions that it leaves
+// open from the real table (`hint`): the next tenant when several could be served, and the size of
+// a batch after one ran out of memory.
 #pragma once
 
 #include "runtime/core/job_table.hpp"
@@ -51,7 +51,7 @@ class job_model {
     std::uint32_t hook_tries = 0;
   };
 
-  /// What the real table did, as far as the model leaves it open.
+  /// Passes the real table's open decisions to the model.
   void hint(const effects&);
 
   // Each answers with the expected orders in words (an error's name for a refusal, "stale" for a
@@ -86,7 +86,7 @@ class job_model {
   /// A batch is on its way to the store, and how that went.
   void batch_taken();
   void batch_over(bool durable);
-  /// What a step changed is not durable yet: the next one waits.
+  /// A step's change is not durable yet: the next step waits.
   bool paced() const { return step_waits_ || step_flies_; }
   void stored(std::uint64_t order);
   std::string withdraw(moment now, const std::vector<job_id>&);
@@ -101,7 +101,7 @@ class job_model {
   }
   job_counts counts() const;
   std::size_t held(slot_id) const;
-  /// Whether the job may be said to wait for this.
+  /// True when this is an acceptable wait reason of the job.
   bool may_wait_for(const job&, wait_reason) const;
   bool stopping() const { return stopping_; }
 
@@ -187,9 +187,11 @@ class job_model {
   std::vector<job> jobs_;
   std::vector<worker> workers_;
   std::optional<moment> batch_due_;
-  std::vector<group_key> filling_;  ///< groups that the last decision left waiting for company
-  std::vector<std::string> hinted_; ///< jobs that left the line, in order
-  std::vector<std::pair<std::string, std::uint32_t>> hinted_sizes_; ///< of the batch it is in
+  std::vector<group_key> filling_;  ///< groups that the last decision left waiting for further
+                                    ///< members
+  std::vector<std::string> hinted_; ///< jobs that left the queue, in order
+  std::vector<std::pair<std::string, std::uint32_t>> hinted_sizes_; ///< each with the size of its
+                                                                    ///< batch
   std::string words_;
 };
 

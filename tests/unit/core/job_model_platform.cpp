@@ -1,5 +1,5 @@
-// The model's platforms: what is owed to them, what they stop and give again; and what people are
-// told of waiting jobs.
+// The model's platforms: pending deliveries, stopped and repeated jobs; and the wait reasons shown
+// to people.
 #include "tests/unit/core/job_model.hpp"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ std::uint32_t job_model::last_held_of(const std::string& id) const {
   return last;
 }
 
-/// It takes its place among the ended ones, behind those that ended in the same moment.
+/// The job joins the ended ones, behind those that ended at the same moment.
 void job_model::close_delivery(job& j) {
   j.owed = j.hook_open = j.hook_out = false;
 }
@@ -121,7 +121,7 @@ bool job_model::has_remote() const {
 
 // ---- why a job waits ----------------------------------------------------------------------------
 
-/// `looked_at`: the last decision has passed over its group, because nobody could serve it.
+/// `looked_at`: the last decision has passed over its group, because no worker could serve it.
 wait_reason job_model::why_waits(const job& j, bool looked_at) const {
   if (j.state != job_state::IN_QUEUE) {
     return wait_reason::none;
@@ -154,8 +154,8 @@ wait_reason job_model::why_waits(const job& j, bool looked_at) const {
   return j.suspect ? wait_reason::isolation : wait_reason::workers_busy;
 }
 
-/// Where there are remote workers, one may have room that the job cannot use, and whether the last
-/// decision came as far as the job depends on whose turn it was.
+/// With remote workers, a free one may be unusable for the job, and whether the last decision
+/// reached the job depends on the order of tenants.
 bool job_model::may_wait_for(const job& j, wait_reason why) const {
   return why == why_waits(j, false) || (has_remote() && why == why_waits(j, true));
 }

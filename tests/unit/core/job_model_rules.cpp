@@ -1,4 +1,4 @@
-// The model's rules: what becomes of a job, and who gets which attempt.
+// The model's rules: a job's transitions, and the assignment of attempts.
 #include "tests/unit/core/job_model.hpp"
 
 #include <algorithm>
@@ -106,7 +106,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   trim(std::string{j.id});
 }
 
-/// What may be forgotten of one tenant: its oldest, the newest of all never.
+/// Erases one tenant's oldest ended job, never the newest of all.
 bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
   std::map<std::string, std::size_t> amounts;
   for (const auto& j : jobs_) {
@@ -237,7 +237,7 @@ bool job_model::at_quota(const std::string& tenant) const {
   return terms.running_max > 0 && running >= static_cast<std::ptrdiff_t>(terms.running_max);
 }
 
-/// Of each tenant that may be served, the job that is first.
+/// The first job of each tenant that may be served.
 std::vector<job_model::job*> job_model::heads(const std::vector<group_key>& passed,
                                               const group_key* only) {
   std::map<std::string, job*> first;
@@ -261,8 +261,8 @@ std::vector<job_model::job*> job_model::heads(const std::vector<group_key>& pass
   return all;
 }
 
-/// Whose turn it is among tenants is not the model's question: the real table's next one, when it
-/// is one of the heads; else its tenant's head, which nobody can serve and which is passed over.
+/// The order of tenants is not modelled: this is the real table's next job if it is one of the
+/// heads; else its tenant's head, which no worker can serve and which is passed over.
 job_model::job* job_model::next(moment now, const std::vector<group_key>& passed,
                                 const group_key* only) {
   const auto all = heads(passed, only);
@@ -324,7 +324,7 @@ std::uint32_t job_model::batch_size(const job& j, const worker& w) {
   return size;
 }
 
-/// What one decision gives a remote worker is one hand-over.
+/// All attempts that one decision gives to a remote worker form one hand-over.
 void job_model::assign(moment now) {
   serve(now);
   for (auto& w : workers_) {
@@ -338,7 +338,7 @@ void job_model::serve(moment now) {
   filling_.clear();
   auto passed = filling_;
   while (!stopping_) {
-    // One that is at a batch smaller than it takes has no room either, but is asked.
+    // A worker with a batch smaller than its limit has no room either, but is considered.
     const bool asked = std::any_of(workers_.begin(), workers_.end(),
                                    [](const worker& one) { return one.may_be_given(); });
     job* j = next(now, passed);

@@ -1,11 +1,11 @@
-// What the random commands of the model's test must lead to.
+// Words that the random commands of the model's test must produce.
 #pragma once
 
 #include <string_view>
 
 namespace tayfa::testing {
 
-/// What the random commands must have led to at least once, or they test less than they seem to.
+/// Each must occur at least once, or the test covers less than it seems to.
 inline constexpr std::string_view words_to_see[] = {
     "assigned",
     "attempt_lost",
@@ -44,7 +44,7 @@ inline constexpr std::string_view words_to_see[] = {
     "as workers_busy",
     "as stopping",
     "as worker_reserved",
-    "owe p-",
+    "deliver p-",
     "refresh",
     "try 4",
     "given up",

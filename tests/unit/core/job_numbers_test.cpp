@@ -1,4 +1,4 @@
-// Numbers of jobs as one who sees only some of them is shown them.
+// Job numbers as shown to a caller who sees only some of the jobs.
 #include "runtime/core/job_numbers.hpp"
 
 #include <gtest/gtest.h>

@@ -11,23 +11,23 @@
 namespace tayfa::testing {
 
 inline std::string text_of(const effect& e) {
-  if (const auto* g = std::get_if<give>(&e)) {
+  if (const auto* g = std::get_if<assign_attempt>(&e)) {
     const auto& a = g->message;
     return "give " + to_string(a.attempt) + " to " + to_string(g->worker) +
            (a.batch == 0 ? "" : " of " + std::to_string(a.batch_size));
   }
-  if (const auto* r = std::get_if<revoke>(&e)) {
+  if (const auto* r = std::get_if<revoke_attempt>(&e)) {
     return "revoke " + to_string(r->attempt) + " from " + to_string(r->worker);
   }
-  if (const auto* c = std::get_if<change_model>(&e)) {
+  if (const auto* c = std::get_if<change_worker_model>(&e)) {
     return "change " + to_string(c->worker) + " to " + c->model;
   }
   if (const auto* n = std::get_if<notify>(&e)) {
     return "notify " + n->url + " of " + n->view.id.str() + " " +
            std::string{to_string(n->view.state)} + " try " + std::to_string(n->number);
   }
-  if (const auto* o = std::get_if<owe>(&e)) {
-    return "owe " + o->origin + " of " + o->view.id.str() + " " +
+  if (const auto* o = std::get_if<deliver_result>(&e)) {
+    return "deliver " + o->origin + " of " + o->view.id.str() + " " +
            std::string{to_string(o->view.state)} + " try " + std::to_string(o->number) +
            (o->refresh ? " refresh" : "");
   }
@@ -128,7 +128,7 @@ struct job_script {
     EXPECT_TRUE(found) << id << " is not there";
     return found.value_or(job_detail{});
   }
-  /// Why it waits; "none" when it does not.
+  /// The wait reason; "none" when the job does not wait.
   std::string why(const char* id) const { return std::string{to_string(view(id).why)}; }
   std::string notified(const char* id, bool delivered) {
     return audited(table.notified(now, job_id{id}, table.hook_call(job_id{id}),
@@ -160,7 +160,7 @@ struct job_script {
     last_looked = read->last;
     return out;
   }
-  /// Likewise, received.
+  /// Like look(), and received.
   std::string stream(const char* id) {
     auto out = look(id);
     table.chunks_received(job_id{id}, last_looked);
@@ -180,7 +180,7 @@ struct job_script {
     f.batch_max = members;
     return f;
   }
-  /// A remote one has heard of everything that was handed over to it.
+  /// A remote worker has received everything handed over to it.
   std::string join(worker_ref w, worker_facts f) {
     f.hand_overs = table.hand_overs(w.slot);
     return audited(table.worker_joined(now, w, f));

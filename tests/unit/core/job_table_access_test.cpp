@@ -1,4 +1,4 @@
-// One who may see only some jobs: every other one is, for him, not there.
+// For a caller who may see only some jobs, the others do not exist.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -34,7 +34,7 @@ std::vector<std::string> ids(const job_list& list) {
   return out;
 }
 
-/// What each command says about this job to this caller; "" where it is served.
+/// The refusal of each command on this job by this caller; "" where it is served.
 std::string words(job_script& s, const std::string& name, const job_access& who) {
   const job_id id{name};
   std::string out;

@@ -1,5 +1,5 @@
-// What clients may ask for beyond a plain job: a later start, the same job again, its end by other
-// means, a call when it has ended, lists.
+// Requests beyond a plain job: a later start, the same job again, other ways to end it, a call when
+// it has ended, lists.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -180,8 +180,10 @@ TEST(job_table_lives, every_attempt_is_remembered_with_its_end) {
   s.complete(w0, attempt("a", 2));
   const auto history = s.detail("a").history;
   ASSERT_EQ(history.size(), 2u);
-  EXPECT_EQ(history[0], (attempt_view{1, "slot-0", seconds{1}, seconds{1}, seconds{2},
-                                      error{errc::cancelled, "the worker stopped it unasked"}}));
+  EXPECT_EQ(
+      history[0],
+      (attempt_view{1, "slot-0", seconds{1}, seconds{1}, seconds{2},
+                    error{errc::cancelled, "the worker stopped the attempt without being asked"}}));
   EXPECT_EQ(history[1], (attempt_view{2, "slot-0", milliseconds{2'100}, std::nullopt,
                                       milliseconds{3'100}, std::nullopt}));
 }

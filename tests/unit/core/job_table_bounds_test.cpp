@@ -1,4 +1,4 @@
-// What the table stores is bounded: inputs of live jobs by refusing, outputs of ended jobs by
+// The table's storage is bounded: inputs of live jobs by refusing, outputs of ended jobs by
 // forgetting the oldest, unread chunks by dropping the oldest.
 #include "tests/unit/core/job_script.hpp"
 

@@ -1,5 +1,5 @@
-// A job that its platform gives again: what is live is left alone, what COMPLETED is told again,
-// what did not complete lives again.
+// A job that its platform gives again: a live one is left alone, a COMPLETED one is reported again,
+// any other one is run again.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -21,10 +21,10 @@ job_limits short_lived() {
   return l;
 }
 
-/// The owe among these effects; there must be one.
-owe owe_of(const effects& all) {
+/// The delivery among these effects; there must be one.
+deliver_result delivery_of(const effects& all) {
   for (const auto& e : all) {
-    if (const auto* o = std::get_if<owe>(&e)) {
+    if (const auto* o = std::get_if<deliver_result>(&e)) {
       return *o;
     }
   }
@@ -54,7 +54,7 @@ TEST(job_table_given_again, a_completed_job_that_is_given_again_has_its_result_b
   auto again = s.table.submit(s.now, job_id{"a"}, job_script::taken("a"), false);
   ASSERT_TRUE(again);
   EXPECT_FALSE(again->fresh);
-  const auto o = owe_of(again->then);
+  const auto o = delivery_of(again->then);
   EXPECT_EQ(o.view.output.view(), "42");
   EXPECT_EQ(o.number, 1u);
   EXPECT_EQ(o.left, minutes{10}) << "whoever asks for it wants it, whenever it ended";
@@ -68,7 +68,7 @@ TEST(job_table_given_again, a_job_given_again_during_a_pause_is_posted_at_once) 
   s.take("a");
   s.failed(w0, attempt("a", 1), errc::job_failed, "no");
   s.posted("a", false, hours{1});
-  EXPECT_EQ(s.take("a"), "again a; owe p-a of a FAILED try 2")
+  EXPECT_EQ(s.take("a"), "again a; deliver p-a of a FAILED try 2")
       << "it runs again only when its last result was delivered";
   EXPECT_EQ(s.detail("a").lives, 1u);
 }
@@ -97,12 +97,13 @@ TEST(job_table_given_again,
     ASSERT_TRUE(again) << id;
     EXPECT_EQ(text_of(again->then),
               std::string{id} + " IN_PROGRESS (assigned); give " + id + "#2 to 0#1");
-    EXPECT_EQ(std::get<give>(again->then.at(1)).message.input.view(), *input++);
+    EXPECT_EQ(std::get<assign_attempt>(again->then.at(1)).message.input.view(), *input++);
     EXPECT_EQ(s.detail(id).lives, 2u);
     EXPECT_FALSE(s.view(id).failure) << id;
     EXPECT_EQ(s.complete(w0, attempt(id, 1)), "stale") << "of its first life";
-    EXPECT_EQ(s.complete(w0, attempt(id, 2)), std::string{id} + " COMPLETED (finished); owe p-" +
-                                                  id + " of " + id + " COMPLETED try 1");
+    EXPECT_EQ(s.complete(w0, attempt(id, 2)), std::string{id} +
+                                                  " COMPLETED (finished); deliver p-" + id +
+                                                  " of " + id + " COMPLETED try 1");
   }
 }
 

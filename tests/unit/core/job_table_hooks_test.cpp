@@ -25,7 +25,7 @@ job_request hooked(const char* url, const char* tenant = "") {
   return r;
 }
 
-/// Its job ends at once; what follows.
+/// Ends the job at once; returns the effects.
 std::string ends(job_script& s, const char* id, const char* url = "https://h/",
                  const char* tenant = "") {
   s.submit(id, hooked(url, tenant));

@@ -1,6 +1,6 @@
 // Lists are found through indexes: what a filter fits is exactly what a look at every job finds,
 // in pages that each look at a bounded number of jobs.
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <algorithm>

@@ -1,5 +1,4 @@
-// What may happen to a job beyond one good attempt: retries by a client, the dead list, poison,
-// leases.
+// A job's life beyond one good attempt: retries by a client, the dead list, poison, leases.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -28,7 +27,7 @@ TEST(job_table_lives, a_failed_job_runs_again_with_all_its_attempts_and_its_inpu
   ASSERT_TRUE(done);
   EXPECT_EQ(text_of(done->second), "a IN_PROGRESS (assigned); give a#2 to 0#1")
       << "an attempt's number grows over all lives";
-  EXPECT_EQ(std::get<give>(done->second.at(1)).message.input.view(), "[7]");
+  EXPECT_EQ(std::get<assign_attempt>(done->second.at(1)).message.input.view(), "[7]");
   EXPECT_FALSE(s.view("a").failure);
   EXPECT_EQ(s.detail("a").lives, 2u);
   EXPECT_EQ(s.detail("a").history.size(), 1u) << "the first life is not forgotten";
@@ -209,7 +208,7 @@ TEST(job_table_lives, a_suspect_gets_its_worker_although_others_come_all_the_tim
   s.lose(0);
   s.submit("o0");
   s.join(w1, 3);
-  // Somebody else always waits, and one ends while the others still run.
+  // Another job always waits, and one ends while the others still run.
   job_filter running;
   running.state = job_state::IN_PROGRESS;
   int round = 0;

@@ -210,7 +210,8 @@ class pair_of_tables : job_draws {
     auto& latest = incarnations_[index_of(w.slot)];
     latest = std::max(latest, w.incarnation);
     auto f = any_facts(w.slot);
-    f.hand_overs = real_->hand_overs(w.slot) - (chance(4) ? 1 : 0); // it may not have heard yet
+    f.hand_overs = real_->hand_overs(w.slot) - (chance(4) ? 1 : 0); // it may not have received the
+                                                                    // latest
     same(
         real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }

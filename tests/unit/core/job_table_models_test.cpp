@@ -1,5 +1,5 @@
-// Jobs and wishes are judged by the catalogue as it is: a model that is gone makes its jobs wait
-// with a reason, one that cannot be loaded fails them, and neither is asked for without end.
+// Jobs and requested models follow the current catalogue: a missing model makes its jobs wait with
+// a reason, one that cannot be loaded fails them, and neither is requested for ever.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <set>
@@ -34,7 +34,7 @@ worker_facts with_model(const char* model) {
   return f;
 }
 
-/// One worker, with aaa loaded of aaa and bbb.
+/// A worker with aaa loaded, of aaa and bbb.
 
 struct two_models : job_script {
   explicit two_models(job_limits l = {}) : job_script(std::move(l)) {
@@ -99,7 +99,7 @@ TEST(job_table_models, a_job_of_a_platform_whose_model_is_gone_fails_there) {
   auto r = job_script::taken("a");
   r.model = "bbb";
   s.submit("a", r);
-  EXPECT_EQ(s.models(catalogue({"aaa"})), "a FAILED (load_failed); owe p-a of a FAILED try 1");
+  EXPECT_EQ(s.models(catalogue({"aaa"})), "a FAILED (load_failed); deliver p-a of a FAILED try 1");
   EXPECT_EQ(s.view("a").failure->code, errc::model_not_found);
 }
 
@@ -231,8 +231,8 @@ TEST(job_table_models, a_file_in_its_place_ends_what_was_held_against_a_model) {
             "c IN_PROGRESS (assigned); give c#1 to 0#3");
 }
 
-/// A slot that two models take turns on: how long a job waits until its model is asked for does not
-/// grow with how much others want the one that is loaded.
+/// Two models share one slot: the time until a job's model is requested does not grow with the
+/// demand for the loaded one.
 TEST(job_table_models, a_job_waits_a_few_loads_at_most_until_its_model_is_loaded) {
   std::set<moment::duration> waits;
   for (const int at_a_time : {1, 10}) {

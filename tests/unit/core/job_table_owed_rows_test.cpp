@@ -1,5 +1,5 @@
-// What is owed to platforms, remote workers' jobs and results asked to stay, over restarts and over
-// a store that refuses.
+// Pending deliveries to platforms, remote workers' jobs, and results with extended retention, over
+// restarts and with a store that refuses.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>
@@ -35,8 +35,8 @@ TEST(job_table_owed_rows, what_is_owed_is_brought_after_a_restart_with_the_whole
   EXPECT_EQ(t.drop("a"), "wrong_state");
   t.pass(t.next());
   const auto then = t.table.expire(t.now);
-  ASSERT_EQ(text_of(then), "owe p-a of a COMPLETED try 2 refresh");
-  const auto& o = std::get<owe>(then[0]);
+  ASSERT_EQ(text_of(then), "deliver p-a of a COMPLETED try 2 refresh");
+  const auto& o = std::get<deliver_result>(then[0]);
   EXPECT_EQ(o.view.output.view(), "42");
   ASSERT_EQ(o.chunks.size(), 1u);
   EXPECT_EQ(o.chunks[0].view(), "x");
@@ -62,7 +62,7 @@ TEST(job_table_owed_rows, a_post_that_was_on_its_way_is_made_again_and_the_pause
   s.commit();
   durable_script t;
   s.restart(t);
-  EXPECT_EQ(t.expire(), "owe p-a of a COMPLETED try 2") << "nobody knows how the last one went";
+  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2") << "nobody knows how the last one went";
   t.posted("a", false);
   EXPECT_EQ(t.next(), seconds{1});
 }
@@ -76,7 +76,7 @@ TEST(job_table_owed_rows, live_jobs_of_a_platform_go_on_after_a_restart) {
   s.take("waits");
   s.commit();
   durable_script t{l};
-  EXPECT_EQ(s.restart(t), "runs FAILED (attempts_exhausted); owe p-runs of runs FAILED try 1")
+  EXPECT_EQ(s.restart(t), "runs FAILED (attempts_exhausted); deliver p-runs of runs FAILED try 1")
       << "it may not run once more";
   EXPECT_THAT(t.table.audit(), IsEmpty());
   EXPECT_FALSE(t.detail("runs").dead);
@@ -103,7 +103,7 @@ TEST(job_table_owed_rows, a_second_life_is_durable_and_its_first_result_is_not_o
   t.pass(seconds{1});
   t.expire();
   const auto then = t.table.worker_joined(t.now, w0, job_script::facts());
-  const auto& g = std::get<give>(then.at(1));
+  const auto& g = std::get<assign_attempt>(then.at(1));
   EXPECT_EQ(to_string(g.message.attempt), "a#3");
   EXPECT_EQ(g.message.input.view(), "[5]") << "the input outlives the stop";
 }
@@ -130,13 +130,13 @@ TEST(job_table_owed_rows, a_result_given_again_has_its_time_over_a_restart_too) 
   s.complete(w0, attempt("a", 1));
   s.posted("a", true);
   s.pass(minutes{20});
-  EXPECT_EQ(s.take("a"), "again a; owe p-a of a COMPLETED try 1");
+  EXPECT_EQ(s.take("a"), "again a; deliver p-a of a COMPLETED try 1");
   s.commit();
   durable_script t{l};
   s.restart(t);
   const auto then = t.table.expire(t.now);
-  ASSERT_EQ(text_of(then), "owe p-a of a COMPLETED try 2");
-  EXPECT_EQ(std::get<owe>(then[0]).left, minutes{10});
+  ASSERT_EQ(text_of(then), "deliver p-a of a COMPLETED try 2");
+  EXPECT_EQ(std::get<deliver_result>(then[0]).left, minutes{10});
 }
 
 TEST(job_table_owed_rows, a_result_given_again_is_told_only_after_its_commit) {
@@ -176,7 +176,7 @@ TEST(job_table_owed_rows, an_end_that_could_not_be_stored_is_still_owed) {
   s.commit();
   durable_script t;
   s.restart(t);
-  EXPECT_EQ(t.expire(), "owe p-a of a COMPLETED try 2");
+  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2");
 }
 
 TEST(job_table_owed_rows, a_wish_to_keep_a_result_outlives_the_runtime) {
@@ -228,7 +228,7 @@ TEST(job_table_owed_rows, secrets_and_origins_are_in_the_row) {
   durable_script t;
   s.restart(t);
   const auto then = t.table.worker_joined(t.now, w0, job_script::facts());
-  EXPECT_EQ(std::get<give>(then.at(1)).message.s3_config, r.s3_config);
+  EXPECT_EQ(std::get<assign_attempt>(then.at(1)).message.s3_config, r.s3_config);
 }
 
 } // namespace

@@ -1,5 +1,5 @@
-// Jobs that were taken from a platform: what is owed to it, when it is brought, and what becomes of
-// a job that the platform stops or gives again.
+// Jobs taken from a platform: their pending deliveries and the time of these, and jobs that the
+// platform stops or gives again.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -22,10 +22,10 @@ job_limits short_lived() {
   return l;
 }
 
-/// The owe among these effects; there must be one.
-owe owe_of(const effects& all) {
+/// The delivery among these effects; there must be one.
+deliver_result delivery_of(const effects& all) {
   for (const auto& e : all) {
-    if (const auto* o = std::get_if<owe>(&e)) {
+    if (const auto* o = std::get_if<deliver_result>(&e)) {
       return *o;
     }
   }
@@ -42,7 +42,7 @@ TEST(job_table_owed, its_end_owes_the_result_and_no_webhook_is_called) {
   r.webhook = "https://h/";
   s.submit("a", r);
   EXPECT_EQ(s.complete(w0, attempt("a", 1), "42"),
-            "a COMPLETED (finished); owe p-a of a COMPLETED try 1");
+            "a COMPLETED (finished); deliver p-a of a COMPLETED try 1");
   EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
   EXPECT_EQ(s.posted("a", true), "");
   EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
@@ -56,17 +56,18 @@ TEST(job_table_owed, every_kind_of_end_is_owed) {
   s.join(0);
   s.take("fails");
   EXPECT_THAT(s.failed(w0, attempt("fails", 1), errc::job_failed, "no"),
-              HasSubstr("owe p-fails of fails FAILED try 1"));
+              HasSubstr("deliver p-fails of fails FAILED try 1"));
   s.take("loses");
-  EXPECT_THAT(s.stopped(w0, attempt("loses", 1)), HasSubstr("owe p-loses of loses FAILED try 1"));
+  EXPECT_THAT(s.stopped(w0, attempt("loses", 1)),
+              HasSubstr("deliver p-loses of loses FAILED try 1"));
   s.take("slow");
   s.take("late");
-  EXPECT_THAT(s.cancel("late"), HasSubstr("owe p-late of late CANCELLED try 1"))
+  EXPECT_THAT(s.cancel("late"), HasSubstr("deliver p-late of late CANCELLED try 1"))
       << "somebody here ended it; the platform does not know";
   s.pass(seconds{600});
-  EXPECT_THAT(s.expire(), HasSubstr("owe p-slow of slow TIMED_OUT try 1"));
+  EXPECT_THAT(s.expire(), HasSubstr("deliver p-slow of slow TIMED_OUT try 1"));
   s.take("waits");
-  EXPECT_THAT(s.purge(), HasSubstr("owe p-waits of waits CANCELLED try 1"));
+  EXPECT_THAT(s.purge(), HasSubstr("deliver p-waits of waits CANCELLED try 1"));
 }
 
 TEST(job_table_owed, the_result_comes_with_the_stream_the_wish_for_a_fresh_worker_and_its_time) {
@@ -80,7 +81,7 @@ TEST(job_table_owed, the_result_comes_with_the_stream_the_wish_for_a_fresh_worke
   f.attempt = attempt("a", 1);
   f.output = shared_text{"7"};
   f.refresh_worker = true;
-  const auto o = owe_of(s.table.finished(s.now, w0, f).consequences);
+  const auto o = delivery_of(s.table.finished(s.now, w0, f).consequences);
   EXPECT_EQ(o.origin, "p-a");
   EXPECT_EQ(o.view.output.view(), "7");
   ASSERT_EQ(o.chunks.size(), 2u);
@@ -99,13 +100,13 @@ TEST(job_table_owed, a_stream_that_may_have_lost_chunks_says_so) {
   s.partial(w0, attempt("short", 1), 1, "x");
   protocol::finished f;
   f.attempt = attempt("short", 1);
-  EXPECT_TRUE(owe_of(s.table.finished(s.now, w0, f).consequences).whole);
+  EXPECT_TRUE(delivery_of(s.table.finished(s.now, w0, f).consequences).whole);
   s.take("long");
   for (std::uint32_t i = 1; i <= 3; ++i) {
     s.partial(w0, attempt("long", 1), i, "x");
   }
   f.attempt = attempt("long", 1);
-  EXPECT_FALSE(owe_of(s.table.finished(s.now, w0, f).consequences).whole);
+  EXPECT_FALSE(delivery_of(s.table.finished(s.now, w0, f).consequences).whole);
 }
 
 TEST(job_table_owed, it_is_owed_as_long_as_it_may_live_and_ten_minutes_after_its_end_at_least) {
@@ -114,7 +115,7 @@ TEST(job_table_owed, it_is_owed_as_long_as_it_may_live_and_ten_minutes_after_its
   s.take("a");
   protocol::finished f;
   f.attempt = attempt("a", 1);
-  EXPECT_EQ(owe_of(s.table.finished(s.now, w0, f).consequences).left, hours{24});
+  EXPECT_EQ(delivery_of(s.table.finished(s.now, w0, f).consequences).left, hours{24});
 }
 
 TEST(job_table_owed, it_never_comes_on_the_dead_list_and_is_not_retried_here) {
@@ -145,7 +146,7 @@ TEST(job_table_owed, a_failed_post_is_made_again_after_pauses_that_grow_to_half_
     EXPECT_EQ(s.expire(), "") << "not before the pause is over";
     pauses.push_back(s.next());
     s.pass(pauses.back());
-    EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try " + std::to_string(i));
+    EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try " + std::to_string(i));
   }
   EXPECT_THAT(pauses, ::testing::ElementsAre(milliseconds{500}, seconds{1}, seconds{2}, seconds{4},
                                              seconds{8}, seconds{16}, seconds{30}, seconds{30}));
@@ -171,7 +172,7 @@ TEST(job_table_owed, a_pause_beyond_the_end_leaves_one_last_try) {
   s.complete(w0, attempt("a", 1));
   s.posted("a", false, milliseconds::max());
   s.pass(s.next());
-  EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2");
+  EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 2");
   EXPECT_EQ(s.posted("a", false), "");
   EXPECT_FALSE(s.table.owes_webhook(job_id{"a"})) << "its time is over";
 }
@@ -189,7 +190,7 @@ TEST(job_table_owed, it_is_given_up_when_its_time_is_over_and_forgotten_when_it_
     s.posted("a", false);
     if (s.table.owes_webhook(job_id{"a"})) {
       s.pass(s.next());
-      EXPECT_THAT(s.expire(), HasSubstr("owe p-a"));
+      EXPECT_THAT(s.expire(), HasSubstr("deliver p-a"));
       ++tries;
     }
   }
@@ -233,9 +234,9 @@ TEST(job_table_owed,
   s.take("a");
   s.complete(w0, attempt("a", 1));
   s.posted("a", false, hours{1});
-  s.take("a"); // told before the hour was over
+  s.take("a"); // given again before the hour was over
   s.table.posts_lost(s.now);
-  EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 3");
+  EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 3");
 }
 
 TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
@@ -248,9 +249,10 @@ TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
   s.posted("b", false);
   s.table.posts_lost(s.now);
   EXPECT_EQ(s.next(), seconds{0});
-  EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "b was not on its way";
+  EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 2") << "b was not on its way";
   s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
-  EXPECT_EQ(s.expire(), "owe p-a of a COMPLETED try 2") << "what became of the try is not known";
+  EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 2")
+      << "what became of the try is not known";
   s.table.posts_lost(s.now);
   s.posted("a", false);
   EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
@@ -391,16 +393,16 @@ TEST(job_table_owed, what_was_taken_and_has_not_ended_when_the_pod_stops_fails_a
   s.submit("local");
   EXPECT_EQ(
       s.hand_back(),
-      "runs FAILED (stop_requested); owe p-runs of runs FAILED try 1; revoke runs#1 from 0#1; "
-      "waits FAILED (stop_requested); owe p-waits of waits FAILED try 1; "
-      "sleeps FAILED (stop_requested); owe p-sleeps of sleeps FAILED try 1");
+      "runs FAILED (stop_requested); deliver p-runs of runs FAILED try 1; revoke runs#1 from 0#1; "
+      "waits FAILED (stop_requested); deliver p-waits of waits FAILED try 1; "
+      "sleeps FAILED (stop_requested); deliver p-sleeps of sleeps FAILED try 1");
   EXPECT_EQ(s.view("runs").failure->code, errc::stopping);
   EXPECT_EQ(s.state("local"), "IN_QUEUE") << "it waits for the next start";
   EXPECT_EQ(s.table.counts().dead, 0u);
   EXPECT_EQ(s.table.owed(), 3u);
   s.posted("runs", false);
   s.pass(milliseconds{500});
-  EXPECT_EQ(s.expire(), "owe p-runs of runs FAILED try 2") << "posting goes on";
+  EXPECT_EQ(s.expire(), "deliver p-runs of runs FAILED try 2") << "posting goes on";
 }
 
 // ---- kept on request ----------------------------------------------------------------------------

@@ -61,11 +61,11 @@ TEST(job_table_remote, a_hand_over_is_numbered) {
   s.submit("a");
   s.submit("b");
   const auto then = s.table.worker_joined(s.now, far, asking(2));
-  EXPECT_EQ(std::get<give>(then.at(1)).hand_over, 1u);
-  EXPECT_EQ(std::get<give>(then.at(3)).hand_over, 1u);
+  EXPECT_EQ(std::get<assign_attempt>(then.at(1)).hand_over, 1u);
+  EXPECT_EQ(std::get<assign_attempt>(then.at(3)).hand_over, 1u);
   s.join(w0, 1);
   const auto local = s.table.submit(s.now, job_id{"c"}, job_script::request(), false);
-  EXPECT_EQ(std::get<give>(local->then.at(1)).hand_over, 0u)
+  EXPECT_EQ(std::get<assign_attempt>(local->then.at(1)).hand_over, 0u)
       << "an engine of this pod asks nothing";
 }
 
@@ -358,7 +358,7 @@ TEST(job_table_remote, a_job_of_a_platform_may_run_there_as_well) {
   s.join(far, asking(1));
   s.take("a");
   EXPECT_EQ(s.complete(far, attempt("a", 1)),
-            "a COMPLETED (finished); owe p-a of a COMPLETED try 1");
+            "a COMPLETED (finished); deliver p-a of a COMPLETED try 1");
 }
 
 TEST(job_table_remote, the_s3_configuration_goes_with_the_attempt) {
@@ -368,7 +368,7 @@ TEST(job_table_remote, the_s3_configuration_goes_with_the_attempt) {
   r.s3_config = R"({"bucketName":"b"})";
   auto done = s.table.submit(s.now, job_id{"a"}, r, false);
   ASSERT_TRUE(done);
-  EXPECT_EQ(std::get<give>(done->then.at(1)).message.s3_config, r.s3_config);
+  EXPECT_EQ(std::get<assign_attempt>(done->then.at(1)).message.s3_config, r.s3_config);
 }
 
 } // namespace

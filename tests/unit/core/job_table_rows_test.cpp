@@ -1,5 +1,5 @@
-// What the table asks the store to keep, what it does when the store cannot, and what it makes of
-// the rows after a restart.
+// Rows that the table passes to the store, its behaviour when the store fails, and its state
+// restored from rows.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>
@@ -92,7 +92,7 @@ TEST(job_table_rows, large_texts_leave_memory_once_they_are_durable) {
   s.submit("a", job_script::request("123456"));
   s.commit();
   const auto effects = s.table.worker_joined(s.now, w0, job_script::facts());
-  const auto& g = std::get<give>(effects.at(1));
+  const auto& g = std::get<assign_attempt>(effects.at(1));
   EXPECT_TRUE(g.message.input.empty());
   EXPECT_EQ(g.stored_input, 1u);
   s.complete(w0, attempt("a", 1), "654321");

@@ -1,5 +1,5 @@
-// What one tenant does is that tenant's cost: what is kept of it, its lost attempts, and the
-// engines that have to be started anew after them. And bounds that shrank between two starts.
+// A tenant's jobs cost only that tenant: its retained jobs, its lost attempts, and the engine
+// restarts after them. Also limits that were lowered between two starts.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <algorithm>
@@ -85,8 +85,8 @@ TEST(job_table_shares, many_dead_jobs_of_one_tenant_do_not_push_out_anothers) {
 
 // ---- what crashes cost --------------------------------------------------------------------------
 
-/// Slots whose engines need a while to come back after a crash; bob's jobs crash at once, everybody
-/// else's take a while.
+/// Slots whose engines take a while to restart after a crash; bob's jobs crash at once, all others
+/// take a while.
 struct crash_pod : job_script {
   explicit crash_pod(std::uint32_t slots, milliseconds run, milliseconds start)
       : job_script(limits()), run_(run), start_(start) {
@@ -106,7 +106,7 @@ struct crash_pod : job_script {
   }
   void see(const effects& done) {
     for (const auto& e : done) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         const auto slot = g->worker.slot.value;
         const bool crashes = g->message.attempt.job.str().starts_with("bob");
         runs_[slot] = {g->message.attempt, now + (crashes ? milliseconds{5} : run_), crashes};
@@ -136,7 +136,7 @@ struct crash_pod : job_script {
     }
     see(table.expire(now));
   }
-  /// How long a job of hers takes.
+  /// Runs one of her jobs; returns its duration.
   milliseconds ask(const std::string& id) {
     const auto began = now;
     see(table.submit(now, job_id{id}, of_tenant("alice"), false)->then);
@@ -158,8 +158,8 @@ struct crash_pod : job_script {
   milliseconds run_, start_;
 };
 
-/// What was seen once: she waited for seventeen of his attempts. Each cost the pod seconds and him
-/// milliseconds, so a single run of hers, charged in full, was worth a score of his.
+/// A regression: she waited for seventeen of his attempts. Each cost the pod seconds and him
+/// milliseconds, so a single run of hers, charged in full, equalled a score of his.
 TEST(job_table_shares, beside_jobs_that_crash_another_tenant_waits_for_one_attempt_and_one_start) {
   for (const std::uint32_t slots : {1u, 2u}) {
     for (const int start_ms : {50, 2'000, 10'000}) {

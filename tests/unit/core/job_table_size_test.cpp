@@ -1,4 +1,4 @@
-// What a waiting job costs in memory, and that no command looks at all of them.
+// Memory per waiting job, and a check that no command looks at all of them.
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -55,7 +55,7 @@ TEST(job_table_size, a_hundred_thousand_jobs_go_through_and_the_audit_is_clean) 
   auto consequences = table.worker_joined(now, worker_ref{slot_id{0}, 1}, worker_facts{});
   std::size_t done = 0;
   while (!consequences.empty()) {
-    const auto* next = std::get_if<give>(&consequences.back());
+    const auto* next = std::get_if<assign_attempt>(&consequences.back());
     if (next == nullptr) {
       break;
     }
@@ -94,7 +94,7 @@ TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
     const auto began = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < decisions; ++i) {
       ASSERT_FALSE(done.empty());
-      const auto* g = std::get_if<give>(&done.back());
+      const auto* g = std::get_if<assign_attempt>(&done.back());
       ASSERT_NE(g, nullptr);
       protocol::finished f;
       f.attempt = g->message.attempt;
@@ -107,8 +107,8 @@ TEST(job_table_size, tells_what_a_decision_takes_beside_how_many_wait) {
   }
 }
 
-/// The longest a neighbour waits for the table while somebody else makes its dearest calls. No
-/// bound either: it says what a call takes beside one submission and cancel at the same size.
+/// Measures the longest wait for the table while another tenant makes its most expensive calls.
+/// Prints only, no limit: a call's time next to one submission and cancel at the same size.
 TEST(job_table_size, tells_what_the_dearest_call_of_another_takes_at_a_hundred_thousand_jobs) {
   constexpr std::size_t jobs = 100'000;
   using clock = std::chrono::steady_clock;

@@ -1,6 +1,6 @@
 // What concerns many jobs at once goes in steps: purges, time-outs, forgetting. Between two steps
 // everything else goes on, and means what it meant.
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/durable_script.hpp"
 
 #include <algorithm>
@@ -227,7 +227,7 @@ struct purge_world {
   void see(const effects& done) {
     std::size_t ends = 0;
     for (const auto& e : done) {
-      if (const auto* g = std::get_if<give>(&e)) {
+      if (const auto* g = std::get_if<assign_attempt>(&e)) {
         EXPECT_FALSE(doomed.contains(g->message.attempt.job.str()));
         out.push_back(g->message.attempt);
       } else if (const auto* p = std::get_if<purged>(&e)) {
@@ -294,8 +294,8 @@ struct purge_world {
   }
 };
 
-/// Who waited when a purge was asked for never runs after that and ends CANCELLED; nobody else
-/// does; the numbers add up; no call ends more than a step allows.
+/// Jobs that waited when a purge was requested never run after that and end CANCELLED; no others
+/// do; the numbers add up; no call ends more than a step allows.
 TEST(job_table_steps, purges_end_exactly_what_waited) {
   for (std::uint64_t seed = 1; seed <= 60 && !::testing::Test::HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));

@@ -1,4 +1,4 @@
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -32,7 +32,7 @@ TEST(job_table, the_assignment_carries_the_input) {
   s.join(0);
   const auto done = s.table.submit(s.now, job_id{"a"}, job_script::request(R"({"x":1})"), false);
   ASSERT_TRUE(done);
-  EXPECT_EQ(std::get<give>(done->then.at(1)).message.input.view(), R"({"x":1})");
+  EXPECT_EQ(std::get<assign_attempt>(done->then.at(1)).message.input.view(), R"({"x":1})");
 }
 
 TEST(job_table, the_move_is_told_before_the_attempt_is_given) {

@@ -1,4 +1,4 @@
-// Whose turn it is: nobody starves (I18), and shares are what they are said to be.
+// Order of service: no tenant starves (I18), and shares are as configured.
 #include "tests/unit/core/job_script.hpp"
 
 #include <map>
@@ -11,7 +11,7 @@ using std::chrono::seconds;
 
 const auto w0 = job_script::worker(0);
 
-/// One worker that is always busy: each run takes a second, and the next job follows at once.
+/// A worker that is always busy: each run takes a second, and the next job follows at once.
 struct busy_worker {
   explicit busy_worker(job_limits l = {}) : s(std::move(l)) { s.join(w0); }
 
@@ -20,7 +20,7 @@ struct busy_worker {
   std::vector<std::string> served;
 
   void add(const job_request& r) { s.submit(("j" + std::to_string(++ids)).c_str(), r); }
-  /// What runs ends; what follows is noted.
+  /// Ends the running jobs and records those that follow.
   void second() {
     s.pass(seconds{1});
     job_filter running;
@@ -107,8 +107,8 @@ TEST(job_table_turns, a_tenant_that_was_idle_has_saved_nothing_up) {
   EXPECT_NEAR(static_cast<double>(late), 20, 2);
 }
 
-/// Each of these is a group of its own that nobody serves; a decision that looked at one after the
-/// other would be as long as the line, and behind its bound nobody would be served.
+/// Each job forms a group that no worker serves. A decision that looked at all of them would be as
+/// long as the queue, and beyond its limit no job would be served.
 TEST(job_table_turns, many_shapes_that_nobody_serves_do_not_stand_before_others) {
   job_limits limits;
   limits.queue_max = 5'000;

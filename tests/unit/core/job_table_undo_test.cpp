@@ -1,5 +1,5 @@
-// What a client asked for and could not be made durable is undone: the job is as it was, and what
-// the store has of it stays true.
+// A client's change that could not be made durable is undone: the job is as before, and the store's
+// rows stay true.
 #include "tests/unit/core/durable_script.hpp"
 
 #include <gmock/gmock.h>
@@ -202,7 +202,7 @@ TEST(job_table_damaged, a_platform_that_gives_it_again_hears_that_it_failed) {
   row.failure = error{errc::store_corrupt, "damaged"};
   row.damaged = true;
   s.table.restore(s.now, {row}, 3);
-  EXPECT_THAT(s.submit("a", s.taken("a")), HasSubstr("owe p-a of a FAILED"));
+  EXPECT_THAT(s.submit("a", s.taken("a")), HasSubstr("deliver p-a of a FAILED"));
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// How long the random tests run: briefly with the other tests, longer when asked to.
+// Length of the random tests: short by default, longer on request.
 #pragma once
 
 #include <cstdint>

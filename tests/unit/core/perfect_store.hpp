@@ -20,7 +20,7 @@ class perfect_store {
       }
     }
   }
-  /// As job_store::recovered has them.
+  /// In the format of job_store::recovered.
   std::vector<store::job_row> rows() const {
     std::vector<store::job_row> all;
     for (const auto& [order, row] : rows_) {

@@ -149,7 +149,7 @@ TEST(placement, arrivals_to_come_use_a_slow_worker_earlier) {
   EXPECT_EQ(choose(both, {1, 0})->index, 0U);
   EXPECT_EQ(choose(both, {1, 0.003})->index, 0U); // 0.9 come meanwhile
   EXPECT_EQ(choose(both, {1, 0.004})->index, 1U); // 1.2 do
-  // For jobs that have not come no model is changed.
+  // No model is changed for jobs that have not arrived.
   const options other{busy(50, 100), other_model(200, 0, 100)};
   EXPECT_EQ(choose(other, {1, 10})->index, 0U);
   EXPECT_EQ(choose(other, {3, 0})->index, 1U);
@@ -296,7 +296,7 @@ TEST(placement, a_queue_takes_a_worker_with_room_when_the_others_cannot_finish_i
       best = o.fits ? std::min(best, own_estimate(o)) : best;
       best_room = o.fits && o.has_room ? std::min(best_room, own_estimate(o)) : best_room;
     }
-    // One at the same moment as another with room is as good: it must not be waited for.
+    // A worker that ends at the same moment as one with room is as good: it must not be waited for.
     const bool takes_room =
         any_room && (best_room <= best || last_of_them_takes_room(all, waiting));
     RC_ASSERT(all[chosen->index].has_room == takes_room);

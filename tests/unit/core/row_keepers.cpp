@@ -49,7 +49,7 @@ class in_memory final : public row_keeper {
   bool faults_ = true;
 };
 
-/// What the two SQLite keepers share: one store in inline mode, one call at a time.
+/// Base of the two SQLite keepers: one store in inline mode, one call at a time.
 class in_sqlite : public row_keeper {
  public:
   in_sqlite(dice d, const time_source& time) : dice_(std::move(d)), time_(time) {}
@@ -143,8 +143,8 @@ class on_failing_disk final : public in_sqlite {
     }
     const auto how = in_sqlite::commit(b);
     disk_.heal();
-    // The power may go behind the commit's flush, with the mark: nobody lives to say that it is
-    // done.
+    // The power may fail in the commit's flush, after the mark: the process dies before it reports
+    // success.
     return disk_.has_power() ? how : commit_result::broken;
   }
   job_store::recovered crash(const store::batch* on_its_way) override {

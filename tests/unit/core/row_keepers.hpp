@@ -1,5 +1,5 @@
-// Where the crash tests keep the table's rows: without faults, in SQLite, and in SQLite over a disk
-// that fails and loses power. One batch at a time, as the queue does it.
+// Stores for the crash tests' rows: without faults, in SQLite, and in SQLite on a disk that fails
+// and loses power. One batch at a time, like the queue.
 #pragma once
 
 #include "runtime/store/store.hpp"
@@ -12,8 +12,8 @@ namespace tayfa::testing {
 
 enum class commit_result : std::uint8_t {
   done,
-  full,   ///< nothing was changed; try again
-  broken, ///< nobody knows; the process must end
+  full,   ///< unchanged; try again
+  broken, ///< outcome unknown; the process must end
 };
 
 class row_keeper {

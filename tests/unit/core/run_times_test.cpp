@@ -1,6 +1,6 @@
 #include "runtime/core/run_times.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
 
 #include <cmath>
@@ -93,7 +93,7 @@ TEST(run_times, an_unseen_device_is_scaled_by_how_it_compares_on_other_work) {
   repeat(times, on_fast, 400);
   EXPECT_NEAR(times.expect(on_slow).ms, 1'200, 1);
   EXPECT_EQ(times.expect(on_slow).seen, 0U);
-  // And the other way round, of a model that only the slow one ran.
+  // The reverse, for a model that only the slow device ran.
   const work_kind third_slow{"sdxl", "", "T4"};
   repeat(times, third_slow, 900);
   EXPECT_NEAR(times.expect({"sdxl", "", "H200"}).ms, 300, 1);

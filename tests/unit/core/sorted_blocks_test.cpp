@@ -1,7 +1,7 @@
 // A sorted set in blocks against std::set, under the ways in which the job table uses it.
 #include "runtime/core/sorted_blocks.hpp"
 
-#include "runtime/world/random.hpp"
+#include "runtime/base/random.hpp"
 
 #include <gtest/gtest.h>
 #include <set>

@@ -1,8 +1,7 @@
-// Random ends, timers and stops against a group, with an owner that only does what it is told.
-// Checked all along: never two live instances of one child; who is asked to stop is alive; start
-// order; restarts bounded; after all_stopped nothing runs and nothing is ordered; and when
-// everything pending has been answered, every permanent child is alive unless it, or its group, was
-// given up.
+// Random ends, timers and stops against a group whose owner only obeys its commands. Invariants:
+// never two live instances of one child; only live children are asked to stop; start order;
+// restarts bounded; after all_stopped nothing runs and nothing is commanded; and when everything
+// pending has been answered, every permanent child is alive unless it, or its group, was given up.
 #include "runtime/core/supervision.hpp"
 
 #include "tests/support/property.hpp"
@@ -43,7 +42,7 @@ class owner {
     obey(group_.start(now_));
   }
 
-  /// One thing happens, chosen by a number of the tape.
+  /// Applies one event, chosen by a number of the tape.
   void step(std::uint32_t bits) {
     now_ += milliseconds{bits % 97};
     const auto what = bits / 97;
@@ -54,7 +53,7 @@ class owner {
     case 3:
     case 4: fire(what / 8); break;
     case 5: now_ += milliseconds{what / 8 % 20'000}; break;
-    case 6: // an end nobody expects: of a child that is not alive, or does not exist
+    case 6: // an unexpected end: of a child that is not alive, or does not exist
       if (const auto i = what / 8 % (alive_.size() + 1); i == alive_.size() || !alive_[i]) {
         obey(group_.ended(now_, i, what / 64 % 2 == 0));
       }
@@ -185,7 +184,7 @@ class owner {
   }
 
   bool alone() const { return policy_.how == strategy::one_for_one; }
-  /// A group restart begins only when everybody after its first child is gone.
+  /// A group restart begins only when all children after its first one are gone.
   void check_nobody_after(std::size_t index) {
     for (std::size_t i = index + 1; !alone() && i < alive_.size(); ++i) {
       RC_ASSERT(!alive_[i]);
@@ -197,8 +196,8 @@ class owner {
     }
   }
   void check_bounds() {
-    // With a group, the order follows its decision by the time the stops take: one more may fall
-    // into the window.
+    // In a group, the command follows its decision after the stops: one more may fall into the
+    // window.
     const std::size_t most = policy_.intensity + (alone() ? 0 : 1);
     for (const auto& at : restarts_) {
       for (std::size_t i = 0; i + most < at.size(); ++i) {

@@ -1,5 +1,4 @@
-// What engine tests share: a clock that is set by hand, a link that remembers, a sink that
-// remembers.
+// Shared by the engine tests: a manual clock, a recording link and a recording sink.
 #pragma once
 
 #include "runtime/engine/engine.hpp"

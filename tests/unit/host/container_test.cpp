@@ -1,4 +1,4 @@
-// What a container leaves: invented /proc and control groups of both versions, alone and nested.
+// Container limits: invented /proc and control groups of both versions, alone and nested.
 #include "runtime/host/container.hpp"
 
 #include <filesystem>

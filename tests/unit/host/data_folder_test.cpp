@@ -1,4 +1,4 @@
-// Who else may touch the data folder, and what is put right in it.
+// Permissions of the data folder: what is refused and what is corrected.
 #include "runtime/host/data_folder.hpp"
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/signals.hpp"

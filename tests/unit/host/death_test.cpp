@@ -1,5 +1,4 @@
-// What a runtime leaves behind when it is killed with -9: nothing that lives, and what lies there
-// is cleared away.
+// A runtime killed with -9 leaves no living process behind, and its files are cleaned up.
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/process_facts.hpp"
 #include "tests/support/places.hpp"

@@ -1,4 +1,4 @@
-// What engines start ends with them, wherever it has gone; strangers are only reaped.
+// Processes started by engines end with them, wherever they have moved; strangers are only reaped.
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/process_facts.hpp"
@@ -151,7 +151,7 @@ TEST(leftovers_by_mark, those_of_a_dead_runtime_of_this_folder_go_and_others_sta
   const auto start = std::to_string(start_time_of(::getpid()).value());
   const auto here = "." + home_of(home.path()) + "/1";
   marked_process left{"99999999.1" + here};
-  marked_process reused{self + ".1" + here}; // its runtime's number belongs to somebody else now
+  marked_process reused{self + ".1" + here}; // its runtime's pid was reused
   marked_process living{self + "." + start + here};
   marked_process elsewhere{"99999999.1." + home_of(other.path()) + "/1"};
 

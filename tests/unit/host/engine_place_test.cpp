@@ -1,5 +1,5 @@
-// What an engine is given besides its program: a temporary folder of its own, a share of the CPU
-// time, and a socket that is there.
+// An engine's surroundings: a temporary folder of its own, a share of the CPU time, and a working
+// socket.
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/process_facts.hpp"
 #include "runtime/host/thread_share.hpp"
@@ -77,7 +77,7 @@ TEST_F(engine_place_test, the_place_may_be_another_and_is_cleared_after_a_kill_o
   make_host(options);
   const fs::path place = variable(start(box), "TMPDIR");
   EXPECT_TRUE(place.string().starts_with(elsewhere.path() + "/tmp/tayfa-engines-")) << place;
-  // As it would be after a kill: the file of pids tells of a runtime that is gone.
+  // As after a kill: the pid file names a runtime that is gone.
   const auto beside = home.path() + "/other/";
   fs::create_directories(beside);
   fs::create_directories(elsewhere.path() + "/tmp/tayfa-engines-dead/0.1");
@@ -166,7 +166,7 @@ TEST_F(engine_place_test, a_socket_that_a_cleaner_took_is_made_again) {
   fs::remove_all(run_folder());
   EXPECT_GT(start(other, 2), 0) << "it finds the new socket";
   EXPECT_EQ(log.lines("run_folder_restored").size(), 1U);
-  // Those who were connected still are.
+  // Connected engines still are.
   host->send(worker(), protocol::welcome{50});
   EXPECT_GT(box.wait_frame<protocol::heartbeat>().rss_bytes, 0U);
   EXPECT_TRUE(start_time_of(first).has_value());

@@ -1,4 +1,4 @@
-// What a child process gets of our environment.
+// The variables of our environment that a child process inherits.
 #include "runtime/host/child_environment.hpp"
 #include "tests/unit/host/fixture.hpp"
 

@@ -1,5 +1,5 @@
-// What host tests share: a log that remembers, a box of engine events that can be waited for, a
-// folder of its own.
+// Shared by the host tests: a recording log, a queue of engine events that can be waited for, a
+// temporary folder.
 #pragma once
 
 #include "runtime/host/process_engine_host.hpp"
@@ -34,7 +34,7 @@ class remembering_log final : public event_log {
   struct line {
     log_level level;
     std::string event;
-    std::string text; ///< of the field "line"
+    std::string text; ///< from the field "line"
   };
   bool enabled(log_level) const override { return true; }
   void write(log_level level, std::string_view event, std::span<const log_field> fields) override {

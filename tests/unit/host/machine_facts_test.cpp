@@ -1,6 +1,7 @@
 // Real facts: invented /proc and control groups, real sockets.
 #include "runtime/host/machine_facts.hpp"
 
+#include "runtime/base/wakeup.hpp"
 #include "runtime/host/container.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
@@ -128,7 +129,7 @@ TEST_F(machine_facts_test, this_machine_says_something) {
   EXPECT_FALSE(here.disk("/no/such/folder").has_value());
 }
 
-/// A listening socket on the loopback, which accepts nobody.
+/// A listening socket on the loopback that accepts no connection.
 struct door {
   int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   std::uint16_t port = 0;

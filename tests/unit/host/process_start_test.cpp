@@ -1,4 +1,4 @@
-// What a program puts in order first, and what it finds out before it is too late.
+// Early setup of a process, and the check of its resources.
 #include "runtime/host/process_start.hpp"
 #include "tests/support/sanitizer.hpp"
 #include "tests/unit/host/fixture.hpp"

@@ -86,7 +86,7 @@ TEST_F(temporary_folder_test, depth_and_closed_folders_are_no_hindrance) {
   ::close(at);
   fs::create_directories(folder + "/moved-1/x"); // a name that the remover uses itself
   const pid_t child = ::fork();
-  if (child == 0) { // as a user whom modes hold back
+  if (child == 0) { // as a user to whom modes apply
     if (::geteuid() == 0 && (::chown(root.c_str(), 23'459, 23'459) != 0 ||
                              ::chown((root / "base").c_str(), 23'459, 23'459) != 0 ||
                              ::chown(folder.c_str(), 23'459, 23'459) != 0 ||

@@ -1,4 +1,4 @@
-// How many threads an engine gets, and the variables that say so.
+// Number of an engine's threads, and the variables that pass it on.
 #include "runtime/host/thread_share.hpp"
 
 #include <gtest/gtest.h>

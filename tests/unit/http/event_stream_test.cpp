@@ -37,7 +37,7 @@ TEST(event_stream, begins_with_what_happens_from_now_on) {
   const auto r = event_stream(feed, {});
   EXPECT_EQ(r.status, 200U);
   EXPECT_EQ(r.content_type, "text/event-stream");
-  feed.publish("job", "b", "{}"); // before the first byte was asked for
+  feed.publish("job", "b", "{}"); // before the first read
   EXPECT_EQ(now(r), "retry: 1000\nid: 1\n\nid: 2\nevent: job\ndata: {}\n\n");
   EXPECT_EQ(now(r), "");
   feed.publish("pod", "", "{}");

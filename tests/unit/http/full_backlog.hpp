@@ -1,5 +1,5 @@
-// A place whose connections are neither refused nor accepted. With room for some, the kernel takes
-// those, and nobody ever reads from them.
+// A listener whose connections are neither refused nor accepted. If it has room for some, the
+// kernel accepts those, and they are never read from.
 #pragma once
 
 #include <arpa/inet.h>

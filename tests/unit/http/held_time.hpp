@@ -2,7 +2,7 @@
 // test says so.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <condition_variable>
 #include <mutex>

@@ -2,7 +2,7 @@
 // is judged a few milliseconds after the clock says so.
 #pragma once
 
-#include "runtime/world/clock.hpp"
+#include "runtime/base/clock.hpp"
 
 #include <algorithm>
 #include <condition_variable>
@@ -36,7 +36,7 @@ class manual_time final : public time_source {
     const std::lock_guard lock{mutex_};
     return asked_;
   }
-  /// The server has asked for the time since then: it has noted something.
+  /// True once the server has read the time again: it has noticed an event.
   bool was_asked_since(std::uint64_t before,
                        std::chrono::milliseconds wait = std::chrono::seconds{20}) const {
     std::unique_lock lock{mutex_};

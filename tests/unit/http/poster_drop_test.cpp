@@ -1,4 +1,4 @@
-// Calls that nobody wants any more: the server is told, and what it had answered is still taken.
+// Dropped calls: the server is notified, and an answer it had sent is still accepted.
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/full_backlog.hpp"
 
@@ -236,7 +236,7 @@ TEST(poster_drop, a_call_that_is_not_connected_ends_at_once) {
 }
 
 TEST(poster_drop, an_upload_that_is_not_taken_ends) {
-  // Nobody reads: the body fills the kernel's buffers and no more.
+  // The receiver does not read: the body fills the kernel's buffers only.
   const full_backlog nobody{1};
   answers got;
   curl_poster poster{local_options()};

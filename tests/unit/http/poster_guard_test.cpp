@@ -49,7 +49,7 @@ TEST(poster, the_guard_judges_the_address_that_is_connected_to) {
   EXPECT_EQ(there.connections(), 0U);
 }
 
-/// As this machine's own name does, on most machines.
+/// On most machines their own name resolves to an address that is not public.
 TEST(poster, the_guard_judges_what_the_resolver_says) {
   char name[256] = {};
   ASSERT_EQ(::gethostname(name, sizeof name - 1), 0);
@@ -70,8 +70,7 @@ TEST(poster, named_blocks_are_let_through) {
   }
 }
 
-/// A connection that an unguarded call left open is a way to a private address that nobody opens
-/// anew.
+/// An open connection of an unguarded call could be reused to reach a private address.
 TEST(poster, a_guarded_call_does_not_use_the_connection_of_an_unguarded_one) {
   receiver there;
   poster_options options;

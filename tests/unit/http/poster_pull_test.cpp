@@ -1,5 +1,5 @@
-// What a worker that pulls its jobs needs of the poster: long polls, compressed answers, many calls
-// to one host over few connections, proxies, and one answer although libcurl may ask twice.
+// The poster for a worker that pulls its jobs: long polls, compressed answers, many calls to one
+// host over few connections, proxies, and one answer although libcurl may retry.
 #include "tests/unit/http/asking.hpp"
 
 #include <atomic>
@@ -106,8 +106,8 @@ TEST(poster_pull, the_caller_names_itself) {
 
 // ---- long polls --------------------------------------------------------------------------------
 
-/// Nothing but the call's own time ends a poll that is silent: here the answer comes when another
-/// call, begun at the same time and as long as several connect timeouts, has timed out.
+/// Only the call's own timeout ends a silent poll: here the answer comes when another call, begun
+/// at the same time and as long as several connect timeouts, has timed out.
 TEST(poster_pull, a_silent_poll_is_not_cut_short) {
   std::promise<void> timed_out;
   auto when = timed_out.get_future().share();
@@ -189,8 +189,8 @@ TEST(poster_pull, calls_in_turn_use_one_connection) {
   EXPECT_EQ(there.connections(), 1U);
 }
 
-/// libcurl asks again by itself when a connection that had served before ends without a byte; the
-/// caller sees one answer, and only that of the last try.
+/// libcurl retries by itself when a reused connection ends without a byte; the caller gets one
+/// answer, and only that of the last try.
 TEST(poster_pull, a_call_on_a_dead_connection_has_one_answer) {
   std::atomic<int> posts{0};
   receiver there{[&](const received& r) {

@@ -1,4 +1,4 @@
-// TLS: whom the poster believes.
+// TLS: certificates that the poster accepts.
 #include "runtime/http/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"

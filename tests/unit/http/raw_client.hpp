@@ -1,5 +1,5 @@
-// A client that sends exactly the bytes it is told to. Every wait has a limit, so a broken server
-// fails a test instead of hanging it.
+// A client that sends exactly the given bytes. Every wait has a limit, so a broken server fails a
+// test instead of hanging it.
 #pragma once
 
 #include <algorithm>
@@ -116,7 +116,7 @@ class raw_client {
     return read();
   }
 
-  /// At most so many bytes of what comes, thrown away; 0 at the end, after a reset or 10 s.
+  /// Reads and discards at most `most` bytes; 0 at the end, after a reset or 10 s.
   std::size_t read_some(std::size_t most) {
     std::string bytes(most, 0);
     const ssize_t got = ::recv(fd_, bytes.data(), bytes.size(), 0);

@@ -28,7 +28,7 @@ struct received {
   bool has(std::string_view text) const { return head.find(text) != std::string::npos; }
 };
 
-/// What the receiver does with a request.
+/// The receiver's reaction to a request.
 struct told {
   std::string bytes; ///< the answer
   /// at_goodbye: nothing until the caller closes its sending side; then the answer, then the end.
@@ -108,7 +108,8 @@ class receiver {
     const std::lock_guard lock{mutex_};
     return connections_.size();
   }
-  /// Callers that closed their sending side while they were held (told::then::at_goodbye).
+  /// Number of callers that closed their sending side while they were held
+  /// (told::then::at_goodbye).
   bool wait_for_goodbyes(std::size_t count) {
     std::unique_lock lock{mutex_};
     return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return goodbyes_ >= count; });

@@ -28,7 +28,7 @@ TEST(reply, an_unanswered_one_answers_by_itself) {
   EXPECT_NE(sent[0].find(R"("code":"unavailable")"), std::string::npos);
 }
 
-/// What a transport that knows its client was given.
+/// Records what a tracking transport was given.
 struct line_of_test {
   std::vector<unsigned> sent;
   std::vector<receipt> receipts;
@@ -131,7 +131,7 @@ TEST(reply, what_watches_the_client_may_answer_and_may_hold_the_reply) {
   EXPECT_TRUE(kept.expired()) << "an answer lets go of the watcher";
 }
 
-/// Whatever comes first: one answer, one receipt, and nobody is told of a goodbye after send().
+/// In any order: one answer, one receipt, and no disconnect is reported after send().
 TEST(reply, an_answer_and_a_goodbye_at_the_same_time) {
   for (int i = 0; i < 300; ++i) {
     std::atomic<int> sent{0};

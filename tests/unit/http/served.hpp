@@ -21,15 +21,15 @@ inline http_options quick_options() {
   return o;
 }
 
-/// What an ingress would do, without queue: /run says "accepted", /health counts the bytes of the
-/// last input.
+/// A stand-in for the ingress without a queue: /run answers "accepted", /health counts the bytes of
+/// the last input.
 inline api::response answer_at_once(const api::call& call) {
   if (const auto* s = std::get_if<api::submit>(&call)) {
     return api::accepted(job_id{"job-" + std::to_string(s->job.input.size())});
   }
   if (const auto* s = std::get_if<api::status>(&call)) {
     job_view view;
-    view.id = s->id;
+    view.id = s->ask.id;
     return api::job(view);
   }
   return std::holds_alternative<api::ping>(call) ? api::pinged(true) : api::counts({}, {});

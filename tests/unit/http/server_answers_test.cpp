@@ -1,4 +1,4 @@
-// What leaves is bounded, shared, and known to be received.
+// Answers being sent are bounded and shared, and their delivery is tracked.
 #include "tests/unit/http/served.hpp"
 
 #include <atomic>
@@ -25,7 +25,7 @@ shared_text text_of(std::size_t bytes) {
   return shared_text{"\"" + std::string(bytes - 2, 'x') + "\""};
 }
 
-/// No event tells when a budget is free again, or that nothing was said.
+/// No event reports that a budget is free again, or that nothing was sent.
 void moment_passes(int ms) {
   ::poll(nullptr, 0, ms);
 }
@@ -187,7 +187,8 @@ TEST(http_receipts, who_never_reads_has_not_received_what_the_kernel_still_holds
   EXPECT_TRUE(received.comes(0));
 }
 
-/// Its machine has acknowledged all of it, but closing with unread bytes resets the connection.
+/// The client's kernel has acknowledged all of it, but closing with unread bytes resets the
+/// connection.
 TEST(http_receipts, who_closes_with_a_small_answer_unread_has_not_received_it) {
   note received;
   served s{quick_options(), true};
@@ -199,7 +200,7 @@ TEST(http_receipts, who_closes_with_a_small_answer_unread_has_not_received_it) {
   EXPECT_TRUE(received.comes(0));
 }
 
-/// A hand-over of jobs asks no more than that the bytes have left for a client that is there.
+/// A hand-over of jobs only needs proof that the bytes were sent to a connected client.
 TEST(http_receipts, sent_is_what_left_for_a_client_that_is_there) {
   for (const bool leaves : {false, true}) {
     note sent;

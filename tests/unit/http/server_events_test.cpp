@@ -108,8 +108,8 @@ TEST(http_events, a_slow_reader_is_told_what_it_missed_and_goes_on) {
   for (std::uint64_t i = 0; i < total; ++i) {
     w.publish("a", '"' + std::string(1'000, 'x') + '"');
   }
-  // Nothing was read yet: some of it is on the way, the feed has kept the last, the rest is
-  // counted.
+  // The client has read nothing yet: some events are in flight, the feed has kept the last, the
+  // rest is counted.
   std::uint64_t at = 0;
   std::uint64_t seen = 0;
   std::uint64_t missed = 0;

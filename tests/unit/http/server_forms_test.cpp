@@ -40,7 +40,7 @@ TEST(http_forms, an_absolute_target_is_as_its_path) {
     ASSERT_TRUE(client.send(asking("GET", target)));
     auto [call, reply] = s.next();
     ASSERT_TRUE(std::holds_alternative<api::status>(call)) << target;
-    EXPECT_EQ(std::get<api::status>(call).id, job_id{"a-1"});
+    EXPECT_EQ(std::get<api::status>(call).ask.id, job_id{"a-1"});
     reply->send(api::pinged(true));
     EXPECT_EQ(client.read()->status, 200U);
   }
@@ -118,7 +118,7 @@ TEST(http_forms, head_takes_nothing_from_a_worker_and_holds_no_answer) {
 }
 
 TEST(http_forms, options_says_what_a_path_takes) {
-  served s{quick_options(), true}; // nothing is asked of anybody
+  served s{quick_options(), true}; // the server answers OPTIONS itself
   auto client = s.client();
   for (const auto& [target, allow] : {std::pair{"/run", "POST, OPTIONS"},
                                       {"/v2/tayfa/status/a", "GET, HEAD, POST, OPTIONS"},

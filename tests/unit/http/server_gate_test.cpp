@@ -1,4 +1,4 @@
-// The gate as the server asks it: once for each request, before its body, and told when it is over.
+// The gate as called by the server: once per request, before its body, and notified at its end.
 #include "tests/unit/http/served.hpp"
 
 #include <map>
@@ -178,7 +178,7 @@ TEST(http_results, one_that_is_too_large_ends_its_job) {
     EXPECT_EQ(lost.from.worker, "w-1");
     EXPECT_EQ(lost.job, "a-1");
     EXPECT_EQ(lost.error, "the worker sent a result that is larger than 1000 bytes");
-    reply->send(api::noted()); // for nobody
+    reply->send(api::noted()); // its client is gone
   }
   auto client = s.client();
   ASSERT_TRUE(client.send("POST /job-stream/w-1/a-1 HTTP/1.1\r\nHost: localhost\r\n"

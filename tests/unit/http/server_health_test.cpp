@@ -1,4 +1,4 @@
-// The second address, for who only wants to know whether this is alive.
+// The second address, for health checks only.
 #include "tests/unit/http/served.hpp"
 
 namespace tayfa {
@@ -76,7 +76,7 @@ TEST(http_health, both_open_or_none) {
   }
   options.health_listen = "nowhere";
   EXPECT_EQ(served{options}.address().error().code, errc::bad_config);
-  // What had been bound is free again.
+  // The address bound first is free again.
   auto first = quick_options();
   {
     const served s;

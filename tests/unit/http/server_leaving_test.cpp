@@ -1,4 +1,4 @@
-// Whether an answer left, and clients that leave before there is one.
+// Delivery reports, and clients that leave before their answer.
 #include "tests/unit/http/served.hpp"
 
 #include <atomic>
@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-/// One thing that is told once; the test waits for it.
+/// A callback that is called once; the test waits for it.
 class told_once {
  public:
   std::function<void(bool)> left() {
@@ -67,7 +67,7 @@ TEST(leaving, a_client_that_reads_its_answer_has_got_it) {
   EXPECT_TRUE(client.ask(get("/nowhere"))) << "the connection goes on";
 }
 
-/// It must not matter that it is gone by the time the server looks.
+/// The client may be gone by the time the server checks.
 TEST(leaving, a_client_that_reads_its_answer_and_leaves_at_once_has_got_it) {
   served s{quick_options(), true};
   for (int i = 0; i < 200; ++i) {

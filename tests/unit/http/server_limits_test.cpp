@@ -69,7 +69,7 @@ TEST(http_limits, an_answer_that_is_not_read_is_cut) {
   view.id = job_id{"a"};
   view.output = shared_text{'"' + std::string(std::size_t{32} << 20, 'z') + '"'};
   s.next().second->send(api::job(view));
-  // Nothing is read until the server has given up: it says so by resetting or ending the stream.
+  // The client reads only after the server has given up by resetting or ending the stream.
   EXPECT_TRUE(client.hung_up());
   EXPECT_FALSE(client.read());
   EXPECT_EQ(answers, 1);
@@ -227,7 +227,7 @@ TEST(http_limits, close_does_not_wait_for_ever) {
   EXPECT_TRUE(s.close());
   EXPECT_TRUE(client.ended());
   s.destroy();
-  reply->send(api::counts({}, {})); // nobody is there any more, and nothing breaks
+  reply->send(api::counts({}, {})); // the server is gone, and nothing breaks
 }
 
 TEST(http_limits, destruction_with_everything_open) {

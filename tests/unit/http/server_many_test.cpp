@@ -36,7 +36,7 @@ TEST(http_many, five_hundred_wait_and_are_answered_in_any_order) {
     clients.push_back(s.client());
     ASSERT_TRUE(clients.back().send(get("/status/job-" + std::to_string(i))));
     auto [call, reply] = s.next();
-    const std::string id = std::get<api::status>(call).id.str();
+    const std::string id = std::get<api::status>(call).ask.id.str();
     waiting.emplace_back(std::stoul(id.substr(id.find('-') + 1)), std::move(reply));
   }
   EXPECT_EQ(threads_now(), threads);

@@ -1,5 +1,5 @@
-// Slow clients: whoever goes on is served however long it takes, whoever stands still or trickles
-// is cut, and whoever is slow gives way when others want its place.
+// Slow clients: one that makes progress is served however long it takes, one that stalls or
+// trickles is cut, and a slow one gives way when others need its place.
 #include "tests/unit/http/manual_time.hpp"
 #include "tests/unit/http/served.hpp"
 
@@ -109,7 +109,7 @@ TEST(http_pace, an_answer_that_is_taken_slowly_arrives_whole) {
   std::size_t got = 0;
   std::size_t steps = 0;
   for (bool more = true; more; ++steps) {
-    // Much at once: a receiver's kernel tells of free room in lumps.
+    // Read much at once: a receiver's kernel announces free room in large steps.
     for (std::size_t step = 0; more && step < (std::size_t{256} << 10);) {
       const auto some = client.read_some((std::size_t{256} << 10) - step);
       more = some > 0;

@@ -9,7 +9,7 @@ namespace {
 
 using namespace test;
 
-/// Lets everybody in by the name that the key says, until that name is struck.
+/// Admits every client under the name in its key, until that name is revoked.
 class changing_gate final : public api::gate {
  public:
   tl::expected<api::principal, refusal> admit(const api::visit& v) override {
@@ -49,7 +49,7 @@ class changing_gate final : public api::gate {
     reduced_.insert(name);
     ++version_;
   }
-  /// It was asked for its version so many times more.
+  /// True once its version was read this many more times.
   bool looked(int times) {
     std::unique_lock lock{mutex_};
     const int wanted = looks_ + times;

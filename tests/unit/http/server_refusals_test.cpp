@@ -1,4 +1,4 @@
-// What is refused, with which status, and that nothing behind the doubtful bytes is ever served.
+// Refused requests with their status; bytes after an ambiguous request are never served.
 #include "tests/unit/http/served.hpp"
 
 namespace tayfa {

@@ -174,7 +174,7 @@ TEST(http_stream, wakes_without_news_do_not_put_the_beat_off) {
   std::atomic<bool> done{false};
   std::thread noise{[&] {
     while (!done) {
-      stream.say(""); // news for others
+      stream.say(""); // wakes all, without text for this client
       std::this_thread::yield();
     }
   }};

@@ -1,4 +1,4 @@
-// What a well-behaved client sees.
+// The server towards a well-behaved client.
 #include "tests/unit/http/served.hpp"
 
 namespace tayfa {
@@ -57,11 +57,11 @@ TEST(http_server, pipelining_waits_for_the_open_answer) {
   auto client = s.client();
   ASSERT_TRUE(client.send(get("/status/a") + get("/status/b")));
   auto [first, reply_a] = s.next();
-  EXPECT_EQ(std::get<api::status>(first).id, job_id{"a"});
+  EXPECT_EQ(std::get<api::status>(first).ask.id, job_id{"a"});
   EXPECT_EQ(s.held(), 0U);
   reply_a->send(api::accepted(job_id{"a"}));
   auto [second, reply_b] = s.next();
-  EXPECT_EQ(std::get<api::status>(second).id, job_id{"b"});
+  EXPECT_EQ(std::get<api::status>(second).ask.id, job_id{"b"});
   reply_a->send(api::accepted(job_id{"late"})); // a second answer changes nothing
   reply_b->send(api::accepted(job_id{"b"}));
   EXPECT_NE(client.read()->body.find("\"a\""), std::string::npos);

@@ -1,7 +1,7 @@
 // The forms of a request target, and the moments of answers.
-#include "runtime/http/host_names.hpp"
 #include "runtime/http/http_date.hpp"
 #include "runtime/http/target.hpp"
+#include "runtime/net/host_names.hpp"
 
 #include <gtest/gtest.h>
 

@@ -72,7 +72,7 @@ class fake_probe final : public machine_probe {
       thread_.join();
     }
     if (manner_ == manner::never) {
-      done_(report_); // too late: nobody waits
+      done_(report_); // too late: the wait is over
     }
   }
   void run(const std::string& engine, std::function<void(fitness_report)> done) override {
@@ -170,7 +170,7 @@ TEST(check_command, without_a_probe_there_is_no_verdict) {
   EXPECT_THAT(err.str(), HasSubstr("no engine program"));
 }
 
-/// The program's command line with these two commands; what they print goes where it goes in life.
+/// The program's command line with these two commands; output goes where it goes in the program.
 outcome command_line(const std::string& line, const std::vector<std::string>& environment = {}) {
   outcome o;
   std::string asked;

@@ -1,6 +1,6 @@
 #include "cluster/program/machine/report.hpp"
 
-#include "runtime/telemetry/text.hpp"
+#include "runtime/base/text.hpp"
 
 #include <gtest/gtest.h>
 #include <string>

@@ -33,7 +33,7 @@ TEST(errors, numbers_and_names_are_unique) {
 }
 
 TEST(errors, numbers_are_stable) {
-  // On the wire, in logs and in stored results: a number never changes its meaning.
+  // Numbers are on the wire, in logs and in stored results: they never change their meaning.
   EXPECT_EQ(static_cast<int>(errc::bad_request), 1);
   EXPECT_EQ(static_cast<int>(errc::queue_full), 20);
   EXPECT_EQ(static_cast<int>(errc::stopping), 23);

@@ -1,5 +1,5 @@
-// Random messages of the worker protocol, and when two are the same. Both follow fields(), so that
-// a new message or field is covered without a line here.
+// Random messages of the worker protocol, and their comparison. Both follow fields(), so that a new
+// message or field is covered without a change here.
 #pragma once
 
 #include "messages/protocol.hpp"

@@ -1,5 +1,5 @@
-// A folder of its own for one test, with archives that look like models: real zip files (stored, no
-// compression) with the members that tell the kind, and manifests with the right hash.
+// A test's own folder, with archives that look like models: real zip files (stored, no compression)
+// with the members that identify the kind, and manifests with the right hash.
 #pragma once
 
 #include "runtime/model/model_file.hpp"

@@ -64,7 +64,7 @@ TEST(Picture, ChannelsBecomeThoseThatAreWanted) {
 
 TEST(Picture, EveryKindOfPngIsRead) {
   const std::vector<png_color> palette{{1, 2, 3}, {40, 50, 60}};
-  // One bit per pixel, palette of two, the second half transparent.
+  // A bit per pixel, palette of two, the second half transparent.
   const pictures::png_kind two{PNG_COLOR_TYPE_PALETTE, 1, false, palette, {255, 128}};
   EXPECT_THAT(pixels_of(pictures::png(2, 1, two, {0b01000000}), 4),
               ElementsAre(1, 2, 3, 255, 40, 50, 60, 128));
@@ -224,7 +224,7 @@ TEST(Picture, StandsUprightAsItsCameraSays) {
     }
   }
   const auto stored = pictures::jpeg(32, 16, JCS_GRAYSCALE, 1, rows);
-  // Where the dark, the bright and the white part are seen: a corner each, by its centre.
+  // Corners in which the dark, the bright and the white part appear, by their centres.
   struct seen {
     char orientation;
     std::uint32_t width;

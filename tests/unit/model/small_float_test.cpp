@@ -95,7 +95,7 @@ TEST(SmallFloat, KnownNumbers) {
   EXPECT_EQ(binary16::narrow(0x1p-24), 0x0001) << "the smallest";
   EXPECT_EQ(binary16::narrow(0x1p-25), 0x0000) << "half of it, to even";
   EXPECT_EQ(binary16::narrow(-0.0), 0x8000);
-  // By way of float this rounds twice: 1 + 2^-11 + 2^-40 becomes the middle first, and then 1.
+  // Via float this would round twice: 1 + 2^-11 + 2^-40 becomes the middle first, and then 1.
   EXPECT_EQ(binary16::narrow(1.0 + 0x1p-11 + 0x1p-40), 0x3c01);
   EXPECT_EQ(bfloat16::narrow(1.0), 0x3f80);
   EXPECT_EQ(bfloat16::narrow(3.38953139e38), 0x7f7f);

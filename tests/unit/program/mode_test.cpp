@@ -1,4 +1,4 @@
-// In which mode the program runs, and what its surroundings imply.
+// The program's mode, and the settings implied by its environment.
 #include "cluster/program/runpod/mode.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
-// What the platform hears of a worker that is not fit.
+// The report of an unfit worker to the platform.
 #include "cluster/program/runpod/unhealthy_report.hpp"
 
+#include "runtime/base/clock.hpp"
 #include "runtime/telemetry/memory_log.hpp"
-#include "runtime/world/clock.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

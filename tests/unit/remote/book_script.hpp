@@ -50,14 +50,14 @@ inline std::string text_of(const protocol::upstream& m) {
 }
 
 inline std::string text_of(const effect& e) {
-  if (const auto* o = std::get_if<offer>(&e)) {
+  if (const auto* o = std::get_if<worker_ready>(&e)) {
     return (o->facts.capacity == 0 ? "pause " : "offer ") + name_of(o->worker) +
            (o->facts.capacity == 0 ? "" : " x" + std::to_string(o->facts.capacity));
   }
-  if (const auto* s = std::get_if<say>(&e)) {
+  if (const auto* s = std::get_if<attempt_reported>(&e)) {
     return name_of(s->worker) + " " + text_of(s->body);
   }
-  if (const auto* l = std::get_if<leave>(&e)) {
+  if (const auto* l = std::get_if<worker_gone>(&e)) {
     return "leave " + name_of(l->worker) + " " + std::string{to_string(l->why.code)};
   }
   if (const auto* h = std::get_if<hand_out>(&e)) {

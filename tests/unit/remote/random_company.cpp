@@ -18,8 +18,8 @@ attempt_ref next_of(const attempt_ref& a) {
   return {a.job, a.number + 1};
 }
 
-/// What a handed id stands for: the test's jobs have no '-' in their names. An id that read like
-/// another one has "-r" behind it.
+/// The attempt behind a handed id: the test's jobs have no '-' in their names. A duplicate id gets
+/// a "-r" suffix.
 attempt_ref attempt_of(std::string id) {
   while (id.ends_with("-r")) {
     id.resize(id.size() - 2);

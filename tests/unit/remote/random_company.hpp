@@ -6,8 +6,8 @@
 // lets time pass until all must be over.
 #pragma once
 
+#include "runtime/base/random.hpp"
 #include "runtime/remote/worker_book.hpp"
-#include "runtime/world/random.hpp"
 
 #include <deque>
 #include <map>
@@ -88,9 +88,9 @@ class random_company {
   void obey(const tell_stops&);
   void answered(poll_id, bool stops);
   void hear(const effect&);
-  void hear(const offer&);
-  void hear(const say&);
-  void hear(const leave&);
+  void hear(const worker_ready&);
+  void hear(const attempt_reported&);
+  void hear(const worker_gone&);
   template <class Numbered>
   void hear_numbered(worker_ref, const Numbered&, std::uint64_t number, std::uint64_t& last);
   void end(worker_ref, const protocol::finished&);

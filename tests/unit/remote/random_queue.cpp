@@ -80,16 +80,16 @@ void random_company::queue_hears() {
 }
 
 void random_company::hear(const effect& e) {
-  if (const auto* o = std::get_if<offer>(&e)) {
+  if (const auto* o = std::get_if<worker_ready>(&e)) {
     hear(*o);
-  } else if (const auto* s = std::get_if<say>(&e)) {
+  } else if (const auto* s = std::get_if<attempt_reported>(&e)) {
     hear(*s);
-  } else if (const auto* l = std::get_if<leave>(&e)) {
+  } else if (const auto* l = std::get_if<worker_gone>(&e)) {
     hear(*l);
   }
 }
 
-void random_company::hear(const offer& o) {
+void random_company::hear(const worker_ready& o) {
   const auto entry = seats_.find(o.worker.slot.value);
   if (entry == seats_.end()) {
     demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
@@ -103,7 +103,7 @@ void random_company::hear(const offer& o) {
   s.acknowledged = o.facts.hand_overs;
 }
 
-void random_company::hear(const leave& l) {
+void random_company::hear(const worker_gone& l) {
   const auto entry = seats_.find(l.worker.slot.value);
   demand(entry != seats_.end() && entry->second.ref == l.worker, "a stranger leaves");
   if (entry == seats_.end()) {
@@ -129,7 +129,7 @@ void random_company::hear_numbered(worker_ref who, const Numbered& m, std::uint6
   last = number;
 }
 
-void random_company::hear(const say& s) {
+void random_company::hear(const attempt_reported& s) {
   if (const auto* f = std::get_if<protocol::finished>(&s.body)) {
     end(s.worker, *f);
     return;

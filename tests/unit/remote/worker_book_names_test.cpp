@@ -1,4 +1,4 @@
-// Whose name is it: a worker belongs to the API key that brought it.
+// Ownership of worker names: a worker belongs to the API key that brought it.
 #include "tests/unit/remote/book_script.hpp"
 
 namespace tayfa::remote::testing {

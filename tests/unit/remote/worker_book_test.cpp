@@ -19,7 +19,7 @@ TEST(worker_book, a_take_offers_the_worker_and_is_answered_with_its_job) {
 TEST(worker_book, what_the_queue_is_told_of_a_worker) {
   book_script s;
   const auto then = s.book.take(s.now, 1, {{"tayfa", "a", "L4"}, 3, true, false});
-  const auto& facts = std::get<offer>(then.at(1)).facts;
+  const auto& facts = std::get<worker_ready>(then.at(1)).facts;
   EXPECT_EQ(facts.capacity, 3U);
   EXPECT_EQ(facts.name, "a");
   EXPECT_EQ(facts.endpoint, "tayfa");
@@ -70,12 +70,12 @@ TEST(worker_book, an_offer_says_which_hand_over_it_knows_of) {
   book_script s;
   const auto known = [&](poll_id poll) {
     const auto then = s.book.take(s.now, poll, {s.place("a"), 1, false, false});
-    return std::get<offer>(then.back()).facts.hand_overs;
+    return std::get<worker_ready>(then.back()).facts.hand_overs;
   };
   EXPECT_EQ(known(1), 0U);
   const auto then = s.book.assigned(s.now, s.ref(0, 1), 7, {});
   EXPECT_EQ(text_of(then), "offer w0.1 x1") << "nothing was left of it: the take waits on";
-  EXPECT_EQ(std::get<offer>(then.front()).facts.hand_overs, 7U);
+  EXPECT_EQ(std::get<worker_ready>(then.front()).facts.hand_overs, 7U);
   EXPECT_EQ(known(2), 7U);
 }
 
@@ -156,7 +156,7 @@ TEST(worker_book, a_long_error_is_cut) {
   m.kind = what::failed;
   m.error = std::string(1 << 20, 'e');
   const auto v = s.book.posted(s.now, m);
-  const auto& end = std::get<protocol::finished>(std::get<say>(v.then.front()).body);
+  const auto& end = std::get<protocol::finished>(std::get<attempt_reported>(v.then.front()).body);
   EXPECT_LE(end.text.size(), worker_book::error_max);
 }
 

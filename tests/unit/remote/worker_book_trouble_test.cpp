@@ -1,4 +1,5 @@
-// Lost answers, silence, strangers, restarts: nothing is lost and nobody touches what is not his.
+// Lost answers, silence, unknown workers, restarts: nothing is lost, and no worker touches
+// another's attempts.
 #include "tests/unit/remote/book_script.hpp"
 
 namespace tayfa::remote::testing {

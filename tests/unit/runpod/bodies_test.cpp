@@ -72,7 +72,7 @@ TEST(runpod_bodies, refresh_stops_the_pod) {
 }
 
 TEST(runpod_bodies, a_result_has_a_largest_size) {
-  // {"output": "…"} with nothing to spare, and one byte more.
+  // {"output": "…"} of exactly the limit, and one byte more.
   const std::size_t frame = std::string_view{R"({"output": ""})"}.size();
   const std::string fits(result_bytes_max - frame, 'x');
   EXPECT_EQ(body_of('"' + fits + '"').size(), result_bytes_max);

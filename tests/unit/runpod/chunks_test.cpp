@@ -21,7 +21,7 @@ void expect_pieces(const std::vector<std::string>& bodies) {
   }
 }
 
-/// What the pieces of a text say together, still written as JSON.
+/// The concatenated text of the pieces, still written as JSON.
 std::string joined_text(const std::vector<std::string>& bodies) {
   std::string out;
   for (const std::string& body : bodies) {

@@ -1,5 +1,5 @@
-// What no table can list: whatever a chunk holds, its pieces say it again; whatever a job's output
-// is, its body is JSON that says no more and no less.
+// Properties over random input: the pieces of any chunk add up to it, and the body of any job's
+// output is JSON with exactly its content.
 #include "tests/unit/runpod/samples.hpp"
 
 #include "runtime/api/json_text.hpp"
@@ -78,7 +78,7 @@ bool truthy(const json::value& value) {
   return false;
 }
 
-/// What the SDK does with a handler's return value, as its source says.
+/// The SDK's treatment of a handler's return value, after its source.
 json::object body_by_the_book(json::value output, bool refresh) {
   json::object body;
   bool stop = refresh;

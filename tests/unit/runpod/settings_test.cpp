@@ -1,4 +1,4 @@
-// What the environment says, and which environments are refused.
+// Settings from the environment, and refused environments.
 #include "tests/unit/runpod/samples.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // Every line of stored_tables.hpp: it is written under its name, read back into its member, named
-// once by each statement, covered by one checksum, and in the tables of a new file. And every member
-// of a stored record has a line.
+// once by each statement, covered by one checksum, and in the tables of a new file. And every
+// member of a stored record has a line.
 #include "runtime/store/row_codec.hpp"
 #include "runtime/store/schema.hpp"
 #include "tests/unit/store/support.hpp"

@@ -1,5 +1,5 @@
-// What every store promises, on each of them: in memory, on a folder of this machine with a thread,
-// and on a simulated disk without one.
+// The contract of every store, tested on each: in memory, on a real folder with a thread, and on a
+// simulated disk without one.
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sim_disk.hpp"
 #include "tests/unit/store/support.hpp"
@@ -45,7 +45,7 @@ struct contract : ::testing::TestWithParam<kind> {
     }
   }
 
-  /// Lets everything that was asked for happen; a thread does it by itself.
+  /// Runs all requested operations; a threaded store does so by itself.
   void run() {
     drive(*store, GetParam() == kind::simulated);
     while (!posted.empty()) {

@@ -1,5 +1,5 @@
-// One life of a store on a simulated disk: a random workload, something going wrong in it, and what
-// a reader finds afterwards, held against the naive store. Owned by each test.
+// A life of a store on a simulated disk: a random workload, a fault in it, and a reader's view
+// afterwards, compared with the naive store. Owned by each test.
 #pragma once
 
 #include "runtime/store/sim_disk.hpp"

@@ -1,4 +1,5 @@
-// Whatever goes wrong below the store, at every call of the disk: what was acknowledged is there,
+// Faults below the store at every call of the disk: acknowledged changes are kept, refused ones
+// leave nothing.
 // and nothing of what was refused.
 //
 // TAYFA_STORE_CRASH_SEEDS=N plays N workloads instead of a few.
@@ -76,7 +77,7 @@ TEST(store_crash, a_kill_loses_nothing) {
   }
 }
 
-/// One failing call of a kind at every place it has in the workload; with or without power loss
+/// Fails one call of a kind at each of its places in the workload; with or without power loss
 /// afterwards.
 template <class Play>
 void fail_everywhere(disk_call kind, int number, bool from_then_on, Play play) {

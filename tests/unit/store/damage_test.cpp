@@ -105,7 +105,7 @@ TEST_F(damage, flipped_bits_in_the_head_of_any_page_are_found_and_the_file_is_ke
   EXPECT_GE(pages, 4U);
 }
 
-/// Of three jobs the second is damaged; nothing of it is served, and the others are whole.
+/// The second of three jobs is damaged; nothing of it is served, and the others are whole.
 TEST_F(damage, a_damaged_row_fails_its_job_and_no_other) {
   for (const char* const wrong :
        {"UPDATE states SET state=77 WHERE job=2", "UPDATE states SET state=2 WHERE job=2",
@@ -118,7 +118,8 @@ TEST_F(damage, a_damaged_row_fails_its_job_and_no_other) {
     std::filesystem::remove_all(folder.file());
     fill(3);
     sql(wrong);
-    for (int opens = 0; opens < 2; ++opens) { // nobody put the row: it is found again
+    for (int opens = 0; opens < 2; ++opens) { // the row was not written again: the damage is found
+                                              // again
       auto store = make();
       const auto found = calls{*store}.open();
       ASSERT_TRUE(found) << wrong << found.error().str();

@@ -1,6 +1,6 @@
-// One flipped bit anywhere in a store with known content: it is refused as store_corrupt and left
-// as it is, or one job FAILED with store_corrupt, or everything is as it was. Never another answer,
-// a job that is gone, or a result that is undone.
+// Flips one bit anywhere in a store with known content. Allowed outcomes: it is refused as
+// store_corrupt and left unchanged, or one job FAILED with store_corrupt, or everything is as
+// before. Never another answer, a missing job, or an undone result.
 //
 // TAYFA_FLIPS=N flips N bits of each kind of file instead of a few; the table of what came of them
 // is printed.
@@ -45,7 +45,7 @@ void write_files(const fs::path& folder, const contents& files) {
   }
 }
 
-/// What the store must hold, and the files that hold it.
+/// The expected content of the store, and its files.
 struct known_store {
   std::map<std::uint64_t, job_row> rows;
   std::map<std::uint64_t, std::string> texts; ///< large outputs
@@ -211,7 +211,7 @@ class flip : public ::testing::Test {
     return failed > 1 ? "one bit, and several jobs are damaged" : wrong;
   }
 
-  /// It can be written to, and opened again.
+  /// The store can be written to, and opened again.
   std::string go_on(const known_store& known, std::unique_ptr<sqlite_store> store,
                     const job_store::recovered& opened) {
     batch changes;

@@ -16,10 +16,10 @@ struct naive_store {
   std::uint64_t last_order = 0;
 
   void apply(const batch&);
-  /// What open() shall find, as words: large texts are not read back with their rows.
+  /// Expected result of open(), as words: large texts are not read back with their rows.
   std::string words() const;
 };
-/// The same words of what open() did find.
+/// The actual result of open(), in the same words.
 std::string words_of(const std::vector<job_row>& rows, std::uint64_t last_order);
 
 /// Draws batches that make sense for the rows there are: jobs come, move, end and go.

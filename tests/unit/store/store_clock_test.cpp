@@ -17,7 +17,7 @@ struct two_lives {
   store_clock first{{}, time, "boot-1"};
   store_clock::saved saved = first.save(time);
 
-  /// How much time the store sees between the commit and the start of the next process.
+  /// Time measured by the store between the commit and the start of the next process.
   std::int64_t gap(const std::string& boot) const {
     const store_clock second{saved, time, boot};
     return second.to_store(time.now()) - saved.clock_ms;

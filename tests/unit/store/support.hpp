@@ -1,5 +1,5 @@
-// What the store's tests share: clocks that stand still until moved, folders that go away, rows,
-// and calls that wait for their answer. Each test owns what it makes.
+// Shared by the store's tests: manual clocks, temporary folders, rows, and calls that wait for
+// their answer. Each test owns what it makes.
 #pragma once
 
 #include "runtime/store/sqlite_store.hpp"
@@ -54,7 +54,7 @@ inline void spill(const std::string& path, const std::string& bytes) {
   std::ofstream{path, std::ios::binary | std::ios::trunc} << bytes;
 }
 
-/// Performs what an inline store has been asked for; a threaded one does it by itself.
+/// Performs the requested operations of an inline store; a threaded one does so by itself.
 inline void drive(job_store& store, bool inline_mode) {
   if (inline_mode) {
     while (static_cast<sqlite_store&>(store).step()) {
@@ -62,7 +62,7 @@ inline void drive(job_store& store, bool inline_mode) {
   }
 }
 
-/// One call and its answer.
+/// A call and its answer.
 struct calls {
   job_store& store;
   bool inline_mode = false;

@@ -1,5 +1,5 @@
-// What the store does beside commits: space that is given back and space that is kept, the mark of
-// what was acknowledged, names that must stay, and the log's bytes before SQLite sees them.
+// The store's upkeep besides commits: space returned and space reserved, the mark of acknowledged
+// commits, fixed file names, and the log's bytes before SQLite reads them.
 #include "runtime/store/log_scan.hpp"
 #include "runtime/store/schema.hpp"
 #include "runtime/store/sim_disk.hpp"
@@ -252,7 +252,7 @@ TEST(store_mark, says_what_was_said_and_nothing_when_it_is_damaged) {
   EXPECT_EQ(commits_in(text.substr(0, 30)), std::nullopt);
 }
 
-/// Only the mark tells that the last commits are gone: the log alone looks whole.
+/// Only the mark shows that the last commits are gone: the log alone looks whole.
 TEST_F(full_disk, a_log_that_ends_too_early_is_damaged) {
   open(0);
   store.reset();

@@ -1,5 +1,5 @@
-// A store as version 3 of the schema left it, word for word, with its checksums: the tables and a job
-// in each state, and the changes that wrote them. This text is history; it never changes.
+// A store as version 3 of the schema left it, word for word, with its checksums: the tables and a
+// job in each state, and the changes that wrote them. This text is history; it never changes.
 #pragma once
 
 #include "tests/unit/store/version_1.hpp"

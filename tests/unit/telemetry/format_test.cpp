@@ -1,6 +1,6 @@
+#include "runtime/base/secret.hpp"
+#include "runtime/base/text.hpp"
 #include "runtime/telemetry/log.hpp"
-#include "runtime/telemetry/secret.hpp"
-#include "runtime/telemetry/text.hpp"
 
 #include <boost/json.hpp>
 #include <cmath>
@@ -106,7 +106,7 @@ TEST(format_line, a_runpod_message_is_bounded_as_a_whole) {
   EXPECT_EQ(parsed.at("requestId").as_string().size(), 4000U);
 }
 
-// What print(json.dumps({"requestId": …, "message": …, "level": …})) writes, byte by byte.
+// The exact bytes of print(json.dumps({"requestId": …, "message": …, "level": …})).
 TEST(format_line, what_a_job_says_is_runpods_message) {
   const job_id id{"sync-1-u1"};
   const auto says = [&id](std::string_view words, log_level level = log_level::info) {

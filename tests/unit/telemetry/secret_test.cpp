@@ -1,4 +1,4 @@
-#include "runtime/telemetry/secret.hpp"
+#include "runtime/base/secret.hpp"
 
 #include "runtime/telemetry/log.hpp"
 

@@ -73,7 +73,7 @@ TEST_P(ClassicTraps, AreSeen) {
 INSTANTIATE_TEST_SUITE_P(
     Table, ClassicTraps,
     testing::Values(
-        // One major capability: older minor code runs on newer devices, never the other way round.
+        // Same major capability: older minor code runs on newer devices, never the other way round.
         trap{"sm_86", {8, 9}, arch_match::machine_code},
         trap{"sm_80", {8, 9}, arch_match::machine_code},
         trap{"sm_89", {8, 9}, arch_match::machine_code}, trap{"sm_89", {8, 6}, arch_match::none},

@@ -1,4 +1,4 @@
-// What a manifest says of batches, and joining and splitting tensors.
+// Batch bounds of a manifest, and joining and splitting tensors.
 #include "runtime/engine/torch/batching.hpp"
 
 #include "tests/support/property.hpp"

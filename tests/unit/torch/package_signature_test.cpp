@@ -1,4 +1,4 @@
-// What a package's generated source says, in the words of torch 2.13.
+// Parsing a package's generated source, in the format of torch 2.13.
 #include "runtime/engine/torch/package_signature.hpp"
 #include "runtime/engine/torch/size_expression.hpp"
 

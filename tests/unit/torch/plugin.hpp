@@ -2,6 +2,7 @@
 // build tree.
 #pragma once
 
+#include "messages/engine_kind.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/model/catalogue.hpp"
 #include "tests/support/places.hpp"
@@ -21,7 +22,8 @@ namespace tayfa::engine {
 inline void* plugin_library() {
   // Never closed: libtorch does not survive it, and tayfa-engine does not do it either.
   static void* const library =
-      ::dlopen((test::in_build("/") + torch_plugin_name).c_str(), RTLD_NOW | RTLD_LOCAL);
+      ::dlopen((test::in_build("/") + std::string{engine_rows::torch.plugin.library}).c_str(),
+               RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     ADD_FAILURE() << ::dlerror();
     std::abort();

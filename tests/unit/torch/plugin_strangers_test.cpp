@@ -54,7 +54,7 @@ TEST(StrangersState, TheOperatorIsToldWhatIsWritten) {
   }
   EXPECT_THAT(several[0], testing::Not(HasSubstr("weight"))) << "what is only read is not copied";
   EXPECT_EQ(warnings_of("training.pt").size(), 1u);
-  // Not lengths.pt: its LSTM holds its weights in a list as well, and is taken to write to them.
+  // Not lengths.pt: its LSTM also holds its weights in a list, so they count as written.
   for (const char* clean : {"difference.pt", "wide.pt", "named.pt", "boxes.pt"}) {
     EXPECT_TRUE(warnings_of(clean).empty()) << clean;
   }

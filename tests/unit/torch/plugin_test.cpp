@@ -24,6 +24,13 @@ TEST(Plugin, TellsItsKindAndDeviceBeforeAnythingIsLoaded) {
   EXPECT_TRUE(model->device() == "cpu" || model->device().starts_with("cuda:0")) << model->device();
 }
 
+TEST(Plugin, IsOfTheVersionThatTheEngineProgramHas) {
+  auto* const version =
+      reinterpret_cast<plugin_version_fn>(::dlsym(plugin_library(), plugin_version_symbol));
+  ASSERT_NE(version, nullptr);
+  EXPECT_EQ(version(), plugin_version);
+}
+
 TEST(Plugin, CarriesEveryElementTypeInAndOut) {
   json::object input;
   for (const char* type : {"uint8", "int8", "int16", "int32", "int64"}) {
@@ -88,7 +95,7 @@ TEST(Plugin, LargeTensorsTravelAsBase64BothWays) {
     std::memcpy(&value, bytes->data() + i * sizeof value, sizeof value);
     ASSERT_EQ(value, static_cast<float>(2 * i));
   }
-  // What came out goes in again.
+  // The output is valid as an input again.
   const auto again = run("named.pt", "named",
                          json::serialize(json::object{{"table", rows}, {"weights", weights}}));
   ASSERT_TRUE(again) << again.error().str();

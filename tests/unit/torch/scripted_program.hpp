@@ -13,7 +13,7 @@
 
 namespace tayfa::engine {
 
-/// What the program under the engine does; the test keeps it and changes it between calls.
+/// Behaviour of the program under the engine; the test keeps it and changes it between calls.
 struct behaviour {
   std::function<result<std::vector<host_tensor>>(std::vector<host_tensor>)> forward;
   std::function<void()> on_load = [] {};

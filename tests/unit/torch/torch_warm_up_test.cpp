@@ -1,4 +1,4 @@
-// What the torch engine does before a model counts as loaded: which file, which inputs.
+// The torch engine's steps before a model counts as loaded: choice of file and of inputs.
 #include "tests/unit/torch/scripted_program.hpp"
 
 #include <gmock/gmock.h>
@@ -20,7 +20,7 @@ class WarmUp : public torch_model_case {
     return std::all_of(tensor.bytes.begin(), tensor.bytes.end(),
                        [](std::byte b) { return b == std::byte{0}; });
   }
-  /// As an operator that takes no zeros (lengths, probabilities).
+  /// Behaves like an operator that rejects zeros (lengths, probabilities).
   void refuse_zeros() {
     how.forward = [](outputs inputs) -> result<outputs> {
       return is_zero(inputs[0]) ? result<outputs>{fail(errc::job_failed, "a length of 0")} : inputs;
@@ -77,7 +77,7 @@ TEST_F(WarmUp, AFileThatWasReplacedWithItsManifestIsTakenOver) {
                   "outputs":[{"name":"y","dtype":"float32","shape":[1]}])");
   ASSERT_TRUE(model.load(order)) << "order still holds the manifest of the pod's start";
   EXPECT_EQ(run(R"({"z":[7]})"), R"({"y":[7]})");
-  // Another name is another model, which nobody asked for.
+  // A different name is a different model, which was not requested.
   const auto other = folder.model("other", "torchscript",
                                   zip::archive({"m/constants.pkl", "m/code/other.py"}), manifest);
   folder.write("echo.pt", model_folder::read(other));

@@ -33,7 +33,7 @@ class UnpackFolder : public testing::Test {
     return static_cast<std::size_t>(
         std::distance(fs::directory_iterator{root_}, fs::directory_iterator{}));
   }
-  /// What `body` returns (0: as it should be), in a process where TMPDIR is a tmpfs of its own.
+  /// Result of `body` (0: as expected) in a process where TMPDIR is a tmpfs of its own.
   int on_tmpfs(unsigned long flags, const char* options, const std::function<int()>& body) {
     return in_a_fork([&] {
       const bool mounted = ::unshare(CLONE_NEWNS) == 0 &&
@@ -113,7 +113,7 @@ TEST_F(UnpackFolder, RoomThatIsUsedUpMeanwhileIsFoundAfterwards) {
                        if (!folder) {
                          return 1;
                        }
-                       // Half of it is unpacked, and then somebody else takes the rest.
+                       // Half of it is unpacked, and then another process uses the rest.
                        std::ofstream{folder->path() + "/half"} << std::string(500 * kib, 'x');
                        if (!folder->check()) {
                          return 2;

@@ -50,7 +50,7 @@ std::string photo_base64() {
   return base64_encode(std::as_bytes(std::span{bytes}));
 }
 
-/// One plane of doubles whose edges repeat outwards.
+/// A plane of doubles whose edges repeat outwards.
 struct plane {
   std::ptrdiff_t width = 0;
   std::ptrdiff_t height = 0;

@@ -1,4 +1,4 @@
-// What a worker finds in its environment: word for word, and through a real shell.
+// The environment of a worker: literally, and through a real shell.
 #include "cluster/program/workers/worker_env.hpp"
 
 #include "cluster/program/workers/commands.hpp"
@@ -86,7 +86,7 @@ TEST(worker_env, what_cannot_be_is_refused) {
   EXPECT_THAT(refused([](auto& o) { o.gpu = std::string(129, 'x'); }), HasSubstr("--gpu"));
 }
 
-/// What a shell prints that runs this.
+/// Output of a shell that runs this script.
 std::string shell(const std::string& script) {
   const std::unique_ptr<FILE, int (*)(FILE*)> pipe{::popen(("set -eu\n" + script).c_str(), "r"),
                                                    ::pclose};

@@ -1,0 +1,86 @@
+// The queue's workers, its own and remote ones: how attempts reach them and what they report, and
+// how many there are. Plain values that never leave the process.
+#pragma once
+
+#include "messages/error.hpp"
+#include "messages/job.hpp"
+#include "messages/protocol.hpp"
+#include "messages/worker.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace tayfa {
+
+// ---- attempts: queue <-> gpu_worker, remote_workers --------------------------------------------
+
+/// A worker can take attempts, or its facts have changed.
+struct worker_ready {
+  worker_ref worker;
+  worker_facts facts;
+};
+/// An operator drains its slot: nothing more for this worker.
+struct drain_worker {
+  worker_ref worker;
+};
+/// What the engine said about an attempt: started, progress, partial or finished.
+struct attempt_reported {
+  worker_ref worker;
+  protocol::upstream body;
+};
+struct worker_gone {
+  worker_ref worker;
+  error why;
+  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
+};
+/// What one decision gives one worker, all of it: of a worker of this pod the members of a run, of
+/// a remote one the answer to what it asked for.
+struct assign_attempts {
+  worker_ref worker;
+  std::vector<protocol::assign> bodies;
+  std::uint64_t hand_over = 0; ///< of a remote worker: its number, see worker_facts
+};
+struct revoke_attempt {
+  worker_ref worker;
+  attempt_ref attempt;
+};
+/// Replace the engine by one with this model, when nothing runs.
+struct change_worker_model {
+  worker_ref worker;
+  std::string model;
+};
+
+// ---- numbers and lists -------------------------------------------------------------------------
+
+/// RunPod's worker numbers (/health), of one kind of workers.
+struct health_answer {
+  std::uint32_t initializing = 0, idle = 0, running = 0, unhealthy = 0;
+};
+struct ask_health {
+  using answer = health_answer;
+};
+/// One remote worker, for people (GET /workers).
+struct remote_line {
+  std::string name, endpoint;
+  std::string version;                   ///< of its SDK, as it says
+  std::string device;                    ///< as its URLs say
+  bool healthy = true;                   ///< false: it reported itself unfit
+  std::vector<job_id> jobs;              ///< that it holds
+  std::uint32_t wanted = 0;              ///< jobs that it waits for
+  milliseconds silent{0};                ///< since its last call
+  std::uint64_t completed = 0, lost = 0; ///< attempts
+};
+struct workers_answer {
+  std::vector<remote_line> value;
+};
+/// GET /workers: the remote workers.
+struct list_workers {
+  using answer = workers_answer;
+};
+/// From the queue: how many attempts this pod's own engines take at the same time, together.
+struct slots_ready {
+  std::uint32_t capacity = 0;
+};
+
+} // namespace tayfa
