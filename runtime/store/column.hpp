@@ -8,16 +8,16 @@
 #include "runtime/store/row.hpp"
 #include "runtime/store/store_clock.hpp"
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace tayfa::store {
 
-/// NULL, a number, or a text that somebody else holds.
+/// NULL, a number, or a text that a record or a statement holds.
 using cell = std::variant<std::monostate, std::int64_t, std::string_view>;
 
 /// A text of a row: itself, or the name of its file (text_files), and its size in both cases.
@@ -27,8 +27,8 @@ struct stored_text {
   std::size_t bytes = 0;
 };
 
-/// What the tables hold of a job in another form than its job_row does. The views are the caller's
-/// while a row is written, and the statement's until its next step while one is read.
+/// A job as far as the tables hold it in another form than its job_row does. The views are the
+/// caller's while a row is written, and the statement's until its next step while one is read.
 struct row_extras {
   stored_text input{}, output{};
   std::string_view history{}; ///< history_text
@@ -64,6 +64,8 @@ enum class column_type : std::uint8_t { integer, text };
 /// side one covers what may be lost or damaged by itself.
 enum sums : std::uint8_t { no_sum = 0, main_sum = 1, side_sum = 2 };
 
+inline constexpr int first_with_sums = 3; ///< version of the schema
+
 struct column {
   std::string_view name;
   column_type type = column_type::integer;
@@ -71,7 +73,7 @@ struct column {
   /// No function: a checksum, which the database computes.
   cell (*write)(const row_source&) = nullptr;
   /// False: such a value was never written.
-  bool (*read)(const cell&, row_target&) = nullptr;
+  bool (*read)(const cell&, const row_target&) = nullptr;
   const char* member = nullptr; ///< member_id of the member that it stands for
 
   std::uint8_t sums = main_sum; ///< that cover it
@@ -80,28 +82,14 @@ struct column {
   bool sticky = false;         ///< an update never makes it smaller
   std::string_view check = {}; ///< SQL condition
 
+  template <class T>
+  constexpr column with(T column::*what, std::type_identity_t<T> value) const {
+    column out = *this;
+    out.*what = value;
+    return out;
+  }
   /// First stored by this version of the schema.
-  constexpr column from(int version) const {
-    column out = *this;
-    out.since = version;
-    return out;
-  }
-  constexpr column under(std::uint8_t which) const {
-    column out = *this;
-    out.sums = which;
-    return out;
-  }
-  constexpr column as_primary(std::string_view condition = {}) const {
-    column out = *this;
-    out.primary = true;
-    out.check = condition;
-    return out;
-  }
-  constexpr column as_sticky() const {
-    column out = *this;
-    out.sticky = true;
-    return out;
-  }
+  constexpr column from(int version) const { return with(&column::since, version); }
   constexpr bool is_sum() const { return write == nullptr; }
 };
 
@@ -111,12 +99,12 @@ struct table {
   std::span<const column> columns;
 };
 
-/// Whether a statement that writes what these checksums cover has a parameter for this column.
-/// Binding and the statement's text both walk the table with this question.
+/// A statement that writes the columns under these checksums has a parameter for this one. Binding
+/// and the statement's text both walk the table with this question.
 constexpr bool is_bound(const column& each, std::uint8_t which) {
   return !each.is_sum() && (each.primary || (each.sums & which) != 0);
 }
-/// Whether it is read with these columns; the key is read once for each table.
+/// This column is read with those under these checksums; the key once for each table.
 constexpr bool is_read(const column& each, std::uint8_t which) {
   return !each.is_sum() && (each.primary ? (which & main_sum) != 0 : (each.sums & which) != 0);
 }

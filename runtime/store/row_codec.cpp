@@ -50,7 +50,7 @@ cell next_cell(statement& from, column_type type) {
 }
 
 /// The columns of the group, in the order of select() in row_sql. False: one cannot be.
-bool read(statement& from, const table& of, sums which, row_target& to) {
+bool read(statement& from, const table& of, sums which, const row_target& to) {
   bool possible = true;
   for (const auto& each : of.columns) {
     if (is_read(each, which)) {
@@ -195,15 +195,15 @@ void bind(statement& to, const table& of, std::uint8_t which, const row_source& 
 
 bool read_meta(statement& from, meta_row& meta) {
   const store_clock none;
-  row_target to{.clock = none, .meta = &meta};
+  const row_target to{.clock = none, .meta = &meta};
   const bool possible = read(from, stored_tables.meta, main_sum, to);
-  return read_sum{from, nullptr}.good(1, 0) && possible;
+  return read_sum{from, nullptr}.good(1, 0) && possible; // it always has a checksum
 }
 
 namespace {
 
-/// What was stored of the job is not whole. Its client hears so, whatever else may be right: it
-/// FAILED, with nothing left that could be taken for its result or run again.
+/// A part of what was stored of the job is damaged. Its client learns so, whatever else may be
+/// right: it FAILED, with nothing left that could be taken for its result or run again.
 void give_up(read_row& read, bool state_known) {
   auto& row = read.row;
   const bool was_final = state_known && is_final(row.state);
@@ -244,7 +244,9 @@ void take_extras(read_row& out, row_extras& from, std::array<judged, read_order.
   out.input_file = std::move(from.input.file);
   input.possible = input.possible && (from.input_released || !out.input_file.empty() ||
                                       row.request.input.size() == row.input_bytes);
-  row.output = shared_text{std::string{from.output.here}};
+  if (!from.output.here.empty()) { // most rows that are read have no result
+    row.output = shared_text{std::string{from.output.here}};
+  }
   row.output_bytes = from.output.bytes;
   out.output_file = std::move(from.output.file);
   output.possible =
@@ -259,7 +261,7 @@ result<read_row> read_next(statement& from, const store_clock& clock, std::uint6
                            row_sums::totals& seen) {
   read_row out;
   row_extras extras;
-  row_target to{.clock = clock, .job = &out.row, .extras = &extras};
+  const row_target to{.clock = clock, .job = &out.row, .extras = &extras};
   std::array<judged, read_order.size()> groups;
   for (std::size_t i = 0; i < read_order.size(); ++i) {
     const auto& each = read_order[i];

@@ -1,7 +1,7 @@
 // The columns of a row on SQLite's side: into the parameters of a statement, and out of its values.
 //
-// What is read back was written by us and may still be wrong (another tool, a damaged disk): it is
-// checked like everything from outside, and errc::store_corrupt names the row.
+// Rows that are read back were written by us and may still be wrong (another tool, a damaged disk):
+// they are checked like everything from outside, and errc::store_corrupt names the row.
 #pragma once
 
 #include "runtime/store/row_sql.hpp"
@@ -22,7 +22,7 @@ std::string history_text(const std::vector<attempt_view>&);
 /// Each chunk as <bytes>:<text>, one after the other (netstrings without the comma).
 std::string chunks_text(const std::vector<chunk>&);
 
-/// One row, and the names of its files.
+/// A row with the names of its files.
 struct read_row {
   job_row row;
   std::string input_file, output_file;

@@ -78,8 +78,8 @@ std::string into(const table& of, std::uint8_t which) {
          sum_of_parameters(of, main_sum, which) + ")";
 }
 
-/// The columns of a group, with `condition` (SQL) only where it holds; their checksum; whether it
-/// fits.
+/// The columns of a group, their checksum, and whether it fits; NULLs and "fits" under the
+/// condition `hidden_if`.
 std::string select(const table& of, sums which, const std::string& hidden_if = {}) {
   std::string out;
   for (const auto& each : of.columns) {
@@ -154,8 +154,8 @@ std::string sum_sql(const table& of, sums which, int version) {
 std::string read_rows_sql(const table_set& all) {
   std::string out;
   for (const auto& each : read_order) {
-    append(out, select(all.*each.from, each.which,
-                       each.group == row_group::input ? "states.input_released" : ""));
+    const bool input = each.from == &table_set::requests && each.which == side_sum;
+    append(out, select(all.*each.from, each.which, input ? "states.input_released" : ""));
   }
   return "SELECT " + out +
          " FROM requests JOIN states ON states.job = requests.job "

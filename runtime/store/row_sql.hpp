@@ -25,22 +25,17 @@ std::string read_output_sql(const table_set&);
 /// Gives checksums to all rows of a file that has just got the columns for them.
 std::string seal_sql(const table_set&);
 std::string seal_meta_sql(const table& meta, int version); ///< and to meta's
-/// What makes an older file's tables those of this version.
+/// Makes the tables of the version before those of this one.
 std::string step_sql(const table_set&, int version);
 
-/// Groups of columns as read_rows_sql has them. The state is before the input: a released input is
-/// not read.
-enum class row_group : std::uint8_t { request, state, input, output, chunks };
+/// The state is before the input: a released input is not read.
 struct read_group {
-  row_group group;
   table table_set::*from;
   sums which;
 };
 inline constexpr std::array read_order = {
-    read_group{row_group::request, &table_set::requests, main_sum},
-    read_group{row_group::state, &table_set::states, main_sum},
-    read_group{row_group::input, &table_set::requests, side_sum},
-    read_group{row_group::output, &table_set::results, main_sum},
-    read_group{row_group::chunks, &table_set::results, side_sum}};
+    read_group{&table_set::requests, main_sum}, read_group{&table_set::states, main_sum},
+    read_group{&table_set::requests, side_sum}, read_group{&table_set::results, main_sum},
+    read_group{&table_set::results, side_sum}};
 
 } // namespace tayfa::store

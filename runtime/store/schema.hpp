@@ -30,8 +30,8 @@ inline constexpr std::int64_t rewrite_max = std::int64_t{64} << 20;
 /// so a store's file is whole or not there.
 result<void> create_database(const std::string& path, const schema_options&, row_sums&);
 
-/// What never changes in the first 100 bytes of a file of ours; SQLite would believe a damaged
-/// one. errc::store_corrupt.
+/// Compares what never changes in the first 100 bytes of a file of ours; SQLite would believe a
+/// damaged one. errc::store_corrupt.
 result<void> check_head(std::string_view first_bytes);
 
 /// The connection to a file that is ours, whole and of this version, with the functions of the

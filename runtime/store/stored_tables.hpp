@@ -17,12 +17,16 @@
 
 namespace tayfa::store {
 
-using text_bytes = number_up_to<std::numeric_limits<int>::max()>;
+using text_bytes = up_to<std::numeric_limits<int>::max()>;
 
-inline constexpr int first_with_sums = 3; ///< version; earlier rows have no checksums
+constexpr column row_begin(std::uint8_t sums) {
+  return coded<row_key, &job_row::order>("job")
+      .with(&column::primary, true)
+      .with(&column::sums, sums);
+}
 
 inline constexpr std::array request_columns = {
-    coded<row_key, &job_row::order>("job").as_primary().under(main_sum | side_sum),
+    row_begin(main_sum | side_sum),
     stored<&job_row::id>("id"),
     stored<&job_row::fingerprint>("fingerprint"),
     stored<&job_row::submitted>("submitted"),
@@ -31,7 +35,7 @@ inline constexpr std::array request_columns = {
     request<&job_request::shape>("shape"),
     policy<&job_policy::tenant>("tenant"),
     policy<&job_policy::idempotency_key>("idempotency_key"),
-    coded<number_up_to<job_policy::priority_max>, &job_row::request, &job_request::policy,
+    coded<up_to<job_policy::priority_max>, &job_row::request, &job_request::policy,
           &job_policy::priority>("priority"),
     policy<&job_policy::execution_timeout>("execution_timeout"),
     policy<&job_policy::ttl>("ttl"),
@@ -41,15 +45,16 @@ inline constexpr std::array request_columns = {
     request<&job_request::sync>("sync"),
     request<&job_request::origin>("origin").from(2),
     request<&job_request::s3_config>("s3_config").from(2),
-    coded<text_or_null, &row_extras::input, &stored_text::here>("input").under(side_sum),
+    coded<or_null, &row_extras::input, &stored_text::here>("input").with(&column::sums, side_sum),
     coded<text_bytes, &row_extras::input, &stored_text::bytes>("input_bytes"),
-    coded<text_or_null, &row_extras::input, &stored_text::file>("input_file").under(side_sum),
+    coded<or_null, &row_extras::input, &stored_text::file>("input_file")
+        .with(&column::sums, side_sum),
     checksum("input_sum"),
     checksum("sum"),
 };
 
 inline constexpr std::array state_columns = {
-    coded<row_key, &job_row::order>("job").as_primary(),
+    row_begin(main_sum),
     stored<&job_row::state>("state"),
     stored<&job_row::attempts>("attempts"),
     stored<&job_row::lives>("lives"),
@@ -57,30 +62,32 @@ inline constexpr std::array state_columns = {
     stored<&job_row::lone_kills>("lone_kills"),
     stored<&job_row::suspect>("suspect"),
     stored<&job_row::dead>("dead"),
-    coded<moment_or_null, &job_row::not_before>("not_before"),
+    coded<or_null, &job_row::not_before>("not_before"),
     stored<&job_row::retried>("retried"),
     stored<&job_row::ended>("ended"),
-    coded<text_or_null, &job_row::worker>("worker"),
+    coded<or_null, &job_row::worker>("worker"),
     coded<failure_code, &job_row::failure>("failure"),
-    coded<failure_text, &job_row::failure>("failure_text"),
+    coded<failure_text, &job_row::failure>("failure_text")
+        .with(&column::type, column_type::text)
+        .with(&column::nullable, true),
     stored<&job_row::delay>("delay"),
     stored<&job_row::execution>("execution"),
-    coded<text_or_null, &row_extras::history>("history"),
+    coded<or_null, &row_extras::history>("history"),
     stored<&job_row::hook_tries>("hook_tries"),
     stored<&job_row::hook_open>("hook_open"),
     stored<&job_row::refresh>("refresh").from(2),
     stored<&job_row::keep_until>("keep_until").from(2),
     checksum("sum"),
     stored<&job_row::dropped_chunks>("dropped_chunks").from(3),
-    stored<&row_extras::input_released>("input_released").as_sticky(),
+    stored<&row_extras::input_released>("input_released").with(&column::sticky, true),
 };
 
 inline constexpr std::array result_columns = {
-    coded<row_key, &job_row::order>("job").as_primary().under(main_sum | side_sum),
-    coded<text_or_null, &row_extras::output, &stored_text::here>("output"),
+    row_begin(main_sum | side_sum),
+    coded<or_null, &row_extras::output, &stored_text::here>("output"),
     coded<text_bytes, &row_extras::output, &stored_text::bytes>("output_bytes"),
-    coded<text_or_null, &row_extras::output, &stored_text::file>("output_file"),
-    coded<text_or_null, &row_extras::chunks>("chunks").under(side_sum),
+    coded<or_null, &row_extras::output, &stored_text::file>("output_file"),
+    coded<or_null, &row_extras::chunks>("chunks").with(&column::sums, side_sum),
     checksum("chunks_sum"),
     checksum("sum"),
 };
@@ -88,9 +95,10 @@ inline constexpr std::array result_columns = {
 inline constexpr std::array meta_columns = {
     column{.name = "one",
            .write = [](const row_source&) { return cell{std::int64_t{1}}; },
-           .read = [](const cell& from, row_target&) { return number_in(from) == 1; }}
-        .as_primary("one = 1")
-        .under(no_sum),
+           .read = [](const cell& from, const row_target&) { return number_in(from) == 1; },
+           .sums = no_sum,
+           .primary = true,
+           .check = "one = 1"},
     stored<&meta_row::last_order>("last_order"),
     stored<&meta_row::clock, &store_clock::saved::boot>("boot"),
     stored<&meta_row::clock, &store_clock::saved::offset_ms>("clock_offset"),
@@ -136,7 +144,7 @@ inline constexpr table_set stored_tables = {.requests = {"requests", "input", re
                                             .states = {"states", "", state_columns},
                                             .results = {"results", "chunks", result_columns},
                                             .meta = {"meta", "", meta_columns}};
-static_assert(stored_tables.is_in_order());
+static_assert(stored_tables.is_in_order(), "a column of a later version goes to the end");
 inline constexpr std::int64_t schema_version = stored_tables.version();
 
 } // namespace tayfa::store

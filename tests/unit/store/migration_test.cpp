@@ -1,10 +1,13 @@
 // A file of an earlier schema becomes one of this schema with every row intact, whatever happens on
 // the way: it is of the one or of the other version, never something between.
+#include "runtime/store/row_sql.hpp"
 #include "runtime/store/schema.hpp"
 #include "runtime/store/sim_disk.hpp"
-#include "tests/unit/store/version_1.hpp"
+#include "tests/unit/store/version_3.hpp"
 
 #include <cerrno>
+#include <optional>
+#include <set>
 #include <sqlite3.h>
 
 #include <gtest/gtest.h>
@@ -20,8 +23,16 @@ std::string words_of_all(const std::vector<job_row>& rows) {
   return out;
 }
 
+struct old_release {
+  const char* tables;
+  const char* jobs;
+  const char* version;
+};
+constexpr old_release version_1{version_1_tables, version_1_jobs, "PRAGMA user_version=1"};
+constexpr old_release version_3{version_3_tables, version_3_jobs, "PRAGMA user_version=3"};
+
 /// Makes the file of an earlier release; `closed`: its log was moved into it, as at an orderly end.
-void write_version_1(const std::string& path, const char* vfs, bool closed) {
+void write_file(const old_release& of, const std::string& path, const char* vfs, bool closed) {
   sqlite3* db = nullptr;
   ASSERT_EQ(sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, vfs),
             SQLITE_OK);
@@ -33,12 +44,12 @@ void write_version_1(const std::string& path, const char* vfs, bool closed) {
                                     "PRAGMA synchronous=FULL",
                                     "PRAGMA wal_autocheckpoint=0",
                                     "BEGIN",
-                                    version_1_tables,
-                                    "PRAGMA user_version=1",
+                                    of.tables,
+                                    of.version,
                                     "COMMIT",
                                     "PRAGMA wal_checkpoint(TRUNCATE)",
                                     "BEGIN",
-                                    version_1_jobs,
+                                    of.jobs,
                                     "COMMIT",
                                     closed ? "PRAGMA wal_checkpoint(TRUNCATE)" : ""};
   for (const auto& sql : statements) {
@@ -63,7 +74,7 @@ TEST(store_migration, a_file_of_version_1_is_read_and_takes_what_is_new) {
     const temp_folder folder;
     manual_time time;
     const sqlite_store_options options{.folder = folder.path(), .boot = "boot"};
-    write_version_1(folder.file(), nullptr, closed);
+    write_file(version_1, folder.file(), nullptr, closed);
     {
       sqlite_store store{time, options};
       const calls call{store};
@@ -92,7 +103,7 @@ TEST(store_migration, a_migrated_file_has_the_tables_of_a_new_one) {
   const temp_folder old_folder;
   const temp_folder new_folder;
   manual_time time;
-  write_version_1(old_folder.file(), nullptr, true);
+  write_file(version_1, old_folder.file(), nullptr, true);
   std::string tables[2];
   auto* words = tables;
   for (const auto* folder : {&old_folder, &new_folder}) {
@@ -111,12 +122,139 @@ TEST(store_migration, a_migrated_file_has_the_tables_of_a_new_one) {
   EXPECT_NE(tables[0].find("origin"), std::string::npos);
 }
 
+/// All rows of a file in the columns that a file of version 3 has.
+std::string rows_of(const std::string& path) {
+  std::string out;
+  auto db = database::open(path, {});
+  EXPECT_TRUE(db);
+  for (const auto& of : {stored_tables.requests, stored_tables.states, stored_tables.results}) {
+    std::string values = "''";
+    for (const auto& each : of.columns) {
+      if (each.since <= 3) {
+        const auto name = std::string{each.name};
+        values += " || '" + name + "=' || quote(" + name + ") || char(10)";
+      }
+    }
+    out += db->text(("SELECT group_concat(" + values + ", char(10)) FROM " + std::string{of.name})
+                        .c_str())
+               .value();
+  }
+  return out;
+}
+
+TEST(store_migration,
+     a_file_of_version_3_is_read_and_would_be_written_the_same_with_its_checksums) {
+  const temp_folder old_folder;
+  const temp_folder new_folder;
+  manual_time time;
+  write_file(version_3, old_folder.file(), nullptr, true);
+  const auto as_it_was = rows_of(old_folder.file());
+  std::string words[2];
+  auto* each = words;
+  for (const auto* folder : {&new_folder, &old_folder}) {
+    sqlite_store store{time, {.folder = folder->path(), .boot = "boot"}};
+    const calls call{store};
+    ASSERT_TRUE(call.open());
+    if (folder == &new_folder) {
+      batch changes;
+      for (auto& change : version_3_puts()) {
+        changes.emplace_back(std::move(change));
+      }
+      ASSERT_TRUE(call.commit(std::move(changes)));
+    }
+    call.close();
+    sqlite_store again{time, {.folder = folder->path(), .boot = "boot"}};
+    const auto found = calls{again}.open();
+    ASSERT_TRUE(found) << found.error().str();
+    ASSERT_EQ(found->rows.size(), 6U);
+    *each++ = words_of_all(found->rows);
+    calls{again}.close();
+  }
+  EXPECT_EQ(words[0], words[1]);
+  EXPECT_EQ(rows_of(new_folder.file()), as_it_was);
+  EXPECT_EQ(rows_of(old_folder.file()), as_it_was) << "reading changes no row";
+}
+
+/// The tables of releases to come: a state with more columns.
+struct future {
+  std::vector<column> states{stored_tables.states.columns.begin(),
+                             stored_tables.states.columns.end()};
+  future() {
+    const int next = stored_tables.version() + 1;
+    states.push_back(stored<&job_row::hook_tries>("later_number").from(next));
+    states.push_back(coded<or_null, &job_row::worker>("later_text").from(next + 1));
+  }
+  table_set tables() const {
+    auto out = stored_tables;
+    out.states.columns = states;
+    return out;
+  }
+};
+
+struct next_version : ::testing::Test {
+  std::optional<temp_folder> folder;
+  row_sums sums;
+  future to;
+  result<database> db;
+
+  void SetUp() override { make(); }
+  void make() {
+    folder.emplace();
+    write_file(version_3, folder->file(), nullptr, true);
+    manual_time time;
+    {
+      sqlite_store store{time, {.folder = folder->path(), .boot = "boot"}};
+      ASSERT_TRUE(calls{store}.open());
+    }
+    db = database::open(folder->file(), {});
+    ASSERT_TRUE(db && sums.attach(*db));
+  }
+  std::int64_t number(const std::string& sql) {
+    const auto found = db->number(sql.c_str());
+    return found ? *found : (ADD_FAILURE() << found.error().str(), -1);
+  }
+  std::string sum_of_states() const {
+    return sum_sql(to.tables().states, main_sum, to.tables().version());
+  }
+};
+
+TEST_F(next_version, adding_columns_leaves_the_checksums_of_all_rows_as_they_are) {
+  ASSERT_EQ(to.tables().version(), schema_version + 2);
+  ASSERT_TRUE(migrate(*db, schema_version, to.tables(), sums));
+  EXPECT_EQ(number("PRAGMA user_version"), schema_version + 2);
+  EXPECT_EQ(number("SELECT count(*) FROM states WHERE sum IS " + sum_of_states()), 6);
+  EXPECT_EQ(number("SELECT count(*) FROM states WHERE later_number=0 AND later_text IS NULL"), 6);
+  EXPECT_EQ(number("SELECT sum IS " + sum_sql(to.tables().meta, main_sum, 99) + " FROM meta"), 1);
+  EXPECT_EQ(number("SELECT tables FROM meta"), sum_of_tables(*db).value());
+  std::set<std::int64_t> checksums;
+  for (const char* const values : {"later_number=0, later_text=NULL", "later_number=1",
+                                   "later_text='x'", "later_number=0", "later_text='1'"}) {
+    ASSERT_TRUE(db->run((std::string{"UPDATE states SET "} + values + " WHERE job=1").c_str()));
+    checksums.insert(number("SELECT " + sum_of_states() + " FROM states WHERE job=1"));
+  }
+  EXPECT_EQ(checksums.size(), 5U) << "each of their values has one of its own";
+  EXPECT_EQ(checksums.count(number("SELECT sum FROM states WHERE job=1")), 1U);
+}
+
+TEST_F(next_version, adding_columns_does_not_seal_what_was_damaged) {
+  for (const char* const damage : {"UPDATE meta SET commits=commits+1",
+                                   "UPDATE meta SET tables=tables+1", "CREATE TABLE more(x)"}) {
+    make();
+    ASSERT_TRUE(db->run(damage));
+    const auto done = migrate(*db, schema_version, to.tables(), sums);
+    ASSERT_FALSE(done) << damage;
+    EXPECT_EQ(done.error().code, errc::store_corrupt) << damage;
+    EXPECT_TRUE(db->run("ROLLBACK"));
+    EXPECT_EQ(number("PRAGMA user_version"), schema_version);
+  }
+}
+
 /// A simulated disk with a file of version 1, flushed long ago.
 struct old_disk {
   explicit old_disk(std::uint64_t seed, bool closed)
       : disk({.seed = seed, .sector = seed % 2 == 0 ? 512U : 4096U}) {
     EXPECT_TRUE(disk.files().prepare("/data"));
-    write_version_1("/data/jobs.sqlite", disk.vfs_name().c_str(), closed);
+    write_file(version_1, "/data/jobs.sqlite", disk.vfs_name().c_str(), closed);
     EXPECT_TRUE(disk.files().sync_folder("/data"));
   }
 
