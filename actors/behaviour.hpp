@@ -5,8 +5,7 @@
 
 #include "messages/timer.hpp"
 
-#include <caf/result.hpp>
-#include <caf/skip.hpp>
+#include <caf/all.hpp>
 #include <cstddef>
 #include <tuple>
 #include <type_traits>

@@ -105,7 +105,7 @@ void gpu_worker::on(const engine_spawned& e) {
       "engine_started",
       {{"worker", terms_.worker}, {"pid", e.pid}, {"cpus", e.pinned}, {"threads", e.threads}});
   status_.pinned = e.pinned;
-  tell_news();
+  report_status();
   born();
 }
 
@@ -192,7 +192,7 @@ void gpu_worker::granted(const model_granted& m) {
     load_sent_ = true;
     model_ = m.load.model;
     status_.model = model_;
-    tell_news();
+    report_status();
     ctx_.outside.engines.send(terms_.worker, m.load);
   }
 }
@@ -201,7 +201,7 @@ void gpu_worker::said(const protocol::heartbeat& m) {
   if (terms_.directory.health) {
     send(terms_.directory.health, engine_beat{terms_.worker, m});
   }
-  tell_news();
+  report_status();
 }
 
 void gpu_worker::said(const protocol::load_finished& m) {
@@ -258,7 +258,7 @@ void gpu_worker::settle() {
     return;
   }
   move_to(engine_state::READY, cause::jobs_done);
-  tell_news();
+  report_status();
   if (refresh_) {
     shut_down(cause::stop_requested, {});
   } else if (!offered_) {
@@ -266,7 +266,7 @@ void gpu_worker::settle() {
   }
 }
 
-void gpu_worker::tell_news() {
+void gpu_worker::report_status() {
   status_.running = static_cast<std::uint32_t>(running_.size());
   if (terms_.directory.supervisor) {
     send(terms_.directory.supervisor, status_);
@@ -292,7 +292,7 @@ void gpu_worker::assigned(const assign_attempts& m) {
     running_.insert(body.attempt);
     if (running_.size() == 1) {
       move_to(engine_state::PROCESSING, cause::jobs_started);
-      tell_news();
+      report_status();
     }
     body.model = model_;
     ctx_.outside.engines.send(terms_.worker, std::move(body));
@@ -313,7 +313,7 @@ void gpu_worker::change(const change_worker_model& m) {
   }
   status_.next_model = m.model;
   refresh_ = true;
-  tell_news();
+  report_status();
   if (running_.empty()) {
     shut_down(cause::stop_requested, {});
   }

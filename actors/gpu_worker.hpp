@@ -88,7 +88,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void check_drain();
   void on_directory(const actor_directory&);
   /// Tells the supervisor what people see of the slot.
-  void tell_news();
+  void report_status();
   void timed(const due_timer&);
 
   void offer();

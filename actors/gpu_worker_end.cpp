@@ -101,7 +101,7 @@ void gpu_worker::leave(cause why, error reason) {
   move_to(engine_state::SHUTDOWN, why);
   running_.clear();
   revoked_.clear();
-  tell_news();
+  report_status();
   send(terms_.directory.queue, worker_gone{terms_.worker, reason_, from_outside_});
   become(ending());
 }

@@ -9,7 +9,10 @@ health::health(caf::actor_config& cfg, pod_context ctx) : health_actor::base(cfg
 health::behavior_type health::make_behavior() {
   return {[this](const engine_moved& m) { engine(m); },
           [this](const engine_beat& m) { beat(m); },
-          [this](const slot_left& m) { engines_.erase(m.slot); },
+          [this](const slot_left& m) {
+            engines_.erase(m.slot);
+            set_gauges();
+          },
           [this](const pod_moved& m) { ctx_.outside.meters.set(meter::ready, m.ready ? 1 : 0); },
           [this](const actor_directory& m) { on_directory(m); },
           when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
@@ -19,18 +22,35 @@ health::behavior_type health::make_behavior() {
 void health::engine(const engine_moved& m) {
   auto& seen = engines_[m.worker.slot];
   if (m.worker.incarnation >= seen.incarnation) {
+    if (m.worker.incarnation > seen.incarnation || m.state == engine_state::SHUTDOWN) {
+      seen.last = {};
+    }
     seen.incarnation = m.worker.incarnation;
     seen.state = m.state;
   }
-  const auto now = answer();
-  ctx_.outside.meters.set(meter::engines_ready, now.idle + now.running);
+  set_gauges();
 }
 
 void health::beat(const engine_beat& m) {
   auto& seen = engines_[m.worker.slot];
-  if (m.worker.incarnation == seen.incarnation) {
+  if (m.worker.incarnation == seen.incarnation && seen.state != engine_state::SHUTDOWN) {
     seen.last = m.body;
+    set_gauges();
   }
+}
+
+void health::set_gauges() {
+  const auto now = answer();
+  double resident = 0;
+  double device = 0;
+  for (const auto& [slot, seen] : engines_) {
+    resident += static_cast<double>(seen.last.rss_bytes);
+    device += static_cast<double>(seen.last.device_bytes);
+  }
+  auto& meters = ctx_.outside.meters;
+  meters.set(meter::engines_ready, now.idle + now.running);
+  meters.set(meter::engine_resident_bytes, resident);
+  meters.set(meter::engine_device_bytes, device);
 }
 
 void health::on_directory(const actor_directory& m) {
@@ -57,6 +77,9 @@ void health::tick() {
   ask(directory_.ingress, "ingress");
   ask(directory_.loader, "model_loader");
   ask(directory_.remote, "remote_workers");
+  if (directory_.runpod) {
+    ask(directory_.runpod, "runpod_worker");
+  }
   send_timer(this, ctx_.outside.time, patience, round_, patience_over);
   send_timer(this, ctx_.outside.time, round, round_, next_round);
 }

@@ -27,6 +27,7 @@ class health : public health_actor::base {
  private:
   void engine(const engine_moved&);
   void beat(const engine_beat&);
+  void set_gauges();
   void on_directory(const actor_directory&);
   void timed(const due_timer&);
   void tick();
@@ -40,7 +41,7 @@ class health : public health_actor::base {
   struct engine_seen {
     std::uint64_t incarnation = 0;
     engine_state state = engine_state::NOT_STARTED;
-    protocol::heartbeat last;
+    protocol::heartbeat last; ///< of this incarnation; all 0 before the first, and after its end
   };
 
   pod_context ctx_;

@@ -284,7 +284,7 @@ void queue::tell_load() {
     ctx_.outside.meters.add(meter::chunks_dropped,
                             static_cast<double>(counts.chunks_dropped - before));
   }
-  const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.owed() > 0};
+  const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.undelivered() > 0};
   const bool same = next.waiting == load_.waiting && next.running == load_.running &&
                     next.undelivered == load_.undelivered;
   if (directory_.runpod) { // only it wants to know

@@ -299,8 +299,8 @@ void queue::deliver(const deliver_result& what) {
   send(directory_.runpod, what);
 }
 
-/// Large results that are owed leave half of the budget to those who ask, like webhooks: after a
-/// long silence of the platform there may be many of them at once.
+/// Deliveries of large results leave half of the budget to callers, as webhooks do: after a long
+/// silence of the platform there may be many of them at once.
 void queue::deliver_large() {
   auto& budget = ctx_.outside.answers;
   while (!large_results_.empty()) {

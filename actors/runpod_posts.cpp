@@ -161,33 +161,34 @@ void runpod_worker::posted(const platform_replied::posted& m) {
   line& l = it->second;
   l.posting = false;
   auto& sent = l.posts.front();
-  const auto news = runpod::read_post(m.answer);
-  using what = runpod::post_news::what;
+  const auto outcome = runpod::read_post(m.answer);
+  using what = runpod::post_outcome::what;
   const bool is_end = sent.kind == post_kind::result || sent.kind == post_kind::refusal;
-  if (is_end && news.kind == what::refused && sent.kind == post_kind::result &&
+  if (is_end && outcome.kind == what::refused && sent.kind == post_kind::result &&
       !means_gone(m.answer)) {
     // The job must end: with a small error, when the platform does not want its result.
-    ctx_.outside.log.warn("result_replaced", {{"job", l.id}, {"text", news.text}});
-    sent = {post_kind::refusal,
-            runpod::error_body(platform_, error{errc::job_failed,
-                                                "the platform refused the result: " + news.text})};
+    ctx_.outside.log.warn("result_replaced", {{"job", l.id}, {"text", outcome.text}});
+    sent = {
+        post_kind::refusal,
+        runpod::error_body(platform_, error{errc::job_failed,
+                                            "the platform refused the result: " + outcome.text})};
     post_next(m.line);
     return;
   }
   if (is_end) {
-    const auto how = news.kind == what::accepted && sent.kind == post_kind::result
+    const auto how = outcome.kind == what::accepted && sent.kind == post_kind::result
                          ? delivery::delivered
-                         : (news.kind == what::again ? delivery::again : delivery::given_up);
-    result_settled(m.line, how, news.pause, news.text);
+                         : (outcome.kind == what::again ? delivery::again : delivery::given_up);
+    result_settled(m.line, how, outcome.pause, outcome.text);
     return;
   }
-  if (news.kind == what::again && sent.tries < side_tries_max) {
-    send_timer(this, ctx_.outside.time, std::max(runpod::post_pause(sent.tries), news.pause),
+  if (outcome.kind == what::again && sent.tries < side_tries_max) {
+    send_timer(this, ctx_.outside.time, std::max(runpod::post_pause(sent.tries), outcome.pause),
                m.line, post_again);
     return;
   }
-  if (news.kind != what::accepted) {
-    ctx_.outside.log.warn("post_given_up", {{"job", l.id}, {"text", news.text}});
+  if (outcome.kind != what::accepted) {
+    ctx_.outside.log.warn("post_given_up", {{"job", l.id}, {"text", outcome.text}});
   }
   l.waiting_bytes -= std::min(l.waiting_bytes, sent.body.size());
   l.posts.pop_front();

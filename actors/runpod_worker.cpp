@@ -38,15 +38,15 @@ runpod_worker::behavior_type runpod_worker::make_behavior() {
           [this](const origin_progress& m) { said(m); },
           [this](const platform_replied& m) {
             std::visit(
-                [this](const auto& news) {
-                  using News = std::decay_t<decltype(news)>;
-                  if constexpr (std::is_same_v<News, platform_replied::took>) {
+                [this](const auto& outcome) {
+                  using Outcome = std::decay_t<decltype(outcome)>;
+                  if constexpr (std::is_same_v<Outcome, platform_replied::took>) {
                     read_takes();
-                  } else if constexpr (std::is_same_v<News, platform_replied::stops>) {
-                    heard_stops(news);
-                  } else if constexpr (std::is_same_v<News, platform_replied::posted>) {
-                    posted(news);
-                  } else if (!news.well) {
+                  } else if constexpr (std::is_same_v<Outcome, platform_replied::stops>) {
+                    heard_stops(outcome);
+                  } else if constexpr (std::is_same_v<Outcome, platform_replied::posted>) {
+                    posted(outcome);
+                  } else if (!outcome.well) {
                     ctx_.outside.meters.add(meter::platform_troubles);
                   }
                 },
@@ -210,34 +210,34 @@ void runpod_worker::read_takes() {
 }
 
 void runpod_worker::took(result<outgoing_answer> answer) {
-  using what = runpod::take_news::what;
+  using what = runpod::take_outcome::what;
   if (!answer && answer.error().code == errc::cancelled) {
     return; // held for its time, or the pod stops
   }
   const std::string heard =
       answer ? "status " + std::to_string(answer->status) : answer.error().str();
-  auto news = runpod::read_take(std::move(answer));
-  for (const auto& remark : news.remarks) {
+  auto outcome = runpod::read_take(std::move(answer));
+  for (const auto& remark : outcome.remarks) {
     ctx_.outside.log.warn("take_remark", {{"text", remark}});
   }
-  const bool troubled = news.kind == what::broken || news.kind == what::busy;
-  ctx_.outside.meters.add(meter::platform_takes, news.kind == what::jobs ? 1 : 0);
+  const bool troubled = outcome.kind == what::broken || outcome.kind == what::busy;
+  ctx_.outside.meters.add(meter::platform_takes, outcome.kind == what::jobs ? 1 : 0);
   ctx_.outside.meters.add(meter::platform_troubles, troubled ? 1 : 0);
-  for (auto& [origin, why] : news.faulty) {
+  for (auto& [origin, why] : outcome.faulty) {
     report_refused(origin, why);
   }
-  for (auto& job : news.jobs) {
+  for (auto& job : outcome.jobs) {
     accept(std::move(job));
   }
-  const bool hasty = news.kind == what::none && now() - take_began_ < held_at_least;
-  if (!troubled && !hasty && news.kind != what::slow) {
+  const bool hasty = outcome.kind == what::none && now() - take_began_ < held_at_least;
+  if (!troubled && !hasty && outcome.kind != what::slow) {
     take_failures_ = 0;
     return;
   }
   if (troubled) {
     ctx_.outside.log.warn("take_failed", {{"text", heard}});
   }
-  pause_takes(std::max(runpod::take_pause(++take_failures_), news.pause));
+  pause_takes(std::max(runpod::take_pause(++take_failures_), outcome.pause));
 }
 
 void runpod_worker::pause_takes(milliseconds pause) {
@@ -311,20 +311,20 @@ void runpod_worker::heard_stops(const platform_replied::stops& m) {
     return;
   }
   stops_.reset();
-  const auto news = runpod::read_stop(m.answer);
-  for (const auto& origin : news.ids) {
+  const auto outcome = runpod::read_stop(m.answer);
+  for (const auto& origin : outcome.ids) {
     stop_job(origin);
   }
-  using what = runpod::take_news::what;
-  const bool hasty = news.kind == what::none && now() - stops_began_ < held_at_least;
-  if (news.kind == what::jobs || (news.kind == what::none && !hasty)) {
+  using what = runpod::take_outcome::what;
+  const bool hasty = outcome.kind == what::none && now() - stops_began_ < held_at_least;
+  if (outcome.kind == what::jobs || (outcome.kind == what::none && !hasty)) {
     stops_failures_ = 0;
     listen_for_stops();
     return;
   }
-  ctx_.outside.meters.add(meter::platform_troubles, news.kind == what::broken ? 1 : 0);
+  ctx_.outside.meters.add(meter::platform_troubles, outcome.kind == what::broken ? 1 : 0);
   stops_pausing_ = true;
-  const auto pause = std::max(runpod::take_pause(++stops_failures_), news.pause);
+  const auto pause = std::max(runpod::take_pause(++stops_failures_), outcome.pause);
   send_timer(this, ctx_.outside.time, pause, 0, stops_again);
 }
 

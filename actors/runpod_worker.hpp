@@ -1,8 +1,8 @@
 // This pod as a worker of RunPod's platform: takes jobs from it, hears what it wants stopped, pings
 // it and brings it results. What calls look like and what answers mean is in runtime/runpod.
 //
-// It owns the open calls and the order of the posts of each job; the queue owns the jobs and what
-// is owed for them, so that this actor may die at any time. A take's answer goes through
+// It owns the open calls and the order of the posts of each job; the queue owns the jobs and their
+// undelivered results, so that this actor may die at any time. A take's answer goes through
 // runpod_inbox, which outlives the actor: what the platform has given away is never lost between
 // two of them.
 //

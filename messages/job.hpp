@@ -58,7 +58,7 @@ struct job_request {
   /// RunPod's `s3Config` object, as JSON text: where the handler may put large outputs. Holds a
   /// secret; passed on to who runs the job, never shown. Empty = none.
   std::string s3_config{};
-  /// The platform's own id of a job that was taken from RunPod's platform; its result is owed to
+  /// The platform's own id of a job that was taken from RunPod's platform; its result goes to
   /// it. Empty = the job was submitted here.
   std::string origin{};
   bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do

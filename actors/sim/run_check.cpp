@@ -203,7 +203,8 @@ void run::check_webhook(const std::string& who, const job_history& job) {
   }
   const auto bodies = post_.got.find(job.webhook);
   const bool answers = !job.webhook.ends_with("/fail");
-  if (answers && bodies == post_.got.end() && !pod_->jobs().owes_webhook(job_id{job.accepted_id})) {
+  if (answers && bodies == post_.got.end() &&
+      !pod_->jobs().webhook_is_pending(job_id{job.accepted_id})) {
     violated(who + " ended and its webhook is neither delivered nor to be delivered");
   }
   if (bodies == post_.got.end()) {

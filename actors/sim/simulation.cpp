@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 constexpr std::uint64_t steps_max = 3'000'000;
 constexpr auto virtual_time_max = 2h;
 constexpr auto quiet_before_stop =
-    30s; ///< virtual time without news before a run without work is stopped
+    30s; ///< virtual time without an event before a run without work is stopped
 
 /// CAF's configuration for a simulation: its test scheduler runs nothing by itself.
 caf::actor_system_config& testing(caf::actor_system_config& c) {

@@ -257,7 +257,7 @@ response stops(const std::vector<std::string>& ids); ///< {"jobsToStop":[…]}; 
 response noted();                                    ///< {"status":"ok"}
 
 struct worker_counts {
-  std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, throttled = 0, unhealthy = 0;
+  std::uint32_t idle = 0, initializing = 0, ready = 0, running = 0, unhealthy = 0;
 };
 response counts(const job_counts&, const worker_counts&); ///< /health
 response pinged(bool ready);                              ///< 200 or 204

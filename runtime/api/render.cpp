@@ -123,14 +123,15 @@ response counts(const job_counts& jobs, const worker_counts& workers) {
                                    .number("inQueue", jobs.in_queue)
                                    .number("retried", jobs.retried)
                                    .done();
-  const std::string worker_part = object_writer{}
-                                      .number("idle", workers.idle)
-                                      .number("initializing", workers.initializing)
-                                      .number("ready", workers.ready)
-                                      .number("running", workers.running)
-                                      .number("throttled", workers.throttled)
-                                      .number("unhealthy", workers.unhealthy)
-                                      .done();
+  const std::string worker_part =
+      object_writer{}
+          .number("idle", workers.idle)
+          .number("initializing", workers.initializing)
+          .number("ready", workers.ready)
+          .number("running", workers.running)
+          .number("throttled", 0) // RunPod throttles workers of its platform; a pod has none
+          .number("unhealthy", workers.unhealthy)
+          .done();
   return ok(object_writer{256}.raw("jobs", job_part).raw("workers", worker_part).done());
 }
 

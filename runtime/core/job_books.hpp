@@ -73,8 +73,9 @@ class job_books {
     bool hook_open = false;  ///< the webhook is to be delivered
     bool hook_out = false;   ///< and is being tried now
     bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
-    bool owed = false;       ///< its result is owed to its platform: it is in owed_list_
-    bool refresh = false;    ///< it asked for a fresh worker
+    bool undelivered =
+        false; ///< its result is to be delivered to its platform: it is in undelivered_list_
+    bool refresh = false; ///< it asked for a fresh worker
     std::uint8_t hook_tries = 0;
     std::uint8_t changed = 0;         ///< store::parts not yet taken
     std::uint8_t flying = 0;          ///< store::parts in flight
@@ -133,8 +134,8 @@ class job_books {
     const std::string* name = nullptr; ///< the key in tenants_
     order_set orders;
     std::size_t live = 0;
-    std::size_t kept_bytes = 0;    ///< of ended jobs, without results owed to platforms
-    sorted_blocks<deadline> ended; ///< when, without the dead and the owed
+    std::size_t kept_bytes = 0;    ///< of ended jobs, without results to be delivered to platforms
+    sorted_blocks<deadline> ended; ///< when, without the dead and the undelivered
     sorted_blocks<deadline> dead;  ///< likewise
   };
   /// Tenants by what is kept for them of one kind; only those with any.
@@ -168,10 +169,10 @@ class job_books {
   std::unordered_map<std::string, tenant_jobs> tenants_;
   std::unordered_map<std::string, order_set> of_model_;
   std::unordered_map<std::string, order_set> of_endpoint_;
-  order_set origins_live_; ///< jobs of platforms that have not ended
-  order_set owed_list_;    ///< results that platforms have not accepted yet; never trimmed
-  order_set hooks_out_;    ///< deliveries that are being tried now
-  std::size_t ended_ = 0;  ///< without the dead and the owed
+  order_set origins_live_;     ///< jobs of platforms that have not ended
+  order_set undelivered_list_; ///< results that platforms have not accepted yet; never trimmed
+  order_set hooks_out_;        ///< deliveries that are being tried now
+  std::size_t ended_ = 0;      ///< without the dead and the undelivered
   std::size_t live_bytes_ = 0;
   made_bytes made_; ///< of the live ones, by order
   std::size_t kept_bytes_ = 0;

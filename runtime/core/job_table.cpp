@@ -156,12 +156,12 @@ bool job_table::is_damaged(const record& r) {
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
-  if (r.owed) {
+  if (r.undelivered) {
     if (!r.hook_out) {
       tell_hook(now, r, answer.then); // it can be reached again
     }
   } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
-    owe_again(now, r, answer.then);
+    deliver_again(now, r, answer.then);
   } else if (ended(r)) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
@@ -207,7 +207,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
   }
   auto view = view_of(*r);
-  if (by_origin && r->owed) {
+  if (by_origin && r->undelivered) {
     close_delivery(*r);
     std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
     trim(nullptr);
@@ -288,7 +288,7 @@ result<job_view> job_table::drop(moment now, const job_id& id, const job_access&
   if (!ended(*r)) {
     return fail(errc::wrong_state, "it has not ended; cancel it first");
   }
-  if (r->owed) {
+  if (r->undelivered) {
     return fail(errc::wrong_state,
                 "its result is not delivered yet to the platform that it was taken from");
   }
@@ -337,7 +337,7 @@ job_counts job_table::counts() const {
   all.in_queue = lines_.size() + sleeping_ + parked_;
   all.in_progress = running_;
   all.dead = of_dead_.size();
-  all.kept = ended_ + of_dead_.size() + owed_list_.size();
+  all.kept = ended_ + of_dead_.size() + undelivered_list_.size();
   return all;
 }
 

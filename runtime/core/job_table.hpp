@@ -79,10 +79,10 @@ class job_table : private job_books {
   /// is used once, even after its job has been forgotten (make_id sees to it): attempt numbers
   /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
-  /// A job with an origin may be given again under its id: one that is live is left as it is; one
-  /// that COMPLETED, or whose result is still owed, has its result brought again (at once, and for
-  /// a while from now); any other begins a new life. Once forgotten it is a new job, whose attempts
-  /// are numbered on from those that a worker still holds.
+  /// A job with an origin may be given again under its id. One that is live is left as it is. The
+  /// result of one that COMPLETED, or whose result is undelivered, is delivered again (at once, and
+  /// for a while from now). Any other begins a new life. Once forgotten it is a new job, whose
+  /// attempts are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
   // What follows names a job, or shows some, for one who may see only those that `who` covers: any
   // other job is not there for it (errc::job_not_found).
@@ -108,7 +108,7 @@ class job_table : private job_books {
   /// to live. errc::wrong_state for others, and for jobs of a platform, which are its own to retry;
   /// the bounds of submit() hold.
   result<view_and_effects> retry(moment now, const job_id&, const job_access& who = {});
-  /// Forgets an ended job. errc::wrong_state for others, and while its result is owed.
+  /// Forgets an ended job. errc::wrong_state for others, and while its result is undelivered.
   result<job_view> drop(moment now, const job_id&, const job_access& who = {});
   /// Cancels everything that waits now, as far as it is covered: one step at once, the others as
   /// expire() is called. The effect `purged` with this number comes when all of it has ended. What
@@ -180,11 +180,11 @@ class job_table : private job_books {
   std::uint64_t hook_call(const job_id&) const;
 
   /// Its webhook, or its result for its platform, is still to be delivered.
-  bool owes_webhook(const job_id&) const;
-  /// An owe of this job: the platform has the result, or refuses it for good; the latest one: it is
-  /// tried again after a growing pause (`pause` at least, but there is a last try) until the job's
-  /// time to live is over, or somebody wants its result no longer (keep()), or some minutes after
-  /// its end, whichever comes last.
+  bool webhook_is_pending(const job_id&) const;
+  /// The outcome of a delivery (deliver_result). `settled`: the platform has the result, or refuses
+  /// it for good, and the delivery is closed. Otherwise it is tried again after a growing pause
+  /// (`pause` at least, but there is a last try), until the latest of: the end of the job's time to
+  /// live, the end of keep(), some minutes after the job's end.
   effects posted(moment now, const job_id&, bool settled, milliseconds pause);
   /// Nobody will say posted() of what is being posted: it is posted again.
   effects posts_lost(moment now);
@@ -192,8 +192,8 @@ class job_table : private job_books {
   const std::string* origin_of(const job_id&) const;
   /// The live ones, by submission, with the platform's own ids.
   std::vector<std::pair<job_id, std::string>> origins() const;
-  /// Jobs of platforms that have not ended or whose result is still owed.
-  std::size_t owed() const { return origins_live_.size() + owed_list_.size(); }
+  /// Jobs of platforms that have not ended or whose result is still undelivered.
+  std::size_t undelivered() const { return origins_live_.size() + undelivered_list_.size(); }
   /// What the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const;
 
@@ -346,10 +346,10 @@ class job_table : private job_books {
   void close_hook(record&);
   void close_delivery(record&);
   void set_hook_out(record&, bool);
-  moment owed_until(const record&) const;
+  moment deliver_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
-  void owe_again(moment now, record&, effects&);
+  void deliver_again(moment now, record&, effects&);
   static bool is_damaged(const record&);
   result<submitted> given_again(moment now, record&, bool watch);
   std::uint32_t last_held_of(const job_id&) const;

@@ -26,8 +26,8 @@ std::vector<std::string> job_table::audit() const {
   std::size_t kept_bytes = 0;
   std::size_t over = 0;
   std::size_t dead = 0;
-  std::size_t owed = 0;
-  std::size_t owed_bytes = 0;
+  std::size_t undelivered = 0;
+  std::size_t undelivered_bytes = 0;
   std::size_t origins = 0;
   std::size_t changed = 0;
   std::size_t made = 0;
@@ -37,8 +37,8 @@ std::vector<std::string> job_table::audit() const {
     audit_job(id, r, broken);
     over += ended(r) ? 1 : 0;
     dead += r.dead ? 1 : 0;
-    owed += r.owed ? 1 : 0;
-    owed_bytes += r.owed ? r.bytes : 0;
+    undelivered += r.undelivered ? 1 : 0;
+    undelivered_bytes += r.undelivered ? r.bytes : 0;
     origins += ended(r) || r.request.origin.empty() ? 0 : 1;
     changed += r.changed != 0 ? 1 : 0;
     (ended(r) ? kept_bytes : live_bytes) +=
@@ -48,7 +48,7 @@ std::vector<std::string> job_table::audit() const {
     waiting += queued ? 1 : 0;
     asleep += r.sleeping ? 1 : 0;
     parked += r.parked ? 1 : 0;
-    largest = std::max(largest, ended(r) && !r.owed ? r.bytes : 0);
+    largest = std::max(largest, ended(r) && !r.undelivered ? r.bytes : 0);
     fresh += queued && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
   }
@@ -57,16 +57,16 @@ std::vector<std::string> job_table::audit() const {
   expect(asleep == sleeping_, "table", "sleeping jobs are miscounted", broken);
   expect(fresh <= std::max(limits_.queue_max, restored_), "table",
          "more new jobs wait than queue_max", broken);
-  expect(live_bytes == live_bytes_ && kept_bytes == kept_bytes_, "table", "bytes are miscounted",
-         broken);
-  expect(over == ended_ + of_dead_.size() + owed_list_.size() && dead == of_dead_.size() &&
-             owed == owed_list_.size(),
+  expect(live_bytes == live_bytes_ && kept_bytes == kept_bytes_, "table", "wrong bytes", broken);
+  expect(over == ended_ + of_dead_.size() + undelivered && dead == of_dead_.size() &&
+             undelivered == undelivered_list_.size(),
          "table", "an ended job is not in its list, or twice", broken);
   expect(made == made_.total() && made <= limits_.made_bytes_max, "table",
          "what running jobs made is miscounted, or too much", broken);
-  expect(origins == origins_live_.size(), "table", "jobs of platforms are miscounted", broken);
-  expect(over - owed <= 1 || (kept_bytes - owed_bytes <= limits_.kept_bytes_max + largest &&
-                              ended_ <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),
+  expect(origins == origins_live_.size(), "table", "platform jobs are miscounted", broken);
+  expect(over - undelivered <= 1 ||
+             (kept_bytes - undelivered_bytes <= limits_.kept_bytes_max + largest &&
+              ended_ <= std::max<std::size_t>(limits_.kept_jobs_max, 1)),
          "table", "more is kept of ended jobs than allowed", broken);
   expect(dead <= std::max<std::size_t>(limits_.dead_max, 1), "table", "too many dead jobs", broken);
   expect(in_progress == running_, "table", "running() is wrong", broken);
@@ -106,7 +106,7 @@ void job_table::audit_indexes(std::vector<std::string>& broken) const {
                        hooks_out_.contains(r.order) == r.hook_out &&
                        origins_live_.contains(r.order) == (!ended(r) && !r.request.origin.empty());
     expect(found, id.str(), "is not in an index, or in one of others", broken);
-    expect(r.listed == (ended(r) && !r.owed), id.str(), "is not counted as kept", broken);
+    expect(r.listed == (ended(r) && !r.undelivered), id.str(), "is not counted as kept", broken);
     kept_of[r.request.policy.tenant] += r.listed ? r.bytes : 0;
     live_of[r.request.policy.tenant] += ended(r) ? 0 : 1;
   }
@@ -189,12 +189,12 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
   expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
   expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
-  expect(!r.hook_waits || (r.hook_open && !r.hook_out && !r.owed), name,
+  expect(!r.hook_waits || (r.hook_open && !r.hook_out && !r.undelivered), name,
          "waits for a call of its webhook that is not to be made", broken);
   expect(r.hook_waits == hooks_.waits(r.order), name, "its webhook has no turn, or too many",
          broken);
-  expect(!r.owed || (r.hook_open && !r.request.origin.empty()), name,
-         "owes a result that nobody waits for", broken);
+  expect(!r.undelivered || (r.hook_open && !r.request.origin.empty()), name,
+         "has a result to deliver that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
     const auto w = workers_.find(r.holder.slot);
     expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&

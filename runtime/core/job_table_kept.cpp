@@ -97,8 +97,8 @@ void job_table::rank(tenant_ranks& ranks, const tenant_jobs& t, std::size_t from
 }
 
 void job_table::put_among_ended(record& r) {
-  if (r.owed) {
-    owed_list_.insert(r.order);
+  if (r.undelivered) {
+    undelivered_list_.insert(r.order);
     return;
   }
   tenant_jobs& t = tenant_of(r);
@@ -112,8 +112,8 @@ void job_table::put_among_ended(record& r) {
 }
 
 void job_table::take_from_ended(record& r) {
-  if (r.owed) {
-    owed_list_.erase(r.order);
+  if (r.undelivered) {
+    undelivered_list_.erase(r.order);
     return;
   }
   tenant_jobs& t = tenant_of(r);

@@ -75,7 +75,7 @@ void job_table::schedule(record& r) {
 // ---- what is known of it ------------------------------------------------------------------------
 
 bool job_table::kept(moment now, const record& r) const {
-  return !ended(r) || r.owed || now < forget_at(r);
+  return !ended(r) || r.undelivered || now < forget_at(r);
 }
 
 job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {

@@ -253,7 +253,7 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
   p.chunks_dropped = row.dropped_chunks;
-  r.owed = r.hook_open && !r.request.origin.empty();
+  r.undelivered = r.hook_open && !r.request.origin.empty();
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;
 }

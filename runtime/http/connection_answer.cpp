@@ -190,11 +190,11 @@ bool http_connection::client_has_left() {
 /// Called when the kernel has the whole answer. A client that reads the answer and closes at once
 /// has received it; one that left before acknowledging it, or with a reset, most likely has not.
 bool http_connection::answer_was_taken() {
-  const int news = what_poll_says(socket_.native_handle());
-  if ((news & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+  const int events = what_poll_says(socket_.native_handle());
+  if ((events & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
     return false;
   }
-  return (news == 0 && !peer_done_) || unacknowledged_bytes(socket_.native_handle()) == 0;
+  return (events == 0 && !peer_done_) || unacknowledged_bytes(socket_.native_handle()) == 0;
 }
 
 void http_connection::give_receipt() {

@@ -73,7 +73,7 @@ class curl_poster::worker {
   };
 
   void run();
-  bool take_news();
+  bool take_submissions();
   void queue(transfer_ptr);
   void begin_drop(const farewell&);
   void start_waiting(lane&);
@@ -178,7 +178,7 @@ void curl_poster::worker::drop(call_ticket ticket, std::chrono::milliseconds lin
 }
 
 void curl_poster::worker::run() {
-  while (take_news()) {
+  while (take_submissions()) {
     start_waiting(guarded_);
     start_waiting(unguarded_);
     int running = 0;
@@ -194,7 +194,7 @@ void curl_poster::worker::run() {
 }
 
 /// False when the worker must stop.
-bool curl_poster::worker::take_news() {
+bool curl_poster::worker::take_submissions() {
   std::vector<transfer_ptr> arrived;
   std::vector<refusal> refused;
   std::vector<farewell> dropped;
@@ -218,8 +218,8 @@ bool curl_poster::worker::take_news() {
       queue(std::move(transfer));
     }
   }
-  for (const auto& news : dropped) {
-    begin_drop(news);
+  for (const auto& one : dropped) {
+    begin_drop(one);
   }
   return !stopping;
 }
@@ -230,14 +230,14 @@ void curl_poster::worker::queue(transfer_ptr transfer) {
   lane_of(transfer->guarded()).lines.push(target, std::move(transfer));
 }
 
-void curl_poster::worker::begin_drop(const farewell& news) {
-  const auto at = known_.find(news.ticket);
+void curl_poster::worker::begin_drop(const farewell& one) {
+  const auto at = known_.find(one.ticket);
   if (at == known_.end()) {
     return;
   }
   curl_transfer& transfer = *at->second;
   if (running_.contains(&transfer)) {
-    if (!transfer.say_goodbye(news.linger)) {
+    if (!transfer.say_goodbye(one.linger)) {
       settle(stop_running(transfer), {errc::cancelled, {}});
     } else if (std::find(lingering_.begin(), lingering_.end(), &transfer) == lingering_.end()) {
       lingering_.push_back(&transfer);
@@ -279,13 +279,13 @@ void curl_poster::worker::start_waiting(lane& from) {
 bool curl_poster::worker::reap() {
   bool any = false;
   int left = 0;
-  while (const CURLMsg* const news = curl_multi_info_read(multi_.get(), &left)) {
-    if (news->msg != CURLMSG_DONE) {
+  while (const CURLMsg* const done = curl_multi_info_read(multi_.get(), &left)) {
+    if (done->msg != CURLMSG_DONE) {
       continue;
     }
-    const CURLcode code = news->data.result; // `news` is freed with the handle
+    const CURLcode code = done->data.result; // `done` is freed with the handle
     void* owner = nullptr;
-    curl_easy_getinfo(news->easy_handle, CURLINFO_PRIVATE, &owner);
+    curl_easy_getinfo(done->easy_handle, CURLINFO_PRIVATE, &owner);
     any = true;
     if (auto& one = *static_cast<curl_transfer*>(owner);
         one.may_begin_anew(code, now(), options_.connect_timeout)) {
@@ -367,7 +367,7 @@ void curl_poster::worker::give_up_all() {
         return;
       }
     }
-    take_news();
+    take_submissions();
   }
 }
 

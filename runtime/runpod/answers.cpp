@@ -17,7 +17,7 @@ constexpr milliseconds asked_pause_max{300'000};
 constexpr std::size_t s3_config_max = std::size_t{16} << 10;
 constexpr std::size_t remarks_most = 16;
 
-using news = take_news::what;
+using outcome = take_outcome::what;
 
 std::string_view header_of(const outgoing_answer& answer, std::string_view name) {
   const auto found = std::find_if(answer.headers.begin(), answer.headers.end(),
@@ -49,7 +49,7 @@ std::string status_text(const outgoing_answer& answer) {
 
 /// Result of judging an answer before its body is read; common to both polls.
 struct verdict {
-  news kind = news::none;
+  outcome kind = outcome::none;
   milliseconds pause{0};
   std::string remark;
   bool has_body = false; ///< a 2xx answer whose body may be JSON
@@ -58,7 +58,8 @@ struct verdict {
 verdict judge_failure(const error& e) {
   const bool ordinary =
       e.code == errc::request_timeout || e.code == errc::cancelled || e.code == errc::stopping;
-  return {ordinary ? news::none : news::broken, {}, ordinary ? std::string{} : e.str(), false};
+  return {
+      ordinary ? outcome::none : outcome::broken, {}, ordinary ? std::string{} : e.str(), false};
 }
 
 verdict judge(const outgoing_answer& answer) {
@@ -68,27 +69,27 @@ verdict judge(const outgoing_answer& answer) {
     return {};
   }
   if (status == 400) { // RunPod sends it to a pod that it is about to freeze; not worth a remark
-    return {news::slow, asked, {}, false};
+    return {outcome::slow, asked, {}, false};
   }
   if (status == 429) {
-    return {news::busy, asked.count() > 0 ? asked : busy_pause, {}, false};
+    return {outcome::busy, asked.count() > 0 ? asked : busy_pause, {}, false};
   }
   if (status >= 500 || status < 200) {
-    return {news::broken, asked, status_text(answer), false};
+    return {outcome::broken, asked, status_text(answer), false};
   }
   if (status >= 300) {
-    return {news::slow, asked, status_text(answer), false};
+    return {outcome::slow, asked, status_text(answer), false};
   }
   if (answer.body.empty()) {
     return {};
   }
   if (answer.body.size() > take_bytes_max) {
-    return {news::slow, {}, "the answer has more than 24 MiB", false};
+    return {outcome::slow, {}, "the answer has more than 24 MiB", false};
   }
   if (!is_json(answer)) {
-    return {news::slow, {}, "the answer is not of the type application/json", false};
+    return {outcome::slow, {}, "the answer is not of the type application/json", false};
   }
-  return {news::none, {}, {}, true};
+  return {outcome::none, {}, {}, true};
 }
 
 /// True for an id that can be part of a URL path: no control characters, not "." or "..".
@@ -193,7 +194,7 @@ class take_reader {
  public:
   explicit take_reader(std::string body) : body_(std::move(body)) {}
 
-  take_news read() {
+  take_outcome read() {
     const auto elements = elements_of(body_);
     if (!elements) {
       return odd("the answer is not valid JSON");
@@ -208,14 +209,14 @@ class take_reader {
       remark(std::to_string(elements->size() - batch_most) + " jobs too many were not looked at");
     }
     keep_inputs();
-    out_.kind = out_.jobs.empty() && out_.faulty.empty() ? news::slow : news::jobs;
+    out_.kind = out_.jobs.empty() && out_.faulty.empty() ? outcome::slow : outcome::jobs;
     return std::move(out_);
   }
 
  private:
-  static take_news odd(std::string what) {
-    take_news out;
-    out.kind = news::slow;
+  static take_outcome odd(std::string what) {
+    take_outcome out;
+    out.kind = outcome::slow;
     out.remarks.push_back(std::move(what));
     return out;
   }
@@ -297,19 +298,19 @@ class take_reader {
   }
 
   std::string body_;
-  take_news out_;
+  take_outcome out_;
   std::vector<std::string> ids_;
   std::vector<std::string_view> inputs_; ///< of out_.jobs, as ranges of body_
 };
 
 } // namespace
 
-take_news read_take(result<outgoing_answer> answer) {
+take_outcome read_take(result<outgoing_answer> answer) {
   verdict v = answer ? judge(*answer) : judge_failure(answer.error());
   if (v.has_body) {
     return take_reader{std::move(answer->body)}.read();
   }
-  take_news out;
+  take_outcome out;
   out.kind = v.kind;
   out.pause = v.pause;
   if (!v.remark.empty()) {
@@ -321,7 +322,7 @@ take_news read_take(result<outgoing_answer> answer) {
 namespace {
 
 /// The elements of the list `jobsToStop`; empty, with a remark, when there is no such list.
-std::optional<std::vector<std::string_view>> stop_list(std::string_view body, stop_news& out) {
+std::optional<std::vector<std::string_view>> stop_list(std::string_view body, stop_outcome& out) {
   if (const auto valid = api::check_json(body); !valid) {
     out.remark = "the answer is not valid JSON: " + valid.error().text;
     return std::nullopt;
@@ -345,9 +346,9 @@ std::optional<std::vector<std::string_view>> stop_list(std::string_view body, st
 
 } // namespace
 
-stop_news read_stop(const result<outgoing_answer>& answer) {
+stop_outcome read_stop(const result<outgoing_answer>& answer) {
   verdict v = answer ? judge(*answer) : judge_failure(answer.error());
-  stop_news out;
+  stop_outcome out;
   out.kind = v.kind;
   out.pause = v.pause;
   out.remark = std::move(v.remark);
@@ -356,7 +357,7 @@ stop_news read_stop(const result<outgoing_answer>& answer) {
   }
   const auto elements = stop_list(answer->body, out);
   if (!elements) {
-    out.kind = news::slow;
+    out.kind = outcome::slow;
     return out;
   }
   for (const std::string_view element : *elements) {
@@ -368,13 +369,13 @@ stop_news read_stop(const result<outgoing_answer>& answer) {
     out.remark = std::to_string(dropped) + " of the ids to stop are none";
   }
   if (!elements->empty()) {
-    out.kind = out.ids.empty() ? news::slow : news::jobs;
+    out.kind = out.ids.empty() ? outcome::slow : outcome::jobs;
   }
   return out;
 }
 
-post_news read_post(const result<outgoing_answer>& answer) {
-  using what = post_news::what;
+post_outcome read_post(const result<outgoing_answer>& answer) {
+  using what = post_outcome::what;
   if (!answer) {
     // A call that cannot be made now cannot be made later either.
     const bool malformed = answer.error().code == errc::bad_request;
@@ -386,8 +387,8 @@ post_news read_post(const result<outgoing_answer>& answer) {
   }
   const bool hopeless =
       status >= 400 && status < 500 && status != 408 && status != 425 && status != 429;
-  return hopeless ? post_news{what::refused, {}, status_text(*answer)}
-                  : post_news{what::again, retry_after(*answer), status_text(*answer)};
+  return hopeless ? post_outcome{what::refused, {}, status_text(*answer)}
+                  : post_outcome{what::again, retry_after(*answer), status_text(*answer)};
 }
 
 namespace {

@@ -71,7 +71,7 @@ struct taken_job {
   job_policy policy; ///< if the job has one
   std::string s3_config;
 };
-struct take_news {
+struct take_outcome {
   enum class what : std::uint8_t {
     jobs,  ///< some jobs (possibly only faulty ones)
     none,  ///< an ordinary empty answer: ask again at once
@@ -87,23 +87,23 @@ struct take_news {
   milliseconds pause{0};            ///< from Retry-After
 };
 /// Takes the answer by value: a single job keeps the body's memory.
-take_news read_take(result<outgoing_answer>);
+take_outcome read_take(result<outgoing_answer>);
 
-struct stop_news {
-  take_news::what kind = take_news::what::none; ///< `jobs`: there are ids
+struct stop_outcome {
+  take_outcome::what kind = take_outcome::what::none; ///< `jobs`: there are ids
   std::vector<std::string> ids;
   milliseconds pause{0};
   std::string remark;
 };
-stop_news read_stop(const result<outgoing_answer>&);
+stop_outcome read_stop(const result<outgoing_answer>&);
 
 /// Outcome of a post.
-struct post_news {
+struct post_outcome {
   enum class what : std::uint8_t { accepted, again, refused } kind = what::accepted;
   milliseconds pause{0}; ///< from Retry-After, with `again`
   std::string text;      ///< for the log: "status 503"
 };
-post_news read_post(const result<outgoing_answer>&);
+post_outcome read_post(const result<outgoing_answer>&);
 
 /// Pause after `failures` consecutive failed takes (>= 1): 100 ms, doubling up to 5 s.
 milliseconds take_pause(std::uint32_t failures);

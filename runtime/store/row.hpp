@@ -41,9 +41,10 @@ struct job_row {
   std::optional<milliseconds> execution;
   std::vector<attempt_view> history;
 
-  std::uint32_t hook_tries = 0;     ///< of the webhook; hook_open = still to be delivered
-  bool hook_open = false;           ///< of a job with an origin: its result is owed to its platform
-  bool refresh = false;             ///< it asked for a fresh worker
+  std::uint32_t hook_tries = 0; ///< of the webhook; hook_open = still to be delivered
+  bool hook_open =
+      false;            ///< of a job with an origin: its result is to be delivered to its platform
+  bool refresh = false; ///< it asked for a fresh worker
   std::uint32_t dropped_chunks = 0; ///< of its stream, before a reader received them
   std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
 

@@ -44,6 +44,8 @@ namespace tayfa {
   X(jobs_in_progress, gauge, "Jobs that run")                                                      \
   X(calls_held, gauge, "HTTP calls that wait for the end of a job, or for its next chunk")         \
   X(engines_ready, gauge, "Engines that are READY or PROCESSING")                                  \
+  X(engine_resident_bytes, gauge, "Resident memory of all engine processes together")              \
+  X(engine_device_bytes, gauge, "Device memory that all engines together hold")                    \
   X(slots, gauge, "Slots configured")                                                              \
   X(resident_bytes, gauge, "Resident memory of the runtime")                                       \
   X(ready, gauge, "1 when the pod would answer /ping with 200")                                    \

@@ -91,7 +91,7 @@ class Sea:
 
     def __init__(self, test, *arguments):
         self.test = test
-        self.news = threading.Condition()
+        self.changed = threading.Condition()
         self.counts = collections.Counter()
         self.pod = test.start(*arguments, data=test.folder(), listen=pods.steady_address())
         self.pod.wait_ready()
@@ -101,7 +101,7 @@ class Sea:
 
     def call(self, method, path, body=None, headers=None):
         """One exchange over this thread's connection."""
-        with self.news:
+        with self.changed:
             incarnation, pod = self.incarnation, self.pod
         if getattr(self.local, "incarnation", 0) != incarnation:
             self.hang_up()
@@ -131,9 +131,9 @@ class Sea:
 
     def wait_next(self, incarnation, why):
         """Until another one listens. A connection breaks only when the runtime is killed."""
-        with self.news:
+        with self.changed:
             self.counts["broken connections"] += 1
-            if not self.news.wait_for(lambda: self.incarnation > incarnation, 90):
+            if not self.changed.wait_for(lambda: self.incarnation > incarnation, 90):
                 raise AssertionError(f"a connection broke though nobody was killed: {why!r}")
 
     # ---- the killing --------------------------------------------------------------------------
@@ -158,11 +158,11 @@ class Sea:
             self.kill()
         pod = self.test.again(self.pod)
         pod.wait_listening(60)
-        with self.news:
+        with self.changed:
             self.pod = pod
             self.incarnation += 1
             self.counts["restarts"] += 1
-            self.news.notify_all()
+            self.changed.notify_all()
 
     def kill(self):
         self.counts["runtime kills"] += 1

@@ -38,9 +38,9 @@ class StormCase(Case):
         readers = [self.thread(self.reader, i) for i in range(2)]
         try:
             self.strike()
-            with self.sea.news:
+            with self.sea.changed:
                 self.closed = True
-                self.sea.news.notify_all()
+                self.sea.changed.notify_all()
             for thread in clients:
                 thread.join(240)
                 self.assertFalse(thread.is_alive(), f"a client hangs: {self.sea.pod.tail()}")
@@ -92,16 +92,16 @@ class StormCase(Case):
             )
 
     def put(self, jobs):
-        with self.sea.news:
+        with self.sea.changed:
             self.waiting.extend(jobs)
-            self.sea.news.notify_all()
+            self.sea.changed.notify_all()
 
     def unfinished(self):
         return len(self.waiting) + len(self.ledger.open_ids())
 
     def take(self):
-        with self.sea.news:
-            self.sea.news.wait_for(lambda: self.waiting or self.closed)
+        with self.sea.changed:
+            self.sea.changed.wait_for(lambda: self.waiting or self.closed)
             return self.waiting.popleft() if self.waiting else None
 
     # ---- the clients --------------------------------------------------------------------------

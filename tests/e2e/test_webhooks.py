@@ -135,7 +135,7 @@ class ends_of_the_process(HookCase):
         pod.kill()
         pod = self.again(pod).wait_ready()
         self.assert_stops(pod)
-        self.assertEqual(len(self.hooks.posts()), 2, "what was delivered is not owed any more")
+        self.assertEqual(len(self.hooks.posts()), 2, "what was delivered is not delivered again")
 
     def test_a_kill_between_two_tries(self):
         self.hooks.script("/hook", 500, 500, 200)

@@ -158,7 +158,8 @@ class session {
       ended_.erase(id.str());
       std::erase_if(ever_, [&](const auto& a) { return a.job == id && !is_out(a); });
     } else if (!is_final(done->view.state)) {
-      fuzz::require(!owed_.contains(id.str()), "no new life while the last result is owed");
+      fuzz::require(!undelivered_.contains(id.str()),
+                    "no new life while the last result is undelivered");
       ended_.erase(id.str());
     }
     obey(done->then);
@@ -177,8 +178,8 @@ class session {
     const auto* origin = table_->origin_of(id);
     auto done = table_->cancel(now_, id, true);
     if (done && origin != nullptr) {
-      fuzz::require(!table_->owes_webhook(id), "a stop lets go of the result");
-      owed_.erase(id.str());
+      fuzz::require(!table_->webhook_is_pending(id), "a stop lets go of the result");
+      undelivered_.erase(id.str());
       stopped_.insert(id.str());
     }
     obey_if(done);
@@ -188,10 +189,10 @@ class session {
     const bool settled = in_.below(2) == 0;
     obey(table_->posted(now_, id, settled, milliseconds{in_.byte() * 100}));
     if (settled && table_->origin_of(id) != nullptr) {
-      fuzz::require(!table_->owes_webhook(id), "what is settled is owed no more");
+      fuzz::require(!table_->webhook_is_pending(id), "what is settled is delivered no more");
     }
-    if (!table_->owes_webhook(id)) {
-      owed_.erase(id.str());
+    if (!table_->webhook_is_pending(id)) {
+      undelivered_.erase(id.str());
     }
   }
 
@@ -293,7 +294,7 @@ class session {
     const auto fresh = table_->not_committed();
     for (const auto& id : fresh) {
       ended_.erase(id.str());
-      owed_.erase(id.str());
+      undelivered_.erase(id.str());
       std::erase_if(given_, [&id](const auto& g) { return g.second.job == id; });
       std::erase_if(ever_, [&id](const auto& a) { return a.job == id; });
     }
@@ -353,7 +354,7 @@ class session {
         fuzz::require(!stopped_.contains(id),
                       "a result of a job that its platform stopped is not delivered");
         fuzz::require(o->number >= 1 && o->left.count() >= 0, "tries and times are counted");
-        owed_.insert(id);
+        undelivered_.insert(id);
       } else if (const auto* n = std::get_if<notify>(&e)) {
         fuzz::require(table_->origin_of(n->view.id) == nullptr, "platforms have no webhooks");
         fuzz::require(n->number >= 1 && n->number <= limits_.hook_tries,
@@ -377,9 +378,10 @@ class session {
   }
 
   void check() {
-    for (const auto& id : owed_) {
-      fuzz::require(table_->find(now_, job_id{id}).has_value() && table_->owes_webhook(job_id{id}),
-                    "what is owed stays");
+    for (const auto& id : undelivered_) {
+      fuzz::require(table_->find(now_, job_id{id}).has_value() &&
+                        table_->webhook_is_pending(job_id{id}),
+                    "an undelivered result stays");
     }
     const auto broken = table_->audit();
     for (const auto& words : broken) {
@@ -411,8 +413,8 @@ class session {
   };
   std::array<asking, remotes> asks_ = {};
   std::uint64_t incarnations_ = 0;
-  std::set<std::string> owed_;    ///< to platforms
-  std::set<std::string> stopped_; ///< by their platforms, and not given again since
+  std::set<std::string> undelivered_; ///< to platforms
+  std::set<std::string> stopped_;     ///< by their platforms, and not given again since
 };
 
 } // namespace

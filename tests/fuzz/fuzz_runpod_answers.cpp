@@ -49,13 +49,13 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   const outgoing_answer answer = answer_of(choose, body);
 
   const auto stop = runpod::read_stop(answer);
-  fuzz::require((stop.kind == runpod::take_news::what::jobs) == !stop.ids.empty(),
+  fuzz::require((stop.kind == runpod::take_outcome::what::jobs) == !stop.ids.empty(),
                 "ids to stop are told as such");
   for (const std::string& id : stop.ids) {
     check_id(id);
   }
   const auto taken = runpod::read_take(answer);
-  fuzz::require((taken.kind == runpod::take_news::what::jobs) ==
+  fuzz::require((taken.kind == runpod::take_outcome::what::jobs) ==
                     (!taken.jobs.empty() || !taken.faulty.empty()),
                 "jobs are told as such");
   for (const auto& job : taken.jobs) {
@@ -74,7 +74,7 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     fuzz::require(api::check_json(sent).has_value(), "an error makes a JSON body");
   }
   const auto post = runpod::read_post(answer);
-  fuzz::require(post.kind == runpod::post_news::what::again || post.pause.count() == 0,
+  fuzz::require(post.kind == runpod::post_outcome::what::again || post.pause.count() == 0,
                 "only a post that is tried again waits");
   return 0;
 }

@@ -193,7 +193,7 @@ def results_that_meet_5xx_twice(g):
 @scenario(
     sdk={"states": ["LOST"]},
     tayfa={"states": ["COMPLETED"]},
-    why="the SDK tries three times; a result is owed until the job's time to live has ended",
+    why="the SDK tries three times; a result is undelivered until the job's time to live has ended",
 )
 def results_that_meet_5xx_often(g):
     return posted(g, *[Spell(status=503)] * (3 if g.kind == "sdk" else 4))

@@ -2,7 +2,7 @@
 every one: what the SDK imports of others is loaded once, here, and each worker is a fork in which
 the SDK itself is imported with that worker's environment.
 
-Commands are lines of JSON on stdin, answers and news lines of JSON on stdout:
+Commands are lines of JSON on stdin, answers and reports lines of JSON on stdout:
     {"words": [...], "environment": {...}, "log": PATH, "folder": PATH}  ->  {"pid": N}
     a worker's end                                                       ->  {"ended": N, "code": C}
 """
@@ -94,10 +94,10 @@ def main():
             os.read(reader, 4096)
             reap(alive)
         if 0 in ready:
-            news = os.read(0, 65536)
-            if not news:
+            chunk = os.read(0, 65536)
+            if not chunk:
                 return end(alive)
-            waiting += news
+            waiting += chunk
         while b"\n" in waiting:
             line, _, waiting = waiting.partition(b"\n")
             order = json.loads(line)

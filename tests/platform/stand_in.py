@@ -9,7 +9,7 @@ ping, job-done, job-stream under /v2/{endpoint}/.
         platform.assert_sound()
 
 It is believed because the worker of RunPod's own SDK passes the scenarios on it. Tests call it from
-their own thread; the sockets live on a loop in another. Nothing sleeps: wait() is woken by news.
+their own thread; the sockets live on a loop in another. Nothing sleeps: wait() is woken by events.
 """
 
 import collections
@@ -163,7 +163,7 @@ class StandIn:
             return len(self._waiting if kind == "take" else self._stop_polls)
 
     def wait(self, true, what, timeout=60.0):
-        """Until true() is truthy; asked again after all news."""
+        """Until true() is truthy; asked again after every event."""
         deadline = time.monotonic() + timeout
         with self.changed:
             while not (found := true()):

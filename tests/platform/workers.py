@@ -53,12 +53,12 @@ class Nursery:
 
     def _read(self):
         for line in self.process.stdout:
-            news = json.loads(line)
-            if "pid" in news:
-                self._born.put(news["pid"])
-            elif "ended" in news:
+            report = json.loads(line)
+            if "pid" in report:
+                self._born.put(report["pid"])
+            elif "ended" in report:
                 with self.changed:
-                    self.ended[news["ended"]] = news["code"]
+                    self.ended[report["ended"]] = report["code"]
                     self.changed.notify_all()
 
     def order(self, words, environment, log, folder):

@@ -38,7 +38,8 @@ RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]
 TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 # Words of an earlier vocabulary, and the field's own for what they meant (docs/hacking.md, Dictionary).
-OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway"}
+OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway",
+             "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status"}
 OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 ROOMS = "tests/style/rooms.txt"  # which room of runtime/ may include which

@@ -29,7 +29,7 @@ struct event_line::impl {
   event_reader reader;
   bool open = false;
   bool dead = false;
-  bool news = false; ///< bytes came since the last check
+  bool arrived = false; ///< bytes came since the last check
   long status = 0;
   std::unique_ptr<CURLM, multi_deleter> multi;
   std::unique_ptr<CURL, easy_deleter> easy;
@@ -47,7 +47,7 @@ struct event_line::impl {
       if (self.status != 200) {
         return 0;
       }
-      self.open = self.news = true;
+      self.open = self.arrived = true;
       return self.reader.feed({bytes, size * count}) ? size * count : 0;
     } catch (const std::exception&) {
       return 0;
@@ -109,7 +109,7 @@ void event_line::wait(std::chrono::milliseconds time, std::span<const int> other
     wait_for(time, others);
     return;
   }
-  if (!std::exchange(impl_->news, false)) {
+  if (!std::exchange(impl_->arrived, false)) {
     std::vector<curl_waitfd> fds;
     for (const int fd : others) {
       fds.push_back({fd, CURL_WAIT_POLLIN, 0});
@@ -119,7 +119,7 @@ void event_line::wait(std::chrono::milliseconds time, std::span<const int> other
                     static_cast<int>(time.count()), &ready);
   }
   impl_->step();
-  impl_->news = false;
+  impl_->arrived = false;
 }
 
 bool event_line::open() const {

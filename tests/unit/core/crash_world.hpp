@@ -61,7 +61,7 @@ class crash_world {
     std::size_t changed = 0, hooks = 0, leases = 0, compared = 0, poisoned = 0, fetched = 0,
                 forgotten = 0;
     // platforms and remote workers
-    std::size_t taken = 0, owed = 0, posted = 0, unposted = 0, refused = 0, unheard = 0,
+    std::size_t taken = 0, undelivered = 0, posted = 0, unposted = 0, refused = 0, unheard = 0,
                 given_up = 0, stopped = 0, told_again = 0, lived_again = 0, new_again = 0,
                 remote = 0, resized = 0, unreached = 0, stops = 0, kept = 0;
     tally& operator+=(const tally&);
@@ -85,11 +85,11 @@ class crash_world {
     std::optional<moment> ended;        ///< according to the table
     std::optional<moment> ended_before; ///< end of the life before the requested retry
     std::optional<moment> keep_until;   ///< as promised to a client
-    bool stopped = false; ///< by its platform, which was answered; and not given again since
-    int stops_asked = 0;  ///< by its platform
-    int stops_over = 0;   ///< of them, before it was given again
-    bool owed = false;    ///< the platform was notified, and the delivery is still pending
-    bool settled = false; ///< the platform has accepted or refused the result of this life
+    bool stopped = false;     ///< by its platform, which was answered; and not given again since
+    int stops_asked = 0;      ///< by its platform
+    int stops_over = 0;       ///< of them, before it was given again
+    bool undelivered = false; ///< the platform was notified, and the delivery is still pending
+    bool settled = false;     ///< the platform has accepted or refused the result of this life
     bool given_up = false;
   };
   struct simulated_worker {
@@ -136,7 +136,7 @@ class crash_world {
   void stop(const std::string& id);
   void keep(const std::string& id);
   void answer_post(std::size_t which);
-  void settle_everything_owed();
+  void settle_all_deliveries();
   void platform_worker_dies();
   void stop_and_start();
   // workers

@@ -153,10 +153,10 @@ void crash_world::retry(const std::string& id) {
 
 void crash_world::drop(const std::string& id) {
   const auto known = ledger_.find(id);
-  const bool is_owed = known != ledger_.end() && !known->second.request.origin.empty() &&
-                       table_->owes_webhook(job_id{id});
+  const bool is_undelivered = known != ledger_.end() && !known->second.request.origin.empty() &&
+                              table_->webhook_is_pending(job_id{id});
   if (table_->drop(now(), job_id{id})) {
-    EXPECT_FALSE(is_owed) << id << " is owed (I8)";
+    EXPECT_FALSE(is_undelivered) << id << " is undelivered (I8)";
     ledger_.at(id).dropping = true;
     tally_.dropped += 1;
   }
@@ -189,7 +189,7 @@ void crash_world::check_gone(const std::string& id, const entry& e) {
   const auto keep = std::min(limits_.keep_async, limits_.keep_dead);
   const bool kept_its_time = e.ended && now() - *e.ended >= keep;
   tally_.forgotten += kept_its_time;
-  EXPECT_FALSE(e.owed) << id << " was forgotten while its result was owed (I8)";
+  EXPECT_FALSE(e.undelivered) << id << " was forgotten while its result was undelivered (I8)";
   EXPECT_TRUE(e.dropping || !e.keep_until || now() >= *e.keep_until)
       << id << " was to be kept longer (I10)";
   EXPECT_TRUE(!e.accepted || e.dropping || kept_its_time)

@@ -78,7 +78,7 @@ void crash_world::restored(job_store::recovered found) {
       e.ended = e.ended_before; // no retry happened
     }
     e.retrying = 0;
-    e.owed = false; // the platform is notified again
+    e.undelivered = false; // the platform is notified again
     if (d && !is_final(d->view.state)) {
       e.ended.reset();
     } else if (d && !e.ended) {
@@ -104,14 +104,15 @@ void crash_world::crash_and_compare() {
   for (const auto& [id, e] : ledger_) {
     if (const auto d = table_->inspect(now(), job_id{id});
         d && d->view.state != job_state::IN_PROGRESS) {
-      before[id] = lasting(*d) + (table_->owes_webhook(job_id{id}) ? " owed" : "");
+      before[id] = lasting(*d) + (table_->webhook_is_pending(job_id{id}) ? " undelivered" : "");
     }
   }
   crash(true);
   for (const auto& [id, was] : before) {
     const auto d = table_->inspect(now(), job_id{id});
     ASSERT_TRUE(d) << id;
-    EXPECT_EQ(lasting(*d) + (table_->owes_webhook(job_id{id}) ? " owed" : ""), was) << id;
+    EXPECT_EQ(lasting(*d) + (table_->webhook_is_pending(job_id{id}) ? " undelivered" : ""), was)
+        << id;
     ++tally_.compared;
   }
 }
@@ -141,7 +142,7 @@ void crash_world::heal_and_drain() {
     gather(table_->expire(now()));
   }
   EXPECT_EQ(live(), 0u) << "not every job has ended (I1, I18)";
-  settle_everything_owed();
+  settle_all_deliveries();
   while (batch_ || !gathering_.empty() || !hooks_.empty()) {
     begin_commit();
     end_commit();

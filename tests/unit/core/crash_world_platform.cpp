@@ -33,7 +33,7 @@ void crash_world::give_again(const std::string& id) {
     return; // that it is gone may not be durable, and the ledger would not know which job it means
   }
   entry& e = known->second;
-  const bool owed_before = table_->owes_webhook(job_id{id});
+  const bool undelivered_before = table_->webhook_is_pending(job_id{id});
   auto done = table_->submit(now(), job_id{id}, e.request, false);
   if (!done) {
     EXPECT_TRUE(done.error().code == errc::queue_full || done.error().code == errc::quota_exceeded)
@@ -62,21 +62,22 @@ void crash_world::give_again(const std::string& id) {
             },
             [] {}});
   } else if (is_final(done->view.state)) {
-    const bool told_again = !owed_before;
+    const bool told_again = !undelivered_before;
     EXPECT_TRUE(!told_again || done->view.state == job_state::COMPLETED) << id << " (I8)";
     gather({job_id{id},
             [this, id, told_again, stops = e.stops_asked] {
               tally_.told_again += told_again;
               entry& mine = ledger_.at(id);
-              if (told_again && table_->owes_webhook(job_id{id})) { // an earlier try may have
-                mine.settled = mine.given_up = false;               // brought it meanwhile
+              if (told_again && table_->webhook_is_pending(job_id{id})) { // an earlier try may have
+                mine.settled = mine.given_up = false;                     // brought it meanwhile
                 mine.stops_over = stops;
               }
             },
             [] {}});
   } else if (const auto after = table_->inspect(now(), job_id{id});
              after && after->lives > e.lives + static_cast<std::uint32_t>(e.retrying)) {
-    EXPECT_FALSE(owed_before) << id << " lives again before its last result was delivered (I8)";
+    EXPECT_FALSE(undelivered_before)
+        << id << " lives again before its last result was delivered (I8)";
     const bool runs = done->view.state == job_state::IN_PROGRESS;
     lives_again(id, done->view.attempts - (runs ? 1 : 0));
   }
@@ -112,9 +113,9 @@ void crash_world::stop(const std::string& id) {
   if (!done) {
     return;
   }
-  EXPECT_FALSE(table_->owes_webhook(job_id{id})) << id << " (I8)";
+  EXPECT_FALSE(table_->webhook_is_pending(job_id{id})) << id << " (I8)";
   const bool cancelled = done->first.state == job_state::CANCELLED;
-  known->second.owed = false;
+  known->second.undelivered = false;
   ++known->second.stops_asked;
   std::erase(posts_, id);
   gather(std::move(done->second));
@@ -152,16 +153,16 @@ void crash_world::told(const deliver_result& o) {
   const auto known = ledger_.find(id);
   ASSERT_NE(known, ledger_.end()) << id << " came from nowhere (I8)";
   entry& e = known->second;
-  ++tally_.owed;
+  ++tally_.undelivered;
   EXPECT_EQ(o.origin, e.request.origin) << id;
-  EXPECT_FALSE(o.origin.empty()) << id << " is owed to nobody (I8)";
+  EXPECT_FALSE(o.origin.empty()) << id << " has nobody to go to (I8)";
   EXPECT_TRUE(is_final(o.view.state)) << id;
   EXPECT_GE(o.number, 1u) << id;
   EXPECT_GE(o.left.count(), 0) << id;
-  EXPECT_FALSE(e.stopped) << id << " is owed though its platform has stopped it (I8)";
+  EXPECT_FALSE(e.stopped) << id << " is delivered though its platform has stopped it (I8)";
   check_view(id, e, o.view);
-  if (table_->owes_webhook(o.view.id)) { // else it was stopped meanwhile
-    e.owed = true;
+  if (table_->webhook_is_pending(o.view.id)) { // else it was stopped meanwhile
+    e.undelivered = true;
     if (std::count(posts_.begin(), posts_.end(), id) == 0) { // else it is on its way already
       posts_.push_back(id);
     }
@@ -180,9 +181,9 @@ void crash_world::answer_post(std::size_t which) {
     tally_.refused += how == 1;
     tally_.posted += how != 1;
     e.settled = true;
-    e.owed = false;
+    e.undelivered = false;
     gather(table_->posted(now(), job_id{id}, true, milliseconds{0}));
-    EXPECT_FALSE(table_->owes_webhook(job_id{id})) << id;
+    EXPECT_FALSE(table_->webhook_is_pending(job_id{id})) << id;
     return;
   }
   ++tally_.unposted;
@@ -192,10 +193,10 @@ void crash_world::answer_post(std::size_t which) {
   }
   gather(table_->posted(now(), job_id{id}, false,
                         milliseconds{chance(10) ? below(10'000'000) : below(3'000)}));
-  if (!table_->owes_webhook(job_id{id})) {
+  if (!table_->webhook_is_pending(job_id{id})) {
     ++tally_.given_up;
     e.given_up = true;
-    e.owed = false;
+    e.undelivered = false;
     EXPECT_TRUE(e.ended && now() - *e.ended >= minutes{10} - seconds{31})
         << id << " is given up before its time (I8)";
   }
@@ -208,8 +209,8 @@ void crash_world::platform_worker_dies() {
 }
 
 /// No more faults but those of the platform: one of seven results it never takes.
-void crash_world::settle_everything_owed() {
-  for (int round = 0; round < 20'000 && table_->owed() > 0 && !::testing::Test::HasFailure();
+void crash_world::settle_all_deliveries() {
+  for (int round = 0; round < 20'000 && table_->undelivered() > 0 && !::testing::Test::HasFailure();
        ++round) {
     begin_commit();
     end_commit();
@@ -217,7 +218,7 @@ void crash_world::settle_everything_owed() {
       const auto id = posts_[i];
       if (std::hash<std::string>{}(id) % 7 != 0) {
         ledger_.at(id).settled = true;
-        ledger_.at(id).owed = false;
+        ledger_.at(id).undelivered = false;
         ++tally_.posted;
         posts_.erase(posts_.begin() + static_cast<std::ptrdiff_t>(i));
         gather(table_->posted(now(), job_id{id}, true, milliseconds{0}));
@@ -225,10 +226,10 @@ void crash_world::settle_everything_owed() {
       }
       posts_.erase(posts_.begin() + static_cast<std::ptrdiff_t>(i));
       gather(table_->posted(now(), job_id{id}, false, milliseconds{0}));
-      if (!table_->owes_webhook(job_id{id})) {
+      if (!table_->webhook_is_pending(job_id{id})) {
         ++tally_.given_up;
         ledger_.at(id).given_up = true;
-        ledger_.at(id).owed = false;
+        ledger_.at(id).undelivered = false;
       }
     }
     const auto next = table_->next_deadline();
@@ -237,7 +238,7 @@ void crash_world::settle_everything_owed() {
              : milliseconds{1});
     gather(table_->expire(now()));
   }
-  EXPECT_EQ(table_->owed(), 0u) << "something is owed for ever (I8)";
+  EXPECT_EQ(table_->undelivered(), 0u) << "something is undelivered for ever (I8)";
 }
 
 // ---- the pod ------------------------------------------------------------------------------------

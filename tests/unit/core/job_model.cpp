@@ -37,8 +37,8 @@ void job_model::tell_hook(moment now, job& j) {
   ++j.hook_tries;
   const auto what = " of " + j.id + " " + std::string{to_string(j.state)} + " try " +
                     std::to_string(j.hook_tries);
-  say(j.owed ? "deliver " + j.request.origin + what + (j.refresh ? " refresh" : "")
-             : "notify " + j.request.webhook + what);
+  say(j.undelivered ? "deliver " + j.request.origin + what + (j.refresh ? " refresh" : "")
+                    : "notify " + j.request.webhook + what);
 }
 
 std::string job_model::take() {
@@ -196,10 +196,10 @@ std::string job_model::cancel(moment now, const std::string& id, bool by_origin)
     end(now, *j, job_state::CANCELLED, cause::cancel_requested, std::nullopt);
   }
   j = find(id);
-  if (by_origin && j->owed) {
-    const auto owed = live ? words_.find("; deliver ") : std::string::npos;
-    if (owed != std::string::npos) { // it is not said
-      words_.erase(owed, words_.find("; ", owed + 1) - owed);
+  if (by_origin && j->undelivered) {
+    const auto undelivered = live ? words_.find("; deliver ") : std::string::npos;
+    if (undelivered != std::string::npos) { // it is not said
+      words_.erase(undelivered, words_.find("; ", undelivered + 1) - undelivered);
     }
     close_delivery(*j);
     trim({});
@@ -230,7 +230,7 @@ std::string job_model::retry(moment now, const std::string& id) {
 
 std::string job_model::drop(moment now, const std::string& id) {
   job* j = find_kept(now, id);
-  if (j == nullptr || !is_final(j->state) || j->owed) {
+  if (j == nullptr || !is_final(j->state) || j->undelivered) {
     return j == nullptr ? "job_not_found" : "wrong_state";
   }
   forget(id);
@@ -275,7 +275,7 @@ void job_model::received(const std::string& id, std::uint64_t last) {
 
 void job_model::notified(moment now, const std::string& id, bool delivered) {
   job* j = find(id);
-  if (j != nullptr && j->hook_out && !j->owed) {
+  if (j != nullptr && j->hook_out && !j->undelivered) {
     j->hook_out = false;
     j->hook_open = !delivered && j->hook_tries < limits_.hook_tries;
     j->not_before = now + limits_.hook_pause;
@@ -422,7 +422,7 @@ std::string job_model::restart(moment now) {
   }
   const job* newest = nullptr;
   for (const auto& j : jobs_) {
-    if (is_final(j.state) && !j.owed &&
+    if (is_final(j.state) && !j.undelivered &&
         (newest == nullptr ||
          std::pair{j.ended, j.order} > std::pair{newest->ended, newest->order})) {
       newest = &j;

@@ -44,7 +44,7 @@ class job_model {
     bool delay_unsure = false; ///< whether `started` reached the store before the restart
     std::vector<std::pair<std::uint32_t, std::optional<errc>>> history;
     bool hook_open = false, hook_out = false;
-    bool owed = false; ///< to its platform
+    bool undelivered = false; ///< to its platform
     bool refresh = false;
     moment keep_until;
     bool taken() const { return !request.origin.empty(); }
@@ -61,7 +61,7 @@ class job_model {
   void keep(moment now, const std::string& id, milliseconds);
   void posted(moment now, const std::string& id, bool settled, milliseconds pause);
   void posts_lost();
-  std::size_t owed() const;
+  std::size_t undelivered() const;
   std::size_t live_of_platforms() const;
   std::uint32_t local_capacity() const;
   bool has_remote() const;
@@ -97,7 +97,7 @@ class job_model {
   std::optional<moment> next_deadline() const;
   const std::vector<job>& jobs() const { return jobs_; }
   bool kept(moment now, const job& j) const {
-    return !is_final(j.state) || j.owed || now < forget_at(j);
+    return !is_final(j.state) || j.undelivered || now < forget_at(j);
   }
   job_counts counts() const;
   std::size_t held(slot_id) const;

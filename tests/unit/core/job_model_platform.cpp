@@ -11,15 +11,15 @@ using std::chrono::seconds;
 
 std::string job_model::given_again(moment now, job& given, bool watch) {
   const auto id = given.id;
-  if (given.owed && !given.hook_out) {
+  if (given.undelivered && !given.hook_out) {
     tell_hook(now, given);
-  } else if (!given.owed &&
+  } else if (!given.undelivered &&
              (given.state == job_state::COMPLETED || given.failure == errc::store_corrupt)) {
     given.keep_until = std::max(given.keep_until, now + minutes{10});
-    given.owed = given.hook_open = true;
+    given.undelivered = given.hook_open = true;
     given.hook_tries = 0;
     tell_hook(now, given);
-  } else if (!given.owed && is_final(given.state)) {
+  } else if (!given.undelivered && is_final(given.state)) {
     if (const auto why = no_room(given.request, given.input_bytes)) {
       return std::string{to_string(*why)};
     }
@@ -59,12 +59,12 @@ std::uint32_t job_model::last_held_of(const std::string& id) const {
 
 /// The job joins the ended ones, behind those that ended at the same moment.
 void job_model::close_delivery(job& j) {
-  j.owed = j.hook_open = j.hook_out = false;
+  j.undelivered = j.hook_open = j.hook_out = false;
 }
 
 void job_model::posted(moment now, const std::string& id, bool settled, milliseconds pause) {
   job* j = find(id);
-  if (j == nullptr || !j->owed || (!settled && !j->hook_out)) {
+  if (j == nullptr || !j->undelivered || (!settled && !j->hook_out)) {
     return;
   }
   auto own = milliseconds{500};
@@ -84,7 +84,7 @@ void job_model::posted(moment now, const std::string& id, bool settled, millisec
 
 void job_model::posts_lost() {
   for (auto& j : jobs_) {
-    if (j.owed && j.hook_out) {
+    if (j.undelivered && j.hook_out) {
       j.hook_out = false;
     }
   }
@@ -101,10 +101,10 @@ std::size_t job_model::live_of_platforms() const {
       jobs_.begin(), jobs_.end(), [](const job& j) { return j.taken() && !is_final(j.state); }));
 }
 
-std::size_t job_model::owed() const {
+std::size_t job_model::undelivered() const {
   return live_of_platforms() +
          static_cast<std::size_t>(
-             std::count_if(jobs_.begin(), jobs_.end(), [](const job& j) { return j.owed; }));
+             std::count_if(jobs_.begin(), jobs_.end(), [](const job& j) { return j.undelivered; }));
 }
 
 std::uint32_t job_model::local_capacity() const {

@@ -94,8 +94,8 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
   counts_.cancelled += to == job_state::CANCELLED;
   counts_.timed_out += to == job_state::TIMED_OUT;
   say_moved(j, why);
-  j.owed = j.taken();
-  if (j.owed || (!j.request.webhook.empty() && limits_.hook_tries > 0)) {
+  j.undelivered = j.taken();
+  if (j.undelivered || (!j.request.webhook.empty() && limits_.hook_tries > 0)) {
     j.hook_open = true;
     j.hook_tries = 0;
     tell_hook(now, j);
@@ -110,7 +110,7 @@ void job_model::end(moment now, job& j, job_state to, cause why, std::optional<e
 bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
   std::map<std::string, std::size_t> amounts;
   for (const auto& j : jobs_) {
-    if (is_final(j.state) && !j.owed && (by_bytes || j.dead == dead)) {
+    if (is_final(j.state) && !j.undelivered && (by_bytes || j.dead == dead)) {
       amounts[j.request.policy.tenant] += by_bytes ? bytes_of(j) : 1;
     }
   }
@@ -128,7 +128,7 @@ bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
     }
     const job* victim = nullptr;
     for (const auto& j : jobs_) {
-      const bool may_go = is_final(j.state) && !j.owed && (by_bytes || j.dead == dead) &&
+      const bool may_go = is_final(j.state) && !j.undelivered && (by_bytes || j.dead == dead) &&
                           j.request.policy.tenant == tenant && j.id != newest;
       if (may_go &&
           (victim == nullptr || std::tuple{j.dead, j.ended, j.order} <
@@ -147,7 +147,7 @@ bool job_model::evict(const std::string& newest, bool dead, bool by_bytes) {
 void job_model::trim(const std::string& newest) {
   const auto kept_of = [&](bool dead) {
     return static_cast<std::size_t>(std::count_if(jobs_.begin(), jobs_.end(), [&](const job& j) {
-      return is_final(j.state) && !j.owed && j.dead == dead;
+      return is_final(j.state) && !j.undelivered && j.dead == dead;
     }));
   };
   while (kept_of(true) > std::max<std::size_t>(limits_.dead_max, 1) && evict(newest, true, false)) {

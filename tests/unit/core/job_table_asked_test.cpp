@@ -97,7 +97,7 @@ TEST(job_table_lives, a_webhook_is_tried_until_it_is_delivered_or_its_tries_are_
   s.submit("a", r);
   EXPECT_EQ(s.cancel("a"),
             "a CANCELLED (cancel_requested); notify https://h/ of a CANCELLED try 1");
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"}));
   s.pass(hours{1});
   EXPECT_EQ(s.expire(), "") << "not forgotten while it is being called";
   EXPECT_EQ(s.notified("a", false), "");
@@ -105,7 +105,7 @@ TEST(job_table_lives, a_webhook_is_tried_until_it_is_delivered_or_its_tries_are_
   s.pass(seconds{10});
   EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 2");
   EXPECT_EQ(s.notified("a", false), "");
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
   EXPECT_EQ(s.notified("a", true), "") << "nobody asked";
   EXPECT_EQ(s.expire(), "");
   EXPECT_EQ(s.state("a"), "job_not_found") << "its time was over long ago";

@@ -38,7 +38,7 @@ crash_world::tally run(const crash_world::make_keeper& make, const model_size& s
       "up, %zu stopped, %zu told again, %zu lived again, %zu anew; %zu stops, %zu kept; remote: "
       "%zu "
       "given out, %zu resized, %zu unreached\n",
-      all.taken, all.owed, all.posted, all.unposted, all.refused, all.unheard, all.given_up,
+      all.taken, all.undelivered, all.posted, all.unposted, all.refused, all.unheard, all.given_up,
       all.stopped, all.told_again, all.lived_again, all.new_again, all.stops, all.kept, all.remote,
       all.resized, all.unreached);
   return all;
@@ -64,7 +64,7 @@ void expect_all_seen(const crash_world::tally& t) {
       {"leases", t.leases},
       {"compared", t.compared},
       {"taken", t.taken},
-      {"owed", t.owed},
+      {"undelivered", t.undelivered},
       {"posted", t.posted},
       {"unposted", t.unposted},
       {"refused", t.refused},

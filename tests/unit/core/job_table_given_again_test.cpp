@@ -28,7 +28,7 @@ deliver_result delivery_of(const effects& all) {
       return *o;
     }
   }
-  ADD_FAILURE() << "nothing is owed: " << text_of(all);
+  ADD_FAILURE() << "nothing is delivered: " << text_of(all);
   return {};
 }
 

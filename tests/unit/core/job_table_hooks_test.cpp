@@ -36,7 +36,7 @@ TEST(job_table_hooks, one_without_a_place_waits_at_no_cost_of_its_tries) {
   job_script s{one_place()};
   EXPECT_THAT(ends(s, "a"), HasSubstr("notify https://h/ of a CANCELLED try 1"));
   EXPECT_THAT(ends(s, "b"), Not(HasSubstr("notify")));
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"b"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"b"}));
   EXPECT_EQ(s.table.hook_call(job_id{"b"}), 0u);
   s.pass(hours{5});
   EXPECT_EQ(s.expire(), "") << "neither is forgotten, and nothing is due";
@@ -88,9 +88,9 @@ TEST(job_table_hooks, the_answer_to_a_call_of_an_earlier_life_settles_nothing) {
   EXPECT_THAT(s.complete(job_script::worker(0), job_script::attempt("a", 2)),
               HasSubstr("notify https://h/ of a COMPLETED try 1"));
   s.table.notified(s.now, job_id{"a"}, first, hook_answer::delivered);
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"})) << "that was told of the first life";
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"})) << "that was told of the first life";
   s.notified("a", true);
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
 }
 
 TEST(job_table_hooks, a_call_that_was_not_made_costs_no_try) {

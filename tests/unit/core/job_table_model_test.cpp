@@ -109,23 +109,23 @@ class pair_of_tables : job_draws {
     }
     r.policy.idempotency_key.clear();
     const auto before = real_->inspect(now_, job_id{id});
-    const bool was_owed = real_->owes_webhook(job_id{id});
+    const bool was_undelivered = real_->webhook_is_pending(job_id{id});
     submit(id, r);
     const auto after = real_->inspect(now_, job_id{id});
     see(before && after && after->lives > before->lives ? "lives again" : "");
-    see(before && !was_owed && real_->owes_webhook(job_id{id}) ? "told again" : "");
+    see(before && !was_undelivered && real_->webhook_is_pending(job_id{id}) ? "told again" : "");
   }
   void posted() {
     auto id = known_id();
     for (const auto& j : model_.jobs()) {
-      id = j.owed && chance(2) ? j.id : id;
+      id = j.undelivered && chance(2) ? j.id : id;
     }
     const bool settled = chance(4);
     const auto pause = milliseconds{below(chance(6) ? 2'000'000 : 2'000)};
-    const bool before = real_->owes_webhook(job_id{id});
+    const bool before = real_->webhook_is_pending(job_id{id});
     EXPECT_TRUE(real_->posted(now_, job_id{id}, settled, pause).empty());
     model_.posted(now_, id, settled, pause);
-    see(before && !real_->owes_webhook(job_id{id}) ? (settled ? "settled" : "given up") : "");
+    see(before && !real_->webhook_is_pending(job_id{id}) ? (settled ? "settled" : "given up") : "");
   }
   void lose_posts() {
     if (chance(3)) {
@@ -365,7 +365,7 @@ class pair_of_tables : job_draws {
     // So does a job that waits for an engine of this pod while a remote worker has room for others.
     const bool learned = batches_ || model_.has_remote();
     EXPECT_TRUE(learned ? !expected || (next && *next <= *expected) : next == expected);
-    EXPECT_EQ(real_->owed(), model_.owed());
+    EXPECT_EQ(real_->undelivered(), model_.undelivered());
     EXPECT_EQ(real_->origins().size(), model_.live_of_platforms());
     EXPECT_EQ(real_->local_capacity(), model_.local_capacity());
     const auto a = real_->counts();
@@ -407,7 +407,7 @@ class pair_of_tables : job_draws {
     see("as " + std::string{to_string(v.why)});
     EXPECT_EQ(found.input_bytes, j.input_bytes) << j.id;
     EXPECT_EQ(found.dead, j.dead) << j.id;
-    EXPECT_EQ(real_->owes_webhook(job_id{j.id}), j.hook_open) << j.id;
+    EXPECT_EQ(real_->webhook_is_pending(job_id{j.id}), j.hook_open) << j.id;
     EXPECT_EQ(found.lives, j.lives) << j.id;
     EXPECT_EQ(found.age, std::chrono::duration_cast<milliseconds>(now_ - j.submitted)) << j.id;
     ASSERT_EQ(found.history.size(), j.history.size()) << j.id;

@@ -162,7 +162,7 @@ TEST(http_stream, beats_while_there_is_nothing_to_say) {
   EXPECT_TRUE(client.until("3\r\n:\n\n\r\n"));
 }
 
-TEST(http_stream, wakes_without_news_do_not_put_the_beat_off) {
+TEST(http_stream, wakes_without_events_do_not_put_the_beat_off) {
   auto options = quick_options();
   options.stream_heartbeat = 100ms;
   served s{options, true};

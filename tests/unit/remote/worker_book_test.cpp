@@ -160,7 +160,7 @@ TEST(worker_book, a_long_error_is_cut) {
   EXPECT_LE(end.text.size(), worker_book::error_max);
 }
 
-TEST(worker_book, a_result_may_come_before_the_news_that_the_answer_left) {
+TEST(worker_book, a_result_may_come_before_the_report_that_the_answer_left) {
   book_script s;
   s.take(1, "a");
   s.assign(s.ref(0, 1), "j");

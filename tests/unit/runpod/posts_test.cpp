@@ -10,8 +10,8 @@ namespace {
 using namespace samples;
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
-using what = take_news::what;
-using fate = post_news::what;
+using what = take_outcome::what;
+using fate = post_outcome::what;
 
 struct stop_row {
   outgoing_answer given;
@@ -36,10 +36,10 @@ TEST(runpod_stop, answers) {
         stop_row{answer(404, ""), what::slow, {}, true},
         stop_row{answer(429, ""), what::busy, {}, false},
         stop_row{answer(502, ""), what::broken, {}, true}}) {
-    const stop_news news = read_stop(row.given);
-    EXPECT_EQ(news.kind, row.kind) << row.given.body;
-    EXPECT_EQ(news.ids, row.ids) << row.given.body;
-    EXPECT_EQ(!news.remark.empty(), row.remark) << row.given.body << news.remark;
+    const stop_outcome outcome = read_stop(row.given);
+    EXPECT_EQ(outcome.kind, row.kind) << row.given.body;
+    EXPECT_EQ(outcome.ids, row.ids) << row.given.body;
+    EXPECT_EQ(!outcome.remark.empty(), row.remark) << row.given.body << outcome.remark;
   }
   EXPECT_EQ(read_stop(answer(429, "")).pause, milliseconds{5'000});
   EXPECT_EQ(read_stop(fail(errc::request_timeout)).kind, what::none);
@@ -55,10 +55,10 @@ TEST(runpod_posts, statuses) {
         std::pair{409U, fate::refused}, std::pair{413U, fate::refused},
         std::pair{425U, fate::again}, std::pair{429U, fate::again}, std::pair{500U, fate::again},
         std::pair{503U, fate::again}, std::pair{0U, fate::again}}) {
-    const post_news news = read_post(answer(status, "x", "text/html"));
-    EXPECT_EQ(news.kind, kind) << status;
-    EXPECT_EQ(news.text, "status " + std::to_string(status));
-    EXPECT_EQ(news.pause, milliseconds{0});
+    const post_outcome outcome = read_post(answer(status, "x", "text/html"));
+    EXPECT_EQ(outcome.kind, kind) << status;
+    EXPECT_EQ(outcome.text, "status " + std::to_string(status));
+    EXPECT_EQ(outcome.pause, milliseconds{0});
   }
   EXPECT_EQ(read_post(answer_after(503, "4")).pause, milliseconds{4'000});
   EXPECT_EQ(read_post(answer_after(429, "Wed, 21 Oct 2015 07:28:00 GMT")).pause, milliseconds{0});

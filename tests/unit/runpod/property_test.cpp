@@ -139,13 +139,14 @@ RC_GTEST_PROP(runpod_take_property, any_bytes_are_read, ()) {
       body.erase(at, *rc::gen::inRange<std::size_t>(1, 4));
     }
   }
-  const take_news news = read_take(samples::answer(200, body));
-  for (const taken_job& job : news.jobs) {
+  const take_outcome outcome = read_take(samples::answer(200, body));
+  for (const taken_job& job : outcome.jobs) {
     RC_ASSERT(api::check_json(job.input.view()).has_value());
     RC_ASSERT(!job.id.empty());
   }
-  RC_ASSERT((news.kind == take_news::what::jobs) == (!news.jobs.empty() || !news.faulty.empty()));
-  RC_ASSERT(news.jobs.size() + news.faulty.size() <= 2U);
+  RC_ASSERT((outcome.kind == take_outcome::what::jobs) ==
+            (!outcome.jobs.empty() || !outcome.faulty.empty()));
+  RC_ASSERT(outcome.jobs.size() + outcome.faulty.size() <= 2U);
 }
 
 } // namespace

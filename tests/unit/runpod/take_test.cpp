@@ -11,71 +11,71 @@ using namespace samples;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using what = take_news::what;
+using what = take_outcome::what;
 
-take_news read_200(std::string body) {
+take_outcome read_200(std::string body) {
   return read_take(answer(200, std::move(body)));
 }
 
-std::vector<std::string> ids_of(const take_news& news) {
+std::vector<std::string> ids_of(const take_outcome& outcome) {
   std::vector<std::string> ids;
-  for (const taken_job& job : news.jobs) {
+  for (const taken_job& job : outcome.jobs) {
     ids.push_back(job.id);
   }
   return ids;
 }
 
 TEST(runpod_take, one_job) {
-  const take_news news = read_200(
+  const take_outcome outcome = read_200(
       "{\"id\": \"abc-u1\", \"input\": {\"a\" : [1.50, 1e2, \"\\u00e9\"]} , \"webhook\": 1}\n");
-  EXPECT_EQ(news.kind, what::jobs);
-  ASSERT_EQ(news.jobs.size(), 1U);
-  EXPECT_EQ(news.jobs[0].id, "abc-u1");
-  EXPECT_EQ(news.jobs[0].input.view(), R"({"a" : [1.50, 1e2, "\u00e9"]})"); // as it was written
-  EXPECT_EQ(news.jobs[0].policy, job_policy{});
-  EXPECT_EQ(news.jobs[0].s3_config, "");
-  EXPECT_THAT(news.faulty, IsEmpty());
-  EXPECT_THAT(news.remarks, IsEmpty());
+  EXPECT_EQ(outcome.kind, what::jobs);
+  ASSERT_EQ(outcome.jobs.size(), 1U);
+  EXPECT_EQ(outcome.jobs[0].id, "abc-u1");
+  EXPECT_EQ(outcome.jobs[0].input.view(), R"({"a" : [1.50, 1e2, "\u00e9"]})"); // as it was written
+  EXPECT_EQ(outcome.jobs[0].policy, job_policy{});
+  EXPECT_EQ(outcome.jobs[0].s3_config, "");
+  EXPECT_THAT(outcome.faulty, IsEmpty());
+  EXPECT_THAT(outcome.remarks, IsEmpty());
 }
 
 TEST(runpod_take, lists_and_objects_on_either_route) {
-  const take_news news = read_200(R"( [ {"id":"a","input":1} , {"input":"x","id":"b"} ] )");
-  EXPECT_EQ(news.kind, what::jobs);
-  EXPECT_THAT(ids_of(news), ElementsAre("a", "b"));
-  EXPECT_EQ(news.jobs[0].input.view(), "1");
-  EXPECT_EQ(news.jobs[1].input.view(), R"("x")");
+  const take_outcome outcome = read_200(R"( [ {"id":"a","input":1} , {"input":"x","id":"b"} ] )");
+  EXPECT_EQ(outcome.kind, what::jobs);
+  EXPECT_THAT(ids_of(outcome), ElementsAre("a", "b"));
+  EXPECT_EQ(outcome.jobs[0].input.view(), "1");
+  EXPECT_EQ(outcome.jobs[1].input.view(), R"("x")");
   EXPECT_THAT(ids_of(read_200(R"([{"id":"a","input":null}])")), ElementsAre("a"));
 }
 
 TEST(runpod_take, any_input_is_one) {
   for (const char* input : {"null", "true", "0", "\"\"", "[]", "{}", "-1.0E-7"}) {
-    const take_news news = read_200(std::string{R"({"id":"a","input":)"} + input + "}");
-    ASSERT_EQ(news.jobs.size(), 1U) << input;
-    EXPECT_EQ(news.jobs[0].input.view(), input);
+    const take_outcome outcome = read_200(std::string{R"({"id":"a","input":)"} + input + "}");
+    ASSERT_EQ(outcome.jobs.size(), 1U) << input;
+    EXPECT_EQ(outcome.jobs[0].input.view(), input);
   }
 }
 
 TEST(runpod_take, policy_and_s3_come_along) {
-  const take_news news = read_200(
+  const take_outcome outcome = read_200(
       R"({"id":"a","input":1,"policy":{"executionTimeout":60000,"ttl":900000,"lowPriority":true,)"
       R"("idempotencyKey":"k"},"s3Config":{"accessId": "x"},"batchId":"b"})");
-  ASSERT_EQ(news.jobs.size(), 1U);
-  EXPECT_EQ(news.jobs[0].policy.execution_timeout, milliseconds{60'000});
-  EXPECT_EQ(news.jobs[0].policy.ttl, milliseconds{900'000});
-  EXPECT_EQ(news.jobs[0].policy.priority, job_policy::priority_low);
-  EXPECT_EQ(news.jobs[0].policy.idempotency_key, ""); // each platform id wants its own answer
-  EXPECT_EQ(news.jobs[0].s3_config, R"({"accessId": "x"})");
-  EXPECT_THAT(news.remarks, IsEmpty());
+  ASSERT_EQ(outcome.jobs.size(), 1U);
+  EXPECT_EQ(outcome.jobs[0].policy.execution_timeout, milliseconds{60'000});
+  EXPECT_EQ(outcome.jobs[0].policy.ttl, milliseconds{900'000});
+  EXPECT_EQ(outcome.jobs[0].policy.priority, job_policy::priority_low);
+  EXPECT_EQ(outcome.jobs[0].policy.idempotency_key, ""); // each platform id wants its own answer
+  EXPECT_EQ(outcome.jobs[0].s3_config, R"({"accessId": "x"})");
+  EXPECT_THAT(outcome.remarks, IsEmpty());
 }
 
 TEST(runpod_take, a_bad_policy_costs_the_job_nothing) {
   for (const char* rest : {R"("policy":{"executionTimeout":1})", R"("policy":7)",
                            R"("s3Config":"x")", R"("s3Config":[])"}) {
-    const take_news news = read_200(std::string{R"({"id":"a","input":1,)"} + rest + "}");
-    ASSERT_EQ(news.jobs.size(), 1U) << rest;
-    EXPECT_EQ(news.jobs[0].policy, job_policy{});
-    EXPECT_EQ(news.jobs[0].s3_config, "");
-    EXPECT_EQ(news.remarks.size(), 1U) << rest;
+    const take_outcome outcome = read_200(std::string{R"({"id":"a","input":1,)"} + rest + "}");
+    ASSERT_EQ(outcome.jobs.size(), 1U) << rest;
+    EXPECT_EQ(outcome.jobs[0].policy, job_policy{});
+    EXPECT_EQ(outcome.jobs[0].s3_config, "");
+    EXPECT_EQ(outcome.remarks.size(), 1U) << rest;
   }
   EXPECT_THAT(read_200(R"({"id":"a","input":1,"policy":null,"s3Config":null})").remarks, IsEmpty());
 }
@@ -113,11 +113,11 @@ TEST(runpod_take, no_job) {
         nothing_row{"500", answer(500, ""), what::broken, 1},
         nothing_row{"503", answer(503, ""), what::broken, 1},
         nothing_row{"0", answer(0, ""), what::broken, 1}}) {
-    const take_news news = read_take(row.given);
-    EXPECT_EQ(news.kind, row.kind) << row.name;
-    EXPECT_THAT(news.jobs, IsEmpty()) << row.name;
-    EXPECT_THAT(news.faulty, IsEmpty()) << row.name;
-    EXPECT_EQ(news.remarks.size(), row.remarks) << row.name;
+    const take_outcome outcome = read_take(row.given);
+    EXPECT_EQ(outcome.kind, row.kind) << row.name;
+    EXPECT_THAT(outcome.jobs, IsEmpty()) << row.name;
+    EXPECT_THAT(outcome.faulty, IsEmpty()) << row.name;
+    EXPECT_EQ(outcome.remarks.size(), row.remarks) << row.name;
   }
 }
 
@@ -134,9 +134,9 @@ TEST(runpod_take, no_answer) {
         std::pair{errc::stopping, what::none}, std::pair{errc::unavailable, what::broken},
         std::pair{errc::io_error, what::broken}, std::pair{errc::payload_too_large, what::broken},
         std::pair{errc::bad_request, what::broken}}) {
-    const take_news news = read_take(fail(code, "text"));
-    EXPECT_EQ(news.kind, kind) << to_string(code);
-    EXPECT_EQ(news.remarks.empty(), kind == what::none) << to_string(code);
+    const take_outcome outcome = read_take(fail(code, "text"));
+    EXPECT_EQ(outcome.kind, kind) << to_string(code);
+    EXPECT_EQ(outcome.remarks.empty(), kind == what::none) << to_string(code);
   }
 }
 
@@ -169,12 +169,12 @@ TEST(runpod_take, jobs_without_a_usable_rest_end_at_once) {
                                 faulty_row{"{\"id\":\"x\",\"input\":\"\xff\"}", errc::bad_json}}) {
     for (const std::string& body :
          {row.element, R"([{"id":"a","input":1},)" + row.element + R"(,{"id":"b","input":2}])"}) {
-      const take_news news = read_200(body);
-      EXPECT_EQ(news.kind, what::jobs) << body;
-      ASSERT_EQ(news.faulty.size(), 1U) << body;
-      EXPECT_EQ(news.faulty[0].first, "x");
-      EXPECT_EQ(news.faulty[0].second.code, row.code) << body;
-      EXPECT_EQ(news.jobs.size(), body.starts_with('[') ? 2U : 0U) << body;
+      const take_outcome outcome = read_200(body);
+      EXPECT_EQ(outcome.kind, what::jobs) << body;
+      ASSERT_EQ(outcome.faulty.size(), 1U) << body;
+      EXPECT_EQ(outcome.faulty[0].first, "x");
+      EXPECT_EQ(outcome.faulty[0].second.code, row.code) << body;
+      EXPECT_EQ(outcome.jobs.size(), body.starts_with('[') ? 2U : 0U) << body;
     }
   }
 }
@@ -201,14 +201,14 @@ TEST(runpod_take, jobs_without_a_usable_id_are_remarked) {
                                                  R"(","input":1})",
                                              "nonsense"};
   for (const std::string& element : elements) {
-    const take_news alone = read_200("[" + element + ",7]");
+    const take_outcome alone = read_200("[" + element + ",7]");
     EXPECT_EQ(alone.kind, what::slow) << element;
     EXPECT_FALSE(alone.remarks.empty()) << element;
-    const take_news news = read_200("[" + element + R"(,{"id":"ok","input":1}])");
-    EXPECT_EQ(news.kind, what::jobs) << element;
-    EXPECT_THAT(ids_of(news), ElementsAre("ok")) << element;
-    EXPECT_THAT(news.faulty, IsEmpty()) << element;
-    EXPECT_EQ(news.remarks.size(), 1U) << element;
+    const take_outcome outcome = read_200("[" + element + R"(,{"id":"ok","input":1}])");
+    EXPECT_EQ(outcome.kind, what::jobs) << element;
+    EXPECT_THAT(ids_of(outcome), ElementsAre("ok")) << element;
+    EXPECT_THAT(outcome.faulty, IsEmpty()) << element;
+    EXPECT_EQ(outcome.remarks.size(), 1U) << element;
   }
 }
 
@@ -223,9 +223,9 @@ TEST(runpod_take, odd_ids_that_are_ids) {
 }
 
 TEST(runpod_take, of_a_key_twice_the_last_counts_as_in_python) {
-  const take_news news = read_200(R"({"id":"a","input":1,"input":2,"id":"b","\u0069d":"c"})");
-  ASSERT_THAT(ids_of(news), ElementsAre("c"));
-  EXPECT_EQ(news.jobs[0].input.view(), "2");
+  const take_outcome outcome = read_200(R"({"id":"a","input":1,"input":2,"id":"b","\u0069d":"c"})");
+  ASSERT_THAT(ids_of(outcome), ElementsAre("c"));
+  EXPECT_EQ(outcome.jobs[0].input.view(), "2");
 }
 
 TEST(runpod_take, many_members_are_no_obstacle) {
@@ -237,11 +237,12 @@ TEST(runpod_take, many_members_are_no_obstacle) {
 }
 
 TEST(runpod_take, the_same_id_twice_runs_once) {
-  const take_news news = read_200(R"([{"id":"a","input":1},{"id":"a","input":2},{"id":"a"}])");
-  ASSERT_THAT(ids_of(news), ElementsAre("a"));
-  EXPECT_EQ(news.jobs[0].input.view(), "1");
-  EXPECT_THAT(news.faulty, IsEmpty());
-  EXPECT_EQ(news.remarks.size(), 2U);
+  const take_outcome outcome =
+      read_200(R"([{"id":"a","input":1},{"id":"a","input":2},{"id":"a"}])");
+  ASSERT_THAT(ids_of(outcome), ElementsAre("a"));
+  EXPECT_EQ(outcome.jobs[0].input.view(), "1");
+  EXPECT_THAT(outcome.faulty, IsEmpty());
+  EXPECT_EQ(outcome.remarks.size(), 2U);
 }
 
 TEST(runpod_take, bounds) {
@@ -249,7 +250,7 @@ TEST(runpod_take, bounds) {
   for (std::size_t i = 0; i < batch_most + 5; ++i) {
     body += (i > 0 ? "," : "") + std::string{R"({"id":"j)"} + std::to_string(i) + R"(","input":1})";
   }
-  const take_news many = read_200(body + "]");
+  const take_outcome many = read_200(body + "]");
   EXPECT_EQ(many.jobs.size(), batch_most);
   EXPECT_THAT(many.remarks, ElementsAre(HasSubstr("5 jobs too many")));
 
@@ -265,10 +266,10 @@ TEST(runpod_take, bounds) {
 TEST(runpod_take, one_large_input_keeps_the_memory_it_came_in) {
   std::string body = R"({"id":"a","input":")" + std::string(4'000'000, 'x') + R"("})";
   const char* const where = body.data();
-  const take_news news = read_take(answer(200, std::move(body)));
-  ASSERT_EQ(news.jobs.size(), 1U);
-  EXPECT_EQ(news.jobs[0].input.size(), 4'000'002U);
-  EXPECT_EQ(news.jobs[0].input.view().data(), where);
+  const take_outcome outcome = read_take(answer(200, std::move(body)));
+  ASSERT_EQ(outcome.jobs.size(), 1U);
+  EXPECT_EQ(outcome.jobs[0].input.size(), 4'000'002U);
+  EXPECT_EQ(outcome.jobs[0].input.view().data(), where);
 }
 
 } // namespace

@@ -17,7 +17,8 @@ using ::testing::IsEmpty;
 const auto w0 = job_script::worker(0);
 const auto attempt = &job_script::attempt;
 
-TEST(job_table_owed_rows, what_is_owed_is_brought_after_a_restart_with_the_whole_result) {
+TEST(job_table_delivery_rows,
+     a_result_to_deliver_is_brought_after_a_restart_with_the_whole_result) {
   durable_script s;
   s.join(0);
   s.take("a");
@@ -31,7 +32,7 @@ TEST(job_table_owed_rows, what_is_owed_is_brought_after_a_restart_with_the_whole
   s.commit();
   durable_script t;
   EXPECT_EQ(s.restart(t), "");
-  EXPECT_EQ(t.table.owed(), 1u);
+  EXPECT_EQ(t.table.undelivered(), 1u);
   EXPECT_EQ(t.drop("a"), "wrong_state");
   t.pass(t.next());
   const auto then = t.table.expire(t.now);
@@ -44,12 +45,12 @@ TEST(job_table_owed_rows, what_is_owed_is_brought_after_a_restart_with_the_whole
   t.commit();
   durable_script u;
   t.restart(u);
-  EXPECT_EQ(u.table.owed(), 0u);
+  EXPECT_EQ(u.table.undelivered(), 0u);
   EXPECT_EQ(u.expire(), "") << "delivered";
   EXPECT_EQ(u.view("a").output.view(), "42");
 }
 
-TEST(job_table_owed_rows, a_post_that_was_on_its_way_is_made_again_and_the_pauses_begin_anew) {
+TEST(job_table_delivery_rows, a_post_that_was_on_its_way_is_made_again_and_the_pauses_begin_anew) {
   durable_script s;
   s.join(0);
   s.take("a");
@@ -67,7 +68,7 @@ TEST(job_table_owed_rows, a_post_that_was_on_its_way_is_made_again_and_the_pause
   EXPECT_EQ(t.next(), seconds{1});
 }
 
-TEST(job_table_owed_rows, live_jobs_of_a_platform_go_on_after_a_restart) {
+TEST(job_table_delivery_rows, live_jobs_of_a_platform_go_on_after_a_restart) {
   job_limits l;
   l.max_attempts = 1;
   durable_script s{l};
@@ -87,7 +88,7 @@ TEST(job_table_owed_rows, live_jobs_of_a_platform_go_on_after_a_restart) {
   EXPECT_THAT(t.join(0), HasSubstr("give waits#1"));
 }
 
-TEST(job_table_owed_rows, a_second_life_is_durable_and_its_first_result_is_not_owed) {
+TEST(job_table_delivery_rows, a_second_life_is_durable_and_its_first_result_is_not_delivered) {
   durable_script s;
   s.join(0);
   s.submit("a", job_script::taken("a", "[5]"));
@@ -99,7 +100,7 @@ TEST(job_table_owed_rows, a_second_life_is_durable_and_its_first_result_is_not_o
   s.commit();
   durable_script t;
   EXPECT_EQ(s.restart(t), "a IN_QUEUE (attempt_lost)");
-  EXPECT_EQ(t.table.owed(), 1u) << "it lives";
+  EXPECT_EQ(t.table.undelivered(), 1u) << "it lives";
   t.pass(seconds{1});
   t.expire();
   const auto then = t.table.worker_joined(t.now, w0, job_script::facts());
@@ -108,7 +109,7 @@ TEST(job_table_owed_rows, a_second_life_is_durable_and_its_first_result_is_not_o
   EXPECT_EQ(g.message.input.view(), "[5]") << "the input outlives the stop";
 }
 
-TEST(job_table_owed_rows, a_cancelled_job_of_this_pod_still_lets_go_of_its_input) {
+TEST(job_table_delivery_rows, a_cancelled_job_of_this_pod_still_lets_go_of_its_input) {
   durable_script s;
   s.submit("here");
   s.take("taken");
@@ -121,7 +122,7 @@ TEST(job_table_owed_rows, a_cancelled_job_of_this_pod_still_lets_go_of_its_input
   EXPECT_EQ(s.detail("taken").input_bytes, 2u);
 }
 
-TEST(job_table_owed_rows, a_result_given_again_has_its_time_over_a_restart_too) {
+TEST(job_table_delivery_rows, a_result_given_again_has_its_time_over_a_restart_too) {
   job_limits l;
   l.ttl = seconds{60};
   durable_script s{l};
@@ -139,7 +140,7 @@ TEST(job_table_owed_rows, a_result_given_again_has_its_time_over_a_restart_too) 
   EXPECT_EQ(std::get<deliver_result>(then[0]).left, minutes{10});
 }
 
-TEST(job_table_owed_rows, a_result_given_again_is_told_only_after_its_commit) {
+TEST(job_table_delivery_rows, a_result_given_again_is_told_only_after_its_commit) {
   durable_script s;
   s.join(0);
   s.take("a");
@@ -148,10 +149,10 @@ TEST(job_table_owed_rows, a_result_given_again_is_told_only_after_its_commit) {
   s.commit();
   EXPECT_TRUE(s.table.durable(job_id{"a"}));
   s.take("a");
-  EXPECT_FALSE(s.table.durable(job_id{"a"})) << "that it is owed is a change";
+  EXPECT_FALSE(s.table.durable(job_id{"a"})) << "that it is undelivered is a change";
 }
 
-TEST(job_table_owed_rows, a_job_that_could_not_be_stored_is_owed_to_nobody) {
+TEST(job_table_delivery_rows, the_result_of_a_job_that_could_not_be_stored_is_not_delivered) {
   durable_script s;
   s.join(0);
   s.take("runs");
@@ -159,27 +160,27 @@ TEST(job_table_owed_rows, a_job_that_could_not_be_stored_is_owed_to_nobody) {
   s.cancel("waits");
   EXPECT_THAT(s.refuse(), ElementsAre("runs", "waits"));
   EXPECT_EQ(s.withdraw({"runs", "waits"}), "");
-  EXPECT_EQ(s.table.owed(), 0u);
+  EXPECT_EQ(s.table.undelivered(), 0u);
   EXPECT_TRUE(s.table.origins().empty());
   EXPECT_EQ(s.posted("waits", true), "");
   EXPECT_THAT(s.take("runs"), HasSubstr("give runs#1")) << "the platform may give it once more";
 }
 
-TEST(job_table_owed_rows, an_end_that_could_not_be_stored_is_still_owed) {
+TEST(job_table_delivery_rows, an_end_that_could_not_be_stored_is_still_delivered) {
   durable_script s;
   s.join(0);
   s.take("a");
   s.commit();
   s.complete(w0, attempt("a", 1));
   EXPECT_THAT(s.refuse(), IsEmpty());
-  EXPECT_EQ(s.table.owed(), 1u);
+  EXPECT_EQ(s.table.undelivered(), 1u);
   s.commit();
   durable_script t;
   s.restart(t);
   EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2");
 }
 
-TEST(job_table_owed_rows, a_wish_to_keep_a_result_outlives_the_runtime) {
+TEST(job_table_delivery_rows, a_wish_to_keep_a_result_outlives_the_runtime) {
   durable_script s;
   s.join(0);
   s.submit("a");
@@ -198,7 +199,7 @@ TEST(job_table_owed_rows, a_wish_to_keep_a_result_outlives_the_runtime) {
   EXPECT_FALSE(t.table.has_changes()) << "a shorter wish is no change";
 }
 
-TEST(job_table_owed_rows, the_name_of_a_remote_worker_is_remembered) {
+TEST(job_table_delivery_rows, the_name_of_a_remote_worker_is_remembered) {
   durable_script s;
   s.join(job_script::remote(0), job_script::asking(1));
   s.submit("a");
@@ -218,7 +219,7 @@ TEST(job_table_owed_rows, the_name_of_a_remote_worker_is_remembered) {
   EXPECT_EQ(t.view("b").worker, "slot-0");
 }
 
-TEST(job_table_owed_rows, secrets_and_origins_are_in_the_row) {
+TEST(job_table_delivery_rows, secrets_and_origins_are_in_the_row) {
   durable_script s;
   auto r = job_script::taken("a");
   r.s3_config = R"({"accessSecret":"x"})";

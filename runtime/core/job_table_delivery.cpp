@@ -13,17 +13,17 @@ namespace {
 using std::chrono::duration_cast;
 using namespace std::chrono_literals;
 
-constexpr milliseconds owed_pause_first = 500ms;
-constexpr milliseconds owed_pause_most = 30s;
-/// A result is owed for so long even when the job's time to live ended with it.
-constexpr milliseconds owed_least = 10min;
+constexpr milliseconds delivery_pause_first = 500ms;
+constexpr milliseconds delivery_pause_most = 30s;
+/// A result is delivered for so long even when the job's time to live ended with it.
+constexpr milliseconds delivery_least = 10min;
 
-milliseconds owed_pause(std::uint32_t tries) {
-  auto pause = owed_pause_first;
-  for (std::uint32_t i = 1; i < tries && pause < owed_pause_most; ++i) {
+milliseconds delivery_pause(std::uint32_t tries) {
+  auto pause = delivery_pause_first;
+  for (std::uint32_t i = 1; i < tries && pause < delivery_pause_most; ++i) {
     pause *= 2;
   }
-  return std::min(pause, owed_pause_most);
+  return std::min(pause, delivery_pause_most);
 }
 
 std::uint8_t one_more(std::uint8_t tries) {
@@ -39,7 +39,7 @@ std::uint8_t one_more(std::uint8_t tries) {
 void job_table::open_delivery(moment now, record& r, effects& out) {
   if (!r.request.origin.empty()) {
     take_from_ended(r);
-    r.owed = true;
+    r.undelivered = true;
     put_among_ended(r);
   } else if (r.request.webhook.empty() || limits_.hook_tries == 0) {
     return;
@@ -50,14 +50,14 @@ void job_table::open_delivery(moment now, record& r, effects& out) {
 }
 
 /// The platform gives a job again that COMPLETED: it has not heard, or not kept, what it was told.
-void job_table::owe_again(moment now, record& r, effects& out) {
-  r.keep_until = std::max(r.keep_until, now + owed_least);
+void job_table::deliver_again(moment now, record& r, effects& out) {
+  r.keep_until = std::max(r.keep_until, now + delivery_least);
   open_delivery(now, r, out);
 }
 
 /// It is due: a result for its platform is posted at once, a webhook when there is a place for it.
 void job_table::tell_hook(moment now, record& r, effects& out) {
-  if (!r.owed) {
+  if (!r.undelivered) {
     r.hook_waits = true;
     hooks_.wait(r.order, r.request.policy.tenant, hook_target(r.request.webhook), r.output_bytes);
     schedule(r);
@@ -70,7 +70,7 @@ void job_table::tell_hook(moment now, record& r, effects& out) {
   d.whole = r.past_->chunks_taken == 0 && r.past_->chunks_dropped == 0;
   d.refresh = r.refresh;
   d.number = r.hook_tries;
-  d.left = std::max(duration_cast<milliseconds>(owed_until(r) - now), milliseconds{0});
+  d.left = std::max(duration_cast<milliseconds>(deliver_until(r) - now), milliseconds{0});
   out.emplace_back(std::move(d));
   schedule(r);
 }
@@ -105,17 +105,17 @@ void job_table::close_hook(record& r) {
 void job_table::close_delivery(record& r) {
   r.hook_open = false;
   set_hook_out(r, false);
-  if (r.owed) {
+  if (r.undelivered) {
     take_from_ended(r);
-    r.owed = false;
+    r.undelivered = false;
     put_among_ended(r);
   }
   note(r, store::part_state);
   schedule(r);
 }
 
-moment job_table::owed_until(const record& r) const {
-  return std::max({ttl_end(r), r.past_->ended + owed_least, r.keep_until});
+moment job_table::deliver_until(const record& r) const {
+  return std::max({ttl_end(r), r.past_->ended + delivery_least, r.keep_until});
 }
 
 /// How the last try of a webhook went is not known, so it may be made once more, but there are no
@@ -132,7 +132,7 @@ void job_table::set_hook_out(record& r, bool out) {
   }
 }
 
-bool job_table::owes_webhook(const job_id& id) const {
+bool job_table::webhook_is_pending(const job_id& id) const {
   const auto entry = jobs_.find(id);
   return entry != jobs_.end() && entry->second.hook_open;
 }
@@ -146,7 +146,7 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
   effects out;
   hooks_.ended(call, now); // also of a job that is forgotten, or has begun a new life
   const auto entry = jobs_.find(id);
-  if (entry != jobs_.end() && entry->second.hook_out && !entry->second.owed &&
+  if (entry != jobs_.end() && entry->second.hook_out && !entry->second.undelivered &&
       entry->second.hook_call == call) {
     record& r = entry->second;
     set_hook_out(r, false);
@@ -162,12 +162,12 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.owed || (!entry->second.hook_out && !settled)) {
+  if (entry == jobs_.end() || !entry->second.undelivered || (!entry->second.hook_out && !settled)) {
     return {}; // that it is settled is good to know from whichever try
   }
   record& r = entry->second;
-  const auto soonest = now + owed_pause(r.hook_tries);
-  const auto last = owed_until(r) - owed_pause_first; // however long a pause is asked for
+  const auto soonest = now + delivery_pause(r.hook_tries);
+  const auto last = deliver_until(r) - delivery_pause_first; // however long a pause is asked for
   if (settled || soonest > last) {
     close_delivery(r);
     trim(nullptr);
@@ -182,7 +182,7 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
 
 effects job_table::posts_lost(moment) {
   for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
-    if (record& r = *by_order_.at(*next); r.owed) {
+    if (record& r = *by_order_.at(*next); r.undelivered) {
       set_hook_out(r, false);
       schedule(r);
     }

@@ -29,13 +29,13 @@ deliver_result delivery_of(const effects& all) {
       return *o;
     }
   }
-  ADD_FAILURE() << "nothing is owed: " << text_of(all);
+  ADD_FAILURE() << "nothing is delivered: " << text_of(all);
   return {};
 }
 
 // ---- the end of a job of a platform -------------------------------------------------------------
 
-TEST(job_table_owed, its_end_owes_the_result_and_no_webhook_is_called) {
+TEST(job_table_delivery, its_end_begins_a_delivery_and_no_webhook_is_called) {
   job_script s;
   s.join(0);
   auto r = job_script::taken("a");
@@ -43,13 +43,13 @@ TEST(job_table_owed, its_end_owes_the_result_and_no_webhook_is_called) {
   s.submit("a", r);
   EXPECT_EQ(s.complete(w0, attempt("a", 1), "42"),
             "a COMPLETED (finished); deliver p-a of a COMPLETED try 1");
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"}));
   EXPECT_EQ(s.posted("a", true), "");
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
   EXPECT_EQ(s.view("a").output.view(), "42") << "kept like every other";
 }
 
-TEST(job_table_owed, every_kind_of_end_is_owed) {
+TEST(job_table_delivery, every_kind_of_end_is_delivered) {
   job_limits limits;
   limits.max_attempts = 1;
   job_script s{limits};
@@ -70,7 +70,8 @@ TEST(job_table_owed, every_kind_of_end_is_owed) {
   EXPECT_THAT(s.purge(), HasSubstr("deliver p-waits of waits CANCELLED try 1"));
 }
 
-TEST(job_table_owed, the_result_comes_with_the_stream_the_wish_for_a_fresh_worker_and_its_time) {
+TEST(job_table_delivery,
+     the_result_comes_with_the_stream_the_wish_for_a_fresh_worker_and_its_time) {
   job_script s{short_lived()};
   s.join(0);
   s.take("a");
@@ -91,7 +92,7 @@ TEST(job_table_owed, the_result_comes_with_the_stream_the_wish_for_a_fresh_worke
   EXPECT_EQ(o.left, minutes{10}) << "its time to live is shorter";
 }
 
-TEST(job_table_owed, a_stream_that_may_have_lost_chunks_says_so) {
+TEST(job_table_delivery, a_stream_that_may_have_lost_chunks_says_so) {
   job_limits limits;
   limits.chunks_max = 2;
   job_script s{limits};
@@ -109,7 +110,8 @@ TEST(job_table_owed, a_stream_that_may_have_lost_chunks_says_so) {
   EXPECT_FALSE(delivery_of(s.table.finished(s.now, w0, f).consequences).whole);
 }
 
-TEST(job_table_owed, it_is_owed_as_long_as_it_may_live_and_ten_minutes_after_its_end_at_least) {
+TEST(job_table_delivery,
+     it_is_delivered_as_long_as_it_may_live_and_ten_minutes_after_its_end_at_least) {
   job_script s; // a day to live
   s.join(0);
   s.take("a");
@@ -118,7 +120,7 @@ TEST(job_table_owed, it_is_owed_as_long_as_it_may_live_and_ten_minutes_after_its
   EXPECT_EQ(delivery_of(s.table.finished(s.now, w0, f).consequences).left, hours{24});
 }
 
-TEST(job_table_owed, it_never_comes_on_the_dead_list_and_is_not_retried_here) {
+TEST(job_table_delivery, it_never_comes_on_the_dead_list_and_is_not_retried_here) {
   job_limits limits;
   limits.max_attempts = 1;
   job_script s{limits};
@@ -127,14 +129,14 @@ TEST(job_table_owed, it_never_comes_on_the_dead_list_and_is_not_retried_here) {
   s.stopped(w0, attempt("a", 1));
   EXPECT_EQ(s.view("a").failure->code, errc::max_attempts);
   EXPECT_EQ(s.table.counts().dead, 0u);
-  EXPECT_EQ(s.retry("a"), "wrong_state") << "while it is owed";
+  EXPECT_EQ(s.retry("a"), "wrong_state") << "while it is undelivered";
   s.posted("a", true);
   EXPECT_EQ(s.retry("a"), "wrong_state") << "and afterwards";
 }
 
 // ---- posting ------------------------------------------------------------------------------------
 
-TEST(job_table_owed, a_failed_post_is_made_again_after_pauses_that_grow_to_half_a_minute) {
+TEST(job_table_delivery, a_failed_post_is_made_again_after_pauses_that_grow_to_half_a_minute) {
   job_script s;
   s.join(0);
   s.take("a");
@@ -152,7 +154,7 @@ TEST(job_table_owed, a_failed_post_is_made_again_after_pauses_that_grow_to_half_
                                              seconds{8}, seconds{16}, seconds{30}, seconds{30}));
 }
 
-TEST(job_table_owed, the_platform_may_ask_for_a_longer_pause) {
+TEST(job_table_delivery, the_platform_may_ask_for_a_longer_pause) {
   job_script s;
   s.join(0);
   s.take("a");
@@ -165,7 +167,7 @@ TEST(job_table_owed, the_platform_may_ask_for_a_longer_pause) {
   EXPECT_EQ(s.next(), seconds{1}) << "never a shorter one";
 }
 
-TEST(job_table_owed, a_pause_beyond_the_end_leaves_one_last_try) {
+TEST(job_table_delivery, a_pause_beyond_the_end_leaves_one_last_try) {
   job_script s{short_lived()};
   s.join(0);
   s.take("a");
@@ -174,10 +176,11 @@ TEST(job_table_owed, a_pause_beyond_the_end_leaves_one_last_try) {
   s.pass(s.next());
   EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 2");
   EXPECT_EQ(s.posted("a", false), "");
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"})) << "its time is over";
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"})) << "its time is over";
 }
 
-TEST(job_table_owed, it_is_given_up_when_its_time_is_over_and_forgotten_when_it_was_kept_enough) {
+TEST(job_table_delivery,
+     it_is_given_up_when_its_time_is_over_and_forgotten_when_it_was_kept_enough) {
   auto limits = short_lived();
   limits.keep_async = minutes{5};
   job_script s{limits};
@@ -185,10 +188,10 @@ TEST(job_table_owed, it_is_given_up_when_its_time_is_over_and_forgotten_when_it_
   s.take("a");
   s.complete(w0, attempt("a", 1));
   int tries = 1;
-  while (s.table.owes_webhook(job_id{"a"}) && tries < 100) {
-    EXPECT_EQ(s.state("a"), "COMPLETED") << "found as long as it is owed";
+  while (s.table.webhook_is_pending(job_id{"a"}) && tries < 100) {
+    EXPECT_EQ(s.state("a"), "COMPLETED") << "found as long as it is undelivered";
     s.posted("a", false);
-    if (s.table.owes_webhook(job_id{"a"})) {
+    if (s.table.webhook_is_pending(job_id{"a"})) {
       s.pass(s.next());
       EXPECT_THAT(s.expire(), HasSubstr("deliver p-a"));
       ++tries;
@@ -201,7 +204,7 @@ TEST(job_table_owed, it_is_given_up_when_its_time_is_over_and_forgotten_when_it_
   EXPECT_EQ(s.table.counts().kept, 0u);
 }
 
-TEST(job_table_owed, a_refused_result_is_not_posted_again) {
+TEST(job_table_delivery, a_refused_result_is_not_posted_again) {
   job_script s;
   s.join(0);
   s.take("a");
@@ -210,10 +213,10 @@ TEST(job_table_owed, a_refused_result_is_not_posted_again) {
   s.pass(minutes{5});
   EXPECT_EQ(s.expire(), "");
   EXPECT_EQ(s.posted("a", false), "") << "nobody asked";
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
 }
 
-TEST(job_table_owed, a_webhooks_answer_is_no_post_and_the_other_way_round) {
+TEST(job_table_delivery, a_webhooks_answer_is_no_post_and_the_other_way_round) {
   job_script s;
   auto hooked = job_script::request();
   hooked.webhook = "https://h/";
@@ -223,11 +226,11 @@ TEST(job_table_owed, a_webhooks_answer_is_no_post_and_the_other_way_round) {
   s.cancel("there");
   s.posted("here", true);
   s.notified("there", true);
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"here"}));
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"there"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"here"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"there"}));
 }
 
-TEST(job_table_owed,
+TEST(job_table_delivery,
      a_post_that_is_lost_is_made_again_at_once_also_when_it_was_made_during_a_pause) {
   job_script s;
   s.join(0);
@@ -239,7 +242,7 @@ TEST(job_table_owed,
   EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 3");
 }
 
-TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
+TEST(job_table_delivery, posts_that_nobody_will_tell_of_are_made_again) {
   job_script s;
   s.join(0);
   for (const auto* id : {"a", "b"}) {
@@ -255,14 +258,14 @@ TEST(job_table_owed, posts_that_nobody_will_tell_of_are_made_again) {
       << "what became of the try is not known";
   s.table.posts_lost(s.now);
   s.posted("a", false);
-  EXPECT_TRUE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"}));
   s.posted("a", true);
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"})) << "one of them arrived after all";
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"})) << "one of them arrived after all";
 }
 
-// ---- what is owed stays -------------------------------------------------------------------------
+// ---- an undelivered result stays ----------------------------------------------------------------
 
-TEST(job_table_owed, what_is_owed_is_neither_dropped_nor_trimmed) {
+TEST(job_table_delivery, a_job_with_a_result_to_deliver_is_neither_dropped_nor_trimmed) {
   job_limits limits;
   limits.kept_jobs_max = 1;
   limits.kept_bytes_max = 4;
@@ -285,7 +288,7 @@ TEST(job_table_owed, what_is_owed_is_neither_dropped_nor_trimmed) {
   EXPECT_EQ(s.state("a"), "job_not_found");
 }
 
-TEST(job_table_owed, what_is_owed_no_longer_counts_among_the_ended_ones) {
+TEST(job_table_delivery, a_result_to_deliver_does_not_count_among_the_ended_ones) {
   job_limits limits;
   limits.kept_jobs_max = 2;
   job_script s{limits};
@@ -305,7 +308,7 @@ TEST(job_table_owed, what_is_owed_no_longer_counts_among_the_ended_ones) {
   EXPECT_EQ(s.drop("b"), "");
 }
 
-TEST(job_table_owed, the_table_knows_which_are_live_and_how_many_are_owed) {
+TEST(job_table_delivery, the_table_knows_which_are_live_and_how_many_are_undelivered) {
   job_script s;
   s.submit("local");
   s.take("a");
@@ -314,42 +317,42 @@ TEST(job_table_owed, the_table_knows_which_are_live_and_how_many_are_owed) {
   EXPECT_EQ(*s.table.origin_of(job_id{"a"}), "p-a");
   EXPECT_EQ(s.table.origin_of(job_id{"local"}), nullptr);
   EXPECT_EQ(s.table.origin_of(job_id{"nobody"}), nullptr);
-  EXPECT_EQ(s.table.owed(), 2u);
+  EXPECT_EQ(s.table.undelivered(), 2u);
   s.cancel("a");
-  EXPECT_EQ(s.table.owed(), 2u) << "its end is owed";
+  EXPECT_EQ(s.table.undelivered(), 2u) << "its end is undelivered";
   const auto live = s.table.origins();
   ASSERT_EQ(live.size(), 1u);
   EXPECT_EQ(live[0].first.str(), "b");
   EXPECT_EQ(live[0].second, "p-b");
   s.posted("a", true);
-  EXPECT_EQ(s.table.owed(), 1u);
+  EXPECT_EQ(s.table.undelivered(), 1u);
 }
 
 // ---- stopped by the platform --------------------------------------------------------------------
 
-TEST(job_table_owed, a_stop_by_the_platform_owes_nothing) {
+TEST(job_table_delivery, a_stop_by_the_platform_begins_no_delivery) {
   job_script s;
   s.join(0);
   s.take("runs", true);
   s.take("waits");
   EXPECT_EQ(s.stop("waits"), "waits CANCELLED (cancel_requested)");
   EXPECT_EQ(s.stop("runs"), "runs CANCELLED (cancel_requested) watched; revoke runs#1 from 0#1");
-  EXPECT_EQ(s.table.owed(), 0u);
+  EXPECT_EQ(s.table.undelivered(), 0u);
   s.pass(minutes{1});
   EXPECT_EQ(s.expire(), "");
 }
 
-TEST(job_table_owed, a_stop_of_what_has_ended_lets_go_of_its_result) {
+TEST(job_table_delivery, a_stop_of_what_has_ended_lets_go_of_its_result) {
   job_script s;
   s.join(0);
   s.take("a");
   s.complete(w0, attempt("a", 1), "42");
   EXPECT_EQ(s.stop("a"), "");
-  EXPECT_FALSE(s.table.owes_webhook(job_id{"a"}));
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
   EXPECT_EQ(s.view("a").output.view(), "42") << "what ended stays as it is";
 }
 
-TEST(job_table_owed, a_stop_by_the_platform_keeps_the_bounds_of_what_is_kept) {
+TEST(job_table_delivery, a_stop_by_the_platform_keeps_the_bounds_of_what_is_kept) {
   job_limits limits;
   limits.kept_jobs_max = 1;
   job_script s{limits};
@@ -372,7 +375,7 @@ TEST(job_table_owed, a_stop_by_the_platform_keeps_the_bounds_of_what_is_kept) {
   EXPECT_THAT(s.table.audit(), ::testing::IsEmpty());
 }
 
-TEST(job_table_owed, a_stop_of_a_job_of_this_pod_is_a_cancel_and_its_webhook_is_called) {
+TEST(job_table_delivery, a_stop_of_a_job_of_this_pod_is_a_cancel_and_its_webhook_is_called) {
   job_script s;
   auto r = job_script::request();
   r.webhook = "https://h/";
@@ -382,7 +385,8 @@ TEST(job_table_owed, a_stop_of_a_job_of_this_pod_is_a_cancel_and_its_webhook_is_
 
 // ---- the pod stops ------------------------------------------------------------------------------
 
-TEST(job_table_owed, what_was_taken_and_has_not_ended_when_the_pod_stops_fails_and_is_owed) {
+TEST(job_table_delivery,
+     what_was_taken_and_has_not_ended_when_the_pod_stops_fails_and_is_delivered) {
   job_script s;
   s.join(0);
   auto later = job_script::taken("sleeps");
@@ -399,7 +403,7 @@ TEST(job_table_owed, what_was_taken_and_has_not_ended_when_the_pod_stops_fails_a
   EXPECT_EQ(s.view("runs").failure->code, errc::stopping);
   EXPECT_EQ(s.state("local"), "IN_QUEUE") << "it waits for the next start";
   EXPECT_EQ(s.table.counts().dead, 0u);
-  EXPECT_EQ(s.table.owed(), 3u);
+  EXPECT_EQ(s.table.undelivered(), 3u);
   s.posted("runs", false);
   s.pass(milliseconds{500});
   EXPECT_EQ(s.expire(), "deliver p-runs of runs FAILED try 2") << "posting goes on";
@@ -407,7 +411,7 @@ TEST(job_table_owed, what_was_taken_and_has_not_ended_when_the_pod_stops_fails_a
 
 // ---- kept on request ----------------------------------------------------------------------------
 
-TEST(job_table_owed, a_result_stays_as_long_as_somebody_asked_for) {
+TEST(job_table_delivery, a_result_stays_as_long_as_somebody_asked_for) {
   job_script s;
   s.join(0);
   s.submit("a");
@@ -425,7 +429,7 @@ TEST(job_table_owed, a_result_stays_as_long_as_somebody_asked_for) {
   EXPECT_EQ(s.table.counts().kept, 0u);
 }
 
-TEST(job_table_owed, a_wish_to_keep_is_bounded_and_may_come_before_the_end) {
+TEST(job_table_delivery, a_wish_to_keep_is_bounded_and_may_come_before_the_end) {
   job_script s;
   s.join(0);
   s.submit("a");
