@@ -218,8 +218,8 @@ bool curl_poster::worker::take_submissions() {
       queue(std::move(transfer));
     }
   }
-  for (const auto& one : dropped) {
-    begin_drop(one);
+  for (const auto& dropped_call : dropped) {
+    begin_drop(dropped_call);
   }
   return !stopping;
 }
@@ -230,14 +230,14 @@ void curl_poster::worker::queue(transfer_ptr transfer) {
   lane_of(transfer->guarded()).lines.push(target, std::move(transfer));
 }
 
-void curl_poster::worker::begin_drop(const farewell& one) {
-  const auto at = known_.find(one.ticket);
+void curl_poster::worker::begin_drop(const farewell& dropped_call) {
+  const auto at = known_.find(dropped_call.ticket);
   if (at == known_.end()) {
     return;
   }
   curl_transfer& transfer = *at->second;
   if (running_.contains(&transfer)) {
-    if (!transfer.say_goodbye(one.linger)) {
+    if (!transfer.say_goodbye(dropped_call.linger)) {
       settle(stop_running(transfer), {errc::cancelled, {}});
     } else if (std::find(lingering_.begin(), lingering_.end(), &transfer) == lingering_.end()) {
       lingering_.push_back(&transfer);
