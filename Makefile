@@ -18,7 +18,7 @@ PYTHON := $(TAYFA_DEPS)/venv/bin/python
 FORMATTED = git ls-files '*.cpp' '*.hpp'
 SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: help setup build model run test storm sim bench fuzz sanitize format lint clean
+.PHONY: help setup build product model run test storm sim bench fuzz sanitize format lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -27,11 +27,15 @@ help: ## this list
 setup: ## install the packages that Tayfa builds with (Debian 12), msgpack and libtorch
 	@$(SETUP) --retry
 
-build: ## build/tayfa and build/tayfa-engine
+build: ## build/tayfa, build/tayfa-engine and all tests
 	@$(SETUP)
 	@$(BUILD) $(BUILD_DIR)
 
-run: build ## show it: a pod starts, upscales a photo with a real model, stops
+product: ## build/tayfa and build/tayfa-engine, without tests
+	@$(SETUP)
+	@$(BUILD) $(BUILD_DIR) -- product
+
+run: product ## show it: a pod starts, upscales a photo with a real model, stops
 	@tests/demo/run_demo.py --build $(BUILD_DIR)
 
 model:
@@ -44,7 +48,7 @@ test: build model ## build everything and run every test
 storm: build ## kill runtime and engines at random under 2,000 jobs; STORM_SEED chooses the seed
 	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_kill_storm.py slow_kill_storm
 
-sim: build ## simulate whole pods from SEEDS seeds (default 1000)
+sim: product ## simulate whole pods from SEEDS seeds (default 1000)
 	@$(BUILD_DIR)/tayfa sim --seeds $(SEEDS)
 
 bench: build model ## measure it on this machine (docs/benchmarks.md says how to read it)
