@@ -160,7 +160,7 @@ class queue : public queue_actor::base {
   bool fetch_output(const job_view&, std::size_t spare, text_taker then);
 
   // effects (queue_effects.cpp)
-  /// What leaves for one worker in one message.
+  /// The attempts that leave for one worker in one message.
   struct run {
     worker_ref worker;
     std::uint64_t hand_over = 0; ///< of a remote one

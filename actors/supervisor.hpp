@@ -76,7 +76,7 @@ class supervisor : public supervisor_actor::base {
   static constexpr std::chrono::milliseconds delivery_patience{5'000};
 
   // behaviours, one per pod state that differs
-  /// What most states do with each message.
+  /// The handlers of most states, one for each message.
   auto common();
   behavior_type created();
   behavior_type starting();

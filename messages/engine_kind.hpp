@@ -91,10 +91,10 @@ inline constexpr engine_kind torch{
 /// Every kind, in the order in which they are listed.
 inline constexpr std::array engine_kinds = {engine_rows::scripted, engine_rows::torch};
 
-/// What engine.kind may be beside a kind's name: the kind by default, with or without model files.
+/// A value of engine.kind beside the kinds' names: the default kind, with or without model files.
 inline constexpr std::string_view auto_engine_choice = "auto";
 
-/// Of the kinds that run model files, or of those that run none, the one by default.
+/// The default kind, among those that run model files or among those that run none.
 constexpr const engine_kind& default_engine(bool with_models) {
   const auto found = std::find_if(engine_kinds.begin(), engine_kinds.end(), [&](const auto& kind) {
     return kind.by_default && kind.runs_models() == with_models;
@@ -114,7 +114,7 @@ constexpr const engine_kind* chosen_engine(std::string_view setting, bool with_m
   return setting == auto_engine_choice ? &default_engine(with_models) : find_engine(setting);
 }
 
-/// What a setting may be: auto, and each kind's name.
+/// The allowed values of a setting: auto, and each kind's name.
 inline constexpr auto engine_choices = [] {
   std::array<std::string_view, engine_kinds.size() + 1> out{auto_engine_choice};
   std::transform(engine_kinds.begin(), engine_kinds.end(), out.begin() + 1,
@@ -156,14 +156,13 @@ inline constexpr std::string_view engine_help{engine_rows::help.bytes.data(),
 /// "scripted, torch".
 std::string engine_names();
 
-/// Whether some engine runs such model files.
+/// True if some kind of engine runs model files of this kind.
 bool is_model_kind(std::string_view);
 /// `"torchscript" or "aot_inductor"`: those of one engine, or of all.
 std::string model_kind_names(const engine_kind&);
 std::string model_kind_names();
 
-/// Whether engines of some kind read this variable of the environment: by its name, or by its
-/// prefix.
+/// True if engines of some kind read this environment variable: by its name, or by its prefix.
 bool is_engine_variable(std::string_view name);
 bool has_engine_prefix(std::string_view name);
 

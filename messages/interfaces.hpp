@@ -1,4 +1,4 @@
-// Who sends what to whom: the interface of every actor, as one list of messages. CAF's typed actors
+// The interface of every actor: one list of the messages that it accepts. CAF's typed actors
 // and the types that CAF may carry derive from these lists.
 //
 // The only file below actors/ that includes CAF. Messages are plain values, one file a topic, that
@@ -45,7 +45,7 @@ struct actor_directory;
 
 // ---- one list per actor ------------------------------------------------------------------------
 
-/// Of an actor that runs attempts: a gpu_worker, or remote_workers for all remote workers.
+/// The part of an actor that runs attempts: a gpu_worker, or remote_workers for all remote ones.
 using attempt_messages = message_list<assign_attempts, revoke_attempt, change_worker_model>;
 
 using queue_messages =
@@ -78,12 +78,12 @@ using model_loader_messages =
 using health_messages = message_list<engine_moved, engine_beat, slot_left, pod_moved,
                                      actor_directory, timer, ask_health>;
 
-/// Of the workers that pull their jobs by RunPod's worker protocol.
+/// remote_workers serves the workers that pull their jobs by RunPod's worker protocol.
 using remote_workers_messages =
     message_list<worker_call, assign_attempts, revoke_attempt, change_worker_model, poll_settled,
                  pod_moved, actor_directory, timer, ask_health, list_workers, liveness_probe>;
 
-/// Of this pod as a worker of RunPod's platform.
+/// runpod_worker makes this pod a worker of RunPod's platform.
 using runpod_worker_messages =
     message_list<deliver_result, origin_progress, platform_replied, pod_moved, slots_ready,
                  drain_origin, actor_directory, timer, liveness_probe>;

@@ -47,7 +47,7 @@ struct job_policy {
   bool operator==(const job_policy&) const = default;
 };
 
-/// What a client asked for: POST /run or /runsync, checked and bounded (runtime/api).
+/// A client's request: POST /run or /runsync, checked and bounded (runtime/api).
 struct job_request {
   std::string endpoint; ///< one of the pod's endpoints
   std::string model;    ///< of the catalogue; empty = the default one

@@ -30,7 +30,7 @@ namespace tayfa {
 #define TAYFA_ENGINE_STATES(X)                                                                     \
   X(NOT_STARTED) X(INITIALIZING) X(LOADING_MODEL) X(READY) X(PROCESSING) X(SHUTDOWN)
 #define TAYFA_INGRESS_STATES(X) X(NOT_STARTED) X(WAITING) X(READY) X(PROCESSING) X(SHUTDOWN)
-// Stores hold these by number (runtime/store/row_codec.cpp): a new one goes behind the last.
+// Stores hold these by number (runtime/store/column_codecs.hpp): a new one goes behind the last.
 #define TAYFA_JOB_STATES(X)                                                                        \
   X(IN_QUEUE) X(IN_PROGRESS) X(COMPLETED) X(FAILED) X(CANCELLED) X(TIMED_OUT)
 
@@ -93,7 +93,7 @@ struct edge {
   cause why;
 };
 
-/// What a machine is called in logs and metrics, its states in order, and its edges.
+/// A machine's name in logs and metrics, its states in order, and its edges.
 template <class State>
 struct machine_traits;
 

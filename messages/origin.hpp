@@ -1,5 +1,5 @@
-// What the queue and the runpod_worker tell each other about jobs that were taken from RunPod's
-// platform (and the supervisor both of them, when the pod stops). Plain values.
+// Messages between the queue and the runpod_worker about jobs that were taken from RunPod's
+// platform, and from the supervisor to both when the pod stops. Plain values.
 #pragma once
 
 #include "messages/job.hpp"

@@ -28,7 +28,7 @@ struct slot_line {
   bool given_up = false;
   std::string pinned; ///< CPUs, as a list: "0-3"; empty = not pinned
 };
-/// What was asked of a slot is begun, not done: the answer shows how the slots are now.
+/// A request of a slot has begun, and is not done yet: the answer shows how the slots are now.
 struct slots_answer {
   result<std::vector<slot_line>> value;
 };
@@ -66,7 +66,7 @@ struct drain_engine {
 struct worker_drained {
   worker_ref worker;
 };
-/// What people see of a slot. Sent when the engine moved on, and with its heartbeats.
+/// The state of a slot for people. Sent when the engine moved on, and with its heartbeats.
 struct slot_status {
   worker_ref worker;
   std::string engine, device;

@@ -6,7 +6,7 @@
 
 namespace tayfa {
 
-/// What a timer of an actor itself is about; `ticket` tells an old one from the current one.
+/// The content of an actor's own timer; `ticket` tells an old one from the current one.
 struct due_timer {
   std::uint64_t ticket = 0;
   std::uint32_t topic = 0; ///< each actor's own enum

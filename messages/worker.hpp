@@ -16,7 +16,7 @@ struct model_facts {
   bool operator==(const model_facts&) const = default;
 };
 
-/// What a worker says of itself when it is ready.
+/// A worker reports these facts about itself when it is ready.
 struct worker_facts {
   std::uint32_t capacity = 1;     ///< attempts at the same time
   std::uint32_t batch_max = 1;    ///< members of one engine run
@@ -31,8 +31,8 @@ struct worker_facts {
   /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
   /// steps.
   std::chrono::milliseconds lease{0};
-  /// Of a remote worker: the number of the latest hand-over that has reached its keeper. Nothing is
-  /// given to it while a later one is on its way: what it asks for is not known until then.
+  /// The number of a remote worker's latest hand-over that has reached its keeper. The queue gives
+  /// it nothing while a later one is on its way: its wish is not known until then.
   std::uint64_t hand_overs = 0;
 };
 

@@ -24,7 +24,7 @@ struct worker_ready {
 struct drain_worker {
   worker_ref worker;
 };
-/// What the engine said about an attempt: started, progress, partial or finished.
+/// The engine's report of an attempt: started, progress, partial, finished or stepped.
 struct attempt_reported {
   worker_ref worker;
   protocol::upstream body;
@@ -34,8 +34,8 @@ struct worker_gone {
   error why;
   bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
 };
-/// What one decision gives one worker, all of it: of a worker of this pod the members of a run, of
-/// a remote one the answer to what it asked for.
+/// All that one decision gives one worker: to a worker of this pod the members of a run, to a
+/// remote one the answer to its request.
 struct assign_attempts {
   worker_ref worker;
   std::vector<protocol::assign> bodies;
