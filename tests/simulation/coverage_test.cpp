@@ -63,6 +63,7 @@ const std::map<std::string, std::string>& exceptions() {
 TEST(coverage, every_edge_of_every_lifecycle_is_taken) {
   std::set<std::string> all;
   add_edges<pod_state>(all);
+  add_edges<stop_state>(all);
   add_edges<engine_state>(all);
   add_edges<ingress_state>(all);
   add_edges<job_state>(all);
