@@ -89,7 +89,7 @@ class job_books {
     std::uint32_t chunk_seen = 0;
     std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
-    std::shared_ptr<const std::string> holder_name; ///< of a remote one
+    std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
     moment keep_until;                              ///< somebody asked for its result to stay
     moment assigned;
     moment lease_end;
@@ -100,17 +100,18 @@ class job_books {
     std::unique_ptr<past> past_;
   };
 
-  /// A slot's latest worker. It stays here when gone, so that an older incarnation is recognised.
+  /// A place's latest worker. It stays here when gone, so that an older incarnation is recognised,
+  /// unless it is to be forgotten.
   struct worker {
     worker_ref ref;
     worker_facts facts;
-    std::shared_ptr<const std::string> name; ///< of a remote one
+    std::shared_ptr<const std::string> name; ///< unless it is its place's default
     bool present = false;
     bool draining = false;
     bool alone = false;              ///< runs a suspect
-    bool handing_over = false;       ///< a remote one: this decision gives it something
+    bool handing_over = false;       ///< one that pulls: this decision gives it something
     std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
-    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
+    std::uint64_t hand_overs = 0;    ///< one that pulls: decisions that gave it something
     std::uint64_t since = 0;         ///< tick of the last change of its load
     std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
     std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
@@ -187,7 +188,7 @@ class job_books {
   step_pace pace_{1};
   bool step_dirty_ = false;  ///< rows of the last step are not taken yet
   bool step_flying_ = false; ///< or in flight
-  std::map<slot_id, worker> workers_;
+  std::map<worker_place, worker> workers_;
   std::vector<model_facts> models_;
   std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
 };

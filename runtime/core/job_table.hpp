@@ -134,11 +134,9 @@ class job_table : private job_books {
   /// which doubles.
   effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
-  /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
-  /// capacity (which may be 0, and less than what it holds); an older one is stale. What one
-  /// decision gives a remote worker is one hand-over, and it is given nothing more until it
-  /// announces itself with that number (facts.hand_overs). It runs no batches; one that is gone is
-  /// forgotten: its incarnation is never used again.
+  /// old one; the same incarnation again ends its draining and changes what its capabilities allow
+  /// to change (facts.elastic, facts.pulls); an older one is stale. The incarnation of one that is
+  /// forgotten when gone is never used again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
@@ -146,7 +144,7 @@ class job_table : private job_books {
   /// has room.
   /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
   /// nobody is suspected.
-  effects worker_lost(moment now, slot_id slot, const error& why, bool from_outside = false);
+  effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
@@ -166,8 +164,8 @@ class job_table : private job_books {
   /// A step of progress within the engine; like every other report it renews the lease.
   report_result renewed(moment now, worker_ref, const attempt_ref&);
   /// outcome::cancelled of an attempt that was not revoked is a lost attempt; so is gpu_oom of a
-  /// batch, whose members then run alone; so is errc::unavailable of a remote worker, which never
-  /// had the job and pays no attempt.
+  /// batch, whose members then run alone; so is errc::unavailable of a worker that never had the
+  /// job then (facts.unavailable_is_free), which costs no attempt.
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
@@ -218,9 +216,9 @@ class job_table : private job_books {
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
-  std::size_t held(slot_id) const;
-  /// Decisions that gave this remote worker something.
-  std::uint64_t hand_overs(slot_id) const;
+  std::size_t held(worker_place) const;
+  /// Decisions that gave this worker something, if it pulls.
+  std::uint64_t hand_overs(worker_place) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
@@ -338,7 +336,6 @@ class job_table : private job_books {
   void bound_made_bytes();
   void remove(record&);
   static std::string key_of(const job_request&);
-  static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
   void open_delivery(moment now, record&, effects&);
   void tell_hook(moment now, record&, effects&);
   void begin_try(moment now, record&);
@@ -382,7 +379,7 @@ class job_table : private job_books {
   verdict serve(moment now, record&, fair_lines::group_id, effects&);
   void note_wait(group_key, wait_reason, bool of_kind);
   wait_reason noted(group_key) const;
-  static bool serves(const worker&, const record&);
+  bool serves(const worker&, const record&) const;
   wait_reason without_options(const record&) const;
   void fill_options(moment now, const record&);
   void leave_out_last_slot(const record&);
@@ -438,7 +435,7 @@ class job_table : private job_books {
   std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
   std::vector<placement::option> options_;      ///< of one decision; kept for its memory
   std::vector<worker*> option_workers_;
-  std::map<slot_id, double> reserved_ms_; ///< within one decision: promised to waiting jobs
+  std::map<worker_place, double> reserved_ms_; ///< within one decision: promised to waiting jobs
 
   std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
   std::vector<std::uint64_t> flying_;

@@ -39,10 +39,6 @@ moment after(moment now, double ms) {
   return now + std::chrono::ceil<milliseconds>(ms_double{std::clamp(ms, least, most)});
 }
 
-bool batches(const worker_facts& f) {
-  return f.batch_max > 1 && !f.continuous;
-}
-
 } // namespace
 
 work_kind job_table::work_of(const record& r, const worker& w) const {
@@ -101,21 +97,24 @@ double job_table::eviction(moment now, const worker& leaver, double away_ms) con
   return placement::eviction_ms(d, run_on(leaver), kept_per_ms, reload, away_ms);
 }
 
-/// It takes one more, of some kind. A remote worker is answered once for what it asked.
+/// It takes one more, of some kind. One that pulls is answered once for what it asked.
 bool job_table::may_be_given(const worker& w) {
   return w.present && !w.draining && w.changing_to.empty() && !w.alone &&
          w.holds.size() < w.facts.capacity &&
-         (!is_remote(w) ||
+         (!w.facts.pulls ||
           (w.facts.hand_overs == w.hand_overs && w.hand_over_bytes < hand_over_most));
 }
 
 bool job_table::has_room(const worker& w, const record& r) const {
-  const bool whole = r.suspect || batches(w.facts); // it wants, or takes, the worker for itself
+  const bool whole = r.suspect || w.facts.batches(); // it wants, or takes, the worker for itself
   return may_be_given(w) && (!whole || w.holds.empty());
 }
 
-bool job_table::serves(const worker& w, const record& r) {
-  return w.facts.endpoint.empty() || w.facts.endpoint == r.request.endpoint;
+/// It could run the job, whatever it has loaded.
+bool job_table::serves(const worker& w, const record& r) const {
+  const model_facts* model = model_of(r.request.model);
+  return (w.facts.endpoint.empty() || w.facts.endpoint == r.request.endpoint) &&
+         (model == nullptr || w.facts.runs(model->kind));
 }
 
 void job_table::fill_options(moment now, const record& r) {
@@ -131,7 +130,7 @@ void job_table::fill_options(moment now, const record& r) {
     if ((!w.present && !returning) || w.draining || !serves(w, r)) {
       continue;
     }
-    if (is_remote(w) && !has_room(w, r)) {
+    if (w.facts.pulls && !has_room(w, r)) {
       continue; // when it will ask again is not known
     }
     const auto& has = w.changing_to.empty() ? w.facts.model : w.changing_to;
@@ -168,11 +167,12 @@ void job_table::fill_options(moment now, const record& r) {
 /// A job that was alone in an engine that ended goes to another slot, if one has room: it shows
 /// whether the job or the slot is at fault.
 void job_table::leave_out_last_slot(const record& r) {
-  if (r.lone_kills == 0) {
+  if (r.lone_kills == 0 || r.holder.incarnation == 0) {
     return;
   }
-  const auto last = std::find_if(option_workers_.begin(), option_workers_.end(),
-                                 [&r](const worker* w) { return w->ref.slot == r.holder.slot; });
+  const auto last =
+      std::find_if(option_workers_.begin(), option_workers_.end(),
+                   [&r](const worker* w) { return w->ref.place() == r.holder.place(); });
   const auto i = last - option_workers_.begin();
   const auto others = std::count_if(options_.begin(), options_.end(),
                                     [](const auto& o) { return o.has_room && o.loaded && o.fits; });
@@ -248,11 +248,11 @@ void job_table::serve_groups(moment now, effects& out) {
   }
 }
 
-/// Remote workers that are not asking now are busy, not absent.
+/// Workers that pull and do not ask now are busy, not absent.
 wait_reason job_table::without_options(const record& r) const {
   const bool busy = std::any_of(workers_.begin(), workers_.end(), [&r](const auto& entry) {
     const worker& w = entry.second;
-    return w.present && !w.draining && is_remote(w) && serves(w, r);
+    return w.present && !w.draining && w.facts.pulls && serves(w, r);
   });
   return busy ? wait_reason::workers_busy : wait_reason::no_worker;
 }
@@ -297,7 +297,7 @@ job_table::verdict job_table::serve(moment now, record& r, fair_lines::group_id 
     return {wait_for_model(now, r, best->index, out)};
   }
   if (!option.has_room) {
-    reserved_ms_[w.ref.slot] += option.run_ms;
+    reserved_ms_[w.ref.place()] += option.run_ms;
     look_again_at(after(now, option.free_in_ms));
     return {w.changing_to.empty() ? wait_reason::worker_reserved : wait_reason::model_loading};
   }
@@ -317,7 +317,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
                                       effects& out) {
   worker& w = *option_workers_[index];
   const auto& o = options_[index];
-  reserved_ms_[w.ref.slot] += o.load_ms + o.run_ms;
+  reserved_ms_[w.ref.place()] += o.load_ms + o.run_ms;
   if (!has_room(w, r) || !w.holds.empty()) {
     look_again_at(after(now, o.free_in_ms));
     return wait_reason::worker_reserved;
@@ -325,7 +325,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
   const auto patience_ends = after(std::max(r.life_began, r.not_before),
                                    o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
   if (o.evicted_ms > 0 && now < patience_ends) {
-    reserved_ms_.erase(w.ref.slot); // the others may go on using it
+    reserved_ms_.erase(w.ref.place()); // the others may go on using it
     look_again_at(patience_ends);
     return wait_reason::workers_busy;
   }
@@ -341,7 +341,7 @@ wait_reason job_table::wait_for_model(moment now, const record& r, std::size_t i
 }
 
 std::uint32_t job_table::batch_size(const record& r, const worker& w) const {
-  if (!batches(w.facts) || r.suspect) {
+  if (!w.facts.batches() || r.suspect) {
     return 1;
   }
   return std::max<std::uint32_t>(sizes_.most(work_of(r, w), w.facts.batch_max), 1);
@@ -349,7 +349,7 @@ std::uint32_t job_table::batch_size(const record& r, const worker& w) const {
 
 void job_table::give_run(moment now, record& first, worker& w, fair_lines::group_id group,
                          std::uint32_t size, double run_ms, effects& out) {
-  const bool one_run = batches(w.facts) || w.facts.capacity == 1;
+  const bool one_run = w.facts.batches() || w.facts.capacity == 1;
   const std::uint64_t batch = size > 1 ? ++batches_ : 0;
   const std::size_t begin = out.size();
   w.run = work_of(first, w);
@@ -412,10 +412,10 @@ void job_table::hand_over(moment now, record& r, worker& w, double expected_ms, 
 
   const attempt_ref attempt{*r.id, r.attempts};
   w.holds.insert(attempt);
-  w.handing_over = is_remote(w);
-  w.hand_over_bytes += is_remote(w) ? r.input_bytes : 0;
+  w.handing_over = w.facts.pulls;
+  w.hand_over_bytes += w.facts.pulls ? r.input_bytes : 0;
   w.since = ++ticks_;
-  assign_attempt g{w.ref, protocol::assign{}, 0, is_remote(w) ? w.hand_overs + 1 : 0};
+  assign_attempt g{w.ref, protocol::assign{}, 0, w.facts.pulls ? w.hand_overs + 1 : 0};
   g.message.attempt = attempt;
   g.message.model = r.request.model;
   g.message.input = r.request.input;

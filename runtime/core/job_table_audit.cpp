@@ -196,7 +196,7 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(!r.undelivered || (r.hook_open && !r.request.origin.empty()), name,
          "has a result to deliver that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
-    const auto w = workers_.find(r.holder.slot);
+    const auto w = workers_.find(r.holder.place());
     expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&
                w->second.holds.contains(attempt_ref{id, r.attempts}),
            name, "runs but its worker does not hold it", broken);
@@ -205,12 +205,12 @@ void job_table::audit_job(const job_id& id, const record& r,
 
 void job_table::audit_workers(std::vector<std::string>& broken) const {
   std::size_t held = 0; // by a worker, and current
-  for (const auto& [slot, w] : workers_) {
+  for (const auto& [place, w] : workers_) {
     const auto name = to_string(w.ref);
-    expect(slot == w.ref.slot, name, "is booked under another slot", broken);
+    expect(place == w.ref.place(), name, "is under another place", broken);
     expect(w.present || w.holds.empty(), name, "is gone and holds attempts", broken);
-    expect(is_remote(w) || w.holds.size() <= w.facts.capacity, name, "holds more than its capacity",
-           broken);
+    expect(w.facts.elastic || w.holds.size() <= w.facts.capacity, name,
+           "holds more than its capacity", broken);
     expect(!w.alone || w.holds.size() == 1, name, "a suspect has company", broken);
     for (const auto& attempt : w.holds) {
       const auto entry = jobs_.find(attempt.job);

@@ -102,9 +102,9 @@ job_table::past& job_table::past_of(record& r) {
   return *r.past_;
 }
 
-/// The worker that has, or had, its latest attempt.
+/// The worker that has, or had, its latest attempt, for people.
 std::string job_table::worker_name(const record& r) const {
-  return r.holder_name ? *r.holder_name : "slot-" + std::to_string(r.holder.slot.value);
+  return r.holder_name ? *r.holder_name : default_name(r.holder.place());
 }
 
 job_view job_table::view_of(const record& r) const {

@@ -2,8 +2,6 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 
 namespace tayfa {
 
@@ -30,18 +28,6 @@ void replay(machine<job_state>& m, job_state to) {
 
 /// An earlier process may have kept far more than this one is to keep.
 constexpr std::size_t erased_before_at_once = 1'024;
-
-std::optional<slot_id> slot_of(std::string_view worker) {
-  constexpr std::string_view prefix = "slot-";
-  slot_id slot;
-  if (!worker.starts_with(prefix)) {
-    return std::nullopt; // a remote worker's name
-  }
-  worker.remove_prefix(prefix.size());
-  const auto* const end = worker.data() + worker.size();
-  const auto read = std::from_chars(worker.data(), end, slot.value);
-  return read.ptr == end && read.ec == std::errc{} ? std::optional{slot} : std::nullopt;
-}
 
 } // namespace
 
@@ -85,6 +71,7 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   row.output_bytes = r.output_bytes;
   if (r.attempts > 0) {
     row.worker = worker_name(r);
+    row.holder = r.holder;
   }
   if (r.past_) {
     row.failure = r.past_->failure;
@@ -281,11 +268,10 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.free_attempts = row.attempts_before;
   r.lives = row.lives;
   r.lone_kills = row.lone_kills;
-  if (const auto slot = slot_of(row.worker)) {
-    r.holder.slot = *slot;
-  } else if (!row.worker.empty()) {
+  // Other nodes' numbers held for the life of the process that gave them.
+  r.holder = row.holder.node == this_node ? row.holder : worker_ref{};
+  if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
-    r.holder.slot.value = std::numeric_limits<std::uint32_t>::max(); // none that is known
   }
   replay(r.state, row.state);
   if (!r.request.policy.idempotency_key.empty()) {

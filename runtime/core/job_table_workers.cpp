@@ -26,27 +26,25 @@ double ms_between(moment from, moment to) {
 
 effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
   effects out;
-  worker& w = workers_[ref.slot];
+  worker& w = workers_[ref.place()];
   if (ref.incarnation < w.ref.incarnation) {
     ++counts_.stale;
     return out;
   }
   if (w.present && w.ref == ref) {
     w.draining = false;
-    if (is_remote(w)) {
-      w.facts.capacity = facts.capacity;
-      w.facts.hand_overs = facts.hand_overs;
-    }
+    w.facts.capacity = w.facts.elastic ? facts.capacity : w.facts.capacity;
+    w.facts.hand_overs = facts.hand_overs;
     assign(now, out);
     return out;
   }
   if (w.present) {
     lose_worker(now, w, error{errc::engine_crash, "its slot runs a newer process"}, out);
   }
-  const bool remote = ref.slot.value >= first_remote_slot;
-  facts.capacity = remote ? facts.capacity : std::max<std::uint32_t>(facts.capacity, 1);
-  // A remote worker takes its jobs one by one, however many.
-  facts.batch_max = remote ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
+  const auto most = std::max<std::uint32_t>(facts.capacity, 1);
+  facts.capacity = facts.elastic ? facts.capacity : most;
+  // No batch could be had from a capacity that changes.
+  facts.batch_max = facts.elastic ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, most);
   settle_blame(now, w);
   const auto wished = std::exchange(w.changing_to, {});
   if (!wished.empty() && facts.model == wished) {
@@ -61,7 +59,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   }
   w.present = true;
   w.since = ++ticks_;
-  if (!remote) {
+  if (w.facts.batches()) {
     sizes_.engine_new(w.facts.device);
   }
   if (!wished.empty() && w.facts.model != wished) {
@@ -71,12 +69,12 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   return out;
 }
 
-effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool from_outside) {
+effects job_table::worker_lost(moment now, worker_place at, const error& why, bool from_outside) {
   effects out;
-  const auto entry = workers_.find(slot);
+  const auto entry = workers_.find(at);
   if (entry != workers_.end() && entry->second.present) {
     lose_worker(now, entry->second, why, out, from_outside);
-    if (slot.value >= first_remote_slot) {
+    if (entry->second.facts.forgotten_when_gone) {
       workers_.erase(entry);
     }
     assign(now, out);
@@ -87,7 +85,7 @@ effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool 
 std::uint32_t job_table::local_capacity() const {
   std::uint32_t all = 0;
   for (const auto& [slot, w] : workers_) {
-    all += w.present && !w.draining && !is_remote(w) ? w.facts.capacity : 0;
+    all += w.present && !w.draining && slot.node == this_node ? w.facts.capacity : 0;
   }
   return all;
 }
@@ -99,7 +97,7 @@ effects job_table::lose_all_workers(moment now, const error& why) {
       lose_worker(now, w, why, out);
     }
   }
-  workers_.erase(workers_.lower_bound(slot_id{first_remote_slot}), workers_.end());
+  std::erase_if(workers_, [](const auto& w) { return w.second.facts.forgotten_when_gone; });
   for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
     record& r = *by_order_.at(*next);
     set_hook_out(r, false);
@@ -122,7 +120,7 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
 }
 
 job_table::worker* job_table::present(worker_ref ref) {
-  const auto entry = workers_.find(ref.slot);
+  const auto entry = workers_.find(ref.place());
   return entry != workers_.end() && entry->second.present && entry->second.ref == ref
              ? &entry->second
              : nullptr;
@@ -146,13 +144,13 @@ std::uint32_t job_table::last_held_of(const job_id& id) const {
   return last;
 }
 
-std::size_t job_table::held(slot_id slot) const {
-  const auto entry = workers_.find(slot);
+std::size_t job_table::held(worker_place at) const {
+  const auto entry = workers_.find(at);
   return entry == workers_.end() ? 0 : entry->second.holds.size();
 }
 
-std::uint64_t job_table::hand_overs(slot_id slot) const {
-  const auto entry = workers_.find(slot);
+std::uint64_t job_table::hand_overs(worker_place at) const {
+  const auto entry = workers_.find(at);
   return entry == workers_.end() ? 0 : entry->second.hand_overs;
 }
 
@@ -257,7 +255,8 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     w->alone = false;
     w->batch_size = 0;
   }
-  const bool never_had_it = is_remote(*w) && report.how == protocol::outcome::failed &&
+  const bool never_had_it = w->facts.unavailable_is_free &&
+                            report.how == protocol::outcome::failed &&
                             errc_from(report.code) == errc::unavailable;
   report_result answer;
   if (r == nullptr) {
@@ -265,7 +264,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   } else {
     answer.current = true;
     r->refresh = report.refresh_worker;
-    if (report.refresh_worker && !is_remote(*w)) {
+    if (report.refresh_worker && !w->facts.forgotten_when_gone) {
       w->blamed.assign(1, r->request.policy.tenant); // its engine is about to be started anew
     }
     const auto code = errc_from(report.code).value_or(errc::job_failed);
