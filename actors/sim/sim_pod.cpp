@@ -39,7 +39,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
              around.platform != nullptr ? static_cast<http_poster&>(*around.platform)
                                         : around.post} {
   pod_terms terms;
-  terms.engine = engine_rows::scripted.name;
+  terms.engines.usual = engine_rows::scripted.name;
   terms.books = books_;
   if (around.platform != nullptr) {
     terms.runpod = runpod_terms{sim_platform::settings()};

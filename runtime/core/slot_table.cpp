@@ -114,8 +114,7 @@ slot_table::life slot_table::begin_life(std::size_t i) {
 }
 
 slot_table::entry* slot_table::present(const worker_ref& worker) {
-  auto& s = slots_.at(worker.slot.value);
-  return worker.incarnation == s.incarnation ? &s : nullptr;
+  return is_present(worker) ? &slots_[worker.slot.value] : nullptr;
 }
 
 slot_actions slot_table::engine(const engine_moved& m) {

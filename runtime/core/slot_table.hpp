@@ -98,6 +98,10 @@ class slot_table {
   loss quarantined(std::size_t slot, bool launching);
 
   // how it is
+  /// False: it is not about the slot's present engine.
+  bool is_present(const worker_ref& worker) const {
+    return slots_.at(worker.slot.value).incarnation == worker.incarnation;
+  }
   std::uint32_t count() const; ///< slots that the pod shall have
   /// Every slot is READY or given up.
   bool launched() const;
@@ -129,8 +133,7 @@ class slot_table {
     bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
   };
 
-  /// Null: it is not of the slot's present engine.
-  entry* present(const worker_ref&);
+  entry* present(const worker_ref&); ///< null: an earlier engine
   slot_line line_of(std::size_t) const;
   void start(std::size_t, slot_actions&);
   void begin_drain(std::size_t, slot_actions&);
