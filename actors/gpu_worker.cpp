@@ -162,6 +162,7 @@ void gpu_worker::said(const protocol::hello& m) {
     return;
   }
   facts_.capacity = m.capacity;
+  facts_.model_kinds = kind->entry_kinds();
   facts_.batch_max = m.batch_max;
   facts_.continuous = m.continuous;
   batches_ = m.batch_max > 1;
@@ -181,7 +182,8 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.directory.loader, caf::infinite, want_model{terms_.worker, terms_.model})
+  request(terms_.directory.loader, caf::infinite,
+          want_model{terms_.worker, terms_.model, terms_.engine})
       .then([this](const model_granted& m) { granted(m); },
             [](const caf::error&) {
             }); // the loader was restarted: the new directory makes us ask again

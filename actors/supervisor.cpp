@@ -1,5 +1,7 @@
 #include "actors/supervisor.hpp"
 
+#include <algorithm>
+
 namespace tayfa {
 
 namespace {
@@ -170,13 +172,20 @@ void supervisor::begin_configuring() {
     checked(machine_checked{}); // no engine of our own: nothing to be fit for
     return;
   }
-  ctx_.outside.probe.run(terms_.engines.usual, [me = directory_.supervisor](fitness_report report) {
-    caf::anon_send(me, machine_checked{std::move(report)});
-  });
+  const auto kinds = terms_.engines.kinds();
+  checks_left_ = kinds.size();
+  for (const auto& kind : kinds) {
+    ctx_.outside.probe.run(std::string{kind.name},
+                           [me = directory_.supervisor](fitness_report report) {
+                             caf::anon_send(me, machine_checked{std::move(report)});
+                           });
+  }
 }
 
+/// One for each kind of engine; the worst counts.
 void supervisor::checked(const machine_checked& m) {
-  fitness_ = m.report;
+  fitness_ = fitness_ ? std::max(*fitness_, m.report.verdict) : m.report.verdict;
+  checks_left_ -= std::min<std::size_t>(checks_left_, 1);
   for (const auto& row : m.report.rows) {
     const log_field fields[] = {{"check", row.name},
                                 {"verdict", to_string(row.verdict)},
@@ -198,10 +207,10 @@ void supervisor::checked(const catalogue_checked& m) {
 }
 
 void supervisor::maybe_launch() {
-  if (!fitness_ || !models_) {
+  if (!fitness_ || checks_left_ > 0 || !models_) {
     return;
   }
-  if (fitness_->verdict == fitness::unfit && ctx_.knobs.engine_on_unfit == "stop") {
+  if (*fitness_ == fitness::unfit && ctx_.knobs.engine_on_unfit == "stop") {
     fail(cause::unfit, error{errc::unfit, "see the machine lines above, or run: tayfa check"});
     return;
   }

@@ -173,7 +173,8 @@ class supervisor : public supervisor_actor::base {
   std::vector<slot_actors> slot_actors_; ///< by slot
   std::map<std::uint64_t, slot_timer> slot_timers_;
   std::uint64_t next_slot_timer_ = 0;
-  std::optional<fitness_report> fitness_;
+  std::optional<fitness> fitness_; ///< the worst of the checks so far
+  std::size_t checks_left_ = 0;
   std::optional<std::size_t> models_;
   pod_exit exit_;
   std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it

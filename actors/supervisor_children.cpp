@@ -53,7 +53,7 @@ void supervisor::make_core() {
 caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   switch (static_cast<core_child>(i)) {
   case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.books); break;
-  case loader_child: directory_.loader = spawn<model_loader>(ctx_); break;
+  case loader_child: directory_.loader = spawn<model_loader>(ctx_, terms_.engines); break;
   case health_child: directory_.health = spawn<health>(ctx_); break;
   case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
   case ingress_child: directory_.ingress = spawn<runpod_ingress>(ctx_); break;

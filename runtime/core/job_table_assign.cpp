@@ -254,7 +254,18 @@ wait_reason job_table::without_options(const record& r) const {
     const worker& w = entry.second;
     return w.present && !w.draining && w.facts.pulls && serves(w, r);
   });
-  return busy ? wait_reason::workers_busy : wait_reason::no_worker;
+  if (busy) {
+    return wait_reason::workers_busy;
+  }
+  const auto ready = [](const auto& entry) {
+    return entry.second.present && !entry.second.draining;
+  };
+  const auto* const model = model_of(r.request.model);
+  const bool of_others = model != nullptr && std::any_of(workers_.begin(), workers_.end(), ready) &&
+                         std::none_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
+                           return ready(entry) && entry.second.facts.runs(model->kind);
+                         });
+  return of_others ? wait_reason::no_engine : wait_reason::no_worker;
 }
 
 void job_table::note_wait(group_key group, wait_reason why, bool of_kind) {

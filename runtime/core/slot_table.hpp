@@ -8,6 +8,7 @@
 // again keeps its incarnation, which only grows.
 #pragma once
 
+#include "messages/slot_engines.hpp"
 #include "messages/slots.hpp"
 
 #include <chrono>
@@ -17,15 +18,6 @@
 #include <vector>
 
 namespace tayfa {
-
-/// The engine kind (messages/engine_kind.hpp) of each slot.
-struct slot_engines {
-  std::string usual;                ///< of every slot that is not named
-  std::vector<std::string> named{}; ///< of the first slots
-  const std::string& of(std::size_t slot) const {
-    return slot < named.size() ? named[slot] : usual;
-  }
-};
 
 // ---- actions of the owner ----------------------------------------------------------------------
 

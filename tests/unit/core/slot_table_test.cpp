@@ -36,7 +36,7 @@ TEST(slot_table, a_pod_without_slots_is_launched_and_serves_at_once) {
 }
 
 TEST(slot_table, each_life_has_a_higher_incarnation_and_the_slots_own_engine_and_model) {
-  slot_script s{3, {"usual", {"first", "second"}}};
+  slot_script s{3, {"usual", {{0, "first"}, {1, "second"}}}};
   EXPECT_EQ(s.line(0).engine, "first");
   EXPECT_EQ(s.line(1).engine, "second");
   EXPECT_EQ(s.line(2).engine, "usual");
