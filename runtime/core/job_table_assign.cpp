@@ -250,7 +250,7 @@ void job_table::serve_groups(moment now, effects& out) {
 
 /// Workers that pull and do not ask now are busy, not absent.
 wait_reason job_table::without_options(const record& r) const {
-  const bool busy = std::any_of(workers_.begin(), workers_.end(), [&r](const auto& entry) {
+  const bool busy = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
     const worker& w = entry.second;
     return w.present && !w.draining && w.facts.pulls && serves(w, r);
   });
