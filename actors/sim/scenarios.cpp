@@ -274,6 +274,7 @@ std::vector<scenario> all() {
   add_policies(list);
   add_models(list);
   add_slots(list);
+  add_stops(list);
   add_pauses(list);
   add_held(list);
   add_platform(list);

@@ -89,6 +89,7 @@ struct scenario {
   std::vector<std::string> events; ///< that the log must name
   std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
   std::vector<std::string> models_later{}; ///< likewise, from the second start on; empty = the same
+  std::map<std::string, std::string> model_kinds{}; ///< of models; empty = any engine runs them
   std::function<void(config&)> knobs{};
 };
 

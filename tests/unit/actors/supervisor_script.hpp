@@ -65,7 +65,6 @@ class scripted_store final : public job_store {
 struct supervisor_script : actor_script {
   explicit supervisor_script(std::uint32_t slots = 1, bool on_runpod = false) {
     knobs.engine_slots = slots;
-    knobs.queue_retention = 1h;
     if (on_runpod) {
       terms.runpod = runpod_terms{sim::sim_platform::settings()};
     }
