@@ -111,9 +111,9 @@ auto when_due(Self* self, const time_source& time, Serve serve) {
   };
 }
 
-/// Moves a machine, writes the one log line of a lifecycle change, counts the edge and publishes the
-/// event. An illegal move is a bug: it is logged as an error and changes nothing; returns whether it
-/// moved.
+/// Moves a machine, writes the one log line of a lifecycle change, counts the edge and publishes
+/// the event. An illegal move is a bug: it is logged as an error and changes nothing; returns
+/// whether it moved.
 template <class State>
 bool move(machine<State>& m, State to, cause why, world& w, moment& since,
           std::initializer_list<log_field> who = {}) {

@@ -1,9 +1,9 @@
 // The model loader: has the catalogue checked (outside of any actor's thread), then tells each
 // worker what to load.
 //
-// Slots may have engines of different kinds. Where they do, the catalogue has an entry for each kind
-// that runs no model files, under the kind's own name: jobs ask for such an engine by that name.
-// Each worker is granted only what engines of its kind run.
+// Slots may have engines of different kinds. Where they do, the catalogue has an entry for each
+// kind that runs no model files, under the kind's own name: jobs ask for such an engine by that
+// name. Each worker is granted only what engines of its kind run.
 //
 // States: EMPTY (workers' wishes are postponed) -> CHECKED. It never touches a GPU: loading itself
 // happens in the engine.

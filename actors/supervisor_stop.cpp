@@ -1,5 +1,5 @@
-// How the pod ends: the phases of STOPPING (stop_state) and the exit code. Each event moves the stop
-// along an edge of the lifecycle table; entering a phase begins its work.
+// How the pod ends: the phases of STOPPING (stop_state) and the exit code. Each event moves the
+// stop along an edge of the lifecycle table; entering a phase begins its work.
 #include "actors/supervisor.hpp"
 
 namespace tayfa {

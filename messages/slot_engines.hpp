@@ -19,6 +19,15 @@ struct slot_engines {
     return found == named.end() ? usual : found->second;
   }
 
+  /// "torch", or "torch,scripted" where slots have engines of several kinds.
+  std::string names() const {
+    std::string out;
+    for (const auto& kind : kinds()) {
+      (out += out.empty() ? "" : ",") += kind.name;
+    }
+    return out;
+  }
+
   /// Each kind once, the usual one first. Names that no row has are left out.
   std::vector<engine_kind> kinds() const {
     std::vector<engine_kind> out;

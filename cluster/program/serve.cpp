@@ -169,20 +169,11 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   return end;
 }
 
-/// "torch", or "torch,scripted" where slots have engines of several kinds.
-std::string names_of(const slot_engines& engines) {
-  std::string out;
-  for (const auto& kind : engines.kinds()) {
-    (out += out.empty() ? "" : ",") += kind.name;
-  }
-  return out;
-}
-
 void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
                   std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
-                         {"engine", names_of(plan.engines)},
+                         {"engine", plan.engines.names()},
                          {"slots", plan.knobs.engine_slots},
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
