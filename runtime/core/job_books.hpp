@@ -1,14 +1,12 @@
-// The job table's data: jobs, workers, tenants, and the indexes of each. Plain data without rules.
+// The job table's data: jobs, tenants, and the indexes of each. Plain data without rules.
 //
 // Owner: job_table, which derives from it and is the only one that changes it; every invariant is
 // job_table's (audit() checks them).
 #pragma once
 
 #include "messages/job.hpp"
-#include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/core/made_bytes.hpp"
-#include "runtime/core/run_times.hpp"
 #include "runtime/core/sorted_blocks.hpp"
 #include "runtime/core/step_pace.hpp"
 
@@ -100,36 +98,6 @@ class job_books {
     std::unique_ptr<past> past_;
   };
 
-  /// A place's latest worker. It stays here when gone, so that an older incarnation is recognised,
-  /// unless it is to be forgotten.
-  struct worker {
-    worker_ref ref;
-    worker_facts facts;
-    std::shared_ptr<const std::string> name; ///< unless it is its place's default
-    bool present = false;
-    bool draining = false;
-    bool alone = false;              ///< runs a suspect
-    bool handing_over = false;       ///< one that pulls: this decision gives it something
-    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
-    std::uint64_t hand_overs = 0;    ///< one that pulls: decisions that gave it something
-    std::uint64_t since = 0;         ///< tick of the last change of its load
-    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                   ///< of that run
-    bool run_clean = true;           ///< every member that has ended completed
-    moment run_began;
-    run_estimate expected;   ///< of the run it is at
-    std::string changing_to; ///< asked to change its model; until it is back, or given up on
-    moment change_asked;
-    moment back_at;      ///< expected
-    moment change_until; ///< not counted on any more
-    /// Tenants, one for each attempt, for whose attempts its engine has to be started anew; each
-    /// was charged blamed_ms, and is charged the rest when the next engine is there.
-    std::vector<std::string> blamed;
-    double blamed_ms = 0;
-    moment gone_at;
-  };
-
   /// The jobs of one tenant, and their charges.
   struct tenant_jobs {
     const std::string* name = nullptr; ///< the key in tenants_
@@ -150,14 +118,6 @@ class job_books {
     std::uint64_t upto = 0;
     std::size_t removed = 0;
     std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
-  };
-
-  /// A model that engines could not load.
-  struct model_trouble {
-    std::uint32_t failures = 0; ///< in a row
-    bool broken = false;
-    moment again_at; ///< not asked for before
-    error why;
   };
 
   std::unordered_map<job_id, record> jobs_;
@@ -188,9 +148,6 @@ class job_books {
   step_pace pace_{1};
   bool step_dirty_ = false;  ///< rows of the last step are not taken yet
   bool step_flying_ = false; ///< or in flight
-  std::map<worker_place, worker> workers_;
-  std::vector<model_facts> models_;
-  std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
 };
 
 } // namespace tayfa

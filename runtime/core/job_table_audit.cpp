@@ -18,6 +18,9 @@ void expect(bool holds, const std::string& subject, const char* rule,
 
 std::vector<std::string> job_table::audit() const {
   std::vector<std::string> broken = hooks_.audit();
+  for (auto& each : pool_.audit()) {
+    broken.push_back(std::move(each));
+  }
   std::size_t waiting = 0;
   std::size_t asleep = 0;
   std::size_t fresh = 0;
@@ -145,11 +148,10 @@ void job_table::audit_waiting(std::vector<std::string>& broken) const {
         r.parked) {
       continue;
     }
-    const bool room = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
-      const worker& w = entry.second;
-      const bool loaded =
-          w.facts.model.empty() || r.request.model.empty() || w.facts.model == r.request.model;
-      return loaded && serves(w, r) && has_room(w, r);
+    const auto& all = pool_.all();
+    const bool room = std::any_of(all.begin(), all.end(), [&](const auto& entry) {
+      const pool_worker& w = entry.second;
+      return pool_.runs_now(w, needs_of(r));
     });
     const bool excused =
         noted(place_of(r).group) != wait_reason::none || lines_.at_quota(r.request.policy.tenant);
@@ -196,23 +198,16 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(!r.undelivered || (r.hook_open && !r.request.origin.empty()), name,
          "has a result to deliver that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
-    const auto w = workers_.find(r.holder.place());
-    expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&
-               w->second.holds.contains(attempt_ref{id, r.attempts}),
-           name, "runs but its worker does not hold it", broken);
+    const auto* w = pool_.present(r.holder);
+    expect(w != nullptr && w->holds.contains(attempt_ref{id, r.attempts}), name,
+           "runs but its worker does not hold it", broken);
   }
 }
 
 void job_table::audit_workers(std::vector<std::string>& broken) const {
   std::size_t held = 0; // by a worker, and current
-  for (const auto& [place, w] : workers_) {
-    const auto name = to_string(w.ref);
-    expect(place == w.ref.place(), name, "is under another place", broken);
-    expect(w.present || w.holds.empty(), name, "is gone and holds attempts", broken);
-    expect(w.facts.elastic || w.holds.size() <= w.facts.capacity, name,
-           "holds more than its capacity", broken);
-    expect(!w.alone || w.holds.size() == 1, name, "a suspect has company", broken);
-    for (const auto& attempt : w.holds) {
+  for (const auto& [place, w] : pool_.all()) {
+    for (const auto& [attempt, run] : w.holds) {
       const auto entry = jobs_.find(attempt.job);
       held += entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
                       entry->second.attempts == attempt.number && entry->second.holder == w.ref

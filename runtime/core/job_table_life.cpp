@@ -338,7 +338,7 @@ void job_table::leave_tenant(const record& r) {
 
 /// A job ended from outside may leave an attempt on its engine: revokes that.
 void job_table::revoke_current(record& r, effects& out) {
-  const worker* w = present(r.holder);
+  const auto* w = pool_.present(r.holder);
   const attempt_ref attempt{*r.id, r.attempts};
   if (w != nullptr && w->holds.contains(attempt)) {
     out.emplace_back(revoke_attempt{r.holder, attempt});

@@ -186,7 +186,7 @@ std::vector<job_id> job_table::not_committed() {
 
 effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
   for (const auto& id : ids) {
-    withdraw_one(id);
+    withdraw_one(now, id);
   }
   effects out;
   begin_hooks(now, out);
@@ -194,10 +194,10 @@ effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
   return out;
 }
 
-void job_table::withdraw_one(const job_id& id) {
+void job_table::withdraw_one(moment now, const job_id& id) {
   const auto entry = jobs_.find(id);
   if (entry != jobs_.end() && !entry->second.stored) {
-    take_out(entry->second, true);
+    take_out(now, entry->second, true);
   }
 }
 
