@@ -6,6 +6,7 @@
 
 #include "messages/job.hpp"
 #include "runtime/base/clock.hpp"
+#include "runtime/core/delivery/deliveries.hpp"
 #include "runtime/core/made_bytes.hpp"
 #include "runtime/core/sorted_blocks.hpp"
 #include "runtime/core/step_pace.hpp"
@@ -67,14 +68,8 @@ class job_books {
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
-    bool stored = false;     ///< its row is durable
-    bool hook_open = false;  ///< the webhook is to be delivered
-    bool hook_out = false;   ///< and is being tried now
-    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
-    bool undelivered =
-        false; ///< its result is to be delivered to its platform: it is in undelivered_list_
-    bool refresh = false; ///< it asked for a fresh worker
-    std::uint8_t hook_tries = 0;
+    bool stored = false;              ///< its row is durable
+    bool refresh = false;             ///< it asked for a fresh worker
     std::uint8_t changed = 0;         ///< store::parts not yet taken
     std::uint8_t flying = 0;          ///< store::parts in flight
     std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
@@ -85,7 +80,6 @@ class job_books {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
-    std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
     std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
     moment keep_until;                              ///< somebody asked for its result to stay
@@ -95,6 +89,7 @@ class job_books {
     std::uint32_t expected_ms = 0; ///< charged to the tenant for the latest attempt
 
     shared_text output;
+    delivery_state delivery; ///< of its end
     std::unique_ptr<past> past_;
   };
 
@@ -132,7 +127,6 @@ class job_books {
   std::unordered_map<std::string, order_set> of_endpoint_;
   order_set origins_live_;     ///< jobs of platforms that have not ended
   order_set undelivered_list_; ///< results that platforms have not accepted yet; never trimmed
-  order_set hooks_out_;        ///< deliveries that are being tried now
   std::size_t ended_ = 0;      ///< without the dead and the undelivered
   std::size_t live_bytes_ = 0;
   made_bytes made_; ///< of the live ones, by order

@@ -47,7 +47,8 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
+    : limits_(std::move(limits)),
+      deliveries_({limits_.hook_tries, limits_.hook_pause, limits_.hook_calls}),
       lines_(limits_.tenants, limits_.other_tenants),
       pool_(limits_.batch_max, limits_.batch_delay) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
@@ -157,9 +158,9 @@ bool job_table::is_damaged(const record& r) {
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
-  if (r.undelivered) {
-    if (!r.hook_out) {
-      tell_hook(now, r, answer.then); // it can be reached again
+  if (r.delivery.undelivered) {
+    if (!r.delivery.out) {
+      deliver(now, r, answer.then); // it can be reached again
     }
   } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     deliver_again(now, r, answer.then);
@@ -208,7 +209,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
   }
   auto view = view_of(*r);
-  if (by_origin && r->undelivered) {
+  if (by_origin && r->delivery.undelivered) {
     close_delivery(*r);
     std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
     trim(nullptr);
@@ -265,8 +266,8 @@ void job_table::revive(moment now, record& ended_job) {
   r->free_attempts = r->attempts;
   r->dead = false;
   of_dead_.erase(r->order);
-  close_hook(*r);
-  r->hook_tries = 0;
+  deliveries_.close(r->order, r->delivery);
+  r->delivery.tries = 0;
   r->refresh = false;
   r->began.reset();
   r->life_began = now;
@@ -289,7 +290,7 @@ result<job_view> job_table::drop(moment now, const job_id& id, const job_access&
   if (!ended(*r)) {
     return fail(errc::wrong_state, "it has not ended; cancel it first");
   }
-  if (r->undelivered) {
+  if (r->delivery.undelivered) {
     return fail(errc::wrong_state,
                 "its result is not delivered yet to the platform that it was taken from");
   }

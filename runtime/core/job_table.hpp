@@ -33,7 +33,7 @@
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/secrets.hpp"
-#include "runtime/core/fair_lines.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
 #include "runtime/core/job_books.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
@@ -168,7 +168,7 @@ class job_table : private job_books {
   // ---- webhooks --------------------------------------------------------------------------------
   /// This call of the job's webhook is over. One that was not delivered is tried again after a
   /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
-  /// now. While there is no place for a call (hook_turns) the webhook waits in its job's row, and
+  /// now. While there is no place for a call (webhook_queue) the webhook waits in its job's row, and
   /// no try is counted.
   effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
   /// The call that is under way; 0 when none is.
@@ -276,7 +276,7 @@ class job_table : private job_books {
   record* evictable(tenant_jobs&, const record* newest, bool dead);
   bool evict(const tenant_ranks&, const record* newest, bool ended, bool dead,
              std::size_t fair_share);
-  fair_lines::place place_of(const record&) const;
+  fair_queue::place place_of(const record&) const;
   past& past_of(record&);
   wait_reason why_waits(const record&, const worker_pool::waits_seen&) const;
   wait_reason why_waits(const record&) const;
@@ -323,12 +323,10 @@ class job_table : private job_books {
   void remove(record&);
   static std::string key_of(const job_request&);
   void open_delivery(moment now, record&, effects&);
-  void tell_hook(moment now, record&, effects&);
-  void begin_try(moment now, record&);
-  void begin_hooks(moment now, effects&);
-  void close_hook(record&);
+  void deliver(moment now, record&, effects&);
+  void begin_try(moment now, record&, std::uint64_t call = 0);
+  void begin_calls(moment now, effects&);
   void close_delivery(record&);
-  void set_hook_out(record&, bool);
   moment deliver_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
@@ -359,10 +357,10 @@ class job_table : private job_books {
   void assign(moment now, effects&);
   void serve_groups(moment now, effects&);
   worker_pool::needs needs_of(const record&) const;
-  worker_pool::verdict serve(moment now, record&, fair_lines::group_id, effects&);
+  worker_pool::verdict serve(moment now, record&, fair_queue::group_id, effects&);
   void note_wait(group_key, wait_reason, bool of_kind);
   wait_reason noted(group_key) const;
-  void give_run(moment now, record& first, const worker_pool::verdict&, fair_lines::group_id,
+  void give_run(moment now, record& first, const worker_pool::verdict&, fair_queue::group_id,
                 effects&);
   void hand_over(moment now, record&, pool_worker&, double expected_ms, std::uint64_t batch,
                  effects&);
@@ -392,8 +390,8 @@ class job_table : private job_books {
   /// Of what purges ended in it, before they did; each with its purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
 
-  hook_turns hooks_;
-  fair_lines lines_;
+  deliveries deliveries_;
+  fair_queue lines_;
   worker_pool pool_;
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over

@@ -1,4 +1,4 @@
-// Assigns attempts: fairness chooses the next job (fair_lines), the worker pool where it runs and
+// Assigns attempts: fairness chooses the next job (fair_queue), the worker pool where it runs and
 // with how many others. This file combines them.
 //
 // One decision serves jobs until no group can be served now. A group that cannot be is passed over
@@ -47,7 +47,7 @@ void job_table::assign(moment now, effects& out) {
 }
 
 void job_table::serve_groups(moment now, effects& out) {
-  fair_lines::passed_over passed;
+  fair_queue::passed_over passed;
   std::size_t left_out = 0;
   while (pool_.any_room()) {
     const auto next = lines_.first(passed);
@@ -100,7 +100,7 @@ wait_reason job_table::noted(group_key group) const {
 }
 
 /// Gives the job out, with others of its group; or says why it waits.
-worker_pool::verdict job_table::serve(moment now, record& r, fair_lines::group_id group,
+worker_pool::verdict job_table::serve(moment now, record& r, fair_queue::group_id group,
                                       effects& out) {
   if (pool_.models().is_broken(r.request.model, now)) {
     steps_at_ = now; // a step ends it
@@ -116,7 +116,7 @@ worker_pool::verdict job_table::serve(moment now, record& r, fair_lines::group_i
 }
 
 void job_table::give_run(moment now, record& first, const worker_pool::verdict& run,
-                         fair_lines::group_id group, effects& out) {
+                         fair_queue::group_id group, effects& out) {
   pool_worker& w = *run.to;
   const std::uint64_t batch = run.members > 1 ? ++batches_ : 0;
   const std::size_t begin = out.size();

@@ -17,7 +17,7 @@ void expect(bool holds, const std::string& subject, const char* rule,
 } // namespace
 
 std::vector<std::string> job_table::audit() const {
-  std::vector<std::string> broken = hooks_.audit();
+  std::vector<std::string> broken = deliveries_.audit();
   for (auto& each : pool_.audit()) {
     broken.push_back(std::move(each));
   }
@@ -40,8 +40,8 @@ std::vector<std::string> job_table::audit() const {
     audit_job(id, r, broken);
     over += ended(r) ? 1 : 0;
     dead += r.dead ? 1 : 0;
-    undelivered += r.undelivered ? 1 : 0;
-    undelivered_bytes += r.undelivered ? r.bytes : 0;
+    undelivered += r.delivery.undelivered ? 1 : 0;
+    undelivered_bytes += r.delivery.undelivered ? r.bytes : 0;
     origins += ended(r) || r.request.origin.empty() ? 0 : 1;
     changed += r.changed != 0 ? 1 : 0;
     (ended(r) ? kept_bytes : live_bytes) +=
@@ -51,7 +51,7 @@ std::vector<std::string> job_table::audit() const {
     waiting += queued ? 1 : 0;
     asleep += r.sleeping ? 1 : 0;
     parked += r.parked ? 1 : 0;
-    largest = std::max(largest, ended(r) && !r.undelivered ? r.bytes : 0);
+    largest = std::max(largest, ended(r) && !r.delivery.undelivered ? r.bytes : 0);
     fresh += queued && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
   }
@@ -106,10 +106,11 @@ void job_table::audit_indexes(std::vector<std::string>& broken) const {
                        within(of_endpoint_, r.request.endpoint) &&
                        of_state_.at(static_cast<std::size_t>(r.state.state())).contains(r.order) &&
                        of_dead_.contains(r.order) == r.dead &&
-                       hooks_out_.contains(r.order) == r.hook_out &&
+                       deliveries_.is_out(r.order) == r.delivery.out &&
                        origins_live_.contains(r.order) == (!ended(r) && !r.request.origin.empty());
     expect(found, id.str(), "is not in an index, or in one of others", broken);
-    expect(r.listed == (ended(r) && !r.undelivered), id.str(), "is not counted as kept", broken);
+    expect(r.listed == (ended(r) && !r.delivery.undelivered), id.str(), "is not counted as kept",
+           broken);
     kept_of[r.request.policy.tenant] += r.listed ? r.bytes : 0;
     live_of[r.request.policy.tenant] += ended(r) ? 0 : 1;
   }
@@ -190,12 +191,12 @@ void job_table::audit_job(const job_id& id, const record& r,
       state == job_state::COMPLETED || (state == job_state::CANCELLED && r.request.origin.empty());
   expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
   expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
-  expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
-  expect(!r.hook_waits || (r.hook_open && !r.hook_out && !r.undelivered), name,
+  expect(!r.delivery.open || ended(r), name, "calls its webhook before its end", broken);
+  expect(!r.delivery.waits || (r.delivery.open && !r.delivery.out && !r.delivery.undelivered), name,
          "waits for a call of its webhook that is not to be made", broken);
-  expect(r.hook_waits == hooks_.waits(r.order), name, "its webhook has no turn, or too many",
-         broken);
-  expect(!r.undelivered || (r.hook_open && !r.request.origin.empty()), name,
+  expect(r.delivery.waits == deliveries_.has_place(r.order), name,
+         "its webhook has no turn, or too many", broken);
+  expect(!r.delivery.undelivered || (r.delivery.open && !r.request.origin.empty()), name,
          "has a result to deliver that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
     const auto* w = pool_.present(r.holder);

@@ -210,8 +210,8 @@ void job_table::expire_one(moment now, record& r, effects& out) {
   case job_state::FAILED:
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
-    if (r.hook_open && !r.hook_out) {
-      tell_hook(now, r, out);
+    if (r.delivery.open && !r.delivery.out) {
+      deliver(now, r, out);
     } else {
       forget(r);
     }

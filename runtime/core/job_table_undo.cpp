@@ -27,9 +27,7 @@ void job_table::take_out(moment now, record& r, bool unsent) {
     count(r.state.state(), -1);
     numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
-    if (r.hook_out && !r.undelivered) {
-      hooks_.unmade(r.hook_call);
-    }
+    deliveries_.unmade(r.delivery);
     break;
   }
   if (unsent && r.attempts > 0) {

@@ -59,14 +59,14 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   for (const auto& at : places) {
     pool_.forget(at);
   }
-  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
-    record& r = *by_order_.at(*next);
-    set_hook_out(r, false);
-    r.hook_tries = tries_known(r, r.hook_tries);
+  for (const auto order : deliveries_.out()) {
+    record& r = *by_order_.at(order);
+    deliveries_.give_up_try(order, r.delivery);
+    r.delivery.tries = tries_known(r, r.delivery.tries);
     schedule(r);
   }
-  hooks_.forget_calls();
-  begin_hooks(now, out);
+  deliveries_.forget_calls();
+  begin_calls(now, out);
   assign(now, out); // there is nobody to wait for
   return out;
 }

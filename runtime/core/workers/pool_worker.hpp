@@ -4,7 +4,7 @@
 #include "messages/ids.hpp"
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/workers/run_times.hpp"
 #include "runtime/core/workers/worker_index.hpp"
 
 #include <cstddef>

@@ -44,7 +44,7 @@ void worker_pool::told(moment now, worker_ref ref, const worker_facts& facts) {
   update(now, w);
 }
 
-bool worker_pool::joined(moment now, worker_ref ref, worker_facts facts, fair_lines& charged) {
+bool worker_pool::joined(moment now, worker_ref ref, worker_facts facts, fair_queue& charged) {
   const auto most = std::max<std::uint32_t>(facts.capacity, 1);
   facts.capacity = facts.elastic ? facts.capacity : most;
   // No batch could be had from a capacity that changes.
@@ -77,7 +77,7 @@ bool worker_pool::joined(moment now, worker_ref ref, worker_facts facts, fair_li
 }
 
 void worker_pool::lost(moment now, pool_worker& w, std::vector<std::string> blamed,
-                       fair_lines& charged) {
+                       fair_queue& charged) {
   w.blamed.insert(w.blamed.end(), std::make_move_iterator(blamed.begin()),
                   std::make_move_iterator(blamed.end()));
   if (!w.blamed.empty()) {
@@ -98,7 +98,7 @@ void worker_pool::lost(moment now, pool_worker& w, std::vector<std::string> blam
 }
 
 /// The next engine is there.
-void worker_pool::settle_blame(moment now, const pool_worker& before, fair_lines& charged) {
+void worker_pool::settle_blame(moment now, const pool_worker& before, fair_queue& charged) {
   if (before.blamed.empty() || before.present) {
     return;
   }

@@ -15,13 +15,13 @@
 #pragma once
 
 #include "messages/job.hpp"
-#include "runtime/core/arrival_rate.hpp"
-#include "runtime/core/batch_sizes.hpp"
-#include "runtime/core/fair_lines.hpp"
-#include "runtime/core/placement.hpp"
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
+#include "runtime/core/workers/arrival_rate.hpp"
+#include "runtime/core/workers/batch_sizes.hpp"
 #include "runtime/core/workers/known_models.hpp"
+#include "runtime/core/workers/placement.hpp"
 #include "runtime/core/workers/pool_worker.hpp"
+#include "runtime/core/workers/run_times.hpp"
 #include "runtime/core/workers/worker_index.hpp"
 
 #include <cstdint>
@@ -52,9 +52,9 @@ class worker_pool {
   /// It ends its draining and changes what its capabilities allow.
   void told(moment now, worker_ref, const worker_facts&);
   /// True when a model turned out to be broken: the worker has not got what it was asked for.
-  bool joined(moment now, worker_ref, worker_facts, fair_lines& charged);
+  bool joined(moment now, worker_ref, worker_facts, fair_queue& charged);
   /// It is gone, with all that it held. `blamed`: a tenant for each attempt that may be why.
-  void lost(moment now, pool_worker&, std::vector<std::string> blamed, fair_lines& charged);
+  void lost(moment now, pool_worker&, std::vector<std::string> blamed, fair_queue& charged);
   /// Forgets one that is gone, if nobody comes to its place.
   void forget(worker_place);
   void drain(moment now, pool_worker&);
@@ -101,7 +101,7 @@ class worker_pool {
     bool changes = false; ///< `to` is to be asked to change to the job's model
   };
   /// Where a job that is next runs; or why it waits, and for whom: what it waits for is reserved.
-  verdict place(moment now, const needs&, const group_key&, const fair_lines&);
+  verdict place(moment now, const needs&, const group_key&, const fair_queue&);
   /// A run of so many members begins; then hold() for each, then begun().
   void begin_run(moment now, pool_worker&, const needs&, std::uint32_t planned);
   /// The number of the hand-over that it leaves with; 0 when the worker does not pull.
@@ -148,22 +148,22 @@ class worker_pool {
     worker_index::worker_class* of = nullptr;
   };
   void update(moment now, pool_worker&);
-  void settle_blame(moment now, const pool_worker& before, fair_lines& charged);
+  void settle_blame(moment now, const pool_worker& before, fair_queue& charged);
   void occupy(moment now, pool_worker&);
   std::string rate_key(const std::string& model) const;
   double rate_of(moment now, const std::string& model) const;
   bool serves(const worker_index::class_key&, const needs&) const;
   double eviction(moment now, const std::string& model, const std::string& device, double away_ms,
-                  const fair_lines&) const;
-  void fill_options(moment now, const needs&, const fair_lines&);
+                  const fair_queue&) const;
+  void fill_options(moment now, const needs&, const fair_queue&);
   /// The best of a class with room, else the best without.
   void offer_best(moment now, worker_index::worker_class&, const needs&, placement::option);
   void offer_one(pool_worker&, worker_index::worker_class&, const needs&, placement::option);
   double run_ms(const worker_index::class_key&, const needs&, std::size_t members);
   double served_before(moment now, const needs&, double until, double wanted) const;
   std::optional<placement::choice> choose(moment now, const needs&, const group_key&,
-                                          const fair_lines&);
-  pool_worker* leave_out_last(moment now, const needs&, const fair_lines&);
+                                          const fair_queue&);
+  pool_worker* leave_out_last(moment now, const needs&, const fair_queue&);
   wait_reason without_options(const needs&) const;
   void reserve(moment now, pool_worker&, double ms);
   verdict change_model(moment now, const needs&, const placement::option&, pool_worker&);

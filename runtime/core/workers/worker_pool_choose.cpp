@@ -108,7 +108,7 @@ bool worker_pool::serves(const worker_index::class_key& c, const needs& job) con
 
 /// The cost to other jobs when a worker gives up its model for so long.
 double worker_pool::eviction(moment now, const std::string& model, const std::string& device,
-                             double away_ms, const fair_lines& lines) const {
+                             double away_ms, const fair_queue& lines) const {
   const auto run_on = [&](const std::string& kind) {
     return std::max(times_.expect({model, {}, kind}).ms, 0.001);
   };
@@ -139,7 +139,7 @@ double worker_pool::run_ms(const worker_index::class_key& c, const needs& job,
   return known->second;
 }
 
-void worker_pool::fill_options(moment now, const needs& job, const fair_lines& lines) {
+void worker_pool::fill_options(moment now, const needs& job, const fair_queue& lines) {
   options_.clear();
   offers_.clear();
   runs_.clear();
@@ -245,7 +245,7 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
 // ---- the choice ---------------------------------------------------------------------------------
 
 std::optional<placement::choice>
-worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_lines& lines) {
+worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_queue& lines) {
   auto* const left_out = job.not_again ? leave_out_last(now, job, lines) : nullptr;
   if (left_out == nullptr) {
     fill_options(now, job, lines);
@@ -265,7 +265,7 @@ worker_pool::choose(moment now, const needs& job, const group_key& group, const 
 /// A job that was alone in an engine that ended goes to another place, if one has room: it shows
 /// whether the job or the place is at fault. The worker there is out of the index then, and the
 /// options are those of the others; null: it is not left out.
-pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_lines& lines) {
+pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& lines) {
   auto* last = find(*job.not_again);
   if (last == nullptr || last->at.in == nullptr) {
     return nullptr;
@@ -290,7 +290,7 @@ wait_reason worker_pool::without_options(const needs& job) const {
 }
 
 worker_pool::verdict worker_pool::place(moment now, const needs& job, const group_key& group,
-                                        const fair_lines& lines) {
+                                        const fair_queue& lines) {
   const auto* trouble = models_.trouble_with(job.model);
   const auto best = choose(now, job, group, lines);
   if (!best && options_.empty() && trouble != nullptr && now < trouble->again_at) {

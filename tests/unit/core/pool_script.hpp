@@ -33,7 +33,7 @@ struct pool_script {
   explicit pool_script(std::uint32_t batch_max = 0, milliseconds batch_delay = {})
       : pool(batch_max, batch_delay) {}
 
-  fair_lines lines{{}, {}};
+  fair_queue lines{{}, {}};
   worker_pool pool;
   moment now{std::chrono::hours{1}};
   std::uint32_t attempts = 0;

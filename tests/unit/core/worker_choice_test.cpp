@@ -391,7 +391,7 @@ class random_pool {
   bool side_by_side_;
   pool_script s_;
   std::map<std::string, arrival_rate> rates_;
-  std::vector<fair_lines::place> waiting_;
+  std::vector<fair_queue::place> waiting_;
   std::uint64_t orders_ = 0;
 };
 
