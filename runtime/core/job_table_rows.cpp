@@ -61,8 +61,8 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   if (r.lives > 1) {
     row.retried = r.life_began;
   }
-  row.hook_tries = r.hook_tries;
-  row.hook_open = r.hook_open;
+  row.hook_tries = r.delivery.tries;
+  row.hook_open = r.delivery.open;
   row.refresh = r.refresh;
   if (r.keep_until != moment{}) {
     row.keep_until = r.keep_until;
@@ -186,18 +186,18 @@ std::vector<job_id> job_table::not_committed() {
 
 effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
   for (const auto& id : ids) {
-    withdraw_one(id);
+    withdraw_one(now, id);
   }
   effects out;
-  begin_hooks(now, out);
+  begin_calls(now, out);
   assign(now, out); // only now: none of them may have the place of another
   return out;
 }
 
-void job_table::withdraw_one(const job_id& id) {
+void job_table::withdraw_one(moment now, const job_id& id) {
   const auto entry = jobs_.find(id);
   if (entry != jobs_.end() && !entry->second.stored) {
-    take_out(entry->second, true);
+    take_out(now, entry->second, true);
   }
 }
 
@@ -240,7 +240,7 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
   p.chunks_dropped = row.dropped_chunks;
-  r.undelivered = r.hook_open && !r.request.origin.empty();
+  r.delivery.undelivered = r.delivery.open && !r.request.origin.empty();
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;
 }
@@ -260,8 +260,8 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.suspect = row.suspect;
   r.dead = row.dead;
   r.stored = true;
-  r.hook_open = row.hook_open;
-  r.hook_tries = tries_known(r, row.hook_tries);
+  r.delivery.open = row.hook_open;
+  r.delivery.tries = tries_known(r, row.hook_tries);
   r.refresh = row.refresh;
   r.keep_until = row.keep_until.value_or(moment{});
   r.attempts = row.attempts;

@@ -1,4 +1,4 @@
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/workers/run_times.hpp"
 
 #include <algorithm>
 #include <bit>

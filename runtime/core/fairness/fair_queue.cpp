@@ -1,4 +1,4 @@
-#include "runtime/core/fair_lines.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -38,14 +38,14 @@ bool is_set(const std::vector<bool>& bits, std::size_t at) {
 
 } // namespace
 
-fair_lines::fair_lines(std::map<std::string, tenant_terms> known, tenant_terms others)
+fair_queue::fair_queue(std::map<std::string, tenant_terms> known, tenant_terms others)
     : terms_(std::move(known)), others_(sane(others)) {
   for (auto& [name, terms] : terms_) {
     terms = sane(terms);
   }
 }
 
-void fair_lines::add(const place& p) {
+void fair_queue::add(const place& p) {
   tenant& t = known_tenant(p.tenant);
   group& g = known_group(p.group);
   const ticket job{p.urgency, p.order};
@@ -74,7 +74,7 @@ void fair_lines::add(const place& p) {
 }
 
 /// False when it is there already.
-bool fair_lines::put(tenant& t, group& g, line& l, const ticket& job) {
+bool fair_queue::put(tenant& t, group& g, line& l, const ticket& job) {
   if (l.jobs.empty()) {
     l.in = &g;
     l.jobs.insert(job);
@@ -95,7 +95,7 @@ bool fair_lines::put(tenant& t, group& g, line& l, const ticket& job) {
   return true;
 }
 
-void fair_lines::remove(const place& p) {
+void fair_queue::remove(const place& p) {
   const auto found = tenants_.find(p.tenant);
   const auto group_found = groups_.find(p.group);
   if (found == tenants_.end() || group_found == groups_.end()) {
@@ -140,7 +140,7 @@ void fair_lines::remove(const place& p) {
   }
 }
 
-void fair_lines::started(const std::string& name, milliseconds expected) {
+void fair_queue::started(const std::string& name, milliseconds expected) {
   const bool is_new = !tenants_.contains(name);
   tenant& t = known_tenant(name);
   if (is_new) {
@@ -158,7 +158,7 @@ void fair_lines::started(const std::string& name, milliseconds expected) {
   forget_idle();
 }
 
-void fair_lines::ended(const std::string& name, milliseconds expected, milliseconds took) {
+void fair_queue::ended(const std::string& name, milliseconds expected, milliseconds took) {
   const auto it = tenants_.find(name);
   if (it == tenants_.end() || it->second.running == 0) {
     return;
@@ -174,7 +174,7 @@ void fair_lines::ended(const std::string& name, milliseconds expected, milliseco
   forget_idle();
 }
 
-void fair_lines::expect_also(const std::string& name, double ms) {
+void fair_queue::expect_also(const std::string& name, double ms) {
   const auto it = tenants_.find(name);
   if (it == tenants_.end() || !std::isfinite(ms) || ms < 0) {
     return;
@@ -188,7 +188,7 @@ void fair_lines::expect_also(const std::string& name, double ms) {
   forget_idle();
 }
 
-void fair_lines::settle_also(const std::string& name, double expected, double took) {
+void fair_queue::settle_also(const std::string& name, double expected, double took) {
   const auto it = tenants_.find(name);
   if (it == tenants_.end() || !std::isfinite(expected) || !std::isfinite(took)) {
     return;
@@ -200,16 +200,16 @@ void fair_lines::settle_also(const std::string& name, double expected, double to
   forget_idle();
 }
 
-fair_lines::passed_over::passed_over(std::initializer_list<group_id> ids)
+fair_queue::passed_over::passed_over(std::initializer_list<group_id> ids)
     : passed_over(std::vector<group_id>{ids}) {}
 
-fair_lines::passed_over::passed_over(const std::vector<group_id>& ids) : count(ids.size()) {
+fair_queue::passed_over::passed_over(const std::vector<group_id>& ids) : count(ids.size()) {
   for (const auto id : ids) {
     set(groups, id);
   }
 }
 
-void fair_lines::pass(passed_over& passed, group_id id, bool whole_kind) const {
+void fair_queue::pass(passed_over& passed, group_id id, bool whole_kind) const {
   ++passed.count;
   set(passed.groups, id);
   if (whole_kind && id < by_id_.size() && by_id_[id] != nullptr) {
@@ -217,12 +217,12 @@ void fair_lines::pass(passed_over& passed, group_id id, bool whole_kind) const {
   }
 }
 
-bool fair_lines::left_out(const passed_over& passed, group_id id) const {
+bool fair_queue::left_out(const passed_over& passed, group_id id) const {
   return is_set(passed.groups, id) ||
          (!passed.kinds.empty() && is_set(passed.kinds, by_id_[id]->kind));
 }
 
-std::optional<fair_lines::candidate> fair_lines::first(const passed_over& passed) const {
+std::optional<fair_queue::candidate> fair_queue::first(const passed_over& passed) const {
   const tenant* best = nullptr;
   turn best_turn;
   for (const auto& [at, since, id] : ranking_) {
@@ -254,7 +254,7 @@ std::optional<fair_lines::candidate> fair_lines::first(const passed_over& passed
   return candidate{job.order, job.urgency, id, best->name, by_id_[id]->key};
 }
 
-std::optional<fair_lines::candidate> fair_lines::first_of(group_id id) const {
+std::optional<fair_queue::candidate> fair_queue::first_of(group_id id) const {
   if (id >= by_id_.size() || by_id_[id] == nullptr) {
     return std::nullopt;
   }
@@ -281,7 +281,7 @@ std::optional<fair_lines::candidate> fair_lines::first_of(group_id id) const {
   return candidate{job.order, job.urgency, id, best->name, g.key};
 }
 
-std::optional<fair_lines::candidate> fair_lines::any_of(const std::string& model) const {
+std::optional<fair_queue::candidate> fair_queue::any_of(const std::string& model) const {
   auto it = groups_.lower_bound(group_key{model, {}, false});
   for (; it != groups_.end() && it->first.model == model; ++it) {
     if (auto found = first_of(it->second.id)) {
@@ -291,41 +291,41 @@ std::optional<fair_lines::candidate> fair_lines::any_of(const std::string& model
   return std::nullopt;
 }
 
-std::size_t fair_lines::size() const {
+std::size_t fair_queue::size() const {
   return size_;
 }
 
-std::size_t fair_lines::waiting(const std::string& name) const {
+std::size_t fair_queue::waiting(const std::string& name) const {
   const tenant* t = find(name);
   return t != nullptr ? t->waiting : 0;
 }
 
-std::size_t fair_lines::running(const std::string& name) const {
+std::size_t fair_queue::running(const std::string& name) const {
   const tenant* t = find(name);
   return t != nullptr ? t->running : 0;
 }
 
-std::size_t fair_lines::waiting_in(const group_key& key) const {
+std::size_t fair_queue::waiting_in(const group_key& key) const {
   const auto it = groups_.find(key);
   return it != groups_.end() ? it->second.waiting : 0;
 }
 
-bool fair_lines::wants(const std::string& model) const {
+bool fair_queue::wants(const std::string& model) const {
   const auto it = groups_.lower_bound(group_key{model, {}, false});
   return it != groups_.end() && it->first.model == model;
 }
 
-bool fair_lines::at_quota(const std::string& name) const {
+bool fair_queue::at_quota(const std::string& name) const {
   const tenant* t = find(name);
   return t != nullptr && t->at_quota();
 }
 
-const fair_lines::tenant* fair_lines::find(const std::string& name) const {
+const fair_queue::tenant* fair_queue::find(const std::string& name) const {
   const auto it = tenants_.find(name);
   return it != tenants_.end() ? &it->second : nullptr;
 }
 
-fair_lines::tenant& fair_lines::known_tenant(const std::string& name) {
+fair_queue::tenant& fair_queue::known_tenant(const std::string& name) {
   const auto [it, is_new] = tenants_.try_emplace(name);
   tenant& t = it->second;
   if (is_new) {
@@ -336,7 +336,7 @@ fair_lines::tenant& fair_lines::known_tenant(const std::string& name) {
   return t;
 }
 
-fair_lines::group& fair_lines::known_group(const group_key& key) {
+fair_queue::group& fair_queue::known_group(const group_key& key) {
   const auto [it, is_new] = groups_.try_emplace(key);
   group& g = it->second;
   if (is_new) {
@@ -362,7 +362,7 @@ fair_lines::group& fair_lines::known_group(const group_key& key) {
   return g;
 }
 
-void fair_lines::forget_group(group& g) {
+void fair_queue::forget_group(group& g) {
   by_id_[g.id] = nullptr;
   free_ids_.push_back(g.id);
   const auto same = kinds_.find(without_shape(*g.key));

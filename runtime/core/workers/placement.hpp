@@ -49,6 +49,29 @@ struct demand {
 /// only those that help. Without demand it is the least cost of all.
 std::optional<choice> choose(std::span<const option>, demand of = {});
 
+/// How many runs a worker without room finishes before then, if it gets nothing else.
+double served_by(const option&, double until_ms);
+
+/// The best option with room, or the best of all. Where that one has no room and another has, it
+/// is contested: the other one is taken unless `wanted` runs are finished before it would have
+/// finished one.
+struct contest {
+  std::optional<choice> best{};
+  std::optional<choice> with_room{}; ///< contested by this one
+  double until_ms = 0;
+  double wanted = 0;
+};
+contest compare(std::span<const option>, demand of);
+
+/// For a caller whose options are the best ones only: `served(until_ms, wanted)` is how many runs
+/// all of its workers without room finish before then; beyond `wanted` it need not count.
+template <class Served>
+std::optional<choice> choose(std::span<const option> options, demand of, Served served) {
+  const auto c = compare(options, of);
+  const bool waits = !c.with_room || served(c.until_ms, c.wanted) >= c.wanted;
+  return waits ? c.best : c.with_room;
+}
+
 /// For option::evicted_ms: the cost of a worker's change of models to the jobs of its current one,
 /// that is their loss while it is away (`away_ms`: the other load and run), with the other workers
 /// of the model serving `kept_per_ms` runs a millisecond, plus one more load to come back. 0 when

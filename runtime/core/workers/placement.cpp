@@ -1,4 +1,4 @@
-#include "runtime/core/placement.hpp"
+#include "runtime/core/workers/placement.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -52,7 +52,8 @@ class best_option {
   const option* found_ = nullptr;
 };
 
-/// How many jobs the worker without room finishes until then, if it gets nothing else.
+} // namespace
+
 double served_by(const option& o, double until) {
   const double time = until - start_of(o) - change_of(o);
   const double run = sane(o.run_ms);
@@ -63,9 +64,7 @@ double served_by(const option& o, double until) {
   return run > 0 ? std::min(std::floor(time / run), many) : many;
 }
 
-} // namespace
-
-std::optional<choice> choose(std::span<const option> options, demand of) {
+contest compare(std::span<const option> options, demand of) {
   best_option with_room;
   best_option without;
   for (std::size_t i = 0; i < options.size(); ++i) {
@@ -74,25 +73,34 @@ std::optional<choice> choose(std::span<const option> options, demand of) {
       (o.has_room ? with_room : without).offer(o, i, cost_of(o));
     }
   }
-  if (!with_room.any() || !without.any()) {
-    return with_room.any() || without.any()
-               ? std::optional((with_room.any() ? with_room : without).chosen())
-               : std::nullopt;
+  if (!with_room.any() && !without.any()) {
+    return {};
   }
-  if (with_room.cost() <= without.cost()) {
-    return with_room.chosen();
+  if (!without.any() || (with_room.any() && with_room.cost() <= without.cost())) {
+    return {.best = with_room.chosen()};
   }
-  double served = 0; // before the one with room would have finished one
-  double wanted = static_cast<double>(of.waiting);
-  if (!with_room.chosen().loads) {
-    wanted += sane(of.arrivals_per_ms) * with_room.cost();
-  }
-  for (const option& o : options) {
-    if (o.fits && !o.has_room && served < wanted) {
-      served += served_by(o, with_room.cost());
+  contest out{.best = without.chosen()};
+  if (with_room.any()) {
+    out.with_room = with_room.chosen();
+    out.until_ms = with_room.cost();
+    out.wanted = static_cast<double>(of.waiting);
+    if (!out.with_room->loads) {
+      out.wanted += sane(of.arrivals_per_ms) * out.until_ms;
     }
   }
-  return served < wanted ? with_room.chosen() : without.chosen();
+  return out;
+}
+
+std::optional<choice> choose(std::span<const option> options, demand of) {
+  return choose(options, of, [options](double until, double wanted) {
+    double served = 0;
+    for (const option& o : options) {
+      if (o.fits && !o.has_room && served < wanted) {
+        served += served_by(o, until);
+      }
+    }
+    return served;
+  });
 }
 
 double eviction_ms(demand of, double run_ms, double kept_per_ms, double reload_ms, double away_ms) {

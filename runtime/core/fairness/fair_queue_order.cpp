@@ -1,5 +1,5 @@
-// Keeps tenants and groups in the orders of fair_lines, and maintains the values of their turns.
-#include "runtime/core/fair_lines.hpp"
+// Keeps tenants and groups in the orders of fair_queue, and maintains the values of their turns.
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -7,7 +7,7 @@
 namespace tayfa {
 namespace {
 
-constexpr std::size_t broad_min = fair_lines::narrow_max / 2; ///< so that nothing goes to and fro
+constexpr std::size_t broad_min = fair_queue::narrow_max / 2; ///< so that nothing goes to and fro
 /// The horizon, in milliseconds given to all, and in the longest turns and whole rounds of runs.
 constexpr double horizon_min_ms = 600'000;
 constexpr double horizon_turns = 64;
@@ -15,7 +15,7 @@ constexpr int scale_max_exponent = 300;
 
 } // namespace
 
-void fair_lines::list(tenant& t) {
+void fair_queue::list(tenant& t) {
   if (t.waiting == 0) {
     t.listed = t.running == 0 ? listing::idle : listing::nowhere;
     if (t.listed == listing::idle) {
@@ -39,7 +39,7 @@ void fair_lines::list(tenant& t) {
   }
 }
 
-void fair_lines::unlist(tenant& t) {
+void fair_queue::unlist(tenant& t) {
   switch (t.listed) {
   case listing::nowhere: break;
   case listing::narrow:
@@ -55,7 +55,7 @@ void fair_lines::unlist(tenant& t) {
   t.listed = listing::nowhere;
 }
 
-void fair_lines::line_made(tenant& t, line& l) {
+void fair_queue::line_made(tenant& t, line& l) {
   if (t.listed != listing::narrow) {
     return; // a broad or held tenant is found by itself, not by its lines
   }
@@ -67,7 +67,7 @@ void fair_lines::line_made(tenant& t, line& l) {
   }
 }
 
-void fair_lines::line_gone(tenant& t, group& g) {
+void fair_queue::line_gone(tenant& t, group& g) {
   if (t.listed == listing::narrow) {
     g.turns.erase(t.now());
     rank(g);
@@ -77,7 +77,7 @@ void fair_lines::line_gone(tenant& t, group& g) {
   }
 }
 
-void fair_lines::rank(group& g) {
+void fair_queue::rank(group& g) {
   std::optional<group_turn> now;
   if (!g.turns.empty()) {
     now.emplace(g.turns.begin()->at, g.turns.begin()->since, g.id);
@@ -94,7 +94,7 @@ void fair_lines::rank(group& g) {
   g.ranked = now;
 }
 
-void fair_lines::set_active(tenant& t, bool was_active) {
+void fair_queue::set_active(tenant& t, bool was_active) {
   if (t.active() == was_active) {
     return;
   }
@@ -107,7 +107,7 @@ void fair_lines::set_active(tenant& t, bool was_active) {
   }
 }
 
-std::optional<double> fair_lines::least() const {
+std::optional<double> fair_queue::least() const {
   std::optional<double> found;
   if (!ranking_.empty()) {
     found = std::get<0>(*ranking_.begin());
@@ -121,7 +121,7 @@ std::optional<double> fair_lines::least() const {
 /// The turn with which an idle tenant joins the others of its group: machines that those could not
 /// use meanwhile (because their model has no worker) do not put it before its competitors. Never
 /// later than the latest turn started: a tenant that waits beyond that was given more than others.
-double fair_lines::start_for(const group& g) const {
+double fair_queue::start_for(const group& g) const {
   constexpr int groups_looked_at = 16;
   if (g.ranked) {
     return std::min(std::get<0>(*g.ranked), highest_);
@@ -144,7 +144,7 @@ double fair_lines::start_for(const group& g) const {
 }
 
 /// An idle tenant that was given less than everybody who waits joins them as a new one would.
-void fair_lines::forget_idle() {
+void fair_queue::forget_idle() {
   while (!idle_.empty()) {
     const turn first = *idle_.begin();
     double bound = std::min(least().value_or(highest_), highest_);
@@ -159,7 +159,7 @@ void fair_lines::forget_idle() {
   }
 }
 
-void fair_lines::charge(tenant& t, double ms) {
+void fair_queue::charge(tenant& t, double ms) {
   const double more = ms / t.terms.weight * scale_;
   t.virtual_ms += more;
   t.unsettled_ms += more;
@@ -176,14 +176,14 @@ void fair_lines::charge(tenant& t, double ms) {
 }
 
 /// The real time of a run replaces the expected one, both at today's worth.
-void fair_lines::settle(tenant& t, double expected, double took) {
+void fair_queue::settle(tenant& t, double expected, double took) {
   const double per_ms = scale_ / t.terms.weight;
   t.unsettled_ms = std::max(0.0, t.unsettled_ms - expected * per_ms);
   t.virtual_ms = std::max(0.0, t.virtual_ms + (took - expected) * per_ms);
 }
 
 /// Divides every virtual time by the scale's power of two, before they grow out of a double.
-void fair_lines::rescale() {
+void fair_queue::rescale() {
   const int exponent = std::ilogb(scale_);
   for (auto& [name, t] : tenants_) {
     unlist(t);

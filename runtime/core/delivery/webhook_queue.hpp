@@ -36,7 +36,7 @@
 
 namespace tayfa {
 
-class hook_turns {
+class webhook_queue {
  public:
   struct bounds {
     std::size_t calls_max = 64;                     ///< at the same time
@@ -48,7 +48,7 @@ class hook_turns {
     std::uint64_t call = 0;  ///< never used twice
   };
 
-  explicit hook_turns(bounds b) : bounds_(b) {}
+  explicit webhook_queue(bounds b) : bounds_(b) {}
 
   /// Only one that does not wait. `target`: host and port; `bytes`: of the body.
   void wait(std::uint64_t order, const std::string& tenant, const std::string& target,

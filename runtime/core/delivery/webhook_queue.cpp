@@ -1,4 +1,4 @@
-#include "runtime/core/hook_turns.hpp"
+#include "runtime/core/delivery/webhook_queue.hpp"
 
 #include "runtime/base/words.hpp"
 
@@ -15,7 +15,7 @@ bool within_share(std::size_t mine, std::size_t all, std::size_t most) {
 
 } // namespace
 
-void hook_turns::make_ready(tenant_entry t, bool on) {
+void webhook_queue::make_ready(tenant_entry t, bool on) {
   if (std::exchange(t->second.ready, on) != on) {
     if (on) {
       ready_.insert(rank_of(t->first, t->second));
@@ -25,8 +25,8 @@ void hook_turns::make_ready(tenant_entry t, bool on) {
   }
 }
 
-void hook_turns::wait(std::uint64_t order, const std::string& tenant_name,
-                      const std::string& target, std::size_t bytes) {
+void webhook_queue::wait(std::uint64_t order, const std::string& tenant_name,
+                         const std::string& target, std::size_t bytes) {
   const auto [t, fresh] = tenants_.try_emplace(tenant_name);
   if (fresh) {
     t->second.turn = ++turns_;
@@ -40,7 +40,7 @@ void hook_turns::wait(std::uint64_t order, const std::string& tenant_name,
   make_ready(t, true);
 }
 
-void hook_turns::take_out(tenant_entry t, const std::string& target, std::uint64_t age) {
+void webhook_queue::take_out(tenant_entry t, const std::string& target, std::uint64_t age) {
   const auto list = t->second.lists.find(target);
   list->second.erase(age);
   if (list->second.empty()) {
@@ -49,7 +49,7 @@ void hook_turns::take_out(tenant_entry t, const std::string& target, std::uint64
   }
 }
 
-void hook_turns::forget_idle(tenant_entry t) {
+void webhook_queue::forget_idle(tenant_entry t) {
   if (t->second.lists.empty()) {
     make_ready(t, false);
     if (t->second.running == 0) {
@@ -58,7 +58,7 @@ void hook_turns::forget_idle(tenant_entry t) {
   }
 }
 
-void hook_turns::leave(std::uint64_t order) {
+void webhook_queue::leave(std::uint64_t order) {
   const auto node = waiting_.extract(order);
   if (!node.empty()) {
     const auto& p = node.mapped();
@@ -69,15 +69,16 @@ void hook_turns::leave(std::uint64_t order) {
 }
 
 /// For the oldest that waits for this target.
-bool hook_turns::has_room(const std::string& name, const tenant& t,
-                          const std::string& target) const {
+bool webhook_queue::has_room(const std::string& name, const tenant& t,
+                             const std::string& target) const {
   const auto bytes = t.lists.at(target).begin()->second.bytes;
   const auto free = bounds_.bytes_max - std::min(bounds_.bytes_max, bytes_);
   const bool fits = running_.empty() || (t.bytes <= free && bytes <= free - t.bytes);
   return fits && target_has_room(name, target);
 }
 
-bool hook_turns::target_has_room(const std::string& tenant_name, const std::string& target) const {
+bool webhook_queue::target_has_room(const std::string& tenant_name,
+                                    const std::string& target) const {
   const auto calls = targets_.find(target);
   if (calls == targets_.end()) {
     return true;
@@ -87,7 +88,7 @@ bool hook_turns::target_has_room(const std::string& tenant_name, const std::stri
                       bounds_.target_max);
 }
 
-std::optional<hook_turns::turn> hook_turns::next(moment now) {
+std::optional<webhook_queue::turn> webhook_queue::next(moment now) {
   while (!ready_.empty()) {
     const auto t = tenants_.find(std::get<std::string>(*ready_.begin()));
     if (!within_share(t->second.running, running_.size(), bounds_.calls_max)) {
@@ -105,7 +106,8 @@ std::optional<hook_turns::turn> hook_turns::next(moment now) {
   return std::nullopt;
 }
 
-std::optional<hook_turns::turn> hook_turns::begin(tenant_entry t, std::size_t at, moment now) {
+std::optional<webhook_queue::turn> webhook_queue::begin(tenant_entry t, std::size_t at,
+                                                        moment now) {
   make_ready(t, false);
   auto& targets = t->second.targets;
   const auto chosen = targets.begin() + static_cast<std::ptrdiff_t>(at);
@@ -126,15 +128,15 @@ std::optional<hook_turns::turn> hook_turns::begin(tenant_entry t, std::size_t at
   return turn{what.order, calls_};
 }
 
-void hook_turns::ended(std::uint64_t call, moment now) {
+void webhook_queue::ended(std::uint64_t call, moment now) {
   end(call, now);
 }
 
-void hook_turns::unmade(std::uint64_t call) {
+void webhook_queue::unmade(std::uint64_t call) {
   end(call, std::nullopt);
 }
 
-void hook_turns::end(std::uint64_t call, std::optional<moment> now) {
+void webhook_queue::end(std::uint64_t call, std::optional<moment> now) {
   const auto node = running_.extract(call);
   if (node.empty()) {
     return;
@@ -164,7 +166,7 @@ void hook_turns::end(std::uint64_t call, std::optional<moment> now) {
   forget_idle(t);
 }
 
-void hook_turns::forget_calls() {
+void webhook_queue::forget_calls() {
   running_.clear();
   targets_.clear();
   ready_.clear();
@@ -179,7 +181,7 @@ void hook_turns::forget_calls() {
   }
 }
 
-std::vector<std::string> hook_turns::audit() const {
+std::vector<std::string> webhook_queue::audit() const {
   std::vector<std::string> out;
   const auto expect = [&out](bool holds, const std::string& words) {
     if (!holds) {

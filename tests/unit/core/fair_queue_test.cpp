@@ -1,8 +1,8 @@
-// Answers of fair_lines, by hand and compared with fair_lines_model.
-#include "runtime/core/fair_lines.hpp"
+// Answers of fair_queue, by hand and compared with fair_queue_model.
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include "tests/support/property.hpp"
-#include "tests/unit/core/fair_lines_model.hpp"
+#include "tests/unit/core/fair_queue_model.hpp"
 
 #include <map>
 #include <string>
@@ -13,8 +13,8 @@
 namespace tayfa {
 namespace {
 
-using place = fair_lines::place;
-using testing::fair_lines_model;
+using place = fair_queue::place;
+using testing::fair_queue_model;
 
 constexpr milliseconds second{1'000};
 
@@ -26,13 +26,13 @@ place job(std::string tenant, std::string model, std::uint64_t order, int urgenc
           order};
 }
 
-std::uint64_t first_order(const fair_lines& lines) {
+std::uint64_t first_order(const fair_queue& lines) {
   const auto found = lines.first({});
   return found ? found->order : 0;
 }
 
-TEST(fair_lines, empty) {
-  const fair_lines lines({}, {});
+TEST(fair_queue, empty) {
+  const fair_queue lines({}, {});
   EXPECT_FALSE(lines.first({}));
   EXPECT_FALSE(lines.first_of(0));
   EXPECT_EQ(lines.size(), 0U);
@@ -40,8 +40,8 @@ TEST(fair_lines, empty) {
   EXPECT_EQ(lines.waiting_in({"sd15", "", false}), 0U);
 }
 
-TEST(fair_lines, within_a_tenant_the_most_urgent_then_the_earliest) {
-  fair_lines lines({}, {});
+TEST(fair_queue, within_a_tenant_the_most_urgent_then_the_earliest) {
+  fair_queue lines({}, {});
   const place late = job("a", "m", 1, 50);
   const place soon = job("a", "m", 2, 10);
   const place soon_too = job("a", "n", 3, 10);
@@ -59,8 +59,8 @@ TEST(fair_lines, within_a_tenant_the_most_urgent_then_the_earliest) {
   EXPECT_EQ(lines.tenants(), 1U); // forgotten when something else happens
 }
 
-TEST(fair_lines, tenants_take_turns) {
-  fair_lines lines({}, {});
+TEST(fair_queue, tenants_take_turns) {
+  fair_queue lines({}, {});
   for (std::uint64_t i = 1; i <= 3; ++i) {
     lines.add(job("a", "m", i));
     lines.add(job("b", "m", 10 + i));
@@ -77,8 +77,8 @@ TEST(fair_lines, tenants_take_turns) {
   EXPECT_EQ(order, "ababab");
 }
 
-TEST(fair_lines, a_passed_group_is_left_out_and_its_tenant_is_not) {
-  fair_lines lines({}, {});
+TEST(fair_queue, a_passed_group_is_left_out_and_its_tenant_is_not) {
+  fair_queue lines({}, {});
   lines.add(job("a", "m", 1, 1));
   lines.add(job("a", "n", 2, 2));
   lines.add(job("b", "m", 3, 1));
@@ -91,14 +91,14 @@ TEST(fair_lines, a_passed_group_is_left_out_and_its_tenant_is_not) {
   EXPECT_FALSE(lines.first({m->group, n->group}));
 }
 
-TEST(fair_lines, groups_that_differ_in_shape_only_are_passed_over_together) {
-  fair_lines lines({}, {});
+TEST(fair_queue, groups_that_differ_in_shape_only_are_passed_over_together) {
+  fair_queue lines({}, {});
   for (std::uint64_t i = 1; i <= 40; ++i) {
     lines.add(
         job("a", i % 2 == 0 ? "m" : "n", i, static_cast<int>(i), "shape" + std::to_string(i)));
   }
   lines.add(job("a", "m", 50, 50, "shape2", true));
-  fair_lines::passed_over passed;
+  fair_queue::passed_over passed;
   EXPECT_EQ(lines.first(passed)->order, 1U);
   lines.pass(passed, lines.first(passed)->group, true);
   EXPECT_EQ(lines.first(passed)->order, 2U) << "of the other model";
@@ -111,8 +111,8 @@ TEST(fair_lines, groups_that_differ_in_shape_only_are_passed_over_together) {
   EXPECT_EQ(lines.first({})->order, 1U);
 }
 
-TEST(fair_lines, what_a_run_costs_besides_counts_and_can_be_corrected) {
-  fair_lines lines({}, {});
+TEST(fair_queue, what_a_run_costs_besides_counts_and_can_be_corrected) {
+  fair_queue lines({}, {});
   for (std::uint64_t i = 1; i <= 9; ++i) {
     lines.add(job("a", "m", i));
     lines.add(job("b", "m", 10 + i));
@@ -144,9 +144,9 @@ TEST(fair_lines, what_a_run_costs_besides_counts_and_can_be_corrected) {
 
 /// Bob's jobs run on all machines, and what they cost is only guessed; Alice comes; the guesses
 /// were much too high. She is next all the same.
-TEST(fair_lines, whoever_joins_does_not_stay_behind_a_charge_that_was_only_expected) {
+TEST(fair_queue, whoever_joins_does_not_stay_behind_a_charge_that_was_only_expected) {
   for (const bool also : {false, true}) {
-    fair_lines lines({}, {});
+    fair_queue lines({}, {});
     const auto guess = 10 * second;
     const auto expected = also ? milliseconds{1} : guess;
     for (std::uint64_t i = 1; i <= 4; ++i) {
@@ -170,8 +170,8 @@ TEST(fair_lines, whoever_joins_does_not_stay_behind_a_charge_that_was_only_expec
   }
 }
 
-TEST(fair_lines, a_group_is_model_shape_and_alone) {
-  fair_lines lines({}, {});
+TEST(fair_queue, a_group_is_model_shape_and_alone) {
+  fair_queue lines({}, {});
   lines.add(job("a", "m", 1, 0, "s"));
   lines.add(job("a", "m", 2, 0, "t"));
   lines.add(job("a", "m", 3, 0, "s", true));
@@ -189,8 +189,8 @@ TEST(fair_lines, a_group_is_model_shape_and_alone) {
   EXPECT_FALSE(lines.wants("m2"));
 }
 
-TEST(fair_lines, a_tenant_at_its_quota_is_left_out_until_one_ends) {
-  fair_lines lines({{"a", {1, 2}}}, {});
+TEST(fair_queue, a_tenant_at_its_quota_is_left_out_until_one_ends) {
+  fair_queue lines({{"a", {1, 2}}}, {});
   for (std::uint64_t i = 1; i <= 4; ++i) {
     lines.add(job("a", "m", i));
   }
@@ -212,8 +212,8 @@ TEST(fair_lines, a_tenant_at_its_quota_is_left_out_until_one_ends) {
   EXPECT_EQ(lines.first_of(group)->order, 3U);
 }
 
-TEST(fair_lines, what_is_not_there_is_not_removed_and_what_is_there_not_added_twice) {
-  fair_lines lines({}, {});
+TEST(fair_queue, what_is_not_there_is_not_removed_and_what_is_there_not_added_twice) {
+  fair_queue lines({}, {});
   lines.remove(job("a", "m", 1));
   lines.add(job("a", "m", 1));
   lines.add(job("a", "m", 1));
@@ -229,8 +229,8 @@ TEST(fair_lines, what_is_not_there_is_not_removed_and_what_is_there_not_added_tw
   EXPECT_EQ(lines.running("a"), 0U);
 }
 
-TEST(fair_lines, a_hundred_thousand_invented_tenants_leave_little_behind) {
-  fair_lines lines({}, {});
+TEST(fair_queue, a_hundred_thousand_invented_tenants_leave_little_behind) {
+  fair_queue lines({}, {});
   lines.add(job("honest", "m", 1, 1'000'000));
   for (std::uint64_t i = 2; i < 100'000; ++i) {
     const place p = job("tenant " + std::to_string(i), "m", i);
@@ -238,13 +238,13 @@ TEST(fair_lines, a_hundred_thousand_invented_tenants_leave_little_behind) {
     lines.remove(p);
     lines.started(p.tenant, second);
     lines.ended(p.tenant, second, second);
-    ASSERT_LE(lines.tenants(), fair_lines::idle_max + 3);
+    ASSERT_LE(lines.tenants(), fair_queue::idle_max + 3);
   }
   EXPECT_EQ(first_order(lines), 1U);
 }
 
-TEST(fair_lines, an_idle_tenant_is_forgotten_once_the_others_were_given_as_much) {
-  fair_lines lines({}, {});
+TEST(fair_queue, an_idle_tenant_is_forgotten_once_the_others_were_given_as_much) {
+  fair_queue lines({}, {});
   for (std::uint64_t i = 1; i <= 9; ++i) {
     lines.add(job("a", "m", i));
   }
@@ -299,7 +299,7 @@ class side_by_side {
     model_.add(p);
   }
   void give(std::uint32_t word) {
-    std::vector<fair_lines::group_id> passed;
+    std::vector<fair_queue::group_id> passed;
     if (const auto first = lines_.first({}); first && word % 3 == 0) {
       passed.push_back(first->group); // as when its worker has no room
     }
@@ -323,7 +323,7 @@ class side_by_side {
     running_.erase(it);
   }
 
-  void same(const std::optional<fair_lines::candidate>& got, const place* want) const {
+  void same(const std::optional<fair_queue::candidate>& got, const place* want) const {
     RC_ASSERT(got.has_value() == (want != nullptr));
     if (got) {
       RC_ASSERT(got->order == want->order);
@@ -334,7 +334,7 @@ class side_by_side {
   }
   void check() const {
     RC_ASSERT(lines_.size() == model_.jobs().size());
-    std::vector<fair_lines::group_id> passed;
+    std::vector<fair_queue::group_id> passed;
     std::vector<group_key> passed_keys;
     while (true) { // every group once, in the order in which they would be passed over
       const auto next = lines_.first(passed);
@@ -358,13 +358,13 @@ class side_by_side {
     }
   }
 
-  fair_lines lines_;
-  fair_lines_model model_;
+  fair_queue lines_;
+  fair_queue_model model_;
   std::uint64_t orders_ = 0;
   std::vector<std::pair<std::string, int>> running_;
 };
 
-TEST(fair_lines, answers_what_a_sorted_list_would) {
+TEST(fair_queue, answers_what_a_sorted_list_would) {
   EXPECT_TRUE(tayfa::testing::property(300, [] {
     const auto length = *rc::gen::inRange<std::size_t>(1, 200);
     const auto words =
@@ -377,10 +377,10 @@ TEST(fair_lines, answers_what_a_sorted_list_would) {
 }
 
 /// With many groups, the next job must be the same as long as no tenant with a history joins.
-TEST(fair_lines, answers_the_same_for_tenants_with_many_groups) {
+TEST(fair_queue, answers_the_same_for_tenants_with_many_groups) {
   EXPECT_TRUE(tayfa::testing::property(60, [] {
-    fair_lines lines({}, {});
-    fair_lines_model model({}, {});
+    fair_queue lines({}, {});
+    fair_queue_model model({}, {});
     std::uint64_t orders = 0;
     const auto add = [&](std::uint32_t word) {
       const place p = job(tenants[word % 5], "m", ++orders, static_cast<int>(word / 5 % 97),
@@ -398,7 +398,7 @@ TEST(fair_lines, answers_the_same_for_tenants_with_many_groups) {
       add(word);
     }
     for (const auto word : words) {
-      std::vector<fair_lines::group_id> passed;
+      std::vector<fair_queue::group_id> passed;
       std::vector<group_key> passed_keys;
       for (std::uint32_t i = 0; i < word % 24; ++i) {
         if (const auto next = lines.first(passed)) {

@@ -9,7 +9,7 @@
 // waits twice as long.
 #pragma once
 
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/workers/run_times.hpp"
 
 #include <array>
 #include <cstdint>

@@ -1,8 +1,8 @@
-// A naive fair_lines: keeps the jobs in one heap of no order and computes everything anew, by
+// A naive fair_queue: keeps the jobs in one heap of no order and computes everything anew, by
 // looking at all of them. What the real one must answer, for tests of few groups.
 #pragma once
 
-#include "runtime/core/fair_lines.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +15,9 @@
 
 namespace tayfa::testing {
 
-class fair_lines_model {
+class fair_queue_model {
  public:
-  using place = fair_lines::place;
+  using place = fair_queue::place;
 
   struct tenant {
     tenant_terms terms;
@@ -27,7 +27,7 @@ class fair_lines_model {
     std::size_t running = 0;
   };
 
-  fair_lines_model(std::map<std::string, tenant_terms> known, tenant_terms others)
+  fair_queue_model(std::map<std::string, tenant_terms> known, tenant_terms others)
       : terms_(std::move(known)), others_(others) {}
 
   void add(const place& p) {

@@ -57,7 +57,7 @@ struct tenant_terms {
   std::uint32_t running_max = 0; ///< jobs in progress at the same time; 0 = no limit
 };
 
-class fair_lines {
+class fair_queue {
  public:
   static constexpr std::size_t idle_max = 4096;
   static constexpr std::size_t narrow_max = 16;
@@ -79,7 +79,7 @@ class fair_lines {
   };
 
   /// `known` by name; everybody else has the terms `others`.
-  fair_lines(std::map<std::string, tenant_terms> known, tenant_terms others);
+  fair_queue(std::map<std::string, tenant_terms> known, tenant_terms others);
 
   void add(const place&);
   /// The same place that was added.
@@ -179,7 +179,7 @@ class fair_lines {
   bool left_out(const passed_over&, group_id) const;
   static bool put(tenant&, group&, line&, const ticket&);
 
-  // Maintenance of the orders of tenants and groups (fair_lines_order.cpp).
+  // Maintenance of the orders of tenants and groups (fair_queue_order.cpp).
   void list(tenant&);
   void unlist(tenant&);
   void line_made(tenant&, line&);

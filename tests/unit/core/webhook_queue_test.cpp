@@ -1,5 +1,5 @@
 // The order of webhook calls: by hand, and random loads checked against the rules.
-#include "runtime/core/hook_turns.hpp"
+#include "runtime/core/delivery/webhook_queue.hpp"
 
 #include "runtime/base/random.hpp"
 
@@ -13,8 +13,8 @@ namespace {
 
 /// Orders that could begin, and their calls.
 struct caller {
-  explicit caller(hook_turns::bounds b = {}) : turns(b) {}
-  hook_turns turns;
+  explicit caller(webhook_queue::bounds b = {}) : turns(b) {}
+  webhook_queue turns;
   std::map<std::uint64_t, std::uint64_t> calls; ///< order: call
   moment now{std::chrono::hours{1}};
 
@@ -46,7 +46,7 @@ struct caller {
 
 using orders = std::vector<std::uint64_t>;
 
-TEST(hook_turns, one_tenant_fills_half_of_the_places_and_another_comes_in_at_once) {
+TEST(webhook_queue, one_tenant_fills_half_of_the_places_and_another_comes_in_at_once) {
   caller c;
   for (std::uint64_t i = 1; i <= 10'000; ++i) {
     c.wait(i, "bob", ("t" + std::to_string(i)).c_str());
@@ -56,7 +56,7 @@ TEST(hook_turns, one_tenant_fills_half_of_the_places_and_another_comes_in_at_onc
   EXPECT_EQ(c.end(20'001), orders{}) << "her place is not his";
 }
 
-TEST(hook_turns, many_tenants_that_hang_leave_a_place_to_the_next) {
+TEST(webhook_queue, many_tenants_that_hang_leave_a_place_to_the_next) {
   caller c;
   std::uint64_t order = 0;
   for (const auto* tenant : {"b", "c", "d", "e", "f"}) {
@@ -70,7 +70,7 @@ TEST(hook_turns, many_tenants_that_hang_leave_a_place_to_the_next) {
   EXPECT_EQ(c.wait(order, "alice", "her"), orders{order});
 }
 
-TEST(hook_turns, when_all_places_are_taken_the_tenant_with_fewest_is_next) {
+TEST(webhook_queue, when_all_places_are_taken_the_tenant_with_fewest_is_next) {
   caller c{{4, 4, 1}};
   for (std::uint64_t i = 1; i <= 5; ++i) {
     c.wait(i, "bob", ("t" + std::to_string(i)).c_str());
@@ -82,7 +82,7 @@ TEST(hook_turns, when_all_places_are_taken_the_tenant_with_fewest_is_next) {
   EXPECT_EQ(c.end(1), orders{12});
 }
 
-TEST(hook_turns, more_tenants_that_hang_than_there_are_places_do_not_make_another_wait_for_all) {
+TEST(webhook_queue, more_tenants_that_hang_than_there_are_places_do_not_make_another_wait_for_all) {
   caller c{{4, 4, 1}};
   std::uint64_t order = 0;
   for (int tenant = 0; tenant < 50; ++tenant) {
@@ -108,7 +108,7 @@ TEST(hook_turns, more_tenants_that_hang_than_there_are_places_do_not_make_anothe
   }
 }
 
-TEST(hook_turns, a_target_that_hangs_for_one_tenant_can_be_called_by_another) {
+TEST(webhook_queue, a_target_that_hangs_for_one_tenant_can_be_called_by_another) {
   caller c;
   for (std::uint64_t i = 1; i <= 100; ++i) {
     c.wait(i, "bob", "shared");
@@ -118,7 +118,7 @@ TEST(hook_turns, a_target_that_hangs_for_one_tenant_can_be_called_by_another) {
   EXPECT_EQ(c.wait(102, "alice", "shared"), orders{102});
 }
 
-TEST(hook_turns, large_bodies_of_one_tenant_leave_memory_to_another) {
+TEST(webhook_queue, large_bodies_of_one_tenant_leave_memory_to_another) {
   caller c{{64, 16, 100}};
   const auto wait = [&](std::uint64_t order, const char* tenant, std::size_t bytes) {
     c.turns.wait(order, tenant, "t" + std::to_string(order), bytes);
@@ -135,7 +135,7 @@ TEST(hook_turns, large_bodies_of_one_tenant_leave_memory_to_another) {
   EXPECT_EQ(alone.begin(), orders{1}) << "one alone may be as large as it is";
 }
 
-TEST(hook_turns, within_a_tenant_targets_take_turns_and_the_oldest_goes_first) {
+TEST(webhook_queue, within_a_tenant_targets_take_turns_and_the_oldest_goes_first) {
   caller c{{1, 1, 1}};
   c.wait(1, "bob", "x");
   for (const std::uint64_t i : {2, 3, 4}) {
@@ -149,7 +149,7 @@ TEST(hook_turns, within_a_tenant_targets_take_turns_and_the_oldest_goes_first) {
   EXPECT_EQ(c.end(4), orders{});
 }
 
-TEST(hook_turns, one_that_leaves_has_no_turn_and_calls_of_a_dead_queue_hold_no_place) {
+TEST(webhook_queue, one_that_leaves_has_no_turn_and_calls_of_a_dead_queue_hold_no_place) {
   caller c{{2, 1, 1}};
   c.wait(1, "bob", "x");
   c.wait(2, "bob", "x");
@@ -165,7 +165,7 @@ TEST(hook_turns, one_that_leaves_has_no_turn_and_calls_of_a_dead_queue_hold_no_p
   EXPECT_EQ(c.turns.running(), 1U) << "a word about a forgotten call frees nothing";
 }
 
-TEST(hook_turns, targets_are_hosts_and_ports) {
+TEST(webhook_queue, targets_are_hosts_and_ports) {
   for (const auto* same :
        {"https://h.example/a", "HTTPS://H.Example:443/b?c", "https://u:p@h.example.",
         "https://h.example#x", "https://h.example:/"}) {
@@ -178,7 +178,7 @@ TEST(hook_turns, targets_are_hosts_and_ports) {
 }
 
 /// Every call that can begin begins, no tenant is passed over for ever, and no call is lost.
-TEST(hook_turns, random_crowds) {
+TEST(webhook_queue, random_crowds) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     seeded_random random{seed};
     const auto below = [&](std::uint64_t n) { return random.next() % n; };

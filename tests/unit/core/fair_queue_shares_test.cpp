@@ -1,6 +1,6 @@
 // Fairness over time: shares, waiting, hoarding. Machines are simulated; each runs the jobs that
-// fair_lines picks.
-#include "runtime/core/fair_lines.hpp"
+// fair_queue picks.
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"
@@ -26,7 +26,7 @@ class farm {
     double at_ms = 0;
   };
 
-  farm(fair_lines& lines, std::vector<std::string> machines)
+  farm(fair_queue& lines, std::vector<std::string> machines)
       : lines_(lines), machines_(std::move(machines)) {
     for (std::size_t i = 0; i < machines_.size(); ++i) {
       free_.push_back(i);
@@ -35,7 +35,7 @@ class farm {
 
   std::uint64_t submit(const std::string& tenant, const std::string& model, double ms,
                        double expected_ms, milliseconds urgency = milliseconds{0}) {
-    const fair_lines::place p{tenant, {model, "", 0}, moment{urgency}, ++orders_};
+    const fair_queue::place p{tenant, {model, "", 0}, moment{urgency}, ++orders_};
     lines_.add(p);
     jobs_[p.order] = {p, ms, expected_ms};
     return p.order;
@@ -67,14 +67,14 @@ class farm {
 
  private:
   struct job {
-    fair_lines::place where;
+    fair_queue::place where;
     double ms = 0;
     double expected_ms = 0;
   };
   static milliseconds as_ms(double ms) { return milliseconds{static_cast<std::int64_t>(ms)}; }
 
   void start(const std::function<void(const given&)>& refill) {
-    std::vector<fair_lines::group_id> passed;
+    std::vector<fair_queue::group_id> passed;
     while (const auto next = lines_.first(passed)) {
       const auto machine = std::find_if(free_.begin(), free_.end(), [&](std::size_t i) {
         return machines_[i].empty() || machines_[i] == next->key->model;
@@ -95,7 +95,7 @@ class farm {
   }
 
   using end = std::pair<double, std::pair<std::uint64_t, std::size_t>>;
-  fair_lines& lines_;
+  fair_queue& lines_;
   std::vector<std::string> machines_;
   std::vector<std::size_t> free_;
   std::priority_queue<end, std::vector<end>, std::greater<>> ends_;
@@ -114,7 +114,7 @@ const std::map<std::string, tenant_terms> one_two_four{
 /// Every tenant always has ten jobs waiting, of run times of its own.
 void expect_shares(const std::vector<std::string>& machines, double bias, std::uint64_t seed) {
   seeded_random random(seed);
-  fair_lines lines(one_two_four, {});
+  fair_queue lines(one_two_four, {});
   farm machine_room(lines, machines);
   const std::map<std::string, double> mean_ms{{"one", 4'000}, {"two", 300}, {"four", 1'500}};
   const auto submit = [&](const std::string& tenant) {
@@ -154,7 +154,7 @@ TEST(fair_shares, of_two_that_wait_neither_is_ahead_by_more_than_a_turn_each) {
     const auto seed = *rc::gen::arbitrary<std::uint64_t>();
     const auto tenants_seen = *rc::gen::inRange(2, 8);
     seeded_random random(seed);
-    fair_lines lines({}, {});
+    fair_queue lines({}, {});
     farm machine_room(lines, one);
     constexpr double most_ms = 5'000;
     const auto name = [](int i) { return "t" + std::to_string(i); };
@@ -180,7 +180,7 @@ TEST(fair_shares, of_two_that_wait_neither_is_ahead_by_more_than_a_turn_each) {
 }
 
 TEST(fair_shares, who_was_idle_cannot_have_saved_up) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, one);
   machine_room.submit("returns", "m", 1'000, 1'000);
   machine_room.submit("stays", "m", 1'000, 1'000);
@@ -199,7 +199,7 @@ TEST(fair_shares, who_was_idle_cannot_have_saved_up) {
 }
 
 TEST(fair_shares, going_away_does_not_wipe_out_what_was_given) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, one);
   machine_room.submit("greedy", "m", 60'000, 60'000);
   machine_room.run_until(1, [](const farm::given&) {});
@@ -218,7 +218,7 @@ TEST(fair_shares, going_away_does_not_wipe_out_what_was_given) {
 /// A tenant that had the machines of another model to itself was given much; still it must not be
 /// locked out for as long once it competes with others.
 TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, {"common", "rare"});
   machine_room.submit("rich", "rare", 1'000, 1'000);
   machine_room.submit("poor", "common", 1'000, 1'000);
@@ -245,7 +245,7 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
 /// Jobs of a model that no worker can run wait for hours; their tenant neither changes the shares
 /// of the others nor lets newcomers pass them.
 TEST(fair_shares, who_cannot_be_served_does_not_change_the_others_shares) {
-  fair_lines lines(one_two_four, {});
+  fair_queue lines(one_two_four, {});
   farm machine_room(lines, {"m"});
   machine_room.submit("stuck", "too large", 1'000, 1'000);
   const auto refill = [&](const farm::given& g) {
@@ -270,7 +270,7 @@ TEST(fair_shares, who_cannot_be_served_does_not_change_the_others_shares) {
 // ---- nobody starves (I18) -----------------------------------------------------------------------
 
 TEST(fair_waits, an_urgent_flood_of_the_same_tenant_delays_a_later_job_only_until_its_moment) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, one);
   // Low priority is an urgency ten minutes later than the time of submission; the flood's is now.
   const auto slow = machine_room.submit("t", "m", 1'000, 1'000, milliseconds{600'000});
@@ -300,7 +300,7 @@ TEST(fair_waits, a_small_tenants_job_waits_for_at_most_a_turn_of_each_of_the_oth
     seeded_random random(*rc::gen::arbitrary<std::uint64_t>());
     const auto others = *rc::gen::inRange(1, 20);
     const auto weight = *rc::gen::inRange(1, 50);
-    fair_lines lines({{"small", {1, 0}}}, {static_cast<double>(weight), 0});
+    fair_queue lines({{"small", {1, 0}}}, {static_cast<double>(weight), 0});
     farm machine_room(lines, one);
     constexpr double most_ms = 2'000;
     const auto submit = [&](const std::string& tenant) {
@@ -333,7 +333,7 @@ TEST(fair_waits, a_small_tenants_job_waits_for_at_most_a_turn_of_each_of_the_oth
 }
 
 TEST(fair_waits, a_tenant_of_little_weight_is_served_at_its_rate) {
-  fair_lines lines({{"small", {0.1, 0}}}, {10, 0});
+  fair_queue lines({{"small", {0.1, 0}}}, {10, 0});
   farm machine_room(lines, one);
   machine_room.submit("small", "m", 1'000, 1'000);
   machine_room.submit("big", "m", 1'000, 1'000);
@@ -351,7 +351,7 @@ TEST(fair_waits, a_tenant_of_little_weight_is_served_at_its_rate) {
 }
 
 TEST(fair_waits, jobs_expected_to_take_no_time_cannot_shut_out_the_others) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, one);
   machine_room.submit("liar", "m", 0, 0);
   const auto honest = machine_room.submit("honest", "m", 5, 5);
@@ -368,7 +368,7 @@ TEST(fair_waits, jobs_expected_to_take_no_time_cannot_shut_out_the_others) {
 }
 
 TEST(fair_waits, virtual_time_does_not_end) {
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   farm machine_room(lines, one);
   const double week = 7.0 * 24 * 3'600'000;
   machine_room.submit("a", "m", week, week);
