@@ -251,6 +251,7 @@ void run::carry_out(const incident& x) {
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
   case what::babble_engine: hit(sim_engine_host::babble); break;
+  case what::cut_link: hit(sim_engine_host::cut_link); break;
   case what::kill_queue: end_actor("queue"); break;
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;
