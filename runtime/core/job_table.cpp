@@ -47,8 +47,10 @@ std::uint64_t fingerprint(const job_request& r) {
 } // namespace
 
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
-      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)),
+      deliveries_({limits_.hook_tries, limits_.hook_pause, limits_.hook_calls}),
+      lines_(limits_.tenants, limits_.other_tenants),
+      pool_(limits_.batch_max, limits_.batch_delay) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
@@ -113,10 +115,10 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   if (id.empty() || jobs_.contains(id)) {
     return fail(errc::bad_request, "a job with this id exists");
   }
-  if (!models_.empty() && request.model.empty()) {
-    request.model = models_.front().name;
+  if (!pool_.models().empty() && request.model.empty()) {
+    request.model = pool_.models().default_name();
   }
-  if (const auto runs = may_run(request.model, now); !runs) {
+  if (const auto runs = pool_.models().may_run(request.model, now); !runs) {
     return fail(runs.error());
   }
   const auto entry = jobs_.try_emplace(std::move(id)).first;
@@ -130,7 +132,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.submitted = now;
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
-  r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : last_held_of(*r.id);
+  r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : pool_.last_held_of(*r.id, running_);
   if (keyed) {
     by_key_[key_of(r.request)] = &r;
   }
@@ -138,7 +140,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   ++tenant_of(r).live;
   account(r);
   note(r, store::part_request);
-  arrivals_[rate_key(r.request.model)].arrived(now);
+  pool_.job_arrived(now, r.request.model);
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {
@@ -156,9 +158,9 @@ bool job_table::is_damaged(const record& r) {
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
-  if (r.undelivered) {
-    if (!r.hook_out) {
-      tell_hook(now, r, answer.then); // it can be reached again
+  if (r.delivery.undelivered) {
+    if (!r.delivery.out) {
+      deliver(now, r, answer.then); // it can be reached again
     }
   } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     deliver_again(now, r, answer.then);
@@ -166,7 +168,7 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
     }
-    if (const auto runs = may_run(r.request.model, now); !runs) {
+    if (const auto runs = pool_.models().may_run(r.request.model, now); !runs) {
       return fail(runs.error());
     }
     revive(now, r);
@@ -207,7 +209,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
   }
   auto view = view_of(*r);
-  if (by_origin && r->undelivered) {
+  if (by_origin && r->delivery.undelivered) {
     close_delivery(*r);
     std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
     trim(nullptr);
@@ -238,7 +240,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
-  if (const auto runs = may_run(r->request.model, now); !runs) {
+  if (const auto runs = pool_.models().may_run(r->request.model, now); !runs) {
     return fail(runs.error());
   }
   revive(now, *r);
@@ -264,8 +266,8 @@ void job_table::revive(moment now, record& ended_job) {
   r->free_attempts = r->attempts;
   r->dead = false;
   of_dead_.erase(r->order);
-  close_hook(*r);
-  r->hook_tries = 0;
+  deliveries_.close(r->order, r->delivery);
+  r->delivery.tries = 0;
   r->refresh = false;
   r->began.reset();
   r->life_began = now;
@@ -288,7 +290,7 @@ result<job_view> job_table::drop(moment now, const job_id& id, const job_access&
   if (!ended(*r)) {
     return fail(errc::wrong_state, "it has not ended; cancel it first");
   }
-  if (r->undelivered) {
+  if (r->delivery.undelivered) {
     return fail(errc::wrong_state,
                 "its result is not delivered yet to the platform that it was taken from");
   }
@@ -306,8 +308,8 @@ void job_table::stop_taking() {
 effects job_table::hand_back(moment now) {
   stopping_ = true;
   std::map<std::uint64_t, record*> running;
-  for (const auto& [slot, w] : workers_) {
-    for (const auto& attempt : w.holds) {
+  for (const auto& [at, w] : pool_.all()) {
+    for (const auto& [attempt, held] : w.holds) {
       if (record* r = current(w.ref, attempt)) {
         running.emplace(r->order, r);
       }

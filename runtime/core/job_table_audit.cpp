@@ -17,7 +17,10 @@ void expect(bool holds, const std::string& subject, const char* rule,
 } // namespace
 
 std::vector<std::string> job_table::audit() const {
-  std::vector<std::string> broken = hooks_.audit();
+  std::vector<std::string> broken = deliveries_.audit();
+  for (auto& each : pool_.audit()) {
+    broken.push_back(std::move(each));
+  }
   std::size_t waiting = 0;
   std::size_t asleep = 0;
   std::size_t fresh = 0;
@@ -37,8 +40,8 @@ std::vector<std::string> job_table::audit() const {
     audit_job(id, r, broken);
     over += ended(r) ? 1 : 0;
     dead += r.dead ? 1 : 0;
-    undelivered += r.undelivered ? 1 : 0;
-    undelivered_bytes += r.undelivered ? r.bytes : 0;
+    undelivered += r.delivery.undelivered ? 1 : 0;
+    undelivered_bytes += r.delivery.undelivered ? r.bytes : 0;
     origins += ended(r) || r.request.origin.empty() ? 0 : 1;
     changed += r.changed != 0 ? 1 : 0;
     (ended(r) ? kept_bytes : live_bytes) +=
@@ -48,7 +51,7 @@ std::vector<std::string> job_table::audit() const {
     waiting += queued ? 1 : 0;
     asleep += r.sleeping ? 1 : 0;
     parked += r.parked ? 1 : 0;
-    largest = std::max(largest, ended(r) && !r.undelivered ? r.bytes : 0);
+    largest = std::max(largest, ended(r) && !r.delivery.undelivered ? r.bytes : 0);
     fresh += queued && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
   }
@@ -103,10 +106,11 @@ void job_table::audit_indexes(std::vector<std::string>& broken) const {
                        within(of_endpoint_, r.request.endpoint) &&
                        of_state_.at(static_cast<std::size_t>(r.state.state())).contains(r.order) &&
                        of_dead_.contains(r.order) == r.dead &&
-                       hooks_out_.contains(r.order) == r.hook_out &&
+                       deliveries_.is_out(r.order) == r.delivery.out &&
                        origins_live_.contains(r.order) == (!ended(r) && !r.request.origin.empty());
     expect(found, id.str(), "is not in an index, or in one of others", broken);
-    expect(r.listed == (ended(r) && !r.undelivered), id.str(), "is not counted as kept", broken);
+    expect(r.listed == (ended(r) && !r.delivery.undelivered), id.str(), "is not counted as kept",
+           broken);
     kept_of[r.request.policy.tenant] += r.listed ? r.bytes : 0;
     live_of[r.request.policy.tenant] += ended(r) ? 0 : 1;
   }
@@ -145,11 +149,10 @@ void job_table::audit_waiting(std::vector<std::string>& broken) const {
         r.parked) {
       continue;
     }
-    const bool room = std::any_of(workers_.begin(), workers_.end(), [&](const auto& entry) {
-      const worker& w = entry.second;
-      const bool loaded =
-          w.facts.model.empty() || r.request.model.empty() || w.facts.model == r.request.model;
-      return loaded && serves(w, r) && has_room(w, r);
+    const auto& all = pool_.all();
+    const bool room = std::any_of(all.begin(), all.end(), [&](const auto& entry) {
+      const pool_worker& w = entry.second;
+      return pool_.runs_now(w, needs_of(r));
     });
     const bool excused =
         noted(place_of(r).group) != wait_reason::none || lines_.at_quota(r.request.policy.tenant);
@@ -188,31 +191,24 @@ void job_table::audit_job(const job_id& id, const record& r,
       state == job_state::COMPLETED || (state == job_state::CANCELLED && r.request.origin.empty());
   expect(!done || r.input_bytes == 0, name, "keeps its input after its end", broken);
   expect(!r.dead || state == job_state::FAILED, name, "is dead but has not failed", broken);
-  expect(!r.hook_open || ended(r), name, "calls its webhook before its end", broken);
-  expect(!r.hook_waits || (r.hook_open && !r.hook_out && !r.undelivered), name,
+  expect(!r.delivery.open || ended(r), name, "calls its webhook before its end", broken);
+  expect(!r.delivery.waits || (r.delivery.open && !r.delivery.out && !r.delivery.undelivered), name,
          "waits for a call of its webhook that is not to be made", broken);
-  expect(r.hook_waits == hooks_.waits(r.order), name, "its webhook has no turn, or too many",
-         broken);
-  expect(!r.undelivered || (r.hook_open && !r.request.origin.empty()), name,
+  expect(r.delivery.waits == deliveries_.has_place(r.order), name,
+         "its webhook has no turn, or too many", broken);
+  expect(!r.delivery.undelivered || (r.delivery.open && !r.request.origin.empty()), name,
          "has a result to deliver that nobody waits for", broken);
   if (state == job_state::IN_PROGRESS) {
-    const auto w = workers_.find(r.holder.slot);
-    expect(w != workers_.end() && w->second.present && w->second.ref == r.holder &&
-               w->second.holds.contains(attempt_ref{id, r.attempts}),
-           name, "runs but its worker does not hold it", broken);
+    const auto* w = pool_.present(r.holder);
+    expect(w != nullptr && w->holds.contains(attempt_ref{id, r.attempts}), name,
+           "runs but its worker does not hold it", broken);
   }
 }
 
 void job_table::audit_workers(std::vector<std::string>& broken) const {
   std::size_t held = 0; // by a worker, and current
-  for (const auto& [slot, w] : workers_) {
-    const auto name = to_string(w.ref);
-    expect(slot == w.ref.slot, name, "is booked under another slot", broken);
-    expect(w.present || w.holds.empty(), name, "is gone and holds attempts", broken);
-    expect(is_remote(w) || w.holds.size() <= w.facts.capacity, name, "holds more than its capacity",
-           broken);
-    expect(!w.alone || w.holds.size() == 1, name, "a suspect has company", broken);
-    for (const auto& attempt : w.holds) {
+  for (const auto& [place, w] : pool_.all()) {
+    for (const auto& [attempt, run] : w.holds) {
       const auto entry = jobs_.find(attempt.job);
       held += entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
                       entry->second.attempts == attempt.number && entry->second.holder == w.ref

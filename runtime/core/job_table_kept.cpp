@@ -53,7 +53,7 @@ void job_table::delist(record& r) {
   leave(of_endpoint_, r.request.endpoint);
   of_dead_.erase(r.order);
   origins_live_.erase(r.order);
-  hooks_out_.erase(r.order);
+  deliveries_.erase(r.order);
   const auto t = tenants_.find(r.request.policy.tenant);
   t->second.orders.erase(r.order);
   if (t->second.orders.empty()) {
@@ -68,7 +68,7 @@ void job_table::change_state(record& r, job_state from, job_state to) {
 
 /// Out of every index; the lists and counts that depend on its state are the caller's.
 void job_table::remove(record& r) {
-  close_hook(r);
+  deliveries_.close(r.order, r.delivery);
   if (r.tallied) {
     numbers_.live(r.request, *r.tallied, -1);
   }
@@ -97,7 +97,7 @@ void job_table::rank(tenant_ranks& ranks, const tenant_jobs& t, std::size_t from
 }
 
 void job_table::put_among_ended(record& r) {
-  if (r.undelivered) {
+  if (r.delivery.undelivered) {
     undelivered_list_.insert(r.order);
     return;
   }
@@ -112,7 +112,7 @@ void job_table::put_among_ended(record& r) {
 }
 
 void job_table::take_from_ended(record& r) {
-  if (r.undelivered) {
+  if (r.delivery.undelivered) {
     undelivered_list_.erase(r.order);
     return;
   }

@@ -46,10 +46,10 @@ moment job_table::next_due(const record& r) const {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: break;
   }
-  if (r.hook_open && (r.hook_out || r.hook_waits)) {
+  if (r.delivery.open && (r.delivery.out || r.delivery.waits)) {
     return never; // notified() comes, of this call or of another one
   }
-  if (r.hook_open) {
+  if (r.delivery.open) {
     return r.not_before;
   }
   const auto step = duration_cast<moment::duration>(limits_.forget_step);
@@ -62,7 +62,7 @@ moment job_table::next_due(const record& r) const {
 void job_table::schedule(record& r) {
   const auto due = next_due(r);
   const bool slow =
-      (r.state.state() == job_state::IN_QUEUE && !r.sleeping) || (ended(r) && !r.hook_open);
+      (r.state.state() == job_state::IN_QUEUE && !r.sleeping) || (ended(r) && !r.delivery.open);
   if (due == r.due && slow == r.slow) {
     return;
   }
@@ -75,7 +75,7 @@ void job_table::schedule(record& r) {
 // ---- what is known of it ------------------------------------------------------------------------
 
 bool job_table::kept(moment now, const record& r) const {
-  return !ended(r) || r.undelivered || now < forget_at(r);
+  return !ended(r) || r.delivery.undelivered || now < forget_at(r);
 }
 
 job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {
@@ -102,9 +102,9 @@ job_table::past& job_table::past_of(record& r) {
   return *r.past_;
 }
 
-/// The worker that has, or had, its latest attempt.
+/// The worker that has, or had, its latest attempt, for people.
 std::string job_table::worker_name(const record& r) const {
-  return r.holder_name ? *r.holder_name : "slot-" + std::to_string(r.holder.slot.value);
+  return r.holder_name ? *r.holder_name : default_name(r.holder.place());
 }
 
 job_view job_table::view_of(const record& r) const {
@@ -171,7 +171,7 @@ void job_table::set_output(record& r, shared_text output) {
 
 // ---- waiting ------------------------------------------------------------------------------------
 
-fair_lines::place job_table::place_of(const record& r) const {
+fair_queue::place job_table::place_of(const record& r) const {
   return {r.request.policy.tenant,
           {r.request.model, r.request.shape, r.suspect, r.request.endpoint},
           urgency_of(r),
@@ -338,7 +338,7 @@ void job_table::leave_tenant(const record& r) {
 
 /// A job ended from outside may leave an attempt on its engine: revokes that.
 void job_table::revoke_current(record& r, effects& out) {
-  const worker* w = present(r.holder);
+  const auto* w = pool_.present(r.holder);
   const attempt_ref attempt{*r.id, r.attempts};
   if (w != nullptr && w->holds.contains(attempt)) {
     out.emplace_back(revoke_attempt{r.holder, attempt});

@@ -15,34 +15,11 @@ constexpr std::size_t looked_at_max = 2'000;
 
 } // namespace
 
-/// Facts about workers that make jobs wait, collected once for all jobs of a list.
-struct job_table::waits_seen {
-  bool any = false; ///< a worker that serves every endpoint
-  std::set<std::string_view> endpoints;
-  std::set<std::string_view> loading;
-};
-
-job_table::waits_seen job_table::look_at_workers() const {
-  waits_seen seen;
-  for (const auto& [slot, w] : workers_) {
-    if (w.present && !w.draining) {
-      seen.any = seen.any || w.facts.endpoint.empty();
-      if (!w.facts.endpoint.empty()) {
-        seen.endpoints.insert(w.facts.endpoint);
-      }
-    }
-    if (!w.changing_to.empty()) {
-      seen.loading.insert(w.changing_to);
-    }
-  }
-  return seen;
-}
-
 wait_reason job_table::why_waits(const record& r) const {
-  return why_waits(r, look_at_workers());
+  return why_waits(r, pool_.look());
 }
 
-wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const {
+wait_reason job_table::why_waits(const record& r, const worker_pool::waits_seen& seen) const {
   if (stopping_) {
     return wait_reason::stopping;
   }
@@ -111,7 +88,7 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
   const auto& among = shortest(filter);
   out.jobs.reserve(std::min(limit, among.size()));
-  const auto seen = look_at_workers();
+  const auto seen = pool_.look();
   auto at = filter.after == 0 ? std::numeric_limits<std::uint64_t>::max() : filter.after;
   for (std::size_t looked = 0;; ++looked) {
     const auto next = among.below(at);
@@ -136,7 +113,8 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   }
 }
 
-job_line job_table::line_of(moment now, const record& r, const waits_seen& seen) const {
+job_line job_table::line_of(moment now, const record& r,
+                            const worker_pool::waits_seen& seen) const {
   job_line line;
   line.id = *r.id;
   line.state = r.state.state();

@@ -8,12 +8,6 @@ namespace tayfa {
 
 namespace {
 
-using std::chrono::duration_cast;
-
-/// Highest charge for a restart: a slot may have been drained meanwhile.
-constexpr double restart_most_ms = 60'000;
-constexpr double restart_weight = 0.25; ///< of the latest one in what is expected
-
 /// The engine ended by itself, so what ran in it may be why.
 bool blames_job(errc code) {
   return code == errc::engine_crash || code == errc::engine_hang || code == errc::engine_protocol;
@@ -56,18 +50,19 @@ void job_table::drop_attempt_traces(record& r) {
   account(r);
 }
 
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
+void job_table::lose_worker(moment now, pool_worker& w, const error& why, effects& out,
                             bool from_outside) {
   std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
-  for (const auto& attempt : w.holds) {
+  for (const auto& [attempt, held] : w.holds) {
     if (record* r = current(w.ref, attempt)) {
       mine.emplace(r->order, r);
     }
   }
+  std::vector<std::string> blamed;
   if (blames_job(why.code) && !from_outside) {
-    for (const auto& attempt : w.holds) { // also one that was revoked and did not end
+    for (const auto& [attempt, held] : w.holds) { // also one that was revoked and did not end
       if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
-        w.blamed.push_back(entry->second.request.policy.tenant);
+        blamed.push_back(entry->second.request.policy.tenant);
       }
     }
     for (const auto& [order, r] : mine) {
@@ -75,45 +70,11 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
       r->suspect = true;
     }
   }
-  blame(now, w);
-  w.present = false;
-  w.holds.clear();
-  w.alone = false;
-  w.batch_size = 0;
+  pool_.lost(now, w, std::move(blamed), lines_);
   // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {
     lose(now, *r, why, out, free_of_charge);
-  }
-}
-
-// ---- what a lost engine costs -------------------------------------------------------------------
-
-/// Until the next engine is there, what it will have cost is guessed; so the next turn is another
-/// tenant's already now.
-void job_table::blame(moment now, worker& w) {
-  if (w.blamed.empty()) {
-    return;
-  }
-  w.gone_at = now;
-  w.blamed_ms = restart_ms_ / static_cast<double>(w.blamed.size());
-  for (const auto& tenant : w.blamed) {
-    lines_.expect_also(tenant, w.blamed_ms);
-  }
-}
-
-/// The next engine is there.
-void job_table::settle_blame(moment now, const worker& before) {
-  if (before.blamed.empty() || before.present) {
-    return;
-  }
-  const auto took =
-      std::clamp(std::chrono::duration<double, std::milli>(now - before.gone_at).count(), 0.0,
-                 restart_most_ms);
-  restart_ms_ += (took - restart_ms_) * restart_weight;
-  const auto each = took / static_cast<double>(before.blamed.size());
-  for (const auto& tenant : before.blamed) {
-    lines_.settle_also(tenant, before.blamed_ms, each);
   }
 }
 

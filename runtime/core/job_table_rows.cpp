@@ -2,8 +2,6 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <limits>
 
 namespace tayfa {
 
@@ -30,18 +28,6 @@ void replay(machine<job_state>& m, job_state to) {
 
 /// An earlier process may have kept far more than this one is to keep.
 constexpr std::size_t erased_before_at_once = 1'024;
-
-std::optional<slot_id> slot_of(std::string_view worker) {
-  constexpr std::string_view prefix = "slot-";
-  slot_id slot;
-  if (!worker.starts_with(prefix)) {
-    return std::nullopt; // a remote worker's name
-  }
-  worker.remove_prefix(prefix.size());
-  const auto* const end = worker.data() + worker.size();
-  const auto read = std::from_chars(worker.data(), end, slot.value);
-  return read.ptr == end && read.ec == std::errc{} ? std::optional{slot} : std::nullopt;
-}
 
 } // namespace
 
@@ -75,8 +61,8 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   if (r.lives > 1) {
     row.retried = r.life_began;
   }
-  row.hook_tries = r.hook_tries;
-  row.hook_open = r.hook_open;
+  row.hook_tries = r.delivery.tries;
+  row.hook_open = r.delivery.open;
   row.refresh = r.refresh;
   if (r.keep_until != moment{}) {
     row.keep_until = r.keep_until;
@@ -85,6 +71,7 @@ store::job_row job_table::row_of(const record& r, unsigned parts) const {
   row.output_bytes = r.output_bytes;
   if (r.attempts > 0) {
     row.worker = worker_name(r);
+    row.holder = r.holder;
   }
   if (r.past_) {
     row.failure = r.past_->failure;
@@ -199,18 +186,18 @@ std::vector<job_id> job_table::not_committed() {
 
 effects job_table::withdraw(moment now, const std::vector<job_id>& ids) {
   for (const auto& id : ids) {
-    withdraw_one(id);
+    withdraw_one(now, id);
   }
   effects out;
-  begin_hooks(now, out);
+  begin_calls(now, out);
   assign(now, out); // only now: none of them may have the place of another
   return out;
 }
 
-void job_table::withdraw_one(const job_id& id) {
+void job_table::withdraw_one(moment now, const job_id& id) {
   const auto entry = jobs_.find(id);
   if (entry != jobs_.end() && !entry->second.stored) {
-    take_out(entry->second, true);
+    take_out(now, entry->second, true);
   }
 }
 
@@ -253,7 +240,7 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   past& p = *r.past_;
   p.ended = row.ended.value_or(now);
   p.chunks_dropped = row.dropped_chunks;
-  r.undelivered = r.hook_open && !r.request.origin.empty();
+  r.delivery.undelivered = r.delivery.open && !r.request.origin.empty();
   r.output = std::move(row.output);
   r.output_bytes = row.output_bytes;
 }
@@ -273,19 +260,18 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.suspect = row.suspect;
   r.dead = row.dead;
   r.stored = true;
-  r.hook_open = row.hook_open;
-  r.hook_tries = tries_known(r, row.hook_tries);
+  r.delivery.open = row.hook_open;
+  r.delivery.tries = tries_known(r, row.hook_tries);
   r.refresh = row.refresh;
   r.keep_until = row.keep_until.value_or(moment{});
   r.attempts = row.attempts;
   r.free_attempts = row.attempts_before;
   r.lives = row.lives;
   r.lone_kills = row.lone_kills;
-  if (const auto slot = slot_of(row.worker)) {
-    r.holder.slot = *slot;
-  } else if (!row.worker.empty()) {
+  // Other nodes' numbers held for the life of the process that gave them.
+  r.holder = row.holder.node == this_node ? row.holder : worker_ref{};
+  if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
-    r.holder.slot.value = std::numeric_limits<std::uint32_t>::max(); // none that is known
   }
   replay(r.state, row.state);
   if (!r.request.policy.idempotency_key.empty()) {

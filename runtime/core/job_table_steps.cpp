@@ -126,7 +126,7 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
 
 std::size_t job_table::step_broken_models(moment now, std::size_t most, effects& out) {
   std::size_t ended_now = 0;
-  for (const auto& [model, trouble] : troubles_) {
+  for (const auto& [model, trouble] : pool_.models().troubles()) {
     if (!trouble.broken || now >= trouble.again_at) {
       continue;
     }
@@ -200,7 +200,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
       const attempt_ref attempt{*r.id, r.attempts};
       const worker_ref holder = r.holder;
       lose(now, r, error{errc::lease_expired, {}}, out);
-      const worker* w = present(holder);
+      const auto* w = pool_.present(holder);
       if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
         out.emplace_back(revoke_attempt{holder, attempt});
       }
@@ -210,8 +210,8 @@ void job_table::expire_one(moment now, record& r, effects& out) {
   case job_state::FAILED:
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
-    if (r.hook_open && !r.hook_out) {
-      tell_hook(now, r, out);
+    if (r.delivery.open && !r.delivery.out) {
+      deliver(now, r, out);
     } else {
       forget(r);
     }
@@ -220,7 +220,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
 }
 
 std::optional<moment> job_table::next_deadline() const {
-  auto next = look_again_;
+  auto next = pool_.look_again();
   const auto sooner = [&next](moment at) { next = next ? std::min(*next, at) : at; };
   if (!deadlines_.empty()) {
     sooner(deadlines_.first().first);

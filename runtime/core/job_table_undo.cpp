@@ -9,7 +9,7 @@ namespace tayfa {
 
 /// Out of every list and count. `unsent`: no attempt of it that is held was ever sent, so nobody
 /// will report its end: neither of the current one, nor of one that was revoked.
-void job_table::take_out(record& r, bool unsent) {
+void job_table::take_out(moment now, record& r, bool unsent) {
   switch (r.state.state()) {
   case job_state::IN_QUEUE:
     leave_line(r);
@@ -27,32 +27,15 @@ void job_table::take_out(record& r, bool unsent) {
     count(r.state.state(), -1);
     numbers_.ended(r.request, r.state.state(), -1);
     take_from_ended(r);
-    if (r.hook_out && !r.undelivered) {
-      hooks_.unmade(r.hook_call);
-    }
+    deliveries_.unmade(r.delivery);
     break;
   }
   if (unsent && r.attempts > 0) {
-    let_go(*r.id);
+    pool_.let_go(now, *r.id);
   }
   (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
   made_.set(r.request.policy.tenant, r.order, 0);
   remove(r);
-}
-
-/// No worker holds an attempt of this job any more.
-void job_table::let_go(const job_id& id) {
-  for (auto& [slot, w] : workers_) {
-    const auto first = w.holds.lower_bound({id, 0});
-    auto beyond = first;
-    while (beyond != w.holds.end() && beyond->job == id) {
-      ++beyond;
-    }
-    if (first != beyond && w.holds.erase(first, beyond) == w.holds.end() && w.holds.empty()) {
-      w.alone = false;
-      w.batch_size = 0;
-    }
-  }
 }
 
 std::optional<job_table::job_image> job_table::image(const job_id& id) const {
@@ -90,7 +73,7 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
     if (const auto& p = entry->second.past_) {
       chunks_gone = p->chunks_gone + p->chunks.size();
     }
-    take_out(entry->second, unsent);
+    take_out(now, entry->second, unsent);
   }
   std::erase(erased_, row.order); // not_committed() has put it there,
   std::erase(dirty_, row.order);  // or there
@@ -98,7 +81,7 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   if (ran) {
     row.state = job_state::IN_QUEUE;
     row.attempts_before += 1;
-    for (auto& [slot, w] : workers_) {
+    for (const auto& [at, w] : pool_.all()) {
       if (w.present && w.holds.contains(latest)) {
         out.emplace_back(revoke_attempt{w.ref, latest});
       }
