@@ -46,8 +46,8 @@ constexpr std::size_t stored_members(std::initializer_list<table> tables) {
   return count;
 }
 
-// Not by themselves: `request`, `policy` and `holder`; what row_extras has instead (history, output, chunks,
-// input, input_bytes, output_bytes); and `damaged`, which only reading finds.
+// Not by themselves: `request`, `policy` and `holder`; what row_extras has instead (history,
+// output, chunks, input, input_bytes, output_bytes); and `damaged`, which only reading finds.
 static_assert(stored_members({stored_tables.requests, stored_tables.states,
                               stored_tables.results}) ==
                   members<job_row>() - 7 + members<worker_ref>() + members<job_request>() - 2 +

@@ -1,4 +1,4 @@
-#include "runtime/core/job_numbers.hpp"
+#include "runtime/core/jobs/job_numbers.hpp"
 
 namespace tayfa {
 
