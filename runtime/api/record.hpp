@@ -36,13 +36,15 @@ struct record_field {
   std::string_view text;        ///< for people; empty: the name says it
   std::uint64_t highest = 0;    ///< of a number; 0: no bound
   std::string_view schema = {}; ///< the component that describes it; empty: its type does
+  bool some = false;            ///< a list that is never empty
 
   constexpr record_field at_most(std::uint64_t number) const {
-    return {name, text, number, schema};
+    return {name, text, number, schema, some};
   }
   constexpr record_field as(std::string_view component) const {
-    return {name, text, highest, component};
+    return {name, text, highest, component, some};
   }
+  constexpr record_field never_empty() const { return {name, text, highest, schema, true}; }
 };
 
 template <class Access>

@@ -274,8 +274,8 @@ inline constexpr auto handout_fields = record_of<job_handout>(
     "Handout", always<&job_handout::id>("id").as("WorkerJob"), always<&job_handout::input>("input"),
     if_set_by<as_json<at<&job_handout::s3_config>>>("s3Config").as("S3Config"),
     if_set<&job_handout::webhook>("webhook"));
-inline constexpr auto stops_fields =
-    record_of<std::vector<std::string>>("", always_by<whole>("jobsToStop").as("WorkerJob"));
+inline constexpr auto stops_fields = record_of<std::vector<std::string>>(
+    "", always_by<whole>("jobsToStop").as("WorkerJob").never_empty());
 inline constexpr std::string_view ok_text = "ok";
 inline constexpr auto noted_fields = record_of<bool>("", always_by<constant<ok_text>>("status"));
 

@@ -3,6 +3,7 @@
 
 #include "runtime/api/call.hpp"
 
+#include <boost/json/fwd.hpp>
 #include <chrono>
 #include <span>
 #include <string>
@@ -55,7 +56,24 @@ enum class body_rule : std::uint8_t {
   openai
 };
 
-/// A row of the table of routes: everything needed before the body.
+class schema_book;
+/// Makes the OpenAPI schema of an answer (record_schema.hpp).
+using schema_source = boost::json::value (*)(schema_book&);
+
+/// What /openapi.json says of a route for people, beside what follows from its row: its methods,
+/// scope, path, query and body.
+struct route_notes {
+  std::string_view id; ///< operationId; with two methods "getId" and "postId"
+  std::string_view summary;
+  std::string_view answer; ///< of 200
+  schema_source schema = nullptr;
+  /// Parameters that it reads, where `query` takes any, and headers (parameters.hpp).
+  std::string_view parameters{};
+  std::string_view nothing{}; ///< of 204, where that is an answer
+  std::string_view content = "application/json";
+};
+
+/// A row of the table of routes (route_table.cpp).
 struct route_shape {
   /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
   std::string_view path;
@@ -65,8 +83,12 @@ struct route_shape {
   std::string_view methods; ///< "GET, POST"; HEAD and OPTIONS go with them (method.hpp)
   body_rule body;           ///< of a POST
   std::string_view query;   ///< the names it takes, each once; "*": any, as RunPod's servers do
+  route_notes notes;
 };
 std::span<const route_shape> routes();
+
+/// The largest body that a route with this rule takes.
+std::size_t body_bytes(body_rule, const limits&);
 
 /// Query parameters of workers' routes; each route reads its own.
 struct worker_words {
