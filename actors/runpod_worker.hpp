@@ -1,5 +1,5 @@
 // This pod as a worker of RunPod's platform: takes jobs from it, hears what it wants stopped, pings
-// it and brings it results. What calls look like and what answers mean is in runtime/runpod.
+// it and brings it results. What calls look like and what answers mean is in runtime/runpod_worker.
 //
 // It owns the open calls and the order of the posts of each job; the queue owns the jobs and their
 // undelivered results, so that this actor may die at any time. A take's answer goes through
@@ -18,7 +18,7 @@
 #pragma once
 
 #include "actors/common.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 
 #include <deque>
 #include <map>
