@@ -108,8 +108,11 @@ inline constexpr auto job_fields = record_of<job_view>(
     always<&job_view::state>("status"), if_set<&job_view::worker>("workerId"),
     if_set_by<while_waiting<at<&job_view::state>, at<&job_view::why>>>("waitReason"));
 
-inline constexpr auto accepted_fields = record_of<job_view>("Accepted", always<&job_view::id>("id"),
-                                                            always<&job_view::state>("status"));
+struct state_of_new_jobs {
+  static job_state get(const job_id&) { return job_state::IN_QUEUE; }
+};
+inline constexpr auto accepted_fields =
+    record_of<job_id>("Accepted", always_by<whole>("id"), always_by<state_of_new_jobs>("status"));
 inline constexpr auto job_state_fields = record_of<job_view>(
     "JobState", always<&job_view::id>("id"), always<&job_view::state>("status"));
 

@@ -70,9 +70,7 @@ response turned_away(const gate::refusal& refused) {
 }
 
 response accepted(const job_id& id) {
-  job_view view;
-  view.id = id;
-  return shown(accepted_fields, view);
+  return shown(accepted_fields, id);
 }
 
 response job(const job_view& view) {
