@@ -22,8 +22,8 @@ struct parameter {
   constexpr std::string_view name() const { return id.substr(id.find('.') + 1); }
 };
 
-/// The parameter that the route with this id calls by this name. Throws std::out_of_range
-/// when none is described: a mistake of the table of routes, which every test of the document finds.
+/// The parameter that the route with this id calls by this name. Throws std::out_of_range when none
+/// is described: a mistake of the table of routes, which each test of the document finds.
 const parameter& parameter_of(std::string_view route_id, std::string_view name);
 
 } // namespace tayfa::api

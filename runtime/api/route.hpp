@@ -11,31 +11,21 @@
 
 namespace tayfa::api {
 
+/// Routes that are parsed each in its own way; the others are passed on by their rows (`make`).
 enum class route_kind : std::uint8_t {
+  passed,
   run,
   runsync,
   status,
   status_sync,
   stream,
-  cancel,
-  retry,
-  drop,
   purge,
   jobs,
-  inspect,
   dead,
+  requests,
   events,
-  slots,
-  drain,
-  undrain,
-  resize,
   health,
   ping,
-  ready,
-  metrics,
-  requests,
-  workers,
-  describe,
   take,
   take_batch,
   poll_stops,
@@ -73,6 +63,8 @@ struct route_notes {
   std::string_view content = "application/json";
 };
 
+struct route;
+
 /// A row of the table of routes (route_table.cpp).
 struct route_shape {
   /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
@@ -84,6 +76,8 @@ struct route_shape {
   body_rule body;           ///< of a POST
   std::string_view query;   ///< the names it takes, each once; "*": any, as RunPod's servers do
   route_notes notes;
+  /// The call, where the path and the query say all of it; else parse() makes it.
+  call (*make)(route&, job_access&&) = nullptr;
 };
 std::span<const route_shape> routes();
 
