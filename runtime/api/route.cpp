@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t ignored_body_bytes = 4096;
 
 /// `OPTIONS *`: not in the table, since no other method has it.
-constexpr route_shape whole_server{
-    "*", route_kind::ping, scope::open, false, "GET, POST", body_rule::none, "*", {}, nullptr};
+constexpr route_shape whole_server{"*",         route_kind::ping, scope::open, false,
+                                   "GET, POST", body_rule::none,  "*"};
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes

@@ -75,9 +75,20 @@ struct route_shape {
   std::string_view methods; ///< "GET, POST"; HEAD and OPTIONS go with them (method.hpp)
   body_rule body;           ///< of a POST
   std::string_view query;   ///< the names it takes, each once; "*": any, as RunPod's servers do
-  route_notes notes;
+  route_notes notes{};
   /// The call, where the path and the query say all of it; else parse() makes it.
   call (*make)(route&, job_access&&) = nullptr;
+
+  constexpr route_shape says(const route_notes& words) const {
+    route_shape out = *this;
+    out.notes = words;
+    return out;
+  }
+  constexpr route_shape by(call (*maker)(route&, job_access&&)) const {
+    route_shape out = *this;
+    out.make = maker;
+    return out;
+  }
 };
 std::span<const route_shape> routes();
 
