@@ -1,6 +1,6 @@
 // The gateway of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
-// queue over HTTP. Every decision is in runtime/remote (worker_book); this actor holds the open
-// long polls, turns messages into commands of the book and its effects into messages and answers.
+// queue over HTTP. Every decision is in runtime/runpod_platform (worker_book); this actor holds the
+// open long polls, turns messages into commands of it and its effects into messages and answers.
 //
 // To the queue it is the taker of every attempt of a remote worker (slots from first_remote_slot
 // on). It holds no thread and no socket: a poll is a reply object that waits in a map.
@@ -12,7 +12,7 @@
 
 #include "actors/common.hpp"
 #include "actors/worker_call.hpp"
-#include "runtime/remote/worker_book.hpp"
+#include "runtime/runpod_platform/worker_book.hpp"
 
 #include <map>
 #include <memory>

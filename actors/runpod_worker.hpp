@@ -1,5 +1,6 @@
-// This pod as a worker of RunPod's platform. Decides nothing: the session (runtime/runpod) says
-// what to call, ask and report; this actor carries it out and brings it the answers.
+// This pod as a worker of RunPod's platform. Decides nothing: the session of
+// runtime/runpod_worker says what to call, ask and report; this actor carries it out and brings it
+// the answers.
 //
 // It owns the session and the open calls. The queue owns the jobs and their undelivered results, so
 // this actor may die at any time. The answers of takes go through runpod_inbox, which outlives the
@@ -7,7 +8,7 @@
 #pragma once
 
 #include "actors/common.hpp"
-#include "runtime/runpod/session.hpp"
+#include "runtime/runpod_worker/session.hpp"
 
 #include <deque>
 #include <memory>

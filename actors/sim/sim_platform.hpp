@@ -8,7 +8,7 @@
 #pragma once
 
 #include "actors/sim/sim_world.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 
 #include <map>
 #include <memory>

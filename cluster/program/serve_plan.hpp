@@ -7,8 +7,8 @@
 #include "messages/engine_kind.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/core/job_table.hpp"
-#include "runtime/host/system_fitness.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/machine/system_fitness.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <functional>

@@ -1,8 +1,8 @@
 #include "runtime/engine/check.hpp"
 #include "runtime/engine/process.hpp"
-#include "runtime/host/fitness.hpp"
 #include "runtime/host/process_start.hpp"
-#include "runtime/host/topology.hpp"
+#include "runtime/machine/fitness.hpp"
+#include "runtime/machine/topology.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>

@@ -2,7 +2,7 @@
 
 #include "runtime/engine/factories.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/host/slot_gpu.hpp"
+#include "runtime/machine/slot_gpu.hpp"
 
 #include <algorithm>
 #include <array>
