@@ -64,6 +64,7 @@ void outbox::progress(const origin_progress& m, effects& then) {
   if (m.is_chunk && platform_.post_stream.empty()) {
     return;
   }
+  accepted(m.id);
   const auto it = of(m.id, m.origin);
   if (it->second.ended) {
     return; // never after the result
@@ -121,6 +122,7 @@ result<std::string> outbox::result_body(const deliver_result& m, bool streamed) 
 }
 
 void outbox::deliver(const deliver_result& m, effects& then) {
+  accepted(m.view.id);
   const auto it = of(m.view.id, m.origin);
   auto& job = it->second;
   if (job.ended) {

@@ -50,7 +50,7 @@ class outbox {
   void refuse(const std::string& origin, const error&, effects&);
   /// The answer to the post with this number.
   void posted(moment now, std::uint64_t number, const result<outgoing_answer>&, effects&);
-  /// The queue has taken a job of this id: a report that it refused an earlier one is out of date.
+  /// The queue has this job: a report that it refused it, when it was given before, is out of date.
   void accepted(const job_id&);
   /// Posts nothing more of this job.
   void drop(const job_id&);

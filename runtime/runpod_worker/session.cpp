@@ -51,8 +51,7 @@ effects session::slots_ready(moment now, std::uint32_t capacity) {
 effects session::drain() {
   effects then;
   draining_ = true;
-  if (takes_.open) {
-    held_until_.reset();
+  if (std::exchange(held_until_, {})) {
     then.push_back(drop_take{options_.stop_linger});
   }
   report_drained(then);
@@ -118,6 +117,7 @@ effects session::submitted(moment now, const job_id& id, const std::string& orig
     outbox_.refuse(origin, a.value.error(), then);
   } else if (!is_final(a.value->state)) {
     live_.emplace(id, origin);
+    outbox_.accepted(id);
   }
   poll_stops(now, then);
   take(now, then);

@@ -113,7 +113,7 @@ class session {
     std::optional<moment> paused_until;
   };
   poll takes_, stops_;
-  std::optional<moment> held_until_; ///< the open take is dropped then
+  std::optional<moment> held_until_; ///< the open take is dropped then; empty = it has been
 
   std::set<job_id> submitting_;          ///< the queue has not answered yet
   std::map<job_id, std::string> live_;   ///< jobs that have not ended, with the platform's ids

@@ -24,20 +24,20 @@ struct outbox_script : session_script {
 
 TEST(runpod_outbox, posts_of_one_job_leave_one_after_the_other) {
   outbox_script s;
-  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output":1})");
+  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output": 1})");
   EXPECT_EQ(s.progress("a", R"("half")"), "");
   EXPECT_EQ(s.chunk("a", "2"), "");
   EXPECT_EQ(s.ends("a", "3"), "");
-  EXPECT_EQ(s.posted("a"), R"(post a {"status":"IN_PROGRESS","output":"half"})");
-  EXPECT_EQ(s.posted("a"), R"(stream a {"output":2})");
-  EXPECT_EQ(s.posted("a"), R"(post a {"output":[]})") << "the chunks were the output";
+  EXPECT_EQ(s.posted("a"), R"(post a {"status": "IN_PROGRESS", "output": "half"})");
+  EXPECT_EQ(s.posted("a"), R"(stream a {"output": 2})");
+  EXPECT_EQ(s.posted("a"), R"(post a {"output": []})") << "the chunks were the output";
   EXPECT_EQ(s.posted("a"), "a delivered");
 }
 
 TEST(runpod_outbox, jobs_do_not_wait_for_each_other) {
   outbox_script s;
-  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output":1})");
-  EXPECT_EQ(s.chunk("b", "2"), R"(stream b {"output":2})");
+  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output": 1})");
+  EXPECT_EQ(s.chunk("b", "2"), R"(stream b {"output": 2})");
 }
 
 TEST(runpod_outbox, nothing_follows_the_result) {
@@ -56,11 +56,11 @@ TEST(runpod_outbox, a_failed_chunk_keeps_its_pause_whatever_else_comes) {
   EXPECT_EQ(s.chunk("a", "2"), "") << "its tries would be used up at once";
   EXPECT_EQ(s.ends("a", "3"), "");
   EXPECT_EQ(s.pass(499ms), "");
-  EXPECT_EQ(s.pass(1ms), R"(stream a {"output":1})");
+  EXPECT_EQ(s.pass(1ms), R"(stream a {"output": 1})");
   EXPECT_EQ(s.posted("a", 503), "");
   EXPECT_EQ(s.pass(999ms), "");
-  EXPECT_EQ(s.pass(1ms), R"(stream a {"output":1})");
-  EXPECT_EQ(s.posted("a"), R"(stream a {"output":2})");
+  EXPECT_EQ(s.pass(1ms), R"(stream a {"output": 1})");
+  EXPECT_EQ(s.posted("a"), R"(stream a {"output": 2})");
 }
 
 TEST(runpod_outbox, the_platform_may_ask_for_a_longer_pause) {
@@ -68,7 +68,7 @@ TEST(runpod_outbox, the_platform_may_ask_for_a_longer_pause) {
   s.chunk("a", "1");
   s.posted("a", samples::answer_after(429, "9"));
   EXPECT_EQ(s.pass(8'999ms), "");
-  EXPECT_EQ(s.pass(1ms), R"(stream a {"output":1})");
+  EXPECT_EQ(s.pass(1ms), R"(stream a {"output": 1})");
 }
 
 TEST(runpod_outbox, a_chunk_is_given_up_after_six_tries) {
@@ -77,9 +77,9 @@ TEST(runpod_outbox, a_chunk_is_given_up_after_six_tries) {
   s.chunk("a", "2");
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(s.posted("a", s.unreachable()), "");
-    EXPECT_EQ(s.pass(30s), R"(stream a {"output":1})");
+    EXPECT_EQ(s.pass(30s), R"(stream a {"output": 1})");
   }
-  EXPECT_EQ(s.posted("a", s.unreachable()), R"(stream a {"output":2})");
+  EXPECT_EQ(s.posted("a", s.unreachable()), R"(stream a {"output": 2})");
   EXPECT_TRUE(s.logged("post_given_up a"));
 }
 
@@ -87,20 +87,20 @@ TEST(runpod_outbox, a_chunk_that_the_platform_refuses_is_given_up_at_once) {
   outbox_script s;
   s.chunk("a", "1");
   s.chunk("a", "2");
-  EXPECT_EQ(s.posted("a", 413), R"(stream a {"output":2})");
+  EXPECT_EQ(s.posted("a", 413), R"(stream a {"output": 2})");
 }
 
 TEST(runpod_outbox, without_an_address_for_chunks_there_are_none) {
   outbox_script s{{}, samples::environment_but({"RUNPOD_WEBHOOK_POST_STREAM"})};
   EXPECT_EQ(s.chunk("a", "1"), "");
-  EXPECT_EQ(s.progress("a", "2"), R"(post a {"status":"IN_PROGRESS","output":2})");
+  EXPECT_EQ(s.progress("a", "2"), R"(post a {"status": "IN_PROGRESS", "output": 2})");
 }
 
 TEST(runpod_outbox, a_chunk_that_cannot_be_split_is_left_out) {
   outbox_script s;
   EXPECT_EQ(s.chunk("a", R"({"x":")" + std::string(chunk_bytes_max, 'x') + R"("})"), "");
   EXPECT_TRUE(s.logged("chunk_not_posted a"));
-  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output":1})");
+  EXPECT_EQ(s.chunk("a", "1"), R"(stream a {"output": 1})");
 }
 
 TEST(runpod_outbox, the_bytes_that_wait_for_a_job_are_bounded) {
@@ -146,7 +146,7 @@ TEST(runpod_outbox, newer_progress_replaces_older_progress_that_waits_for_long) 
     last = text;
     text = s.posted("a");
   }
-  EXPECT_EQ(last, R"(post a {"status":"IN_PROGRESS","output":199})");
+  EXPECT_EQ(last, R"(post a {"status": "IN_PROGRESS", "output": 199})");
   EXPECT_EQ(posts, outbox::waiting_posts_max / 100);
 }
 
@@ -157,7 +157,7 @@ TEST(runpod_outbox, an_aggregated_result_contains_the_chunks) {
   auto v = session_script::view("a", job_state::COMPLETED);
   deliver_result m{v, "a"};
   m.chunks = {chunk{"1"}, chunk{"2"}};
-  EXPECT_EQ(s.delivers(m), R"(post a {"output":[1,2]})");
+  EXPECT_EQ(s.delivers(m), R"(post a {"output": [1, 2]})");
   EXPECT_NE(s.last_call.url.find("isStream=true"), std::string::npos);
 
   outbox_script incomplete{o};
@@ -172,9 +172,9 @@ TEST(runpod_outbox, the_reader_of_a_failed_stream_gets_the_error_first) {
   s.chunk("a", "1");
   s.fails("a", errc::job_failed);
   const auto last = s.posted("a");
-  EXPECT_EQ(last.rfind(R"(stream a {"output":{"error":)", 0), 0U) << last;
+  EXPECT_EQ(last.rfind(R"(stream a {"output": {"error": )", 0), 0U) << last;
   const auto end = s.posted("a");
-  EXPECT_EQ(end.rfind(R"(post a {"error":)", 0), 0U) << end;
+  EXPECT_EQ(end.rfind(R"(post a {"error": )", 0), 0U) << end;
 }
 
 TEST(runpod_outbox, a_result_that_failed_goes_back_to_the_queue) {
@@ -184,7 +184,7 @@ TEST(runpod_outbox, a_result_that_failed_goes_back_to_the_queue) {
   EXPECT_EQ(s.last_posted.pause, 4s);
   EXPECT_EQ(s.last_posted.text, "status 503");
   EXPECT_EQ(s.pass(1h), "") << "the queue delivers it again";
-  EXPECT_EQ(s.ends("a", "1"), R"(post a {"output":1})");
+  EXPECT_EQ(s.ends("a", "1"), R"(post a {"output": 1})");
   EXPECT_EQ(s.posted("a"), "a delivered");
 }
 
@@ -208,14 +208,14 @@ TEST(runpod_outbox, a_job_that_the_platform_does_not_know_any_more_is_given_up) 
 TEST(runpod_outbox, a_result_beyond_the_platforms_limit_is_replaced) {
   outbox_script s;
   const auto text = s.ends("a", '"' + std::string(result_bytes_max, 'x') + '"');
-  EXPECT_EQ(text.rfind(R"(post a {"error":)", 0), 0U);
+  EXPECT_EQ(text.rfind(R"(post a {"error": )", 0), 0U);
   EXPECT_LT(text.size(), 1'000U);
 }
 
 TEST(runpod_outbox, a_refused_job_is_reported_here_and_tried_again_from_here) {
   outbox_script s;
   const auto report = s.refuses("r");
-  EXPECT_EQ(report.rfind(R"(post r {"error":)", 0), 0U) << report;
+  EXPECT_EQ(report.rfind(R"(post r {"error": )", 0), 0U) << report;
   EXPECT_EQ(s.refuses("r"), "") << "it is being reported";
   EXPECT_EQ(s.posted("r", 503), "");
   EXPECT_EQ(s.pass(500ms), report);
@@ -225,6 +225,16 @@ TEST(runpod_outbox, a_refused_job_is_reported_here_and_tried_again_from_here) {
   }
   EXPECT_EQ(s.posted("r", 503), "") << "no result_posted: the queue does not know it";
   EXPECT_EQ(s.pass(1h), "");
+}
+
+TEST(runpod_outbox, a_job_that_is_given_again_after_its_refusal_is_a_new_one) {
+  outbox_script s;
+  s.refuses("r");
+  s.posted("r", 503);
+  EXPECT_EQ(s.accepts("r"), "") << "the platform wants its result now, no longer the refusal";
+  EXPECT_EQ(s.pass(1h), "");
+  EXPECT_EQ(s.ends("r", "1"), R"(post r {"output": 1})");
+  EXPECT_EQ(s.posted("r"), "r delivered");
 }
 
 } // namespace

@@ -99,7 +99,7 @@ class random_surroundings {
     want(!next || *next >= now_, "a deadline lies ahead");
   }
 
-  // ---- the session's effects ---------------------------------------------------------------------
+  // ---- the session's effects -------------------------------------------------------------------
   void carry_out(const effects& all) {
     for (const auto& each : all) {
       std::visit([this](const auto& one) { on(one); }, each);
@@ -194,7 +194,7 @@ class random_surroundings {
   }
   void on(const count&) {}
 
-  // ---- the pod -----------------------------------------------------------------------------------
+  // ---- the pod ----------------------------------------------------------------------------------
   void pass(milliseconds span) {
     const auto until = now_ + span;
     for (int i = 0; i < 100; ++i) {
@@ -233,14 +233,14 @@ class random_surroundings {
     }
     seen_[started_ ? "queue restarted" : "queue started"]++;
     started_ = true;
-    for (const auto& [id, one] : submits_) {
-      carry_out(tested_.submit_lost(id));
-      if (below(2) == 0) {
-        live_.emplace(id, one); // it was committed
-      }
-    }
-    submits_.clear();
     cancels_.clear();
+    while (!submits_.empty()) {
+      const auto node = submits_.extract(submits_.begin());
+      if (below(2) == 0 && !is_known(node.key())) {
+        live_.emplace(node.key(), node.mapped()); // it was committed
+      }
+      carry_out(tested_.submit_lost(node.key()));
+    }
     carry_out(tested_.queue_started());
   }
   void answer_queue() {
@@ -253,7 +253,7 @@ class random_surroundings {
     carry_out(tested_.took(now_, {}));
   }
 
-  // ---- the platform ------------------------------------------------------------------------------
+  // ---- the platform -----------------------------------------------------------------------------
   void answer_take() {
     if (!take_open_ || !queue_answered_) {
       return; // the owner of the session keeps answers until then
@@ -277,8 +277,8 @@ class random_surroundings {
     std::string body = "[";
     for (std::size_t i = 0; i < 1 + below(wanted_); ++i) {
       // Sometimes a job that was given before, or one without input.
-      const auto name =
-          "j" + std::to_string(below(8) == 0 && names_ > 0 ? below(names_) : names_++);
+      const bool known = names_ > 0 && below(4) == 0;
+      const auto name = "j" + std::to_string(known ? recent() : names_++);
       over_.erase(name);
       const auto* input = below(16) == 0 ? "" : R"(,"input":1)";
       body += (body.size() > 1 ? "," : "") + std::string{R"({"id":")"} + name + '"' + input + "}";
@@ -294,7 +294,7 @@ class random_surroundings {
     stop_open_ = false;
     std::string body = R"({"jobsToStop":[)";
     if (names_ > 0) {
-      body += "\"j" + std::to_string(below(names_)) + '"';
+      body += "\"j" + std::to_string(recent()) + '"';
     }
     carry_out(tested_.stops_answered(now_, stop_number_, samples::answer(200, body + "]}")));
   }
@@ -314,7 +314,7 @@ class random_surroundings {
     carry_out(tested_.posted(now_, number, samples::answer(status, "")));
   }
 
-  // ---- the queue ---------------------------------------------------------------------------------
+  // ---- the queue --------------------------------------------------------------------------------
   void answer_submit() {
     if (submits_.empty()) {
       return;
@@ -322,8 +322,7 @@ class random_surroundings {
     const auto node = submits_.extract(submits_.begin());
     job_view v;
     v.id = node.key();
-    const bool is_known = undelivered_.contains(v.id) || delivers_again(v.id);
-    const auto kind = is_known ? 1 : below(8);
+    const auto kind = is_known(v.id) ? 1 : below(8);
     if (kind == 0) {
       carry_out(tested_.submitted(now_, v.id, node.mapped().name,
                                   job_answer{fail(errc::queue_full, "no room")}));
@@ -336,8 +335,12 @@ class random_surroundings {
     carry_out(tested_.submitted(now_, v.id, node.mapped().name, job_answer{v}));
   }
   std::uint64_t below(std::uint64_t most) { return random_.next() % most; }
-  bool delivers_again(const job_id& id) const {
-    return std::any_of(redeliver_.begin(), redeliver_.end(),
+  /// One of the jobs that came last.
+  std::size_t recent() { return names_ - 1 - below(std::min<std::size_t>(names_, 8)); }
+  /// Its result is not delivered yet: the queue has it, and does not take it again.
+  bool is_known(const job_id& id) const {
+    return undelivered_.contains(id) ||
+           std::any_of(redeliver_.begin(), redeliver_.end(),
                        [&id](const auto& m) { return m.view.id == id; });
   }
   void run() {
