@@ -23,6 +23,14 @@
 
 namespace tayfa {
 
+/// To a client whose request this part of the pod does not answer: it may try again.
+inline error restarting(const std::string& part) {
+  return {errc::unavailable, part + " is restarting"};
+}
+inline error queue_restarting() {
+  return restarting("the queue");
+}
+
 /// From the reader of an answer, or its line.
 struct reader_event {
   enum class what : std::uint8_t { wants_more, left };
