@@ -84,7 +84,6 @@ class openai_calls {
 
   // a whole answer
   void finish(const job_view&);
-  void answer_with_output(const job_id&, const job_access&, const reply_ptr&, const job_view&);
   void answer_with_chunks(const job_id&, const job_access&, const reply_ptr&);
 
   /// With the output of a job that COMPLETED, wherever it is kept.

@@ -174,9 +174,9 @@ class supervisor : public supervisor_actor::base {
   bool ready_ = false;
   bool http_open_ = false;
   bool store_open_ = false;
-  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it
-  bool origin_drained_ = false;                      ///< the platform gives nothing more
-  bool undelivered_ = false;                         ///< and not all results for it are delivered
+  std::shared_ptr<remote::worker_registry> remote_registry_; ///< outlives the actor that uses it
+  bool origin_drained_ = false;                              ///< the platform gives nothing more
+  bool undelivered_ = false; ///< and not all results for it are delivered
   bool queue_draining_ = false;
   bool waits_for_posts_ = false;
   bool workers_stopping_ = false;
