@@ -1,5 +1,5 @@
 // The workers themselves: how they come and go, what the queue hears of them.
-#include "runtime/runpod_platform/worker_book.hpp"
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <algorithm>
 
@@ -7,18 +7,18 @@ namespace tayfa::remote {
 
 // ---- who is who ---------------------------------------------------------------------------------
 
-worker_book::worker* worker_book::find(const key& who) {
+worker_registry::worker* worker_registry::find(const key& who) {
   const auto entry = workers_.find(who);
   return entry == workers_.end() ? nullptr : &entry->second;
 }
 
-worker_book::worker* worker_book::find(worker_ref ref) {
+worker_registry::worker* worker_registry::find(worker_ref ref) {
   const auto entry = by_slot_.find(ref.slot.value);
   const bool same = entry != by_slot_.end() && entry->second->joined && entry->second->ref == ref;
   return same ? entry->second : nullptr;
 }
 
-result<void> worker_book::may_speak(const worker& w, const api::worker_place& from) {
+result<void> worker_registry::may_speak(const worker& w, const api::worker_place& from) {
   if (from.any_worker || w.api_key.empty() || w.api_key == from.key) {
     return {};
   }
@@ -26,8 +26,8 @@ result<void> worker_book::may_speak(const worker& w, const api::worker_place& fr
 }
 
 /// The worker of this name, which has just been heard of.
-result<worker_book::worker*> worker_book::meet(moment now, const api::worker_place& from,
-                                               effects& out) {
+result<worker_registry::worker*> worker_registry::meet(moment now, const api::worker_place& from,
+                                                       effects& out) {
   const key who{from.endpoint, from.worker};
   worker* w = find(who);
   if (w != nullptr) {
@@ -64,17 +64,17 @@ result<worker_book::worker*> worker_book::meet(moment now, const api::worker_pla
 }
 
 /// Jobs that its open takes still want, beyond the unclaimed ones that will answer them.
-std::size_t worker_book::wanted(const worker& w) {
+std::size_t worker_registry::wanted(const worker& w) {
   std::size_t sum = 0;
   for (const auto& t : w.takes) {
     sum += t.wanted;
   }
-  return sum - std::min(sum, w.spares.size());
+  return sum - std::min(sum, w.unclaimed.size());
 }
 
 // ---- what the queue hears -----------------------------------------------------------------------
 
-worker_ready worker_book::ready_of(const worker& w) const {
+worker_ready worker_registry::ready_of(const worker& w) const {
   worker_ready o{w.ref, pulling()};
   o.facts.capacity = w.offered;
   o.facts.steps = true; // its pings renew them
@@ -88,7 +88,7 @@ worker_ready worker_book::ready_of(const worker& w) const {
 
 /// To be called after every change of what the worker holds or wants, and before the end of an
 /// attempt is said: the room that the queue sees must never be larger than what is wanted.
-void worker_book::adjust(worker& w, effects& out) {
+void worker_registry::adjust(worker& w, effects& out) {
   const bool open = serving_ && !stopping_ && w.fit;
   const std::size_t more = open ? wanted(w) : 0;
   if (more > 0 && !w.joined) {
@@ -105,7 +105,7 @@ void worker_book::adjust(worker& w, effects& out) {
   }
 }
 
-void worker_book::schedule(worker& w) {
+void worker_registry::schedule(worker& w) {
   moment due = w.heard + silence();
   for (const auto& t : w.takes) {
     due = std::min(due, t.until);
@@ -113,20 +113,20 @@ void worker_book::schedule(worker& w) {
   for (const auto& s : w.stops) {
     due = std::min(due, s.until);
   }
-  for (const auto& id : w.spares) {
-    due = std::min(due, w.jobs.at(id).since + limits_.spare_grace);
+  for (const auto& id : w.unclaimed) {
+    due = std::min(due, w.jobs.at(id).since + limits_.unclaimed_grace);
   }
   due_.erase({w.due, w.ref.slot.value});
   w.due = due;
   due_.insert({w.due, w.ref.slot.value});
 }
 
-void worker_book::drop(worker& w, job_entry entry) {
-  std::erase(w.spares, entry->first);
+void worker_registry::drop(worker& w, job_entry entry) {
+  std::erase(w.unclaimed, entry->first);
   w.jobs.erase(entry);
 }
 
-void worker_book::finish(worker& w, job_entry entry, protocol::finished last, effects& out) {
+void worker_registry::finish(worker& w, job_entry entry, protocol::finished last, effects& out) {
   last.attempt = entry->second.attempt;
   drop(w, entry);
   adjust(w, out);
@@ -134,7 +134,7 @@ void worker_book::finish(worker& w, job_entry entry, protocol::finished last, ef
 }
 
 /// It never reached the worker, as far as we know.
-void worker_book::give_back(worker& w, job_entry entry, const char* why, effects& out) {
+void worker_registry::give_back(worker& w, job_entry entry, const char* why, effects& out) {
   protocol::finished last;
   last.how = protocol::outcome::failed;
   last.code = static_cast<std::uint16_t>(errc::unavailable);
@@ -143,13 +143,13 @@ void worker_book::give_back(worker& w, job_entry entry, const char* why, effects
   finish(w, entry, std::move(last), out);
 }
 
-void worker_book::end_revoked(worker& w, job_entry entry, effects& out) {
+void worker_registry::end_revoked(worker& w, job_entry entry, effects& out) {
   protocol::finished last;
   last.how = protocol::outcome::cancelled;
   finish(w, entry, std::move(last), out);
 }
 
-void worker_book::arrived(moment now, worker& w, job& j, effects& out) {
+void worker_registry::arrived(moment now, worker& w, job& j, effects& out) {
   if (j.at == job::place::there) {
     return;
   }
@@ -162,25 +162,25 @@ void worker_book::arrived(moment now, worker& w, job& j, effects& out) {
   }
 }
 
-void worker_book::add_stray(worker& w, const std::string& id) {
-  if (w.strays.size() < strays_max) {
-    w.strays.try_emplace(id, 0);
+void worker_registry::add_orphan(worker& w, const std::string& id) {
+  if (w.orphans.size() < orphans_max) {
+    w.orphans.try_emplace(id, 0);
   }
 }
 
-/// The queue does not count on them any more; what the worker is at becomes stray.
-void worker_book::void_jobs(worker& w) {
+/// The queue does not count on them any more; what the worker is at becomes orphan.
+void worker_registry::void_jobs(worker& w) {
   for (const auto& [id, j] : w.jobs) {
     w.lost += j.revoked ? 0 : 1;
     if (j.at != job::place::here) {
-      add_stray(w, id);
+      add_orphan(w, id);
     }
   }
   w.jobs.clear();
-  w.spares.clear();
+  w.unclaimed.clear();
 }
 
-void worker_book::close_polls(worker& w, effects& out) {
+void worker_registry::close_polls(worker& w, effects& out) {
   for (const auto& t : w.takes) {
     open_.erase(t.poll);
     out.emplace_back(nothing_yet{t.poll});
@@ -194,7 +194,7 @@ void worker_book::close_polls(worker& w, effects& out) {
 }
 
 /// It leaves the queue, for a while or for ever.
-void worker_book::part(worker& w, error why, effects& out) {
+void worker_registry::part(worker& w, error why, effects& out) {
   close_polls(w, out);
   void_jobs(w);
   if (std::exchange(w.joined, false)) {
@@ -203,7 +203,7 @@ void worker_book::part(worker& w, error why, effects& out) {
   }
 }
 
-void worker_book::forget(worker& w, error why, effects& out) {
+void worker_registry::forget(worker& w, error why, effects& out) {
   out.emplace_back(noted{noted::what::left, w.who.second, w.who.first, why.text});
   part(w, std::move(why), out);
   std::erase_if(flying_, [&w](const auto& each) { return each.second == &w; });
@@ -216,18 +216,18 @@ void worker_book::forget(worker& w, error why, effects& out) {
 // ---- what the queue says ------------------------------------------------------------------------
 
 /// The job's own id, where nobody can have had it before; see the invariants.
-std::string worker_book::handed_id(const worker& w, const attempt_ref& attempt) {
+std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) {
   std::string id = attempt.job.str();
   if (attempt.number > 1) {
     id += "-r" + std::to_string(attempt.number);
   }
-  while (w.jobs.contains(id) || w.strays.contains(id)) {
+  while (w.jobs.contains(id) || w.orphans.contains(id)) {
     id += "-r"; // a job of another name that reads the same
   }
   return id;
 }
 
-void worker_book::accept(moment now, worker& w, const protocol::assign& m) {
+void worker_registry::accept(moment now, worker& w, const protocol::assign& m) {
   const auto same = [&m](const auto& each) { return each.second.attempt == m.attempt; };
   if (std::any_of(w.jobs.begin(), w.jobs.end(), same)) {
     return;
@@ -239,11 +239,11 @@ void worker_book::accept(moment now, worker& w, const protocol::assign& m) {
   j.s3_config = m.s3_config;
   j.since = now;
   w.jobs.emplace(id, std::move(j));
-  w.spares.push_back(std::move(id));
+  w.unclaimed.push_back(std::move(id));
 }
 
-effects worker_book::assigned(moment now, worker_ref ref, std::uint64_t number,
-                              const std::vector<protocol::assign>& all) {
+effects worker_registry::assigned(moment now, worker_ref ref, std::uint64_t number,
+                                  const std::vector<protocol::assign>& all) {
   effects out;
   worker* w = find(ref);
   if (w == nullptr) {
@@ -256,21 +256,21 @@ effects worker_book::assigned(moment now, worker_ref ref, std::uint64_t number,
   answer_takes(now, *w, out);
   adjust(*w, out);
   if (stopping_) {
-    give_back_spares(*w, "the pod is stopping", out);
+    give_back_unclaimed(*w, "the pod is stopping", out);
   } else if (w->takes.empty() && !w->takes_again) {
-    give_back_spares(*w, "its client went away", out);
+    give_back_unclaimed(*w, "its client went away", out);
   }
   schedule(*w);
   return out;
 }
 
-void worker_book::give_back_spares(worker& w, const char* why, effects& out) {
-  while (!w.spares.empty()) {
-    give_back(w, w.jobs.find(w.spares.front()), why, out);
+void worker_registry::give_back_unclaimed(worker& w, const char* why, effects& out) {
+  while (!w.unclaimed.empty()) {
+    give_back(w, w.jobs.find(w.unclaimed.front()), why, out);
   }
 }
 
-effects worker_book::revoked(moment, worker_ref ref, const attempt_ref& attempt) {
+effects worker_registry::revoked(moment, worker_ref ref, const attempt_ref& attempt) {
   effects out;
   worker* w = find(ref);
   if (w == nullptr) {
@@ -297,7 +297,7 @@ effects worker_book::revoked(moment, worker_ref ref, const attempt_ref& attempt)
   return out;
 }
 
-effects worker_book::queue_restarted(moment) {
+effects worker_registry::queue_restarted(moment) {
   effects out;
   for (auto& [who, w] : workers_) {
     void_jobs(w);
@@ -310,7 +310,7 @@ effects worker_book::queue_restarted(moment) {
   return out;
 }
 
-effects worker_book::owner_restarted(moment) {
+effects worker_registry::owner_restarted(moment) {
   effects out;
   open_.clear();
   flying_.clear();
@@ -318,7 +318,7 @@ effects worker_book::owner_restarted(moment) {
   for (auto& [who, w] : workers_) {
     w.takes.clear();
     w.stops.clear();
-    for (auto& [id, poll] : w.strays) {
+    for (auto& [id, poll] : w.orphans) {
       poll = 0;
     }
     part(w, error{errc::unavailable, "the keeper of remote workers was restarted"}, out);
@@ -329,7 +329,7 @@ effects worker_book::owner_restarted(moment) {
 
 // ---- the pod ------------------------------------------------------------------------------------
 
-effects worker_book::serve(moment) {
+effects worker_registry::serve(moment) {
   effects out;
   serving_ = true;
   for (auto& [who, w] : workers_) {
@@ -338,7 +338,7 @@ effects worker_book::serve(moment) {
   return out;
 }
 
-effects worker_book::stop(moment) {
+effects worker_registry::stop(moment) {
   effects out;
   stopping_ = true;
   for (auto& [who, w] : workers_) {
@@ -348,13 +348,13 @@ effects worker_book::stop(moment) {
     }
     w.takes.clear();
     adjust(w, out);
-    give_back_spares(w, "the pod is stopping", out);
+    give_back_unclaimed(w, "the pod is stopping", out);
     schedule(w);
   }
   return out;
 }
 
-effects worker_book::close() {
+effects worker_registry::close() {
   effects out;
   for (auto& [who, w] : workers_) {
     close_polls(w, out);
@@ -364,7 +364,7 @@ effects worker_book::close() {
   return out;
 }
 
-effects worker_book::expire(moment now) {
+effects worker_registry::expire(moment now) {
   effects out;
   while (!due_.empty() && due_.begin()->first <= now) {
     expire_one(now, *by_slot_.at(due_.begin()->second), out);
@@ -372,7 +372,7 @@ effects worker_book::expire(moment now) {
   return out;
 }
 
-void worker_book::expire_one(moment now, worker& w, effects& out) {
+void worker_registry::expire_one(moment now, worker& w, effects& out) {
   if (now - w.heard >= silence()) {
     const auto ms = std::chrono::duration_cast<milliseconds>(now - w.heard).count();
     forget(w, error{errc::lease_expired, "no take, ping or post for " + std::to_string(ms) + " ms"},
@@ -390,17 +390,17 @@ void worker_book::expire_one(moment now, worker& w, effects& out) {
   std::erase_if(w.takes, over);
   std::erase_if(w.stops, over);
   adjust(w, out);
-  const auto spares = w.spares;
-  for (const auto& id : spares) {
+  const auto unclaimed = w.unclaimed;
+  for (const auto& id : unclaimed) {
     const auto entry = w.jobs.find(id);
-    if (now - entry->second.since >= limits_.spare_grace) {
+    if (now - entry->second.since >= limits_.unclaimed_grace) {
       give_back(w, entry, "its worker asked for nothing more", out);
     }
   }
   schedule(w);
 }
 
-std::optional<moment> worker_book::next_deadline() const {
+std::optional<moment> worker_registry::next_deadline() const {
   return due_.empty() ? std::nullopt : std::optional{due_.begin()->first};
 }
 

@@ -1,10 +1,10 @@
-// Drives a worker_book by hand and says in words what it ordered, so that a test reads like a
+// Drives a worker_registry by hand and says in words what it ordered, so that a test reads like a
 // script. "w0.2" is the second incarnation of all, in the first remote slot.
 //
-// Time stands still until pass() is called. After every command the book's audit must be clean.
+// Time stands still until pass() is called. After every command the registry's audit must be clean.
 #pragma once
 
-#include "runtime/runpod_platform/worker_book.hpp"
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <gtest/gtest.h>
 #include <map>
@@ -66,7 +66,7 @@ inline std::string text_of(const effect& e) {
     }
     return "poll " + std::to_string(h->poll) + (h->batch ? " batch" : "") + ids;
   }
-  if (const auto* t = std::get_if<tell_stops>(&e)) {
+  if (const auto* t = std::get_if<send_stops>(&e)) {
     std::string ids;
     for (const auto& id : t->jobs) {
       ids += " " + id;
@@ -98,14 +98,14 @@ inline std::string text_of(const effects& all) {
 
 /// Workers are called "a", "b", …, of the endpoint "tayfa"; polls are numbers that the test
 /// chooses.
-struct book_script {
-  explicit book_script(book_limits limits = {}, bool serving = true) : book(limits) {
+struct registry_script {
+  explicit registry_script(registry_limits limits = {}, bool serving = true) : registry(limits) {
     if (serving) {
-      book.serve(now);
+      registry.serve(now);
     }
   }
 
-  worker_book book;
+  worker_registry registry;
   moment now{std::chrono::hours{1}};
   std::map<worker_ref, std::uint64_t> hand_overs;
   std::string key{}; ///< that the calls come with; "root" is an operator's
@@ -123,14 +123,14 @@ struct book_script {
   }
 
   std::string take(poll_id poll, const std::string& worker, std::uint32_t wanted = 1) {
-    return words(book.take(now, poll, {place(worker), wanted, wanted > 1, false}));
+    return words(registry.take(now, poll, {place(worker), wanted, wanted > 1, false}));
   }
   std::string stops(poll_id poll, const std::string& worker) {
-    return words(book.poll_stops(now, poll, {place(worker)}));
+    return words(registry.poll_stops(now, poll, {place(worker)}));
   }
   std::string ping(const std::string& worker, std::vector<std::string> jobs = {},
                    const std::string& unfit = {}) {
-    return answered(book.ping(now, {place(worker), std::move(jobs), "1.12.0", unfit}));
+    return answered(registry.ping(now, {place(worker), std::move(jobs), "1.12.0", unfit}));
   }
   /// The next hand-over to this worker: one job, or several.
   std::string assign(worker_ref w, const std::string& job, std::uint32_t number = 1) {
@@ -151,14 +151,16 @@ struct book_script {
       m.input = shared_text{"{}"};
       all.push_back(std::move(m));
     }
-    return words(book.assigned(now, w, ++hand_overs[w], all));
+    return words(registry.assigned(now, w, ++hand_overs[w], all));
   }
   std::string revoke(worker_ref w, const std::string& job, std::uint32_t number = 1) {
-    return words(book.revoked(now, w, attempt(job, number)));
+    return words(registry.revoked(now, w, attempt(job, number)));
   }
-  std::string left(poll_id poll, bool whole = true) { return words(book.left(now, poll, whole)); }
-  std::string gone(poll_id poll) { return words(book.gone(now, poll)); }
-  std::string expire() { return words(book.expire(now)); }
+  std::string left(poll_id poll, bool whole = true) {
+    return words(registry.left(now, poll, whole));
+  }
+  std::string gone(poll_id poll) { return words(registry.gone(now, poll)); }
+  std::string expire() { return words(registry.expire(now)); }
 
   using what = api::worker_result::what;
   std::string post(const std::string& worker, const std::string& job, what kind = what::completed,
@@ -172,10 +174,10 @@ struct book_script {
     } else {
       m.output = shared_text{text};
     }
-    return answered(book.posted(now, m));
+    return answered(registry.posted(now, m));
   }
   std::string chunk(const std::string& worker, const std::string& job, const std::string& text) {
-    return answered(book.streamed(now, {place(worker), job, shared_text{text}}));
+    return answered(registry.streamed(now, {place(worker), job, shared_text{text}}));
   }
 
   /// A worker of one job at a time that has it: poll 1 of `worker`, its first incarnation.
@@ -186,13 +188,13 @@ struct book_script {
   }
 
   std::string words(const effects& e) {
-    const auto breaks = book.audit();
+    const auto breaks = registry.audit();
     EXPECT_TRUE(breaks.empty()) << breaks.front();
     return text_of(e);
   }
 
  private:
-  std::string answered(const worker_book::verdict& v) {
+  std::string answered(const worker_registry::verdict& v) {
     const auto then = words(v.then);
     return v.answer
                ? then

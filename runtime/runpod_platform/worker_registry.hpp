@@ -1,7 +1,7 @@
-// The books of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
+// The registry of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
 // queue over HTTP. Decides what a worker is given, what it is told, and what the queue hears of it.
 //
-// Owner: the remote_workers actor (the book outlives it, so that incarnations only grow). Not
+// Owner: the remote_workers actor (the registry outlives it, so that incarnations only grow). Not
 // thread safe, no clock, no sockets: time and calls are arguments, what must be done now comes back
 // as `effects`, to be carried out in order. Everything that a worker says is untrusted: it can
 // touch only what it holds, and every list is bounded.
@@ -45,7 +45,7 @@
 
 namespace tayfa::remote {
 
-struct book_limits {
+struct registry_limits {
   milliseconds ping_interval{10'000}; ///< that the workers were told
   std::uint32_t missed = 3;           ///< pings that a job, or a worker, may miss
   milliseconds hold{20'000};          ///< how long a poll is held open
@@ -53,7 +53,7 @@ struct book_limits {
   /// An attempt that was given just when its take was answered 204 waits so long for the next take,
   /// which is usually on its way, and is then given back. One whose take ended because the client
   /// went away is given back at once.
-  milliseconds spare_grace{500};
+  milliseconds unclaimed_grace{500};
 };
 
 /// An open long poll. The caller makes them up and never uses one twice.
@@ -72,7 +72,7 @@ struct hand_out {
   std::vector<api::job_handout> jobs;
 };
 /// Answer this stop poll; left() must be said then.
-struct tell_stops {
+struct send_stops {
   poll_id poll = 0;
   std::vector<std::string> jobs;
 };
@@ -91,24 +91,24 @@ struct noted {
   std::string name, endpoint, text;
 };
 
-using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, tell_stops,
+using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, send_stops,
                             nothing_yet, turn_away, noted>;
 using effects = std::vector<effect>;
 
-class worker_book {
+class worker_registry {
  public:
   /// Jobs of one worker, held and wanted together.
   static constexpr std::size_t jobs_max = 1'000;
   /// Open takes, and open stop polls, of one worker. The SDK has one of each.
   static constexpr std::size_t polls_max = 2;
-  static constexpr std::size_t strays_max = 1'000;
+  static constexpr std::size_t orphans_max = 1'000;
   static constexpr std::size_t device_max = 128;
   static constexpr std::size_t version_max = 64;
   static constexpr std::size_t error_max = std::size_t{64} << 10;
 
-  explicit worker_book(book_limits limits) : limits_(limits) {}
-  worker_book(const worker_book&) = delete;
-  worker_book& operator=(const worker_book&) = delete;
+  explicit worker_registry(registry_limits limits) : limits_(limits) {}
+  worker_registry(const worker_registry&) = delete;
+  worker_registry& operator=(const worker_registry&) = delete;
 
   // ---- the workers -----------------------------------------------------------------------------
   effects take(moment now, poll_id, const api::take_jobs&);
@@ -137,7 +137,8 @@ class worker_book {
   /// A new queue, which counts every attempt as lost: nobody wants their results any more, and the
   /// workers are offered again. What they still run is told to stop.
   effects queue_restarted(moment now);
-  /// A new owner of the book: the polls that the last one held are lost, what it was told as well.
+  /// A new owner of the registry: the polls that the last one held are lost, and so is what was
+  /// ordered of it.
   effects owner_restarted(moment now);
 
   // ---- the pod ---------------------------------------------------------------------------------
@@ -145,7 +146,7 @@ class worker_book {
   effects serve(moment now);
   /// Nothing more is handed out. Stops are told and results taken to the end.
   effects stop(moment now);
-  /// The polls that were held long enough, spares that nobody came for, workers that are silent.
+  /// The polls that were held long enough, unclaimed that nobody came for, workers that are silent.
   effects expire(moment now);
   std::optional<moment> next_deadline() const;
   /// Every poll that is open, to be answered before the owner ends.
@@ -183,10 +184,10 @@ class worker_book {
     shared_text input; ///< it and the next one: until it has left
     std::string s3_config;
     place at = place::here;
-    poll_id with = 0;      ///< the answer it leaves with
-    bool revoked = false;  ///< the queue wants no result of it any more
-    poll_id told_with = 0; ///< the answer that tells the worker to stop it
-    moment since;          ///< it is at its place
+    poll_id with = 0;           ///< the answer it leaves with
+    bool revoked = false;       ///< the queue wants no result of it any more
+    poll_id stop_sent_with = 0; ///< the answer that tells the worker to stop it
+    moment since;               ///< it is at its place
     std::uint32_t progress = 0, chunks = 0;
     std::uint64_t steps = 0;
   };
@@ -205,11 +206,11 @@ class worker_book {
     moment due;
     std::deque<take_poll> takes; ///< oldest first
     std::deque<stop_poll> stops;
-    std::map<std::string, job> jobs; ///< by the id it is handed out under
-    std::deque<std::string> spares;  ///< of `jobs`, those that are here, in their order
+    std::map<std::string, job> jobs;   ///< by the id it is handed out under
+    std::deque<std::string> unclaimed; ///< of `jobs`, those that are here, in their order
     /// Ids that the worker is at without holding them: to be told to stop. And the answer that
     /// tells so.
-    std::map<std::string, poll_id> strays;
+    std::map<std::string, poll_id> orphans;
     std::uint64_t completed = 0, lost = 0;
   };
 
@@ -233,11 +234,11 @@ class worker_book {
   void give_back(worker&, job_entry, const char* why, effects&);
   void end_revoked(worker&, job_entry, effects&);
   void arrived(moment now, worker&, job&, effects&);
-  void add_stray(worker&, const std::string& id);
+  void add_orphan(worker&, const std::string& id);
   void void_jobs(worker&);
   void tell(worker&, effects&);
   void answer_takes(moment now, worker&, effects&);
-  void give_back_spares(worker&, const char* why, effects&);
+  void give_back_unclaimed(worker&, const char* why, effects&);
   void close_polls(worker&, effects&);
   void part(worker&, error why, effects&);
   void forget(worker&, error why, effects&);
@@ -245,7 +246,7 @@ class worker_book {
   job_entry of_post(moment now, worker*, const api::worker_place& from, const std::string& id,
                     bool last, verdict&);
 
-  book_limits limits_;
+  registry_limits limits_;
   std::map<key, worker> workers_;
   std::map<std::uint32_t, worker*> by_slot_;
   std::map<poll_id, worker*> open_;   ///< polls that wait for an answer

@@ -1,4 +1,4 @@
-#include "actors/sim/remote_crowd.hpp"
+#include "actors/sim/remote_workers_sim.hpp"
 
 #include "runtime/engine/scripted.hpp"
 

@@ -1,11 +1,11 @@
-// Facts about the remote workers for lists, and the book's audit.
-#include "runtime/runpod_platform/worker_book.hpp"
+// Facts about the remote workers for lists, and the registry's audit.
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <algorithm>
 
 namespace tayfa::remote {
 
-std::vector<remote_line> worker_book::lines(moment now) const {
+std::vector<remote_line> worker_registry::lines(moment now) const {
   std::vector<remote_line> out;
   out.reserve(workers_.size());
   for (const auto& [who, w] : workers_) {
@@ -27,7 +27,7 @@ std::vector<remote_line> worker_book::lines(moment now) const {
   return out;
 }
 
-worker_book::numbers worker_book::count() const {
+worker_registry::numbers worker_registry::count() const {
   numbers n;
   for (const auto& [who, w] : workers_) {
     (!w.fit ? n.unhealthy : w.jobs.empty() ? n.idle : n.running) += 1;
@@ -35,7 +35,7 @@ worker_book::numbers worker_book::count() const {
   return n;
 }
 
-std::vector<std::string> worker_book::audit() const {
+std::vector<std::string> worker_registry::audit() const {
   std::vector<std::string> out;
   const auto check = [&out](bool holds, const worker& w, const char* rule) {
     if (!holds) {
@@ -49,30 +49,30 @@ std::vector<std::string> worker_book::audit() const {
     check(by_slot_.contains(slot) && by_slot_.at(slot) == &w, w, "its slot is another's");
     check(w.ref.node == pull_node && !free_slots_.contains(slot), w, "its slot is free");
     check(due_.contains({w.due, slot}), w, "it has no deadline");
-    std::size_t spares = 0;
+    std::size_t unclaimed = 0;
     for (const auto& [id, j] : w.jobs) {
       check(attempts.insert(j.attempt).second, w, "an attempt is in two places");
-      spares += j.at == job::place::here ? 1 : 0;
+      unclaimed += j.at == job::place::here ? 1 : 0;
       check(j.at != job::place::leaving || flying_.contains(j.with), w,
             "a job leaves with nothing");
-      check(j.told_with == 0 || (j.revoked && flying_.contains(j.told_with)), w,
+      check(j.stop_sent_with == 0 || (j.revoked && flying_.contains(j.stop_sent_with)), w,
             "a stop is told with nothing");
       check(!j.revoked || j.at != job::place::here, w, "a revoked job is still here");
-      check(j.at == job::place::here || !w.strays.contains(id), w, "a job is a stray as well");
+      check(j.at == job::place::here || !w.orphans.contains(id), w, "a job is a orphan as well");
     }
-    check(spares == w.spares.size(), w, "its spares are not those that are here");
-    for (const auto& id : w.spares) {
+    check(unclaimed == w.unclaimed.size(), w, "its unclaimed are not those that are here");
+    for (const auto& id : w.unclaimed) {
       const auto entry = w.jobs.find(id);
       check(entry != w.jobs.end() && entry->second.at == job::place::here, w,
-            "a spare is not here");
+            "an unclaimed one is not here");
     }
     const bool waits = serving_ && !stopping_ && w.fit && wanted(w) > 0;
     check((w.offered > 0) == waits, w, "it is offered otherwise than it waits");
     check(w.offered == 0 || w.offered == w.jobs.size() + wanted(w), w, "it is offered too large");
     check(w.joined || (w.jobs.empty() && w.offered == 0), w, "the queue does not know it");
-    check(w.jobs.size() <= 2 * jobs_max && w.strays.size() <= strays_max, w, "it holds too much");
+    check(w.jobs.size() <= 2 * jobs_max && w.orphans.size() <= orphans_max, w, "it holds too much");
     check(w.takes.size() <= polls_max && w.stops.size() <= polls_max, w, "too many polls");
-    check(w.takes.empty() || w.spares.empty(), w, "a take waits though there are jobs for it");
+    check(w.takes.empty() || w.unclaimed.empty(), w, "a take waits though there are jobs for it");
     for (const auto& t : w.takes) {
       check(open.insert(t.poll).second && open_.contains(t.poll), w, "a take is not open");
     }

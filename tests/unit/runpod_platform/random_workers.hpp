@@ -1,13 +1,13 @@
-// A naive queue and naive workers around a worker_book, with channels between them that take their
-// time: what the book says reaches the queue later, in order, and so does what the queue says to
-// the book.
+// A naive queue and naive workers around a worker_registry, with channels between them that take
+// their time: what the registry says reaches the queue later, in order, and so does what the queue
+// says to the registry.
 //
-// Everything that both sides see is held against the book's promises, at every step; finish() then
-// lets time pass until all must be over.
+// Everything that both sides see is held against the registry's promises, at every step; finish()
+// then lets time pass until all must be over.
 #pragma once
 
 #include "runtime/base/random.hpp"
-#include "runtime/runpod_platform/worker_book.hpp"
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <deque>
 #include <map>
@@ -18,9 +18,9 @@
 
 namespace tayfa::remote::testing {
 
-class random_company {
+class random_workers {
  public:
-  explicit random_company(std::uint64_t seed);
+  explicit random_workers(std::uint64_t seed);
 
   void step();
   /// No more work and no more trouble: everything that was assigned must end.
@@ -80,12 +80,12 @@ class random_company {
   void do_gone();
   void do_restart();
   void queue_hears();
-  void book_hears();
+  void registry_receives();
   void give_or_revoke();
 
   void obey(const effects&);
   void obey(const hand_out&);
-  void obey(const tell_stops&);
+  void obey(const send_stops&);
   void answered(poll_id, bool stops);
   void hear(const effect&);
   void hear(const worker_ready&);
@@ -96,8 +96,8 @@ class random_company {
   void end(worker_ref, const protocol::finished&);
 
   seeded_random random_;
-  book_limits limits_;
-  worker_book book_;
+  registry_limits limits_;
+  worker_registry registry_;
   moment now_{std::chrono::hours{1}};
   poll_id polls_ = 0;
   std::map<poll_id, open_poll> open_;
@@ -105,7 +105,7 @@ class random_company {
   std::map<std::string, std::set<std::string>> at_; ///< ids that a worker is at
   std::map<std::string, attempt_ref> ids_;          ///< "worker id" -> attempt, ever handed out
   std::deque<effect> to_queue_;
-  std::deque<order> to_book_;
+  std::deque<order> to_registry_;
   std::map<std::uint32_t, seat> seats_;
   std::map<attempt_ref, attempt_facts> attempts_;
   std::uint64_t newest_ = 0; ///< incarnation

@@ -1,6 +1,6 @@
-#include "tests/unit/runpod_platform/random_company.hpp"
+#include "tests/unit/runpod_platform/random_workers.hpp"
 
-#include "tests/unit/runpod_platform/book_script.hpp"
+#include "tests/unit/runpod_platform/registry_script.hpp"
 
 #include <algorithm>
 
@@ -8,8 +8,8 @@ namespace tayfa::remote::testing {
 
 namespace {
 
-book_limits limits_for(std::uint64_t seed) {
-  book_limits limits;
+registry_limits limits_for(std::uint64_t seed) {
+  registry_limits limits;
   limits.workers_max = 4 + static_cast<std::uint32_t>(seed % 2); // there are five names
   return limits;
 }
@@ -31,20 +31,20 @@ attempt_ref attempt_of(std::string id) {
 
 } // namespace
 
-random_company::random_company(std::uint64_t seed)
-    : random_(seed), limits_(limits_for(seed)), book_(limits_) {}
+random_workers::random_workers(std::uint64_t seed)
+    : random_(seed), limits_(limits_for(seed)), registry_(limits_) {}
 
-void random_company::demand(bool holds, const std::string& promise) {
+void random_workers::demand(bool holds, const std::string& promise) {
   if (!holds) {
     broken.insert(promise);
   }
 }
 
-void random_company::step() {
+void random_workers::step() {
   now_ += milliseconds{below(chance(20) ? 8'000 : 400)};
   if (!serving_ && chance(10)) {
     serving_ = true;
-    obey(book_.serve(now_));
+    obey(registry_.serve(now_));
   }
   switch (below(16)) {
   case 0:
@@ -60,16 +60,16 @@ void random_company::step() {
   case 10:
   case 11: queue_hears(); break;
   case 12:
-  case 13: book_hears(); break;
+  case 13: registry_receives(); break;
   case 14: give_or_revoke(); break;
   default: chance(60) ? do_restart() : give_or_revoke(); break;
   }
   if (chance(2)) {
-    obey(book_.expire(now_));
-    const auto next = book_.next_deadline();
+    obey(registry_.expire(now_));
+    const auto next = registry_.next_deadline();
     demand(!next || *next > now_, "a deadline that has passed is still open");
   }
-  for (const auto& words : book_.audit()) {
+  for (const auto& words : registry_.audit()) {
     broken.insert(words);
   }
 }
@@ -77,7 +77,7 @@ void random_company::step() {
 // ---- the workers
 // ---------------------------------------------------------------------------------
 
-std::string random_company::any_job(const std::string& worker) {
+std::string random_workers::any_job(const std::string& worker) {
   auto& mine = at_[chance(8) ? any_worker() : worker];
   if (mine.empty() || chance(12)) {
     return chance(2) ? "made-up" : "j" + std::to_string(below(jobs_ + 1));
@@ -85,21 +85,21 @@ std::string random_company::any_job(const std::string& worker) {
   return *std::next(mine.begin(), static_cast<std::ptrdiff_t>(below(mine.size())));
 }
 
-void random_company::do_take() {
+void random_workers::do_take() {
   const auto worker = any_worker();
   open_poll p{worker, false, chance(2), 1};
   p.wanted = static_cast<std::uint32_t>(p.batch ? 1 + below(4) : 1);
   open_[++polls_] = p;
-  obey(book_.take(now_, polls_, {place(worker), p.wanted, p.batch, false}));
+  obey(registry_.take(now_, polls_, {place(worker), p.wanted, p.batch, false}));
 }
 
-void random_company::do_stops() {
+void random_workers::do_stops() {
   const auto worker = any_worker();
   open_[++polls_] = {worker, true, false, 1};
-  obey(book_.poll_stops(now_, polls_, {place(worker)}));
+  obey(registry_.poll_stops(now_, polls_, {place(worker)}));
 }
 
-void random_company::do_ping() {
+void random_workers::do_ping() {
   const auto worker = any_worker();
   api::worker_ping m;
   m.from = place(worker);
@@ -115,17 +115,17 @@ void random_company::do_ping() {
       m.jobs.pop_back();
     }
   }
-  obey(book_.ping(now_, m).then);
+  obey(registry_.ping(now_, m).then);
 }
 
-void random_company::do_post() {
+void random_workers::do_post() {
   const auto worker = any_worker();
   api::worker_result m;
   m.from = place(worker);
   m.job = any_job(worker);
   m.kind = static_cast<api::worker_result::what>(below(3));
   m.output = shared_text{"1"};
-  const auto v = book_.posted(now_, m);
+  const auto v = registry_.posted(now_, m);
   demand(!v.answer || ids_.contains(worker + " " + m.job), "a result of somebody else is taken");
   seen[v.answer ? "result taken" : "result refused"]++;
   if (m.kind != api::worker_result::what::progress) {
@@ -134,15 +134,15 @@ void random_company::do_post() {
   obey(v.then);
 }
 
-void random_company::do_chunk() {
+void random_workers::do_chunk() {
   const auto worker = any_worker();
   const auto id = any_job(worker);
-  const auto v = book_.streamed(now_, {place(worker), id, shared_text{"1"}});
+  const auto v = registry_.streamed(now_, {place(worker), id, shared_text{"1"}});
   demand(!v.answer || ids_.contains(worker + " " + id), "a chunk of somebody else is taken");
   obey(v.then);
 }
 
-void random_company::do_kill() {
+void random_workers::do_kill() {
   const auto worker = any_worker();
   at_[worker].clear();
   const bool noticed = chance(2);
@@ -150,44 +150,44 @@ void random_company::do_kill() {
     if (noticed && p->second.worker == worker) {
       const auto poll = p->first;
       p = open_.erase(p);
-      obey(book_.gone(now_, poll));
+      obey(registry_.gone(now_, poll));
     } else {
       ++p;
     }
   }
 }
 
-void random_company::do_gone() {
+void random_workers::do_gone() {
   if (open_.empty() || chance(10)) {
     const auto any = below(polls_ + 2);
     open_.erase(any);
-    obey(book_.gone(now_, any));
+    obey(registry_.gone(now_, any));
     return;
   }
   const auto p = std::next(open_.begin(), static_cast<std::ptrdiff_t>(below(open_.size())));
   const auto poll = p->first;
   open_.erase(p);
-  obey(book_.gone(now_, poll));
+  obey(registry_.gone(now_, poll));
 }
 
-void random_company::do_left() {
+void random_workers::do_left() {
   if (flying_.empty()) {
-    obey(book_.left(now_, below(polls_ + 2), chance(2)));
+    obey(registry_.left(now_, below(polls_ + 2), chance(2)));
     return;
   }
   const auto at = flying_.begin() + static_cast<std::ptrdiff_t>(below(flying_.size()));
   const auto f = *at;
   flying_.erase(at);
-  obey(book_.left(now_, f.poll, f.whole));
+  obey(registry_.left(now_, f.poll, f.whole));
 }
 
-void random_company::answered(poll_id poll, bool stops) {
+void random_workers::answered(poll_id poll, bool stops) {
   const auto p = open_.find(poll);
   demand(p != open_.end(), "a poll is answered that is not open");
   demand(p == open_.end() || p->second.stops == stops, "a poll is answered as the other kind");
 }
 
-void random_company::obey(const hand_out& h) {
+void random_workers::obey(const hand_out& h) {
   answered(h.poll, false);
   const auto p = open_[h.poll];
   open_.erase(h.poll);
@@ -208,7 +208,7 @@ void random_company::obey(const hand_out& h) {
   seen[h.jobs.size() > 1 ? "several handed out" : "one handed out"]++;
 }
 
-void random_company::obey(const tell_stops& t) {
+void random_workers::obey(const send_stops& t) {
   answered(t.poll, true);
   const auto worker = open_[t.poll].worker;
   open_.erase(t.poll);
@@ -223,11 +223,11 @@ void random_company::obey(const tell_stops& t) {
   seen["stops told"]++;
 }
 
-void random_company::obey(const effects& all) {
+void random_workers::obey(const effects& all) {
   for (const auto& e : all) {
     if (const auto* h = std::get_if<hand_out>(&e)) {
       obey(*h);
-    } else if (const auto* t = std::get_if<tell_stops>(&e)) {
+    } else if (const auto* t = std::get_if<send_stops>(&e)) {
       obey(*t);
     } else if (const auto* n = std::get_if<nothing_yet>(&e)) {
       demand(open_.erase(n->poll) == 1, "a poll is answered that is not open");
@@ -244,7 +244,7 @@ void random_company::obey(const effects& all) {
 // ---- the end
 // -------------------------------------------------------------------------------------
 
-void random_company::finish() {
+void random_workers::finish() {
   const auto talk = [this] {
     for (int i = 0; i < 20; ++i) {
       while (!flying_.empty()) {
@@ -253,13 +253,13 @@ void random_company::finish() {
       while (!to_queue_.empty()) {
         queue_hears();
       }
-      while (!to_book_.empty()) {
-        book_hears();
+      while (!to_registry_.empty()) {
+        registry_receives();
       }
     }
   };
   if (!serving_) {
-    obey(book_.serve(now_));
+    obey(registry_.serve(now_));
   }
   talk();
   for (auto& [slot, s] : seats_) { // every lease ends
@@ -267,22 +267,23 @@ void random_company::finish() {
       if (!std::exchange(attempts_[a].revoked, true)) {
         waiting_.push_back(next_of(a));
       }
-      to_book_.push_back({s.ref, {a}, 0, true});
+      to_registry_.push_back({s.ref, {a}, 0, true});
     }
   }
   for (int round = 0; round < 400 && !(round > 20 && waiting_.empty()); ++round) {
     now_ += limits_.ping_interval;
-    obey(book_.expire(now_));
+    obey(registry_.expire(now_));
     for (const auto* worker : {"a", "b", "c", "d"}) {
       const auto mine = at_[worker];
-      obey(book_.ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}).then);
+      obey(registry_.ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}).then);
       for (const auto& id : mine) {
-        const auto v = book_.posted(now_, {place(worker), id, {}, shared_text{"1"}, {}, {}, {}});
+        const auto v =
+            registry_.posted(now_, {place(worker), id, {}, shared_text{"1"}, {}, {}, {}});
         obey(v.then);
         at_[worker].erase(id);
       }
       open_[++polls_] = {worker, false, false, 1};
-      obey(book_.take(now_, polls_, {place(worker), 1, false, false}));
+      obey(registry_.take(now_, polls_, {place(worker), 1, false, false}));
     }
     talk();
     for (int i = 0; i < 8 && !waiting_.empty(); ++i) {
@@ -294,7 +295,7 @@ void random_company::finish() {
         if (!at_[attempts_[a].holder].contains(a.job.str()) && chance(4)) {
           waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1, next_of(a));
           attempts_[a].revoked = true;
-          to_book_.push_back({s.ref, {a}, 0, true});
+          to_registry_.push_back({s.ref, {a}, 0, true});
         }
       }
     }
@@ -302,12 +303,12 @@ void random_company::finish() {
   }
   demand(waiting_.empty(), "a job waits for ever");
   now_ += limits_.ping_interval * limits_.missed;
-  obey(book_.expire(now_));
+  obey(registry_.expire(now_));
   talk();
   for (const auto& [slot, s] : seats_) {
     demand(s.holds.empty(), "an attempt never ends");
   }
-  demand(book_.size() == 0 && !book_.next_deadline(), "a worker is never forgotten");
+  demand(registry_.size() == 0 && !registry_.next_deadline(), "a worker is never forgotten");
   for (const auto& [poll, p] : open_) {
     demand(false, "poll " + std::to_string(poll) + " of " + p.worker + " is never answered");
   }

@@ -1,4 +1,4 @@
-"""Bad weather between a worker and the platform: refusals, garbage, resets in each phase, storms,
+"""Faults between a worker and the platform: refusals, garbage, resets in each phase, storms,
 slowness, duplicates.
 """
 

@@ -1,28 +1,28 @@
 // Random workers, answers that get lost, kills, revokes and restarts, against the promises of the
-// book (random_company). A failure names its seed.
+// registry (random_workers). A failure names its seed.
 //
 // TAYFA_MODEL_SEEDS and TAYFA_MODEL_STEPS set how many seeds, and how many steps of each.
 #include "tests/unit/core/model_size.hpp"
-#include "tests/unit/runpod_platform/random_company.hpp"
+#include "tests/unit/runpod_platform/random_workers.hpp"
 
 #include <gtest/gtest.h>
 
 namespace tayfa::remote::testing {
 namespace {
 
-TEST(worker_book, keeps_its_promises_in_random_company) {
+TEST(worker_registry, keeps_its_promises_in_random_workers) {
   const tayfa::testing::model_size size{40, 3'000};
   std::map<std::string, std::size_t> seen;
   for (std::uint64_t seed = 1; seed <= size.seeds; ++seed) {
-    random_company company{seed};
-    for (std::uint64_t i = 0; i < size.steps && company.broken.empty(); ++i) {
-      company.step();
-      ASSERT_TRUE(company.broken.empty())
-          << "seed " << seed << ", step " << i << ": " << *company.broken.begin();
+    random_workers around{seed};
+    for (std::uint64_t i = 0; i < size.steps && around.broken.empty(); ++i) {
+      around.step();
+      ASSERT_TRUE(around.broken.empty())
+          << "seed " << seed << ", step " << i << ": " << *around.broken.begin();
     }
-    company.finish();
-    ASSERT_TRUE(company.broken.empty()) << "seed " << seed << ": " << *company.broken.begin();
-    for (const auto& [what, times] : company.seen) {
+    around.finish();
+    ASSERT_TRUE(around.broken.empty()) << "seed " << seed << ": " << *around.broken.begin();
+    for (const auto& [what, times] : around.seen) {
       seen[what] += times;
     }
   }

@@ -1,6 +1,6 @@
 // Calls of the workers, and their answers.
 #include "runtime/base/text.hpp"
-#include "runtime/runpod_platform/worker_book.hpp"
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <algorithm>
 #include <string_view>
@@ -25,7 +25,7 @@ bool is_id(std::string_view id) {
 
 // ---- polls --------------------------------------------------------------------------------------
 
-effects worker_book::take(moment now, poll_id poll, const api::take_jobs& m) {
+effects worker_registry::take(moment now, poll_id poll, const api::take_jobs& m) {
   effects out;
   if (stopping_) {
     // 429 and not 204 or 503: the SDK asks again at once after those.
@@ -61,7 +61,7 @@ effects worker_book::take(moment now, poll_id poll, const api::take_jobs& m) {
   return out;
 }
 
-effects worker_book::poll_stops(moment now, poll_id poll, const api::poll_stops& m) {
+effects worker_registry::poll_stops(moment now, poll_id poll, const api::poll_stops& m) {
   effects out;
   const auto met = meet(now, m.from, out);
   if (!met) {
@@ -81,7 +81,7 @@ effects worker_book::poll_stops(moment now, poll_id poll, const api::poll_stops&
   return out;
 }
 
-effects worker_book::gone(moment, poll_id poll) {
+effects worker_registry::gone(moment, poll_id poll) {
   effects out;
   const auto entry = open_.find(poll);
   if (entry == open_.end()) {
@@ -98,14 +98,14 @@ effects worker_book::gone(moment, poll_id poll) {
 }
 
 /// With what has been assigned; as many takes as that is enough for.
-void worker_book::answer_takes(moment now, worker& w, effects& out) {
-  while (!w.takes.empty() && !w.spares.empty()) {
+void worker_registry::answer_takes(moment now, worker& w, effects& out) {
+  while (!w.takes.empty() && !w.unclaimed.empty()) {
     const auto t = w.takes.front();
     w.takes.pop_front();
     hand_out answer{t.poll, t.batch, {}};
-    while (answer.jobs.size() < t.wanted && !w.spares.empty()) {
-      const auto id = w.spares.front();
-      w.spares.pop_front();
+    while (answer.jobs.size() < t.wanted && !w.unclaimed.empty()) {
+      const auto id = w.unclaimed.front();
+      w.unclaimed.pop_front();
       job& j = w.jobs.at(id);
       j.at = job::place::leaving;
       j.with = t.poll;
@@ -118,7 +118,7 @@ void worker_book::answer_takes(moment now, worker& w, effects& out) {
   }
 }
 
-effects worker_book::left(moment now, poll_id poll, bool whole) {
+effects worker_registry::left(moment now, poll_id poll, bool whole) {
   effects out;
   const auto flight = flying_.find(poll);
   if (flight == flying_.end()) {
@@ -129,8 +129,8 @@ effects worker_book::left(moment now, poll_id poll, bool whole) {
   for (auto entry = w.jobs.begin(); entry != w.jobs.end();) {
     const auto here = entry++;
     job& j = here->second;
-    if (j.told_with == poll) {
-      j.told_with = 0;
+    if (j.stop_sent_with == poll) {
+      j.stop_sent_with = 0;
       if (whole) {
         end_revoked(w, here, out);
       }
@@ -144,10 +144,10 @@ effects worker_book::left(moment now, poll_id poll, bool whole) {
       }
     }
   }
-  for (auto stray = w.strays.begin(); stray != w.strays.end();) {
-    const bool told = stray->second == poll;
-    stray->second = told ? 0 : stray->second;
-    stray = told && whole ? w.strays.erase(stray) : std::next(stray);
+  for (auto orphan = w.orphans.begin(); orphan != w.orphans.end();) {
+    const bool told = orphan->second == poll;
+    orphan->second = told ? 0 : orphan->second;
+    orphan = told && whole ? w.orphans.erase(orphan) : std::next(orphan);
   }
   tell(w, out);
   schedule(w);
@@ -155,19 +155,19 @@ effects worker_book::left(moment now, poll_id poll, bool whole) {
 }
 
 /// A stop that is to be told goes with the oldest open stop poll.
-void worker_book::tell(worker& w, effects& out) {
+void worker_registry::tell(worker& w, effects& out) {
   if (w.stops.empty()) {
     return;
   }
   const auto poll = w.stops.front().poll;
-  tell_stops answer{poll, {}};
+  send_stops answer{poll, {}};
   for (auto& [id, j] : w.jobs) {
-    if (j.revoked && j.at == job::place::there && j.told_with == 0) {
-      j.told_with = poll;
+    if (j.revoked && j.at == job::place::there && j.stop_sent_with == 0) {
+      j.stop_sent_with = poll;
       answer.jobs.push_back(id);
     }
   }
-  for (auto& [id, told] : w.strays) {
+  for (auto& [id, told] : w.orphans) {
     if (told == 0) {
       told = poll;
       answer.jobs.push_back(id);
@@ -184,7 +184,7 @@ void worker_book::tell(worker& w, effects& out) {
 
 // ---- pings --------------------------------------------------------------------------------------
 
-worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
+worker_registry::verdict worker_registry::ping(moment now, const api::worker_ping& m) {
   verdict v;
   effects& out = v.then;
   const auto met = meet(now, m.from, out);
@@ -199,7 +199,7 @@ worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
     out.emplace_back(
         noted{noted::what::unfit, m.from.worker, m.from.endpoint, text::visible(m.unfit, 300)});
     part(*w, error{errc::unfit, text::visible(m.unfit, 300)}, out);
-    w->strays.clear(); // such a worker ends
+    w->orphans.clear(); // such a worker ends
     schedule(*w);
     return v;
   }
@@ -222,12 +222,12 @@ worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
       end_revoked(*w, here, out); // it was not at it any more when this ping was made
     }
   }
-  std::erase_if(w->strays, [&named](const auto& each) {
+  std::erase_if(w->orphans, [&named](const auto& each) {
     return each.second == 0 && !named.contains(each.first);
   });
   for (const auto id : named) {
     if (is_id(id) && !w->jobs.contains(std::string{id})) {
-      add_stray(*w, std::string{id});
+      add_orphan(*w, std::string{id});
     }
   }
   tell(*w, out);
@@ -238,8 +238,9 @@ worker_book::verdict worker_book::ping(moment now, const api::worker_ping& m) {
 // ---- results ------------------------------------------------------------------------------------
 
 /// The job that a post is about, or the end of w->jobs (or of nothing) with the refusal in `v`.
-worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::worker_place& from,
-                                            const std::string& id, bool last, verdict& v) {
+worker_registry::job_entry worker_registry::of_post(moment now, worker* w,
+                                                    const api::worker_place& from,
+                                                    const std::string& id, bool last, verdict& v) {
   const auto refuse = [this, &v](const char* why) {
     ++refused_;
     v.answer = fail(errc::job_not_found, why);
@@ -257,7 +258,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
   const auto entry = w->jobs.find(id);
   if (entry == w->jobs.end() || entry->second.at == job::place::here) {
     if (last) {
-      w->strays.erase(id);
+      w->orphans.erase(id);
     }
     refuse("this worker does not hold this job");
     return w->jobs.end();
@@ -273,7 +274,7 @@ worker_book::job_entry worker_book::of_post(moment now, worker* w, const api::wo
   return entry;
 }
 
-worker_book::verdict worker_book::posted(moment now, const api::worker_result& m) {
+worker_registry::verdict worker_registry::posted(moment now, const api::worker_result& m) {
   verdict v;
   worker* w = find(key{m.from.endpoint, m.from.worker});
   const bool last = m.kind != api::worker_result::what::progress;
@@ -308,7 +309,7 @@ worker_book::verdict worker_book::posted(moment now, const api::worker_result& m
   return v;
 }
 
-worker_book::verdict worker_book::streamed(moment now, const api::worker_chunk& m) {
+worker_registry::verdict worker_registry::streamed(moment now, const api::worker_chunk& m) {
   verdict v;
   worker* w = find(key{m.from.endpoint, m.from.worker});
   const auto entry = of_post(now, w, m.from, m.job, false, v);

@@ -2,7 +2,7 @@
 // (take, stop, ping, handlers, posts), that pull jobs from the pod through the API's own parser and
 // do what the jobs' scripts say.
 //
-// They live outside of the pod's process and outlive it. The weather between them and the pod, and
+// They live outside of the pod's process and outlive it. The faults between them and the pod, and
 // what befalls them, is drawn from the seed. They know nothing of the pod's inside: what they do
 // wrong (a result that comes late, twice, or not at all) is what real ones do wrong.
 #pragma once
