@@ -163,7 +163,7 @@ class queue : public queue_actor::base {
   /// The attempts that leave for one worker in one message.
   struct run {
     worker_ref worker;
-    std::uint64_t hand_over = 0; ///< of a remote one
+    std::uint64_t hand_over = 0; ///< to one that pulls
     std::vector<assign_attempt> members;
     std::size_t missing = 0; ///< inputs that are still being fetched
   };
@@ -201,7 +201,7 @@ class queue : public queue_actor::base {
   std::shared_ptr<queue_books> books_;
   job_table& table_;
   actor_directory directory_;
-  std::map<slot_id, worker_handle> workers_;
+  std::map<worker_place, worker_handle> workers_;
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.

@@ -88,6 +88,29 @@ void add_broken_engines(std::vector<scenario>& list) {
   list.push_back(silent);
 }
 
+/// Whatever the connection loses, the link repeats: no attempt is lost and no engine killed.
+void add_lost_connections(std::vector<scenario>& list) {
+  const auto patient = [](config& c) { c.engine_cancel_grace = 20s; };
+  for (const auto* state : {"INITIALIZING", "LOADING_MODEL", "READY", "PROCESSING"}) {
+    auto cut = life(std::string{"cut_link_in_"} + state,
+                    std::string{"an engine's connection is lost and comes back in "} + state);
+    cut.behaviors[0].load_delay = 200ms;
+    cut.behaviors[0].init_delay = 100ms;
+    cut.incidents = {incident{"engine", state, 20ms, what::cut_link, 0}};
+    cut.unharmed = true;
+    cut.knobs = patient;
+    list.push_back(cut);
+  }
+  auto often = life("cut_link_often", "engines lose their connections again and again");
+  often.slots = 2;
+  often.work = jobs(40);
+  often.incidents = {incident{"engine", "PROCESSING", 1ms, what::cut_link, 0, true},
+                     incident{"job", "IN_PROGRESS", 30ms, what::cut_link, 1, true}};
+  often.unharmed = true;
+  often.knobs = patient;
+  list.push_back(often);
+}
+
 void add_signals(std::vector<scenario>& list) {
   for (const auto* state : {"STARTING", "CONFIGURING", "LAUNCHING", "READY", "RUNNING"}) {
     list.push_back(sigterm_in(state, 0ms));
@@ -263,6 +286,7 @@ std::vector<scenario> all() {
   std::vector<scenario> list;
   add_normal(list);
   add_broken_engines(list);
+  add_lost_connections(list);
   add_signals(list);
   add_slow_and_hopeless_starts(list);
   add_stuck_machines(list);
@@ -274,6 +298,7 @@ std::vector<scenario> all() {
   add_policies(list);
   add_models(list);
   add_slots(list);
+  add_stops(list);
   add_pauses(list);
   add_held(list);
   add_platform(list);

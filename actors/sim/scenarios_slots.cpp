@@ -144,9 +144,40 @@ void add_resizes(std::vector<scenario>& list) {
   list.push_back(none);
 }
 
+/// Slots 0 and 1 run the model "net", slot 2 runs none: jobs ask for its engine by name.
+scenario mixed(std::string name, std::string text) {
+  auto s = three_slots(std::move(name), std::move(text));
+  s.models = {"net"};
+  s.model_kinds = {{"net", std::string{torchscript_model}}};
+  s.work->models = {"net", "scripted", ""};
+  s.knobs = [](config& c) { c.engine_slot_kinds = string_list{"0-1=torch"}; };
+  return s;
+}
+
+void add_kinds(std::vector<scenario>& list) {
+  list.push_back(mixed("mixed_kinds", "slots with engines of two kinds, and jobs for each"));
+
+  auto absent = mixed("mixed_kinds_resized", "the only slot of a kind is removed for a while");
+  absent.incidents = {later(2s, what::resize, 2), later(40s, what::resize, 3)};
+  absent.events = {"slot_removed"};
+  list.push_back(absent);
+
+  auto drained = mixed("mixed_kinds_drained", "every slot that runs models drains, and comes back");
+  drained.incidents = {later(2s, what::drain_slot, 0), later(2s, what::drain_slot, 1),
+                       later(30s, what::undrain_slot, 1)};
+  drained.events = {"slot_drained"};
+  list.push_back(drained);
+
+  auto faulty = mixed("mixed_kinds_die", "engines of both kinds die while jobs run");
+  faulty.random_faults = true;
+  faulty.faulty = true;
+  list.push_back(faulty);
+}
+
 } // namespace
 
 void add_slots(std::vector<scenario>& list) {
+  add_kinds(list);
   add_quarantines(list);
   add_drains(list);
   add_resizes(list);

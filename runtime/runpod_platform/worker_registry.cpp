@@ -45,6 +45,7 @@ result<worker_registry::worker*> worker_registry::meet(moment now, const api::wo
     w = &workers_[who];
     w->who = who;
     w->api_key = from.key;
+    w->ref.node = pull_node;
     if (free_slots_.empty()) {
       w->ref.slot.value = next_slot_++;
     } else {
@@ -74,10 +75,9 @@ std::size_t worker_registry::wanted(const worker& w) {
 // ---- what the queue hears -----------------------------------------------------------------------
 
 worker_ready worker_registry::ready_of(const worker& w) const {
-  worker_ready o{w.ref, {}};
+  worker_ready o{w.ref, pulling()};
   o.facts.capacity = w.offered;
-  o.facts.continuous = true; // its attempts know nothing of each other
-  o.facts.steps = true;      // its pings renew them
+  o.facts.steps = true; // its pings renew them
   o.facts.device = w.device;
   o.facts.name = w.who.second;
   o.facts.endpoint = w.who.first;

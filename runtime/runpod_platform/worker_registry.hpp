@@ -253,7 +253,7 @@ class worker_registry {
   std::map<poll_id, worker*> flying_; ///< answers of which left() is to be said
   std::set<std::pair<moment, std::uint32_t>> due_;
   std::set<std::uint32_t> free_slots_; ///< below next_slot_
-  std::uint32_t next_slot_ = first_remote_slot;
+  std::uint32_t next_slot_ = 0;        ///< of pull_node
   std::uint64_t incarnations_ = 0;
   std::uint64_t refused_ = 0;
   bool serving_ = false;

@@ -47,7 +47,7 @@ std::vector<std::string> worker_registry::audit() const {
   for (const auto& [who, w] : workers_) {
     const auto slot = w.ref.slot.value;
     check(by_slot_.contains(slot) && by_slot_.at(slot) == &w, w, "its slot is another's");
-    check(slot >= first_remote_slot && !free_slots_.contains(slot), w, "its slot is free");
+    check(w.ref.node == pull_node && !free_slots_.contains(slot), w, "its slot is free");
     check(due_.contains({w.due, slot}), w, "it has no deadline");
     std::size_t unclaimed = 0;
     for (const auto& [id, j] : w.jobs) {
@@ -84,7 +84,7 @@ std::vector<std::string> worker_registry::audit() const {
       by_slot_.size() != workers_.size() || workers_.size() > limits_.workers_max) {
     out.emplace_back("the indexes do not fit the workers");
   }
-  if (workers_.size() + free_slots_.size() != next_slot_ - first_remote_slot) {
+  if (workers_.size() + free_slots_.size() != next_slot_) {
     out.emplace_back("a slot is lost");
   }
   return out;

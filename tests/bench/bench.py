@@ -104,6 +104,15 @@ def job_table(run):
     )
 
 
+def many_workers(run):
+    said = peers.said_by(run.program("bench_queue"), "workers", "--seconds", run.seconds / 10)
+    rows = [
+        [x["pool"], f"{x['workers']:,}", f"{x['decision_ns']:.0f}", f"{x['ratio']:.2f}"]
+        for x in map(json.loads, said.splitlines())
+    ]
+    return table("", ["workers are", "workers", "decision ns", "to the first"], rows)
+
+
 def through_actors(run, clients, workers):
     """The median round of each store; the stores are measured in turns."""
     rounds = {"sqlite": [], "memory": []}
@@ -328,6 +337,7 @@ def processes(run):
 PARTS = {
     "queues": ("Beside other queues", beside_others),
     "table": ("The job table alone", job_table),
+    "workers": ("Few workers and many", many_workers),
     "actors": ("Through the actors", actors),
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),

@@ -115,7 +115,7 @@ class session {
       return {slot_id{static_cast<std::uint32_t>(which)}, incarnation};
     }
     const auto number = static_cast<std::uint32_t>(which - slots);
-    return {slot_id{first_remote_slot + number}, asks_[number].incarnation};
+    return {slot_id{number}, asks_[number].incarnation, pull_node};
   }
   attempt_ref attempt() { return {job(), static_cast<std::uint32_t>(in_.below(4))}; }
 
@@ -224,7 +224,7 @@ class session {
     f.device = kind % 7 == 0 ? "slow" : "fast";
     auto& latest = latest_[w.slot.value];
     if (w.incarnation > latest.incarnation) {
-      forget_given(w.slot);
+      forget_given(w.place());
     }
     obey(table_->worker_joined(now_, w, f));
     latest.incarnation = std::max(latest.incarnation, w.incarnation);
@@ -232,38 +232,38 @@ class session {
   void join_remote() {
     const auto number = static_cast<std::uint32_t>(in_.below(remotes));
     const auto kind = in_.byte();
-    const slot_id slot{first_remote_slot + number};
+    const worker_place at{pull_node, slot_id{number}};
     auto& asks = asks_[number];
     if (kind % 5 == 0 || asks.incarnation == 0) {
       asks.incarnation = ++incarnations_;
-      forget_given(slot);
+      forget_given(at);
     }
-    worker_facts f;
+    auto f = pulling();
     f.capacity = kind % 4;
     f.batch_max = kind % 3;
     f.endpoint = number == 0 ? "e0" : "e1";
     f.name = "slot-9";
     f.lease = milliseconds{kind % 2 == 0 ? 900 : 0};
     asks.capacity = f.capacity;
-    asks.hand_overs = f.hand_overs = table_->hand_overs(slot) - (kind % 3 == 0 ? 1 : 0);
-    obey(table_->worker_joined(now_, {slot, asks.incarnation}, f));
+    asks.hand_overs = f.hand_overs = table_->hand_overs(at) - (kind % 3 == 0 ? 1 : 0);
+    obey(table_->worker_joined(now_, {at.slot, asks.incarnation, at.node}, f));
   }
   void lose_remote() {
     const auto number = static_cast<std::uint32_t>(in_.below(remotes));
-    const slot_id slot{first_remote_slot + number};
-    forget_given(slot);
+    const worker_place at{pull_node, slot_id{number}};
+    forget_given(at);
     asks_[number] = {};
     constexpr errc why[] = {errc::engine_crash, errc::unavailable, errc::lease_expired};
-    obey(table_->worker_lost(now_, slot, error{why[in_.below(3)], {}}));
+    obey(table_->worker_lost(now_, at, error{why[in_.below(3)], {}}));
   }
   void lose() {
-    const slot_id slot{static_cast<std::uint32_t>(in_.below(slots))};
-    forget_given(slot);
+    const worker_place at{slot_id{static_cast<std::uint32_t>(in_.below(slots))}};
+    forget_given(at);
     constexpr errc why[] = {errc::engine_crash, errc::unavailable, errc::stopping};
-    obey(table_->worker_lost(now_, slot, error{why[in_.below(3)], {}}));
+    obey(table_->worker_lost(now_, at, error{why[in_.below(3)], {}}));
   }
-  void forget_given(slot_id slot) {
-    std::erase_if(given_, [slot](const auto& g) { return g.first.slot == slot; });
+  void forget_given(worker_place at) {
+    std::erase_if(given_, [at](const auto& g) { return g.first.place() == at; });
   }
 
   void finish() {
@@ -364,11 +364,11 @@ class session {
   }
 
   void check_remote(const assign_attempt& g) {
-    if (g.worker.slot.value < first_remote_slot) {
+    if (g.worker.node != pull_node) {
       return;
     }
-    const auto number = g.worker.slot.value - first_remote_slot;
-    fuzz::require(table_->held(g.worker.slot) <= asks_[number].capacity,
+    const auto number = g.worker.slot.value;
+    fuzz::require(table_->held(g.worker.place()) <= asks_[number].capacity,
                   "a remote worker is given what it asks for");
     fuzz::require(g.hand_over == asks_[number].hand_overs + 1,
                   "a remote worker is given nothing before it has heard of what it was given");

@@ -203,7 +203,7 @@ void crash_world::gather(effects done) {
     if (const auto* m = std::get_if<moved>(&e)) {
       noticed(*m);
     } else if (const auto* g = std::get_if<assign_attempt>(&e)) {
-      const auto w = workers_.find(g->worker.slot.value);
+      const auto w = workers_.find(g->worker.place());
       if (w != workers_.end() && w->second.ref == g->worker) {
         EXPECT_LE(table_->held(g->worker.slot), w->second.facts.capacity)
             << to_string(g->worker) << " did not ask for so much (I9)";
@@ -335,7 +335,7 @@ void crash_world::told(const assign_attempt& g) {
     }
     EXPECT_LE(a.number - e.first_of_life - excused, limits_.max_attempts) << a.job.str() << " (I7)";
   }
-  const auto w = workers_.find(g.worker.slot.value);
+  const auto w = workers_.find(g.worker.place());
   if (w != workers_.end() && w->second.ref == g.worker) {
     const auto& f = w->second.facts;
     const auto wanted = e.request.model.empty() && !models_.empty() ? "m0" : e.request.model;
@@ -343,7 +343,7 @@ void crash_world::told(const assign_attempt& g) {
         << a.job.str() << " wants " << wanted << " of a worker that has " << f.model;
     EXPECT_FALSE(wanted == "m1" && f.memory_bytes == 50) << a.job.str() << " does not fit";
     EXPECT_TRUE(f.endpoint.empty() || f.endpoint == e.request.endpoint) << a.job.str() << " (I9)";
-    tally_.remote += g.worker.slot.value >= first_remote_slot;
+    tally_.remote += g.worker.node == pull_node;
     const auto lease = f.lease.count() > 0 ? f.lease : limits_.lease;
     out_.push_back({g.worker, a, std::nullopt, false, lease});
   }

@@ -146,7 +146,7 @@ class crash_world {
   void report(attempt&);
   void finish(std::size_t which, bool well);
   void speak_late();
-  void leave(slot_id);
+  void leave(worker_place);
   void come(worker_ref, const worker_facts&);
   void change_a_model();
   // what leaves the queue
@@ -178,7 +178,7 @@ class crash_world {
   std::map<std::string, std::string> keys_; ///< idempotency key -> job
   std::vector<attempt> out_;                ///< attempts that workers are at
   std::vector<attempt> late_;               ///< of workers that are gone; may still speak
-  std::map<std::uint32_t, simulated_worker> workers_;
+  std::map<worker_place, simulated_worker> workers_;
   std::vector<change_worker_model> changes_; ///< requested and not made
   std::vector<model_facts> models_;
   std::uint64_t incarnations_ = 0;

@@ -226,7 +226,7 @@ void crash_world::check_view(const std::string& id, entry& e, const job_view& v)
 // ---- workers ------------------------------------------------------------------------------------
 
 void crash_world::join(std::uint32_t slot) {
-  const auto here = workers_.find(slot);
+  const auto here = workers_.find(slot_id{slot});
   if (here != workers_.end() && chance(2)) {
     gather(table_->worker_joined(now(), here->second.ref, here->second.facts)); // says it again
     return;
@@ -247,8 +247,8 @@ void crash_world::join(std::uint32_t slot) {
 
 /// A new process in this slot.
 void crash_world::come(worker_ref ref, const worker_facts& f) {
-  leave(ref.slot);
-  workers_[ref.slot.value] = {ref, f};
+  leave(ref.place());
+  workers_[ref.place()] = {ref, f};
   gather(table_->worker_joined(now(), ref, f));
 }
 
@@ -259,7 +259,7 @@ void crash_world::change_a_model() {
   }
   const auto c = changes_.back();
   changes_.pop_back();
-  const auto w = workers_.find(c.worker.slot.value);
+  const auto w = workers_.find(c.worker.place());
   if (w == workers_.end() || w->second.ref != c.worker) {
     return;
   }
@@ -267,24 +267,24 @@ void crash_world::change_a_model() {
   auto f = w->second.facts;
   EXPECT_TRUE(f.can_change);
   f.model = c.model;
-  gather(table_->worker_lost(now(), c.worker.slot, error{errc::stopping, "its model changes"}));
-  leave(c.worker.slot);
+  gather(table_->worker_lost(now(), c.worker.place(), error{errc::stopping, "its model changes"}));
+  leave(c.worker.place());
   come({c.worker.slot, ++incarnations_}, f);
 }
 
 /// The engine is gone; its attempts may still send late reports.
-void crash_world::leave(slot_id slot) {
+void crash_world::leave(worker_place at) {
   for (const auto& a : out_) {
-    if (a.worker.slot == slot) {
+    if (a.worker.place() == at) {
       late_.push_back(a);
     }
   }
-  std::erase_if(out_, [slot](const attempt& a) { return a.worker.slot == slot; });
-  workers_.erase(slot.value);
+  std::erase_if(out_, [at](const attempt& a) { return a.worker.place() == at; });
+  workers_.erase(at);
 }
 
 void crash_world::lose(std::uint32_t slot) {
-  if (!workers_.contains(slot)) {
+  if (!workers_.contains(slot_id{slot})) {
     return;
   }
   const errc why[] = {errc::engine_crash, errc::engine_crash, errc::engine_hang, errc::unavailable};
@@ -323,7 +323,7 @@ void crash_world::finish(std::size_t which, bool well) {
     f.how = protocol::outcome::cancelled;
   } else if (!well && chance(3)) {
     f.how = protocol::outcome::failed;
-    const bool remote = a.worker.slot.value >= first_remote_slot;
+    const bool remote = a.worker.node == pull_node;
     const errc codes[] = {errc::job_failed, errc::gpu_oom, errc::not_ready, errc::unavailable};
     const auto code = codes[below(remote ? 4 : 3)];
     f.code = static_cast<std::uint16_t>(code);

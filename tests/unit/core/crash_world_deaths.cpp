@@ -47,7 +47,7 @@ void crash_world::crash(bool in_flight_too) {
   }
   changes_.clear();
   while (!workers_.empty()) {
-    leave(slot_id{workers_.begin()->first});
+    leave(workers_.begin()->first);
   }
   restored(disk_->crash(in_flight_too && batch ? &*batch : nullptr));
 }
@@ -129,7 +129,7 @@ void crash_world::heal_and_drain() {
   for (int round = 0; round < 5'000 && live() > 0 && !::testing::Test::HasFailure(); ++round) {
     change_a_model();
     for (std::uint32_t slot = 0; slot < 3; ++slot) {
-      if (round == 0 || !workers_.contains(slot)) {
+      if (round == 0 || !workers_.contains(slot_id{slot})) {
         come({slot_id{slot}, ++incarnations_}, worker_facts{}); // takes any model
       }
     }

@@ -258,24 +258,24 @@ void crash_world::stop_and_start() {
 // ---- remote workers -----------------------------------------------------------------------------
 
 void crash_world::join_remote(std::uint32_t number) {
-  const auto slot = slot_id{first_remote_slot + number};
-  const auto here = workers_.find(slot.value);
+  const worker_place at{pull_node, slot_id{number}};
+  const auto here = workers_.find(at);
   if (here != workers_.end() && !chance(6)) { // it asks for more or less, or disconnects
     ++tally_.resized;
     auto& f = here->second.facts;
-    f.capacity = static_cast<std::uint32_t>(chance(3) ? below(3) : table_->held(slot) + below(3));
-    f.hand_overs = table_->hand_overs(slot) - (chance(4) ? 1 : 0);
+    f.capacity = static_cast<std::uint32_t>(chance(3) ? below(3) : table_->held(at) + below(3));
+    f.hand_overs = table_->hand_overs(at) - (chance(4) ? 1 : 0);
     gather(table_->worker_joined(now(), here->second.ref, f));
     return;
   }
-  worker_facts f;
+  auto f = pulling();
   f.capacity = static_cast<std::uint32_t>(below(3));
   f.batch_max = static_cast<std::uint32_t>(below(4));
   f.device = "theirs";
   f.endpoint = number == 0 ? "e" : (number == 1 ? "e2" : "");
   f.name = "remote " + std::to_string(number);
   f.lease = milliseconds{chance(4) ? 0 : 1'000 + below(4'000)};
-  come({slot, ++incarnations_}, f);
+  come({at.slot, ++incarnations_, at.node}, f);
 }
 
 } // namespace tayfa::testing

@@ -76,17 +76,18 @@ class job_draws {
   }
   static constexpr std::size_t slots = 6;
   /// The last two are remote workers'.
-  static slot_id slot_at(std::uint64_t which) {
+  static worker_place place_at(std::uint64_t which) {
     const auto i = static_cast<std::uint32_t>(which);
-    return slot_id{i < 4 ? i : first_remote_slot + i - 4};
+    return i < 4 ? worker_place{slot_id{i}} : worker_place{pull_node, slot_id{i - 4}};
   }
-  static std::size_t index_of(slot_id slot) {
-    return slot.value < first_remote_slot ? slot.value : slot.value - first_remote_slot + 4;
+  static std::size_t index_of(worker_place at) {
+    return at.slot.value + (at.node == this_node ? 0 : 4);
   }
   worker_ref any_worker() {
     const auto which = below(slots);
     const auto latest = incarnations_[which];
-    return {slot_at(which), chance(10) ? below(latest + 2) : latest};
+    const auto at = place_at(which);
+    return {at.slot, chance(10) ? below(latest + 2) : latest, at.node};
   }
   /// Mostly a running attempt and its holder; sometimes a near miss of it, or garbage. Jobs that
   /// are not durable get no reports: their attempts have not been sent.
@@ -139,14 +140,15 @@ class job_draws {
     return r;
   }
 
-  worker_facts any_facts(slot_id slot) {
+  worker_facts any_facts(worker_place at) {
     worker_facts f;
     f.device = "one kind";
     f.steps = chance(2);
-    if (slot.value >= first_remote_slot) {
+    if (at.node == pull_node) {
+      f = pulling(f);
       f.capacity = static_cast<std::uint32_t>(below(4));
       f.batch_max = 1 + f.capacity;
-      f.endpoint = slot.value == first_remote_slot ? "e1" : "e2";
+      f.endpoint = at.slot.value == 0 ? "e1" : "e2";
       f.name = "theirs";
       f.lease = milliseconds{chance(2) ? 0 : 700 + below(5'000)};
       return f;

@@ -84,9 +84,9 @@ job_model::job* job_model::current(worker_ref ref, const attempt_ref& a) {
                           j->attempts == a.number && holder_of(ref) != nullptr;
   return is_current ? j : nullptr;
 }
-std::size_t job_model::held(slot_id slot) const {
+std::size_t job_model::held(worker_place at) const {
   for (const auto& w : workers_) {
-    if (w.ref.slot == slot) {
+    if (w.ref.place() == at) {
       return w.holds.size();
     }
   }
@@ -407,9 +407,8 @@ std::string job_model::restart(moment now) {
     }
     back.hook_tries =
         std::min(back.hook_tries, back.taken() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
-    if (back.holder.slot.value >= first_remote_slot) {
+    if (back.holder.node != this_node) {
       back.holder = {}; // only its name is known
-      back.holder.slot.value = ~0U;
     }
     if (back.state == job_state::IN_QUEUE) {
       wait(now, back);

@@ -71,7 +71,7 @@ class job_model {
   std::string read_stream(moment now, const std::string& id);
   void received(const std::string& id, std::uint64_t last);
   std::string joined(moment now, worker_ref, worker_facts);
-  std::string lost(moment now, slot_id, errc why, bool from_outside);
+  std::string lost(moment now, worker_place, errc why, bool from_outside);
   std::string lost_all(moment now, errc why);
   std::string draining(moment now, worker_ref);
   std::string started(moment now, worker_ref, const attempt_ref&);
@@ -100,7 +100,7 @@ class job_model {
     return !is_final(j.state) || j.undelivered || now < forget_at(j);
   }
   job_counts counts() const;
-  std::size_t held(slot_id) const;
+  std::size_t held(worker_place) const;
   /// True when this is an acceptable wait reason of the job.
   bool may_wait_for(const job&, wait_reason) const;
   bool stopping() const { return stopping_; }
@@ -120,7 +120,7 @@ class job_model {
       return present && !draining && !alone && holds.size() < facts.capacity &&
              (!remote() || hand_overs == facts.hand_overs);
     }
-    bool remote() const { return ref.slot.value >= first_remote_slot; }
+    bool remote() const { return ref.node == pull_node; }
     bool serves(const job& j) const {
       return facts.endpoint.empty() || facts.endpoint == j.request.endpoint;
     }

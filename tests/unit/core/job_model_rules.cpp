@@ -298,7 +298,7 @@ job_model::worker* job_model::free_worker(const job* j) {
     if (j == nullptr || !w.has_room_for(*j)) {
       continue;
     }
-    if (j->lone_kills > 0 && w.ref.slot == j->holder.slot) {
+    if (j->lone_kills > 0 && j->holder.incarnation != 0 && w.ref.place() == j->holder.place()) {
       last = &w;
     } else if (best == nullptr ||
                std::pair{w.holds.size(), w.since} < std::pair{best->holds.size(), best->since}) {

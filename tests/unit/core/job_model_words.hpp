@@ -52,8 +52,8 @@ inline constexpr std::string_view words_to_see[] = {
     "stop_requested",
     "told again",
     "lives again",
-    "to 1048576#",
-    "to 1048577#",
+    "to 1/0#",
+    "to 1/1#",
     "by unavailable",
 };
 

@@ -10,7 +10,7 @@ using std::chrono::duration_cast;
 std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   worker* w = nullptr;
   for (auto& known : workers_) {
-    w = known.ref.slot == ref.slot ? &known : w;
+    w = known.ref.place() == ref.place() ? &known : w;
   }
   if (w == nullptr) {
     w = &workers_.emplace_back();
@@ -27,9 +27,8 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   if (w->present) {
     lose_all_of(now, *w, errc::engine_crash);
   }
-  const bool remote = ref.slot.value >= first_remote_slot;
-  facts.capacity = remote ? facts.capacity : std::max(facts.capacity, 1u);
-  facts.batch_max = remote ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
+  facts.capacity = facts.elastic ? facts.capacity : std::max(facts.capacity, 1u);
+  facts.batch_max = facts.elastic ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
   *w = worker{};
   w->ref = ref;
   w->facts = facts;
@@ -39,12 +38,12 @@ std::string job_model::joined(moment now, worker_ref ref, worker_facts facts) {
   return take();
 }
 
-std::string job_model::lost(moment now, slot_id slot, errc why, bool from_outside) {
+std::string job_model::lost(moment now, worker_place at, errc why, bool from_outside) {
   for (auto& w : workers_) {
-    if (w.present && w.ref.slot == slot) {
+    if (w.present && w.ref.place() == at) {
       lose_all_of(now, w, why, from_outside);
       std::erase_if(workers_,
-                    [slot](const worker& gone) { return gone.ref.slot == slot && gone.remote(); });
+                    [at](const worker& gone) { return gone.ref.place() == at && gone.remote(); });
       assign(now);
       break;
     }
@@ -54,7 +53,7 @@ std::string job_model::lost(moment now, slot_id slot, errc why, bool from_outsid
 
 std::string job_model::lost_all(moment now, errc why) {
   std::sort(workers_.begin(), workers_.end(),
-            [](const worker& a, const worker& b) { return a.ref.slot < b.ref.slot; });
+            [](const worker& a, const worker& b) { return a.ref < b.ref; });
   for (auto& w : workers_) {
     if (w.present) {
       lose_all_of(now, w, why);

@@ -205,18 +205,19 @@ class pair_of_tables : job_draws {
   void join() {
     auto w = any_worker();
     if (chance(2)) {
-      w.incarnation = ++incarnations_[index_of(w.slot)];
+      w.incarnation = ++incarnations_[index_of(w.place())];
     }
-    auto& latest = incarnations_[index_of(w.slot)];
+    auto& latest = incarnations_[index_of(w.place())];
     latest = std::max(latest, w.incarnation);
-    auto f = any_facts(w.slot);
-    f.hand_overs = real_->hand_overs(w.slot) - (chance(4) ? 1 : 0); // it may not have received the
-                                                                    // latest
+    auto f = any_facts(w.place());
+    f.hand_overs =
+        real_->hand_overs(w.place()) - (chance(4) ? 1 : 0); // it may not have received the
+                                                            // latest
     same(
         real_->worker_joined(now_, w, f), [&] { return model_.joined(now_, w, f); }, "join");
   }
   void lose() {
-    const auto slot = slot_at(below(slots + 1));
+    const auto slot = place_at(below(slots + 1));
     const auto why = one_of({errc::engine_crash, errc::engine_hang, errc::engine_protocol,
                              errc::not_ready, errc::unavailable, errc::stopping});
     const bool from_outside = chance(25);
@@ -376,7 +377,7 @@ class pair_of_tables : job_draws {
               std::tie(b.retried, b.stale, b.in_queue, b.in_progress));
     EXPECT_EQ(real_->running(), a.in_progress);
     for (std::size_t i = 0; i < slots; ++i) {
-      EXPECT_EQ(real_->held(slot_at(i)), model_.held(slot_at(i)));
+      EXPECT_EQ(real_->held(place_at(i)), model_.held(place_at(i)));
     }
     const auto listed = real_->list(now_, {});
     auto line = listed.jobs.rbegin();

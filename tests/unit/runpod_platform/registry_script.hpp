@@ -14,8 +14,7 @@
 namespace tayfa::remote::testing {
 
 inline std::string name_of(worker_ref w) {
-  return "w" + std::to_string(w.slot.value - first_remote_slot) + "." +
-         std::to_string(w.incarnation);
+  return "w" + std::to_string(w.slot.value) + "." + std::to_string(w.incarnation);
 }
 
 inline std::string text_of(const attempt_ref& a) {
@@ -117,7 +116,7 @@ struct registry_script {
     return {"tayfa", worker, "L4", key, key.empty() || key == "root"};
   }
   static worker_ref ref(std::uint32_t index, std::uint64_t incarnation) {
-    return {slot_id{first_remote_slot + index}, incarnation};
+    return {slot_id{index}, incarnation, pull_node};
   }
   static attempt_ref attempt(const std::string& job, std::uint32_t number = 1) {
     return {job_id{job}, number};

@@ -46,12 +46,13 @@ constexpr std::size_t stored_members(std::initializer_list<table> tables) {
   return count;
 }
 
-// Not by themselves: `request` and `policy`; what row_extras has instead (history, output, chunks,
-// input, input_bytes, output_bytes); and `damaged`, which only reading finds.
+// Not by themselves: `request`, `policy` and `holder`; what row_extras has instead (history,
+// output, chunks, input, input_bytes, output_bytes); and `damaged`, which only reading finds.
 static_assert(stored_members({stored_tables.requests, stored_tables.states,
                               stored_tables.results}) ==
-                  members<job_row>() - 6 + members<job_request>() - 2 + members<job_policy>() - 1 +
-                      members<row_extras>() - 2 + members<stored_text>(),
+                  members<job_row>() - 7 + members<worker_ref>() + members<job_request>() - 2 +
+                      members<job_policy>() - 1 + members<row_extras>() - 2 +
+                      members<stored_text>(),
               "a member of job_row, job_request, job_policy or row_extras has no column");
 static_assert(stored_members({stored_tables.meta}) ==
                   members<meta_row>() - 1 + members<store_clock::saved>(),

@@ -30,9 +30,10 @@ std::string words_of(const job_row& row) {
       << ' ' << row.attempts << ' ' << row.lives << ' ' << row.attempts_before << ' '
       << row.lone_kills << ' ' << row.suspect << row.dead << ' ' << at(row.not_before) << ' '
       << (row.retried ? at(*row.retried) : "-") << ' ' << (row.ended ? at(*row.ended) : "-") << ' '
-      << row.worker << ' ' << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay)
-      << ' ' << ms(row.execution) << " history " << history_text(row.history) << " hook "
-      << row.hook_tries << row.hook_open << row.refresh << row.dropped_chunks
+      << row.worker << ' ' << to_string(row.holder) << ' '
+      << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay) << ' '
+      << ms(row.execution) << " history " << history_text(row.history) << " hook " << row.hook_tries
+      << row.hook_open << row.refresh << row.dropped_chunks
       << (row.keep_until ? at(*row.keep_until) : "-") << row.request.origin << '|'
       << row.request.s3_config << " output " << row.output_bytes << ' ' << row.output.view()
       << " chunks " << chunks_text(row.chunks);
