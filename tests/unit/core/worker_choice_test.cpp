@@ -159,8 +159,9 @@ class linear_search {
             a.facts.memory_bytes == b.facts.memory_bytes &&
             a.facts.can_change == b.facts.can_change && a.facts.capacity == b.facts.capacity &&
             a.facts.model_kinds == b.facts.model_kinds;
-        fuller[i] = fuller[i] || (alike && options_[i].has_room && options_[k].has_room &&
-                                  options_[k].held < options_[i].held);
+        const auto& [one, other] = std::tie(options_[i], options_[k]);
+        fuller[i] =
+            fuller[i] || (alike && other.has_room && (!one.has_room || other.held < one.held));
       }
     }
     for (auto i = options_.size(); i-- > 0;) {
