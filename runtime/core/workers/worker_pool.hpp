@@ -152,6 +152,8 @@ class worker_pool {
   void occupy(moment now, pool_worker&);
   std::string rate_key(const std::string& model) const;
   double rate_of(moment now, const std::string& model) const;
+  /// The kind of its models is the kind of the job's.
+  bool runs_model(const worker_index::class_key&, const needs&) const;
   bool serves(const worker_index::class_key&, const needs&) const;
   double eviction(moment now, const std::string& model, const std::string& device, double away_ms,
                   const fair_queue&) const;

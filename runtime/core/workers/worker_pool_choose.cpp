@@ -95,9 +95,10 @@ double worker_pool::rate_of(moment now, const std::string& model) const {
 
 /// It could run the job, whatever it has loaded.
 bool worker_pool::serves(const worker_index::class_key& c, const needs& job) const {
-  if (!c.endpoint.empty() && c.endpoint != job.endpoint) {
-    return false;
-  }
+  return (c.endpoint.empty() || c.endpoint == job.endpoint) && runs_model(c, job);
+}
+
+bool worker_pool::runs_model(const worker_index::class_key& c, const needs& job) const {
   if (c.model_kinds.empty()) {
     return true;
   }
@@ -286,7 +287,15 @@ wait_reason worker_pool::without_options(const needs& job) const {
   const bool busy = std::any_of(classes.begin(), classes.end(), [&](const auto& c) {
     return c.first.pulls && c.second.present > 0 && serves(c.first, job);
   });
-  return busy ? wait_reason::workers_busy : wait_reason::no_worker;
+  if (busy) {
+    return wait_reason::workers_busy;
+  }
+  const bool any = std::any_of(classes.begin(), classes.end(),
+                               [](const auto& c) { return c.second.present > 0; });
+  const bool of_its_kind = std::any_of(classes.begin(), classes.end(), [&](const auto& c) {
+    return c.second.present > 0 && runs_model(c.first, job);
+  });
+  return any && !of_its_kind ? wait_reason::no_engine : wait_reason::no_worker;
 }
 
 worker_pool::verdict worker_pool::place(moment now, const needs& job, const group_key& group,

@@ -80,9 +80,23 @@ TEST(worker_pool, workers_that_run_other_kinds_of_models_are_no_options) {
   s.pool.models().replace({{"a", 1, 0, 0, "torchscript"}, {"b", 1, 0, 0, "gguf"}});
   auto f = pool_script::facts();
   f.model_kinds = {"gguf", "ggml"};
+  EXPECT_EQ(s.decide(pool_job{.model = "a"}), "no_worker") << "no engine of any kind is ready";
+  s.join(0, f);
+  EXPECT_EQ(s.decide(pool_job{.model = "a"}), "no_engine");
+  EXPECT_EQ(s.decide(pool_job{.model = "b"}), "0");
+  f.model_kinds = {"torchscript"};
+  s.join(1, f);
+  EXPECT_EQ(s.decide(pool_job{.model = "a"}), "1");
+}
+
+TEST(worker_pool, a_worker_of_another_endpoint_is_no_engine_that_is_missing) {
+  pool_script s;
+  s.pool.models().replace({{"a", 1, 0, 0, "torchscript"}});
+  auto f = pool_script::facts();
+  f.endpoint = "other";
+  f.model_kinds = {"torchscript"};
   s.join(0, f);
   EXPECT_EQ(s.decide(pool_job{.model = "a"}), "no_worker");
-  EXPECT_EQ(s.decide(pool_job{.model = "b"}), "0");
 }
 
 // ---- several runs in one worker -----------------------------------------------------------------
