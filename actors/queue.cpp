@@ -118,7 +118,7 @@ queue::behavior_type queue::draining() {
 
 void queue::joined(const worker_ready& m) {
   workers_[m.worker.place()] = {m.worker.incarnation,
-                                caf::actor_cast<attempt_taker>(current_sender())};
+                                caf::actor_cast<attempt_executor>(current_sender())};
   enqueue_effects(table_.worker_joined(now(), m.worker, m.facts));
   after();
 }

@@ -177,7 +177,7 @@ class supervisor : public supervisor_actor::base {
   std::size_t checks_left_ = 0;
   std::optional<std::size_t> models_;
   pod_exit exit_;
-  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it
+  std::shared_ptr<remote::worker_registry> remote_registry_; ///< outlives the actor that uses it
   std::uint64_t budget_ticket_ = 0;
   bool ready_ = false; ///< as the others know it
   bool http_open_ = false;

@@ -25,7 +25,7 @@ child_keeper::end judge_core(const caf::error& reason) {
 
 void supervisor::make_core() {
   directory_.supervisor = caf::actor_cast<supervisor_actor>(this);
-  remote_book_ = make_worker_book(ctx_.knobs);
+  remote_registry_ = make_worker_registry(ctx_.knobs);
   using supervision::child_spec;
   using supervision::restart;
   supervision::policy policy;
@@ -55,7 +55,7 @@ caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.books); break;
   case loader_child: directory_.loader = spawn<model_loader>(ctx_, terms_.engines); break;
   case health_child: directory_.health = spawn<health>(ctx_); break;
-  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
+  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_registry_); break;
   case ingress_child: directory_.ingress = spawn<runpod_ingress>(ctx_); break;
   case runpod_child: directory_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
   }

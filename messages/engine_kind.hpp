@@ -160,8 +160,6 @@ inline constexpr joined_text help = [] {
 /// "scripted: …; torch: …; auto: torch with --model, else scripted".
 inline constexpr std::string_view engine_help{engine_rows::help.bytes.data(),
                                               engine_rows::help.size};
-/// "scripted, torch".
-std::string engine_names();
 
 /// True if some kind of engine runs model files of this kind.
 bool is_model_kind(std::string_view);

@@ -1,5 +1,5 @@
 // The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each
-// state of the pod, slow and impossible starts, dying actors, and random weather. Data only.
+// state of the pod, slow and impossible starts, dying actors, and random faults. Data only.
 #include "actors/sim/scenario_lists.hpp"
 
 namespace tayfa::sim {
@@ -237,7 +237,7 @@ void add_unfit_machines(std::vector<scenario>& list) {
   list.push_back(model);
 }
 
-void add_bad_jobs_and_weather(std::vector<scenario>& list) {
+void add_bad_jobs_and_faults(std::vector<scenario>& list) {
   auto nasty = life("nasty_jobs", "jobs that crash, hang, lie and run out of memory");
   nasty.slots = 3;
   nasty.work = jobs(40);
@@ -269,17 +269,17 @@ void add_bad_jobs_and_weather(std::vector<scenario>& list) {
   last_words.faulty = true;
   list.push_back(last_words);
 
-  auto weather = life("random_weather", "kills, freezes and nasty jobs drawn from the seed");
-  weather.slots = 4;
-  weather.work = jobs(40);
-  weather.work->mix.crash = 1;
-  weather.work->mix.garbage = 1;
-  weather.work->mix.oom = 1;
-  weather.work->mix.refresh = 1;
-  weather.work->gap_max = 3s;
-  weather.random_faults = true;
-  weather.faulty = true;
-  list.push_back(weather);
+  auto faults = life("random_faults", "kills, freezes and nasty jobs drawn from the seed");
+  faults.slots = 4;
+  faults.work = jobs(40);
+  faults.work->mix.crash = 1;
+  faults.work->mix.garbage = 1;
+  faults.work->mix.oom = 1;
+  faults.work->mix.refresh = 1;
+  faults.work->gap_max = 3s;
+  faults.random_faults = true;
+  faults.faulty = true;
+  list.push_back(faults);
 }
 
 std::vector<scenario> all() {
@@ -292,7 +292,7 @@ std::vector<scenario> all() {
   add_stuck_machines(list);
   add_edges_of_life(list);
   add_unfit_machines(list);
-  add_bad_jobs_and_weather(list);
+  add_bad_jobs_and_faults(list);
   add_crashes(list);
   add_disk_faults(list);
   add_policies(list);

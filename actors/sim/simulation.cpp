@@ -161,16 +161,17 @@ void run::start_work() {
   others_.push_back(
       spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] { all_done(); }));
   if (plan_.remote) {
-    const auto crowd = spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
-    others_.insert(others_.end(), crowd.begin(), crowd.end());
+    const auto workers =
+        spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
+    others_.insert(others_.end(), workers.begin(), workers.end());
   }
   if (plan_.purges) {
     others_.push_back(spawn_purger(system_, http_, random_, *plan_.purges, purges_));
   }
   if (plan_.readers) {
-    const auto crowd =
+    const auto workers =
         spawn_openai_readers(system_, http_, random_, *plan_.readers, reader_faults_);
-    others_.insert(others_.end(), crowd.begin(), crowd.end());
+    others_.insert(others_.end(), workers.begin(), workers.end());
   }
 }
 

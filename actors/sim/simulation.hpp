@@ -10,7 +10,7 @@
 
 #include "actors/sim/openai_readers.hpp"
 #include "actors/sim/purger.hpp"
-#include "actors/sim/remote_crowd.hpp"
+#include "actors/sim/remote_workers_sim.hpp"
 #include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
 #include "actors/supervisor.hpp"

@@ -17,11 +17,8 @@ constexpr int unfit = 69;
 log_options log_from(const config& c, bool on_endpoint) {
   log_options o;
   o.level = log_level_from(c.log_level).value_or(log_level::info);
-  if (c.log_format == "json") {
-    o.format = log_format::json;
-  } else if (c.log_format == "runpod" || (c.log_format == "auto" && on_endpoint)) {
-    o.format = log_format::runpod;
-  }
+  const auto usual = on_endpoint ? log_format::runpod : log_format::text; // of "auto"
+  o.format = log_format_from(c.log_format).value_or(usual);
   o.file = c.log_file;
   return o;
 }

@@ -31,9 +31,9 @@ std::string_view without_data_url(std::string_view text) {
   return at == std::string_view::npos ? text : text.substr(at + mark.size());
 }
 
-class taker {
+class collector {
  public:
-  explicit taker(const job_id& job) : job_(job) {}
+  explicit collector(const job_id& job) : job_(job) {}
 
   void visit(json::value& value, const std::string& where) {
     if (value.is_string()) {
@@ -96,7 +96,7 @@ class taker {
 } // namespace
 
 std::vector<picture_file> take_pictures(const job_id& job, json::value& output) {
-  taker t{job};
+  collector t{job};
   t.visit(output, "");
   return t.done();
 }

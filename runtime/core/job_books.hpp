@@ -7,9 +7,9 @@
 #include "messages/job.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/core/delivery/deliveries.hpp"
-#include "runtime/core/made_bytes.hpp"
-#include "runtime/core/sorted_blocks.hpp"
-#include "runtime/core/step_pace.hpp"
+#include "runtime/core/jobs/made_bytes.hpp"
+#include "runtime/core/jobs/sorted_blocks.hpp"
+#include "runtime/core/jobs/step_pace.hpp"
 
 #include <array>
 #include <cstdint>

@@ -34,10 +34,10 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/base/secrets.hpp"
 #include "runtime/core/fairness/fair_queue.hpp"
-#include "runtime/core/job_books.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
-#include "runtime/core/job_numbers.hpp"
+#include "runtime/core/jobs/job_register.hpp"
+#include "runtime/core/jobs/step_pace.hpp"
 #include "runtime/core/workers/worker_pool.hpp"
 #include "runtime/store/row.hpp"
 
@@ -54,7 +54,7 @@
 
 namespace tayfa {
 
-class job_table : private job_books {
+class job_table {
  public:
   explicit job_table(job_limits limits);
   job_table(const job_table&) = delete;
@@ -118,7 +118,7 @@ class job_table : private job_books {
   job_list list(moment now, const job_filter&, const job_access& covered = {}) const;
   result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
   /// The job is here, but not for `who`.
-  bool hidden(const job_id&, const job_access& who) const;
+  bool hidden(const job_id& id, const job_access& who) const { return jobs_.hidden(id, who); }
 
   // ---- workers ---------------------------------------------------------------------------------
   /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
@@ -168,8 +168,8 @@ class job_table : private job_books {
   // ---- webhooks --------------------------------------------------------------------------------
   /// This call of the job's webhook is over. One that was not delivered is tried again after a
   /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
-  /// now. While there is no place for a call (webhook_queue) the webhook waits in its job's row, and
-  /// no try is counted.
+  /// now. While there is no place for a call (webhook_queue) the webhook waits in its job's row,
+  /// and no try is counted.
   effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
   /// The call that is under way; 0 when none is.
   std::uint64_t hook_call(const job_id&) const;
@@ -188,7 +188,9 @@ class job_table : private job_books {
   /// The live ones, by submission, with the platform's own ids.
   std::vector<std::pair<job_id, std::string>> origins() const;
   /// Jobs of platforms that have not ended or whose result is still undelivered.
-  std::size_t undelivered() const { return origins_live_.size() + undelivered_list_.size(); }
+  std::size_t undelivered() const {
+    return jobs_.origins_live().size() + jobs_.undelivered().size();
+  }
   /// What the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const { return pool_.local_capacity(); }
 
@@ -221,12 +223,10 @@ class job_table : private job_books {
   /// The rows that changed since the last call, as they are now. They are `in flight` until
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
-  bool has_changes() const {
-    return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();
-  }
+  bool has_changes() const { return jobs_.has_changes(); }
   /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
   /// nothing of any job is.
-  bool durable(const job_id&) const;
+  bool durable(const job_id& id) const { return jobs_.durable(id); }
   /// The batch in flight is durable.
   void committed();
   /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
@@ -258,26 +258,20 @@ class job_table : private job_books {
   std::vector<std::string> audit() const;
 
  private:
-  bool ended(const record& r) const { return is_final(r.state.state()); }
-  moment ttl_end(const record&) const;
-  moment run_end(const record&) const;
+  using record = job_record;
+  using order_set = job_register::order_set;
+  /// A purge that goes on: what waits of the orders above `at`, up to `upto`.
+  struct purge_order {
+    std::uint64_t number = 0;
+    job_access covered;
+    std::uint64_t at = 0;
+    std::uint64_t upto = 0;
+    std::size_t removed = 0;
+    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+  };
+
   moment urgency_of(const record&) const;
-  moment next_due(const record&) const;
-  moment forget_at(const record&) const;
-  std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
-  bool kept(moment now, const record&) const;
-  std::string worker_name(const record&) const;
-  tenant_jobs& tenant_of(const record&);
-  void enlist(record&);
-  void delist(record&);
-  void put_among_ended(record&);
-  void take_from_ended(record&);
-  void rank(tenant_ranks&, const tenant_jobs&, std::size_t from, std::size_t to);
-  record* evictable(tenant_jobs&, const record* newest, bool dead);
-  bool evict(const tenant_ranks&, const record* newest, bool ended, bool dead,
-             std::size_t fair_share);
   fair_queue::place place_of(const record&) const;
-  past& past_of(record&);
   wait_reason why_waits(const record&, const worker_pool::waits_seen&) const;
   wait_reason why_waits(const record&) const;
   const order_set& shortest(const job_filter&) const;
@@ -286,22 +280,10 @@ class job_table : private job_books {
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
-  /// The only way from a client's id to a job.
-  record* find_kept(moment now, const job_id&, const job_access&);
-  const record* find_kept(moment now, const job_id&, const job_access&) const;
   record* current(worker_ref, const attempt_ref&);
   bool missing(const record&) const;
   void judge_waiting(moment now, effects&);
 
-  void schedule(record&);
-  /// To be called after every change of what a job stores.
-  void account(record&);
-  void note(record&, unsigned parts);
-  void tally(record&);
-  void forget(record&);
-  /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
-  /// the one that ended last, to which the caller may still refer.
-  void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
   void park(record&);
@@ -311,17 +293,6 @@ class job_table : private job_books {
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
   void count(job_state to, int by = 1);
-  void leave_tenant(const record&);
-  void set_output(record&, shared_text);
-  /// Of a chunk in memory, beside its text: many that say nothing are not free.
-  static constexpr std::size_t chunk_overhead = 128;
-  static std::size_t made_by(const record&);
-  void discard_chunks(record&);
-  void take_oldest_chunk(past&);
-  void drop_oldest_chunk(past&);
-  void bound_made_bytes();
-  void remove(record&);
-  static std::string key_of(const job_request&);
   void open_delivery(moment now, record&, effects&);
   void deliver(moment now, record&, effects&);
   void begin_try(moment now, record&, std::uint64_t call = 0);
@@ -338,7 +309,6 @@ class job_table : private job_books {
   void lose_worker(moment now, pool_worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
-  void change_state(record&, job_state from, job_state to);
 
   // steps (job_table_steps.cpp)
   bool paced() const { return step_dirty_ || step_flying_; }
@@ -364,20 +334,19 @@ class job_table : private job_books {
                 effects&);
   void hand_over(moment now, record&, pool_worker&, double expected_ms, std::uint64_t batch,
                  effects&);
-  std::uint64_t order_of(const job_id&) const;
 
   void withdraw_one(moment now, const job_id&);
   void take_out(moment now, record&, bool unsent);
-  store::job_row row_of(const record&, unsigned parts) const;
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
-  void audit_indexes(std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
+  deliveries deliveries_;
+  job_register jobs_;
   std::size_t running_ = 0;
   std::size_t restored_ = 0; ///< jobs of earlier processes that waited when this one began
   std::size_t sleeping_ = 0;
@@ -385,23 +354,21 @@ class job_table : private job_books {
   bool stopping_ = false;
   std::uint64_t orders_ = 0;
   std::uint64_t batches_ = 0;
-  job_numbers numbers_;
-  job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
+  job_counts counts_; ///< what is computed is 0 in it
+  std::vector<purge_order> purges_;
+  std::uint64_t purge_numbers_ = 0;
+  std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
+  step_pace pace_{1};
+  bool step_dirty_ = false;  ///< rows of the last step are not taken yet
+  bool step_flying_ = false; ///< or in flight
   /// Of what purges ended in it, before they did; each with its purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
 
-  deliveries deliveries_;
   fair_queue lines_;
   worker_pool pool_;
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
   std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
-
-  std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
-  std::vector<std::uint64_t> flying_;
-  std::vector<std::uint64_t> erased_;        ///< rows to be erased
-  std::vector<std::uint64_t> erased_before_; ///< likewise, of an earlier process: a few at a time
-  std::vector<std::uint64_t> flying_erased_;
 };
 
 } // namespace tayfa

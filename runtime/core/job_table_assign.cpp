@@ -58,8 +58,9 @@ void job_table::serve_groups(moment now, effects& out) {
       cut_short_ = true; // each of them has said when to look again
       return;
     }
-    record& r = *by_order_.at(next->order);
-    const bool over = ttl_end(r) <= now; // its timer was not served yet; it must not start any more
+    record& r = jobs_.at(next->order);
+    const bool over =
+        jobs_.ttl_end(r) <= now; // its timer was not served yet; it must not start any more
     const bool to_be_purged = purge_of(r) != nullptr;
     if ((over || to_be_purged) && left_out++ == limits_.step_rows * purged_per_row) {
       cut_short_ = true;
@@ -128,11 +129,11 @@ void job_table::give_run(moment now, record& first, const worker_pool::verdict& 
     if (!next) {
       break;
     }
-    record& r = *by_order_.at(next->order);
+    record& r = jobs_.at(next->order);
     if (purge_of(r) != nullptr) {
       break;
     }
-    if (ttl_end(r) <= now) {
+    if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
       continue;
     }
@@ -144,13 +145,9 @@ void job_table::give_run(moment now, record& first, const worker_pool::verdict& 
     if (auto* g = std::get_if<assign_attempt>(&out[i])) {
       g->message.batch = members > 1 ? batch : 0;
       g->message.batch_size = members;
-      by_order_.at(order_of(g->message.attempt.job))->in_batch = members > 1;
+      jobs_.find(g->message.attempt.job)->in_batch = members > 1;
     }
   }
-}
-
-std::uint64_t job_table::order_of(const job_id& id) const {
-  return jobs_.at(id).order;
 }
 
 void job_table::hand_over(moment now, record& r, pool_worker& w, double expected_ms,
@@ -159,7 +156,7 @@ void job_table::hand_over(moment now, record& r, pool_worker& w, double expected
   ++r.attempts;
   if (r.attempts > 1) {
     ++counts_.retried;
-    numbers_.retried(r.request);
+    jobs_.numbers().retried(r.request);
   }
   r.holder = w.ref;
   r.assigned = now;
@@ -170,7 +167,7 @@ void job_table::hand_over(moment now, record& r, pool_worker& w, double expected
   r.began.reset();
   r.progress_seen = 0;
   r.chunk_seen = 0;
-  schedule(r);
+  jobs_.schedule(r);
   lines_.started(r.request.policy.tenant, milliseconds{r.expected_ms});
   std::get<moved>(out.back()).view = view_of(r);
 

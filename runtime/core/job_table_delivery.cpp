@@ -9,10 +9,10 @@ namespace tayfa {
 
 /// The job has ended, or its platform asks again for how it ended.
 void job_table::open_delivery(moment now, record& r, effects& out) {
-  if (!r.request.origin.empty()) {
-    take_from_ended(r);
+  if (r.of_platform()) {
+    jobs_.take_from_ended(r);
     r.delivery.undelivered = true;
-    put_among_ended(r);
+    jobs_.put_among_ended(r);
   } else if (r.request.webhook.empty() || limits_.hook_tries == 0) {
     return;
   }
@@ -31,7 +31,7 @@ void job_table::deliver(moment now, record& r, effects& out) {
   if (!r.delivery.undelivered) {
     deliveries_.wait(r.order, r.delivery, r.request.policy.tenant, r.request.webhook,
                      r.output_bytes);
-    schedule(r);
+    jobs_.schedule(r);
     begin_calls(now, out);
     return;
   }
@@ -44,62 +44,62 @@ void job_table::deliver(moment now, record& r, effects& out) {
   d.left =
       std::max(std::chrono::duration_cast<milliseconds>(deliver_until(r) - now), milliseconds{0});
   out.emplace_back(std::move(d));
-  schedule(r);
+  jobs_.schedule(r);
 }
 
 void job_table::begin_try(moment now, record& r, std::uint64_t call) {
   deliveries_.begin(r.order, r.delivery, call);
   r.not_before = now; // should its end not be reported
-  note(r, store::part_state);
+  jobs_.note(r, store::part_state);
 }
 
 void job_table::begin_calls(moment now, effects& out) {
   while (const auto turn = deliveries_.next(now)) {
-    record& r = *by_order_.at(turn->order);
+    record& r = jobs_.at(turn->order);
     begin_try(now, r, turn->call);
     out.emplace_back(notify{r.request.webhook, view_of(r), r.delivery.tries, r.delivery.call});
-    schedule(r);
+    jobs_.schedule(r);
   }
 }
 
 void job_table::close_delivery(record& r) {
   deliveries_.close(r.order, r.delivery);
   if (r.delivery.undelivered) {
-    take_from_ended(r);
+    jobs_.take_from_ended(r);
     r.delivery.undelivered = false;
-    put_among_ended(r);
+    jobs_.put_among_ended(r);
   }
-  note(r, store::part_state);
-  schedule(r);
+  jobs_.note(r, store::part_state);
+  jobs_.schedule(r);
 }
 
 moment job_table::deliver_until(const record& r) const {
-  return std::max({ttl_end(r), r.past_->ended + deliveries::result_least, r.keep_until});
+  return std::max({jobs_.ttl_end(r), r.past_->ended + deliveries::result_least, r.keep_until});
 }
 
 std::uint8_t job_table::tries_known(const record& r, std::uint32_t begun) const {
-  return deliveries_.tries_known(!r.request.origin.empty(), begun);
+  return deliveries_.tries_known(r.of_platform(), begun);
 }
 
 bool job_table::webhook_is_pending(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  return entry != jobs_.end() && entry->second.delivery.open;
+  return entry != nullptr && entry->delivery.open;
 }
 
 std::uint64_t job_table::hook_call(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  return entry != jobs_.end() && entry->second.delivery.out ? entry->second.delivery.call : 0;
+  return entry != nullptr && entry->delivery.out ? entry->delivery.call : 0;
 }
 
 effects job_table::notified(moment now, const job_id& id, std::uint64_t call, hook_answer how) {
   effects out;
   const auto entry = jobs_.find(id);
-  record* r = entry == jobs_.end() ? nullptr : &entry->second;
+  record* r = entry == nullptr ? nullptr : entry;
   if (deliveries_.answered(now, call, how, r == nullptr ? 0 : r->order,
                            r == nullptr ? nullptr : &r->delivery)) {
     r->not_before = deliveries_.next_call(now);
-    note(*r, store::part_state);
-    schedule(*r);
+    jobs_.note(*r, store::part_state);
+    jobs_.schedule(*r);
   }
   begin_calls(now, out);
   return out;
@@ -107,47 +107,44 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
 
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end() || !entry->second.delivery.undelivered ||
-      (!entry->second.delivery.out && !settled)) {
+  if (entry == nullptr || !entry->delivery.undelivered || (!entry->delivery.out && !settled)) {
     return {}; // that it is settled is good to know from whichever try
   }
-  record& r = entry->second;
+  record& r = *entry;
   const auto again = settled
                          ? std::nullopt
                          : deliveries_.next_post(now, r.order, r.delivery, pause, deliver_until(r));
   if (!again) {
     close_delivery(r);
-    trim(nullptr);
+    jobs_.trim(nullptr);
     return {};
   }
   r.not_before = *again;
-  note(r, store::part_state);
-  schedule(r);
+  jobs_.note(r, store::part_state);
+  jobs_.schedule(r);
   return {};
 }
 
 effects job_table::posts_lost(moment) {
   for (const auto order : deliveries_.out()) {
-    if (record& r = *by_order_.at(order); r.delivery.undelivered) {
+    if (record& r = jobs_.at(order); r.delivery.undelivered) {
       deliveries_.give_up_try(order, r.delivery);
-      schedule(r);
+      jobs_.schedule(r);
     }
   }
   return {};
 }
 
 const std::string* job_table::origin_of(const job_id& id) const {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || entry->second.request.origin.empty()
-             ? nullptr
-             : &entry->second.request.origin;
+  const auto* entry = jobs_.find(id);
+  return entry == nullptr || !entry->of_platform() ? nullptr : &entry->request.origin;
 }
 
 std::vector<std::pair<job_id, std::string>> job_table::origins() const {
   std::vector<std::pair<job_id, std::string>> out;
-  out.reserve(origins_live_.size());
-  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
-    const record& r = *by_order_.at(*next);
+  out.reserve(jobs_.origins_live().size());
+  for (auto next = jobs_.origins_live().above(0); next; next = jobs_.origins_live().above(*next)) {
+    const record& r = jobs_.at(*next);
     out.emplace_back(*r.id, r.request.origin);
   }
   return out;

@@ -24,7 +24,7 @@ wait_reason job_table::why_waits(const record& r, const worker_pool::waits_seen&
     return wait_reason::stopping;
   }
   if (r.sleeping) {
-    return attempts_of_life(r) > 0 ? wait_reason::backoff : wait_reason::delayed;
+    return r.attempts_of_life() > 0 ? wait_reason::backoff : wait_reason::delayed;
   }
   if (missing(r)) {
     return wait_reason::model_missing;
@@ -45,30 +45,24 @@ wait_reason job_table::why_waits(const record& r, const worker_pool::waits_seen&
 
 /// The fewest jobs among which everything that the filter wants is found.
 const job_table::order_set& job_table::shortest(const job_filter& f) const {
-  static const order_set none;
-  const auto* best = &orders_here_;
-  const auto shorter = [&best](const order_set* other) {
-    best = other->size() < best->size() ? other : best;
-  };
-  const auto under = [](const auto& index, const std::string& name) {
-    const auto entry = index.find(name);
-    return entry == index.end() ? &none : &entry->second;
+  const auto* best = &jobs_.orders();
+  const auto shorter = [&best](const order_set& other) {
+    best = other.size() < best->size() ? &other : best;
   };
   if (f.state) {
-    shorter(&of_state_.at(static_cast<std::size_t>(*f.state)));
+    shorter(jobs_.of_state(*f.state));
   }
   if (f.dead) {
-    shorter(&of_dead_);
+    shorter(jobs_.dead());
   }
   if (f.model) {
-    shorter(under(of_model_, *f.model));
+    shorter(jobs_.of_model(*f.model));
   }
   if (f.endpoint) {
-    shorter(under(of_endpoint_, *f.endpoint));
+    shorter(jobs_.of_endpoint(*f.endpoint));
   }
   if (f.tenant) {
-    const auto t = tenants_.find(*f.tenant);
-    shorter(t == tenants_.end() ? &none : &t->second.orders);
+    shorter(jobs_.of_tenant(*f.tenant));
   }
   return *best;
 }
@@ -100,8 +94,8 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
       return out;
     }
     at = *next;
-    const record& r = *by_order_.at(at);
-    const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
+    const record& r = jobs_.at(at);
+    const bool wanted = jobs_.kept(now, r) && (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
                         (!filter.model || *filter.model == r.request.model) &&
@@ -121,7 +115,7 @@ job_line job_table::line_of(moment now, const record& r,
   line.why = line.state == job_state::IN_QUEUE ? why_waits(r, seen) : wait_reason::none;
   line.model = r.request.model;
   line.tenant = r.request.policy.tenant;
-  line.worker = r.attempts > 0 ? worker_name(r) : "";
+  line.worker = r.attempts > 0 ? r.worker_name() : "";
   line.priority = r.request.policy.priority;
   line.attempts = r.attempts;
   line.age = duration_cast<milliseconds>(now - r.submitted);
@@ -130,7 +124,7 @@ job_line job_table::line_of(moment now, const record& r,
 }
 
 result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {
-  const record* r = find_kept(now, id, who);
+  const record* r = jobs_.find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }

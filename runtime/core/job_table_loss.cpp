@@ -30,14 +30,14 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
   const auto last = "attempt " + std::to_string(r.attempts) + ": " + why.str();
   if (!free_of_charge && r.lone_kills >= limits_.lone_kills_max) {
     end(now, r, job_state::FAILED, cause::poisoned, error{errc::poison, last}, out, why);
-  } else if (attempts_of_life(r) >= limits_.max_attempts) {
+  } else if (r.attempts_of_life() >= limits_.max_attempts) {
     end(now, r, job_state::FAILED, cause::attempts_exhausted, error{errc::max_attempts, last}, out,
         why);
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
     settle_attempt(now, r, why, !free_of_charge);
     spare(r);
-    r.not_before = free_of_charge ? now : now + backoff(limits_, attempts_of_life(r));
+    r.not_before = free_of_charge ? now : now + backoff(limits_, r.attempts_of_life());
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);
   }
@@ -45,9 +45,9 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
 
 void job_table::drop_attempt_traces(record& r) {
   r.refresh = false;
-  set_output(r, {});
-  discard_chunks(r);
-  account(r);
+  jobs_.set_output(r, {});
+  jobs_.discard_chunks(r);
+  jobs_.account(r);
 }
 
 void job_table::lose_worker(moment now, pool_worker& w, const error& why, effects& out,
@@ -61,8 +61,8 @@ void job_table::lose_worker(moment now, pool_worker& w, const error& why, effect
   std::vector<std::string> blamed;
   if (blames_job(why.code) && !from_outside) {
     for (const auto& [attempt, held] : w.holds) { // also one that was revoked and did not end
-      if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
-        blamed.push_back(entry->second.request.policy.tenant);
+      if (const auto entry = jobs_.find(attempt.job); entry != nullptr) {
+        blamed.push_back(entry->request.policy.tenant);
       }
     }
     for (const auto& [order, r] : mine) {

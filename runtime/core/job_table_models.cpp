@@ -25,26 +25,21 @@ effects job_table::models_known(moment now, std::vector<model_facts> models) {
 /// Everything that waits, by the catalogue as it is now. O(n); a catalogue is known before anything
 /// is served, and hardly changes after.
 void job_table::judge_waiting(moment now, effects& out) {
-  const auto& waiting = of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));
+  const auto& waiting = jobs_.of_state(job_state::IN_QUEUE);
   for (auto next = waiting.above(0); next; next = waiting.above(*next)) {
-    record& r = *by_order_.at(*next);
+    record& r = jobs_.at(*next);
     const bool takes_default = r.request.model.empty() && !pool_.models().empty();
     if (!takes_default && missing(r) == r.parked) {
       continue;
     }
     leave_line(r);
     if (takes_default) { // accepted when there was no catalogue
-      of_model_[r.request.model].erase(r.order);
-      r.request.model = pool_.models().default_name();
-      of_model_[r.request.model].insert(r.order);
+      jobs_.change_model(r, pool_.models().default_name());
     }
     queue_up(now, r);
   }
-  if (of_model_.contains({}) && of_model_.at({}).empty()) {
-    of_model_.erase(std::string{});
-  }
-  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
-    record& r = *by_order_.at(*next);
+  for (auto next = jobs_.origins_live().above(0); next; next = jobs_.origins_live().above(*next)) {
+    record& r = jobs_.at(*next);
     if (r.parked) { // its platform has other workers
       end(now, r, job_state::FAILED, cause::load_failed,
           error{errc::model_not_found, r.request.model}, out);

@@ -60,10 +60,10 @@ effects job_table::lose_all_workers(moment now, const error& why) {
     pool_.forget(at);
   }
   for (const auto order : deliveries_.out()) {
-    record& r = *by_order_.at(order);
+    record& r = jobs_.at(order);
     deliveries_.give_up_try(order, r.delivery);
     r.delivery.tries = tries_known(r, r.delivery.tries);
-    schedule(r);
+    jobs_.schedule(r);
   }
   deliveries_.forget_calls();
   begin_calls(now, out);
@@ -82,8 +82,8 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
 
 bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
   const auto entry = jobs_.find(attempt.job);
-  return entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
-         entry->second.holder == ref && entry->second.attempts == attempt.number;
+  return entry != nullptr && entry->state.state() == job_state::IN_PROGRESS &&
+         entry->holder == ref && entry->attempts == attempt.number;
 }
 
 std::size_t job_table::held(worker_place at) const {
@@ -101,10 +101,10 @@ std::uint64_t job_table::hand_overs(worker_place at) const {
 /// The job whose current attempt this is, held by this very worker; otherwise nothing.
 job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt) {
   const auto entry = jobs_.find(attempt.job);
-  if (entry == jobs_.end() || pool_.present(ref) == nullptr) {
+  if (entry == nullptr || pool_.present(ref) == nullptr) {
     return nullptr;
   }
-  record& r = entry->second;
+  record& r = *entry;
   const bool holds =
       r.state.state() == job_state::IN_PROGRESS && r.holder == ref && r.attempts == attempt.number;
   return holds ? &r : nullptr;
@@ -117,7 +117,7 @@ void job_table::renew(moment now, record& r) {
     const bool own = w != nullptr && w->facts.lease.count() > 0;
     r.lease_end = now + (own ? w->facts.lease : limits_.lease);
   }
-  schedule(r);
+  jobs_.schedule(r);
 }
 
 job_table::report_result job_table::started(moment now, worker_ref ref,
@@ -129,7 +129,7 @@ job_table::report_result job_table::started(moment now, worker_ref ref,
   }
   if (!r->began) { // said twice, it must not win time
     r->began = now;
-    auto& delay = past_of(*r).delay;
+    auto& delay = r->past().delay;
     delay = delay.value_or(duration_cast<milliseconds>(now - r->life_began));
     renew(now, *r);
   }
@@ -155,9 +155,9 @@ job_table::report_result job_table::progressed(moment now, worker_ref ref,
     return {};
   }
   r->progress_seen = report.sequence;
-  set_output(*r, report.payload);
-  account(*r);
-  bound_made_bytes();
+  jobs_.set_output(*r, report.payload);
+  jobs_.account(*r);
+  jobs_.bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -170,15 +170,8 @@ job_table::report_result job_table::streamed(moment now, worker_ref ref,
     return {};
   }
   r->chunk_seen = report.sequence;
-  past& p = past_of(*r);
-  p.chunks.push_back(report.payload);
-  p.chunk_bytes += report.payload.size();
-  while (p.chunks.size() > limits_.chunks_max ||
-         (p.chunk_bytes > limits_.chunk_bytes_max && p.chunks.size() > 1)) {
-    drop_oldest_chunk(p);
-  }
-  account(*r);
-  bound_made_bytes();
+  jobs_.append_chunk(*r, report.payload);
+  jobs_.bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -206,7 +199,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
     const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:
-      set_output(*r, report.output);
+      jobs_.set_output(*r, report.output);
       end(now, *r, job_state::COMPLETED, cause::finished, std::nullopt, answer.consequences);
       break;
     case protocol::outcome::failed:

@@ -39,7 +39,8 @@ TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "runtime/cli/", "runtime/h
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 # Words of an earlier vocabulary, and the field's own for what they meant (docs/hacking.md, Dictionary).
 OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway",
-             "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status"}
+             "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status", "taker": "executor",
+             "nursery": "fork server", "weather": "faults", "crowd": "workers, clients", "worker_book": "worker_registry"}
 OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 ROOMS = "tests/style/rooms.txt"  # which room of runtime/ may include which

@@ -14,7 +14,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/core/delivery/webhook_queue.hpp"
 #include "runtime/core/job_effects.hpp"
-#include "runtime/core/sorted_blocks.hpp"
+#include "runtime/core/jobs/sorted_blocks.hpp"
 
 #include <cstdint>
 #include <optional>

@@ -178,7 +178,7 @@ TEST(webhook_queue, targets_are_hosts_and_ports) {
 }
 
 /// Every call that can begin begins, no tenant is passed over for ever, and no call is lost.
-TEST(webhook_queue, random_crowds) {
+TEST(webhook_queue, random_targets) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
     seeded_random random{seed};
     const auto below = [&](std::uint64_t n) { return random.next() % n; };

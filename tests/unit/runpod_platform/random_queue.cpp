@@ -1,12 +1,12 @@
-// The naive queue of a random_company.
-#include "tests/unit/runpod_platform/book_script.hpp"
-#include "tests/unit/runpod_platform/random_company.hpp"
+// The naive queue of a random_workers.
+#include "tests/unit/runpod_platform/random_workers.hpp"
+#include "tests/unit/runpod_platform/registry_script.hpp"
 
 #include <algorithm>
 
 namespace tayfa::remote::testing {
 
-void random_company::give_or_revoke() {
+void random_workers::give_or_revoke() {
   std::vector<seat*> with_room;
   std::vector<std::pair<seat*, attempt_ref>> held;
   for (auto& [slot, s] : seats_) {
@@ -22,7 +22,7 @@ void random_company::give_or_revoke() {
   if (!held.empty() && chance(8)) {
     const auto& [s, a] = held[below(held.size())];
     attempts_[a].revoked = true;
-    to_book_.push_back({s->ref, {a}, 0, true});
+    to_registry_.push_back({s->ref, {a}, 0, true});
     if (chance(2)) { // its lease ended; otherwise its client cancelled it
       waiting_.push_back({a.job, a.number + 1});
     }
@@ -46,18 +46,18 @@ void random_company::give_or_revoke() {
     attempts_[a];
     o.attempts.push_back(a);
   } while (s.holds.size() < s.capacity && !chance(3));
-  to_book_.push_back(std::move(o));
+  to_registry_.push_back(std::move(o));
   seen["given"]++;
 }
 
-void random_company::book_hears() {
-  if (to_book_.empty()) {
+void random_workers::registry_receives() {
+  if (to_registry_.empty()) {
     return;
   }
-  const auto o = to_book_.front();
-  to_book_.pop_front();
+  const auto o = to_registry_.front();
+  to_registry_.pop_front();
   if (o.revoke) {
-    obey(book_.revoked(now_, o.worker, o.attempts.front()));
+    obey(registry_.revoked(now_, o.worker, o.attempts.front()));
     return;
   }
   std::vector<protocol::assign> all;
@@ -67,10 +67,10 @@ void random_company::book_hears() {
     m.input = shared_text{"{}"};
     all.push_back(std::move(m));
   }
-  obey(book_.assigned(now_, o.worker, o.hand_over, all));
+  obey(registry_.assigned(now_, o.worker, o.hand_over, all));
 }
 
-void random_company::queue_hears() {
+void random_workers::queue_hears() {
   if (to_queue_.empty()) {
     return;
   }
@@ -79,7 +79,7 @@ void random_company::queue_hears() {
   hear(e);
 }
 
-void random_company::hear(const effect& e) {
+void random_workers::hear(const effect& e) {
   if (const auto* o = std::get_if<worker_ready>(&e)) {
     hear(*o);
   } else if (const auto* s = std::get_if<attempt_reported>(&e)) {
@@ -89,7 +89,7 @@ void random_company::hear(const effect& e) {
   }
 }
 
-void random_company::hear(const worker_ready& o) {
+void random_workers::hear(const worker_ready& o) {
   const auto entry = seats_.find(o.worker.slot.value);
   if (entry == seats_.end()) {
     demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
@@ -103,7 +103,7 @@ void random_company::hear(const worker_ready& o) {
   s.acknowledged = o.facts.hand_overs;
 }
 
-void random_company::hear(const worker_gone& l) {
+void random_workers::hear(const worker_gone& l) {
   const auto entry = seats_.find(l.worker.slot.value);
   demand(entry != seats_.end() && entry->second.ref == l.worker, "a stranger leaves");
   if (entry == seats_.end()) {
@@ -119,7 +119,7 @@ void random_company::hear(const worker_gone& l) {
 }
 
 template <class Numbered>
-void random_company::hear_numbered(worker_ref who, const Numbered& m, std::uint64_t number,
+void random_workers::hear_numbered(worker_ref who, const Numbered& m, std::uint64_t number,
                                    std::uint64_t& last) {
   const auto entry = seats_.find(who.slot.value);
   demand(entry != seats_.end() && entry->second.ref == who &&
@@ -129,7 +129,7 @@ void random_company::hear_numbered(worker_ref who, const Numbered& m, std::uint6
   last = number;
 }
 
-void random_company::hear(const attempt_reported& s) {
+void random_workers::hear(const attempt_reported& s) {
   if (const auto* f = std::get_if<protocol::finished>(&s.body)) {
     end(s.worker, *f);
     return;
@@ -150,7 +150,7 @@ void random_company::hear(const attempt_reported& s) {
   }
 }
 
-void random_company::end(worker_ref who, const protocol::finished& f) {
+void random_workers::end(worker_ref who, const protocol::finished& f) {
   const auto entry = seats_.find(who.slot.value);
   demand(entry != seats_.end() && entry->second.ref == who, "a stranger ends an attempt");
   if (entry == seats_.end()) {
@@ -178,7 +178,7 @@ void random_company::end(worker_ref who, const protocol::finished& f) {
   }
 }
 
-void random_company::do_restart() {
+void random_workers::do_restart() {
   if (chance(2)) {
     to_queue_.clear(); // they were for the old queue
     for (const auto& [slot, s] : seats_) {
@@ -188,16 +188,16 @@ void random_company::do_restart() {
       }
     }
     seats_.clear();
-    obey(book_.queue_restarted(now_));
+    obey(registry_.queue_restarted(now_));
     seen["queue restarted"]++;
     return;
   }
   open_.clear();
   flying_.clear();
-  to_book_.clear();
-  obey(book_.owner_restarted(now_));
+  to_registry_.clear();
+  obey(registry_.owner_restarted(now_));
   if (serving_) {
-    obey(book_.serve(now_));
+    obey(registry_.serve(now_));
   }
   seen["owner restarted"]++;
 }
