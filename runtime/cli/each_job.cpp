@@ -1,6 +1,6 @@
 #include "runtime/cli/each_job.hpp"
 
-#include "runtime/cli/facts.hpp"
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/job_pages.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
@@ -34,19 +34,16 @@ command_result<std::vector<job_id>> chosen(const pod_client& pod, const job_choi
     if (!page) {
       return tl::unexpected(page.error());
     }
-    for (const auto& each : *page) {
-      auto id = each.is_object() ? job_id::parse(text_of(each.get_object(), "id")) : std::nullopt;
-      if (id) {
-        ids.push_back(std::move(*id));
-      }
+    for (const auto& each : page->jobs) {
+      ids.push_back(each.id);
     }
   }
   return ids;
 }
 
 /// A cancel that came too late is answered with the job's final state.
-bool took(job_action action, const json::object& answer) {
-  return action != job_action::cancel || text_of(answer, "status") == "CANCELLED";
+bool took(job_action action, job_state state) {
+  return action != job_action::cancel || state == job_state::CANCELLED;
 }
 
 } // namespace
@@ -62,18 +59,19 @@ int for_each_job(const target_options& at, const job_choice& choice, job_action 
   json::array done;
   for (const auto& id : *ids) {
     auto answer = act(pod, id, action);
-    if (!answer) {
-      code = code == exit_ok ? answer.error().exit_code : code;
-      complain(answer.error());
-      done.push_back(json::object{{"id", id.str()}, {"error", answer.error().text}});
-      if (answer.error().exit_code == exit_unavailable) {
+    const auto job = read_answer(api::job_state_fields, answer);
+    if (!job) {
+      code = code == exit_ok ? job.error().exit_code : code;
+      complain(job.error());
+      done.push_back(json::object{{"id", id.str()}, {"error", job.error().text}});
+      if (job.error().exit_code == exit_unavailable) {
         break;
       }
       continue;
     }
-    code = code == exit_ok && !took(action, answer->body) ? exit_failed : code;
+    code = code == exit_ok && !took(action, job->state) ? exit_failed : code;
     if (!at.json) {
-      const std::string state = clean_line(text_of(answer->body, "status"));
+      const std::string state{to_string(job->state)};
       print(id.str() + ' ' + (action == job_action::drop ? "dropped" : state) + '\n');
     } else if (single) {
       print_json(answer->text);

@@ -1,8 +1,8 @@
 // tayfa events.
 #include "runtime/base/clock.hpp"
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
 #include "runtime/cli/event_line.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/terminal.hpp"
 
@@ -97,8 +97,8 @@ class event_printer {
   bool was_open() const { return seen_ != begin_; }
 
   void learn_state() {
-    const auto status = pod_.status(job_);
-    ended_ = status && has_ended(text_of(status->body, "status"));
+    const auto job = read_answer(api::job_state_fields, pod_.status(job_));
+    ended_ = job && is_final(job->state);
   }
 
   void show(const server_event& event) {
@@ -111,10 +111,17 @@ class event_printer {
     } else {
       print(event_line_text(event.number, event.kind, event.data, output_width()));
     }
+    ended_ = ended_ || (!job_.empty() && is_end(event));
+  }
+
+  static bool is_end(const server_event& event) {
     json::error_code ec;
     const json::value data = json::parse(event.data, ec);
-    ended_ = ended_ || (!job_.empty() && !ec && data.is_object() && event.kind == "job" &&
-                        has_ended(text_of(data.get_object(), "status")));
+    if (event.kind != "job" || ec || !data.is_object()) {
+      return false;
+    }
+    const auto job = api::read_record(api::job_state_fields, data.get_object());
+    return job && is_final(job->state);
   }
 
   const event_options& options_;

@@ -1,7 +1,7 @@
 // tayfa status, cancel, retry, purge.
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
 #include "runtime/cli/each_job.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
 
@@ -37,18 +37,25 @@ int show_job(const target_options& at, const std::string& text) {
     return complain(status.error());
   }
   const auto job = whole_job(std::move(detail->body), status->body);
-  at.json ? print_json(boost::json::serialize(job)) : print(job_text(job, output_width()));
+  if (at.json) {
+    print_json(boost::json::serialize(job));
+    return exit_ok;
+  }
+  const auto facts = read_answer(api::job_detail_fields, job);
+  if (!facts) {
+    return complain(facts.error());
+  }
+  print(job_text(*facts, job.if_contains("output"), output_width()));
   return exit_ok;
 }
 
 int purge(const target_options& at) {
   const auto answer = at.client().purge();
-  if (!answer) {
-    return complain(answer.error());
+  const auto removed = read_answer(api::purged_fields, answer);
+  if (!removed) {
+    return complain(removed.error());
   }
-  at.json ? print_json(answer->text)
-          : print(std::to_string(number_of(answer->body, "removed").value_or(0)) +
-                  " waiting jobs removed\n");
+  at.json ? print_json(answer->text) : print(std::to_string(*removed) + " waiting jobs removed\n");
   return exit_ok;
 }
 

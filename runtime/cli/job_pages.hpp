@@ -2,15 +2,22 @@
 // few.
 #pragma once
 
+#include "messages/job.hpp"
 #include "runtime/cli/pod_client.hpp"
 
 #include <boost/json/array.hpp>
 #include <string>
+#include <vector>
 
 namespace tayfa {
 
 struct list_filter {
   std::string state, tenant, model; ///< empty: any
+};
+
+struct job_page {
+  std::vector<job_line> jobs;
+  boost::json::array sent; ///< the same, as the pod sent them
 };
 
 class job_pages {
@@ -22,7 +29,7 @@ class job_pages {
   /// True when the list has no more.
   bool done() const { return done_; }
   /// The next jobs, at most `most` (0: a full page); an empty result does not mean the end.
-  command_result<boost::json::array> next(std::size_t most);
+  command_result<job_page> next(std::size_t most);
   /// The pod's continuation number; 0 at the end.
   std::uint64_t after() const { return after_; }
 

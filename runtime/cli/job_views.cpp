@@ -1,8 +1,10 @@
 #include "runtime/cli/job_views.hpp"
 
-#include "runtime/cli/facts.hpp"
+#include "runtime/api/record_reader.hpp"
+#include "runtime/api/records.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -31,46 +33,35 @@ constexpr std::array columns_of_attempts{
     table_column{"ENDED", true, 0, 6},   table_column{"RESULT", false, 12, 8},
 };
 
-std::string number_cell(const json::object& from, std::string_view name) {
-  const auto number = number_of(from, name);
-  return number ? std::to_string(*number) : std::string{};
-}
-
-std::string time_cell(const json::object& from, std::string_view name) {
-  const auto time = time_of(from, name);
+std::string time_cell(const std::optional<milliseconds>& time) {
   return time ? duration_text(*time) : std::string{};
 }
 
-std::string text_cell(const json::object& from, std::string_view name) {
-  return clean_line(text_of(from, name));
+std::string error_cell(const std::optional<error>& failure) {
+  return failure ? clean_line(failure->text) : std::string{};
 }
 
 /// The reason why the job waits or failed.
-std::string why_cell(const json::object& job) {
-  const std::string reason = text_of(job, "waitReason");
-  return reason.empty() ? text_cell(job, "error") : wait_text(reason);
+std::string why_cell(const job_line& job) {
+  return job.why == wait_reason::none ? error_cell(job.failure) : std::string{describe(job.why)};
 }
 
 /// The runtime's own failure texts begin with a code; the job's own error texts do not.
-std::string result_cell(const json::object& attempt) {
-  const std::string failure = text_cell(attempt, "error");
-  if (failure.empty()) {
+std::string result_cell(const attempt_view& attempt) {
+  if (!attempt.failure) {
     return "completed the job";
   }
-  const std::string code = text_cell(attempt, "errorCode");
-  return code.empty() || failure.starts_with(code) ? failure : code + ": " + failure;
+  const std::string text = error_cell(attempt.failure);
+  const std::string code{to_string(attempt.failure->code)};
+  return text.starts_with(code) ? text : code + ": " + text;
 }
 
-std::string attempts_text(const json::array& history, std::size_t width) {
+std::string attempts_text(std::span<const attempt_view> history, std::size_t width) {
   table_rows rows;
-  for (const auto& each : history) {
-    if (!each.is_object()) {
-      continue;
-    }
-    const auto& attempt = each.get_object();
-    rows.push_back({number_cell(attempt, "attempt"), text_cell(attempt, "workerId"),
-                    time_cell(attempt, "given"), time_cell(attempt, "began"),
-                    time_cell(attempt, "ended"), result_cell(attempt)});
+  for (const auto& attempt : history) {
+    rows.push_back({std::to_string(attempt.number), clean_line(attempt.worker),
+                    time_cell(attempt.given), time_cell(attempt.began), time_cell(attempt.ended),
+                    result_cell(attempt)});
   }
   return rows.empty() ? "" : "\n" + render_table(columns_of_attempts, rows, width);
 }
@@ -96,19 +87,49 @@ class fact_lines {
   std::string out_;
 };
 
-std::string milliseconds_text(const json::object& job, std::string_view name) {
-  const auto number = number_of(job, name);
-  return number ? std::to_string(*number) + " ms" : std::string{};
+std::string milliseconds_text(const std::optional<milliseconds>& time) {
+  return time ? std::to_string(time->count()) + " ms" : std::string{};
 }
 
-/// Subject of a change: the job, or the part of the pod, by its name if it has one.
-std::string subject_of(const json::object& change) {
-  for (const std::string_view name : {"id", "worker", "machine"}) {
-    if (auto text = text_cell(change, name); !text.empty()) {
-      return text;
-    }
+/// One change, as a line of the feed shows it: the subject and its move, then the details.
+std::string change_text(std::string_view subject, std::string_view from, std::string_view to,
+                        std::initializer_list<std::string> details) {
+  std::string out = clean_line(subject) + "  ";
+  out += from.empty() ? "" : clean_line(from) + " → ";
+  out += clean_line(to);
+  for (const auto& each : details) {
+    out += each.empty() ? "" : "  " + each;
   }
-  return "?";
+  return out;
+}
+
+std::string word_of(const auto& value) {
+  return value ? std::string{to_string(*value)} : std::string{};
+}
+
+/// Empty for what is no change of a job.
+std::string job_change_text(const json::object& event) {
+  job_view job;
+  api::job_move move;
+  if (!api::read_into(api::job_state_fields, event, job) ||
+      !api::read_into(api::job_move_fields, event, move) ||
+      !api::read_into(api::job_change_fields, event, job)) {
+    return {};
+  }
+  const bool waits = job.why != wait_reason::none;
+  return change_text(job.id.str(), word_of(move.from), to_string(job.state),
+                     {word_of(move.why), clean_line(job.worker),
+                      waits ? std::string{to_string(job.why)} : std::string{},
+                      job.failure ? std::string{to_string(job.failure->code)} : std::string{},
+                      job.attempts > 1 ? "attempt " + std::to_string(job.attempts) : ""});
+}
+
+/// Empty for what is no change of the pod, an engine or the ingress.
+std::string lifecycle_text(const json::object& event) {
+  const auto move = api::read_record(api::lifecycle_fields, event);
+  return move ? change_text(move->worker.empty() ? move->machine : move->worker, move->from,
+                            move->to, {std::string{to_string(move->why)}})
+              : std::string{};
 }
 
 } // namespace
@@ -117,18 +138,21 @@ std::span<const table_column> job_columns() {
   return columns_of_jobs;
 }
 
-table_rows job_rows(const json::array& jobs) {
+table_row job_row_of(const job_line& job) {
+  return {job.id.str(),
+          std::string{to_string(job.state)},
+          time_cell(job.age),
+          std::to_string(job.priority),
+          std::to_string(job.attempts),
+          clean_line(job.worker),
+          clean_line(job.model),
+          clean_line(job.tenant),
+          why_cell(job)};
+}
+
+table_rows job_rows(std::span<const job_line> jobs) {
   table_rows rows;
-  for (const auto& each : jobs) {
-    if (!each.is_object()) {
-      continue;
-    }
-    const auto& job = each.get_object();
-    rows.push_back({text_cell(job, "id"), text_cell(job, "status"), time_cell(job, "age"),
-                    number_cell(job, "priority"), number_cell(job, "attempts"),
-                    text_cell(job, "workerId"), text_cell(job, "model"), text_cell(job, "tenant"),
-                    why_cell(job)});
-  }
+  std::transform(jobs.begin(), jobs.end(), std::back_inserter(rows), job_row_of);
   return rows;
 }
 
@@ -137,61 +161,56 @@ json::object whole_job(json::object detail, const json::object& status) {
     // A list cuts errors short, and `status` was read later: its state and related members win.
     detail[member.key()] = member.value();
   }
-  if (text_of(status, "status") != "IN_QUEUE") {
+  const auto* const state = status.if_contains("status");
+  if (state == nullptr || *state != "IN_QUEUE") {
     detail.erase("waitReason");
     detail.erase("waitText");
   }
   return detail;
 }
 
-std::string job_text(const json::object& job, std::size_t width) {
+std::string job_text(const job_detail& job, const json::value* output, std::size_t width) {
+  const job_view& view = job.view;
   fact_lines out{width};
-  out.add("id", text_cell(job, "id"));
-  out.add("status", text_cell(job, "status"));
-  out.add("waits because", text_of(job, "waitReason").empty()
-                               ? std::string{}
-                               : wait_text(text_of(job, "waitReason")));
-  out.add("error", text_cell(job, "error"));
-  out.add("error code", text_cell(job, "errorCode"));
-  out.add("dead", flag_of(job, "dead") ? "yes: tayfa retry or tayfa dead drop" : "");
-  out.add("age", time_cell(job, "age"));
-  out.add("delay time", milliseconds_text(job, "delayTime"));
-  out.add("execution time", milliseconds_text(job, "executionTime"));
-  out.add("worker", text_cell(job, "workerId"));
-  out.add("attempts", number_cell(job, "attempts"));
-  const auto lives = number_of(job, "lives");
-  out.add("retries", lives.value_or(1) > 1 ? std::to_string(*lives - 1) : "");
-  out.add("priority", number_cell(job, "priority"));
-  out.add("tenant", text_cell(job, "tenant"));
-  out.add("model", text_cell(job, "model"));
-  out.add("shape", text_cell(job, "shape"));
-  out.add("endpoint", text_cell(job, "endpoint"));
-  const auto input = number_of(job, "inputBytes");
-  out.add("input", input ? bytes_text(*input) : "");
-  if (const auto* const output = job.if_contains("output")) {
+  out.add("id", view.id.str());
+  out.add("status", std::string{to_string(view.state)});
+  out.add("waits because",
+          view.why == wait_reason::none ? std::string{} : std::string{describe(view.why)});
+  out.add("error", error_cell(view.failure));
+  out.add("error code", view.failure ? std::string{to_string(view.failure->code)} : "");
+  out.add("dead", job.dead ? "yes: tayfa retry or tayfa dead drop" : "");
+  out.add("age", time_cell(job.age));
+  out.add("delay time", milliseconds_text(view.delay));
+  out.add("execution time", milliseconds_text(view.execution));
+  out.add("worker", clean_line(view.worker));
+  out.add("attempts", std::to_string(view.attempts));
+  out.add("retries", job.lives > 1 ? std::to_string(job.lives - 1) : "");
+  out.add("priority", std::to_string(job.priority));
+  out.add("tenant", clean_line(job.tenant));
+  out.add("model", clean_line(job.model));
+  out.add("shape", clean_line(job.shape));
+  out.add("endpoint", clean_line(job.endpoint));
+  out.add("input", bytes_text(job.input_bytes));
+  if (output != nullptr) {
     out.add_whole("output", clean_json(json::serialize(*output)));
   }
-  return out.done() + attempts_text(list_of(job, "history"), width);
+  return out.done() + attempts_text(job.history, width);
 }
 
 std::string event_line_text(std::uint64_t number, std::string_view kind, std::string_view data,
                             std::size_t width) {
   json::error_code ec;
   const json::value value = json::parse(data, ec);
-  std::string out = std::to_string(number) + "  " + fit_to(clean_line(kind), 6) + "  ";
-  if (!ec && value.is_object() && value.get_object().contains("status")) {
-    const auto& job = value.get_object();
-    const std::string from = text_cell(job, "from");
-    out += subject_of(job) + "  " + (from.empty() ? "" : from + " → ") + text_cell(job, "status");
-    for (const std::string_view name : {"cause", "workerId", "waitReason", "error"}) {
-      const std::string text = text_cell(job, name);
-      out += text.empty() ? "" : "  " + text;
-    }
-    const auto attempt = number_of(job, "attempt");
-    out += attempt.value_or(0) > 1 ? "  attempt " + std::to_string(*attempt) : "";
-  } else {
-    out += ec ? clean_line(data) : clean_json(data);
+  std::string change;
+  if (!ec && value.is_object()) {
+    change =
+        kind == "job" ? job_change_text(value.get_object()) : lifecycle_text(value.get_object());
   }
+  if (change.empty()) {
+    change = ec ? clean_line(data) : clean_json(data);
+  }
+  const std::string out =
+      std::to_string(number) + "  " + fit_to(clean_line(kind), 6) + "  " + change;
   return (width == 0 ? out : cut_to(out, width)) + '\n';
 }
 

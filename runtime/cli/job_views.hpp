@@ -2,20 +2,21 @@
 // is no terminal: nothing is cut.
 #pragma once
 
+#include "messages/job.hpp"
 #include "runtime/cli/table_view.hpp"
 
-#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <string>
 
 namespace tayfa {
 
 std::span<const table_column> job_columns();
-/// The "jobs" of GET /jobs or GET /dead as rows of these columns.
-table_rows job_rows(const boost::json::array& jobs);
+/// GET /jobs or GET /dead as rows of these columns.
+table_rows job_rows(std::span<const job_line> jobs);
+table_row job_row_of(const job_line& job);
 
-/// GET /jobs/{id}, with the output part of GET /status/{id}: facts, then the attempts.
-std::string job_text(const boost::json::object& job, std::size_t width);
+/// GET /jobs/{id}, with the output of GET /status/{id}, if it has one: facts, then the attempts.
+std::string job_text(const job_detail& job, const boost::json::value* output, std::size_t width);
 
 /// The object shown by `job_text` and --json: `detail`, plus the members of `status` that it lacks
 /// or has cut short.

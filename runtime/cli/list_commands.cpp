@@ -28,20 +28,20 @@ class list_printer {
  public:
   explicit list_printer(bool as_json) : as_json_(as_json) {}
 
-  void add(const json::array& jobs) {
-    if (jobs.empty()) {
+  void add(const job_page& page) {
+    if (page.jobs.empty()) {
       return;
     }
     if (as_json_) {
       std::string text;
-      for (const auto& each : jobs) {
+      for (const auto& each : page.sent) {
         text += std::exchange(any_, true) ? "," : "";
         text += json::serialize(each);
       }
       print_open(text);
       return;
     }
-    const auto rows = job_rows(jobs);
+    const auto rows = job_rows(page.jobs);
     if (!layout_) {
       layout_.emplace(job_columns(), rows, output_width());
       print(layout_->header());
@@ -81,7 +81,7 @@ int run_list(const list_options& o, job_pages::list which) {
       return complain(page.error());
     }
     out.add(*page);
-    left -= std::min(left, page->size());
+    left -= std::min(left, page->jobs.size());
   } while (!pages.done() && (o.all || left > 0));
   out.end(pages.after());
   if (!pages.done() && !o.at.json) {

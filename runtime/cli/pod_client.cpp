@@ -1,6 +1,5 @@
 #include "runtime/cli/pod_client.hpp"
 
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <array>
@@ -23,9 +22,11 @@ std::string refusal_text(std::string_view body) {
     return "not in JSON";
   }
   const auto* const e = parsed.get_object().if_contains("error");
-  const std::string message =
-      e != nullptr && e->is_object() ? text_of(e->get_object(), "message") : std::string{};
-  return message.empty() ? "no reason is given" : clean_line(message);
+  const auto* const message =
+      e != nullptr && e->is_object() ? e->get_object().if_contains("message") : nullptr;
+  return message != nullptr && message->is_string() && !message->get_string().empty()
+             ? clean_line(std::string_view{message->get_string()})
+             : "no reason is given";
 }
 
 command_error refusal(const std::string& url, const client_response& answer) {

@@ -1,6 +1,5 @@
 #include "runtime/cli/pod_views.hpp"
 
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <array>
@@ -21,21 +20,16 @@ constexpr std::array columns_of_slots{
     table_column{"LIFE", true, 0, 1},
 };
 
-std::string note_of(const json::object& slot) {
+std::string note_of(const slot_line& slot) {
   std::string out;
-  for (const auto& [name, word] :
-       {std::pair{"givenUp", "given up"}, std::pair{"quarantined", "quarantined"},
-        std::pair{"draining", "draining"}}) {
-    if (flag_of(slot, name)) {
+  for (const auto& [on, word] :
+       {std::pair{slot.given_up, "given up"}, std::pair{slot.quarantined, "quarantined"},
+        std::pair{slot.draining, "draining"}}) {
+    if (on) {
       out += (out.empty() ? "" : ", ") + std::string{word};
     }
   }
   return out;
-}
-
-std::string number_cell(const json::object& slot, std::string_view name) {
-  const auto number = number_of(slot, name);
-  return number ? std::to_string(*number) : std::string{};
 }
 
 } // namespace
@@ -62,23 +56,19 @@ std::span<const table_column> slot_columns() {
   return columns_of_slots;
 }
 
-table_rows slot_rows(const json::array& slots) {
+table_rows slot_rows(std::span<const slot_line> slots) {
   table_rows rows;
-  for (const auto& each : slots) {
-    if (!each.is_object()) {
-      continue;
-    }
-    const auto& slot = each.get_object();
-    rows.push_back({number_cell(slot, "slot"), clean_line(text_of(slot, "state")), note_of(slot),
-                    clean_line(text_of(slot, "model")), number_cell(slot, "running"),
-                    number_cell(slot, "completed"), number_cell(slot, "lost"),
-                    clean_line(text_of(slot, "device")), clean_line(text_of(slot, "engine")),
-                    clean_line(text_of(slot, "pinned")), number_cell(slot, "incarnation")});
+  for (const auto& slot : slots) {
+    rows.push_back({std::to_string(slot.slot.value), std::string{to_string(slot.state)},
+                    note_of(slot), clean_line(slot.model), std::to_string(slot.running),
+                    std::to_string(slot.completed), std::to_string(slot.lost),
+                    clean_line(slot.device), clean_line(slot.engine), clean_line(slot.pinned),
+                    std::to_string(slot.incarnation)});
   }
   return rows;
 }
 
-std::string slots_text(const json::array& slots, std::size_t width) {
+std::string slots_text(std::span<const slot_line> slots, std::size_t width) {
   return slots.empty() ? "no slots\n" : render_table(columns_of_slots, slot_rows(slots), width);
 }
 

@@ -1,6 +1,5 @@
 #include "runtime/cli/progress_view.hpp"
 
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <algorithm>
@@ -108,15 +107,13 @@ std::optional<double> progress_of(const json::value& update) {
   return update.is_object() ? of_object(update.get_object()) : of_number(update);
 }
 
-wait_facts wait_facts_of(const json::object& status) {
+wait_facts wait_facts_of(const job_view& job, const json::value* output) {
   wait_facts f;
-  f.id = clean_line(text_of(status, "id"));
-  f.state = clean_line(text_of(status, "status"));
-  f.worker = clean_line(text_of(status, "workerId"));
-  const std::string reason = text_of(status, "waitReason");
-  f.why = reason.empty() ? std::string{} : wait_text(reason);
-  const auto* const output = status.if_contains("output");
-  if (output != nullptr && f.state == "IN_PROGRESS") {
+  f.id = job.id.str();
+  f.state = to_string(job.state);
+  f.worker = clean_line(job.worker);
+  f.why = job.why == wait_reason::none ? std::string_view{} : describe(job.why);
+  if (output != nullptr && job.state == job_state::IN_PROGRESS) {
     f.progress = progress_of(*output);
   }
   return f;

@@ -1,7 +1,8 @@
 // Display of a job while its end is awaited. Pure.
 #pragma once
 
-#include <boost/json/object.hpp>
+#include "messages/job.hpp"
+
 #include <boost/json/value.hpp>
 #include <chrono>
 #include <optional>
@@ -24,7 +25,7 @@ struct wait_facts {
   std::string why;                ///< the sentence for its wait reason
   std::optional<double> progress; ///< 0..1
 };
-wait_facts wait_facts_of(const boost::json::object& status);
+wait_facts wait_facts_of(const job_view&, const boost::json::value* output);
 
 /// A terminal line that is redrawn in place. `tick` turns the spinner.
 std::string progress_line(const wait_facts&, std::chrono::milliseconds elapsed, unsigned tick,

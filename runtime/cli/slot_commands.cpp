@@ -1,7 +1,7 @@
 // tayfa slots, drain, undrain, resize.
 #include "messages/slots.hpp"
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/pod_views.hpp"
 
 #include <CLI/CLI.hpp>
@@ -17,11 +17,11 @@ struct slot_options {
 };
 
 int show(const target_options& at, const pod_client::answer& answer) {
-  if (!answer) {
-    return complain(answer.error());
+  const auto slots = read_answer(api::slots_fields, answer);
+  if (!slots) {
+    return complain(slots.error());
   }
-  at.json ? print_json(answer->text)
-          : print(slots_text(list_of(answer->body, "slots"), output_width()));
+  at.json ? print_json(answer->text) : print(slots_text(*slots, output_width()));
   return exit_ok;
 }
 

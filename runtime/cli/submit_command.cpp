@@ -1,6 +1,6 @@
 // tayfa submit.
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/job_output.hpp"
 #include "runtime/cli/submit_request.hpp"
 #include "runtime/cli/submit_wait.hpp"
@@ -43,7 +43,10 @@ command_result<std::vector<std::string>> save_pictures(const std::string& folder
 }
 
 int show_end(const submit_options& o, const job_id& id, json::object ended, bool streamed) {
-  const std::string state = text_of(ended, "status");
+  const auto job = read_answer(api::job_fields, ended);
+  if (!job) {
+    return complain(job.error());
+  }
   std::vector<std::string> paths;
   if (auto* const output = ended.if_contains("output")) {
     auto saved = save_pictures(o.output_dir, id, *output);
@@ -62,12 +65,11 @@ int show_end(const submit_options& o, const job_id& id, json::object ended, bool
   } else if (const auto* const output = ended.if_contains("output"); output && !streamed) {
     print_json(json::serialize(*output));
   }
-  if (state == "COMPLETED") {
+  if (job->state == job_state::COMPLETED) {
     return exit_ok;
   }
-  const std::string why = text_of(ended, "error");
-  return complain({exit_failed, "job " + id.str() + " is " + clean_line(state) +
-                                    (why.empty() ? "" : ": " + printable(why))});
+  return complain({exit_failed, "job " + id.str() + " is " + std::string{to_string(job->state)} +
+                                    (job->failure ? ": " + printable(job->failure->text) : "")});
 }
 
 int wait_and_show(const submit_options& o, const pod_client& pod, const job_id& id,
@@ -98,12 +100,9 @@ int run_submit(const submit_options& o) {
     signals.emplace(interrupts::second::leaves);
   }
   const auto accepted = pod.run(std::move(*body));
-  if (!accepted) {
-    return complain(accepted.error());
-  }
-  const auto id = job_id::parse(text_of(accepted->body, "id"));
+  const auto id = read_answer(api::accepted_fields, accepted);
   if (!id) {
-    return complain({exit_failed, "the answer has no job id"});
+    return complain(id.error());
   }
   if (o.no_wait) {
     o.at.json ? print_json(accepted->text) : print(id->str() + '\n');

@@ -1,5 +1,6 @@
 #include "runtime/cli/submit_request.hpp"
 
+#include "messages/request_fields.hpp"
 #include "runtime/base/plain_text.hpp"
 #include "runtime/cli/terminal_text.hpp"
 #include "runtime/model/base64.hpp"
@@ -87,42 +88,59 @@ command_result<json::value> input_value(const submit_options& o) {
   return input;
 }
 
-command_result<json::object> policy_object(const submit_options& o) {
-  json::object policy;
-  const std::pair<const char*, const std::string*> times[] = {
-      {"deadline", &o.deadline},
-      {"delay", &o.delay},
-      {"ttl", &o.ttl},
-      {"executionTimeout", &o.execution_timeout}};
-  for (const auto& [name, text] : times) {
-    if (text->empty()) {
-      continue;
+command_result<job_policy> policy_of(const submit_options& o) {
+  job_policy policy;
+  const auto take = [](const std::string& text, auto& to) {
+    const auto time = parsed_time(text);
+    if (!text.empty() && time) {
+      to = *time;
     }
-    const auto time = parsed_time(*text);
-    if (!time) {
+    return text.empty() || time;
+  };
+  const std::pair<const std::string*, bool> times[] = {
+      {&o.deadline, take(o.deadline, policy.deadline)},
+      {&o.delay, take(o.delay, policy.delay)},
+      {&o.ttl, take(o.ttl, policy.ttl)},
+      {&o.execution_timeout, take(o.execution_timeout, policy.execution_timeout)}};
+  for (const auto& [text, good] : times) {
+    if (!good) {
       return usage("\"" + clean_line(*text) + "\" is no time such as 500ms, 30s, 5m or 2h");
     }
-    policy[name] = time->count();
   }
-  if (o.priority) {
-    policy["priority"] = *o.priority;
-  }
-  if (o.low_priority) {
-    policy["lowPriority"] = true;
-  }
-  if (!o.tenant.empty()) {
-    policy["tenant"] = o.tenant;
-  }
-  if (!o.idempotency_key.empty()) {
-    policy["idempotencyKey"] = o.idempotency_key;
-  }
+  const unsigned usual = o.low_priority ? job_policy::priority_low : job_policy::priority_normal;
+  policy.priority = static_cast<std::uint8_t>(o.priority.value_or(usual));
+  policy.tenant = o.tenant;
+  policy.idempotency_key = o.idempotency_key;
   return policy;
+}
+
+/// What holds more than its default, under the names that the API knows.
+template <class Record>
+json::object sent_members(const Record& record) {
+  json::object out;
+  const Record usual{};
+  each_field(fields_of(record), [&]<class T>(const request_field<Record, T>& field) {
+    const T& value = record.*field.member;
+    if (field.name.empty() || value == usual.*field.member) {
+      return;
+    }
+    if constexpr (std::same_as<T, job_policy>) {
+      out[field.name] = sent_members(value);
+    } else if constexpr (std::same_as<T, std::string> || std::integral<T>) {
+      out[field.name] = value;
+    } else if constexpr (requires { value->count(); }) {
+      out[field.name] = value->count();
+    } else if constexpr (requires { value.count(); }) {
+      out[field.name] = value.count();
+    }
+  });
+  return out;
 }
 
 } // namespace
 
 command_result<std::string> run_body(const submit_options& o) {
-  auto policy = policy_object(o);
+  auto policy = policy_of(o);
   if (!policy) {
     return tl::unexpected(std::move(policy.error()));
   }
@@ -130,15 +148,13 @@ command_result<std::string> run_body(const submit_options& o) {
   if (!input) {
     return tl::unexpected(std::move(input.error()));
   }
+  job_request job;
+  job.model = o.model;
+  job.webhook = o.webhook;
+  job.policy = std::move(*policy);
   json::object body{{"input", std::move(*input)}};
-  if (!o.model.empty()) {
-    body["model"] = o.model;
-  }
-  if (!o.webhook.empty()) {
-    body["webhook"] = o.webhook;
-  }
-  if (!policy->empty()) {
-    body["policy"] = std::move(*policy);
+  for (auto& [name, value] : sent_members(job)) {
+    body[name] = std::move(value);
   }
   return json::serialize(body);
 }

@@ -1,8 +1,8 @@
 #include "runtime/cli/submit_wait.hpp"
 
 #include "runtime/base/clock.hpp"
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/event_line.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/progress_view.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -120,7 +120,7 @@ class job_wait {
     }
     answered_ = clock_.now();
     bool chunks = false;
-    for (const auto& each : list_of(answer->body, "stream")) {
+    for (const auto& each : as_sent(answer->body, "stream")) {
       const auto* const output =
           each.is_object() ? each.get_object().if_contains("output") : nullptr;
       if (output != nullptr) {
@@ -129,13 +129,17 @@ class job_wait {
         chunks = true;
       }
     }
-    if (has_ended(text_of(answer->body, "status"))) {
-      return options_.on_chunk ? final_status() : std::move(answer->body);
-    }
     if (options_.on_chunk) {
       answer->body["id"] = id_.str();
     }
-    display_.learn(wait_facts_of(answer->body));
+    const auto job = read_answer(api::job_fields, answer->body);
+    if (!job) {
+      return tl::unexpected(job.error());
+    }
+    if (is_final(job->state)) {
+      return options_.on_chunk ? final_status() : std::move(answer->body);
+    }
+    display_.learn(wait_facts_of(*job, answer->body.if_contains("output")));
     plan_next(chunks);
     return json::object{};
   }
@@ -179,13 +183,13 @@ class job_wait {
 
   command_result<json::object> cancel() {
     display_.clear();
-    auto answer = pod_.cancel(id_);
-    if (!answer) {
+    const auto job = read_answer(api::job_state_fields, pod_.cancel(id_));
+    if (!job) {
       return tl::unexpected(command_error{
           exit_interrupted,
-          "job " + id_.str() + " could not be cancelled and may go on: " + answer.error().text});
+          "job " + id_.str() + " could not be cancelled and may go on: " + job.error().text});
     }
-    if (text_of(answer->body, "status") != "CANCELLED") {
+    if (job->state != job_state::CANCELLED) {
       return final_status(); // the job ended first
     }
     return tl::unexpected(command_error{exit_interrupted, "job " + id_.str() + " is cancelled"});

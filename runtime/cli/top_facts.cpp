@@ -1,6 +1,8 @@
 #include "runtime/cli/top_facts.hpp"
 
-#include "runtime/cli/facts.hpp"
+#include "runtime/cli/answer.hpp"
+#include "runtime/cli/job_views.hpp"
+#include "runtime/cli/pod_views.hpp"
 
 #include <boost/json/parse.hpp>
 #include <set>
@@ -37,20 +39,23 @@ command_result<void> top_gatherer::refresh() {
 
 command_result<void> top_gatherer::ask_lists() {
   const auto slots = pod_.slots();
-  if (!slots) {
-    return tl::unexpected(slots.error());
+  const auto slots_read = read_answer(api::slots_fields, slots);
+  if (!slots_read) {
+    return tl::unexpected(slots_read.error());
   }
   const auto waiting = pod_.jobs(limit_query("IN_QUEUE", rows_max));
-  if (!waiting) {
-    return tl::unexpected(waiting.error());
+  const auto waiting_read = read_answer(api::job_list_fields, waiting);
+  if (!waiting_read) {
+    return tl::unexpected(waiting_read.error());
   }
   const auto newest = pod_.jobs(limit_query("", rows_max));
-  if (!newest) {
-    return tl::unexpected(newest.error());
+  const auto newest_read = read_answer(api::job_list_fields, newest);
+  if (!newest_read) {
+    return tl::unexpected(newest_read.error());
   }
-  facts_.slots = list_of(slots->body, "slots");
-  facts_.waiting = list_of(waiting->body, "jobs");
-  merge_ended(list_of(newest->body, "jobs"));
+  facts_.slots = {slot_rows(*slots_read), as_sent(slots->body, "slots")};
+  facts_.waiting = {job_rows(waiting_read->jobs), as_sent(waiting->body, "jobs")};
+  merge_ended(newest_read->jobs, as_sent(newest->body, "jobs"));
   facts_.trouble.clear();
   return {};
 }
@@ -61,41 +66,65 @@ void top_gatherer::learn(const server_event& event) {
   if (event.kind != "job" || ec || !data.is_object()) {
     return;
   }
-  auto& job = data.get_object();
-  if (!has_ended(text_of(job, "status"))) {
+  auto& sent = data.get_object();
+  job_view job;
+  if (!api::read_into(api::job_state_fields, sent, job) ||
+      !api::read_into(api::job_change_fields, sent, job) || !is_final(job.state)) {
     return;
   }
-  if (const auto attempt = number_of(job, "attempt")) {
-    job["attempts"] = *attempt;
-  }
-  ends_.push_front(std::move(job));
+  sent["attempts"] = job.attempts;
+  ends_.push_front({std::move(job), std::move(sent)});
   if (ends_.size() > rows_max) {
     ends_.pop_back();
   }
 }
 
+namespace {
+
+/// An event says less of a job than a list does.
+table_row row_of(const job_view& job) {
+  job_line line;
+  line.id = job.id;
+  line.state = job.state;
+  line.worker = job.worker;
+  line.attempts = job.attempts;
+  line.failure = job.failure;
+  if (line.failure) {
+    line.failure->text = to_string(line.failure->code);
+  }
+  table_row row = job_row_of(line);
+  row[2].clear(); // its age
+  row[3].clear(); // its priority
+  return row;
+}
+
+} // namespace
+
 /// Ordered by end time where events reported it; the others by submission. A list has more details
 /// of a job than an event.
-void top_gatherer::merge_ended(const json::array& newest) {
-  std::map<std::string, const json::value*> listed;
-  for (const auto& each : newest) {
-    if (each.is_object() && has_ended(text_of(each.get_object(), "status"))) {
-      listed.emplace(text_of(each.get_object(), "id"), &each);
+void top_gatherer::merge_ended(const std::vector<job_line>& newest, const json::array& sent) {
+  std::map<job_id, std::size_t> listed;
+  for (std::size_t i = 0; i < newest.size(); ++i) {
+    if (is_final(newest[i].state)) {
+      listed.emplace(newest[i].id, i);
     }
   }
-  std::set<std::string> seen;
-  facts_.ended.clear();
+  std::set<job_id> seen;
+  facts_.ended = {};
+  const auto add = [this](table_row row, const json::value& as_it_came) {
+    facts_.ended.rows.push_back(std::move(row));
+    facts_.ended.sent.push_back(as_it_came);
+  };
   for (const auto& each : ends_) {
-    const std::string id = text_of(each, "id");
-    if (seen.insert(id).second) {
-      const auto found = listed.find(id);
-      facts_.ended.push_back(found == listed.end() ? json::value(each) : *found->second);
+    if (seen.insert(each.job.id).second) {
+      const auto found = listed.find(each.job.id);
+      found == listed.end() ? add(row_of(each.job), each.sent)
+                            : add(job_row_of(newest[found->second]), sent[found->second]);
     }
   }
-  for (const auto& each : newest) {
-    const std::string id = each.is_object() ? text_of(each.get_object(), "id") : std::string{};
-    if (listed.contains(id) && seen.insert(id).second) {
-      facts_.ended.push_back(each);
+  for (std::size_t i = 0; i < newest.size(); ++i) {
+    if (listed.contains(newest[i].id) && seen.insert(newest[i].id).second) {
+      add(job_row_of(newest[i]), sent[i]);
     }
   }
 }

@@ -1,6 +1,7 @@
 // Gathers the content of `tayfa top` from a pod, again and again.
 #pragma once
 
+#include "messages/job.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/cli/event_text.hpp"
 #include "runtime/cli/pod_client.hpp"
@@ -31,15 +32,19 @@ class top_gatherer {
     double accepted;
     double ended;
   };
+  struct end {
+    job_view job;
+    boost::json::object sent;
+  };
   command_result<void> ask_lists();
-  void merge_ended(const boost::json::array& newest);
+  void merge_ended(const std::vector<job_line>& newest, const boost::json::array& sent);
   void measure();
 
   const pod_client& pod_;
   const time_source& clock_;
   top_facts facts_;
   std::deque<sample> samples_;
-  std::deque<boost::json::object> ends_; ///< from events, the latest first
+  std::deque<end> ends_; ///< from events, the latest first
 };
 
 } // namespace tayfa

@@ -1,6 +1,5 @@
 #include "runtime/cli/top_view.hpp"
 
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
 #include "runtime/cli/terminal_text.hpp"
@@ -201,19 +200,19 @@ std::vector<std::string> top_lines(const top_facts& facts, const top_shape& shap
   while (tables < 3 && head + 4 * (tables + 1) <= shape.height) {
     ++tables;
   }
-  std::array wanted{facts.slots.size(), facts.waiting.size(), facts.ended.size()};
+  std::array wanted{facts.slots.rows.size(), facts.waiting.rows.size(), facts.ended.rows.size()};
   std::fill(wanted.begin() + static_cast<std::ptrdiff_t>(tables), wanted.end(), 0U);
   const std::size_t around = head + 3 * tables;
   const std::size_t room = shape.height > around ? shape.height - around : 0;
   const auto rows = shape.height == 0 ? wanted : shares(wanted, room);
-  out.add_table("SLOTS", facts.slots.size(), slot_columns(), slot_rows(facts.slots), rows[0], 1);
+  out.add_table("SLOTS", facts.slots.rows.size(), slot_columns(), facts.slots.rows, rows[0], 1);
   if (tables > 1) {
     const auto in_queue = static_cast<std::size_t>(meter_of(facts, "tayfa_jobs_in_queue"));
-    out.add_table("WAITING", std::max(in_queue, facts.waiting.size()), job_columns(),
-                  job_rows(facts.waiting), rows[1], 1);
+    out.add_table("WAITING", std::max(in_queue, facts.waiting.rows.size()), job_columns(),
+                  facts.waiting.rows, rows[1], 1);
   }
   if (tables > 2) {
-    out.add_table("LATEST ENDED", facts.ended.size(), job_columns(), job_rows(facts.ended), rows[2],
+    out.add_table("LATEST ENDED", facts.ended.rows.size(), job_columns(), facts.ended.rows, rows[2],
                   1);
   }
   auto lines = out.done();
@@ -242,9 +241,9 @@ json::object top_json(const top_facts& facts) {
                                 {"accepted", facts.rates->accepted},
                                 {"ended", facts.rates->ended}};
   }
-  out["slots"] = facts.slots;
-  out["waiting"] = facts.waiting;
-  out["ended"] = facts.ended;
+  out["slots"] = facts.slots.sent;
+  out["waiting"] = facts.waiting.sent;
+  out["ended"] = facts.ended.sent;
   return out;
 }
 

@@ -1,6 +1,8 @@
 // Renders one frame of `tayfa top`. Pure.
 #pragma once
 
+#include "runtime/cli/table_view.hpp"
+
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <map>
@@ -20,14 +22,19 @@ struct top_rates {
   double accepted = 0, ended = 0; ///< jobs a second
 };
 
+struct shown_list {
+  table_rows rows;
+  boost::json::array sent; ///< the same, as the pod sent them
+};
+
 struct top_facts {
   std::string url;
   std::string state; ///< "ready", "not ready", "stopping"
   meter_values meters;
   std::optional<top_rates> rates; ///< empty in the first frame
-  boost::json::array slots;       ///< of GET /slots
-  boost::json::array waiting;     ///< of GET /jobs, newest first
-  boost::json::array ended;       ///< the same, the latest end first
+  shown_list slots;               ///< GET /slots
+  shown_list waiting;             ///< GET /jobs, newest first
+  shown_list ended;               ///< the same, the latest end first
   std::string trouble;            ///< the reason why this is not up to date
   bool paused = false;
 };

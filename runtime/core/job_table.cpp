@@ -1,50 +1,12 @@
 // The table's commands for clients and for the pod.
 #include "runtime/core/job_table.hpp"
 
+#include "runtime/core/request_fingerprint.hpp"
+
 #include <algorithm>
 #include <iterator>
 
 namespace tayfa {
-
-namespace {
-
-/// FNV-1a over everything that makes two requests the same one.
-class fingerprint_of {
- public:
-  fingerprint_of& add(std::string_view text) {
-    for (const char c : text) {
-      mix(static_cast<unsigned char>(c));
-    }
-    mix(0x1ff); // no text contains it: "ab","c" is not "a","bc"
-    return *this;
-  }
-  fingerprint_of& add(std::optional<milliseconds> time) {
-    return add(time ? std::to_string(time->count()) : std::string{});
-  }
-  std::uint64_t value() const { return value_; }
-
- private:
-  void mix(std::uint64_t unit) { value_ = (value_ ^ unit) * 0x100000001b3ULL; }
-  std::uint64_t value_ = 0xcbf29ce484222325ULL;
-};
-
-std::uint64_t fingerprint(const job_request& r) {
-  const auto& p = r.policy;
-  return fingerprint_of{}
-      .add(r.model)
-      .add(r.input.view())
-      .add(p.execution_timeout)
-      .add(p.ttl)
-      .add(p.deadline)
-      .add(p.delay)
-      .add(std::to_string(p.priority))
-      .add(r.webhook)
-      .add(r.s3_config)
-      .add(r.sync ? "sync" : "async")
-      .value();
-}
-
-} // namespace
 
 job_table::job_table(job_limits limits)
     : limits_(std::move(limits)),

@@ -1,5 +1,8 @@
 #include "runtime/link/envelope.hpp"
 
+#include <cstring>
+#include <endian.h>
+
 namespace tayfa {
 
 namespace {
@@ -16,11 +19,10 @@ bool opens(link_kind kind) {
 }
 
 char* put_number(char* at, std::uint64_t number) {
-  *at++ = static_cast<char>(u64_follows);
-  for (int shift = 56; shift >= 0; shift -= 8) {
-    *at++ = static_cast<char>((number >> shift) & 0xff);
-  }
-  return at;
+  *at = static_cast<char>(u64_follows);
+  const std::uint64_t big_endian = htobe64(number);
+  std::memcpy(at + 1, &big_endian, sizeof big_endian);
+  return at + number_bytes;
 }
 
 void put_header(const envelope& e, char* at) {
@@ -39,10 +41,9 @@ bool read_number(const char* at, std::uint64_t& number) {
   if (static_cast<unsigned char>(*at) != u64_follows) {
     return false;
   }
-  number = 0;
-  for (std::size_t i = 1; i < number_bytes; ++i) {
-    number = number << 8 | static_cast<unsigned char>(at[i]);
-  }
+  std::uint64_t big_endian = 0;
+  std::memcpy(&big_endian, at + 1, sizeof big_endian);
+  number = be64toh(big_endian);
   return true;
 }
 

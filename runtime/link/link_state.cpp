@@ -45,7 +45,9 @@ bool link_state::send(std::string&& frame_with_room) {
   const auto size = frame_bytes(frame_with_room);
   kept_bytes_ += size;
   unsent_bytes_ += size;
-  kept_.push_back({std::make_shared<std::string>(std::move(frame_with_room))});
+  auto message = std::make_shared<std::string>(std::move(frame_with_room));
+  auto* const written = message.get();
+  kept_.push_back({std::move(message), written});
   return true;
 }
 
@@ -74,10 +76,9 @@ const link_message* link_state::next() {
     const auto sequence = first_ + sent_;
     auto& frame = kept_[sent_];
     if (sequence > sent_highest_) { // later the line may hold it too, and it stays as it is
-      write_data_header(header(link_kind::data, sequence), *frame.message);
+      write_data_header(header(link_kind::data, sequence), *frame.written);
     }
-    control_ = frame.message;
-    return &control_;
+    return &frame.message;
   }
   if (open_ && ack_due_) {
     return control(turn::ack, link_kind::ack, 0);
@@ -148,14 +149,16 @@ std::optional<moment> link_state::asks_again() const {
   if (!open_) {
     return asked_at_ ? std::optional{*asked_at_ + options_.ask_again} : std::nullopt;
   }
-  if (sent_ == 0 || has_credit()) {
+  if (sent_ == 0) {
     return std::nullopt;
   }
-  return std::max(kept_.front().sent_at, asked_at_.value_or(moment::min())) + options_.ask_again;
+  const auto due =
+      kept_.front().sent_at + (has_credit() ? options_.ask_silent : options_.ask_again);
+  return asked_at_ ? std::max(due, *asked_at_ + options_.ask_again) : due;
 }
 
 /// What was sent is not acknowledged, although the peer can be heard: it may be lost.
-void link_state::ask_when_silent(moment now) {
+void link_state::ask_when_heard(moment now) {
   if (open_ && sent_ > 0 && now - kept_.front().sent_at >= options_.ask_again) {
     ask(now);
   }
@@ -185,7 +188,7 @@ result<link_arrival> link_state::receive(std::span<const char> message, moment n
     return on_data(e, read->frame, now);
   }
   take_acknowledgement(e.acknowledged);
-  ask_when_silent(now);
+  ask_when_heard(now);
   return link_arrival{};
 }
 
@@ -289,7 +292,7 @@ result<link_arrival> link_state::on_data(const envelope& e, std::span<const char
     return fail(errc::bad_frame, "it sends more than its credit");
   }
   take_acknowledgement(e.acknowledged);
-  ask_when_silent(now);
+  ask_when_heard(now);
   if (!open_) { // the peer has connected again without saying so
     ask(now);
   }
@@ -304,22 +307,33 @@ result<link_arrival> link_state::on_data(const envelope& e, std::span<const char
     return out;
   }
   received_ = e.sequence;
-  unacknowledged_.push_back(frame.size());
-  unacknowledged_bytes_ += frame.size();
   out.frame = frame;
   out.sequence = e.sequence;
   if (options_.acknowledge_at_once) {
-    acknowledge(received_, now);
+    dealt_with(frame.size());
+    acknowledge_if_due(now);
+  } else {
+    unacknowledged_.push_back(frame.size());
+    unacknowledged_bytes_ += frame.size();
   }
   return out;
 }
 
+void link_state::dealt_with(std::size_t bytes) {
+  ++acknowledged_;
+  acknowledged_bytes_ += bytes;
+}
+
 void link_state::acknowledge(std::uint64_t sequence, moment now) {
-  for (; acknowledged_ < std::min(sequence, received_); ++acknowledged_) {
+  while (acknowledged_ < std::min(sequence, received_)) {
+    dealt_with(unacknowledged_.front());
     unacknowledged_bytes_ -= unacknowledged_.front();
-    acknowledged_bytes_ += unacknowledged_.front();
     unacknowledged_.pop_front();
   }
+  acknowledge_if_due(now);
+}
+
+void link_state::acknowledge_if_due(moment now) {
   const bool late = options_.ack_after.count() != 0 && now - acknowledged_at_ >= options_.ack_after;
   ack_due_ = ack_due_ || acknowledged_ - acknowledged_sent_ >= options_.ack_frames ||
              acknowledged_bytes_ >= options_.ack_bytes ||

@@ -7,9 +7,8 @@
 //
 //   open    "I am incarnation F, I know you as T, I have all up to N, I accept W"; answered by
 //   opened  with the same about the other end. Both ends send from N + 1 on. An end asks by `open`
-//           when it has connected, when a number is missing, when frames are long without an
-//           acknowledgement although the peer is heard or because it may send no more, and when
-//           the peer does not know it.
+//           when it has connected, when a number is missing, when a frame is long without an
+//           acknowledgement, and when the peer does not know it.
 //   data    one frame; its number, and what has been dealt with in the other direction
 //   ack     only the latter, after ack_frames or ack_bytes without data to carry it
 //
@@ -54,7 +53,11 @@ struct link_options {
   std::uint64_t ack_bytes = std::uint64_t{1} << 20;
   /// An acknowledgement older than this goes out with the next message that arrives; 0 = no limit.
   std::chrono::nanoseconds ack_after{0};
+  /// A question has no answer for so long, or a frame no acknowledgement although the peer is heard
+  /// or its credit is used up.
   std::chrono::nanoseconds ask_again = std::chrono::seconds{1};
+  /// Likewise when the peer is silent, as it may well be.
+  std::chrono::nanoseconds ask_silent = std::chrono::seconds{5};
 };
 
 struct link_counters {
@@ -83,7 +86,7 @@ class link_state {
 
   /// A new connection: this end asks the peer for its state before it sends more.
   void connected(moment now);
-  /// Nothing is sent until the peer has been heard again.
+  /// For the end that does not connect: nothing is sent until the peer has been heard again.
   void disconnected();
 
   /// A message from the line.
@@ -95,7 +98,7 @@ class link_state {
   template <class Write>
   void flush(moment now, Write&& write) {
     if (const auto due = asks_again(); due && *due <= now) {
-      ask(now); // the question may be lost, or what has used up the credit
+      ask(now); // the question or a frame may be lost
     }
     while (const auto* message = next()) {
       if (!write(*message)) {
@@ -120,7 +123,8 @@ class link_state {
 
  private:
   struct kept_frame {
-    std::shared_ptr<std::string> message;
+    link_message message;
+    std::string* written = nullptr; ///< the same; its header is written before it is first sent
     moment sent_at{};
   };
   enum class turn : std::uint8_t { none, open, opened, data, ack };
@@ -133,7 +137,9 @@ class link_state {
   void resume_after(std::uint64_t has);
   void take_acknowledgement(std::uint64_t upto);
   void ask(moment now);
-  void ask_when_silent(moment now);
+  void ask_when_heard(moment now);
+  void dealt_with(std::size_t bytes);
+  void acknowledge_if_due(moment now);
   bool is_known(const envelope&, moment now);
   envelope header(link_kind, std::uint64_t sequence) const;
 
@@ -161,7 +167,8 @@ class link_state {
   std::uint64_t received_ = 0;
   std::uint64_t acknowledged_ = 0;
   std::uint64_t acknowledged_sent_ = 0;
-  std::deque<std::size_t> unacknowledged_; ///< sizes of frames delivered and not dealt with
+  /// Sizes of frames delivered and not dealt with; unless it acknowledges at once.
+  std::deque<std::size_t> unacknowledged_;
   std::size_t unacknowledged_bytes_ = 0;
   std::size_t acknowledged_bytes_ = 0; ///< since the last acknowledgement that was sent
   moment acknowledged_at_{};

@@ -332,6 +332,24 @@ def processes(run):
     return starts(run.build) + "\n" + idle(run.build)
 
 
+# ---- the link ------------------------------------------------------------------------------------
+
+
+def link(run):
+    """What the link under the worker protocol adds to encoding and decoding a frame."""
+    lines = peers.said_by(run.program("bench_link")).splitlines()
+    rows = [
+        [found["payload"], found["codec_ns"], found["link_ns"], f"{found['ratio']:.2f}"]
+        for found in map(json.loads, lines)
+    ]
+    return table(
+        "",
+        ["payload, bytes", "codec, ns per frame", "with the link, ns per frame", "ratio"],
+        rows,
+        "The median of 101 rounds in turns. A job is three frames.",
+    )
+
+
 # ---- all of it -----------------------------------------------------------------------------------
 
 PARTS = {
@@ -341,6 +359,7 @@ PARTS = {
     "actors": ("Through the actors", actors),
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),
+    "link": ("The link to an engine", link),
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
     "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
     "threads": ("Several slots on few CPUs", thread_bench.mixed_threads),

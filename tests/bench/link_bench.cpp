@@ -115,7 +115,6 @@ int main(int argc, char** argv) {
   const bool smoke = argc > 1 && std::string_view{argv[1]} == "--smoke";
   const int rounds = smoke ? 3 : 101;
   const double round_ns = smoke ? 1e5 : 2e7;
-  std::printf("%10s %16s %16s %8s\n", "payload", "codec, ns/frame", "link, ns/frame", "ratio");
   for (const std::size_t payload : {0U, 100U, 1'024U, 65'536U, 1'048'576U}) {
     const job_messages job{payload};
     codec_alone plain;
@@ -130,7 +129,8 @@ int main(int argc, char** argv) {
     }
     const double codec = median(plain_ns);
     const double link = median(linked_ns);
-    std::printf("%10zu %16.0f %16.0f %8.2f\n", payload, codec, link, link / codec);
+    std::printf("{\"payload\": %zu, \"codec_ns\": %.0f, \"link_ns\": %.0f, \"ratio\": %.3f}\n",
+                payload, codec, link, link / codec);
   }
   return 0;
 }

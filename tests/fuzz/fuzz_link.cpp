@@ -129,7 +129,7 @@ struct conversation {
       break;
     case 5:
       lose();
-      one.state.disconnected();
+      b.state.disconnected(); // a is the one that connects
       break;
     case 6: one.take(forged(in), now, false); break;
     case 7:

@@ -1,8 +1,8 @@
 #include "runtime/cli/workers/commands.hpp"
 
 #include "runtime/base/secrets.hpp"
+#include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/workers/worker_env.hpp"
 #include "runtime/cli/workers/worker_views.hpp"
 
@@ -54,11 +54,11 @@ void add_env(CLI::App& app, int& exit_code) {
 
 int show_workers(const target_options& at) {
   const auto answer = at.client().workers();
-  if (!answer) {
-    return complain(answer.error());
+  const auto workers = read_answer(api::remotes_fields, answer);
+  if (!workers) {
+    return complain(workers.error());
   }
-  at.json ? print_json(answer->text)
-          : print(workers_text(list_of(answer->body, "workers"), output_width()));
+  at.json ? print_json(answer->text) : print(workers_text(*workers, output_width()));
   return exit_ok;
 }
 

@@ -1,13 +1,10 @@
 #include "runtime/cli/workers/worker_views.hpp"
 
-#include "runtime/cli/facts.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <array>
 
 namespace tayfa {
-
-namespace json = boost::json;
 
 namespace {
 
@@ -19,19 +16,8 @@ constexpr std::array columns_of_workers{
     table_column{"DEVICE", false, 6, 4},  table_column{"SDK", false, 0, 1},
 };
 
-std::string number_cell(const json::object& worker, std::string_view name) {
-  const auto number = number_of(worker, name);
-  return number ? std::to_string(*number) : std::string{};
-}
-
-std::string state_of(const json::object& worker) {
-  const bool works = !list_of(worker, "jobs").empty();
-  return !flag_of(worker, "healthy") ? "unfit" : works ? "running" : "idle";
-}
-
-std::string heard_cell(const json::object& worker) {
-  const auto silent = time_of(worker, "silentMs");
-  return silent ? duration_text(*silent) + " ago" : std::string{};
+std::string state_of(const remote_line& worker) {
+  return !worker.healthy ? "unfit" : worker.jobs.empty() ? "idle" : "running";
 }
 
 } // namespace
@@ -40,23 +26,19 @@ std::span<const table_column> worker_columns() {
   return columns_of_workers;
 }
 
-table_rows worker_rows(const json::array& workers) {
+table_rows worker_rows(std::span<const remote_line> workers) {
   table_rows rows;
-  for (const auto& each : workers) {
-    if (!each.is_object()) {
-      continue;
-    }
-    const auto& worker = each.get_object();
-    rows.push_back({clean_line(text_of(worker, "id")), state_of(worker), heard_cell(worker),
-                    std::to_string(list_of(worker, "jobs").size()), number_cell(worker, "waiting"),
-                    number_cell(worker, "completed"), number_cell(worker, "lost"),
-                    clean_line(text_of(worker, "endpoint")), clean_line(text_of(worker, "device")),
-                    clean_line(text_of(worker, "version"))});
+  for (const auto& worker : workers) {
+    rows.push_back({clean_line(worker.name), state_of(worker),
+                    duration_text(worker.silent) + " ago", std::to_string(worker.jobs.size()),
+                    std::to_string(worker.wanted), std::to_string(worker.completed),
+                    std::to_string(worker.lost), clean_line(worker.endpoint),
+                    clean_line(worker.device), clean_line(worker.version)});
   }
   return rows;
 }
 
-std::string workers_text(const json::array& workers, std::size_t width) {
+std::string workers_text(std::span<const remote_line> workers, std::size_t width) {
   return workers.empty() ? "no remote workers\n"
                          : render_table(columns_of_workers, worker_rows(workers), width);
 }

@@ -16,15 +16,16 @@ TEST(gpu_worker, a_crash_is_reported_with_what_ran) {
   gpu_script idle;
   idle.until_ready();
   idle.exits(0, SIGSEGV);
-  EXPECT_EQ(idle.so_far(),
-            (texts{"queue: worker_gone engine_crash", "health: moved SHUTDOWN crashed engine_crash",
-                   "supervisor: moved SHUTDOWN crashed engine_crash", "supervisor: ended failed"}));
+  EXPECT_EQ(
+      idle.so_far(),
+      (texts{"supervisor: moved SHUTDOWN crashed engine_crash", "supervisor: ended failed",
+             "health: moved SHUTDOWN crashed engine_crash", "queue: worker_gone engine_crash"}));
 
   gpu_script first;
   first.until_ready();
   first.assign(attempt("a"));
   first.exits(0, SIGSEGV);
-  EXPECT_EQ(first.so_far().back(), "supervisor: ended in_job");
+  EXPECT_THAT(first.so_far(), Contains("supervisor: ended in_job"));
   EXPECT_EQ(first.around.status.lost, 1U);
 
   gpu_script later;
@@ -33,14 +34,14 @@ TEST(gpu_worker, a_crash_is_reported_with_what_ran) {
   later.finishes(attempt("a"));
   later.assign(attempt("b"));
   later.exits(0, SIGSEGV);
-  EXPECT_EQ(later.so_far().back(), "supervisor: ended in_later_job");
+  EXPECT_THAT(later.so_far(), Contains("supervisor: ended in_later_job"));
 }
 
 TEST(gpu_worker, a_process_that_never_ran_did_not_crash) {
   gpu_script s;
   s.so_far();
   s.event(engine_exited{gpu_script::me, false, 0, 0, "no such program"});
-  EXPECT_EQ(s.so_far().front(), "queue: worker_gone engine_start");
+  EXPECT_THAT(s.so_far(), Contains("queue: worker_gone engine_start"));
 }
 
 TEST(gpu_worker, a_crash_while_it_loads_makes_the_model_suspect) {
@@ -50,7 +51,7 @@ TEST(gpu_worker, a_crash_while_it_loads_makes_the_model_suspect) {
   s.exits(0, SIGSEGV);
   const auto seen = s.so_far();
   EXPECT_THAT(seen, Contains("loader: model_refused m engine_crash"));
-  EXPECT_EQ(seen.back(), "supervisor: ended refresh");
+  EXPECT_THAT(seen, Contains("supervisor: ended refresh"));
 }
 
 TEST(gpu_worker, a_kill_from_outside_is_no_jobs_fault) {
@@ -59,16 +60,17 @@ TEST(gpu_worker, a_kill_from_outside_is_no_jobs_fault) {
   s.assign(attempt("a"));
   s.so_far();
   s.exits(0, SIGKILL);
-  EXPECT_EQ(s.so_far().front(), "queue: worker_gone engine_crash from outside");
+  EXPECT_THAT(s.so_far(), Contains("queue: worker_gone engine_crash from outside"));
 }
 
 TEST(gpu_worker, nonsense_costs_the_process) {
   gpu_script s;
   s.until_ready();
   s.event(engine_nonsense{gpu_script::me, error{errc::bad_frame, "no frame"}});
-  EXPECT_EQ(s.so_far(), (texts{"queue: worker_gone engine_protocol", "process: SIGKILL",
-                               "health: moved SHUTDOWN spoke_nonsense engine_protocol",
-                               "supervisor: moved SHUTDOWN spoke_nonsense engine_protocol"}));
+  EXPECT_EQ(s.so_far(),
+            (texts{"process: SIGKILL", "supervisor: moved SHUTDOWN spoke_nonsense engine_protocol",
+                   "health: moved SHUTDOWN spoke_nonsense engine_protocol",
+                   "queue: worker_gone engine_protocol"}));
   s.event(engine_nonsense{gpu_script::me, error{errc::bad_frame, "more of it"}});
   EXPECT_THAT(s.so_far(), IsEmpty());
 }
@@ -83,7 +85,7 @@ TEST(gpu_worker, missed_heartbeats_cost_the_process_and_any_frame_counts_as_one)
   }
   EXPECT_THAT(s.so_far(), IsEmpty());
   s.pass(beat * 2);
-  EXPECT_EQ(s.so_far().front(), "queue: worker_gone engine_hang");
+  EXPECT_THAT(s.so_far(), Contains("queue: worker_gone engine_hang"));
 }
 
 TEST(gpu_worker, a_heartbeat_reaches_health) {
@@ -97,9 +99,8 @@ TEST(gpu_worker, a_stop_is_polite_first_and_force_follows) {
   gpu_script s;
   s.until_ready();
   s.stop();
-  EXPECT_EQ(s.so_far(), (texts{"queue: worker_gone", "engine: shutdown",
-                               "health: moved SHUTDOWN stop_requested",
-                               "supervisor: moved SHUTDOWN stop_requested"}));
+  EXPECT_EQ(s.so_far(), (texts{"engine: shutdown", "supervisor: moved SHUTDOWN stop_requested",
+                               "health: moved SHUTDOWN stop_requested", "queue: worker_gone"}));
   const auto grace = s.knobs.engine_stop_grace;
   s.pass(grace);
   EXPECT_EQ(s.so_far(), texts{"process: SIGTERM"});
@@ -183,7 +184,7 @@ TEST(gpu_worker, a_slot_that_leaves_while_it_runs_finishes_its_attempts_first) {
   EXPECT_THAT(s.so_far(), Contains("supervisor: worker_drained"));
   s.stop();
   s.exits(0);
-  EXPECT_EQ(s.so_far().back(), "supervisor: ended as_asked");
+  EXPECT_THAT(s.so_far(), Contains("supervisor: ended as_asked"));
 }
 
 TEST(gpu_worker, another_model_is_loaded_by_another_process_when_nothing_runs) {
@@ -227,7 +228,7 @@ TEST(gpu_worker, for_a_new_queue_its_attempts_are_void) {
   s.so_far();
   s.directory.queue = s.peer<queue_actor>("next queue");
   s.tell(s.tested, s.directory);
-  EXPECT_EQ(s.so_far(), texts{"engine: cancel a/1"});
+  EXPECT_EQ(s.so_far(), texts{"engine: cancel a#1"});
   s.finishes(attempt("a"));
   EXPECT_THAT(s.so_far(), Contains("next queue: worker_ready"));
   s.directory.queue = s.peer<queue_actor>("last queue");

@@ -19,19 +19,17 @@ TEST(gpu_worker, an_engine_starts_loads_and_is_offered_to_the_queue) {
   gpu_script s{"wanted"};
   EXPECT_EQ(s.so_far(), texts{"process: start 0#1"});
   s.spawned();
-  EXPECT_EQ(s.so_far(), (texts{"health: moved INITIALIZING spawned",
-                               "supervisor: moved INITIALIZING spawned"}));
+  EXPECT_EQ(s.so_far(), (texts{"supervisor: moved INITIALIZING spawned",
+                               "health: moved INITIALIZING spawned"}));
   s.says(s.a_hello(4, 2));
-  EXPECT_EQ(s.so_far(),
-            (texts{"engine: welcome", "loader: want_model wanted",
-                   "health: moved LOADING_MODEL said_hello",
-                   "supervisor: moved LOADING_MODEL said_hello", "engine: load_model m"}));
+  EXPECT_EQ(s.so_far(), (texts{"engine: welcome", "supervisor: moved LOADING_MODEL said_hello",
+                               "health: moved LOADING_MODEL said_hello",
+                               "loader: want_model wanted", "engine: load_model m"}));
   EXPECT_EQ(s.around.status.model, "m");
   EXPECT_EQ(s.around.status.device, "cuda:0 NVIDIA H200");
   s.loads();
-  EXPECT_EQ(s.so_far(),
-            (texts{"queue: worker_ready", "loader: model_loaded m", "health: moved READY warmed_up",
-                   "supervisor: moved READY warmed_up"}));
+  EXPECT_EQ(s.so_far(), (texts{"supervisor: moved READY warmed_up", "health: moved READY warmed_up",
+                               "loader: model_loaded m", "queue: worker_ready"}));
   EXPECT_EQ(s.around.facts.device, "NVIDIA H200") << "what devices of one kind have in common";
   EXPECT_EQ(s.around.facts.model, "m");
   EXPECT_EQ(s.around.facts.capacity, 2U) << "one run of its batches at a time";
@@ -53,9 +51,10 @@ TEST(gpu_worker, a_late_hello_costs_the_process) {
   s.pass(s.knobs.engine_hello_timeout - 100ms);
   s.so_far();
   s.pass(100ms);
-  EXPECT_EQ(s.so_far(), (texts{"queue: worker_gone state_timeout", "process: SIGKILL",
-                               "health: moved SHUTDOWN state_timeout state_timeout",
-                               "supervisor: moved SHUTDOWN state_timeout state_timeout"}));
+  EXPECT_EQ(s.so_far(),
+            (texts{"process: SIGKILL", "supervisor: moved SHUTDOWN state_timeout state_timeout",
+                   "health: moved SHUTDOWN state_timeout state_timeout",
+                   "queue: worker_gone state_timeout"}));
   s.says(s.a_hello());
   EXPECT_THAT(s.so_far(), IsEmpty()) << "it comes too late";
   s.exits(0, SIGKILL);
@@ -132,10 +131,10 @@ TEST(gpu_worker, a_refused_load_ends_the_engine_politely) {
   s.until_loading();
   s.so_far();
   s.refuses_load(errc::model_invalid);
-  EXPECT_EQ(s.so_far(),
-            (texts{"loader: model_refused m model_invalid", "queue: worker_gone model_invalid",
-                   "engine: shutdown", "health: moved SHUTDOWN load_failed model_invalid",
-                   "supervisor: moved SHUTDOWN load_failed model_invalid"}));
+  EXPECT_EQ(s.so_far(), (texts{"engine: shutdown", "loader: model_refused m model_invalid",
+                               "supervisor: moved SHUTDOWN load_failed model_invalid",
+                               "health: moved SHUTDOWN load_failed model_invalid",
+                               "queue: worker_gone model_invalid"}));
   s.exits(0);
   EXPECT_EQ(s.so_far(), texts{"supervisor: ended refresh"}) << "at once, with another model";
 }
@@ -169,8 +168,8 @@ TEST(gpu_worker, an_attempt_goes_to_the_engine_and_its_reports_to_the_queue) {
   gpu_script s;
   s.until_ready();
   s.assign(attempt("a"));
-  EXPECT_EQ(s.so_far(), (texts{"engine: assign a/1 m", "health: moved PROCESSING jobs_started",
-                               "supervisor: moved PROCESSING jobs_started"}));
+  EXPECT_EQ(s.so_far(), (texts{"engine: assign a#1 m", "supervisor: moved PROCESSING jobs_started",
+                               "health: moved PROCESSING jobs_started"}));
   EXPECT_EQ(s.around.status.running, 1U);
   s.says(protocol::started{attempt("a")});
   s.says(protocol::progress{attempt("a"), 1, shared_text{"{}"}});
@@ -179,11 +178,11 @@ TEST(gpu_worker, an_attempt_goes_to_the_engine_and_its_reports_to_the_queue) {
   s.assign(attempt("b"));
   s.finishes(attempt("a"));
   EXPECT_EQ(s.so_far(),
-            (texts{"queue: started a/1", "queue: progress a/1", "queue: partial a/1",
-                   "queue: stepped a/1", "engine: assign b/1 m", "queue: finished a/1"}));
+            (texts{"queue: started a#1", "queue: progress a#1", "queue: partial a#1",
+                   "queue: stepped a#1", "engine: assign b#1 m", "queue: finished a#1"}));
   s.finishes(attempt("b"));
-  EXPECT_EQ(s.so_far(), (texts{"queue: finished b/1", "health: moved READY jobs_done",
-                               "supervisor: moved READY jobs_done"}));
+  EXPECT_EQ(s.so_far(), (texts{"queue: finished b#1", "supervisor: moved READY jobs_done",
+                               "health: moved READY jobs_done"}));
   EXPECT_EQ(s.around.status.completed, 2U);
   EXPECT_EQ(s.around.status.running, 0U);
 }
@@ -226,7 +225,7 @@ TEST(gpu_worker, attempts_before_it_is_ready_are_ignored) {
   s.assign(attempt("a"));
   s.until_loading();
   s.assign(attempt("a"));
-  EXPECT_THAT(s.so_far(), Not(Contains("engine: assign a/1 m")));
+  EXPECT_THAT(s.so_far(), Not(Contains("engine: assign a#1 m")));
   s.loads();
   s.so_far();
   s.says(protocol::started{attempt("a")});
@@ -242,12 +241,12 @@ TEST(gpu_worker, a_cancel_goes_out_once_and_its_end_in_time_is_harmless) {
   s.so_far();
   s.revoke(attempt("a"));
   s.revoke(attempt("a"));
-  EXPECT_EQ(s.so_far(), texts{"engine: cancel a/1"});
+  EXPECT_EQ(s.so_far(), texts{"engine: cancel a#1"});
   s.finishes(attempt("a"));
   s.revoke(attempt("a"));
   s.pass(s.knobs.engine_cancel_grace + 1s);
-  EXPECT_EQ(s.so_far(), (texts{"queue: finished a/1", "health: moved READY jobs_done",
-                               "supervisor: moved READY jobs_done"}));
+  EXPECT_EQ(s.so_far(), (texts{"queue: finished a#1", "supervisor: moved READY jobs_done",
+                               "health: moved READY jobs_done"}));
 }
 
 TEST(gpu_worker, a_cancelled_attempt_that_goes_on_costs_the_process) {
@@ -260,9 +259,9 @@ TEST(gpu_worker, a_cancelled_attempt_that_goes_on_costs_the_process) {
   s.pass(s.knobs.engine_cancel_grace - 100ms);
   EXPECT_THAT(s.so_far(), IsEmpty());
   s.pass(100ms);
-  EXPECT_EQ(s.so_far(), (texts{"queue: worker_gone engine_hang", "process: SIGKILL",
-                               "health: moved SHUTDOWN hung engine_hang",
-                               "supervisor: moved SHUTDOWN hung engine_hang"}));
+  EXPECT_EQ(s.so_far(),
+            (texts{"process: SIGKILL", "supervisor: moved SHUTDOWN hung engine_hang",
+                   "health: moved SHUTDOWN hung engine_hang", "queue: worker_gone engine_hang"}));
   EXPECT_EQ(s.around.status.lost, 2U);
   s.exits(0, SIGKILL);
   EXPECT_EQ(s.so_far(), texts{"supervisor: ended in_job"});

@@ -241,6 +241,18 @@ TEST_F(pod_of_one_job, cancel) {
   EXPECT_EQ(run(at({"cancel", "job-1"})).code, 1); // too late
 }
 
+TEST_F(pod_of_one_job, an_answer_without_its_fields_is_an_error_that_names_them) {
+  // It answers everything else as /health.
+  for (const auto& [command, fault] :
+       {std::pair{"slots", "slots is missing"}, std::pair{"jobs", "jobs is no list"},
+        std::pair{"purge", "removed is missing"}}) {
+    const auto o = run(at({command}));
+    EXPECT_EQ(o.code, 1) << command;
+    EXPECT_EQ(o.out, "") << command;
+    EXPECT_THAT(o.err, HasSubstr("the pod's answer: " + std::string{fault}));
+  }
+}
+
 TEST(client_commands, without_a_pod_they_name_the_address) {
   std::uint16_t port = 0;
   {

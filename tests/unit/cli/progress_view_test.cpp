@@ -1,5 +1,7 @@
 #include "runtime/cli/progress_view.hpp"
 
+#include "runtime/api/record_reader.hpp"
+#include "runtime/api/records.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <boost/json/parse.hpp>
@@ -39,7 +41,10 @@ TEST(progress_of, everything_else_says_nothing) {
 }
 
 wait_facts facts_of(std::string_view json) {
-  return wait_facts_of(boost::json::parse(json).as_object());
+  const auto status = boost::json::parse(json).as_object();
+  const auto job = api::read_record(api::job_fields, status);
+  EXPECT_TRUE(job) << job.error().text;
+  return wait_facts_of(job.value_or(job_view{}), status.if_contains("output"));
 }
 
 constexpr std::string_view running =
@@ -65,7 +70,7 @@ TEST(progress_line, else_a_spinner_and_why_it_waits) {
 
 TEST(progress_line, never_reaches_the_last_column_and_never_carries_an_escape) {
   const auto hostile = facts_of(
-      R"({"id":"a\u001b[2Jb","status":"IN_QUEUE","waitReason":"\u009b31m","workerId":"\u0007"})");
+      R"({"id":"a","status":"IN_PROGRESS","waitReason":"\u009b31m","workerId":"\u0007\u001b[2J"})");
   for (std::size_t width = 12; width < 120; ++width) {
     const std::string line = progress_line(hostile, milliseconds{1}, width, width);
     EXPECT_LT(columns_of(line), width) << line;

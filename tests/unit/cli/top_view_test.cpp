@@ -1,8 +1,9 @@
 #include "runtime/cli/top_view.hpp"
 
+#include "runtime/cli/job_views.hpp"
+#include "runtime/cli/pod_views.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
-#include <boost/json/parse.hpp>
 #include <gtest/gtest.h>
 
 namespace tayfa {
@@ -19,17 +20,32 @@ top_facts facts() {
                        "tayfa_jobs_completed_total 1234\ntayfa_jobs_failed_total 2\n"
                        "tayfa_transitions_total{machine=\"pod\"} 7\nother 5\ntayfa_broken x");
   f.rates = top_rates{10, 13, 12.45};
-  f.slots = json::parse(R"([{"slot":0,"state":"PROCESSING","model":"m","running":1,"completed":9},
-                            {"slot":1,"state":"READY","running":0,"completed":8}])")
-                .as_array();
+  slot_line busy;
+  busy.state = engine_state::PROCESSING;
+  busy.model = "m";
+  busy.running = 1;
+  busy.completed = 9;
+  busy.incarnation = 1;
+  slot_line idle;
+  idle.slot = slot_id{1};
+  idle.state = engine_state::READY;
+  idle.completed = 8;
+  idle.incarnation = 1;
+  f.slots.rows = slot_rows(std::vector{busy, idle});
   for (int i = 0; i < 10; ++i) {
-    f.waiting.push_back(json::object{{"id", "wait-" + std::to_string(i)},
-                                     {"status", "IN_QUEUE"},
-                                     {"age", 1'000},
-                                     {"waitReason", "workers_busy"}});
-    f.ended.push_back(json::object{{"id", "end-" + std::to_string(i)},
-                                   {"status", i == 0 ? "FAILED" : "COMPLETED"},
-                                   {"error", i == 0 ? "\x1b[31mhot\n" : ""}});
+    job_line waits;
+    waits.id = job_id{"wait-" + std::to_string(i)};
+    waits.age = std::chrono::milliseconds{1'000};
+    waits.why = wait_reason::workers_busy;
+    f.waiting.rows.push_back(job_row_of(waits));
+    f.waiting.sent.push_back(json::object{{"id", waits.id.str()}});
+    job_line ended;
+    ended.id = job_id{"end-" + std::to_string(i)};
+    ended.state = i == 0 ? job_state::FAILED : job_state::COMPLETED;
+    if (i == 0) {
+      ended.failure = error{errc::job_failed, "\x1b[31mhot\n"};
+    }
+    f.ended.rows.push_back(job_row_of(ended));
   }
   return f;
 }
@@ -104,7 +120,7 @@ TEST(top_view, fits_every_terminal) {
 
 TEST(top_view, colours_stand_only_around_words) {
   auto f = facts();
-  f.slots.at(0).as_object()["model"] = "PROCESSING-READY";
+  f.slots.rows.at(0).at(3) = "PROCESSING-READY";
   const auto plain = top_lines(f, {.width = 80});
   const auto coloured = top_lines(f, {.width = 80, .colour = true});
   ASSERT_EQ(plain.size(), coloured.size());

@@ -1,5 +1,6 @@
 // Lists, one job and slots, word for word.
-#include "runtime/cli/facts.hpp"
+#include "runtime/api/record_reader.hpp"
+#include "runtime/api/records.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
 #include "runtime/cli/terminal_text.hpp"
@@ -12,14 +13,22 @@ namespace {
 
 namespace json = boost::json;
 
-json::array jobs() {
-  return json::parse(R"([
+/// What the command line reads out of a pod's answer.
+template <class List>
+auto read(const List& list, std::string_view text) {
+  return api::read_record(list,
+                          json::parse(json::string_view{text.data(), text.size()}).as_object())
+      .value();
+}
+
+std::vector<job_line> jobs() {
+  return read(api::job_list_fields, R"({"next":null,"jobs":[
     {"id":"3d89ac86-788f-482e-a523-196df0f5ffda-t1","status":"IN_QUEUE","waitReason":"quota",
      "tenant":"acme","priority":7,"attempts":0,"age":76},
     {"id":"4bc79fa1-6340-4da7-9a53-1ba1d36f2446-t1","status":"FAILED","model":"upscale4x",
      "priority":5,"attempts":3,"age":62000,"workerId":"slot-1",
-     "error":"no such \u001b[31mprompt\n\u202eand more","errorCode":"job_failed"}])")
-      .as_array();
+     "error":"no such \u001b[31mprompt\n\u202eand more","errorCode":"job_failed"}]})")
+      .jobs;
 }
 
 std::string table(std::size_t width) {
@@ -44,24 +53,18 @@ TEST(job_rows, at_40_80_and_200_columns) {
   EXPECT_EQ(table(0), table(200));
 }
 
-TEST(job_rows, what_is_no_job_is_left_out) {
-  EXPECT_TRUE(job_rows(json::parse("[1,null,[],\"x\"]").as_array()).empty());
-  EXPECT_EQ(job_rows(json::parse(R"([{"id":5,"age":-1,"priority":"x"}])").as_array()),
-            (table_rows{{"", "", "", "", "", "", "", "", ""}}));
-}
-
 TEST(job_text, facts_then_attempts) {
-  const auto job = json::parse(R"({
+  const auto job = read(api::job_detail_fields, R"({
     "id":"job-1","status":"FAILED","dead":true,"age":5000,"delayTime":12,"executionTime":340,
     "attempts":2,"lives":2,"priority":5,"tenant":"acme","inputBytes":2048,"endpoint":"tayfa",
-    "error":"lost \u001b[2J","errorCode":"max_attempts","output":{"x":"\u009b"},
+    "error":"lost \u001b[2J","errorCode":"max_attempts",
     "history":[{"attempt":1,"workerId":"slot-0","given":1,"began":2,"ended":1500,
                 "error":"engine_crash: the engine process died","errorCode":"engine_crash"},
                {"attempt":2,"workerId":"slot-1","given":1600,"ended":1700,
                 "error":"no \u001b cat","errorCode":"job_failed"},
-               {"attempt":3,"workerId":"slot-1","given":1800,"ended":61700}]})")
-                       .as_object();
-  EXPECT_EQ(job_text(job, 0),
+               {"attempt":3,"workerId":"slot-1","given":1800,"ended":61700}]})");
+  const auto output = json::parse(R"({"x":"\u009b"})");
+  EXPECT_EQ(job_text(job, &output, 0),
             "id              job-1\n"
             "status          FAILED\n"
             "error           lost ?[2J\n"
@@ -94,13 +97,12 @@ TEST(job_text, the_later_look_wins) {
 }
 
 TEST(slots_text, notes_and_widths) {
-  const auto slots = json::parse(R"([
+  const auto slots = read(api::slots_fields, R"({"slots":[
     {"slot":0,"incarnation":1,"state":"PROCESSING","engine":"torch","device":"cuda:0 H200",
      "model":"upscale4x","running":2,"completed":120,"lost":0,"draining":false,
      "quarantined":false,"givenUp":false,"pinned":"0-3"},
     {"slot":11,"incarnation":4,"state":"SHUTDOWN","engine":"torch","running":0,"completed":3,
-     "lost":4,"draining":true,"quarantined":true,"givenUp":false}])")
-                         .as_array();
+     "lost":4,"draining":true,"quarantined":true,"givenUp":false}]})");
   EXPECT_EQ(slots_text(slots, 120),
             "SLOT  STATE       NOTE                   MODEL      RUN  DONE  LOST  DEVICE       "
             "ENGINE  CPUS  LIFE\n"
@@ -136,11 +138,6 @@ TEST(health_text, groups) {
       health_text(
           json::parse(R"({"jobs":{"inQueue":41},"x":1,"w\u001b":{"a":"\u009b"}})").as_object()),
       "jobs\n  in queue              41\nw?\n  a               \"\\u009b\"\n");
-}
-
-TEST(wait_text, names_become_sentences) {
-  EXPECT_EQ(wait_text("batch_filling"), "it waits for other jobs to fill a batch");
-  EXPECT_EQ(wait_text("something_\x1bnew"), "something_?new");
 }
 
 } // namespace

@@ -3,6 +3,7 @@
 #include "tests/unit/host/fixture.hpp"
 
 #include <csignal>
+#include <deque>
 #include <optional>
 
 namespace tayfa::test {
@@ -51,6 +52,8 @@ struct linked_peer {
     socket.set(zmq::sockopt::rcvtimeo, 60'000);
     link.connected(time.now());
     flush();
+    while (!link.is_open() && read()) {
+    }
   }
   void say(std::string frame_with_room) {
     EXPECT_TRUE(link.send(std::move(frame_with_room)));
@@ -63,16 +66,28 @@ struct linked_peer {
   }
   /// The next frame from the runtime; nothing when none comes.
   std::optional<protocol::downstream> hear() {
-    zmq::message_t m;
-    while (socket.recv(m)) {
-      const auto arrived = link.receive({static_cast<const char*>(m.data()), m.size()}, time.now());
-      EXPECT_TRUE(arrived.has_value());
-      flush();
-      if (arrived && !arrived->frame.empty()) {
-        return protocol::decode_downstream(arrived->frame).value().body;
-      }
+    while (heard.empty() && read()) {
     }
-    return std::nullopt;
+    if (heard.empty()) {
+      return std::nullopt;
+    }
+    auto first = std::move(heard.front());
+    heard.pop_front();
+    return first;
+  }
+  /// False when no message comes.
+  bool read() {
+    zmq::message_t m;
+    if (!socket.recv(m)) {
+      return false;
+    }
+    const auto arrived = link.receive({static_cast<const char*>(m.data()), m.size()}, time.now());
+    EXPECT_TRUE(arrived.has_value());
+    flush();
+    if (arrived && !arrived->frame.empty()) {
+      heard.push_back(protocol::decode_downstream(arrived->frame).value().body);
+    }
+    return true;
   }
   /// Ends its connection and makes another; what the socket held is lost. The router refuses the
   /// new one while it has not yet noticed that the old one has ended.
@@ -85,10 +100,7 @@ struct linked_peer {
       socket.set(zmq::sockopt::rcvtimeo, 200);
       link.connected(time.now());
       flush();
-      zmq::message_t m;
-      if (socket.recv(m)) {
-        EXPECT_TRUE(link.receive({static_cast<const char*>(m.data()), m.size()}, time.now()));
-      }
+      read();
     } while (!link.is_open() && time.now() < deadline);
     socket.set(zmq::sockopt::rcvtimeo, 60'000);
   }
@@ -96,6 +108,7 @@ struct linked_peer {
   system_time time;
   zmq::socket_t socket;
   link_state link;
+  std::deque<protocol::downstream> heard;
 };
 
 TEST_F(impostor_test, a_worker_speaks_only_for_itself) {

@@ -46,7 +46,6 @@ class lossy_line {
     b_.options.sends = a_.options.receives;
     restart(a_);
     restart(b_);
-    a_.end->connected();
   }
 
   void run(int steps) {
@@ -140,12 +139,13 @@ class lossy_line {
     }
     a_.end->line.clear();
     b_.end->line.clear();
-    for (auto* one : {&a_, &b_}) {
-      switch (random_.next() % 3) {
-      case 0: one->end->connected(); break;
-      case 1: one->end->state.disconnected(); break;
-      case 2: break;
-      }
+    if (chance(2)) {
+      a_.end->connected(); // the one that connects
+    }
+    switch (random_.next() % 3) {
+    case 0: b_.end->connected(); break;
+    case 1: b_.end->state.disconnected(); break;
+    case 2: break;
     }
   }
 
@@ -158,6 +158,9 @@ class lossy_line {
     one.end = std::make_unique<link_end>(one.options);
     one.end->now = now;
     one.accepted.clear();
+    if (&one == &a_) {
+      one.end->connected();
+    }
   }
 
   /// No more losses: everything arrives.

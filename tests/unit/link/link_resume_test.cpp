@@ -41,16 +41,27 @@ TEST_F(link_resume, what_was_under_way_is_sent_again) {
   EXPECT_EQ(a.new_peers + b.new_peers, 0);
 }
 
-TEST_F(link_resume, what_the_peer_has_is_not_sent_again) {
+TEST(link_resume_later, what_the_peer_has_is_not_sent_again) {
+  link_end a{{.self = 7}};
+  link_end b{{.self = 9, .acknowledge_at_once = false}};
+  a.connected();
   a.send("1");
   a.send("2");
-  settle(a, b); // b has said nothing since
-  EXPECT_EQ(a.state.kept(), 2U);
+  settle(a, b);
   a.connected();
   settle(a, b);
+  EXPECT_EQ(a.state.kept(), 2U) << "b has not dealt with them";
   EXPECT_EQ(a.state.counters().repeated, 0U);
-  EXPECT_EQ(a.state.kept(), 0U) << "resuming acknowledges";
   EXPECT_EQ(b.delivered.size(), 2U);
+}
+
+TEST_F(link_resume, a_resumed_link_has_acknowledged) {
+  a.send("1");
+  settle(a, b); // b has said nothing since
+  EXPECT_EQ(a.state.kept(), 1U);
+  a.connected();
+  settle(a, b);
+  EXPECT_EQ(a.state.kept(), 0U);
 }
 
 TEST_F(link_resume, what_arrives_twice_is_delivered_once) {
@@ -119,6 +130,20 @@ TEST_F(link_resume, an_end_whose_question_was_lost_asks_again) {
   a.flush();
   settle(a, b);
   EXPECT_EQ(b.delivered, texts{"1"});
+}
+
+TEST_F(link_resume, a_lost_last_frame_is_noticed_even_if_the_peer_has_nothing_to_say) {
+  a.send("hello");
+  lose_all();
+  EXPECT_EQ(a.state.asks_again(), a.now + 5s);
+  pass(a, b, 5s);
+  a.flush();
+  settle(a, b);
+  EXPECT_EQ(b.delivered, texts{"hello"});
+  pass(a, b, 5s);
+  a.flush();
+  settle(a, b);
+  EXPECT_EQ(a.state.kept(), 0U) << "the answer to the next question acknowledges it";
   EXPECT_FALSE(a.state.asks_again().has_value());
 }
 
