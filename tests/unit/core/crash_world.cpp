@@ -205,7 +205,7 @@ void crash_world::gather(effects done) {
     } else if (const auto* g = std::get_if<assign_attempt>(&e)) {
       const auto w = workers_.find(g->worker.place());
       if (w != workers_.end() && w->second.ref == g->worker) {
-        EXPECT_LE(table_->held(g->worker.slot), w->second.facts.capacity)
+        EXPECT_LE(table_->held(g->worker.place()), w->second.facts.capacity)
             << to_string(g->worker) << " did not ask for so much (I9)";
       }
     }
