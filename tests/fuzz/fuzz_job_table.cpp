@@ -399,7 +399,7 @@ class session {
   fuzz::choices& in_;
   job_limits limits_;
   std::unique_ptr<job_table> table_;
-  testing::perfect_store disk_;
+  tayfa::testing::perfect_store disk_;
   moment now_{std::chrono::hours{1}};
   std::size_t ids_ = 0;
   std::array<worker_ref, slots> latest_ = {};
