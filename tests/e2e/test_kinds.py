@@ -69,7 +69,7 @@ class mixed_pods(Case):
             seen.add(worker)
         self.assertEqual(seen, {"slot-1", "slot-2"})
         refused = pod.post("/run", {"input": {}, "model": "unknown"})
-        self.assertIn("unknown", refused.body["error"], refused.body)
+        self.assertEqual(refused.body["error"]["code"], "model_not_found")
         self.assertEqual(pod.stop(), 0)
 
     def test_a_job_that_no_slot_can_run_says_so_and_runs_once_one_can(self):
