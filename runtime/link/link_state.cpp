@@ -244,8 +244,8 @@ result<link_arrival> link_state::on_opening(const envelope& e, moment now) {
   return out;
 }
 
-/// An answer that no question waits for, or one of many questions that arrive at once, after a pause
-/// of this end. To send everything again for each would cost the product of questions and frames.
+/// An answer that no question waits for, or one of many questions that arrive at once, after a
+/// pause of this end. Sending everything again for each would cost questions times frames.
 bool link_state::is_repeated(const envelope& e, std::uint64_t has, moment now) const {
   const bool just_done =
       resumed_ && resumed_->has == has && now - resumed_->at < options_.ask_again / 8;
