@@ -189,7 +189,7 @@ class queue : public queue_actor::base {
 
   moment now() const { return ctx_.outside.time.now(); }
   void after();
-  void tell_load();
+  void send_load();
   void arm();
 
   struct worker_handle {
@@ -208,12 +208,12 @@ class queue : public queue_actor::base {
   std::map<std::pair<worker_ref, std::uint64_t>, std::vector<assign_attempt>> handing_over_;
   /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
   std::set<job_id> end_watched_, chunks_watched_;
-  bool drained_told_ = false;
+  bool drained_sent_ = false;
   bool serves_ = false;
   bool is_draining_ = false;
   load_changed load_;
-  std::uint32_t capacity_told_ = 0;
-  bool load_told_ = false;
+  std::uint32_t capacity_sent_ = 0;
+  bool load_sent_ = false;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
 
@@ -241,7 +241,7 @@ class queue : public queue_actor::base {
   std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
   std::deque<deliver_result> large_results_;    ///< likewise
   bool waits_for_room_ = false;                 ///< a timer runs
-  std::uint64_t chunks_dropped_told_ = 0;
+  std::uint64_t chunks_dropped_counted_ = 0;
 };
 
 } // namespace tayfa

@@ -182,15 +182,15 @@ class remote_worker : public caf::event_based_actor {
     ask(
         "GET", std::string{"/v2/tayfa/"} + route + "/" + who_ + "?gpu=sim" + more, {},
         [this, answer](api::response r, receipt left) {
-          auto told = answer;
+          auto delivered = answer;
           const bool unsent = happens(options_.unsent);
           const bool lost = !unsent && happens(options_.lost);
-          told.response = std::move(r);
+          delivered.response = std::move(r);
           if (unsent || lost) {
-            told.response = {};
-            told.response.status = 0;
+            delivered.response = {};
+            delivered.response.status = 0;
           }
-          caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(told));
+          caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(delivered));
           left.say(!unsent);
         },
         line);
@@ -225,7 +225,7 @@ class remote_worker : public caf::event_based_actor {
     }
     switch (m.what) {
     case remote_answer::about::take: taken(m); break;
-    case remote_answer::about::stops: told_stops(m); break;
+    case remote_answer::about::stops: stops_arrived(m); break;
     case remote_answer::about::post: posted(m); break;
     case remote_answer::about::other: break;
     }
@@ -283,11 +283,11 @@ class remote_worker : public caf::event_based_actor {
     take_again(1ms);
   }
 
-  void told_stops(const remote_answer& m) {
+  void stops_arrived(const remote_answer& m) {
     polls_.erase(m.poll);
     if (m.response.status == 200) {
-      const auto told = json::parse(m.response.body);
-      for (const auto& id : told.at("jobsToStop").as_array()) {
+      const auto stops = json::parse(m.response.body);
+      for (const auto& id : stops.at("jobsToStop").as_array()) {
         const auto entry = jobs_.find(std::string{id.as_string()});
         const bool obeys = entry != jobs_.end() && !entry->second.posting_end &&
                            entry->second.plan.obeys_cancel && !happens(options_.missed_stops);
@@ -398,9 +398,9 @@ class remote_worker : public caf::event_based_actor {
     ask(
         "POST", std::move(target), std::move(body),
         [me, p = std::move(p)](api::response r, receipt) {
-          auto told = p;
-          told.response = std::move(r);
-          caf::anon_send(me, std::move(told));
+          auto delivered = p;
+          delivered.response = std::move(r);
+          caf::anon_send(me, std::move(delivered));
         },
         nullptr);
   }

@@ -37,17 +37,17 @@ struct platform_job {
   std::string input;
   std::string expected; ///< body of its result; empty = any error is right
   bool may_fail = false;
-  std::uint32_t given = 0;      ///< answers that named it
-  std::uint32_t arrived = 0;    ///< and were received
-  bool forgotten = false;       ///< it had arrived, had no result, and no ping named it for long
-  bool stop_told = false;       ///< the worker was told to stop it
-  moment stop_at{};             ///< when
-  bool told_after_stop = false; ///< a post came later than its stop
+  std::uint32_t given = 0;        ///< answers that named it
+  std::uint32_t arrived = 0;      ///< and were received
+  bool forgotten = false;         ///< it had arrived, had no result, and no ping named it for long
+  bool stop_sent = false;         ///< the worker was told to stop it
+  moment stop_at{};               ///< when
+  bool posted_after_stop = false; ///< a post came later than its stop
   std::vector<std::string> results; ///< bodies, in the order they came
   std::vector<std::string>
-      told_after; ///< results, chunks or progress that came after the first one
+      posts_after_end; ///< results, chunks or progress that came after the first one
   std::uint32_t chunks = 0, progress = 0;
-  bool over() const { return stop_told || !results.empty(); }
+  bool over() const { return stop_sent || !results.empty(); }
 };
 
 class sim_platform final : public http_poster {

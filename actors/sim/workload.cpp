@@ -273,7 +273,7 @@ class workload : public caf::event_based_actor {
     auto& job = (*seen_)[m.index];
     if (m.question == strange) {
       if (m.response.status != 404 && m.response.body.find("unavailable") == std::string::npos) {
-        job.told_strangers.push_back(m.response.body);
+        job.leaked_answers.push_back(m.response.body);
       }
       return;
     }

@@ -169,8 +169,8 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   return end;
 }
 
-void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
-                  std::size_t connections) {
+void log_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
+                 std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
                          {"engine", plan.engines.names()},
@@ -229,7 +229,7 @@ result<descriptor_shares> descriptors_for(const serve_plan& plan, event_log& lin
   const auto files = raise_limits();
   auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
   if (shares) {
-    tell_created(plan, lines, files ? files->now : 0, shares->connections);
+    log_created(plan, lines, files ? files->now : 0, shares->connections);
   }
   return shares;
 }
@@ -257,7 +257,7 @@ probe_options checks_from(const serve_plan& plan, const time_source& time,
   return checks;
 }
 
-void tell_pause(milliseconds paused, event_log& lines, metrics& meters) {
+void log_pause(milliseconds paused, event_log& lines, metrics& meters) {
   meters.add(meter::pauses);
   meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
   lines.warn("runtime_was_paused", {{"ms", paused.count()}});
@@ -286,7 +286,7 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   }
   system_secrets secrets;
   metrics meters;
-  watched_time time{[&](milliseconds paused) { tell_pause(paused, lines, meters); }};
+  watched_time time{[&](milliseconds paused) { log_pause(paused, lines, meters); }};
   seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
   std::unique_ptr<access::key_gate> door;

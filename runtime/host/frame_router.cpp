@@ -118,11 +118,11 @@ void frame_router::loop() {
     if (stopping) {
       while (read_frames()) {
       }
-      tell_exits(true);
+      report_exits(true);
       return;
     }
     if (!more) {
-      tell_exits(false);
+      report_exits(false);
     }
   }
 }
@@ -161,7 +161,7 @@ void frame_router::on(adding& c) {
   const auto id = to_string(c.worker);
   if (const auto old = peers_.find(id); old != peers_.end() && old->second.exit) {
     old->second.exit_due = moment::min(); // restarted under the same id: deliver the old end first
-    tell_exits(false);
+    report_exits(false);
   }
   peers_.insert_or_assign(id, peer{c.worker, std::move(c.sink)});
 }
@@ -191,7 +191,7 @@ void frame_router::on(engine_exited& event) {
   p.exit = std::move(event);
 }
 
-void frame_router::tell_exits(bool all) {
+void frame_router::report_exits(bool all) {
   if (waiting_ == 0) {
     return;
   }

@@ -108,7 +108,7 @@ class frame_router {
   written write(const std::string& id, const link_message&);
   void flush(const std::string& id, peer&);
   void retry_blocked();
-  void tell_exits(bool all);
+  void report_exits(bool all);
 
   event_log& log_;
   std::chrono::milliseconds settle_;

@@ -291,7 +291,7 @@ effects worker_registry::revoked(moment, worker_ref ref, const attempt_ref& atte
   if (entry->second.at == job::place::here) {
     end_revoked(*w, entry, out);
   } else {
-    tell(*w, out);
+    answer_stop_polls(*w, out);
   }
   schedule(*w);
   return out;
@@ -304,7 +304,7 @@ effects worker_registry::queue_restarted(moment) {
     w.joined = false;
     w.offered = 0;
     adjust(w, out);
-    tell(w, out);
+    answer_stop_polls(w, out);
     schedule(w);
   }
   return out;

@@ -236,7 +236,7 @@ class worker_registry {
   void arrived(moment now, worker&, job&, effects&);
   void add_orphan(worker&, const std::string& id);
   void void_jobs(worker&);
-  void tell(worker&, effects&);
+  void answer_stop_polls(worker&, effects&);
   void answer_takes(moment now, worker&, effects&);
   void give_back_unclaimed(worker&, const char* why, effects&);
   void close_polls(worker&, effects&);

@@ -137,10 +137,10 @@ TEST(reply, an_answer_and_a_goodbye_at_the_same_time) {
     std::atomic<int> sent{0};
     std::atomic<int> receipts{0};
     std::atomic<bool> answered{false};
-    std::atomic<bool> told_late{false};
+    std::atomic<bool> notified_late{false};
     const auto client = std::make_shared<presence>();
     const auto r = std::make_shared<reply>([&](api::response, receipt) { ++sent; }, client);
-    r->when_gone([&] { told_late = answered.load(); });
+    r->when_gone([&] { notified_late = answered.load(); });
     std::latch together{3};
     std::thread leaver{[&] {
       together.arrive_and_wait();
@@ -157,7 +157,7 @@ TEST(reply, an_answer_and_a_goodbye_at_the_same_time) {
     first.join();
     EXPECT_EQ(sent, 1);
     EXPECT_EQ(receipts, 2);
-    EXPECT_FALSE(told_late);
+    EXPECT_FALSE(notified_late);
   }
 }
 

@@ -218,8 +218,8 @@ TEST(worker_registry, a_ping_cannot_fill_the_memory) {
     ids.push_back("x" + std::to_string(i));
   }
   s.ping("a", ids);
-  const auto told = s.registry.poll_stops(s.now, 1, {s.place("a")});
-  EXPECT_EQ(std::get<send_stops>(told.front()).jobs.size(), worker_registry::orphans_max);
+  const auto stops = s.registry.poll_stops(s.now, 1, {s.place("a")});
+  EXPECT_EQ(std::get<send_stops>(stops.front()).jobs.size(), worker_registry::orphans_max);
 }
 
 TEST(worker_registry, the_next_deadline_is_the_earliest_of_all) {
