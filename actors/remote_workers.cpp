@@ -64,7 +64,8 @@ remote_workers::behavior_type remote_workers::open() {
         const auto n = registry_->count();
         return health_answer{0, n.idle, n.running, n.unhealthy};
       },
-      [this](const list_workers&) { return workers_answer{registry_->lines(now())}; }, present());
+      [this](const list_workers&) { return workers_answer{registry_->summaries(now())}; },
+      present());
 }
 
 // ---- what the workers ask and say --------------------------------------------------------------

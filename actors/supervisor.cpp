@@ -62,7 +62,7 @@ auto supervisor::common() {
                     [this](const store_failed& m) { fail(cause::part_failed, m.why); },
                     [this](const slot_status& m) { slots_.status(m); },
                     ignore<worker_drained>(),
-                    [this](const list_slots&) { return slots_answer{slots_.lines()}; },
+                    [this](const list_slots&) { return slots_answer{slots_.summaries()}; },
                     not_now<drain_slot>(),
                     not_now<resize_slots>(),
                     when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};

@@ -106,9 +106,9 @@ class remote_worker : public caf::event_based_actor {
     frozen_ = false;
     asleep_.clear();
     const bool seen = happens(0.7);
-    for (const auto& [poll, line] : std::exchange(polls_, {})) {
+    for (const auto& [poll, client] : std::exchange(polls_, {})) {
       if (seen) {
-        line->left();
+        client->left();
       }
     }
     later(some(0ms, 20s), remote_turn::what::be_born);
@@ -176,8 +176,8 @@ class remote_worker : public caf::event_based_actor {
 
   void poll(const char* route, remote_answer::about what, const std::string& more) {
     const auto number = ++polls_made_;
-    auto line = std::make_shared<presence>();
-    polls_[number] = line;
+    auto client = std::make_shared<presence>();
+    polls_[number] = client;
     remote_answer answer{life_, what, number};
     ask(
         "GET", std::string{"/v2/tayfa/"} + route + "/" + who_ + "?gpu=sim" + more, {},
@@ -193,24 +193,24 @@ class remote_worker : public caf::event_based_actor {
           caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(delivered));
           left.say(!unsent);
         },
-        line);
+        client);
   }
 
-  void ask(std::string method, std::string target, std::string body, reply::line line,
+  void ask(std::string method, std::string target, std::string body, reply::responder responder,
            std::shared_ptr<presence> client) {
     auto parsed = api::parse(
         api::request{std::move(method), std::move(target), "application/json", std::move(body)},
         api::limits{});
     if (!parsed) {
-      line(parsed.error(), receipt{});
+      responder(parsed.error(), receipt{});
       return;
     }
     // The reply keeps this actor alive as long as it needs it.
     auto me = caf::actor_cast<caf::strong_actor_ptr>(this);
     gateway_.call(std::move(*parsed),
                   std::make_shared<reply>(
-                      [me, line = std::move(line)](api::response r, receipt left) {
-                        line(std::move(r), std::move(left));
+                      [me, responder = std::move(responder)](api::response r, receipt left) {
+                        responder(std::move(r), std::move(left));
                       },
                       std::move(client)));
   }

@@ -240,12 +240,12 @@ std::string job_event(const job_view&, job_state from, cause why);
 /// engine's has its "worker".
 std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
                             std::string_view from, cause why, milliseconds stayed);
-response detail(const job_detail&);            ///< GET /jobs/{id}
-response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
+response detail(const job_detail&);               ///< GET /jobs/{id}
+response slots(const std::vector<slot_summary>&); ///< {"slots":[…]}
 
-response requests(const job_list&);                ///< {"requests":[…],"next":…}
-response workers(const std::vector<remote_line>&); ///< {"workers":[…]}
-response described();                              ///< GET /openapi.json
+response requests(const job_list&);                   ///< {"requests":[…],"next":…}
+response workers(const std::vector<remote_summary>&); ///< {"workers":[…]}
+response described();                                 ///< GET /openapi.json
 
 // To remote workers, as RunPod's platform answers its own.
 

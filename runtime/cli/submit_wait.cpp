@@ -2,7 +2,7 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/cli/answer.hpp"
-#include "runtime/cli/event_line.hpp"
+#include "runtime/cli/event_connection.hpp"
 #include "runtime/cli/progress_view.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -207,7 +207,7 @@ class job_wait {
   milliseconds between_ = poll_first;
   bool was_open_ = false;
   wait_display display_;
-  event_line events_;
+  event_connection events_;
 };
 
 } // namespace

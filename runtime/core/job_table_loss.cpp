@@ -70,7 +70,7 @@ void job_table::lose_worker(moment now, pool_worker& w, const error& why, effect
       r->suspect = true;
     }
   }
-  pool_.lost(now, w, std::move(blamed), lines_);
+  pool_.lost(now, w, std::move(blamed), queue_);
   // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {

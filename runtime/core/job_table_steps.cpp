@@ -127,7 +127,7 @@ std::size_t job_table::step_broken_models(moment now, std::size_t most, effects&
     if (!trouble.broken || now >= trouble.again_at) {
       continue;
     }
-    while (const auto next = lines_.any_of(model)) {
+    while (const auto next = queue_.any_of(model)) {
       if (ended_now == most) {
         steps_at_ = now;
         break;
@@ -183,7 +183,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
     if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
     } else {
-      leave_line(r);
+      leave_queue(r);
       queue_up(now, r); // it slept long enough
     }
     return;

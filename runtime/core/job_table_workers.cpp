@@ -27,7 +27,7 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
     if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
       lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
     }
-    if (pool_.joined(now, ref, std::move(facts), lines_)) {
+    if (pool_.joined(now, ref, std::move(facts), queue_)) {
       steps_at_ = now;
     }
     break;

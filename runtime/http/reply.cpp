@@ -51,7 +51,7 @@ void presence::answered() {
 }
 
 reply::reply(transport t)
-    : line_([take = std::move(t)](api::response answer, receipt left) {
+    : responder_([take = std::move(t)](api::response answer, receipt left) {
         take(std::move(answer));
         left.say(true);
       }) {}
@@ -66,7 +66,7 @@ reply::~reply() {
     if (!sent_.exchange(true)) {
       api::response bare;
       bare.status = 503;
-      line_(std::move(bare), {});
+      responder_(std::move(bare), {});
     }
   }
 }
@@ -83,7 +83,7 @@ void reply::send(api::response answer, std::function<void(bool)> left, proof wan
   if (client_) {
     client_->answered();
   }
-  line_(std::move(answer), std::move(report));
+  responder_(std::move(answer), std::move(report));
 }
 
 void reply::when_gone(std::function<void()> gone) {

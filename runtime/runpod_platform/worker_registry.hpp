@@ -153,7 +153,7 @@ class worker_registry {
   effects close();
 
   // ---- for people ------------------------------------------------------------------------------
-  std::vector<remote_line> lines(moment now) const; ///< by endpoint and name
+  std::vector<remote_summary> summaries(moment now) const; ///< by endpoint and name
   struct numbers {
     std::uint32_t idle = 0, running = 0, unhealthy = 0;
   };

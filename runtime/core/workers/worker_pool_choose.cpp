@@ -109,7 +109,7 @@ bool worker_pool::runs_model(const worker_index::class_key& c, const needs& job)
 
 /// The cost to other jobs when a worker gives up its model for so long.
 double worker_pool::eviction(moment now, const std::string& model, const std::string& device,
-                             double away_ms, const fair_queue& lines) const {
+                             double away_ms, const fair_queue& jobs) const {
   const auto run_on = [&](const std::string& kind) {
     return std::max(times_.expect({model, {}, kind}).ms, 0.001);
   };
@@ -118,7 +118,7 @@ double worker_pool::eviction(moment now, const std::string& model, const std::st
     kept_per_ms += static_cast<double>(workers - (kind == device ? 1 : 0)) / run_on(kind);
   }
   placement::demand d;
-  d.waiting = lines.wants(model) ? 1 : 0;
+  d.waiting = jobs.wants(model) ? 1 : 0;
   d.arrivals_per_ms = rate_of(now, model);
   const auto* facts = models_.find(model);
   const double reload = times_.expect_load(model, device, facts != nullptr ? facts->file_bytes : 0);
@@ -140,7 +140,7 @@ double worker_pool::run_ms(const worker_index::class_key& c, const needs& job,
   return known->second;
 }
 
-void worker_pool::fill_options(moment now, const needs& job, const fair_queue& lines) {
+void worker_pool::fill_options(moment now, const needs& job, const fair_queue& jobs) {
   options_.clear();
   offers_.clear();
   runs_.clear();
@@ -158,7 +158,7 @@ void worker_pool::fill_options(moment now, const needs& job, const fair_queue& l
     if (!o.loaded) {
       o.load_ms =
           times_.expect_load(job.model, key.device, model != nullptr ? model->file_bytes : 0);
-      o.evicted_ms = eviction(now, key.model, key.device, o.load_ms + run_ms(key, job, 1), lines);
+      o.evicted_ms = eviction(now, key.model, key.device, o.load_ms + run_ms(key, job, 1), jobs);
     }
     offer_best(now, c, job, o);
   }
@@ -246,13 +246,13 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
 // ---- the choice ---------------------------------------------------------------------------------
 
 std::optional<placement::choice>
-worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_queue& lines) {
-  auto* const left_out = job.not_again ? leave_out_last(now, job, lines) : nullptr;
+worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_queue& jobs) {
+  auto* const left_out = job.not_again ? leave_out_last(now, job, jobs) : nullptr;
   if (left_out == nullptr) {
-    fill_options(now, job, lines);
+    fill_options(now, job, jobs);
   }
   placement::demand d;
-  d.waiting = std::max<std::size_t>(lines.waiting_in(group), 1);
+  d.waiting = std::max<std::size_t>(jobs.waiting_in(group), 1);
   d.arrivals_per_ms = rate_of(now, job.model);
   const auto best = placement::choose(options_, d, [&](double until, double wanted) {
     return served_before(now, job, until, wanted);
@@ -266,13 +266,13 @@ worker_pool::choose(moment now, const needs& job, const group_key& group, const 
 /// A job that was alone in an engine that ended goes to another place, if one has room: it shows
 /// whether the job or the place is at fault. The worker there is hidden then, and the
 /// options are those of the others; null: it is not left out.
-pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& lines) {
+pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& jobs) {
   auto* last = find(*job.not_again);
   if (last == nullptr || last->at.in == nullptr) {
     return nullptr;
   }
   index_.hide(*last);
-  fill_options(now, job, lines);
+  fill_options(now, job, jobs);
   const bool other = std::any_of(options_.begin(), options_.end(),
                                  [](const auto& o) { return o.has_room && o.loaded && o.fits; });
   if (!other) {
@@ -299,9 +299,9 @@ wait_reason worker_pool::without_options(const needs& job) const {
 }
 
 worker_pool::verdict worker_pool::place(moment now, const needs& job, const group_key& group,
-                                        const fair_queue& lines) {
+                                        const fair_queue& jobs) {
   const auto* trouble = models_.trouble_with(job.model);
-  const auto best = choose(now, job, group, lines);
+  const auto best = choose(now, job, group, jobs);
   if (!best && options_.empty() && trouble != nullptr && now < trouble->again_at) {
     look_again_at(trouble->again_at);
     return {wait_reason::model_retry, true};
@@ -324,7 +324,7 @@ worker_pool::verdict worker_pool::place(moment now, const needs& job, const grou
   out.members = batch_size(job, w);
   if (out.members > 1 && batch_delay_.count() > 0) {
     const auto patience_ends = job.since + batch_delay_;
-    if (now < patience_ends && lines.waiting_in(group) < out.members) {
+    if (now < patience_ends && jobs.waiting_in(group) < out.members) {
       look_again_at(patience_ends);
       return {wait_reason::batch_filling};
     }

@@ -142,12 +142,12 @@ struct supervisor_script : actor_script {
     caf::scoped_actor self{system};
     auto answer = self->request(tested, caf::infinite, std::move(m));
     settle();
-    slots_answer out{std::vector<slot_line>{}};
+    slots_answer out{std::vector<slot_summary>{}};
     answer.receive([&](slots_answer& a) { out = std::move(a); },
                    [](const caf::error& e) { ADD_FAILURE() << caf::to_string(e); });
     return out;
   }
-  slot_line slot(std::uint32_t number) {
+  slot_summary slot(std::uint32_t number) {
     const auto answer = ask(list_slots{});
     for (const auto& line : *answer.value) {
       if (line.slot.value == number) {

@@ -97,11 +97,11 @@ TEST(worker_registry, an_unfit_worker_leaves_with_what_it_holds) {
   s.running("a", "j");
   s.take(2, "a");
   EXPECT_EQ(s.ping("a", {}, "gpu: dead"), "a unfit; poll 2 nothing; leave w0.1 unfit");
-  EXPECT_FALSE(s.registry.lines(s.now).front().healthy);
+  EXPECT_FALSE(s.registry.summaries(s.now).front().healthy);
   EXPECT_EQ(s.registry.count().unhealthy, 1U);
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
   EXPECT_EQ(s.take(3, "a"), "offer w0.2 x1") << "another process of this name";
-  EXPECT_TRUE(s.registry.lines(s.now).front().healthy);
+  EXPECT_TRUE(s.registry.summaries(s.now).front().healthy);
 }
 
 TEST(worker_registry, only_the_holder_may_bring_a_result) {
