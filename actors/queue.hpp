@@ -156,8 +156,8 @@ class queue : public queue_actor::base {
   void fetch(std::uint64_t order, job_store::column, text_handler, byte_budget::place place = {});
   /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
   /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
-  /// world's budget for answers, of which `spare` has to stay free.
-  bool fetch_output(const job_view&, std::size_t spare, text_handler then);
+  /// world's budget for answers, of which `headroom` has to stay free.
+  bool fetch_output(const job_view&, std::size_t headroom, text_handler then);
 
   // effects (queue_effects.cpp)
   /// The attempts that leave for one worker in one message.

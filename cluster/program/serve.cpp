@@ -78,7 +78,7 @@ constexpr std::size_t other_threads = 16;
 
 /// Checks the resources that the pod needs and whose exhaustion it would not survive.
 result<void> try_resources(const serve_plan& plan) {
-  spare_address_space();
+  bound_arenas();
   return try_threads(plan.knobs.pod_threads + other_threads, memory_least);
 }
 

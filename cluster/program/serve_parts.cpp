@@ -30,7 +30,7 @@ constexpr std::size_t platform_hosts = 2; ///< results may go to another host th
 
 std::size_t platform_calls_per_host(const serve_plan& plan) {
   // Takes and stops are long polls; each job posts one request at a time; plus a ping, and some
-  // spare, as a result may wait behind a slow one of another job.
+  // beyond these, as a result may wait behind a slow one of another job.
   const std::size_t jobs =
       plan.knobs.runpod_concurrency > 0
           ? plan.knobs.runpod_concurrency

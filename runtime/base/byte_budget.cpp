@@ -16,8 +16,8 @@ struct byte_budget::books {
   std::unordered_map<const void*, std::weak_ptr<const void>> shared; ///< by the text's identity
   std::function<void()> pressed;
 
-  bool add(std::size_t bytes, std::size_t spare) {
-    const std::size_t bound = most - std::min(spare, most);
+  bool add(std::size_t bytes, std::size_t headroom) {
+    const std::size_t bound = most - std::min(headroom, most);
     if (used > bound || bytes > bound - used) {
       return false;
     }
@@ -55,12 +55,12 @@ struct taken {
 
 byte_budget::byte_budget(std::size_t most) : books_(std::make_shared<books>(most)) {}
 
-byte_budget::place byte_budget::take(std::size_t bytes, std::size_t spare) {
+byte_budget::place byte_budget::take(std::size_t bytes, std::size_t headroom) {
   const auto made = std::make_shared<taken<books>>(books_, shared_text{});
   std::function<void()> pressed;
   {
     const std::lock_guard lock{books_->mutex};
-    if (books_->add(bytes, spare)) {
+    if (books_->add(bytes, headroom)) {
       made->bytes = bytes;
       return made;
     }

@@ -225,7 +225,7 @@ void job_table::revive(moment now, record& ended_job) {
   jobs_.count_live(*r, true);
   jobs_.account(*r);
   jobs_.note(*r, store::part_state | store::part_output);
-  spare(*r);
+  exempt_from_purges(*r);
   queue_up(now, *r);
 }
 

@@ -267,7 +267,7 @@ class job_table {
     std::uint64_t at = 0;
     std::uint64_t upto = 0;
     std::size_t removed = 0;
-    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+    std::set<std::uint64_t> exempt; ///< began to wait after the purge was asked for
   };
 
   moment urgency_of(const record&) const;
@@ -316,7 +316,7 @@ class job_table {
   std::size_t step_purges(moment now, std::size_t most, effects&);
   std::size_t step_broken_models(moment now, std::size_t most, effects&);
   purge_order* purge_of(const record&);
-  void spare(const record&);
+  void exempt_from_purges(const record&);
   const order_set& shortest_waiting(const job_access&) const;
 
   void renew(moment now, record&);

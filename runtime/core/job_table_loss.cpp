@@ -36,7 +36,7 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
     settle_attempt(now, r, why, !free_of_charge);
-    spare(r);
+    exempt_from_purges(r);
     r.not_before = free_of_charge ? now : now + backoff(limits_, r.attempts_of_life());
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);

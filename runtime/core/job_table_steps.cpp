@@ -57,16 +57,16 @@ job_table::purge_order* job_table::purge_of(const record& r) {
   const auto it = std::find_if(purges_.begin(), purges_.end(), [&r](const purge_order& p) {
     return r.order > p.at && r.order <= p.upto &&
            p.covered.covers(r.request.endpoint, r.request.policy.tenant) &&
-           !p.spared.contains(r.order);
+           !p.exempt.contains(r.order);
   });
   return it == purges_.end() ? nullptr : &*it;
 }
 
 /// The job begins to wait again: what was asked for before does not mean it.
-void job_table::spare(const record& r) {
+void job_table::exempt_from_purges(const record& r) {
   for (auto& p : purges_) {
     if (r.order > p.at && r.order <= p.upto) {
-      p.spared.insert(r.order);
+      p.exempt.insert(r.order);
     }
   }
 }
