@@ -5,8 +5,8 @@
 
 namespace tayfa {
 
-queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_books> books)
-    : queue_actor::base(cfg), ctx_(ctx), books_(std::move(books)), table_(books_->table) {
+queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
+    : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);
   // A change of the table that broke off for want of memory is not to be gone on with: the process
   // ends, and the next one begins with what is durable.
@@ -29,7 +29,7 @@ queue::behavior_type queue::make_behavior() {
     caf::anon_send(me, store_replied{store_replied::failed{std::move(why)}});
   });
   table_.not_committed();
-  enqueue_effects(std::exchange(books_->left, {}));
+  enqueue_effects(std::exchange(state_->left, {}));
   enqueue_effects(
       table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
   after();

@@ -32,8 +32,8 @@
 namespace tayfa {
 
 /// State that outlives the actor: the table, and decided effects that were not carried out yet.
-struct queue_books {
-  explicit queue_books(job_limits limits) : table(std::move(limits)) {}
+struct queue_state {
+  explicit queue_state(job_limits limits) : table(std::move(limits)) {}
   job_table table;
   effects left; ///< of the recovery
 };
@@ -66,7 +66,7 @@ struct webhook_answered {
 
 class queue : public queue_actor::base {
  public:
-  queue(caf::actor_config&, pod_context, std::shared_ptr<queue_books>);
+  queue(caf::actor_config&, pod_context, std::shared_ptr<queue_state>);
 
   const char* name() const override { return "queue"; }
   behavior_type make_behavior() override;
@@ -198,7 +198,7 @@ class queue : public queue_actor::base {
   };
 
   pod_context ctx_;
-  std::shared_ptr<queue_books> books_;
+  std::shared_ptr<queue_state> state_;
   job_table& table_;
   actor_directory directory_;
   std::map<worker_place, worker_handle> workers_;

@@ -46,9 +46,9 @@ enum class body_rule : std::uint8_t {
   openai
 };
 
-class schema_book;
+class schema_collection;
 /// Makes the OpenAPI schema of an answer (record_schema.hpp).
-using schema_source = boost::json::value (*)(schema_book&);
+using schema_source = boost::json::value (*)(schema_collection&);
 
 /// What /openapi.json says of a route for people, beside what follows from its row: its methods,
 /// scope, path, query and body.

@@ -37,8 +37,8 @@ class byte_budget {
   void on_refusal(std::function<void()> pressed);
 
  private:
-  struct books;
-  std::shared_ptr<books> books_;
+  struct account;
+  std::shared_ptr<account> account_;
 };
 
 } // namespace tayfa
