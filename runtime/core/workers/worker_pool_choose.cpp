@@ -177,20 +177,20 @@ void worker_pool::offer_best(moment now, worker_index::worker_class& c, const ne
   }
   const bool whole = job.alone && c.key->side_by_side;
   const worker_index::load_key* best = whole ? c.occupied.first(now) : c.busy.first(now);
-  const auto* promised = c.promised.first(now);
+  const auto* reserved = c.reserved.first(now);
   worker_index::load_key later;
   if (whole) {
-    for (const auto& each : c.promised.all()) { // they have a place sooner than they are empty
+    for (const auto& each : c.reserved.all()) { // they have a place sooner than they are empty
       worker_index::load_key one = each;
       one.at = one.who->free_at(now, true) + one.who->reserved();
-      if (&each == promised || one < later) {
+      if (&each == reserved || one < later) {
         later = one;
       }
     }
-    promised = promised == nullptr ? nullptr : &later;
+    reserved = reserved == nullptr ? nullptr : &later;
   }
-  if (promised != nullptr && (best == nullptr || *promised < *best)) {
-    best = promised;
+  if (reserved != nullptr && (best == nullptr || *reserved < *best)) {
+    best = reserved;
   }
   if (best != nullptr) {
     o.has_room = false;
@@ -229,7 +229,7 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
   double served = 0;
   each_class([&](placement::option o, const worker_index::worker_class& c) {
     const bool whole = job.alone && c.key->side_by_side;
-    for (const auto* list : {whole ? &c.occupied : &c.busy, &c.promised}) {
+    for (const auto* list : {whole ? &c.occupied : &c.busy, &c.reserved}) {
       for (const auto& one : list->all()) {
         o.free_in_ms = ms_until(now, one.at); // at least
         if (served >= wanted || placement::served_by(o, until) == 0) {
@@ -336,11 +336,11 @@ worker_pool::verdict worker_pool::place(moment now, const needs& job, const grou
 
 worker_pool::verdict worker_pool::change_model(moment now, const needs& job,
                                                const placement::option& o, pool_worker& w) {
-  const double promised = o.load_ms + o.run_ms;
+  const double until_done = o.load_ms + o.run_ms;
   const bool room = w.reserved_ms == 0 && w.has_room() && w.holds.empty();
   if (!room) {
     look_again_at(after(now, ms_until(now, w.free_at(now, true) + w.reserved())));
-    reserve(now, w, promised);
+    reserve(now, w, until_done);
     return {wait_reason::worker_reserved};
   }
   const auto patience_ends = after(job.since, o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
@@ -357,7 +357,7 @@ worker_pool::verdict worker_pool::change_model(moment now, const needs& job,
   look_again_at(w.change_until);
   changing_.insert(w.ref.place());
   update(now, w);
-  reserve(now, w, promised);
+  reserve(now, w, until_done);
   return {wait_reason::model_loading, false, &w, 1, 0, true};
 }
 
