@@ -192,7 +192,7 @@ void log_created(const serve_plan& plan, event_log& lines, std::uint64_t open_fi
 }
 
 /// The access gate. errc::bad_config when no key is needed at an address that others can reach.
-result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
+result<std::unique_ptr<access::key_gate>> checked_gate(const config& c, const time_source& time,
                                                        secret_source& secrets, event_log& log) {
   const auto first = access::make_first_key(c, secrets);
   if (!first) {
@@ -203,14 +203,14 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
     say("tayfa: API key of the operator, shown only now: " + **first);
     log.info("first_key", {{"file", access::keys_path(c)}});
   }
-  auto door = access::open_gate(c, time, log);
-  if (!door) {
-    return door;
+  auto gate = access::open_gate(c, time, log);
+  if (!gate) {
+    return gate;
   }
-  if (auto allowed = access::may_listen(c, (*door)->keys()); !allowed) {
+  if (auto allowed = access::may_listen(c, (*gate)->keys()); !allowed) {
     return fail(allowed.error());
   }
-  return door;
+  return gate;
 }
 
 result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
@@ -289,16 +289,16 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   watched_time time{[&](milliseconds paused) { log_pause(paused, lines, meters); }};
   seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
-  std::unique_ptr<access::key_gate> door;
+  std::unique_ptr<access::key_gate> gate;
   std::optional<http_server> server;
   byte_budget answers{plan.knobs.http_answer_bytes};
   if (only == nullptr) {
-    auto opened = guarded_door(plan.knobs, time, secrets, lines);
+    auto opened = checked_gate(plan.knobs, time, secrets, lines);
     if (!opened) {
       return refuse_start(lines, opened.error());
     }
-    door = std::move(*opened);
-    auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
+    gate = std::move(*opened);
+    auto options = http_from(plan.knobs, *shares, gate.get(), meters, lines, time);
     answers = options.answers; // the same budget for the makers of answers
     server.emplace(std::move(options));
   }

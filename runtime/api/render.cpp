@@ -57,7 +57,7 @@ response refuse(const error& e) {
   return answer;
 }
 
-response turned_away(const gate::refusal& refused) {
+response rejected(const gate::refusal& refused) {
   response answer = refuse(refused.why);
   if (answer.status == 401) {
     answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tayfa\"");

@@ -321,16 +321,16 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   return found;
 }
 
-tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
-                                          const limits& bounds) {
+tl::expected<route_match, response> read_head(std::string_view method, std::string_view target,
+                                              const limits& bounds) {
   auto found = find_route(method, target, bounds);
   if (!found) {
     return tl::unexpected(std::move(found.error()));
   }
   // Which methods a route takes is no secret: it stands in /openapi.json.
   const scope needs = method == "OPTIONS" ? scope::open : found->shape->needs;
-  heading head{needs, found->shape->path, found->endpoint, found->worker,
-               body_bytes(found->body, bounds)};
+  route_match head{needs, found->shape->path, found->endpoint, found->worker,
+                   body_bytes(found->body, bounds)};
   head.at = std::make_shared<route>(std::move(*found));
   return head;
 }
