@@ -102,8 +102,8 @@ void add_lists(pages& to) {
     grown(
         first,
         [&to](const job_summary& one) {
-          to.add("jobs", jobs({{line}, 0}));
-          to.add("requests", requests({{line, line}, 7}));
+          to.add("jobs", jobs({{one}, 0}));
+          to.add("requests", requests({{one, one}, 7}));
         },
         [](job_summary& l) { l.why = wait_reason::backoff; },
         [](job_summary& l) { l.model = strange; }, [](job_summary& l) { l.tenant = "alice"; },

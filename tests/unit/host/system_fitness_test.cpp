@@ -206,10 +206,10 @@ void expect_reported(std::span<const reason_row> rows) {
     row.spoil(machine, report);
     const fitness_report after = judged(report, limits_of(row.environment), machine);
     EXPECT_EQ(after.verdict, fitness::unfit) << row.name;
-    const auto report = unhealthy_of(after);
-    ASSERT_TRUE(report.has_value()) << row.name;
-    EXPECT_EQ(report->check, row.check) << row.name;
-    EXPECT_EQ(report->reason, row.reason) << row.name;
+    const auto unhealthy = unhealthy_of(after);
+    ASSERT_TRUE(unhealthy.has_value()) << row.name;
+    EXPECT_EQ(unhealthy->check, row.check) << row.name;
+    EXPECT_EQ(unhealthy->reason, row.reason) << row.name;
   }
 }
 
