@@ -40,7 +40,7 @@ void run::check_platform_job(const platform_job& job) {
   const bool undisturbed =
       result_.lives == 1 && lines_.count("sim_incident") == 0 && !stopped_early;
   const bool fair =
-      faults.lost_requests + faults.lost_answers + faults.nonsense + faults.twice == 0 &&
+      faults.lost_requests + faults.lost_answers + faults.malformed + faults.twice == 0 &&
       result_.lives == 1 && lines_.count("sim_incident") == 0;
   ++result_.ends[job.stop_sent ? "STOPPED" : (job.results.empty() ? "unfinished" : "posted")];
   if (!job.over()) {

@@ -164,8 +164,8 @@ class platform_actor final : public caf::event_based_actor {
       around_.answer(m.ticket, fail(errc::io_error, "reset"));
       return;
     }
-    if (draw() < options().nonsense && !is_ping) {
-      talk_nonsense(m);
+    if (draw() < options().malformed && !is_ping) {
+      answer_malformed(m);
       return;
     }
     if (url.find("/job-take") != std::string::npos) {
@@ -193,7 +193,7 @@ class platform_actor final : public caf::event_based_actor {
   }
 
   /// A post that is answered 200 was accepted, whatever the body says.
-  void talk_nonsense(const call_came& m) {
+  void answer_malformed(const call_came& m) {
     switch (random_.next() % (m.call.method == "POST" ? 3 : 6)) {
     case 0: reply(m.ticket, 500, "{}"); return;
     case 1: reply(m.ticket, 429, "{}"); return;

@@ -25,7 +25,7 @@ struct platform_options {
   std::chrono::milliseconds lost_after{35'000};
   double lost_requests = 0; ///< share of calls that end before the platform reads them
   double lost_answers = 0;  ///< share that it reads and whose answer does not arrive
-  double nonsense = 0;      ///< share answered with garbage, 4xx, 5xx or an empty 200
+  double malformed = 0;     ///< share answered with garbage, 4xx, 5xx or an empty 200
   double twice = 0;         ///< share of jobs that are given twice
   double stops = 0;         ///< share of jobs that are stopped while they wait or run
   double odd_ids = 0.2;     ///< share of ids that are no job_id

@@ -74,7 +74,7 @@ class document {
   }
 
  private:
-  json::object path_of(const route_shape& row) {
+  json::object path_of(const route_spec& row) {
     json::object out;
     json::array placed;
     each_word(row.path, "/", [&](std::string_view part) {
@@ -95,7 +95,7 @@ class document {
     return out;
   }
 
-  json::object operation(const route_shape& row, bool post) {
+  json::object operation(const route_spec& row, bool post) {
     const auto& notes = row.notes;
     const bool both = row.methods.find(',') != std::string_view::npos;
     json::object out{{"operationId", both ? (post ? "post" : "get") + component_of(notes.id)
@@ -146,7 +146,7 @@ class document {
     return out;
   }
 
-  json::object responses(const route_shape& row) {
+  json::object responses(const route_spec& row) {
     const auto shared = [](std::string_view name) {
       return json::object{{"$ref", "#/components/responses/" + std::string{name}}};
     };

@@ -86,13 +86,13 @@ struct turn_away {
 };
 
 /// For the log.
-struct noted {
+struct log_entry {
   enum class what : std::uint8_t { came, left, unfit } kind = what::came;
   std::string name, endpoint, text;
 };
 
 using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, send_stops,
-                            nothing_yet, turn_away, noted>;
+                            nothing_yet, turn_away, log_entry>;
 using effects = std::vector<effect>;
 
 class worker_registry {

@@ -196,8 +196,8 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
   w->version = m.version.substr(0, version_max);
   if (!m.unfit.empty()) {
     w->fit = false;
-    out.emplace_back(
-        noted{noted::what::unfit, m.from.worker, m.from.endpoint, text::visible(m.unfit, 300)});
+    out.emplace_back(log_entry{log_entry::what::unfit, m.from.worker, m.from.endpoint,
+                               text::visible(m.unfit, 300)});
     part(*w, error{errc::unfit, text::visible(m.unfit, 300)}, out);
     w->orphans.clear(); // such a worker ends
     schedule(*w);
