@@ -1,5 +1,5 @@
-// Describes records as OpenAPI schemas, by their lists of fields. A schema_collection collects those that
-// have a name: the document's components.
+// Describes records as OpenAPI schemas, by their lists of fields. A schema_collection
+// collects those that have a name: the document's components.
 #pragma once
 
 #include "messages/error.hpp"

@@ -6,8 +6,8 @@
 // by the dead process may arrive.
 //
 // A frame must come from the routing id "slot#incarnation" of a known worker and contain the same
-// ids; a known worker's other frames are reported as protocol_violation, an unknown peer's frames are
-// dropped and counted.
+// ids; a known worker's other frames are reported as protocol_violation, an unknown peer's frames
+// are dropped and counted.
 //
 // Each worker has a link (runtime/link): its connection may be lost and come back without a loss of
 // frames. A message for a worker that is not connected waits for it, or ends with it. A worker that
