@@ -77,7 +77,7 @@ enum class kind : std::uint8_t {
 enum class outcome : std::uint8_t {
   completed = 0, ///< `output` is the result
   failed = 1,    ///< the job is at fault; trying again would not help
-  cancelled = 2, ///< stopped because it was told to
+  cancelled = 2, ///< stopped on request
 };
 
 // ---- worker -> dispatcher -----------------------------------------------------------------------
@@ -206,8 +206,8 @@ struct drained {
   static constexpr auto fields() { return std::make_tuple(); }
 };
 
-/// The attempt has made `steps` steps of progress since it started. Being alive (heartbeat) and
-/// going forward are told apart by this.
+/// The attempt has made `steps` steps of progress since it started. This distinguishes an attempt
+/// that makes progress from an engine that is merely alive (heartbeat).
 struct stepped {
   static constexpr kind id = kind::stepped;
   attempt_ref attempt;

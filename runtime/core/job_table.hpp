@@ -72,9 +72,9 @@ class job_table {
   /// Takes the job under this id, or refuses, changing nothing: stopping, queue_full,
   /// quota_exceeded, model_not_found, bad_request for an id that exists, idempotency_mismatch for a
   /// key that belongs to a different request. A key that belongs to the same request gives that job
-  /// again; keys are told apart by endpoint and tenant and live as long as the job is kept. An id
-  /// is used once, even after its job has been forgotten (make_id sees to it): attempt numbers
-  /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// again; a key counts per endpoint and tenant, and lives as long as the job is kept. An id is
+  /// used once, even after its job has been forgotten (make_id sees to it): attempt numbers fence
+  /// only then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
   /// A job with an origin may be given again under its id. One that is live is left as it is. The
   /// result of one that COMPLETED, or whose result is undelivered, is delivered again (at once, and
@@ -121,9 +121,10 @@ class job_table {
   bool hidden(const job_id& id, const job_access& who) const { return jobs_.hidden(id, who); }
 
   // ---- workers ---------------------------------------------------------------------------------
-  /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
-  /// that waits for a model that is not in it goes on waiting (model_missing) and takes part in no
-  /// decision; one of a platform FAILS with model_not_found: nobody here will run it.
+  /// The models of the catalogue; the first is the default. Empty = models are not distinguished. A
+  /// job that waits for a model outside the catalogue goes on waiting (model_missing) and takes
+  /// part in no decision. A platform's job FAILS with model_not_found instead, since this pod will
+  /// never run it.
   effects models_known(moment now, std::vector<model_facts>);
   /// An engine could not load this model. One that certainly cannot be loaded, or could not several
   /// times in a row, is broken for a while, which doubles: its jobs FAIL with

@@ -22,7 +22,8 @@ class database {
  public:
   database() = default;
   /// Opens the file, which exists, and locks it for good with its first use; so there is no shared
-  /// memory file, and a second opener is told. Closing writes nothing. `vfs` may be empty.
+  /// memory file, and a second opener gets store_locked. Closing writes nothing. `vfs` may be
+  /// empty.
   static result<database> open(const std::string& path, const std::string& vfs);
 
   result<void> run(const char* sql);            ///< results are dropped

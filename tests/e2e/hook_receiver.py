@@ -1,5 +1,5 @@
-"""A receiver of webhooks on a free loopback port: it keeps every post, and answers each path as a
-test has told it to.
+"""A receiver of webhooks on a free loopback port: it keeps every post, and answers each path as the
+test has scripted.
 
     with HookReceiver() as hooks:
         hooks.script("/flaky", 500, 503, 200)          # in turn; the last one repeats

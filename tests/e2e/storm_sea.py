@@ -1,4 +1,4 @@
-"""What the storm of kills is made of: its jobs, the clients' line to the pod, and the ledger of what they were told."""
+"""The parts of the kill storm: its jobs, the clients' connection to the pod, and the ledger of the answers."""
 
 import collections
 import http.client
@@ -178,8 +178,8 @@ class Sea:
 
 
 class Ledger:
-    """What the clients were told. A final state that somebody has seen is what everybody sees from
-    then on.
+    """The answers that clients got. Once a client has seen a final state, every client sees that state
+    from then on.
     """
 
     def __init__(self):

@@ -34,7 +34,7 @@ class Spell:
     headers: tuple = ()  # of (name, value), more of them
     delay: float = 0.0  # seconds before the first byte of the answer
     drip: float = 0.0  # seconds between single bytes of the answer
-    act: bool = False  # a `status` is told, but the request is acted upon
+    act: bool = False  # a `status` is answered, but the request is acted upon
 
     def __post_init__(self):
         assert not self.reset or self.reset in PHASES, self.reset
@@ -91,7 +91,7 @@ class Exchange:
     gone: bool = field(default=False)  # the client has left; no answer will reach it
 
     def answer(self, answer, delivered=None):
-        """`delivered(bool)` is told whether the whole answer was handed to the socket."""
+        """`delivered(bool)` gets whether the whole answer was handed to the socket."""
         self.connection.send(self, answer, delivered or (lambda _: None))
 
 

@@ -83,7 +83,8 @@ void worker_pool::reserve(moment now, pool_worker& w, double ms) {
 
 // ---- options ------------------------------------------------------------------------------------
 
-/// Models are told apart only with a catalogue, so that clients cannot make up new ones for ever.
+/// Models are distinguished only with a catalogue, so that clients cannot invent new ones without
+/// end.
 std::string worker_pool::rate_key(const std::string& model) const {
   return models_.empty() ? std::string{} : model;
 }

@@ -99,7 +99,7 @@ TEST_F(session_test, beats_go_on_while_a_job_hangs) {
   EXPECT_TRUE(all<protocol::finished>(wire.said).empty());
 }
 
-TEST_F(session_test, falls_silent_when_told_to) {
+TEST_F(session_test, falls_silent_on_request) {
   open(R"({"no_heartbeat_after":1})");
   tell(protocol::welcome{100});
   pass(10s);
@@ -226,7 +226,7 @@ TEST_F(session_test, shutdown_is_the_end) {
   EXPECT_EQ(wire.said.size(), before);
 }
 
-TEST_F(session_test, a_crash_is_told_outside_and_then_nothing_more) {
+TEST_F(session_test, a_crash_is_reported_once_and_then_nothing_more) {
   int crashes = 0;
   it = std::make_unique<session>(
       me, [&](sink& out) { return std::make_unique<scripted_engine>(out, time); }, wire, time,
@@ -416,7 +416,7 @@ TEST_F(batch_test, a_drain_starts_what_has_arrived_and_refuses_the_rest) {
 
 // ---- progress -------------------------------------------------------------------------------
 
-TEST_F(batch_test, steps_are_told_at_heartbeats_for_what_went_forward) {
+TEST_F(batch_test, heartbeats_report_the_steps_of_attempts_that_made_progress) {
   open_with(R"({"capacity":2})");
   tell(protocol::welcome{1000});
   give("a", 0, 1, R"({"mock_delay":2.5,"mock_hang":true})");

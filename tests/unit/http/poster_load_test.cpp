@@ -95,7 +95,7 @@ TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
   }
 }
 
-TEST(poster, at_its_end_every_open_call_is_told_so) {
+TEST(poster, at_its_end_every_open_call_gets_an_outcome) {
   receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers got;
   {
@@ -141,7 +141,7 @@ TEST(poster, what_is_sent_again_from_an_answer_is_served) {
   EXPECT_EQ(there.requests().size(), 6U);
 }
 
-TEST(poster, what_is_sent_again_at_the_end_is_told_so) {
+TEST(poster, a_call_sent_again_at_the_end_gets_an_outcome) {
   receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers late;
   {

@@ -140,7 +140,7 @@ TEST(http_limits, two_hundred_idle_connections_do_not_disturb) {
   EXPECT_EQ(idle.back().ask(get("/ping"))->status, 200U);
 }
 
-TEST(http_limits, connections_above_the_limit_are_told) {
+TEST(http_limits, connections_above_the_limit_get_503) {
   auto options = quick_options();
   options.connections_max = 2;
   options.undisturbed = 1h; // else the longest idle one would go

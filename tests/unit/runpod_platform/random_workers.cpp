@@ -220,7 +220,7 @@ void random_workers::obey(const send_stops& t) {
     }
   }
   flying_.push_back({t.poll, got});
-  seen["stops told"]++;
+  seen["stops sent"]++;
 }
 
 void random_workers::obey(const effects& all) {
