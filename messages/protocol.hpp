@@ -90,7 +90,7 @@ struct hello {
   std::uint32_t capacity = 1; ///< attempts it takes at the same time, >= 1
   /// Members that one run can take together, >= 1; a model may allow fewer (load_finished).
   std::uint32_t batch_max = 1;
-  /// It batches by itself: attempts pass straight through up to its capacity, never as a batch.
+  /// The engine batches by itself: it gets attempts singly up to its capacity, never as a batch.
   bool continuous = false;
   bool steps = false;             ///< it reports steps of progress (heartbeat.steps, stepped)
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
@@ -158,7 +158,7 @@ struct progress {
   }
 };
 
-/// One chunk of `/stream`.
+/// A chunk of `/stream`.
 struct partial {
   static constexpr kind id = kind::partial;
   attempt_ref attempt;

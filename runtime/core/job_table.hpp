@@ -81,10 +81,10 @@ class job_table {
   /// for a while from now). Any other begins a new life. Once forgotten it is a new job, whose
   /// attempts are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
-  // What follows names a job, or shows some, for one who may see only those that `who` covers: any
-  // other job is not there for it (errc::job_not_found).
+  // The functions below name or list jobs for a caller who may see only those that `who` covers.
+  // Any other job does not exist for that caller (errc::job_not_found).
   result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
-  /// Its result stays at least for so long from now (at most the longest time to live).
+  /// Keeps the job's result at least for so long from now (at most the longest time to live).
   void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
   struct unread {
     job_view view;
@@ -182,7 +182,7 @@ class job_table {
   /// (`pause` at least, but there is a last try), until the latest of: the end of the job's time to
   /// live, the end of keep(), some minutes after the job's end.
   effects posted(moment now, const job_id&, bool settled, milliseconds pause);
-  /// Nobody will say posted() of what is being posted: it is posted again.
+  /// No posted() will come for the results that are being posted: they are posted again.
   effects posts_lost(moment now);
   /// The platform's own id of a job that was taken from it; null for others.
   const std::string* origin_of(const job_id&) const;
@@ -192,7 +192,7 @@ class job_table {
   std::size_t undelivered() const {
     return jobs_.origins_live().size() + jobs_.undelivered().size();
   }
-  /// What the pod's own workers take at the same time, together.
+  /// How many attempts the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const { return pool_.local_capacity(); }
 
   // ---- the pod ---------------------------------------------------------------------------------
@@ -210,7 +210,8 @@ class job_table {
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
-  /// Of the jobs that `who` covers: without `kept`, `dead` and `stale`, unless it covers all.
+  /// Counts the jobs that `who` covers: without `kept`, `dead` and `stale`, unless `who` covers
+  /// all.
   job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
   /// This attempt is the job's current one, on this worker.
@@ -230,8 +231,8 @@ class job_table {
   bool durable(const job_id& id) const { return jobs_.durable(id); }
   /// The batch in flight is durable.
   void committed();
-  /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
-  /// new in it are named, so that they can be withdrawn.
+  /// The commit failed (storage_full), or its outcome is unknown: its rows count as changed again.
+  /// Returns the jobs that were new in it, so that they can be withdrawn.
   std::vector<job_id> not_committed();
   /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
   effects withdraw(moment now, const std::vector<job_id>&);
@@ -242,9 +243,10 @@ class job_table {
     bool durable = false; ///< the store has it so
   };
   std::optional<job_image> image(const job_id&) const;
-  /// What a client asked for the job since then could not be made durable, and is refused: the job
-  /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
-  /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
+  /// A client's change of the job since then could not be made durable, and is refused: the job
+  /// becomes what it was, even if it was forgotten. No effect of a decision about it since then has
+  /// left; with `unsent`, its latest attempt has not left either. A job that ran waits again, at no
+  /// cost of its attempts.
   effects put_back(moment now, const job_image&, bool unsent);
   /// The same for what the last step of a purge has cancelled, as far as it is not durable.
   purge_undone undo_purge_step(moment now);
@@ -362,7 +364,8 @@ class job_table {
   step_pace pace_{1};
   bool step_dirty_ = false;  ///< rows of the last step are not taken yet
   bool step_flying_ = false; ///< or in flight
-  /// Of what purges ended in it, before they did; each with its purge's number.
+  /// Images of the jobs that purges ended in this step, from before their end; each with its
+  /// purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
 
   fair_queue queue_;

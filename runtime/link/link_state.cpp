@@ -75,7 +75,7 @@ const link_message* link_state::next() {
     turn_ = turn::data;
     const auto sequence = first_ + sent_;
     auto& frame = kept_[sent_];
-    if (sequence > sent_highest_) { // later the line may hold it too, and it stays as it is
+    if (sequence > sent_highest_) { // later the connection may hold it too, so it must not change
       write_data_header(header(link_kind::data, sequence), *frame.written);
     }
     return &frame.message;

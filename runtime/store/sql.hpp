@@ -31,8 +31,8 @@ class database {
   result<std::string> text(const char* sql);
   bool in_transaction() const;
   sqlite3* handle() const { return handle_.get(); }
-  /// What SQLite's code means to us, with its words: storage_full, store_locked, store_corrupt,
-  /// else store_failed.
+  /// Translates SQLite's code, with its text: storage_full, store_locked, store_corrupt, else
+  /// store_failed.
   error why(int code, std::string_view what) const;
   void close() { handle_.reset(); }
 

@@ -189,7 +189,7 @@ class sqlite_store::worker {
     }
   }
 
-  /// What was done before the memory ended is not known.
+  /// Fails without memory: then the outcome of the commit is unknown.
   result<void> commit(std::span<const batch* const> batches) {
     try {
       return file_.commit(batches);

@@ -88,7 +88,7 @@ TEST(http_limits, a_client_that_vanishes_costs_nothing) {
       pending = s.next().second;
       rude ? client.reset() : client.drop();
     }
-    // The only seat is free again although the answer is still open.
+    // The only place is free again although the answer is still open.
     std::optional<answer> a;
     do {
       auto next = s.client();

@@ -275,7 +275,7 @@ TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
   ASSERT_TRUE(third.send(get("/ping")));
   s.next().second->send(api::pinged(true));
   EXPECT_EQ(third.read()->status, 200U);
-  EXPECT_EQ(s.client().read()->status, 503U); // the seats are taken
+  EXPECT_EQ(s.client().read()->status, 503U); // the places are taken
   watcher.drop();
   EXPECT_TRUE(first.let_go());
   stream_of_mine again;

@@ -40,9 +40,9 @@ TEST(link_state, frames_wait_until_the_peer_has_been_heard) {
   link_pair l;
   l.a.connected();
   EXPECT_TRUE(l.a.send("early"));
-  ASSERT_EQ(l.a.line.size(), 1U);
-  EXPECT_EQ(header_of(l.a.line[0]).kind, link_kind::open);
-  EXPECT_EQ(header_of(l.a.line[0]).to, 0U) << "it does not know the peer";
+  ASSERT_EQ(l.a.wire.size(), 1U);
+  EXPECT_EQ(header_of(l.a.wire[0]).kind, link_kind::open);
+  EXPECT_EQ(header_of(l.a.wire[0]).to, 0U) << "it does not know the peer";
   settle(l.a, l.b);
   EXPECT_EQ(l.b.delivered, texts{"early"});
   EXPECT_TRUE(l.a.state.is_open());
@@ -59,8 +59,8 @@ TEST(link_state, an_answer_carries_the_acknowledgement) {
   EXPECT_EQ(l.a.state.kept(), 1U);
   EXPECT_EQ(l.a.state.kept_bytes(), 8U);
   l.b.send("answer");
-  ASSERT_EQ(l.b.line.size(), 1U);
-  EXPECT_EQ(header_of(l.b.line[0]).acknowledged, 1U);
+  ASSERT_EQ(l.b.wire.size(), 1U);
+  EXPECT_EQ(header_of(l.b.wire[0]).acknowledged, 1U);
   settle(l.a, l.b);
   EXPECT_EQ(l.a.state.kept(), 0U);
   EXPECT_EQ(l.a.state.kept_bytes(), 0U);
@@ -177,14 +177,14 @@ TEST(link_state, a_line_that_takes_no_more_gets_the_rest_later_in_order) {
   l.a.blocked = false;
   l.a.flush();
   EXPECT_FALSE(l.a.state.wants_to_write());
-  EXPECT_EQ(header_of(l.a.line[0]).acknowledged, 1U) << "its header is not older than its sending";
+  EXPECT_EQ(header_of(l.a.wire[0]).acknowledged, 1U) << "its header is not older than its sending";
   settle(l.a, l.b);
   EXPECT_EQ(l.b.delivered, (texts{"1", "2", "3"}));
 }
 
 // ---- what is refused ----------------------------------------------------------------------------
 
-/// What `b` says to a message from `a`'s incarnation that `a` did not send.
+/// The answer of `b` to a message from `a`'s incarnation that `a` did not send.
 struct link_refusal : link_pair {
   link_refusal() : link_pair{{}, {.receives = {4, 10}, .acknowledge_at_once = false}} {
     open();
