@@ -91,7 +91,7 @@ class HookReceiver:
         return f"http://{host}:{self.port}{path}"
 
     def script(self, path, *answers):
-        """What the posts to this path are answered, in turn from now on; a number is a status."""
+        """Sets the answers to posts to this path, in turn from now on; a number is a status."""
         if not answers:
             raise ValueError("a script needs at least one answer")
         with self._changed:

@@ -1,4 +1,4 @@
-"""What leaves is bounded, and what a reader has not received it has not read."""
+"""Answers are bounded, and chunks that a reader has not received do not count as read."""
 
 import contextlib
 import json

@@ -187,7 +187,7 @@ class StormCase(Case):
     # ---- the end ------------------------------------------------------------------------------
 
     def wait_everything_ended(self):
-        """Nobody is killed any more: every job ends. One that is not final when it is read ends in
+        """After the last kill every job ends. One that is not final when it is read ends in
         this incarnation, whose log tells.
         """
         open_ids = {

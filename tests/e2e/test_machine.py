@@ -54,7 +54,7 @@ def needs_root(test):
 
 
 def has_own_pids():
-    """Whether a process may be PID 1 of a namespace here."""
+    """True when a process may be PID 1 of a namespace here."""
     tried = subprocess.run(
         ["unshare", "-pf", "--mount-proc", "true"], capture_output=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Where Tayfa's worker may speak otherwise than RunPod's SDK 1.12.0, and why. A difference that is
+"""The points in which Tayfa's worker may speak otherwise than RunPod's SDK 1.12.0, and why. A difference that is
 not here fails the test, and so does a row that no difference needs any more.
 
 A row: the request's kind, the field (both may hold `*`), why.

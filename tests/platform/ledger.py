@@ -1,4 +1,4 @@
-"""What the stand-in platform knows of each job: when it was given to whom, everything that was
+"""The stand-in platform's facts about each job: when it was given to whom, everything that was
 posted about it, in order; and the rules that hold over all of it.
 """
 

@@ -171,7 +171,7 @@ def pings_that_fail(g):
 
 
 def posted(g, *spells, count=1):
-    """What becomes of jobs whose results meet this; a last job gives every retry its time."""
+    """Returns how jobs end whose results meet this fault; a last job gives every retry its time."""
     g.platform.sky("result", *spells)
     ids = g.platform.enqueue_all([{"mock_return": i} for i in range(count)])
     if g.worker is None:

@@ -33,7 +33,7 @@ TYPES = {
 
 
 class GoClient:
-    """One connection, as Go's http.DefaultTransport keeps it between calls."""
+    """A connection, as Go's http.DefaultTransport keeps it between calls."""
 
     def __init__(self, pod):
         self.host = f"127.0.0.1:{pod.port}"

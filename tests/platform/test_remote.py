@@ -33,7 +33,7 @@ class RemoteCase(Case):
         return pod
 
     def variables(self, pod, worker, *arguments):
-        """What `tayfa worker-env` tells to set in a container."""
+        """The variables that `tayfa worker-env` prints for a container."""
         done = self.tayfa(
             "worker-env",
             "--url",

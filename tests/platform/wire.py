@@ -83,7 +83,7 @@ FAIR = Spell()
 
 @dataclass
 class Exchange:
-    """One request and its answer; the service calls answer() once, now or later."""
+    """A request and its answer; the service calls answer() once, now or later."""
 
     request: Request
     connection: "Connection"
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
 
 
 class Sea:
-    """One event loop in a thread, for any number of stand-ins."""
+    """An event loop in a thread, for any number of stand-ins."""
 
     _shared = None
 
