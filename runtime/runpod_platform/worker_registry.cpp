@@ -321,7 +321,7 @@ effects worker_registry::owner_restarted(moment) {
     for (auto& [id, poll] : w.orphans) {
       poll = 0;
     }
-    part(w, error{errc::unavailable, "the keeper of remote workers was restarted"}, out);
+    part(w, error{errc::unavailable, "the part that serves remote workers was restarted"}, out);
     schedule(w);
   }
   return out;

@@ -185,7 +185,7 @@ class sqlite_store::worker {
     try {
       return file_.fetch(order, which);
     } catch (const std::bad_alloc&) {
-      return fail(errc::busy, "no memory for a text of the store");
+      return fail(errc::busy, "there is no memory to read a text from the store");
     }
   }
 

@@ -217,18 +217,20 @@ struct link_refusal : link_pair {
 };
 
 TEST(link_state, an_acknowledgement_of_what_was_never_sent_is_refused) {
-  EXPECT_EQ(link_refusal{}.data(2, 2), "it acknowledges what was never sent");
+  EXPECT_EQ(link_refusal{}.data(2, 2), "it acknowledges frames that were never sent");
   EXPECT_EQ(link_refusal{}.other({link_kind::ack, 7, 9, 0, 2, {}}),
-            "it acknowledges what was never sent");
+            "it acknowledges frames that were never sent");
   EXPECT_EQ(link_refusal{}.other({link_kind::ack, 7, 9, 0, ~std::uint64_t{0}, {}}),
-            "it acknowledges what was never sent");
-  EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 9, 2, 0, {}}), "it has what was never sent");
-  EXPECT_EQ(link_refusal{}.other({link_kind::open, 8, 9, 1, 0, {}}), "it has what was never sent")
+            "it acknowledges frames that were never sent");
+  EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 9, 2, 0, {}}),
+            "it claims frames that were never sent");
+  EXPECT_EQ(link_refusal{}.other({link_kind::open, 8, 9, 1, 0, {}}),
+            "it claims frames that were never sent")
       << "nothing was ever sent to the next incarnation";
   EXPECT_EQ(link_refusal{}.other({link_kind::opened, 7, 9, 0, 1, {}}),
-            "it acknowledges what it does not have");
+            "it acknowledges frames that it does not have");
   EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 0, 1, 1, {}}),
-            "it acknowledges what it does not have")
+            "it acknowledges frames that it does not have")
       << "a peer that does not know us has nothing from us";
 }
 
@@ -236,7 +238,8 @@ TEST(link_state, what_was_accepted_and_not_sent_cannot_be_acknowledged) {
   link_refusal r;
   r.b.blocked = true;
   r.b.send("waits");
-  EXPECT_EQ(r.other({link_kind::ack, 7, 9, 0, 2, {}}), "it acknowledges what was never sent");
+  EXPECT_EQ(r.other({link_kind::ack, 7, 9, 0, 2, {}}),
+            "it acknowledges frames that were never sent");
 }
 
 TEST(link_state, more_than_the_credit_is_refused) {
@@ -253,7 +256,7 @@ TEST(link_state, more_than_the_credit_is_refused) {
 TEST(link_state, an_end_that_expects_one_incarnation_refuses_another) {
   link_end end{{.self = 1, .peer = 7}};
   EXPECT_EQ(end.take(control_message({link_kind::open, 8, 0, 0, 0, {}})).error().text,
-            "it speaks for another incarnation");
+            "the message names another incarnation");
   EXPECT_TRUE(end.take(control_message({link_kind::open, 7, 0, 0, 0, {}})).has_value());
 }
 
