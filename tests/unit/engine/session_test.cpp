@@ -387,7 +387,7 @@ TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
   EXPECT_THAT(ended(), ElementsAre("a cancelled", "b completed"));
   give("c", 3, 2);
   give("d", 4, 1);
-  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for company";
+  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for others";
   give("e", 3, 2);
   EXPECT_THAT(ended(), testing::IsSupersetOf({"c completed", "e completed"}));
 }

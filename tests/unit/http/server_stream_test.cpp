@@ -248,7 +248,7 @@ TEST(http_stream, requests_behind_it_are_not_served) {
   EXPECT_TRUE(client.until("0\r\n\r\n"));
 }
 
-TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
+TEST(http_stream, counts_as_an_open_answer_and_there_are_not_too_many) {
   auto options = quick_options();
   options.connections_max = 3;
   options.streams_max = 1;
