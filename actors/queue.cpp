@@ -115,7 +115,7 @@ queue::behavior_type queue::draining() {
       ignored<models_known, model_refused, drain_worker, worker_ready, pod_moved, drain_queue>());
 }
 
-/// Asked to end: only the store's answers still matter.
+/// The queue was asked to end: only the store's answers still matter.
 queue::behavior_type queue::ending() {
   return state_of<behavior_type>(
       common(),
@@ -228,9 +228,9 @@ void queue::drain() {
   after();
 }
 
-/// What the others have been told is settled (a result that the platform has, a job that it
-/// stopped) must not be done again by the next process: the actor ends when all of it is durable.
-/// Its supervisor kills it when that takes too long.
+/// The next process must not do again what is settled (a result that the platform has, a job that
+/// it stopped): the actor ends when all that it decided is durable. Its supervisor kills it when
+/// that takes too long.
 void queue::end(caf::error why) {
   end_reason_ = std::move(why);
   table_.stop_taking();
