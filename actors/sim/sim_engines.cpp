@@ -164,7 +164,7 @@ class sim_process : public caf::event_based_actor, private engine::transport {
     }
     const auto arrival = runtime_end_.receive(*m.message, host_.time_.now());
     if (!arrival) {
-      sink_(engine_nonsense{spec_.worker, arrival.error()});
+      sink_(protocol_violation{spec_.worker, arrival.error()});
       return;
     }
     if (!arrival->frame.empty()) {
@@ -178,8 +178,8 @@ class sim_process : public caf::event_based_actor, private engine::transport {
     if (frame && frame->worker == spec_.worker) {
       sink_(engine_frame{spec_.worker, std::move(frame->body)});
     } else {
-      sink_(engine_nonsense{spec_.worker,
-                            frame ? error{errc::bad_frame, "another worker's"} : frame.error()});
+      sink_(protocol_violation{spec_.worker,
+                               frame ? error{errc::bad_frame, "another worker's"} : frame.error()});
     }
   }
 

@@ -118,7 +118,7 @@ class session final : public sink {
   void on_frame(std::span<const char> bytes);
   void send(const protocol::upstream&);
   void beat(moment now);
-  void tell_steps();
+  void report_steps();
   void say_drained_if_idle();
   std::optional<error> reason_to_refuse(const protocol::assign&) const;
   void refuse(const attempt_ref&, error why);

@@ -31,7 +31,7 @@ struct queue_script : actor_script {
 
   queue_actor spawn_queue() {
     const auto one = system.spawn<queue>(pod_context{pod_world, knobs},
-                                         std::make_shared<queue_books>(limits_from(knobs)));
+                                         std::make_shared<queue_state>(limits_from(knobs)));
     caf::actor_cast<caf::strong_actor_ptr>(one)->get()->attach_functor([this] { ended = true; });
     return one;
   }

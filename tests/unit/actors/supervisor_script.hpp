@@ -59,7 +59,7 @@ struct supervisor_script : actor_script {
   /// After this the knobs have their effect.
   void create() {
     terms.engines.usual = engine_rows::scripted.name;
-    terms.books = std::make_shared<queue_books>(limits_from(knobs));
+    terms.queue = std::make_shared<queue_state>(limits_from(knobs));
     terms.stopped = [this](pod_exit e) {
       ++ends;
       exit = std::move(e);
@@ -102,11 +102,11 @@ struct supervisor_script : actor_script {
     job.request.endpoint = "tayfa";
     job.request.origin = origin;
     job.request.input = shared_text{"{\"mock_delay\":" + std::to_string(seconds) + "}"};
-    tell_queue(std::move(job));
+    notify_queue(std::move(job));
     pass(100ms);
   }
   template <class Message>
-  void tell_queue(Message m) {
+  void notify_queue(Message m) {
     tell(caf::actor_cast<queue_actor>(
              caf::actor_cast<caf::strong_actor_ptr>(born.at("queue").back())),
          std::move(m));
@@ -117,12 +117,12 @@ struct supervisor_script : actor_script {
     caf::scoped_actor self{system};
     auto answer = self->request(tested, caf::infinite, std::move(m));
     settle();
-    slots_answer out{std::vector<slot_line>{}};
+    slots_answer out{std::vector<slot_summary>{}};
     answer.receive([&](slots_answer& a) { out = std::move(a); },
                    [](const caf::error& e) { ADD_FAILURE() << caf::to_string(e); });
     return out;
   }
-  slot_line slot(std::uint32_t number) {
+  slot_summary slot(std::uint32_t number) {
     const auto answer = ask(list_slots{});
     for (const auto& line : *answer.value) {
       if (line.slot.value == number) {

@@ -297,7 +297,7 @@ struct settled_script : supervisor_script {
     ASSERT_EQ(phases(), "DRAINING_ORIGIN FINISHING_ORIGIN HANDING_BACK DELIVERING");
     ASSERT_TRUE(delivery_pends());
     pod_store.holds = true;
-    tell_queue(result_posted{job_id{"one"}, delivery::delivered, 0ms, "status 200"});
+    notify_queue(result_posted{job_id{"one"}, delivery::delivered, 0ms, "status 200"});
     pass(100ms);
     ASSERT_TRUE(moved("stop", "DELIVERING", "STOPPING_WORKERS", "delivered"));
   }
