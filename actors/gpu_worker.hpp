@@ -1,11 +1,11 @@
-// One incarnation of one slot's engine: the actor lives exactly as long as the process.
+// The actor for one incarnation of a slot's engine. It lives exactly as long as the process.
 //
 // Started by the supervisor, it starts the process (process_keeper), has it load the model, offers
 // it to the queue, carries attempts to it and reports back by the rules of the worker protocol
 // (worker_session), watches its heartbeats, and ends when the process has ended. A crash, a hang or
-// nonsense costs the attempt and the process: the actor informs the queue, quits with the reason,
-// and the supervisor decides about the next incarnation. The engine's state machine is this actor's
-// behaviour.
+// a malformed frame costs the attempt and the process: the actor informs the queue, quits with the
+// reason, and the supervisor decides about the next incarnation. The engine's state machine is this
+// actor's behaviour.
 #pragma once
 
 #include "actors/common.hpp"

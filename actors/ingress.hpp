@@ -29,7 +29,7 @@ struct client_call {
 struct client_left {
   held_calls::number call = 0;
 };
-/// It is known whether the reader of an answer with chunks of this job has them.
+/// The outcome of an answer with chunks of this job is known: its reader has them, or has not.
 struct chunks_settled {
   job_id job;
 };

@@ -5,9 +5,9 @@
 
 namespace tayfa {
 
-/// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
-/// that it changes.
+/// Answers when the known state of that job (empty: of all jobs) is durable. Answers at once when
+/// none of its changes is waiting for a commit, and when `who` may not see the job: such a client
+/// must not even learn that the job changes.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
                                         undo_of undo, bool asks) {

@@ -155,7 +155,7 @@ void queue::carry_out(const change_worker_model& c) {
   }
 }
 
-// ---- what is told ------------------------------------------------------------------------------
+// ---- events and webhooks -----------------------------------------------------------------------
 
 void queue::carry_out(const moved& m) {
   auto& w = ctx_.outside;

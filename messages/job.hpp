@@ -101,10 +101,10 @@ enum class wait_reason : std::uint8_t {
 std::string_view to_string(wait_reason); ///< "no_worker"
 std::string_view describe(wait_reason);  ///< the sentence of the row
 
-/// One chunk of a streaming job: JSON text.
+/// A chunk of a streaming job: JSON text.
 using chunk = shared_text;
 
-/// One attempt that has ended. Times are since the job was accepted.
+/// An attempt that has ended. Times are since the job was accepted.
 struct attempt_view {
   std::uint32_t number = 0;
   std::string worker;                ///< "slot-0"
@@ -144,7 +144,7 @@ struct job_detail {
   std::uint32_t lives = 1;           ///< 1 + how often it was retried by a client
   std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
 };
-/// One line of a list of jobs.
+/// A job as an entry of a list of jobs.
 struct job_summary {
   job_id id;
   job_state state = job_state::IN_QUEUE;

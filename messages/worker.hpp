@@ -35,9 +35,9 @@ struct worker_facts {
   /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
   /// steps.
   std::chrono::milliseconds lease{0};
-  /// It asks for its attempts: all that one decision gives it is one hand-over. It is given nothing
-  /// more until it announces the number of that in `hand_overs`, and nobody waits for it while it
-  /// does not ask.
+  /// The worker asks for its attempts. All attempts that a decision gives it form one hand-over.
+  /// The queue gives it no more until it announces the number of that hand-over in `hand_overs`,
+  /// and no job waits for it while it does not ask.
   bool pulls = false;
   /// The latest hand-over that has reached the keeper of a worker that pulls.
   std::uint64_t hand_overs = 0;

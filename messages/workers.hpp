@@ -60,7 +60,7 @@ struct health_answer {
 struct ask_health {
   using answer = health_answer;
 };
-/// One remote worker, for people (GET /workers).
+/// A remote worker, for people (GET /workers).
 struct remote_summary {
   std::string name, endpoint;
   std::string version;                   ///< of its SDK, as it says

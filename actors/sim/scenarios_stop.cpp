@@ -66,7 +66,7 @@ void lose_core(scenario& s, const std::string& phase) {
   }
 }
 
-/// What is asked of the store takes a while: jobs are handed back, or taken, only then.
+/// Delays every operation of the store: jobs are handed back, or taken, only after it.
 void slow_disk(scenario& s, std::chrono::milliseconds most) {
   s.disk_latency_max = most;
 }

@@ -40,7 +40,7 @@ struct platform_job {
   std::uint32_t given = 0;        ///< answers that named it
   std::uint32_t arrived = 0;      ///< and were received
   bool forgotten = false;         ///< it had arrived, had no result, and no ping named it for long
-  bool stop_sent = false;         ///< the worker was told to stop it
+  bool stop_sent = false;         ///< the worker got the order to stop it
   moment stop_at{};               ///< when
   bool posted_after_stop = false; ///< a post came later than its stop
   std::vector<std::string> results; ///< bodies, in the order they came

@@ -130,7 +130,7 @@ class sim_poster final : public http_poster {
 class sim_models final : public model_source {
  public:
   bool broken = false;
-  std::vector<model_entry> entries; ///< the catalogue; empty = models are not told apart
+  std::vector<model_entry> entries; ///< the catalogue; empty = models are not distinguished
   void inspect(std::vector<std::string> paths,
                std::function<void(result<std::vector<model_entry>>)> done) override;
 };

@@ -1,5 +1,5 @@
 // The simulated clients: they submit jobs over the API's own parser, wait, poll, stream, cancel,
-// and remember what they were told. The history is checked against the promises afterwards
+// and remember every answer. The history is checked against the promises afterwards
 // (simulation.cpp).
 #pragma once
 

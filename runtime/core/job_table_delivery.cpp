@@ -26,7 +26,8 @@ void job_table::deliver_again(moment now, record& r, effects& out) {
   open_delivery(now, r, out);
 }
 
-/// It is due: a result for its platform is posted at once, a webhook when there is a place for it.
+/// Begins a delivery that is due: a result for a platform is posted at once, a webhook when a call
+/// may begin.
 void job_table::deliver(moment now, record& r, effects& out) {
   if (!r.delivery.undelivered) {
     deliveries_.wait(r.order, r.delivery, r.request.policy.tenant, r.request.webhook,

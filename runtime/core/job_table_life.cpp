@@ -93,7 +93,7 @@ void job_table::leave_queue(record& r) {
   }
 }
 
-/// It waits on without taking part in decisions.
+/// The job goes on waiting without taking part in decisions.
 void job_table::park(record& r) {
   leave_queue(r);
   r.parked = true;

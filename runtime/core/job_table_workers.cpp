@@ -204,7 +204,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
       break;
     case protocol::outcome::failed:
       if (code == errc::gpu_oom && r->in_batch) {
-        r->suspect = true; // too large in company: alone it has the memory for itself
+        r->suspect = true; // too large in a batch: alone it has the memory for itself
         lose(now, *r, error{code, report.text}, answer.consequences, true);
       } else if (never_had_it) {
         lose(now, *r, error{code, report.text}, answer.consequences, true);

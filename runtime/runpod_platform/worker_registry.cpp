@@ -133,7 +133,7 @@ void worker_registry::finish(worker& w, job_entry entry, protocol::finished last
   out.emplace_back(attempt_reported{w.ref, std::move(last)});
 }
 
-/// It never reached the worker, as far as we know.
+/// Returns an attempt that, as far as we know, never reached the worker.
 void worker_registry::give_back(worker& w, job_entry entry, const char* why, effects& out) {
   protocol::finished last;
   last.how = protocol::outcome::failed;
@@ -193,7 +193,7 @@ void worker_registry::close_polls(worker& w, effects& out) {
   w.stops.clear();
 }
 
-/// It leaves the queue, for a while or for ever.
+/// The worker leaves the queue, for a while or for good.
 void worker_registry::part(worker& w, error why, effects& out) {
   close_polls(w, out);
   void_jobs(w);
@@ -321,7 +321,7 @@ effects worker_registry::owner_restarted(moment) {
     for (auto& [id, poll] : w.orphans) {
       poll = 0;
     }
-    part(w, error{errc::unavailable, "the keeper of remote workers was restarted"}, out);
+    part(w, error{errc::unavailable, "the part that serves remote workers was restarted"}, out);
     schedule(w);
   }
   return out;

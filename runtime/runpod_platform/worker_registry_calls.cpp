@@ -154,7 +154,7 @@ effects worker_registry::left(moment now, poll_id poll, bool whole) {
   return out;
 }
 
-/// A stop that is to be told goes with the oldest open stop poll.
+/// Pending stops leave with the oldest open stop poll.
 void worker_registry::answer_stop_polls(worker& w, effects& out) {
   if (w.stops.empty()) {
     return;

@@ -1,5 +1,5 @@
-// What of a job survives the process: plain rows, and the changes that the queue asks the store to
-// make durable. Knows neither SQL nor decisions.
+// The parts of a job that survive the process: plain rows, and the changes that the queue asks the
+// store to make durable. Knows neither SQL nor decisions.
 //
 // Moments are those of this process's monotonic clock; the store translates them at its border, so
 // that a moment read back after a restart means the same point in time (store.hpp).
@@ -16,8 +16,8 @@
 
 namespace tayfa::store {
 
-/// One job. `order` names it (ids are texts of the outside); orders are given by the job table,
-/// grow, and are never used again.
+/// A job. `order` identifies it (ids are texts from outside); the job table assigns orders, which
+/// grow and are never used again.
 struct job_row {
   std::uint64_t order = 0;
   job_id id;
@@ -30,7 +30,7 @@ struct job_row {
   std::uint32_t lives = 1;           ///< 1 + retries by a client
   std::uint32_t attempts_before = 0; ///< of earlier lives, or handed back: they cost nothing
   std::uint32_t lone_kills = 0;      ///< engines that ended while it ran alone in them
-  bool suspect = false;              ///< an engine ended while it ran in company
+  bool suspect = false;              ///< an engine ended while it ran beside others
   bool dead = false;                 ///< on the dead list
   moment not_before;                 ///< delayed start, or backoff
   std::optional<moment> retried;     ///< the latest retry by a client: this life began then

@@ -1,4 +1,4 @@
-"""Who sees which job, what a key that is taken away ends, and by which names a pod without keys is called."""
+"""Access: which jobs a key shows, what ends with a removed key, and which host names a pod without keys accepts."""
 
 import http.client
 import json

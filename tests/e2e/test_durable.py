@@ -1,4 +1,4 @@
-"""What a pod keeps when its process ends in any way, large texts included, and that a folder is one
+"""A pod keeps its jobs when its process ends in any way, large texts included, and that a folder is one
 runtime's at a time. (Disks that are full, damaged or failing: test_disk.py.)
 """
 

@@ -54,7 +54,7 @@ def needs_root(test):
 
 
 def has_own_pids():
-    """Whether a process may be PID 1 of a namespace here."""
+    """True when a process may be PID 1 of a namespace here."""
     tried = subprocess.run(
         ["unshare", "-pf", "--mount-proc", "true"], capture_output=True, check=False
     )
@@ -302,11 +302,11 @@ class children_of_engines(MachineCase):
                 (engine,) = pod.engines()
                 os.kill(engine, signal.SIGKILL)
                 pod.wait_for("engine_exited")
-                self.assertFalse(lives(child), "it is gone before the end is told")
+                self.assertFalse(lives(child), "it is gone before the end is reported")
                 self.assertEqual(pod.post("/runsync", {"input": {"mock_return": 1}}).status, 200)
                 self.assert_stops(pod)
 
-    def test_they_end_with_a_pod_that_is_told_to_stop(self):
+    def test_they_end_with_a_pod_that_is_asked_to_stop(self):
         for how in CHILDREN:
             with self.subTest(how=how):
                 pod, child = self.start_with(how)

@@ -166,7 +166,7 @@ class fair_queue {
     listing listed = listing::nowhere;
     bool wide = false;
     std::map<group_id, subqueue> subqueues;
-    std::set<std::pair<ticket, group_id>> heads; ///< the first job of each line
+    std::set<std::pair<ticket, group_id>> heads; ///< the first job of each subqueue
     bool active() const { return waiting + running > 0; }
     bool at_quota() const { return terms.running_max > 0 && running >= terms.running_max; }
     turn now() { return {virtual_ms, since, this}; }

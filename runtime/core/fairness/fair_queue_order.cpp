@@ -57,7 +57,7 @@ void fair_queue::unlist(tenant& t) {
 
 void fair_queue::subqueue_made(tenant& t, subqueue& l) {
   if (t.listed != listing::narrow) {
-    return; // a broad or held tenant is found by itself, not by its lines
+    return; // a broad or held tenant is found by itself, not by its subqueues
   }
   l.in->turns.insert(t.now());
   rank(*l.in);

@@ -1,5 +1,5 @@
-// One job in the job table: what was asked, how it stands, and where the register counts it. Plain
-// data; the rules are job_register's (indexes, deadlines, bytes, rows) and job_table's (the rest).
+// A job in the job table: the request, its state, and where the register counts it. Plain data; the
+// rules are job_register's (indexes, deadlines, bytes, rows) and job_table's (the rest).
 #pragma once
 
 #include "messages/job.hpp"

@@ -11,7 +11,7 @@ namespace tayfa {
 
 namespace {
 
-/// Of a chunk in memory, beside its text: many that say nothing are not free.
+/// Bytes of a chunk in memory beside its text, so that many empty chunks are not free.
 constexpr std::size_t chunk_overhead = 128;
 
 } // namespace

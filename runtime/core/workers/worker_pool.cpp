@@ -336,7 +336,7 @@ std::vector<std::string> worker_pool::audit() const {
     expect(w.present || w.holds.empty(), name, "is gone and holds attempts");
     expect(w.facts.elastic || w.holds.size() <= w.facts.capacity, name,
            "holds more than its capacity");
-    expect(!w.alone || w.holds.size() == 1, name, "a suspect has company");
+    expect(!w.alone || w.holds.size() == 1, name, "a suspect runs beside others");
     expect(changing_.contains(place) == !w.changing_to.empty(), name, "changes its model unseen");
     expect(!w.handing_over && w.hand_over_bytes == 0, name, "is given something after a decision");
     index_.audit(w, broken);

@@ -39,7 +39,7 @@ struct openai_script : ingress_script {
     v.output = shared_text{output};
     tell(tested, job_ended{v});
   }
-  /// What the reader of a stream gets next; it asks for more when it has everything.
+  /// The next bytes for the reader of a stream; it asks for more when it has everything.
   std::string reads(const client_ptr& client) {
     const auto piece = client->answer->stream->next(1'000'000);
     settle();

@@ -99,7 +99,7 @@ TEST_F(session_test, beats_go_on_while_a_job_hangs) {
   EXPECT_TRUE(all<protocol::finished>(wire.said).empty());
 }
 
-TEST_F(session_test, falls_silent_when_told_to) {
+TEST_F(session_test, falls_silent_on_request) {
   open(R"({"no_heartbeat_after":1})");
   tell(protocol::welcome{100});
   pass(10s);
@@ -225,7 +225,7 @@ TEST_F(session_test, shutdown_is_the_end) {
   EXPECT_EQ(wire.said.size(), before);
 }
 
-TEST_F(session_test, a_crash_is_told_outside_and_then_nothing_more) {
+TEST_F(session_test, a_crash_is_reported_once_and_then_nothing_more) {
   int crashes = 0;
   it = std::make_unique<session>(
       me, [&](sink& out) { return std::make_unique<scripted_engine>(out, time); }, wire, time,
@@ -386,7 +386,7 @@ TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
   EXPECT_THAT(ended(), ElementsAre("a cancelled", "b completed"));
   give("c", 3, 2);
   give("d", 4, 1);
-  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for company";
+  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for others";
   give("e", 3, 2);
   EXPECT_THAT(ended(), testing::IsSupersetOf({"c completed", "e completed"}));
 }
@@ -415,7 +415,7 @@ TEST_F(batch_test, a_drain_starts_what_has_arrived_and_refuses_the_rest) {
 
 // ---- progress -------------------------------------------------------------------------------
 
-TEST_F(batch_test, steps_are_told_at_heartbeats_for_what_went_forward) {
+TEST_F(batch_test, heartbeats_report_the_steps_of_attempts_that_made_progress) {
   open_with(R"({"capacity":2})");
   tell(protocol::welcome{1000});
   give("a", 0, 1, R"({"mock_delay":2.5,"mock_hang":true})");

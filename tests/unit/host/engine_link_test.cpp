@@ -126,9 +126,10 @@ TEST_F(impostor_test, a_worker_speaks_only_for_itself) {
   EXPECT_EQ(box.wait<protocol_violation>(5).why.code, errc::bad_frame)
       << "the other direction's words";
   say(s.socket, control_message({link_kind::open, 2, 0, 0, 0, {}}));
-  EXPECT_EQ(box.wait<protocol_violation>(6).why.text, "it speaks for another incarnation");
+  EXPECT_EQ(box.wait<protocol_violation>(6).why.text, "the message names another incarnation");
   say(s.socket, control_message({link_kind::ack, 1, runtime_incarnation, 0, 99, {}}));
-  EXPECT_EQ(box.wait<protocol_violation>(7).why.text, "it acknowledges what was never sent");
+  EXPECT_EQ(box.wait<protocol_violation>(7).why.text,
+            "it acknowledges frames that were never sent");
   s.say(beat(worker()));
   EXPECT_EQ(box.wait_frame<protocol::heartbeat>().sequence, 1U);
 }

@@ -68,7 +68,7 @@ TEST_F(host_test, an_engine_runs_where_it_is_pinned) {
   EXPECT_TRUE(CPU_ISSET(cpu->front(), &now));
 }
 
-TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_when_told) {
+TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_on_request) {
   make_host();
   start_and_load(worker(), box);
   const auto spawned = box.wait<engine_spawned>();

@@ -85,7 +85,7 @@ TEST(page_stream, says_why_it_is_cut_short_behind_what_was_begun) {
   EXPECT_EQ(whole->cut_short(), "data: 1\n\n") << "all of it was there";
 }
 
-TEST(page_stream, is_told_apart_from_its_end_when_the_server_closes) {
+TEST(page_stream, differs_from_its_end_when_the_server_closes) {
   served s{quick_options(), true};
   paged p;
   auto client = s.client();

@@ -101,7 +101,7 @@ TEST(http_events, tell_who_was_away_too_long) {
   EXPECT_TRUE(stranger.until("event: missed\ndata: {\"missed\":null}\n\n" + text_of(7)));
 }
 
-TEST(http_events, a_slow_reader_is_told_what_it_missed_and_goes_on) {
+TEST(http_events, a_slow_reader_learns_what_it_missed_and_goes_on) {
   watched w{64};
   auto client = w.watcher("/events", {}, 4096);
   constexpr std::uint64_t total = 20'000;

@@ -71,7 +71,7 @@ class gated : public testing::Test {
   counting_gate gate;
 };
 
-TEST_F(gated, what_it_is_told) {
+TEST_F(gated, the_gate_gets_route_endpoint_and_address) {
   served s{options()};
   auto client = s.client();
   EXPECT_EQ(client.ask(get("/v2/tayfa/status/a-1?x=1", good))->status, 200U);

@@ -194,7 +194,7 @@ TEST(worker_registry, a_stopping_pod_hands_out_nothing_and_takes_results) {
   EXPECT_EQ(s.words(s.registry.close()), "poll 5 nothing");
 }
 
-TEST(worker_registry, more_workers_than_it_may_know_are_turned_away) {
+TEST(worker_registry, more_workers_than_it_may_know_are_rejected) {
   registry_limits limits;
   limits.workers_max = 1;
   registry_script s{limits};

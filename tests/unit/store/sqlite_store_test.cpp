@@ -111,7 +111,7 @@ TEST_F(sqlite_store_test, orders_of_erased_rows_stay_taken) {
   EXPECT_EQ(found->last_order, 2U);
 }
 
-TEST_F(sqlite_store_test, a_second_opener_is_told) {
+TEST_F(sqlite_store_test, a_second_opener_gets_store_locked) {
   auto first = make();
   ASSERT_TRUE(calls{*first}.open());
   auto second = make();
