@@ -23,6 +23,7 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_stat
 }
 
 queue::behavior_type queue::make_behavior() {
+  set_exit_handler([this](caf::exit_msg& m) { end(std::move(m.reason)); });
   // Changes in flight from an earlier queue may not be durable: they are put again, and putting a
   // row twice changes nothing. Its assignments are void.
   ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
@@ -112,6 +113,20 @@ queue::behavior_type queue::draining() {
         after();
       },
       ignored<models_known, model_refused, drain_worker, worker_ready, pod_moved, drain_queue>());
+}
+
+/// The queue was asked to end: only the store's answers still matter.
+queue::behavior_type queue::ending() {
+  return state_of<behavior_type>(
+      common(),
+      when_due(this, ctx_.outside.time,
+               [this](const due_timer& m) {
+                 if (m.topic == commit_now) {
+                   deadline(m);
+                 }
+               }),
+      ignored<webhook_answered, models_known, model_refused, drain_worker, worker_ready, pod_moved,
+              drain_queue, hand_back_jobs>());
 }
 
 // ---- workers -----------------------------------------------------------------------------------
@@ -213,6 +228,16 @@ void queue::drain() {
   after();
 }
 
+/// The next process must not do again what is settled (a result that the platform has, a job that
+/// it stopped): the actor ends when all that it decided is durable. Its supervisor kills it when
+/// that takes too long.
+void queue::end(caf::error why) {
+  end_reason_ = std::move(why);
+  table_.stop_taking();
+  become(ending());
+  after();
+}
+
 void queue::on_directory(const actor_directory& m) {
   const bool new_runpod = m.runpod != directory_.runpod;
   directory_ = m;
@@ -263,8 +288,17 @@ void queue::after() {
   commit_soon();
   send_load();
   arm();
-  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
-                       large_results_.empty() && purges_.empty();
+  const bool stored = !committing_ && !commit_soon_ && gathering_.empty();
+  if (end_reason_) {
+    if (stored || stuck_ || broken_) {
+      if (!stored && !broken_) {
+        give_up_on_storage();
+      }
+      quit(*end_reason_);
+    }
+    return;
+  }
+  const bool settled = stored && fetches_.empty() && large_results_.empty() && purges_.empty();
   if (is_draining_ && !drained_sent_ && directory_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {

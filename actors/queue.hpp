@@ -3,8 +3,10 @@
 // every decision is in runtime/core/job_table.
 //
 // States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed)
-// -> SERVING -> DRAINING (nothing more is taken or given out). The table outlives the actor: a
-// restarted queue treats every attempt as lost, so no accepted job is.
+// -> SERVING -> DRAINING (nothing more is taken or given out). From each of them -> ENDING, when it
+// is asked to end (an exit message that is no kill): it ends as soon as all that it decided is
+// durable. The table outlives the actor: a restarted queue treats every attempt as lost, so no
+// accepted job is.
 //
 // Durability: nothing that the table decided is heard of outside (an answer, an attempt, a log
 // line, an event) before the rows that it changed are committed. One batch of rows is in flight at
@@ -84,6 +86,7 @@ class queue : public queue_actor::base {
   behavior_type waiting();
   behavior_type serving();
   behavior_type draining();
+  behavior_type ending();
 
   /// Makes the table as if something had not been asked for, and names the jobs that are as they
   /// were. `unsent`: those whose attempts have not left.
@@ -118,6 +121,7 @@ class queue : public queue_actor::base {
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
+  void end(caf::error why);
   void on_directory(const actor_directory&);
   void deadline(const due_timer&);
 
@@ -211,6 +215,7 @@ class queue : public queue_actor::base {
   bool drained_sent_ = false;
   bool serves_ = false;
   bool is_draining_ = false;
+  std::optional<caf::error> end_reason_; ///< it was asked to end
   load_changed load_;
   std::uint32_t capacity_sent_ = 0;
   bool load_sent_ = false;

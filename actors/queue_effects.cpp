@@ -218,6 +218,9 @@ void queue::measure(const job_view& view) {
 }
 
 void queue::carry_out(const notify& n) {
+  if (end_reason_) {
+    return; // the answer would not be stored: the next process calls it
+  }
   if (n.view.stored_output == 0) {
     call_hook(n, n.view);
     return;

@@ -231,7 +231,7 @@ class sim_process : public caf::event_based_actor, private engine::transport {
       return;
     }
     if (session_->done()) {
-      die(engine_exited{spec_.worker, true, session_->exit_code(), 0, "exit 0"});
+      die(engine_exited{spec_.worker, true, 0, 0, "exit 0"});
       return;
     }
     if (const auto next = session_->next_wakeup()) {

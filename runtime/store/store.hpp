@@ -48,8 +48,6 @@ class job_store {
                      std::function<void(result<shared_text>)> done) = 0;
   /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.
   virtual void close(std::function<void()> done) = 0;
-  /// True when texts above inline_max may be dropped from memory after their commit.
-  virtual bool keeps_large_texts() const = 0;
   /// True when changes of existing rows are sure to find space although the disk is full.
   virtual bool has_reserve() const { return true; }
   /// Called when the store finds by itself, with no commit under way, that it cannot go on
