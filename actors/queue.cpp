@@ -246,7 +246,7 @@ void queue::on_directory(const actor_directory& m) {
     capacity_sent_ = 0;
     after();
   }
-  load_sent_ = false; // whoever is new must hear it once
+  load_sent_ = false; // a new receiver must get the load once
   send_load();
   if (broken_ && directory_.supervisor) {
     send(directory_.supervisor, store_failed{*broken_});

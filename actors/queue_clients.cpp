@@ -191,7 +191,8 @@ void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::s
   }
 }
 
-/// While the disk is full it shows what is: whoever makes room must see what waits for it.
+/// While the disk is full, answers show the present state: an operator who makes room must see
+/// which jobs wait for it.
 caf::result<list_answer> queue::list(const list_jobs& m) {
   list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {

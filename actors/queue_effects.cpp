@@ -115,7 +115,8 @@ void queue::send_run(run& r) {
     if (table_.runs(g.worker, g.message.attempt)) {
       return false;
     }
-    // Ended while it was fetched: its worker never hears of it, so nobody else will say so.
+    // The job ended while its input was fetched. Its worker never got the attempt, so no report
+    // will come from there.
     protocol::finished over;
     over.attempt = g.message.attempt;
     over.how = protocol::outcome::cancelled;

@@ -18,7 +18,7 @@ remote_workers::remote_workers(caf::actor_config& cfg, pod_context ctx,
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (m.reason != caf::exit_reason::kill) {
-      obey(registry_->close()); // nobody's poll ends with an error because the pod stops
+      obey(registry_->close()); // no poll shall end with an error because the pod stops
     }
     quit(m.reason);
   });

@@ -264,7 +264,7 @@ effects job_table::hand_back(moment now) {
   }
   effects out;
   for (auto next = jobs_.origins_live().above(0); next; next = jobs_.origins_live().above(*next)) {
-    running.emplace(*next, &jobs_.at(*next)); // nobody here will run what a platform gave
+    running.emplace(*next, &jobs_.at(*next)); // this pod will not run the platform's job any more
   }
   for (const auto& [order, r] : running) {
     if (!r->request.origin.empty()) {

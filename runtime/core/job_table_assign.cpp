@@ -64,7 +64,7 @@ void job_table::serve_groups(moment now, effects& out) {
     const bool to_be_purged = purge_of(r) != nullptr;
     if ((over || to_be_purged) && left_out++ == limits_.step_rows * purged_per_row) {
       cut_short_ = true;
-      pool_.look_again_at(now); // whatever else has come is served between
+      pool_.look_again_at(now); // other messages are served in between
       return;
     }
     if (to_be_purged) {

@@ -177,12 +177,13 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     jobs_.discard_chunks(r);
   }
   const bool from_here = !r.of_platform();
-  // A client may retry what failed; a platform may give whatever it has no result of once more.
+  // A client may retry a job that failed; a platform may give a job again as long as it has no
+  // result.
   const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT ||
                      (to == job_state::CANCELLED && !from_here);
   unsigned parts = store::part_state | store::part_output | store::part_chunks;
   if (!again) {
-    r.request.input = {}; // nobody will want it
+    r.request.input = {}; // it will not run again
     r.input_bytes = 0;
     parts |= store::part_input_released;
   }

@@ -67,7 +67,7 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   }
   deliveries_.forget_calls();
   begin_calls(now, out);
-  assign(now, out); // there is nobody to wait for
+  assign(now, out); // there is no worker to wait for
   return out;
 }
 
@@ -75,7 +75,7 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
   effects out;
   if (auto* w = pool_.present(ref)) {
     pool_.drain(now, *w);
-    assign(now, out); // nobody is to wait for it any more
+    assign(now, out); // no job shall wait for it any more
   }
   return out;
 }

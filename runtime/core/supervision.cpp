@@ -58,7 +58,7 @@ orders group::ended(moment now, std::size_t index, bool normal) {
   const bool was_asked = c.state == child_state::stopping;
   switch (phase_) {
   case phase::fresh:
-  case phase::done: break; // nobody runs
+  case phase::done: break; // no child runs
   case phase::up:
   case phase::pausing:
     if (wants_restart(index, normal)) {
@@ -287,7 +287,7 @@ void group::clear_next(orders& out) {
       return;
     }
   }
-  phase_ = phase::up; // nobody is left to restart
+  phase_ = phase::up; // no child is left to restart
 }
 
 /// The next step of stop(), or of giving up.

@@ -215,7 +215,7 @@ void worker_registry::forget(worker& w, error why, effects& out) {
 
 // ---- what the queue says ------------------------------------------------------------------------
 
-/// The job's own id, where nobody can have had it before; see the invariants.
+/// The job's own id, where no worker can have had it before; see the invariants.
 std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) {
   std::string id = attempt.job.str();
   if (attempt.number > 1) {

@@ -63,7 +63,7 @@ class damage(Case):
         self.assert_refused(pod, file)
         self.assertEqual(file.read_bytes(), b"")
 
-    def test_somebody_elses_file(self):
+    def test_a_file_of_another_program(self):
         pod, file = self.stopped_store()
         file.unlink()
         with contextlib.closing(sqlite3.connect(file)) as other:

@@ -126,7 +126,7 @@ class modes(MachineCase):
         self.assert_stops(pod)
         self.assertEqual(self.loose(pod.data), [])
 
-    def test_a_folder_that_everybody_may_write_to_is_refused(self):
+    def test_a_folder_that_every_user_may_write_to_is_refused(self):
         data = self.folder() / "data"
         data.mkdir()
         data.chmod(0o777)
@@ -356,7 +356,7 @@ class children_of_engines(MachineCase):
 
 @unittest.skipUnless(has_own_pids(), "no PID namespace can be made here")
 class first_process(MachineCase):
-    def test_pid_1_reaps_everybody(self):
+    def test_pid_1_reaps_every_orphan(self):
         body = "for i in 1 2 3 4 5; do ( (sleep 0.1) & ); (setsid sleep 0.1 &); done"
         pod = self.ready(
             "--engine.program", self.program(body), wrapper=["unshare", "-pf", "--mount-proc"]

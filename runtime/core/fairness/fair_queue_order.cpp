@@ -143,7 +143,7 @@ double fair_queue::start_for(const group& g) const {
   return std::min(found.value_or(highest_), highest_);
 }
 
-/// An idle tenant that was given less than everybody who waits joins them as a new one would.
+/// An idle tenant that got less than every waiting tenant joins them as a new tenant would.
 void fair_queue::forget_idle() {
   while (!idle_.empty()) {
     const turn first = *idle_.begin();

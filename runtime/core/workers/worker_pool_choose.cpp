@@ -94,7 +94,7 @@ double worker_pool::rate_of(moment now, const std::string& model) const {
   return rate == arrivals_.end() ? 0 : rate->second.per_ms(now);
 }
 
-/// True if the worker could run the job, whatever it has loaded.
+/// True if the worker could run the job, with any loaded model.
 bool worker_pool::serves(const worker_index::class_key& c, const needs& job) const {
   return (c.endpoint.empty() || c.endpoint == job.endpoint) && runs_model(c, job);
 }
@@ -234,7 +234,7 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
       for (const auto& one : list->all()) {
         o.free_in_ms = ms_until(now, one.at); // at least
         if (served >= wanted || placement::served_by(o, until) == 0) {
-          break; // whoever is free later serves no more
+          break; // workers that are free later serve no more
         }
         o.free_in_ms = ms_until(now, one.who->free_at(now, whole) + one.who->reserved());
         served += placement::served_by(o, until);

@@ -56,7 +56,7 @@ struct session_test : testing::Test {
   }
 };
 
-TEST_F(session_test, says_who_it_is) {
+TEST_F(session_test, names_its_slot_and_incarnation) {
   open({}, 2);
   ASSERT_EQ(wire.said.size(), 1U);
   const auto& hello = std::get<protocol::hello>(wire.said[0]);
@@ -378,7 +378,7 @@ TEST_F(batch_test, a_member_that_is_refused_has_arrived) {
   EXPECT_THAT(ended(), ElementsAre("b engine_protocol", "busy completed", "a completed"));
 }
 
-TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
+TEST_F(batch_test, a_batch_without_members_gives_way) {
   open_with(R"({"batch_max":4})");
   give("a", 1, 2);
   tell(protocol::cancel{attempt("a")});

@@ -225,7 +225,7 @@ TEST_F(host_test, the_destructor_ends_everything_tells_it_and_leaves_no_file) {
   EXPECT_TRUE(std::filesystem::is_empty(home.path() + "/run"));
 }
 
-TEST_F(host_test, sending_to_nobody_is_counted_and_harmless) {
+TEST_F(host_test, sending_to_an_unknown_worker_is_counted_and_harmless) {
   make_host();
   host->send(worker(7), protocol::drain{});
   host->kill(worker(7), SIGKILL);

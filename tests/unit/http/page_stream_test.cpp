@@ -67,7 +67,7 @@ TEST(page_stream, holds_its_place_until_the_page_is_taken) {
   EXPECT_EQ(budget.used(), 0U);
   p.inlet->put("y", budget.take(700), false);
   body.reset();
-  EXPECT_EQ(budget.used(), 0U) << "nobody reads it any more";
+  EXPECT_EQ(budget.used(), 0U) << "no client reads it any more";
   EXPECT_TRUE(p.let_go());
   p.inlet->put("z", budget.take(700), false);
   EXPECT_EQ(budget.used(), 0U);

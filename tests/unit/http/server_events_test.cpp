@@ -90,7 +90,7 @@ TEST(http_events, go_on_where_a_watcher_left) {
   EXPECT_TRUE(by_query.until(text_of(3)));
 }
 
-TEST(http_events, tell_who_was_away_too_long) {
+TEST(http_events, a_reader_that_was_away_too_long_learns_so) {
   watched w{4};
   for (int i = 0; i < 10; ++i) {
     w.publish("a");

@@ -201,7 +201,7 @@ TEST(http_stream, is_let_go_when_its_reader_leaves) {
   }
 }
 
-TEST(http_stream, is_not_begun_for_who_has_left) {
+TEST(http_stream, is_not_begun_for_a_client_that_has_left) {
   auto options = quick_options();
   options.linger = 10s;
   served s{options, true};

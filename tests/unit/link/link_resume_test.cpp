@@ -76,7 +76,7 @@ TEST_F(link_resume, what_arrives_twice_is_delivered_once) {
   EXPECT_EQ(a.state.kept(), 0U) << "the sender learns that it need not";
 }
 
-TEST_F(link_resume, a_missing_number_shows_a_loss_that_nobody_saw) {
+TEST_F(link_resume, a_missing_number_shows_an_unreported_loss) {
   a.send("1");
   a.send("2");
   lose_all();
