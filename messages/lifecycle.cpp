@@ -43,8 +43,8 @@ constexpr edge<s> stop_edges[] = {
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::part_failed},
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::state_timeout},
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::unfit},
-    {s::NOT_STOPPING, s::STOPPING_WORKERS,
-     cause::part_failed}, // the core: no queue is left to drain
+    // when the core has failed, no queue is left to drain
+    {s::NOT_STOPPING, s::STOPPING_WORKERS, cause::part_failed},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::stop_requested},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::part_failed},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::state_timeout},
