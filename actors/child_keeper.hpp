@@ -35,7 +35,7 @@ class child_keeper {
 
   void start();
   void stop();
-  /// Kills whatever still lives; all_stopped follows.
+  /// Kills every child that still lives; all_stopped follows.
   void kill_all();
   /// True when the message was about a child of this keeper.
   bool down(const caf::down_msg&);

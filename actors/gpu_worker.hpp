@@ -114,7 +114,7 @@ class gpu_worker : public gpu_worker_actor::base {
   error reason_;              ///< why it ended, when that was not asked for
   bool asked_ = false;        ///< the end was asked for
   bool refresh_ = false;      ///< a fresh process is to take its place at once
-  bool from_outside_ = false; ///< it was killed by somebody else
+  bool from_outside_ = false; ///< a process outside the pod killed it
   bool in_job_ = false;       ///< attempts ran when it ended
   bool offered_ = false;
   bool draining_ = false;

@@ -25,7 +25,7 @@ struct client_call {
   reply_ptr answer;
 };
 /// The client of a held call left, or closed its sending side. Both look alike, so the call is
-/// answered with what there is: somebody may still read.
+/// answered with the present state, since the client may still read.
 struct client_left {
   held_calls::number call = 0;
 };

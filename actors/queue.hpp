@@ -241,7 +241,7 @@ class queue : public queue_actor::base {
   std::uint64_t fetch_ticket_ = 0;
   std::map<std::uint64_t, text_fetch> fetches_; ///< under way, by ticket
   std::map<text_key, std::uint64_t> fetch_of_;  ///< likewise, by text
-  std::map<std::uint64_t, weak_text> outputs_;  ///< that somebody still has, by order
+  std::map<std::uint64_t, weak_text> outputs_;  ///< texts that are still in use, by the job's order
   std::size_t outputs_swept_ = 0;               ///< how many were left by the last sweep
   std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
   std::deque<deliver_result> large_results_;    ///< likewise

@@ -7,8 +7,8 @@
 // and no socket: a poll is a reply object that waits in a map.
 //
 // States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
-// takes are held but offered to nobody, in STOPPING nothing is handed out. The registry outlives
-// the actor: a new one begins with no polls, and what the last one had given out is void.
+// takes are held but not offered to the queue, in STOPPING nothing is handed out. The registry
+// outlives the actor: a new one begins with no polls, and what the last one had given out is void.
 #pragma once
 
 #include "actors/common.hpp"

@@ -63,7 +63,7 @@ class shared_text {
   std::shared_ptr<const std::string> text_;
 };
 
-/// Finds a text again for as long as somebody holds it.
+/// Finds a text again for as long as an owner holds it.
 class weak_text {
  public:
   weak_text() = default;

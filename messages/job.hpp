@@ -64,9 +64,9 @@ struct job_request {
   bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
-/// Which jobs somebody may see and touch: those of these endpoints and of this tenant. A job
-/// outside of it is answered as if it did not exist (errc::job_not_found), so that nobody learns of
-/// it.
+/// The jobs that a client may see and touch: those of these endpoints and of this tenant. A job
+/// outside of it is answered as if it did not exist (errc::job_not_found), so that no client learns
+/// of it.
 struct job_access {
   std::vector<std::string> endpoints{}; ///< empty = those of every endpoint
   std::optional<std::string> tenant{};  ///< empty = those of every tenant
@@ -133,7 +133,7 @@ struct job_view {
   std::uint64_t dropped_chunks = 0;
 };
 
-/// Everything about one job, for whoever looks closely (GET /jobs/{id}, the command line).
+/// Everything about a job, for close inspection (GET /jobs/{id}, the command line).
 struct job_detail {
   job_view view;
   std::string endpoint, model, shape, tenant;
@@ -156,7 +156,7 @@ struct job_summary {
   std::optional<error> failure;
 };
 
-/// Which jobs a list holds. Empty members hold nobody back.
+/// Selects the jobs of a list. Empty members exclude no job.
 struct job_filter {
   static constexpr std::size_t limit_max = 1'000;
   std::optional<job_state> state;

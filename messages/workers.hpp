@@ -32,7 +32,7 @@ struct attempt_reported {
 struct worker_gone {
   worker_ref worker;
   error why;
-  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
+  bool from_outside = false; ///< killed by a process outside the pod: no job is the cause
 };
 /// All that one decision gives one worker: the members of a run, or to one that pulls the
 /// answer to its request.

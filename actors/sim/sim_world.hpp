@@ -94,7 +94,7 @@ class sim_gateway final : public http_gateway {
   void open(call_sink sink, std::function<void(result<std::string>)> done) override;
   void redirect(call_sink sink) override { sink_ = std::move(sink); }
   void close(std::function<void()> done) override;
-  /// A client's call; answered 503 at once when nobody listens.
+  /// A client's call; answered 503 at once when no pod listens.
   void call(api::call, reply_ptr);
   /// The process does not run: what comes waits in its sockets. After that they are read in an
   /// order that `random` draws.

@@ -35,7 +35,7 @@ struct workload_options {
   /// Clients ask as RunPod's JavaScript and Go clients do: they have the pod hold its answers, and
   /// ask again without a pause. Some leave while they wait.
   bool held = false;
-  bool purged = false; ///< somebody purges the queue: each job may end CANCELLED
+  bool purged = false; ///< a client purges the queue: each job may end CANCELLED
   held_question::surroundings held_where{};
 };
 

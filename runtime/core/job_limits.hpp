@@ -60,7 +60,7 @@ struct job_limits {
   /// Purges, time-outs and forgetting change so many rows in a step, fewer while others change
   /// something as well (step_pace).
   std::size_t step_rows = 128;
-  /// Changes are noted for take_changes(). Without a store nobody would take them.
+  /// Changes are noted for take_changes(). Without a store they would never be taken.
   bool durable = false;
   /// Texts larger than this leave memory once they are durable; 0 = never.
   std::size_t spill_above = 0;

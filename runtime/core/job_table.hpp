@@ -139,9 +139,8 @@ class job_table {
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
-  /// has room.
-  /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
-  /// nobody is suspected.
+  /// has room. `from_outside`: a process outside the pod killed it, which no job can have caused;
+  /// its attempts are lost, but no job is suspected.
   effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
@@ -200,7 +199,7 @@ class job_table {
   void stop_taking();
   /// The jobs that run are put back to the queue (the stop deadline has come), at no cost of their
   /// attempts; their attempts are revoked. Those of platforms FAIL with errc::stopping, waiting
-  /// ones too: nobody here will run them. Implies stop_taking().
+  /// ones too: this pod will not run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
   /// what has been kept long enough, takes the next step of a purge, and looks again at who waits

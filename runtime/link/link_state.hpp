@@ -21,7 +21,7 @@
 //   * an end keeps no more than the peer accepts, and refuses more than it accepts itself;
 //   * a message that violates this is refused as errc::bad_frame and changes nothing.
 //
-// Owner: whoever owns the socket; one thread. It has no socket and no clock but the given moments.
+// Owner: the owner of the socket; one thread. It has no socket and no clock but the given moments.
 #pragma once
 
 #include "runtime/base/clock.hpp"

@@ -18,7 +18,7 @@
 //     waits for, unless its take ended meanwhile;
 //   * a worker's name belongs to the API key that brought it first, for as long as the worker is
 //     known here; under another key it is refused (errc::forbidden) and nothing changes, except for
-//     an operator's, which speaks for every worker. Without keys names belong to nobody;
+//     an operator's, which speaks for every worker. Without keys no name belongs to a key;
 //   * the id under which an attempt is handed out is the job's own for its first attempt and
 //     "<id>-r<number>" for every later one, whoever had the earlier ones: also a pod that was
 //     started anew, and knows of no earlier hands, cannot mistake a late result for a current one.
@@ -116,8 +116,8 @@ class worker_registry {
   effects poll_stops(moment now, poll_id, const api::poll_stops&);
   struct verdict {
     /// errc::forbidden: the worker's name belongs to another key. errc::job_not_found: the worker
-    /// does not hold this job, or nobody wants it any more. 4xx, so that the SDK drops it and does
-    /// not try again.
+    /// does not hold this job, or the result is no longer needed. 4xx, so that the SDK drops it and
+    /// does not try again.
     result<void> answer;
     effects then;
   };
@@ -143,11 +143,12 @@ class worker_registry {
   effects owner_restarted(moment now);
 
   // ---- the pod ---------------------------------------------------------------------------------
-  /// Jobs are asked for from now on. Before it takes are held, but offered to nobody.
+  /// Offers the workers to the queue from now on. Before that, takes are held but not offered.
   effects serve(moment now);
   /// Nothing more is handed out. Stops are sent and results accepted to the end.
   effects stop(moment now);
-  /// The polls that were held long enough, unclaimed that nobody came for, workers that are silent.
+  /// Ends polls that were held long enough, unclaimed jobs that no worker came for, and silent
+  /// workers.
   effects expire(moment now);
   std::optional<moment> next_deadline() const;
   /// Every poll that is open, to be answered before the owner ends.

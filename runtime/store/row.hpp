@@ -47,7 +47,7 @@ struct job_row {
       false;            ///< of a job with an origin: its result is to be delivered to its platform
   bool refresh = false; ///< it asked for a fresh worker
   std::uint32_t dropped_chunks = 0; ///< of its stream, before a reader received them
-  std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
+  std::optional<moment> keep_until; ///< a client asked for its result to stay until then
 
   shared_text output;        ///< JSON text
   std::vector<chunk> chunks; ///< unread stream chunks of an ended job

@@ -24,7 +24,7 @@ struct job_past {
   std::size_t chunk_bytes = 0;
   std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
   std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
-  std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
+  std::uint32_t chunks_dropped = 0; ///< before a reader received them, of the latest attempt
   std::optional<milliseconds> delay;
   std::optional<milliseconds> execution;
   moment ended;
@@ -68,7 +68,7 @@ struct job_record {
   std::uint32_t chunk_seen = 0;
   worker_ref holder;                              ///< of the latest attempt
   std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
-  moment keep_until;                              ///< somebody asked for its result to stay
+  moment keep_until;                              ///< a client asked for its result to stay
   moment assigned;
   moment lease_end;
   std::optional<moment> began;

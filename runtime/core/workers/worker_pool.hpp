@@ -56,7 +56,7 @@ class worker_pool {
   /// The worker is gone, with all its attempts. `blamed`: a tenant for each attempt that may be the
   /// cause.
   void lost(moment now, pool_worker&, std::vector<std::string> blamed, fair_queue& charged);
-  /// Forgets one that is gone, if nobody comes to its place.
+  /// Forgets a worker that is gone, if no other takes its place.
   void forget(worker_place);
   void drain(moment now, pool_worker&);
 
