@@ -1,4 +1,4 @@
-// Carries out a supervision group's orders for the actor that owns it: spawns, watches, stops and
+// Carries out a supervision group's commands for the actor that owns it: spawns, watches, stops and
 // kills children.
 //
 // Not an actor: a part of its owner (supervisor), used on the owner's thread only. All decisions
@@ -44,7 +44,7 @@ class child_keeper {
   void replace(const std::string& name);
 
  private:
-  void execute(supervision::orders);
+  void execute(supervision::commands);
   void execute_one(const supervision::start_child&);
   void execute_one(const supervision::start_later&);
   void execute_one(const supervision::stop_child&);

@@ -20,7 +20,7 @@ struct job_limits {
   tenant_terms other_tenants;
   std::uint32_t max_attempts = 3;
   /// Engines that end while the job runs alone in them, until it FAILS as poison.
-  std::uint32_t lone_kills_max = 3;
+  std::uint32_t solo_crashes_max = 3;
   milliseconds execution_timeout{600'000}; ///< default of policy.executionTimeout
   milliseconds ttl{86'400'000};            ///< default of policy.ttl
   /// From assignment, or from the last step of progress, to the loss of the attempt; for workers

@@ -330,7 +330,7 @@ class job_table {
   void serve_groups(moment now, effects&);
   worker_pool::needs needs_of(const record&) const;
   worker_pool::verdict serve(moment now, record&, fair_queue::group_id, effects&);
-  void note_wait(group_key, wait_reason, bool of_kind);
+  void record_wait(group_key, wait_reason, bool of_kind);
   wait_reason noted(group_key) const;
   void give_run(moment now, record& first, const worker_pool::verdict&, fair_queue::group_id,
                 effects&);
@@ -369,9 +369,10 @@ class job_table {
 
   fair_queue queue_;
   worker_pool pool_;
-  bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
-  std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
-  std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
+  bool cut_short_ = false; ///< the last decision was, and goes on at look_again_
+  std::map<group_key, wait_reason>
+      group_waits_; ///< of the groups that the last decision passed over
+  std::map<group_key, wait_reason> kind_waits_; ///< of all groups that differ in shape only
 };
 
 } // namespace tayfa

@@ -76,8 +76,8 @@ void job_table::audit_job(const job_id& id, const record& r,
                           std::vector<std::string>& broken) const {
   const auto& name = id.str();
   const auto state = r.state.state();
-  expect(r.attempts - r.free_attempts <= limits_.max_attempts, name, "more attempts than allowed",
-         broken);
+  expect(r.attempts - r.uncharged_attempts <= limits_.max_attempts, name,
+         "more attempts than allowed", broken);
   const bool has_chunks = r.past_ && !r.past_->chunks.empty();
   expect(!has_chunks || r.past_->chunks.size() <= limits_.chunks_max, name,
          "too many unread chunks", broken);

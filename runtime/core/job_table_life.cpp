@@ -119,7 +119,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
     ++running_;
   }
   jobs_.tally(r);
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
   out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
 }
 
@@ -193,7 +193,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   jobs_.count_live(r, false);
   jobs_.account(r);
   jobs_.put_among_ended(r);
-  jobs_.note(r, parts);
+  jobs_.mark_changed(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
   open_delivery(now, r, out);
   jobs_.schedule(r);

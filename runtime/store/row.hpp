@@ -29,7 +29,7 @@ struct job_row {
   std::uint32_t attempts = 0;        ///< number of the latest attempt: the fence
   std::uint32_t lives = 1;           ///< 1 + retries by a client
   std::uint32_t attempts_before = 0; ///< of earlier lives, or handed back: they cost nothing
-  std::uint32_t lone_kills = 0;      ///< engines that ended while it ran alone in them
+  std::uint32_t solo_crashes = 0;    ///< engines that ended while it ran alone in them
   bool suspect = false;              ///< an engine ended while it ran beside others
   bool dead = false;                 ///< on the dead list
   moment not_before;                 ///< delayed start, or backoff

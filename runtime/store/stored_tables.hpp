@@ -59,7 +59,7 @@ inline constexpr std::array state_columns = {
     stored<&job_row::attempts>("attempts"),
     stored<&job_row::lives>("lives"),
     stored<&job_row::attempts_before>("attempts_before"),
-    stored<&job_row::lone_kills>("lone_kills"),
+    stored<&job_row::solo_crashes>("lone_kills"),
     stored<&job_row::suspect>("suspect"),
     stored<&job_row::dead>("dead"),
     coded<or_null, &job_row::not_before>("not_before"),

@@ -60,10 +60,10 @@ struct job_record {
   std::uint8_t flying = 0;          ///< store::parts in flight
   std::optional<job_state> tallied; ///< the live state that it is counted in by endpoint and tenant
 
-  std::uint32_t attempts = 0;      ///< also the number of the latest attempt
-  std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
+  std::uint32_t attempts = 0;           ///< also the number of the latest attempt
+  std::uint32_t uncharged_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
   std::uint32_t lives = 1;
-  std::uint32_t lone_kills = 0;
+  std::uint32_t solo_crashes = 0;
   std::uint32_t progress_seen = 0;
   std::uint32_t chunk_seen = 0;
   worker_ref holder;                              ///< of the latest attempt
@@ -79,7 +79,7 @@ struct job_record {
   std::unique_ptr<job_past> past_;
 
   bool ended() const { return is_final(state.state()); }
-  std::uint32_t attempts_of_life() const { return attempts - free_attempts; }
+  std::uint32_t attempts_of_life() const { return attempts - uncharged_attempts; }
   bool of_platform() const { return !request.origin.empty(); }
   /// The worker that has, or had, its latest attempt, for people.
   std::string worker_name() const {

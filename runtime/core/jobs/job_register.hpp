@@ -129,7 +129,7 @@ class job_register {
   void tally(job_record&);
 
   // ---- rows ------------------------------------------------------------------------------------
-  void note(job_record&, unsigned parts);
+  void mark_changed(job_record&, unsigned parts);
   store::job_row row_of(const job_record&, unsigned parts) const;
   bool has_changes() const {
     return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();

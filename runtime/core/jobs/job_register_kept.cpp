@@ -66,7 +66,7 @@ void job_register::discard_chunks(job_record& r) {
   p.chunks_taken = 0;
   p.chunks_dropped = 0;
   if (some && r.ended()) {
-    note(r, store::part_chunks); // of a job that runs they are not durable
+    mark_changed(r, store::part_chunks); // of a job that runs they are not durable
   }
 }
 

@@ -45,7 +45,7 @@ job_row row_with_everything() {
   row.attempts = 4;
   row.lives = 2;
   row.attempts_before = 3;
-  row.lone_kills = 1;
+  row.solo_crashes = 1;
   row.suspect = true;
   row.dead = true;
   row.not_before = row.submitted + milliseconds{11};
