@@ -109,7 +109,7 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
   if (entry == nullptr || !entry->delivery.undelivered || (!entry->delivery.out && !settled)) {
-    return {}; // that it is settled is good to know from whichever try
+    return {}; // any try may report that the delivery is settled
   }
   record& r = *entry;
   const auto again = settled

@@ -1,4 +1,4 @@
-// The workers themselves: how they come and go, what the queue hears of them.
+// The workers themselves: how they come and go, and what the queue learns about them.
 #include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ result<void> worker_registry::may_speak(const worker& w, const api::worker_place
   return fail(errc::forbidden, "this worker's name belongs to another key");
 }
 
-/// The worker of this name, which has just been heard of.
+/// The worker of this name, which has just made a call.
 result<worker_registry::worker*> worker_registry::meet(moment now, const api::worker_place& from,
                                                        effects& out) {
   const key who{from.endpoint, from.worker};
@@ -72,7 +72,7 @@ std::size_t worker_registry::wanted(const worker& w) {
   return sum - std::min(sum, w.unclaimed.size());
 }
 
-// ---- what the queue hears -----------------------------------------------------------------------
+// ---- messages to the queue ----------------------------------------------------------------------
 
 worker_ready worker_registry::ready_of(const worker& w) const {
   worker_ready o{w.ref, pulling()};
@@ -213,7 +213,7 @@ void worker_registry::forget(worker& w, error why, effects& out) {
   workers_.erase(key{w.who});
 }
 
-// ---- what the queue says ------------------------------------------------------------------------
+// ---- messages of the queue ----------------------------------------------------------------------
 
 /// The job's own id, where no worker can have had it before; see the invariants.
 std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) {
@@ -247,7 +247,7 @@ effects worker_registry::assigned(moment now, worker_ref ref, std::uint64_t numb
   effects out;
   worker* w = find(ref);
   if (w == nullptr) {
-    return out; // it has left, and the queue will hear so, or is another one by now
+    return out; // it has left, and the queue will learn that, or is another one by now
   }
   w->hand_overs = std::max(w->hand_overs, number);
   for (const auto& each : all) {

@@ -256,7 +256,7 @@ void worker_pool::learn(moment now, pool_worker& w, const held_attempt& held, co
   if (how.out_of_memory && w.members > 1) {
     sizes_.out_of_memory(w.run, w.members);
   }
-  if (w.members == 0) { // several attempts that know nothing of each other
+  if (w.members == 0) { // several independent attempts
     if (how.completed && how.kind) {
       const double lasted = ms_between(held.began, now);
       const double mean = lasted > 0 ? (w.occupied_ms - held.occupied_ms) / lasted : 1;
