@@ -85,7 +85,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void drain(const drain_engine&);
   void check_drain();
   void on_directory(const actor_directory&);
-  /// Tells the supervisor what people see of the slot.
+  /// Sends the supervisor the slot's facts for people.
   void report_status();
   void timed(const due_timer&);
 

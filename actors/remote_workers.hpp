@@ -76,7 +76,7 @@ class remote_workers : public remote_workers_actor::base {
   void obey(remote::turn_away&);
   void obey(remote::log_entry&);
   reply_ptr take_reply(remote::poll_id);
-  /// Answers, and tells the registry whether the answer left.
+  /// Answers, and reports to the registry whether the answer left.
   void send_watched(remote::poll_id, api::response);
   void after();
 

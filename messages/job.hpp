@@ -140,7 +140,7 @@ struct job_detail {
   std::uint8_t priority = job_policy::priority_normal;
   std::size_t input_bytes = 0;
   milliseconds age{0}; ///< since acceptance
-  bool dead = false;   ///< on the dead list: FAILED for want of attempts, kept for retry or drop
+  bool dead = false;   ///< on the dead list: FAILED without attempts left, kept for retry or drop
   std::uint32_t lives = 1;           ///< 1 + how often it was retried by a client
   std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
 };

@@ -59,7 +59,7 @@ class sim_platform final : public http_poster {
   call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
   void drop(call_ticket, std::chrono::milliseconds linger) override;
 
-  /// The process that made the calls is dead: none of them will hear an answer.
+  /// The process that made the calls is dead: none of them will get an answer.
   void callers_died();
   /// The pod's process does not run before: answers wait in its sockets.
   void unread_until(moment when) { unread_until_ = when; }

@@ -69,8 +69,8 @@ class process_time final : public time_source {
   bool stopped_ = false;
 };
 
-/// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod
-/// is LAUNCHING".
+/// A log that also passes every lifecycle move to an observer, so that scenarios can act on "the
+/// pod is LAUNCHING".
 class observed_log final : public event_log {
  public:
   /// `who` is the worker ("0#1") where the machine is an engine's.

@@ -98,7 +98,7 @@ class job_table {
   void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
-  /// the platform that owns it wants no result any more, nor that of one that has ended.
+  /// the platform that owns it takes no result any more, nor that of one that has ended.
   result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false,
                                   const job_access& who = {});
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time

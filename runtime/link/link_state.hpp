@@ -54,8 +54,8 @@ struct link_options {
   std::uint64_t ack_bytes = std::uint64_t{1} << 20;
   /// An acknowledgement older than this goes out with the next message that arrives; 0 = no limit.
   std::chrono::nanoseconds ack_after{0};
-  /// A question has no answer for so long, or a frame no acknowledgement although the peer is heard
-  /// or its credit is used up.
+  /// A question has no answer for so long, or a frame no acknowledgement although the peer sends or
+  /// its credit is used up.
   std::chrono::nanoseconds ask_again = std::chrono::seconds{1};
   /// Likewise when the peer is silent, as it may well be.
   std::chrono::nanoseconds ask_silent = std::chrono::seconds{5};
@@ -87,7 +87,7 @@ class link_state {
 
   /// A new connection: this end asks the peer for its state before it sends more.
   void connected(moment now);
-  /// For the end that does not connect: nothing is sent until the peer has been heard again.
+  /// For the end that does not connect: nothing is sent until a message of the peer arrives again.
   void disconnected();
 
   /// Takes a message that has arrived on the connection.

@@ -187,7 +187,7 @@ class worker_registry {
     std::string s3_config;
     place at = place::here;
     poll_id with = 0;           ///< the answer it leaves with
-    bool revoked = false;       ///< the queue wants no result of it any more
+    bool revoked = false;       ///< the queue takes no result of it any more
     poll_id stop_sent_with = 0; ///< the answer that carries its stop to the worker
     moment since;               ///< it is at its place
     std::uint32_t progress = 0, chunks = 0;

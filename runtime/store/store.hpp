@@ -51,7 +51,7 @@ class job_store {
   /// True when changes of existing rows are sure to find space although the disk is full.
   virtual bool has_reserve() const { return true; }
   /// Called when the store finds by itself, with no commit under way, that it cannot go on
-  /// (store_failed). Null: no caller wants to know any more.
+  /// (store_failed). Null: no caller needs the answer any more.
   virtual void on_failure(std::function<void(error)>) {}
 };
 
