@@ -227,7 +227,7 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
   machine_room.run_until(hours_10, [&](const farm::given& g) {
     machine_room.submit(g.tenant, g.tenant == "rich" ? "rare" : "common", 1'000, 1'000);
   });
-  // It was given twice as much as each of the others: five hours more.
+  // The rich tenant was served twice as much as each of the others: five hours more.
   EXPECT_NEAR(machine_room.served("rich") / machine_room.served("poor"), 2, 0.02);
   const auto order = machine_room.submit("rich", "common", 1'000, 1'000);
   double waited = -1;
@@ -325,8 +325,8 @@ TEST(fair_waits, a_small_tenants_job_waits_for_at_most_a_turn_of_each_of_the_oth
         refill(g);
       }
     });
-    // It starts at the others' lowest level; each of them may get one job while it is not above,
-    // and one is running.
+    // The tenant starts at the lowest level of the others. Each of them may get one job while the
+    // tenant is not above it, and one job is running.
     RC_ASSERT(started >= 0);
     RC_ASSERT(started - asked <= (others + 1) * most_ms);
   }));

@@ -140,7 +140,7 @@ TEST(job_table_delivery_rows, a_result_given_again_has_its_time_over_a_restart_t
   EXPECT_EQ(std::get<deliver_result>(then[0]).left, minutes{10});
 }
 
-TEST(job_table_delivery_rows, a_result_given_again_is_told_only_after_its_commit) {
+TEST(job_table_delivery_rows, a_result_given_again_is_reported_only_after_its_commit) {
   durable_script s;
   s.join(0);
   s.take("a");

@@ -40,7 +40,7 @@ TEST(job_table_given_again, a_live_job_that_is_given_again_is_left_as_it_is) {
   EXPECT_EQ(s.take("a", true), "again a");
   EXPECT_EQ(s.detail("a").lives, 1u);
   EXPECT_THAT(s.complete(w0, attempt("a", 1)), HasSubstr("a COMPLETED (finished) watched"))
-      << "whoever asked again is told as well";
+      << "the second asker is notified as well";
 }
 
 TEST(job_table_given_again, a_completed_job_that_is_given_again_has_its_result_brought_again) {

@@ -35,15 +35,15 @@ TEST(job_table, the_assignment_carries_the_input) {
   EXPECT_EQ(std::get<assign_attempt>(done->then.at(1)).message.input.view(), R"({"x":1})");
 }
 
-TEST(job_table, the_move_is_told_before_the_attempt_is_given) {
+TEST(job_table, the_move_is_reported_before_the_attempt_is_given) {
   job_script s;
   s.join(0);
   const auto done = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
   ASSERT_TRUE(done);
-  const auto& told = std::get<moved>(done->then.at(0));
-  EXPECT_EQ(told.from, job_state::IN_QUEUE);
-  EXPECT_EQ(told.view.attempts, 1u);
-  EXPECT_EQ(told.view.worker, "slot-0");
+  const auto& first = std::get<moved>(done->then.at(0));
+  EXPECT_EQ(first.from, job_state::IN_QUEUE);
+  EXPECT_EQ(first.view.attempts, 1u);
+  EXPECT_EQ(first.view.worker, "slot-0");
 }
 
 TEST(job_table, an_id_is_taken_once) {
