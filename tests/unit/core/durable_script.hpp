@@ -3,7 +3,7 @@
 #pragma once
 
 #include "tests/unit/core/job_script.hpp"
-#include "tests/unit/core/perfect_store.hpp"
+#include "tests/support/perfect_store.hpp"
 
 #include <initializer_list>
 #include <string>

@@ -162,15 +162,18 @@ std::string crash_run::whole_check() {
 }
 
 std::string crash_run::compare(const job_store::recovered& found) {
-  const auto seen = words_of(found.rows, found.last_order);
+  const auto seen = text_of(found.rows, found.last_order);
+  const auto text_of_all = [](const perfect_store& all) {
+    return text_of(all.rows(), all.last_order());
+  };
   auto expected = acknowledged_;
-  while (expected.words() != seen && !under_way_.empty()) {
+  while (text_of_all(expected) != seen && !under_way_.empty()) {
     expected.apply(under_way_.front());
     under_way_.pop_front();
   }
-  if (expected.words() != seen) {
-    return "found:\n" + seen + "acknowledged:\n" + acknowledged_.words() + "with all:\n" +
-           expected.words();
+  if (text_of_all(expected) != seen) {
+    return "found:\n" + seen + "acknowledged:\n" + text_of_all(acknowledged_) + "with all:\n" +
+           text_of_all(expected);
   }
   acknowledged_ = expected;
   issued_ = expected;
@@ -182,7 +185,7 @@ std::string crash_run::compare(const job_store::recovered& found) {
 std::string crash_run::compare_texts() {
   const calls call{*store_, true};
   std::size_t large = 0;
-  for (const auto& [order, row] : acknowledged_.rows) {
+  for (const auto& [order, row] : acknowledged_.by_order()) {
     for (const auto which : {job_store::column::input, job_store::column::output}) {
       const auto& text = which == job_store::column::input ? row.request.input : row.output;
       if (text.size() <= job_store::inline_max) {

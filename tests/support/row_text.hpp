@@ -1,0 +1,17 @@
+// A row of the store as text, for comparison and for a failure's message. It is made of the store's
+// own list of columns, so it names every stored member.
+#pragma once
+
+#include "runtime/store/row.hpp"
+
+#include <string>
+#include <vector>
+
+namespace tayfa::testing {
+
+/// Texts that a store does not read back with their row (job_store::inline_max) are left out.
+std::string text_of(const store::job_row&);
+/// The content of a store, a line for each row.
+std::string text_of(const std::vector<store::job_row>&, std::uint64_t last_order);
+
+} // namespace tayfa::testing
