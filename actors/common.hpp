@@ -111,9 +111,9 @@ auto when_due(Self* self, const time_source& time, Serve serve) {
   };
 }
 
-/// Moves a machine, writes the one log line of a lifecycle change, counts the edge and tells who
-/// watches. An illegal
-/// move is a bug: it is logged as an error and changes nothing; returns whether it moved.
+/// Moves a machine, writes the one log line of a lifecycle change, counts the edge and publishes
+/// the event. An illegal move is a bug: it is logged as an error and changes nothing; returns
+/// whether it moved.
 template <class State>
 bool move(machine<State>& m, State to, cause why, world& w, moment& since,
           std::initializer_list<log_field> who = {}) {
@@ -132,10 +132,11 @@ bool move(machine<State>& m, State to, cause why, world& w, moment& since,
   fields.push_back({"to", to});
   fields.push_back({"cause", why});
   fields.push_back({"ms", ms});
-  if (w.log.enabled(log_level::info)) {
-    w.log.write(log_level::info, "state", fields);
+  constexpr auto level = machine_traits<State>::detail ? log_level::debug : log_level::info;
+  if (w.log.enabled(level)) {
+    w.log.write(level, "state", fields);
   }
-  if (!w.feed.idle()) {
+  if (!machine_traits<State>::detail && !w.feed.idle()) {
     std::string worker;
     for (const auto& each : who) {
       const auto* const text = std::get_if<std::string>(&each.value.get());

@@ -1,19 +1,17 @@
-// The keeper of one slot's engine process: one actor lives exactly as long as one incarnation of
-// the engine.
+// One incarnation of one slot's engine: the actor lives exactly as long as the process.
 //
-// Started by the supervisor, it starts the process, has it load the model, offers it to the queue,
-// carries attempts to it and reports back, watches its heartbeats, and ends when the process has
-// ended. A crash, a hang or nonsense costs the attempt and the process: the actor tells the queue,
-// quits with the reason, and the supervisor decides about the next incarnation. The engine's state
-// machine is this actor's behaviour.
+// Started by the supervisor, it starts the process (process_keeper), has it load the model, offers
+// it to the queue, carries attempts to it and reports back by the rules of the worker protocol
+// (worker_session), watches its heartbeats, and ends when the process has ended. A crash, a hang or
+// nonsense costs the attempt and the process: the actor informs the queue, quits with the reason,
+// and the supervisor decides about the next incarnation. The engine's state machine is this actor's
+// behaviour.
 #pragma once
 
 #include "actors/common.hpp"
 #include "actors/model_loader.hpp"
-
-#include <map>
-#include <optional>
-#include <set>
+#include "actors/process_keeper.hpp"
+#include "runtime/link/worker_session.hpp"
 
 namespace tayfa {
 
@@ -100,8 +98,6 @@ class gpu_worker : public gpu_worker_actor::base {
   void leave(cause, error reason);
   void model_lost();
   void move_to(engine_state, cause);
-  /// SIGTERM, then SIGKILL, then giving up, each after the grace.
-  void step_down();
   void settle();
   worker_end how_it_ended() const;
   void ask_for_model();
@@ -112,27 +108,18 @@ class gpu_worker : public gpu_worker_actor::base {
   worker_terms terms_;
   machine<engine_state> state_;
   moment since_;
-  bool heard_ = false;       ///< a frame came since the last heartbeat check
-  std::uint32_t misses_ = 0; ///< heartbeat checks in a row without one
-  worker_facts facts_;       ///< as the engine said
+  process_keeper process_;
+  worker_session session_;
   slot_status status_;
-  bool batches_ = false; ///< its engine makes batches, whatever the model allows
-  bool load_sent_ = false;
-  std::string model_; ///< what the engine was told to load; every attempt names it
-  std::set<attempt_ref> running_;
-  std::map<attempt_ref, std::uint64_t> revoked_; ///< attempt -> ticket of its grace timer
-  error reason_;                                 ///< why it ended, when that was not asked for
-  bool asked_ = false;                           ///< the end was asked for
-  bool refresh_ = false;                         ///< a fresh process is to take its place at once
-  bool exited_ = false;
+  error reason_;              ///< why it ended, when that was not asked for
+  bool asked_ = false;        ///< the end was asked for
+  bool refresh_ = false;      ///< a fresh process is to take its place at once
   bool from_outside_ = false; ///< it was killed by somebody else
   bool in_job_ = false;       ///< attempts ran when it ended
   bool offered_ = false;
   bool draining_ = false;
   bool given_lately_ = false; ///< an attempt came since the last drain_check
-  std::uint32_t stop_step_ = 0;
   std::uint64_t ticket_ = 0;
-  std::uint64_t state_ticket_ = 0;
   std::uint64_t drain_ticket_ = 0;
 };
 

@@ -1,8 +1,5 @@
-// How a gpu_worker ends: asked politely, by signals, or by force, and what it tells of its end.
+// How a gpu_worker ends, and what it reports of its end.
 #include "actors/gpu_worker.hpp"
-
-#include <algorithm>
-#include <csignal>
 
 namespace tayfa {
 
@@ -32,12 +29,7 @@ void gpu_worker::shut_down(cause why, error reason) {
   }
   const bool connected = state_.state() >= engine_state::LOADING_MODEL;
   leave(why, std::move(reason));
-  if (connected) {
-    ctx_.outside.engines.send(terms_.worker, protocol::shutdown{});
-    arm(ctx_.knobs.engine_stop_grace, stop_step);
-  } else {
-    step_down(); // it cannot hear us yet: SIGTERM at once
-  }
+  process_.end_politely(connected);
 }
 
 void gpu_worker::kill(cause why, error reason) {
@@ -46,24 +38,7 @@ void gpu_worker::kill(cause why, error reason) {
   }
   leave(why, std::move(reason));
   ctx_.outside.meters.add(meter::engine_kills);
-  stop_step_ = 1;
-  step_down();
-}
-
-void gpu_worker::step_down() {
-  if (stop_step_ == 0) {
-    ctx_.outside.engines.kill(terms_.worker, SIGTERM);
-  } else if (stop_step_ == 1) {
-    ctx_.outside.engines.kill(terms_.worker, SIGKILL);
-  } else {
-    // A process that SIGKILL does not end hangs in the kernel. Leaving it is all that is left.
-    ctx_.outside.log.error("engine_unkillable", {{"worker", terms_.worker}});
-    exited_ = true;
-    quit(to_reason(how_it_ended()));
-    return;
-  }
-  ++stop_step_;
-  arm(std::max(ctx_.knobs.engine_stop_grace, std::chrono::milliseconds{100}), stop_step);
+  process_.end_by_force();
 }
 
 worker_end gpu_worker::how_it_ended() const {
@@ -86,21 +61,20 @@ void gpu_worker::model_lost() {
     status_.next_model.clear();
     refresh_ = true;
   }
-  if (!model_.empty() && terms_.directory.loader) {
-    send(terms_.directory.loader, model_refused{terms_.worker, model_, reason_});
+  if (!session_.model().empty() && terms_.directory.loader) {
+    send(terms_.directory.loader, model_refused{terms_.worker, session_.model(), reason_});
   }
 }
 
 void gpu_worker::leave(cause why, error reason) {
   reason_ = std::move(reason);
-  in_job_ = !running_.empty();
-  if (load_sent_ && !asked_ && state_.state() == engine_state::LOADING_MODEL) {
+  in_job_ = !session_.idle();
+  if (session_.load_sent() && !asked_ && state_.state() == engine_state::LOADING_MODEL) {
     model_lost();
   }
-  status_.lost += running_.size();
+  status_.lost += session_.held().size();
   move_to(engine_state::SHUTDOWN, why);
-  running_.clear();
-  revoked_.clear();
+  session_.end();
   report_status();
   send(terms_.directory.queue, worker_gone{terms_.worker, reason_, from_outside_});
   become(ending());

@@ -9,12 +9,20 @@ namespace tayfa {
 
 namespace {
 
-/// For requests to another actor: when it ended before it answered, the client may try again.
-auto failed(const reply_ptr& answer) {
-  return [answer](const caf::error&) {
-    answer->send(api::refuse(
-        error{errc::unavailable, "the part of the pod that answers this is restarting"}));
-  };
+constexpr const char* the_queue = "the queue";
+constexpr const char* the_supervisor = "the supervisor";
+constexpr const char* the_remote_workers = "the gateway of remote workers";
+
+template <class Request>
+constexpr const char* part_of() {
+  return lists<queue_messages, Request>        ? the_queue
+         : lists<supervisor_messages, Request> ? the_supervisor
+                                               : the_remote_workers;
+}
+
+/// For requests to another actor: the part ended before it answered.
+auto failed(const reply_ptr& answer, const char* part) {
+  return [answer, part](const caf::error&) { answer->send(api::refuse(restarting(part))); };
 }
 
 } // namespace
@@ -83,7 +91,7 @@ void runpod_ingress::ask(const Request& what, const reply_ptr& to, Render render
   request(part, caf::infinite, what)
       .then([to, render](
                 const typename Request::answer& a) { send_made(to, [&] { return render(a); }); },
-            failed(to));
+            failed(to, part_of<Request>()));
 }
 
 template <class Request>
@@ -132,7 +140,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
           },
           [this, answer, waiting](const caf::error& e) {
             take(waiting.value_or(0));
-            failed(answer)(e);
+            failed(answer, the_queue)(e);
           });
 }
 
@@ -206,11 +214,11 @@ void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
                                 add(workers, remote);
                                 answer->send(api::counts(jobs.value, workers));
                               },
-                              failed(answer));
+                              failed(answer, the_remote_workers));
                     },
-                    failed(answer));
+                    failed(answer, "health"));
           },
-          failed(answer));
+          failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
@@ -249,10 +257,10 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
                                                              "no engine serves, and no remote "
                                                              "worker is there"}));
                       },
-                      failed(answer));
+                      failed(answer, the_remote_workers));
             }
           },
-          failed(answer));
+          failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {

@@ -75,9 +75,7 @@ void runpod_ingress::look_at_state(held_calls::number call, bool over) {
               send_made(take(call), [&a] { return api::job(*a.value); });
             }
           },
-          [this, call](const caf::error&) {
-            refuse(call, error{errc::unavailable, "the queue is restarting"});
-          });
+          [this, call](const caf::error&) { refuse(call, queue_restarting()); });
 }
 
 void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
@@ -98,9 +96,7 @@ void runpod_ingress::look_at_chunks(held_calls::number call, bool over) {
             answer_with_chunks(call, *a.value);
             arm();
           },
-          [this, call](const caf::error&) {
-            refuse(call, error{errc::unavailable, "the queue is restarting"});
-          });
+          [this, call](const caf::error&) { refuse(call, queue_restarting()); });
 }
 
 /// Answers now, or says when to look again. Chunks that another reader may have received are not

@@ -4,8 +4,21 @@
 
 namespace tayfa {
 
-model_loader::model_loader(caf::actor_config& cfg, pod_context ctx)
-    : model_loader_actor::base(cfg), ctx_(ctx) {
+namespace {
+
+bool runs(const engine_kind& engine, const model_entry& entry) {
+  const auto kinds = engine.entry_kinds();
+  return entry.kind.empty() || std::find(kinds.begin(), kinds.end(), entry.kind) != kinds.end();
+}
+
+model_granted granted(const model_entry& entry) {
+  return {protocol::load_model{entry.name, entry.path, entry.manifest}};
+}
+
+} // namespace
+
+model_loader::model_loader(caf::actor_config& cfg, pod_context ctx, const slot_engines& engines)
+    : model_loader_actor::base(cfg), ctx_(ctx), kinds_(engines.kinds()) {
   guard(this, ctx_.outside.log);
 }
 
@@ -43,15 +56,19 @@ void model_loader::learned(const catalogue_inspected& m) {
     looked_again(*m.about, m.models);
     return;
   }
-  if (!m.models) {
+  auto models = m.models;
+  if (auto completed = models ? complete(*models) : result<void>{}; !completed) {
+    models = fail(completed.error());
+  }
+  if (!models) {
     ctx_.outside.log.error("catalogue_refused",
-                           {{"code", m.models.error().code}, {"text", m.models.error().text}});
+                           {{"code", models.error().code}, {"text", models.error().text}});
     if (directory_.supervisor) {
-      send(directory_.supervisor, catalogue_checked{fail(m.models.error())});
+      send(directory_.supervisor, catalogue_checked{fail(models.error())});
     }
     return;
   }
-  models_ = *m.models;
+  models_ = std::move(*models);
   for (const auto& entry : models_) {
     ctx_.outside.log.info("model_found", {{"model", entry.name}, {"bytes", entry.bytes}});
   }
@@ -62,6 +79,32 @@ void model_loader::learned(const catalogue_inspected& m) {
   }
 }
 
+/// Where engines of several kinds serve, each kind needs something that it runs.
+result<void> model_loader::complete(std::vector<model_entry>& models) const {
+  if (kinds_.size() < 2 || ctx_.knobs.engine_slots == 0) {
+    return {};
+  }
+  const auto files = models.size();
+  for (const auto& kind : kinds_) {
+    const std::string name{kind.name};
+    const auto begin = models.begin();
+    const auto end = begin + static_cast<std::ptrdiff_t>(files);
+    if (!kind.runs_models() &&
+        std::any_of(begin, end, [&](const model_entry& e) { return e.name == name; })) {
+      return fail(errc::model_invalid,
+                  name +
+                      ": a model may not have the name of a kind of engines that serves beside it");
+    }
+    if (!kind.runs_models()) {
+      models.push_back(model_entry{name, {}, {}, 0, name});
+    } else if (std::none_of(begin, end, [&](const model_entry& e) { return runs(kind, e); })) {
+      return fail(errc::model_invalid, "no file in engine.models is for the " + name +
+                                           " engine, which runs " + model_kind_names(kind));
+    }
+  }
+  return {};
+}
+
 void model_loader::tell_queue() {
   if (!directory_.queue) {
     return;
@@ -69,36 +112,42 @@ void model_loader::tell_queue() {
   models_known known;
   for (const auto& entry : models_) {
     const auto version = versions_.find(entry.name);
-    known.models.push_back(
-        model_facts{entry.name, entry.bytes, 0, version == versions_.end() ? 0 : version->second});
+    known.models.push_back(model_facts{
+        entry.name, entry.bytes, 0, version == versions_.end() ? 0 : version->second, entry.kind});
   }
   send(directory_.queue, std::move(known));
 }
 
-/// The requested model, or the first one that engines can load, as far as is known.
-const model_entry& model_loader::chosen_for(const want_model& m) const {
-  const auto named = std::find_if(models_.begin(), models_.end(),
-                                  [&m](const model_entry& e) { return e.name == m.model; });
-  if (named != models_.end()) {
-    return *named;
+/// The requested model, or the first one that engines can load, as far as is known. Null: there is
+/// none for engines of this kind.
+const model_entry* model_loader::chosen_for(const want_model& m) const {
+  const auto* const kind = find_engine(m.engine);
+  const model_entry* usual = nullptr;
+  const model_entry* good = nullptr;
+  for (const auto& entry : models_) {
+    if (kind != nullptr && !runs(*kind, entry)) {
+      continue;
+    }
+    if (entry.name == m.model) {
+      return &entry;
+    }
+    usual = usual == nullptr ? &entry : usual;
+    good = good == nullptr && !refused_.contains(entry.name) ? &entry : good;
   }
-  const auto good = std::find_if(models_.begin(), models_.end(), [this](const model_entry& e) {
-    return !refused_.contains(e.name);
-  });
-  return good == models_.end() ? models_.front() : *good;
+  return good == nullptr ? usual : good;
 }
 
 caf::result<model_granted> model_loader::grant(const want_model& m) {
-  if (models_.empty()) {
+  const auto* const chosen = chosen_for(m);
+  if (chosen == nullptr) {
     return model_granted{}; // an engine that runs no model files
   }
-  const auto& chosen = chosen_for(m);
-  if (looked_at_.contains(chosen.name)) {
+  if (looked_at_.contains(chosen->name)) {
     auto later = make_response_promise<model_granted>();
     wishes_.push_back({m, later});
     return later;
   }
-  return model_granted{protocol::load_model{chosen.name, chosen.path, chosen.manifest}};
+  return granted(*chosen);
 }
 
 void model_loader::refused(const model_refused& m) {
@@ -110,7 +159,8 @@ void model_loader::refused(const model_refused& m) {
   if (entry == models_.end()) {
     return;
   }
-  if (m.why.code != errc::model_invalid) { // not the file's fault, as far as one can tell
+  // Not the file's fault, as far as one can tell, or there is no file.
+  if (m.why.code != errc::model_invalid || entry->path.empty()) {
     send(directory_.queue, m);
     return;
   }
@@ -142,12 +192,11 @@ void model_loader::looked_again(const model_refused& about,
          model_refused{about.worker, about.model, found ? about.why : found.error()});
   }
   for (auto& w : std::exchange(wishes_, {})) {
-    const auto& chosen = chosen_for(w.asked);
-    if (looked_at_.contains(chosen.name)) {
+    const auto* const chosen = chosen_for(w.asked);
+    if (chosen != nullptr && looked_at_.contains(chosen->name)) {
       wishes_.push_back(std::move(w));
     } else {
-      w.later.deliver(
-          model_granted{protocol::load_model{chosen.name, chosen.path, chosen.manifest}});
+      w.later.deliver(chosen == nullptr ? model_granted{} : granted(*chosen));
     }
   }
 }

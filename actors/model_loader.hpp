@@ -1,6 +1,10 @@
 // The model loader: has the catalogue checked (outside of any actor's thread), then tells each
 // worker what to load.
 //
+// Slots may have engines of different kinds. Where they do, the catalogue has an entry for each
+// kind that runs no model files, under the kind's own name: jobs ask for such an engine by that
+// name. Each worker is granted only what engines of its kind run.
+//
 // States: EMPTY (workers' wishes are postponed) -> CHECKED. It never touches a GPU: loading itself
 // happens in the engine.
 //
@@ -10,6 +14,7 @@
 #pragma once
 
 #include "actors/common.hpp"
+#include "messages/slot_engines.hpp"
 #include "runtime/model/catalogue.hpp"
 
 #include <deque>
@@ -30,7 +35,7 @@ struct model_granted {
 
 class model_loader : public model_loader_actor::base {
  public:
-  model_loader(caf::actor_config&, pod_context);
+  model_loader(caf::actor_config&, pod_context, const slot_engines&);
 
   const char* name() const override { return "model_loader"; }
   behavior_type make_behavior() override;
@@ -46,7 +51,8 @@ class model_loader : public model_loader_actor::base {
   void check();
   void learned(const catalogue_inspected&);
   caf::result<model_granted> grant(const want_model&);
-  const model_entry& chosen_for(const want_model&) const;
+  const model_entry* chosen_for(const want_model&) const;
+  result<void> complete(std::vector<model_entry>&) const;
   void refused(const model_refused&);
   void looked_again(const model_refused&, const result<std::vector<model_entry>>&);
   void tell_queue();
@@ -54,6 +60,7 @@ class model_loader : public model_loader_actor::base {
   void loaded(const model_loaded&);
 
   pod_context ctx_;
+  std::vector<engine_kind> kinds_; ///< of the pod's engines
   actor_directory directory_;
   std::vector<model_entry> models_;
   std::map<std::string, std::uint64_t> versions_; ///< of those whose file was replaced

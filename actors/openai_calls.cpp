@@ -15,10 +15,6 @@ constexpr std::size_t page_bytes = std::size_t{32} << 10;
 constexpr std::size_t counted_least = std::size_t{16} << 10;
 constexpr milliseconds room_pause{100};
 
-error restarting() {
-  return {errc::unavailable, "the queue is restarting"};
-}
-
 void name_job(api::response& answer, const job_id& id) {
   answer.headers.emplace_back(job_field, id.str());
   answer.headers.emplace_back("x-request-id", id.str()); // shown by OpenAI's clients
@@ -74,7 +70,7 @@ void openai_calls::begin(const api::openai& asked, const reply_ptr& answer) {
               read(id);
             }
           },
-          [refused](const caf::error&) { refused(restarting()); });
+          [refused](const caf::error&) { refused(queue_restarting()); });
 }
 
 void openai_calls::ended(const job_ended& m) {
@@ -118,7 +114,7 @@ void openai_calls::on_directory(const queue_actor& queue) {
   }
   // Events about them from the earlier queue may be lost.
   while (!calls_.empty()) {
-    fail_call(calls_.begin(), api::openai_fault_of(restarting()), true);
+    fail_call(calls_.begin(), api::openai_fault_of(queue_restarting()), true);
   }
 }
 
@@ -180,7 +176,9 @@ void openai_calls::with_output(const job_view& view, const job_access& who, Then
           [then](const job_answer& a) mutable {
             then(a.value ? result<shared_text>{a.value->output} : fail(a.value.error()));
           },
-          [then](const caf::error&) mutable { then(result<shared_text>{fail(restarting())}); });
+          [then](const caf::error&) mutable {
+            then(result<shared_text>{fail(queue_restarting())});
+          });
 }
 
 void openai_calls::answer_with_chunks(const job_id& id, const job_access& who,
@@ -211,7 +209,7 @@ void openai_calls::answer_with_chunks(const job_id& id, const job_access& who,
             send_output(answer, id, shared_text{std::move(list)}.holding(place));
           },
           [answer, id](const caf::error&) {
-            send_fault(answer, id, api::openai_fault_of(restarting()));
+            send_fault(answer, id, api::openai_fault_of(queue_restarting()));
           });
 }
 
@@ -228,7 +226,7 @@ void openai_calls::read(const job_id& id) {
       .then([this, id](const stream_answer& a) { take(id, a); },
             [this, id](const caf::error&) {
               if (const auto it = calls_.find(id); it != calls_.end()) {
-                fail_call(it, api::openai_fault_of(restarting()), true);
+                fail_call(it, api::openai_fault_of(queue_restarting()), true);
               }
             });
 }

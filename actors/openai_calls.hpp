@@ -23,6 +23,14 @@
 
 namespace tayfa {
 
+/// To a client whose request this part of the pod does not answer: it may try again.
+inline error restarting(const std::string& part) {
+  return {errc::unavailable, part + " is restarting"};
+}
+inline error queue_restarting() {
+  return restarting("the queue");
+}
+
 /// From the reader of an answer, or its line.
 struct reader_event {
   enum class what : std::uint8_t { wants_more, left };
@@ -76,7 +84,6 @@ class openai_calls {
 
   // a whole answer
   void finish(const job_view&);
-  void answer_with_output(const job_id&, const job_access&, const reply_ptr&, const job_view&);
   void answer_with_chunks(const job_id&, const job_access&, const reply_ptr&);
 
   /// With the output of a job that COMPLETED, wherever it is kept.

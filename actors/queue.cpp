@@ -117,8 +117,8 @@ queue::behavior_type queue::draining() {
 // ---- workers -----------------------------------------------------------------------------------
 
 void queue::joined(const worker_ready& m) {
-  workers_[m.worker.slot] = {m.worker.incarnation,
-                             caf::actor_cast<attempt_taker>(current_sender())};
+  workers_[m.worker.place()] = {m.worker.incarnation,
+                                caf::actor_cast<attempt_executor>(current_sender())};
   enqueue_effects(table_.worker_joined(now(), m.worker, m.facts));
   after();
 }
@@ -188,12 +188,12 @@ void queue::notify_watchers(const attempt_reported& m) {
 }
 
 void queue::gone(const worker_gone& m) {
-  const auto it = workers_.find(m.worker.slot);
+  const auto it = workers_.find(m.worker.place());
   if (it == workers_.end() || it->second.incarnation != m.worker.incarnation) {
     return; // an older life of the slot
   }
   workers_.erase(it);
-  enqueue_effects(table_.worker_lost(now(), m.worker.slot, m.why, m.from_outside));
+  enqueue_effects(table_.worker_lost(now(), m.worker.place(), m.why, m.from_outside));
   after();
 }
 

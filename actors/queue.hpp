@@ -150,20 +150,20 @@ class queue : public queue_actor::base {
   void give_up_on_storage();
   void store_broken(const error&);
   void release(std::vector<std::variant<effects, deferred_reply>>);
-  using text_taker = std::function<void(result<shared_text>)>;
+  using text_handler = std::function<void(result<shared_text>)>;
   /// `place`: what its bytes hold of the world's budget for answers, until the last who has the
   /// text lets it go; null = they are not counted.
-  void fetch(std::uint64_t order, job_store::column, text_taker, byte_budget::place place = {});
+  void fetch(std::uint64_t order, job_store::column, text_handler, byte_budget::place place = {});
   /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
   /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
   /// world's budget for answers, of which `spare` has to stay free.
-  bool fetch_output(const job_view&, std::size_t spare, text_taker then);
+  bool fetch_output(const job_view&, std::size_t spare, text_handler then);
 
   // effects (queue_effects.cpp)
   /// The attempts that leave for one worker in one message.
   struct run {
     worker_ref worker;
-    std::uint64_t hand_over = 0; ///< of a remote one
+    std::uint64_t hand_over = 0; ///< to one that pulls
     std::vector<assign_attempt> members;
     std::size_t missing = 0; ///< inputs that are still being fetched
   };
@@ -194,14 +194,14 @@ class queue : public queue_actor::base {
 
   struct worker_handle {
     std::uint64_t incarnation = 0;
-    attempt_taker handle;
+    attempt_executor handle;
   };
 
   pod_context ctx_;
   std::shared_ptr<queue_books> books_;
   job_table& table_;
   actor_directory directory_;
-  std::map<slot_id, worker_handle> workers_;
+  std::map<worker_place, worker_handle> workers_;
   std::map<std::uint64_t, promise<purge_answer>> purges_; ///< by the table's number
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
@@ -230,7 +230,7 @@ class queue : public queue_actor::base {
   using text_key = std::pair<std::uint64_t, job_store::column>;
   struct text_fetch {
     text_key what;
-    std::vector<text_taker> takers;
+    std::vector<text_handler> handlers;
     byte_budget::place place;
   };
   std::uint64_t fetch_ticket_ = 0;

@@ -303,13 +303,13 @@ void queue::release(std::vector<std::variant<effects, deferred_reply>> items) {
   hand_over_remote();
 }
 
-void queue::fetch(std::uint64_t order, job_store::column column, text_taker then,
+void queue::fetch(std::uint64_t order, job_store::column column, text_handler then,
                   byte_budget::place place) {
   const auto ticket = ++fetch_ticket_;
   const text_key what{order, column};
   text_fetch& asked = fetches_[ticket];
   asked.what = what;
-  asked.takers.push_back(std::move(then));
+  asked.handlers.push_back(std::move(then));
   asked.place = std::move(place);
   fetch_of_[what] = ticket;
   ctx_.outside.store.fetch(
@@ -318,7 +318,7 @@ void queue::fetch(std::uint64_t order, job_store::column column, text_taker then
       });
 }
 
-bool queue::fetch_output(const job_view& view, std::size_t spare, text_taker then) {
+bool queue::fetch_output(const job_view& view, std::size_t spare, text_handler then) {
   const auto order = view.stored_output;
   if (const auto known = outputs_.find(order); known != outputs_.end()) {
     if (auto text = known->second.lock(); !text.empty()) {
@@ -328,7 +328,7 @@ bool queue::fetch_output(const job_view& view, std::size_t spare, text_taker the
   }
   const auto asked = fetch_of_.find({order, job_store::column::output});
   if (asked != fetch_of_.end()) {
-    fetches_.at(asked->second).takers.push_back(std::move(then));
+    fetches_.at(asked->second).handlers.push_back(std::move(then));
     return true;
   }
   auto place = place_for_text(ctx_.outside.answers, view.output_bytes, spare);
@@ -362,7 +362,7 @@ void queue::on(const store_replied::fetched& m) {
     }
     outputs_[asked.what.first] = weak_text{*text};
   }
-  for (const auto& take : asked.takers) {
+  for (const auto& take : asked.handlers) {
     take(text);
   }
 }

@@ -107,7 +107,7 @@ void queue::give_run(worker_ref worker, std::uint64_t hand_over,
 }
 
 void queue::send_run(run& r) {
-  const auto it = workers_.find(r.worker.slot);
+  const auto it = workers_.find(r.worker.place());
   if (it == workers_.end() || it->second.incarnation != r.worker.incarnation) {
     return; // the table has heard of its end, or will
   }
@@ -141,14 +141,14 @@ void queue::send_run(run& r) {
 
 void queue::carry_out(const revoke_attempt& r) {
   hand_over_remote(); // a worker hears of an attempt before it hears that it is revoked
-  const auto it = workers_.find(r.worker.slot);
+  const auto it = workers_.find(r.worker.place());
   if (it != workers_.end() && it->second.incarnation == r.worker.incarnation) {
     send(it->second.handle, r);
   }
 }
 
 void queue::carry_out(const change_worker_model& c) {
-  const auto it = workers_.find(c.worker.slot);
+  const auto it = workers_.find(c.worker.place());
   if (it != workers_.end() && it->second.incarnation == c.worker.incarnation) {
     ctx_.outside.log.info("model_change", {{"worker", c.worker}, {"model", c.model}});
     send(it->second.handle, c);

@@ -13,9 +13,9 @@ constexpr milliseconds forget_step{100};
 
 } // namespace
 
-hook_turns::bounds hook_calls_from(const config& c) {
+webhook_queue::bounds hook_calls_from(const config& c) {
   const std::size_t all = c.webhook_calls;
-  hook_turns::bounds b;
+  webhook_queue::bounds b;
   b.calls_max = all;
   b.target_max = std::max<std::size_t>(all / 4, 1);
   return b;

@@ -8,6 +8,6 @@ namespace tayfa {
 
 job_limits limits_from(const config&);
 /// How many webhooks are called at the same time.
-hook_turns::bounds hook_calls_from(const config&);
+webhook_queue::bounds hook_calls_from(const config&);
 
 } // namespace tayfa

@@ -2,30 +2,30 @@
 
 namespace tayfa {
 
-std::shared_ptr<remote::worker_book> make_worker_book(const config& knobs) {
-  remote::book_limits limits;
+std::shared_ptr<remote::worker_registry> make_worker_registry(const config& knobs) {
+  remote::registry_limits limits;
   limits.ping_interval = knobs.workers_ping_interval;
   limits.missed = knobs.workers_missed;
   limits.hold = knobs.workers_hold;
   limits.workers_max = knobs.workers_max;
-  return std::make_shared<remote::worker_book>(limits);
+  return std::make_shared<remote::worker_registry>(limits);
 }
 
 remote_workers::remote_workers(caf::actor_config& cfg, pod_context ctx,
-                               std::shared_ptr<remote::worker_book> book)
-    : remote_workers_actor::base(cfg), ctx_(ctx), book_(std::move(book)),
-      refused_told_(book_->refused()) {
+                               std::shared_ptr<remote::worker_registry> registry)
+    : remote_workers_actor::base(cfg), ctx_(ctx), registry_(std::move(registry)),
+      refused_counted_(registry_->refused()) {
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (m.reason != caf::exit_reason::kill) {
-      obey(book_->close()); // nobody's poll ends with an error because the pod stops
+      obey(registry_->close()); // nobody's poll ends with an error because the pod stops
     }
     quit(m.reason);
   });
 }
 
 remote_workers::behavior_type remote_workers::make_behavior() {
-  left_over_ = book_->owner_restarted(now());
+  left_over_ = registry_->owner_restarted(now());
   return alone();
 }
 
@@ -49,11 +49,11 @@ remote_workers::behavior_type remote_workers::open() {
   return state_of<behavior_type>(
       std::tuple{}, [this](const worker_call& m) { serve(m); },
       [this](const assign_attempts& m) {
-        obey(book_->assigned(now(), m.worker, m.hand_over, m.bodies));
+        obey(registry_->assigned(now(), m.worker, m.hand_over, m.bodies));
         after();
       },
       [this](const revoke_attempt& m) {
-        obey(book_->revoked(now(), m.worker, m.attempt));
+        obey(registry_->revoked(now(), m.worker, m.attempt));
         after();
       },
       ignored<change_worker_model>(), // a remote worker loads what it wants
@@ -61,10 +61,10 @@ remote_workers::behavior_type remote_workers::open() {
       [this](const actor_directory& m) { on_directory(m); },
       when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
       [this](const ask_health&) {
-        const auto n = book_->count();
+        const auto n = registry_->count();
         return health_answer{0, n.idle, n.running, n.unhealthy};
       },
-      [this](const list_workers&) { return workers_answer{book_->lines(now())}; }, present());
+      [this](const list_workers&) { return workers_answer{registry_->lines(now())}; }, present());
 }
 
 // ---- what the workers ask and say --------------------------------------------------------------
@@ -77,14 +77,14 @@ void remote_workers::serve(const worker_call& m) {
 void remote_workers::on(const api::take_jobs& call, const reply_ptr& answer) {
   const auto poll = ++polls_;
   replies_[poll] = answer;
-  obey(book_->take(now(), poll, call));
+  obey(registry_->take(now(), poll, call));
   wait_for_answer(poll);
 }
 
 void remote_workers::on(const api::poll_stops& call, const reply_ptr& answer) {
   const auto poll = ++polls_;
   replies_[poll] = answer;
-  obey(book_->poll_stops(now(), poll, call));
+  obey(registry_->poll_stops(now(), poll, call));
   wait_for_answer(poll);
 }
 
@@ -100,7 +100,7 @@ void remote_workers::wait_for_answer(remote::poll_id poll) {
 }
 
 void remote_workers::on(const api::worker_ping& call, const reply_ptr& answer) {
-  auto v = book_->ping(now(), call);
+  auto v = registry_->ping(now(), call);
   obey(std::move(v.then));
   answer->send(v.answer || v.answer.error().code != errc::forbidden
                    ? api::noted()
@@ -108,15 +108,15 @@ void remote_workers::on(const api::worker_ping& call, const reply_ptr& answer) {
 }
 
 void remote_workers::on(const api::worker_result& call, const reply_ptr& answer) {
-  answer_post(call.from, call.job, book_->posted(now(), call), answer);
+  answer_post(call.from, call.job, registry_->posted(now(), call), answer);
 }
 
 void remote_workers::on(const api::worker_chunk& call, const reply_ptr& answer) {
-  answer_post(call.from, call.job, book_->streamed(now(), call), answer);
+  answer_post(call.from, call.job, registry_->streamed(now(), call), answer);
 }
 
 void remote_workers::answer_post(const api::worker_place& from, const std::string& job,
-                                 remote::worker_book::verdict v, const reply_ptr& answer) {
+                                 remote::worker_registry::verdict v, const reply_ptr& answer) {
   obey(std::move(v.then));
   if (v.answer) {
     answer->send(api::noted());
@@ -131,11 +131,11 @@ void remote_workers::answer_post(const api::worker_place& from, const std::strin
 
 void remote_workers::settled(const poll_settled& m) {
   if (const auto* left = std::get_if<poll_settled::left>(&m.what)) {
-    obey(book_->left(now(), left->poll, left->whole));
+    obey(registry_->left(now(), left->poll, left->whole));
   } else {
     const auto poll = std::get<poll_settled::gone>(m.what).poll;
     replies_.erase(poll);
-    obey(book_->gone(now(), poll));
+    obey(registry_->gone(now(), poll));
   }
   after();
 }
@@ -144,9 +144,9 @@ void remote_workers::settled(const poll_settled& m) {
 
 void remote_workers::pod(const pod_moved& m) {
   if (m.state == pod_state::READY || m.state == pod_state::RUNNING) {
-    obey(book_->serve(now()));
+    obey(registry_->serve(now()));
   } else if (m.state == pod_state::STOPPING) {
-    obey(book_->stop(now()));
+    obey(registry_->stop(now()));
   }
   after();
 }
@@ -156,7 +156,7 @@ void remote_workers::on_directory(const actor_directory& m) {
   directory_ = m;
   obey(std::exchange(left_over_, {}));
   if (new_queue) {
-    obey(book_->queue_restarted(now()));
+    obey(registry_->queue_restarted(now()));
   }
   after();
 }
@@ -164,26 +164,26 @@ void remote_workers::on_directory(const actor_directory& m) {
 void remote_workers::timed(const due_timer& m) {
   if (m.ticket == ticket_) {
     armed_for_.reset();
-    obey(book_->expire(now()));
+    obey(registry_->expire(now()));
   }
   after();
 }
 
 void remote_workers::after() {
   auto& meters = ctx_.outside.meters;
-  meters.set(meter::remote_workers, static_cast<double>(book_->size()));
-  if (const auto refused = book_->refused(); refused != refused_told_) {
-    meters.add(meter::remote_posts_refused, static_cast<double>(refused - refused_told_));
-    refused_told_ = refused;
+  meters.set(meter::remote_workers, static_cast<double>(registry_->size()));
+  if (const auto refused = registry_->refused(); refused != refused_counted_) {
+    meters.add(meter::remote_posts_refused, static_cast<double>(refused - refused_counted_));
+    refused_counted_ = refused;
   }
-  const auto next = book_->next_deadline();
+  const auto next = registry_->next_deadline();
   if (next && (!armed_for_ || *next < *armed_for_)) {
     armed_for_ = next;
     send_timer_at(this, ctx_.outside.time, *next, ++ticket_);
   }
 }
 
-// ---- what the book decided ---------------------------------------------------------------------
+// ---- effects of the registry -------------------------------------------------------------------
 
 void remote_workers::obey(remote::effects all) {
   for (auto& each : all) {
@@ -212,7 +212,7 @@ void remote_workers::obey(remote::hand_out& h) {
   send_watched(h.poll, api::handed_out(h.jobs, h.batch));
 }
 
-void remote_workers::obey(remote::tell_stops& t) {
+void remote_workers::obey(remote::send_stops& t) {
   send_watched(t.poll, api::stops(t.jobs));
 }
 

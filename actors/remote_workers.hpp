@@ -1,18 +1,19 @@
 // The gateway of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
-// queue over HTTP. Every decision is in runtime/remote (worker_book); this actor holds the open
-// long polls, turns messages into commands of the book and its effects into messages and answers.
+// queue over HTTP. Every decision is in runtime/runpod_platform (worker_registry); this actor holds
+// the open long polls, turns messages into commands of it and its effects into messages and
+// answers.
 //
-// To the queue it is the taker of every attempt of a remote worker (slots from first_remote_slot
-// on). It holds no thread and no socket: a poll is a reply object that waits in a map.
+// To the queue it executes every attempt of a remote worker (node pull_node). It holds no thread and
+// no socket: a poll is a reply object that waits in a map.
 //
 // States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
-// takes are held but offered to nobody, in STOPPING nothing is handed out. The book outlives the
-// actor: a new one begins with no polls, and what the last one had given out is void.
+// takes are held but offered to nobody, in STOPPING nothing is handed out. The registry outlives
+// the actor: a new one begins with no polls, and what the last one had given out is void.
 #pragma once
 
 #include "actors/common.hpp"
 #include "actors/worker_call.hpp"
-#include "runtime/remote/worker_book.hpp"
+#include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <map>
 #include <memory>
@@ -34,11 +35,11 @@ struct poll_settled {
 };
 
 /// As the knobs of section `workers` say.
-std::shared_ptr<remote::worker_book> make_worker_book(const config&);
+std::shared_ptr<remote::worker_registry> make_worker_registry(const config&);
 
 class remote_workers : public remote_workers_actor::base {
  public:
-  remote_workers(caf::actor_config&, pod_context, std::shared_ptr<remote::worker_book>);
+  remote_workers(caf::actor_config&, pod_context, std::shared_ptr<remote::worker_registry>);
 
   const char* name() const override { return "remote_workers"; }
   behavior_type make_behavior() override;
@@ -54,8 +55,8 @@ class remote_workers : public remote_workers_actor::base {
   void on(const api::worker_ping&, const reply_ptr&);
   void on(const api::worker_result&, const reply_ptr&);
   void on(const api::worker_chunk&, const reply_ptr&);
-  void answer_post(const api::worker_place&, const std::string& job, remote::worker_book::verdict,
-                   const reply_ptr&);
+  void answer_post(const api::worker_place&, const std::string& job,
+                   remote::worker_registry::verdict, const reply_ptr&);
   void wait_for_answer(remote::poll_id);
 
   void pod(const pod_moved&);
@@ -70,24 +71,24 @@ class remote_workers : public remote_workers_actor::base {
     send(directory_.queue, std::move(m));
   }
   void obey(remote::hand_out&);
-  void obey(remote::tell_stops&);
+  void obey(remote::send_stops&);
   void obey(remote::nothing_yet&);
   void obey(remote::turn_away&);
   void obey(remote::noted&);
   reply_ptr take_reply(remote::poll_id);
-  /// Answers, and tells the book whether the answer left.
+  /// Answers, and tells the registry whether the answer left.
   void send_watched(remote::poll_id, api::response);
   void after();
 
   moment now() const { return ctx_.outside.time.now(); }
 
   pod_context ctx_;
-  std::shared_ptr<remote::worker_book> book_;
+  std::shared_ptr<remote::worker_registry> registry_;
   actor_directory directory_;
   remote::effects left_over_; ///< of the last owner, for the queue that is not met yet
   std::map<remote::poll_id, reply_ptr> replies_;
   remote::poll_id polls_ = 0;
-  std::uint64_t refused_told_ = 0;
+  std::uint64_t refused_counted_ = 0;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
 };

@@ -1,49 +1,35 @@
-// This pod as a worker of RunPod's platform: takes jobs from it, hears what it wants stopped, pings
-// it and brings it results. What calls look like and what answers mean is in runtime/runpod.
+// This pod as a worker of RunPod's platform. Decides nothing: the session of
+// runtime/runpod_worker says what to call, ask and report; this actor carries it out and brings it
+// the answers.
 //
-// It owns the open calls and the order of the posts of each job; the queue owns the jobs and their
-// undelivered results, so that this actor may die at any time. A take's answer goes through
-// runpod_inbox, which outlives the actor: what the platform has given away is never lost between
-// two of them.
-//
-// States: WAITING (the pod is not READY, or not any more: nothing is taken) <-> TAKING -> DRAINING
-// (the open take is dropped, what it still brings is taken, then origin_drained). Pings begin with
-// the first TAKING and end with the actor; stops are heard as long as there is a job.
-//
-// Invariants:
-//   * at most one take is open, for at most as many jobs as there are free places;
-//   * the posts of one job leave one after the other, in the order of what they tell: chunks and
-//     progress, then the result, nothing after it;
-//   * a job that the queue refused is reported as failed, one that it has is the queue's.
+// It owns the session and the open calls. The queue owns the jobs and their undelivered results, so
+// this actor may die at any time. The answers of takes go through runpod_inbox, which outlives the
+// actor: a job that the platform has given away is not lost between two actors.
 #pragma once
 
 #include "actors/common.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/session.hpp"
 
 #include <deque>
-#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
-#include <unordered_map>
 
 namespace tayfa {
 
 /// Answers of takes that no actor has read yet. Thread safe.
 class runpod_inbox {
  public:
-  struct entry {
-    std::uint64_t number = 0; ///< of the take
-    result<outgoing_answer> answer;
-  };
   /// `look` is called, from any thread, whenever there is something; it replaces the last one.
   void listen(std::function<void()> look) {
     const std::lock_guard guard{mutex_};
     look_ = std::move(look);
   }
-  std::uint64_t next_number() {
+  /// The numbers of a new session's takes are above this one, and those of earlier sessions are
+  /// not.
+  std::uint64_t begin_session() {
     const std::lock_guard guard{mutex_};
-    return ++numbers_;
+    return ++sessions_ << 32;
   }
   void put(std::uint64_t number, result<outgoing_answer> answer) {
     const std::lock_guard guard{mutex_};
@@ -52,16 +38,16 @@ class runpod_inbox {
       look_();
     }
   }
-  std::deque<entry> take() {
+  std::deque<runpod::take_answer> take() {
     const std::lock_guard guard{mutex_};
     return std::exchange(entries_, {});
   }
 
  private:
   std::mutex mutex_;
-  std::uint64_t numbers_ = 0;
+  std::uint64_t sessions_ = 0;
   std::function<void()> look_;
-  std::deque<entry> entries_;
+  std::deque<runpod::take_answer> entries_;
 };
 
 /// An answer of the platform.
@@ -72,11 +58,11 @@ struct platform_replied {
     result<outgoing_answer> answer;
   };
   struct posted {
-    std::uint64_t line = 0;
+    std::uint64_t number = 0;
     result<outgoing_answer> answer;
   };
   struct pinged {
-    bool well = false;
+    result<outgoing_answer> answer;
   };
   std::variant<took, stops, posted, pinged> what;
 };
@@ -88,97 +74,47 @@ struct runpod_terms {
 
 class runpod_worker : public runpod_worker_actor::base {
  public:
-  runpod_worker(caf::actor_config&, pod_context, runpod_terms);
+  runpod_worker(caf::actor_config&, pod_context, const runpod_terms&);
 
   const char* name() const override { return "runpod_worker"; }
   behavior_type make_behavior() override;
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t { ping_again, take_again, take_held, stops_again, post_again };
+  enum topic : std::uint32_t { deadline, ping };
 
-  // takes and stops (runpod_worker.cpp)
-  void pod(const pod_moved&);
   void on_directory(const actor_directory&);
-  void know(const origin_jobs&);
-  void drain();
-  void maybe_take();
-  void watch_hold();
+  void replied(const platform_replied&);
   void read_takes();
-  void took(result<outgoing_answer>);
-  void pause_takes(milliseconds);
-  void accept(runpod::taken_job);
-  void accepted(const job_id&, const std::string& origin, const job_answer&);
-  void listen_for_stops();
-  void heard_stops(const platform_replied::stops&);
-  void stop_job(const std::string& origin);
-  void ping();
   void timed(const due_timer&);
-  void tell_drained();
-  std::uint32_t free_places() const;
+  void arm();
 
-  // posts (runpod_posts.cpp)
-  enum class post_kind : std::uint8_t { piece, progress, last_piece, result, refusal };
-  struct post {
-    post_kind kind = post_kind::piece;
-    std::string body;
-    std::uint32_t tries = 0;
-    shared_text from{}; ///< of a large result: the text whose place in the budget this has
-  };
-  /// The posts of one job, oldest first; the front one may be on its way.
-  struct line {
-    job_id id;
-    std::string origin;
-    std::deque<post> posts;
-    bool posting = false;
-    bool streamed = false;
-    bool ended = false;     ///< its result is in `posts`
-    bool from_queue = true; ///< false: the queue never took the job
-    std::size_t waiting_bytes = 0;
-  };
-  void said(const origin_progress&);
-  void deliver(const deliver_result&);
-  void report_refused(const std::string& origin, const error&);
-  void post_next(std::uint64_t number);
-  void posted(const platform_replied::posted&);
-  void result_settled(std::uint64_t number, delivery, milliseconds pause, const std::string& text);
-  void drop_line(std::uint64_t number);
-  std::uint64_t line_of(const job_id&, const std::string& origin);
-  result<std::string> result_body(const deliver_result&, bool streamed) const;
+  void carry_out(runpod::effects);
+  void on(runpod::open_take&);
+  void on(const runpod::drop_take&);
+  void on(runpod::open_stop_poll&);
+  void on(runpod::send_post&);
+  void on(runpod::send_ping&);
+  void on(submit_job&);
+  void on(const cancel_job&);
+  void on(result_posted&);
+  void on(const ask_origin_jobs&);
+  void on(const origin_drained&);
+  void on(stop_pod&);
+  void on(const runpod::log_line&);
+  void on(const runpod::count&);
 
-  void call(outgoing_call, std::function<platform_replied(result<outgoing_answer>)>);
+  /// Any call but a take: its answer is for this actor only.
+  template <class Answer>
+  call_ticket call(outgoing_call, Answer);
   moment now() const { return ctx_.outside.time.now(); }
 
   pod_context ctx_;
-  runpod_terms terms_;
-  const runpod::settings& platform_;
+  std::shared_ptr<runpod_inbox> inbox_;
+  runpod::session session_;
   actor_directory directory_;
-  bool serving_ = false;
-  bool draining_ = false;
-  bool drained_told_ = false;
-  bool last_job_taken_ = false; ///< with runpod.refresh_worker: the pod ends after it
-  bool pings_ = false;          ///< have begun
-  std::uint32_t capacity_ = 0;
-
-  std::optional<call_ticket> take_;
-  std::uint64_t take_number_ = 0; ///< of the open one
-  moment take_began_;
-  bool hold_armed_ = false; ///< the timer that ends takes held for their time
-  std::uint32_t take_failures_ = 0;
-  std::uint64_t take_ticket_ = 0; ///< of the timer
-  bool take_pausing_ = false;
-  std::optional<call_ticket> stops_;
-  moment stops_began_;
-  std::uint64_t stops_number_ = 0;
-  std::uint32_t stops_failures_ = 0;
-  bool stops_pausing_ = false;
-
-  std::set<job_id> submitting_;          ///< the queue has not answered yet
-  std::map<job_id, std::string> live_;   ///< jobs that have not ended, with the platform's ids
-  std::map<job_id, moment> early_stops_; ///< of jobs that are not here (yet), and until when
-  std::uint64_t next_line_ = 0;
-  std::map<std::uint64_t, line> lines_;
-  std::unordered_map<job_id, std::uint64_t> line_numbers_;
+  std::optional<call_ticket> take_, stops_; ///< the latest of each
+  std::set<moment> armed_; ///< when timers are due; a sooner deadline needs one more
 };
 
 } // namespace tayfa

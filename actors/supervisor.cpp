@@ -20,7 +20,7 @@ auto not_now() {
 
 supervisor::supervisor(caf::actor_config& cfg, pod_context ctx, pod_terms terms)
     : supervisor_actor::base(cfg), ctx_(ctx), terms_(std::move(terms)),
-      since_(ctx_.outside.time.now()) {
+      since_(ctx_.outside.time.now()), stop_since_(since_), slots_(terms_.engines) {
   guard(this, ctx_.outside.log);
   set_down_handler([this](caf::down_msg& m) {
     if (core_ && core_->down(m)) {
@@ -37,8 +37,8 @@ supervisor::behavior_type supervisor::make_behavior() {
 void supervisor::on_exit() {
   directory_ = actor_directory{};
   core_.reset();
-  slots_.clear();
-  if (!std::exchange(told_, true)) {
+  slot_actors_.clear();
+  if (stop_.state() != stop_state::DONE) {
     terms_.stopped(pod_exit{70, "the supervisor itself failed", false});
   }
 }
@@ -60,9 +60,9 @@ auto supervisor::common() {
                     ignore<store_opened>(),
                     ignore<store_closed>(),
                     [this](const store_failed& m) { fail(cause::part_failed, m.why); },
-                    [this](const slot_status& m) { on(m); },
+                    [this](const slot_status& m) { slots_.status(m); },
                     ignore<worker_drained>(),
-                    [this](const list_slots&) { return slots(); },
+                    [this](const list_slots&) { return slots_answer{slots_.lines()}; },
                     not_now<drain_slot>(),
                     not_now<resize_slots>(),
                     when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
@@ -97,25 +97,20 @@ supervisor::behavior_type supervisor::launching() {
 
 supervisor::behavior_type supervisor::ready() {
   return state_of<behavior_type>(
-      common(), [this](const worker_drained& m) { on(m); },
+      common(), [this](const worker_drained& m) { execute(slots_.drained(m)); },
       [this](const drain_slot& m) { return drain(m); },
       [this](const resize_slots& m) { return resize(m); });
 }
 
 supervisor::behavior_type supervisor::stopping() {
   return state_of<behavior_type>(
-      common(), [this](const http_closed&) { close_store(); },
-      [this](const queue_drained&) { end_drain(); },
-      [this](const origin_drained&) {
-        origin_drained_ = true;
-        drain_queue_when_all_is_delivered();
-      },
+      common(), [this](const http_closed&) { enter(stop_state::CLOSING_STORE, cause::closed); },
+      [this](const queue_drained& m) { on(m); }, [this](const origin_drained& m) { on(m); },
       [this](const part_stuck& m) {
-        if (core_ && !core_stopping_) {
+        if (core_ && core_serves()) {
           core_->replace(m.name);
         }
       },
-      [this](const store_opened& m) { store_open_ = m.what.has_value(); },
       [this](const store_closed&) { finish(); }, ignored<store_failed>());
 }
 
@@ -177,13 +172,20 @@ void supervisor::begin_configuring() {
     checked(machine_checked{}); // no engine of our own: nothing to be fit for
     return;
   }
-  ctx_.outside.probe.run(terms_.engine, [me = directory_.supervisor](fitness_report report) {
-    caf::anon_send(me, machine_checked{std::move(report)});
-  });
+  const auto kinds = terms_.engines.kinds();
+  checks_left_ = kinds.size();
+  for (const auto& kind : kinds) {
+    ctx_.outside.probe.run(std::string{kind.name},
+                           [me = directory_.supervisor](fitness_report report) {
+                             caf::anon_send(me, machine_checked{std::move(report)});
+                           });
+  }
 }
 
+/// One for each kind of engine; the worst counts.
 void supervisor::checked(const machine_checked& m) {
-  fitness_ = m.report;
+  fitness_ = fitness_ ? std::max(*fitness_, m.report.verdict) : m.report.verdict;
+  checks_left_ -= std::min<std::size_t>(checks_left_, 1);
   for (const auto& row : m.report.rows) {
     const log_field fields[] = {{"check", row.name},
                                 {"verdict", to_string(row.verdict)},
@@ -205,10 +207,10 @@ void supervisor::checked(const catalogue_checked& m) {
 }
 
 void supervisor::maybe_launch() {
-  if (!fitness_ || !models_) {
+  if (!fitness_ || checks_left_ > 0 || !models_) {
     return;
   }
-  if (fitness_->verdict == fitness::unfit && ctx_.knobs.engine_on_unfit == "stop") {
+  if (*fitness_ == fitness::unfit && ctx_.knobs.engine_on_unfit == "stop") {
     fail(cause::unfit, error{errc::unfit, "see the machine lines above, or run: tayfa check"});
     return;
   }
@@ -220,58 +222,38 @@ void supervisor::maybe_launch() {
 void supervisor::begin_launching() {
   move_to(pod_state::LAUNCHING, cause::configured, ctx_.knobs.pod_launching_budget);
   become(launching());
-  slots_.resize(ctx_.knobs.engine_slots);
-  share_cpus();
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    start_slot(i);
-  }
-  ctx_.outside.meters.set(meter::slots, slot_count());
+  execute(slots_.launch(ctx_.knobs.engine_slots));
+  ctx_.outside.meters.set(meter::slots, slots_.count());
   maybe_ready();
 }
 
 void supervisor::engine(const engine_moved& m) {
-  auto& s = slots_.at(m.worker.slot.value);
-  if (m.worker.incarnation != s.incarnation) {
+  if (!slots_.is_present(m.worker)) {
     return;
   }
-  s.state = m.state;
-  if (m.state == engine_state::SHUTDOWN) {
-    s.load_refused = m.why == cause::load_failed;
-    s.last_end = m.reason;
-  }
-  if (m.state == engine_state::READY) {
-    s.given_up = false;
-    if (s.leaving() && s.worker) {
-      send(s.worker, drain_engine{m.worker, true}); // it was loading when it was asked to go
-    }
-  }
-  const auto pod = state_.state();
-  if (pod == pod_state::LAUNCHING && m.why == cause::load_failed &&
-      is_final_load_error(m.reason.code)) {
+  execute(slots_.engine(m));
+  const bool launching_now = state_.state() == pod_state::LAUNCHING;
+  if (launching_now && m.why == cause::load_failed && is_final_load_error(m.reason.code)) {
     fail(cause::part_failed, m.reason);
     return;
   }
-  if (pod == pod_state::LAUNCHING) {
+  if (launching_now) {
     maybe_ready();
   }
   refresh_ready();
 }
 
 void supervisor::maybe_ready() {
-  const auto launched = [](const slot& s) { return s.given_up || s.state == engine_state::READY; };
-  if (!std::all_of(slots_.begin(), slots_.end(), launched)) {
-    return;
+  if (slots_.launched()) {
+    move_to(pod_state::READY, cause::engines_ready);
+    become(ready());
+    refresh_ready();
   }
-  move_to(pod_state::READY, cause::engines_ready);
-  become(ready());
-  refresh_ready();
 }
 
 bool supervisor::serving() const {
   const auto pod = state_.state();
-  const auto up = [](const slot& s) { return s.works() && !s.leaving(); };
-  return (pod == pod_state::READY || pod == pod_state::RUNNING) &&
-         (slot_count() == 0 || std::any_of(slots_.begin(), slots_.end(), up));
+  return (pod == pod_state::READY || pod == pod_state::RUNNING) && slots_.serving();
 }
 
 void supervisor::refresh_ready() {
@@ -284,13 +266,8 @@ void supervisor::refresh_ready() {
 void supervisor::load(const load_changed& m) {
   undelivered_ = m.undelivered;
   if (state_.state() == pod_state::STOPPING) {
-    drain_queue_when_all_is_delivered();
-    if (waits_for_posts_ && !undelivered_) {
-      stop_workers();
-    }
-    return;
-  }
-  if (m.running && state_.state() == pod_state::READY) {
+    load_changed_while_stopping();
+  } else if (m.running && state_.state() == pod_state::READY) {
     move_to(pod_state::RUNNING, cause::jobs_started);
   } else if (!m.running && state_.state() == pod_state::RUNNING) {
     move_to(pod_state::READY, cause::jobs_done);
@@ -298,37 +275,30 @@ void supervisor::load(const load_changed& m) {
 }
 
 void supervisor::timed(const due_timer& m) {
-  switch (static_cast<topic>(m.topic & 0xff)) {
+  switch (static_cast<topic>(m.topic)) {
   case state_budget:
     if (m.ticket != budget_ticket_) {
       break;
     }
     if (state_.state() == pod_state::STOPPING) {
-      force();
+      force(cause::deadline);
     } else {
       fail(cause::state_timeout,
            error{errc::state_timeout, std::string{to_string(state_.state())}});
     }
     break;
-  case drain_budget:
-    if (!workers_stopping_ && directory_.queue) {
-      if (!std::exchange(queue_draining_, true)) {
-        send(directory_.queue, drain_queue{});
-      }
-      send(directory_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
-      send_timer(this, ctx_.outside.time, undelivered_ ? delivery_patience : drain_patience, 0,
-                 drain_end);
+  case drain_budget: drain_budget_over(); break;
+  case drain_end:
+    if (drains()) {
+      enter(stop_state::STOPPING_WORKERS, cause::state_timeout);
     }
     break;
-  case drain_end:
-  case delivery_end: stop_workers(); break;
   case core_alarm:
     if (core_) {
       core_->timed(m.ticket);
     }
     break;
-  case slot_alarm:
-  case slot_again: slot_timed(m); break;
+  case slot_alarm: slot_timed(m.ticket); break;
   }
 }
 

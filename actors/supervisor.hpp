@@ -4,9 +4,12 @@
 // and, on RunPod, runpod_worker; rest_for_one, because each relies on those before it) and one
 // group per slot (one gpu_worker each, so that one slot's failures are counted and quarantined
 // alone, and all slots stop at the same time). Slots can be drained one by one, added and removed
-// while the pod is READY or RUNNING. Pod states are its behaviours; every state but READY and
-// RUNNING has a budget. What it decides about restarts is runtime/core/supervision; the pod's end
-// carries an exit code that says why.
+// while the pod is READY or RUNNING.
+//
+// It only carries out: restarts are decided by runtime/core/supervision, slots by
+// runtime/core/slot_table. Pod states are its behaviours; every state but READY and RUNNING has a
+// budget. The phases of STOPPING are a machine of their own (stop_state). The pod's end carries an
+// exit code that says why.
 #pragma once
 
 #include "actors/child_keeper.hpp"
@@ -15,8 +18,10 @@
 #include "actors/queue.hpp"
 #include "actors/remote_workers.hpp"
 #include "actors/runpod_worker.hpp"
+#include "runtime/core/slot_table.hpp"
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -42,7 +47,7 @@ struct pod_exit {
 int exit_code_for(errc);
 
 struct pod_terms {
-  std::string engine; ///< name of its kind (messages/engine_kind.hpp)
+  slot_engines engines;
   std::shared_ptr<queue_books> books;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
@@ -60,15 +65,7 @@ class supervisor : public supervisor_actor::base {
   void on_exit() override;
 
  private:
-  enum topic : std::uint32_t {
-    state_budget,
-    drain_budget,
-    drain_end,
-    delivery_end,
-    core_alarm,
-    slot_alarm,
-    slot_again
-  };
+  enum topic : std::uint32_t { state_budget, drain_budget, drain_end, core_alarm, slot_alarm };
   /// From "hand back" to going on without the queue's answer.
   static constexpr std::chrono::milliseconds drain_patience{500};
   /// How long results may take to reach RunPod's platform when nothing runs any more; what does not
@@ -98,41 +95,49 @@ class supervisor : public supervisor_actor::base {
   void load(const load_changed&);
   void timed(const due_timer&);
 
+  // the end (supervisor_stop.cpp)
   void stop(const stop_pod&);
-  void fail(cause, error);
-  void begin_stopping(cause);
-  void drain_queue_when_all_is_delivered();
-  void end_drain();
-  void stop_workers();
+  void fail(cause, const error&);
+  void core_given_up(const error&);
+  void end_with(const error&, stop_state first, cause);
+  stop_state first_phase() const;
+  void begin_stopping(stop_state first, cause);
+  void enter(stop_state, cause);
+  void on(const origin_drained&);
+  void on(const queue_drained&);
+  void load_changed_while_stopping();
+  void drain_budget_over();
   void workers_stopped();
+  void force(cause);
+  void kill_all();
   void close_store();
-  void force();
   void finish();
+  /// Some actor may still be asked to drain.
+  bool drains() const { return stop_.state() < stop_state::STOPPING_WORKERS; }
+  bool core_serves() const { return stop_.state() < stop_state::STOPPING_CORE; }
+  bool undelivered() const { return undelivered_ && directory_.runpod; }
 
   void make_core();
   caf::strong_actor_ptr start_core(std::size_t);
   void announce(const caf::strong_actor_ptr&) const;
 
   // slots (supervisor_slots.cpp)
-  struct slot;
-  void make_slot(std::size_t);
-  void start_slot(std::size_t);
+  struct slot_timer;
+  void make_keeper(std::size_t);
   caf::strong_actor_ptr start_worker(std::size_t);
   void worker_down(const caf::down_msg&);
-  void slot_timed(const due_timer&);
+  void slot_timed(std::uint64_t ticket);
+  void arm_slot(std::chrono::milliseconds, slot_timer);
   void slot_quarantined(std::size_t, const error&, std::chrono::milliseconds);
-  void slot_stopped(std::size_t);
-  void on(const slot_status&);
-  void on(const worker_drained&);
-  slots_answer slots() const;
-  slot_line line_of(std::size_t) const;
   slots_answer drain(const drain_slot&);
   slots_answer resize(const resize_slots&);
-  void drain(slot&);
-  void undrain(std::size_t);
-  std::uint32_t slot_count() const;
-  void share_cpus();
-  error why_all_are_lost(const error& last) const; ///< slots that the pod shall have
+  void execute(const slot_actions&);
+  void execute_one(const start_slot&);
+  void execute_one(const start_slot_again&);
+  void execute_one(const stop_slot&);
+  void execute_one(const drain_engine&);
+  void execute_one(const slot_ended&);
+  void execute_one(const share_cpus&);
 
   /// Tells everybody who everybody is; called whenever some actor is new.
   void introduce();
@@ -142,49 +147,43 @@ class supervisor : public supervisor_actor::base {
   bool serving() const;
   void move_to(pod_state, cause, std::chrono::milliseconds budget = {});
 
-  struct slot {
+  /// The actors of one slot, and the keeper that restarts them.
+  struct slot_actors {
     std::unique_ptr<child_keeper> keeper;
-    gpu_worker_actor worker;
-    std::uint64_t incarnation = 0; ///< only grows, also when the slot is removed and added again
-    engine_state state = engine_state::NOT_STARTED;
-    std::uint32_t keepers = 0;             ///< made so far: a timer is for one of them
-    slot_status status;                    ///< of this incarnation
-    std::uint64_t completed = 0, lost = 0; ///< of earlier ones
-    bool given_up = false;                 ///< while LAUNCHING
-    bool quarantined = false;
-    bool load_refused = false; ///< its latest engine could not load its model
-    error last_end;            ///< why its latest engine ended, as far as that was not asked for
-    bool draining = false;     ///< an operator's wish; holds until undrained
-    bool removed = false;      ///< the pod shall not have it any more
-    bool stopped = false;      ///< no engine, and none to come
-    bool leaving() const { return draining || removed; }
-    bool works() const { return state == engine_state::READY || state == engine_state::PROCESSING; }
+    std::uint32_t keepers = 0; ///< made so far: a timer is for one of them
+    gpu_worker_actor worker;   ///< null: none runs
+  };
+  /// A timer of a slot: for its keeper, or for slot_table::again.
+  struct slot_timer {
+    std::size_t slot = 0;
+    bool again = false;
+    std::uint32_t keeper = 0;
+    std::uint64_t ticket = 0;
   };
 
   pod_context ctx_;
   pod_terms terms_;
   machine<pod_state> state_;
+  machine<stop_state> stop_;
   moment since_;
+  moment stop_since_;
   actor_directory directory_;
   std::unique_ptr<child_keeper> core_;
-  std::vector<slot> slots_; ///< never shrinks: a removed one keeps its incarnation
-  std::optional<fitness_report> fitness_;
+  slot_table slots_;
+  std::vector<slot_actors> slot_actors_; ///< by slot
+  std::map<std::uint64_t, slot_timer> slot_timers_;
+  std::uint64_t next_slot_timer_ = 0;
+  std::optional<fitness> fitness_; ///< the worst of the checks so far
+  std::size_t checks_left_ = 0;
   std::optional<std::size_t> models_;
   pod_exit exit_;
-  bool ready_ = false;
+  std::shared_ptr<remote::worker_registry> remote_registry_; ///< outlives the actor that uses it
+  std::uint64_t budget_ticket_ = 0;
+  bool ready_ = false; ///< as the others know it
   bool http_open_ = false;
   bool store_open_ = false;
-  std::shared_ptr<remote::worker_book> remote_book_; ///< outlives the actor that uses it
-  bool origin_drained_ = false;                      ///< the platform gives nothing more
-  bool undelivered_ = false;                         ///< and not all results for it are delivered
-  bool queue_draining_ = false;
-  bool waits_for_posts_ = false;
-  bool workers_stopping_ = false;
-  bool core_stopping_ = false;
-  bool core_lost_ = false; ///< given up: nobody is left to drain
-  bool forced_ = false;
-  bool told_ = false;
-  std::uint64_t budget_ticket_ = 0;
+  bool undelivered_ = false; ///< as the queue says: a job of the platform has no delivered result
+  bool forced_ = false;      ///< not everything ended by itself
 };
 
 } // namespace tayfa

@@ -25,7 +25,7 @@ child_keeper::end judge_core(const caf::error& reason) {
 
 void supervisor::make_core() {
   directory_.supervisor = caf::actor_cast<supervisor_actor>(this);
-  remote_book_ = make_worker_book(ctx_.knobs);
+  remote_registry_ = make_worker_registry(ctx_.knobs);
   using supervision::child_spec;
   using supervision::restart;
   supervision::policy policy;
@@ -45,24 +45,17 @@ void supervisor::make_core() {
                             send_timer(this, ctx_.outside.time, after, ticket, core_alarm);
                           },
                           [this] { introduce(); },
-                          [this](std::size_t, const error& why) {
-                            core_lost_ = true;
-                            fail(cause::part_failed, why);
-                          },
-                          [this] {
-                            ctx_.outside.http.close([me = caf::actor_cast<supervisor_actor>(this)] {
-                              caf::anon_send(me, http_closed{});
-                            });
-                          }},
+                          [this](std::size_t, const error& why) { core_given_up(why); },
+                          [this] { enter(stop_state::CLOSING_PORT, cause::all_stopped); }},
       judge_core);
 }
 
 caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   switch (static_cast<core_child>(i)) {
   case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.books); break;
-  case loader_child: directory_.loader = spawn<model_loader>(ctx_); break;
+  case loader_child: directory_.loader = spawn<model_loader>(ctx_, terms_.engines); break;
   case health_child: directory_.health = spawn<health>(ctx_); break;
-  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_book_); break;
+  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_registry_); break;
   case ingress_child: directory_.ingress = spawn<runpod_ingress>(ctx_); break;
   case runpod_child: directory_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
   }
@@ -94,9 +87,9 @@ void supervisor::introduce() {
   if (directory_.runpod) {
     send(directory_.runpod, directory_);
   }
-  for (const auto& s : slots_) {
-    if (s.worker) {
-      send(s.worker, directory_);
+  for (const auto& each : slot_actors_) {
+    if (each.worker) {
+      send(each.worker, directory_);
     }
   }
   if (http_open_) {
@@ -106,12 +99,12 @@ void supervisor::introduce() {
     send(directory_.loader, check_catalogue{}); // a new loader must learn it again
   }
   broadcast();
-  if (state_.state() == pod_state::STOPPING && !workers_stopping_) {
+  if (state_.state() == pod_state::STOPPING && drains()) {
     // Those that were asked may be gone.
     if (directory_.runpod) {
       send(directory_.runpod, drain_origin{});
     }
-    if (queue_draining_) {
+    if (stop_.state() >= stop_state::DRAINING_QUEUE) {
       send(directory_.queue, drain_queue{});
     }
   }
@@ -119,7 +112,7 @@ void supervisor::introduce() {
 
 void supervisor::broadcast() {
   const pod_moved fact{state_.state(), ready_};
-  if (directory_.queue && !core_stopping_) {
+  if (directory_.queue && core_serves()) {
     send(directory_.queue, fact);
     send(directory_.health, fact);
     send(directory_.remote, fact);

@@ -36,7 +36,12 @@ constexpr std::uint32_t elements_max = 32;
 
 // ---- writing -----------------------------------------------------------------------------------
 
-using packer = msgpack::packer<msgpack::sbuffer>;
+/// msgpack's own buffer would have to be copied into the frame.
+struct text_buffer {
+  std::string& out;
+  void write(const char* bytes, std::size_t size) { out.append(bytes, size); }
+};
+using packer = msgpack::packer<text_buffer>;
 
 void put_text(packer& out, std::string_view text) {
   out.pack_str(static_cast<std::uint32_t>(text.size()));
@@ -61,12 +66,29 @@ void put(packer& out, const T& value) {
   }
 }
 
+/// Bytes that hold the usual frame, so that it is written without growing.
+constexpr std::size_t usual_frame = 96;
+
+template <class T>
+std::size_t text_size(const T& value) {
+  if constexpr (requires { value.size(); }) {
+    return value.size();
+  } else {
+    return 0;
+  }
+}
+
 template <class Variant>
-std::string encode_any(const worker_ref& worker, const Variant& message) {
+std::string encode_any(const worker_ref& worker, const Variant& message, std::size_t room) {
   return std::visit(
       [&]<class Body>(const Body& body) {
         constexpr auto list = Body::fields();
-        msgpack::sbuffer buffer(64);
+        std::string frame;
+        std::size_t texts = 0;
+        std::apply([&](const auto&... f) { ((texts += text_size(body.*(f.member))), ...); }, list);
+        frame.reserve(room + usual_frame + texts);
+        frame.resize(room);
+        text_buffer buffer{frame};
         packer out{buffer};
         out.pack_array(header_size + static_cast<std::uint32_t>(std::tuple_size_v<decltype(list)>));
         out.pack(version);
@@ -74,7 +96,7 @@ std::string encode_any(const worker_ref& worker, const Variant& message) {
         out.pack(worker.slot.value);
         out.pack(worker.incarnation);
         std::apply([&](const auto&... f) { (put(out, body.*(f.member)), ...); }, list);
-        return std::string{buffer.data(), buffer.size()};
+        return frame;
       },
       message);
 }
@@ -203,11 +225,11 @@ result<frame<Variant>> decode_any(std::span<const char> bytes) {
 
 } // namespace
 
-std::string encode(const worker_ref& w, const upstream& m) {
-  return encode_any(w, m);
+std::string encode(const worker_ref& w, const upstream& m, std::size_t room) {
+  return encode_any(w, m, room);
 }
-std::string encode(const worker_ref& w, const downstream& m) {
-  return encode_any(w, m);
+std::string encode(const worker_ref& w, const downstream& m, std::size_t room) {
+  return encode_any(w, m, room);
 }
 
 result<frame<upstream>> decode_upstream(std::span<const char> bytes) {

@@ -24,8 +24,9 @@ struct frame {
   Body body;
 };
 
-std::string encode(const worker_ref&, const upstream&);
-std::string encode(const worker_ref&, const downstream&);
+/// The frame, behind `room` bytes for the header of what carries it (runtime/link).
+std::string encode(const worker_ref&, const upstream&, std::size_t room = 0);
+std::string encode(const worker_ref&, const downstream&, std::size_t room = 0);
 
 result<frame<upstream>> decode_upstream(std::span<const char> bytes);
 result<frame<downstream>> decode_downstream(std::span<const char> bytes);

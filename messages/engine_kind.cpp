@@ -28,6 +28,16 @@ constexpr bool names_differ() {
 }
 static_assert(names_differ(), "each kind has a name of its own, and none is called auto");
 
+constexpr bool is_kind_of_file(std::string_view name) {
+  return std::any_of(engine_kinds.begin(), engine_kinds.end(), [&](const engine_kind& kind) {
+    return std::find(kind.model_kinds.begin(), kind.model_kinds.end(), name) !=
+           kind.model_kinds.end();
+  });
+}
+static_assert(std::none_of(engine_kinds.begin(), engine_kinds.end(),
+                           [](const engine_kind& kind) { return is_kind_of_file(kind.name); }),
+              "an engine's name is not a kind of model files: see engine_kind::entry_kinds");
+
 std::string quoted_list(const std::vector<std::string_view>& words) {
   std::string out;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -45,15 +55,6 @@ bool any_variable(Match match) {
 }
 
 } // namespace
-
-std::string engine_names() {
-  std::string out;
-  for (const auto& kind : engine_kinds) {
-    out += out.empty() ? "" : ", ";
-    out += kind.name;
-  }
-  return out;
-}
 
 bool is_model_kind(std::string_view name) {
   return std::any_of(engine_kinds.begin(), engine_kinds.end(),

@@ -16,6 +16,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace tayfa {
 
@@ -58,6 +59,12 @@ struct engine_kind {
   constexpr bool built_in() const { return plugin.library.empty(); }
   bool runs(std::string_view model_kind) const {
     return std::find(model_kinds.begin(), model_kinds.end(), model_kind) != model_kinds.end();
+  }
+  /// Kinds of the catalogue's entries that it runs: those of its files; of a kind that runs no
+  /// files, the entry that stands for the kind itself.
+  std::vector<std::string> entry_kinds() const {
+    return runs_models() ? std::vector<std::string>{model_kinds.begin(), model_kinds.end()}
+                         : std::vector{std::string{name}};
   }
 };
 
@@ -153,8 +160,6 @@ inline constexpr joined_text help = [] {
 /// "scripted: …; torch: …; auto: torch with --model, else scripted".
 inline constexpr std::string_view engine_help{engine_rows::help.bytes.data(),
                                               engine_rows::help.size};
-/// "scripted, torch".
-std::string engine_names();
 
 /// True if some kind of engine runs model files of this kind.
 bool is_model_kind(std::string_view);

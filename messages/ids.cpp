@@ -16,7 +16,14 @@ std::optional<job_id> job_id::parse(std::string_view text) {
 }
 
 std::string to_string(const worker_ref& w) {
-  return std::to_string(w.slot.value) + "#" + std::to_string(w.incarnation);
+  const auto node = w.node == this_node ? std::string{} : std::to_string(w.node.value) + "/";
+  return node + std::to_string(w.slot.value) + "#" + std::to_string(w.incarnation);
+}
+
+std::string default_name(worker_place at) {
+  const auto node =
+      at.node == this_node ? std::string{} : "node-" + std::to_string(at.node.value) + "-";
+  return node + "slot-" + std::to_string(at.slot.value);
 }
 
 std::string to_string(const attempt_ref& a) {

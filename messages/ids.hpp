@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 namespace tayfa {
@@ -41,16 +42,39 @@ struct slot_id {
   auto operator<=>(const slot_id&) const = default;
 };
 
-/// Slots from here on are remote workers that pull their jobs (actors/remote_workers), not engine
-/// processes of this pod.
-inline constexpr std::uint32_t first_remote_slot = 1U << 20;
+/// The node that numbers a worker's slots. Numbers hold for the life of this process.
+struct node_id {
+  std::uint32_t value = 0;
+  auto operator<=>(const node_id&) const = default;
+};
+inline constexpr node_id this_node{0};
+/// The gateway of workers that pull their jobs over HTTP (actors/remote_workers).
+inline constexpr node_id pull_node{1};
 
-/// One life of one slot's engine process. `incarnation` only grows, so what a dead process said
-/// late is recognised and dropped.
+/// A place for workers, one after the other. A slot alone is one of this pod.
+struct worker_place {
+  constexpr worker_place() = default;
+  constexpr worker_place(slot_id s) : slot(s) {}
+  constexpr worker_place(node_id n, slot_id s) : node(n), slot(s) {}
+
+  node_id node;
+  slot_id slot;
+  auto operator<=>(const worker_place&) const = default;
+};
+
+/// A worker's identity: one life of one slot. `incarnation` only grows, so what a dead process said
+/// late is recognised and dropped. 0 = no worker.
 struct worker_ref {
   slot_id slot;
   std::uint64_t incarnation = 0;
-  auto operator<=>(const worker_ref&) const = default;
+  node_id node = this_node;
+
+  constexpr worker_place place() const { return {node, slot}; }
+  bool operator==(const worker_ref&) const = default;
+  auto operator<=>(const worker_ref& other) const {
+    return std::tie(node, slot, incarnation) <=>
+           std::tie(other.node, other.slot, other.incarnation);
+  }
 };
 
 /// One try of one job. `number` is the job's fence: it starts at 1 and only grows; a report with an
@@ -61,7 +85,10 @@ struct attempt_ref {
   auto operator<=>(const attempt_ref&) const = default;
 };
 
+/// "3#7": the seventh life of slot 3 of this pod; "1/3#7" of node 1.
 std::string to_string(const worker_ref&);
+/// For people, of a worker that brings no name of its own: "slot-3", "node-2-slot-3".
+std::string default_name(worker_place);
 std::string to_string(const attempt_ref&);
 
 } // namespace tayfa

@@ -116,7 +116,7 @@ struct actor_of<message_list<Message...>> {
 template <class List>
 using actor_of = typename detail::actor_of<List>::type;
 
-using attempt_taker = actor_of<attempt_messages>;
+using attempt_executor = actor_of<attempt_messages>;
 using queue_actor = actor_of<queue_messages>;
 using ingress_actor = actor_of<ingress_messages>;
 using gpu_worker_actor = actor_of<gpu_worker_messages>;

@@ -90,7 +90,8 @@ struct job_access {
   X(isolation, "it may have killed an engine and waits for a worker of its own")                   \
   X(stopping, "the pod is stopping; it waits for the next start")                                  \
   X(model_missing, "the catalogue has no such model; it waits for a start that has it")            \
-  X(model_retry, "its model could not be loaded; that is tried again after a pause")
+  X(model_retry, "its model could not be loaded; that is tried again after a pause")               \
+  X(no_engine, "no engine that runs models of its kind is ready")
 
 enum class wait_reason : std::uint8_t {
 #define TAYFA_X(name, text) name,

@@ -32,6 +32,63 @@ constexpr edge<p> pod_edges[] = {
     {p::STOPPING, p::STOPPED, cause::deadline},
 };
 
+using s = stop_state;
+constexpr edge<s> stop_edges[] = {
+    // whatever there is to stop decides where it begins
+    {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::stop_requested},
+    {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::part_failed},
+    {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::state_timeout},
+    {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::unfit},
+    {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::stop_requested},
+    {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::part_failed},
+    {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::state_timeout},
+    {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::unfit},
+    {s::NOT_STOPPING, s::STOPPING_WORKERS, cause::part_failed}, // the core: nobody is left to drain
+    {s::NOT_STOPPING, s::CLOSING_STORE, cause::stop_requested},
+    {s::NOT_STOPPING, s::CLOSING_STORE, cause::part_failed},
+    {s::NOT_STOPPING, s::CLOSING_STORE, cause::state_timeout},
+    // the drain
+    {s::DRAINING_ORIGIN, s::FINISHING_ORIGIN, cause::origin_drained},
+    {s::DRAINING_ORIGIN, s::DRAINING_QUEUE, cause::delivered},
+    {s::DRAINING_ORIGIN, s::HANDING_BACK, cause::state_timeout},
+    {s::DRAINING_ORIGIN, s::STOPPING_WORKERS, cause::part_failed},
+    {s::FINISHING_ORIGIN, s::DRAINING_QUEUE, cause::delivered},
+    {s::FINISHING_ORIGIN, s::HANDING_BACK, cause::state_timeout},
+    {s::FINISHING_ORIGIN, s::STOPPING_WORKERS, cause::part_failed},
+    {s::DRAINING_QUEUE, s::DELIVERING, cause::jobs_done},
+    {s::DRAINING_QUEUE, s::STOPPING_WORKERS, cause::jobs_done},
+    {s::DRAINING_QUEUE, s::HANDING_BACK, cause::state_timeout},
+    {s::DRAINING_QUEUE, s::STOPPING_WORKERS, cause::part_failed},
+    {s::HANDING_BACK, s::DELIVERING, cause::jobs_done},
+    {s::HANDING_BACK, s::STOPPING_WORKERS, cause::jobs_done},
+    {s::HANDING_BACK, s::STOPPING_WORKERS, cause::state_timeout},
+    {s::HANDING_BACK, s::STOPPING_WORKERS, cause::part_failed},
+    {s::DELIVERING, s::STOPPING_WORKERS, cause::delivered},
+    {s::DELIVERING, s::STOPPING_WORKERS, cause::state_timeout},
+    {s::DELIVERING, s::STOPPING_WORKERS, cause::part_failed},
+    // what is left, in order
+    {s::STOPPING_WORKERS, s::STOPPING_CORE, cause::all_stopped},
+    {s::STOPPING_CORE, s::CLOSING_PORT, cause::all_stopped},
+    {s::CLOSING_PORT, s::CLOSING_STORE, cause::closed},
+    {s::CLOSING_STORE, s::DONE, cause::closed},
+    // by force: a second request, or the budget of STOPPING is over
+    {s::DRAINING_ORIGIN, s::KILLING, cause::stop_requested},
+    {s::DRAINING_ORIGIN, s::KILLING, cause::deadline},
+    {s::FINISHING_ORIGIN, s::KILLING, cause::stop_requested},
+    {s::FINISHING_ORIGIN, s::KILLING, cause::deadline},
+    {s::DRAINING_QUEUE, s::KILLING, cause::stop_requested},
+    {s::DRAINING_QUEUE, s::KILLING, cause::deadline},
+    {s::HANDING_BACK, s::KILLING, cause::stop_requested},
+    {s::HANDING_BACK, s::KILLING, cause::deadline},
+    {s::DELIVERING, s::KILLING, cause::stop_requested},
+    {s::DELIVERING, s::KILLING, cause::deadline},
+    {s::STOPPING_WORKERS, s::KILLING, cause::stop_requested},
+    {s::STOPPING_WORKERS, s::KILLING, cause::deadline},
+    {s::STOPPING_CORE, s::KILLING, cause::stop_requested},
+    {s::STOPPING_CORE, s::KILLING, cause::deadline},
+    {s::KILLING, s::CLOSING_PORT, cause::all_stopped},
+};
+
 using e = engine_state;
 constexpr edge<e> engine_edges[] = {
     {e::NOT_STARTED, e::INITIALIZING, cause::spawned},
@@ -96,6 +153,7 @@ constexpr edge<j> job_edges[] = {
 } // namespace
 
 const std::span<const edge<pod_state>> machine_traits<pod_state>::edges{pod_edges};
+const std::span<const edge<stop_state>> machine_traits<stop_state>::edges{stop_edges};
 const std::span<const edge<engine_state>> machine_traits<engine_state>::edges{engine_edges};
 const std::span<const edge<ingress_state>> machine_traits<ingress_state>::edges{ingress_edges};
 const std::span<const edge<job_state>> machine_traits<job_state>::edges{job_edges};
@@ -109,6 +167,7 @@ const std::span<const edge<job_state>> machine_traits<job_state>::edges{job_edge
     return "?";                                                                                    \
   }
 TAYFA_STATE_NAMES(pod_state, TAYFA_POD_STATES)
+TAYFA_STATE_NAMES(stop_state, TAYFA_STOP_STATES)
 TAYFA_STATE_NAMES(engine_state, TAYFA_ENGINE_STATES)
 TAYFA_STATE_NAMES(ingress_state, TAYFA_INGRESS_STATES)
 TAYFA_STATE_NAMES(job_state, TAYFA_JOB_STATES)
@@ -134,6 +193,7 @@ std::string to_mermaid() {
 }
 
 template std::string to_mermaid<pod_state>();
+template std::string to_mermaid<stop_state>();
 template std::string to_mermaid<engine_state>();
 template std::string to_mermaid<ingress_state>();
 template std::string to_mermaid<job_state>();

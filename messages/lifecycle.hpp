@@ -1,9 +1,12 @@
-// The four state machines of Tayfa: pod, engine, ingress and job. States, edges and causes are
-// declared here and nowhere else; moves, diagrams (docs), metrics and property tests derive from
-// them.
+// The five state machines of Tayfa: pod, its stop, engine, ingress and job. States, edges and
+// causes are declared here and nowhere else; moves, diagrams (docs), metrics and property tests
+// derive from them.
 //
 //   pod      CREATED -> STARTING -> CONFIGURING -> LAUNCHING -> READY <-> RUNNING
 //               \___________\___________\_____________\__________\_________\--> STOPPING -> STOPPED
+//   stop     NOT_STOPPING -> DRAINING_ORIGIN -> FINISHING_ORIGIN -> DRAINING_QUEUE -> DELIVERING
+//               -> STOPPING_WORKERS -> STOPPING_CORE -> CLOSING_PORT -> CLOSING_STORE -> DONE
+//               (while something drains) -> HANDING_BACK; (while something runs) -> KILLING
 //   engine   NOT_STARTED -> INITIALIZING -> LOADING_MODEL -> READY <-> PROCESSING
 //               \_______________\________________\____________\___________\--> SHUTDOWN
 //   ingress  NOT_STARTED -> WAITING -> READY <-> PROCESSING
@@ -27,6 +30,20 @@ namespace tayfa {
 
 #define TAYFA_POD_STATES(X)                                                                        \
   X(CREATED) X(STARTING) X(CONFIGURING) X(LAUNCHING) X(READY) X(RUNNING) X(STOPPING) X(STOPPED)
+/// The phases of the pod's STOPPING, in order.
+#define TAYFA_STOP_STATES(X)                                                                       \
+  X(NOT_STOPPING)                                                                                  \
+  X(DRAINING_ORIGIN)  /* the platform gives no more jobs                        */                 \
+  X(FINISHING_ORIGIN) /* its jobs run, and their results are delivered          */                 \
+  X(DRAINING_QUEUE)   /* running jobs end, none is started                      */                 \
+  X(HANDING_BACK)     /* the drain took too long: running jobs go back          */                 \
+  X(DELIVERING)       /* nothing runs; results are on their way to the platform */                 \
+  X(STOPPING_WORKERS)                                                                              \
+  X(STOPPING_CORE)                                                                                 \
+  X(KILLING) /* workers and core actors are killed, not asked          */                          \
+  X(CLOSING_PORT)                                                                                  \
+  X(CLOSING_STORE)                                                                                 \
+  X(DONE)
 #define TAYFA_ENGINE_STATES(X)                                                                     \
   X(NOT_STARTED) X(INITIALIZING) X(LOADING_MODEL) X(READY) X(PROCESSING) X(SHUTDOWN)
 #define TAYFA_INGRESS_STATES(X) X(NOT_STARTED) X(WAITING) X(READY) X(PROCESSING) X(SHUTDOWN)
@@ -36,6 +53,7 @@ namespace tayfa {
 
 #define TAYFA_X(name) name,
 enum class pod_state : std::uint8_t { TAYFA_POD_STATES(TAYFA_X) };
+enum class stop_state : std::uint8_t { TAYFA_STOP_STATES(TAYFA_X) };
 enum class engine_state : std::uint8_t { TAYFA_ENGINE_STATES(TAYFA_X) };
 enum class ingress_state : std::uint8_t { TAYFA_INGRESS_STATES(TAYFA_X) };
 enum class job_state : std::uint8_t { TAYFA_JOB_STATES(TAYFA_X) };
@@ -55,6 +73,9 @@ enum class job_state : std::uint8_t { TAYFA_JOB_STATES(TAYFA_X) };
   X(unfit)              /* the compatibility test says so                               */         \
   X(all_stopped)        /* every child has ended                                        */         \
   X(deadline)           /* not everything ended in time; what was left was killed       */         \
+  X(origin_drained)     /* the platform gives no more jobs                              */         \
+  X(delivered)          /* the platform has every result                                */         \
+  X(closed)             /* the port or the store is closed                              */         \
   X(spawned)            /* the engine process exists                                    */         \
   X(said_hello)         /* the engine process speaks the protocol                       */         \
   X(warmed_up)          /* the model is loaded and a warm-up job has passed             */         \
@@ -80,6 +101,7 @@ enum class cause : std::uint8_t {
 };
 
 std::string_view to_string(pod_state);
+std::string_view to_string(stop_state);
 std::string_view to_string(engine_state);
 std::string_view to_string(ingress_state);
 std::string_view to_string(job_state);
@@ -93,13 +115,15 @@ struct edge {
   cause why;
 };
 
-/// A machine's name in logs and metrics, its states in order, and its edges.
+/// A machine's name in logs and metrics, its states in order, and its edges. `detail`: it says more
+/// about a state of another machine, so its moves are logged at level debug and are no events.
 template <class State>
 struct machine_traits;
 
 template <>
 struct machine_traits<pod_state> {
   static constexpr std::string_view name = "pod";
+  static constexpr bool detail = false;
 #define TAYFA_X(name) pod_state::name,
   static constexpr std::array states{TAYFA_POD_STATES(TAYFA_X)};
 #undef TAYFA_X
@@ -107,8 +131,19 @@ struct machine_traits<pod_state> {
   static constexpr pod_state initial = pod_state::CREATED;
 };
 template <>
+struct machine_traits<stop_state> {
+  static constexpr std::string_view name = "stop";
+  static constexpr bool detail = true;
+#define TAYFA_X(name) stop_state::name,
+  static constexpr std::array states{TAYFA_STOP_STATES(TAYFA_X)};
+#undef TAYFA_X
+  static const std::span<const edge<stop_state>> edges;
+  static constexpr stop_state initial = stop_state::NOT_STOPPING;
+};
+template <>
 struct machine_traits<engine_state> {
   static constexpr std::string_view name = "engine";
+  static constexpr bool detail = false;
 #define TAYFA_X(name) engine_state::name,
   static constexpr std::array states{TAYFA_ENGINE_STATES(TAYFA_X)};
 #undef TAYFA_X
@@ -118,6 +153,7 @@ struct machine_traits<engine_state> {
 template <>
 struct machine_traits<ingress_state> {
   static constexpr std::string_view name = "ingress";
+  static constexpr bool detail = false;
 #define TAYFA_X(name) ingress_state::name,
   static constexpr std::array states{TAYFA_INGRESS_STATES(TAYFA_X)};
 #undef TAYFA_X
@@ -127,6 +163,7 @@ struct machine_traits<ingress_state> {
 template <>
 struct machine_traits<job_state> {
   static constexpr std::string_view name = "job";
+  static constexpr bool detail = false;
 #define TAYFA_X(name) job_state::name,
   static constexpr std::array states{TAYFA_JOB_STATES(TAYFA_X)};
 #undef TAYFA_X
@@ -174,6 +211,7 @@ template <class State>
 std::string to_mermaid();
 
 extern template std::string to_mermaid<pod_state>();
+extern template std::string to_mermaid<stop_state>();
 extern template std::string to_mermaid<engine_state>();
 extern template std::string to_mermaid<ingress_state>();
 extern template std::string to_mermaid<job_state>();

@@ -18,7 +18,8 @@ struct model_granted; ///< actors/model_loader.hpp: what a worker shall load
 struct want_model {
   using answer = model_granted;
   worker_ref worker;
-  std::string model; ///< of the catalogue; empty or unknown = the default
+  std::string model{};  ///< of the catalogue; empty or unknown = the default of its engines
+  std::string engine{}; ///< name of its kind
 };
 struct model_loaded {
   worker_ref worker;

@@ -19,10 +19,12 @@
 //     drained          ──────────────▶
 //                      ◀──────────────  shutdown  end yourself now; the process exits 0
 //
-// Sockets lose, repeat and reorder around reconnects: every message about work carries its attempt,
-// every frame the worker's incarnation, and both sides drop what is old. One ZeroMQ message = one
-// frame = one msgpack array:
+// Sockets lose, repeat and reorder around reconnects: a link (runtime/link) carries each frame once
+// and in order to one incarnation. Besides, every message about work carries its attempt, every
+// frame the worker's incarnation, and both sides drop what is old. One ZeroMQ message = the link's
+// header and one frame = one msgpack array:
 //     [version, kind, slot, incarnation, field, field, …]
+// Version 1 had no link.
 // Kinds are numbers for ever; a removed one stays here as retired. Fields are only appended: a
 // frame may lack what was appended after the message's first version (`first_fields`), and then has
 // the defaults written here.
@@ -47,7 +49,7 @@
 
 namespace tayfa::protocol {
 
-inline constexpr std::uint32_t version = 1;
+inline constexpr std::uint32_t version = 2;
 
 enum class kind : std::uint8_t {
   // worker -> dispatcher

@@ -1,9 +1,11 @@
 // Workers and models as the queue sees them. Plain values.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace tayfa {
 
@@ -13,10 +15,12 @@ struct model_facts {
   std::uint64_t file_bytes = 0;
   std::uint64_t memory_bytes = 0; ///< on a device; 0 = unknown, fits everywhere
   std::uint64_t version = 0;      ///< grows when another file took its place
+  std::string kind{};             ///< of its file, as the manifest says; empty = unknown
   bool operator==(const model_facts&) const = default;
 };
 
-/// A worker reports these facts about itself when it is ready.
+/// A worker reports these facts about itself when it is ready. What the queue does with a worker
+/// follows from them alone, never from the node or the slot that it is in.
 struct worker_facts {
   std::uint32_t capacity = 1;     ///< attempts at the same time
   std::uint32_t batch_max = 1;    ///< members of one engine run
@@ -26,14 +30,45 @@ struct worker_facts {
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
   std::string model;              ///< loaded; empty = whatever is asked for (scripted)
   bool can_change = false;        ///< change_model may be asked of it
-  std::string name{};             ///< for people; empty = "slot-N"
+  std::string name{};             ///< for people; empty = default_name()
   std::string endpoint{};         ///< it runs jobs of this endpoint only; empty = of every one
   /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
   /// steps.
   std::chrono::milliseconds lease{0};
-  /// The number of a remote worker's latest hand-over that has reached its keeper. The queue gives
-  /// it nothing while a later one is on its way: its wish is not known until then.
+  /// It asks for its attempts: all that one decision gives it is one hand-over. It is given nothing
+  /// more until it announces the number of that in `hand_overs`, and nobody waits for it while it
+  /// does not ask.
+  bool pulls = false;
+  /// Of one that pulls: its latest hand-over that has reached its keeper.
   std::uint64_t hand_overs = 0;
+  /// Each announcement may change its capacity, also to 0 or to less than it holds.
+  bool elastic = false;
+  /// Another worker never comes to its place: it is forgotten when it is gone, and nobody pays for
+  /// the start of the next one.
+  bool forgotten_when_gone = false;
+  /// An attempt that it answers with errc::unavailable never reached it, and costs the job nothing.
+  bool unavailable_is_free = false;
+  /// Kinds of the model files that it runs (engine_kind::model_kinds); empty = any, and models of
+  /// unknown kind.
+  std::vector<std::string> model_kinds{};
+
+  bool runs(const std::string& model_kind) const {
+    return model_kinds.empty() || model_kind.empty() ||
+           std::find(model_kinds.begin(), model_kinds.end(), model_kind) != model_kinds.end();
+  }
+  /// Its attempts run in passes of several, which begin and end together.
+  bool batches() const { return batch_max > 1 && !continuous; }
 };
+
+/// The capabilities of a worker that pulls its jobs over HTTP. Its attempts know nothing of each
+/// other.
+inline worker_facts pulling(worker_facts facts = {}) {
+  facts.pulls = true;
+  facts.elastic = true;
+  facts.forgotten_when_gone = true;
+  facts.unavailable_is_free = true;
+  facts.continuous = true;
+  return facts;
+}
 
 } // namespace tayfa

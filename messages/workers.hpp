@@ -34,12 +34,12 @@ struct worker_gone {
   error why;
   bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
 };
-/// All that one decision gives one worker: to a worker of this pod the members of a run, to a
-/// remote one the answer to its request.
+/// All that one decision gives one worker: the members of a run, or to one that pulls the
+/// answer to its request.
 struct assign_attempts {
   worker_ref worker;
   std::vector<protocol::assign> bodies;
-  std::uint64_t hand_over = 0; ///< of a remote worker: its number, see worker_facts
+  std::uint64_t hand_over = 0; ///< to one that pulls: its number, see worker_facts
 };
 struct revoke_attempt {
   worker_ref worker;

@@ -50,6 +50,7 @@ class run {
   void check_platform();
   void check_platform_job(const platform_job&);
   void check_webhook(const std::string& who, const job_history&);
+  void check_engine(const std::string& who, const job_history&);
   void check_chunks(const std::string& who, const job_history&);
   void check_pod_states();
   void check_purges();

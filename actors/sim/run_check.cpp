@@ -1,5 +1,6 @@
 // The oracle: a run's history against the promises (invariants of docs/architecture.md).
 #include "actors/sim/run.hpp"
+#include "runtime/config/engine_settings.hpp"
 
 #include <algorithm>
 
@@ -171,6 +172,25 @@ void run::check_job(std::size_t index, const job_history& job) {
     violated(who + " got a result that is not its own (I3): " + job.final_body.substr(0, 400));
   }
   check_chunks(who, job);
+  check_engine(who, job);
+}
+
+/// Where slots have engines of several kinds, one that runs the job's model has run it.
+void run::check_engine(const std::string& who, const job_history& job) {
+  const auto named = job.final_body.find(R"("workerId":"slot-)");
+  if (plan_.model_kinds.empty() || named == std::string::npos) {
+    return;
+  }
+  const auto slot =
+      std::stoul(job.final_body.substr(named + std::size(R"("workerId":"slot-)") - 1));
+  const auto& model = job.model.empty() ? plan_.models.front() : job.model;
+  const auto kind = plan_.model_kinds.find(model);
+  const auto runs = find_engine(engines_of(knobs_).of(slot))->entry_kinds();
+  if (std::find(runs.begin(), runs.end(), kind == plan_.model_kinds.end() ? model : kind->second) ==
+      runs.end()) {
+    violated(who + " of the model " + model + " ran on slot " + std::to_string(slot) +
+             ", whose engine does not run it");
+  }
 }
 
 /// Answers were lost on their way, but no chunk: its client has asked until there was none left.

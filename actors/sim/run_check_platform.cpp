@@ -33,14 +33,14 @@ void run::check_platform() {
 
 void run::check_platform_job(const platform_job& job) {
   const auto who = "platform's job " + job.id;
-  const auto& weather = platform_->options();
+  const auto& faults = platform_->options();
   const bool stopped_early =
       std::any_of(plan_.incidents.begin(), plan_.incidents.end(),
                   [](const auto& i) { return i.act == incident::what::sigterm; });
   const bool undisturbed =
       result_.lives == 1 && lines_.count("sim_incident") == 0 && !stopped_early;
   const bool fair =
-      weather.lost_requests + weather.lost_answers + weather.nonsense + weather.twice == 0 &&
+      faults.lost_requests + faults.lost_answers + faults.nonsense + faults.twice == 0 &&
       result_.lives == 1 && lines_.count("sim_incident") == 0;
   ++result_.ends[job.stop_told ? "STOPPED" : (job.results.empty() ? "unfinished" : "posted")];
   if (!job.over()) {

@@ -14,6 +14,7 @@ void add_models(std::vector<scenario>&);
 void add_policies(std::vector<scenario>&);
 void add_pauses(std::vector<scenario>&);
 void add_slots(std::vector<scenario>&);
+void add_stops(std::vector<scenario>&);
 void add_platform(std::vector<scenario>&);
 void add_remote(std::vector<scenario>&);
 void add_openai(std::vector<scenario>&);

@@ -1,5 +1,5 @@
 // The scenarios that ship: a normal life, the engine broken in each of its states, SIGTERM in each
-// state of the pod, slow and impossible starts, dying actors, and random weather. Data only.
+// state of the pod, slow and impossible starts, dying actors, and random faults. Data only.
 #include "actors/sim/scenario_lists.hpp"
 
 namespace tayfa::sim {
@@ -86,6 +86,29 @@ void add_broken_engines(std::vector<scenario>& list) {
   b.no_heartbeat_after = 3s;
   auto silent = broken_engine("silent_engine", "an engine that stops beating is replaced", b);
   list.push_back(silent);
+}
+
+/// Whatever the connection loses, the link repeats: no attempt is lost and no engine killed.
+void add_lost_connections(std::vector<scenario>& list) {
+  const auto patient = [](config& c) { c.engine_cancel_grace = 20s; };
+  for (const auto* state : {"INITIALIZING", "LOADING_MODEL", "READY", "PROCESSING"}) {
+    auto cut = life(std::string{"cut_link_in_"} + state,
+                    std::string{"an engine's connection is lost and comes back in "} + state);
+    cut.behaviors[0].load_delay = 200ms;
+    cut.behaviors[0].init_delay = 100ms;
+    cut.incidents = {incident{"engine", state, 20ms, what::cut_link, 0}};
+    cut.unharmed = true;
+    cut.knobs = patient;
+    list.push_back(cut);
+  }
+  auto often = life("cut_link_often", "engines lose their connections again and again");
+  often.slots = 2;
+  often.work = jobs(40);
+  often.incidents = {incident{"engine", "PROCESSING", 1ms, what::cut_link, 0, true},
+                     incident{"job", "IN_PROGRESS", 30ms, what::cut_link, 1, true}};
+  often.unharmed = true;
+  often.knobs = patient;
+  list.push_back(often);
 }
 
 void add_signals(std::vector<scenario>& list) {
@@ -214,7 +237,7 @@ void add_unfit_machines(std::vector<scenario>& list) {
   list.push_back(model);
 }
 
-void add_bad_jobs_and_weather(std::vector<scenario>& list) {
+void add_bad_jobs_and_faults(std::vector<scenario>& list) {
   auto nasty = life("nasty_jobs", "jobs that crash, hang, lie and run out of memory");
   nasty.slots = 3;
   nasty.work = jobs(40);
@@ -246,34 +269,36 @@ void add_bad_jobs_and_weather(std::vector<scenario>& list) {
   last_words.faulty = true;
   list.push_back(last_words);
 
-  auto weather = life("random_weather", "kills, freezes and nasty jobs drawn from the seed");
-  weather.slots = 4;
-  weather.work = jobs(40);
-  weather.work->mix.crash = 1;
-  weather.work->mix.garbage = 1;
-  weather.work->mix.oom = 1;
-  weather.work->mix.refresh = 1;
-  weather.work->gap_max = 3s;
-  weather.random_faults = true;
-  weather.faulty = true;
-  list.push_back(weather);
+  auto faults = life("random_faults", "kills, freezes and nasty jobs drawn from the seed");
+  faults.slots = 4;
+  faults.work = jobs(40);
+  faults.work->mix.crash = 1;
+  faults.work->mix.garbage = 1;
+  faults.work->mix.oom = 1;
+  faults.work->mix.refresh = 1;
+  faults.work->gap_max = 3s;
+  faults.random_faults = true;
+  faults.faulty = true;
+  list.push_back(faults);
 }
 
 std::vector<scenario> all() {
   std::vector<scenario> list;
   add_normal(list);
   add_broken_engines(list);
+  add_lost_connections(list);
   add_signals(list);
   add_slow_and_hopeless_starts(list);
   add_stuck_machines(list);
   add_edges_of_life(list);
   add_unfit_machines(list);
-  add_bad_jobs_and_weather(list);
+  add_bad_jobs_and_faults(list);
   add_crashes(list);
   add_disk_faults(list);
   add_policies(list);
   add_models(list);
   add_slots(list);
+  add_stops(list);
   add_pauses(list);
   add_held(list);
   add_platform(list);

@@ -1,4 +1,4 @@
-// The pod as a worker of RunPod's platform: in fair and in bad weather, stopped, killed and born
+// The pod as a worker of RunPod's platform: with and without faults, stopped, killed and born
 // again. Data only.
 #include "actors/sim/scenario_lists.hpp"
 
@@ -26,7 +26,7 @@ scenario crashing(std::string name, std::string text) {
   return s;
 }
 
-void bad_weather(platform_options& p) {
+void add_faults(platform_options& p) {
   p.lost_requests = 0.1;
   p.lost_answers = 0.1;
   p.nonsense = 0.1;
@@ -34,8 +34,8 @@ void bad_weather(platform_options& p) {
   p.stops = 0.1;
 }
 
-void add_weather(std::vector<scenario>& list) {
-  list.push_back(worker("fair_weather", "jobs of RunPod's platform, and nothing goes wrong"));
+void add_service(std::vector<scenario>& list) {
+  list.push_back(worker("no_faults", "jobs of RunPod's platform, and nothing goes wrong"));
   auto one = worker("one_place", "one job at a time");
   one.slots = 1;
   one.knobs = [](config& c) { c.runpod_concurrency = 1; };
@@ -43,10 +43,9 @@ void add_weather(std::vector<scenario>& list) {
   auto stops = worker("stops", "half of the jobs are stopped by the platform");
   stops.platform->stops = 0.5;
   list.push_back(stops);
-  auto weather =
-      worker("bad_weather", "lost calls and answers, nonsense, storms, jobs given twice");
-  bad_weather(*weather.platform);
-  list.push_back(weather);
+  auto faulty = worker("faults", "lost calls and answers, nonsense, storms, jobs given twice");
+  add_faults(*faulty.platform);
+  list.push_back(faulty);
   auto silent = worker("lost_answers", "every third answer of the platform gets lost");
   silent.platform->lost_answers = 0.3;
   list.push_back(silent);
@@ -71,16 +70,16 @@ void add_ends(std::vector<scenario>& list) {
   hasty.knobs = [](config& c) { c.pod_drain_budget = 100ms; };
   hasty.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
   list.push_back(hasty);
-  auto crowded = worker("drain_too_short_for_a_line",
-                        "jobs that still wait at the end of the drain budget are reported failed");
-  crowded.slots = 1;
-  crowded.platform->gap_max = 20ms;
-  crowded.knobs = [](config& c) {
+  auto full = worker("drain_too_short_for_a_line",
+                     "jobs that still wait at the end of the drain budget are reported failed");
+  full.slots = 1;
+  full.platform->gap_max = 20ms;
+  full.knobs = [](config& c) {
     c.runpod_concurrency = 8;
     c.pod_drain_budget = 100ms;
   };
-  crowded.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
-  list.push_back(crowded);
+  full.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
+  list.push_back(full);
 }
 
 void add_deaths(std::vector<scenario>& list) {
@@ -99,16 +98,15 @@ void add_deaths(std::vector<scenario>& list) {
   engines.faulty = true;
   list.push_back(engines);
   list.push_back(crashing("crashes", "the runtime is killed and loses power at any moment"));
-  auto all =
-      crashing("crashes_in_bad_weather", "crashes of the runtime, and the platform's weather");
-  bad_weather(*all.platform);
+  auto all = crashing("crashes_and_faults", "crashes of the runtime, and the platform's faults");
+  add_faults(*all.platform);
   list.push_back(all);
 }
 
 } // namespace
 
 void add_platform(std::vector<scenario>& list) {
-  add_weather(list);
+  add_service(list);
   add_ends(list);
   add_deaths(list);
 }

@@ -10,7 +10,7 @@ using what = incident::what;
 using namespace std::chrono_literals;
 
 /// A pod without engines of its own, and workers that pull its jobs.
-scenario crowd(std::string name, std::string text) {
+scenario pulling(std::string name, std::string text) {
   scenario s;
   s.name = "remote_" + std::move(name);
   s.text = std::move(text);
@@ -24,7 +24,7 @@ scenario crowd(std::string name, std::string text) {
   return s;
 }
 
-remote_options bad_weather() {
+remote_options all_faults() {
   remote_options o;
   o.workers = 5;
   o.unsent = 0.05;
@@ -41,11 +41,11 @@ remote_options bad_weather() {
 }
 
 void add_calm(std::vector<scenario>& list) {
-  auto crowd_of_four = crowd("crowd", "four workers, nothing goes wrong");
-  crowd_of_four.remote->calm = true;
-  list.push_back(std::move(crowd_of_four));
+  auto four = pulling("calm", "four workers, nothing goes wrong");
+  four.remote->calm = true;
+  list.push_back(std::move(four));
 
-  auto batches = crowd("batches", "workers that ask for one job, or for up to sixteen, at once");
+  auto batches = pulling("batches", "workers that ask for one job, or for up to sixteen, at once");
   batches.remote->workers = 6;
   batches.remote->concurrency_max = 16;
   batches.remote->calm = true;
@@ -54,55 +54,55 @@ void add_calm(std::vector<scenario>& list) {
   batches.disk_latency_max = 30ms;
   list.push_back(std::move(batches));
 
-  auto mixed = crowd("and_local", "an engine of the pod and three workers share the queue");
+  auto mixed = pulling("and_local", "an engine of the pod and three workers share the queue");
   mixed.slots = 1;
   mixed.remote->workers = 3;
   list.push_back(std::move(mixed));
 
   // These faults cost no attempt, so every job must end as it should.
-  auto unsent = crowd("unsent_answers", "answers that do not leave, polls whose clients go away");
+  auto unsent = pulling("unsent_answers", "answers that do not leave, polls whose clients go away");
   unsent.remote->unsent = 0.25;
   unsent.remote->left_polls = 0.4;
   unsent.remote->twice = 0.3;
   list.push_back(std::move(unsent));
 
-  auto stops = crowd("stops", "many jobs are cancelled, some workers do not obey");
+  auto stops = pulling("stops", "many jobs are cancelled, some workers do not obey");
   stops.work->mix.cancelled = 12;
   stops.remote->missed_stops = 0.3;
   list.push_back(std::move(stops));
 }
 
 void add_losses(std::vector<scenario>& list) {
-  auto lost = crowd("lost_answers", "answers and results are lost on their way");
+  auto lost = pulling("lost_answers", "answers and results are lost on their way");
   lost.remote->lost = 0.1;
   lost.remote->lost_posts = 0.1;
   lost.faulty = true;
   list.push_back(std::move(lost));
 
-  auto kills = crowd("kills", "workers are killed all the time");
+  auto kills = pulling("kills", "workers are killed all the time");
   kills.remote->dies = 0.3;
   kills.work->mix.crash = 1;
   kills.faulty = true;
   kills.work->jobs = 120;
   list.push_back(std::move(kills));
 
-  auto late = crowd("late_results", "workers freeze, lose their jobs and bring results too late");
+  auto late = pulling("late_results", "workers freeze, lose their jobs and bring results too late");
   late.remote->freezes = 0.5;
   late.work->mix.slow = 20;
   late.faulty = true;
   list.push_back(std::move(late));
 
-  auto weather = crowd("weather", "everything that can happen to a worker, and nasty jobs");
-  weather.remote = bad_weather();
-  weather.work->mix.crash = 1;
-  weather.work->mix.hang = 1;
-  weather.work->mix.garbage = 1;
-  weather.faulty = true;
-  list.push_back(std::move(weather));
+  auto faulty = pulling("faults", "everything that can happen to a worker, and nasty jobs");
+  faulty.remote = all_faults();
+  faulty.work->mix.crash = 1;
+  faulty.work->mix.hang = 1;
+  faulty.work->mix.garbage = 1;
+  faulty.faulty = true;
+  list.push_back(std::move(faulty));
 
-  auto mixed = crowd("weather_and_local", "the same with engines of the pod that are killed");
+  auto mixed = pulling("faults_and_local", "the same with engines of the pod that are killed");
   mixed.slots = 2;
-  mixed.remote = bad_weather();
+  mixed.remote = all_faults();
   mixed.work->mix.crash = 1;
   mixed.random_faults = true;
   mixed.faulty = true;
@@ -114,7 +114,7 @@ void add_ends(std::vector<scenario>& list) {
                                                  {"queue_dies", what::kill_queue},
                                                  {"ingress_dies", what::kill_ingress}};
   for (const auto& [name, act] : actors) {
-    auto s = crowd(name, "an actor of the core group dies while workers run jobs");
+    auto s = pulling(name, "an actor of the core group dies while workers run jobs");
     s.work->mix.slow = 20;
     s.incidents = {incident{"pod", "RUNNING", 900ms, act, 0},
                    incident{"pod", "RUNNING", 9s, act, 0}};
@@ -122,14 +122,15 @@ void add_ends(std::vector<scenario>& list) {
     list.push_back(std::move(s));
   }
 
-  auto stop = crowd("sigterm", "SIGTERM while workers run jobs");
+  auto stop = pulling("sigterm", "SIGTERM while workers run jobs");
   stop.work->mix.slow = 20;
   stop.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
   stop.faulty = true;
   list.push_back(std::move(stop));
 
-  auto crash = crowd("crashes", "the pod's process is killed and started again under its workers");
-  crash.remote = bad_weather();
+  auto crash =
+      pulling("crashes", "the pod's process is killed and started again under its workers");
+  crash.remote = all_faults();
   crash.work->persistent = true;
   crash.random_crashes = true;
   crash.restarts = 1'000;

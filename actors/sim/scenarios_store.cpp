@@ -40,13 +40,13 @@ void add_crashes(std::vector<scenario>& list) {
     often.incidents = {incident{"pod", "RUNNING", 400ms, act, 0, true}};
     list.push_back(std::move(often));
   }
-  auto weather = busy("random_crashes", "the process is killed and power is lost, by the seed");
-  weather.slots = 3;
-  weather.random_crashes = true;
-  weather.disk_latency_max = 30ms;
-  weather.random_faults = true;
-  weather.work->mix.crash = 1;
-  list.push_back(std::move(weather));
+  auto crashes = busy("random_crashes", "the process is killed and power is lost, by the seed");
+  crashes.slots = 3;
+  crashes.random_crashes = true;
+  crashes.disk_latency_max = 30ms;
+  crashes.random_faults = true;
+  crashes.work->mix.crash = 1;
+  list.push_back(std::move(crashes));
 
   auto commits = busy("crashes_in_commits", "the process dies in, before and after disk calls");
   commits.random_crashes = true;

@@ -6,11 +6,12 @@
 #include <csignal>
 #include <deque>
 #include <memory>
+#include <utility>
 
 namespace tayfa::sim {
 
 struct process_frame {
-  std::string bytes;
+  std::string bytes; ///< with room for the link's header
 };
 struct process_signal {
   int number = 0;
@@ -19,9 +20,11 @@ struct process_wake {
   std::uint64_t ticket = 0;
 };
 struct process_boot {};
-/// A frame arrives at the runtime; `death`: the process's end arrives.
+struct process_reconnect {};
+/// A message arrives at the runtime; `death`: the process's end arrives.
 struct process_arrival {
-  std::string bytes;
+  link_message message;
+  std::uint64_t connection = 0;
   bool death = false;
 };
 
@@ -31,16 +34,18 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_frame)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_signal)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_wake)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_boot)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_reconnect)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::process_arrival)
 
 namespace tayfa::sim {
 
-/// A simulated process.
-class sim_process : public caf::event_based_actor, private engine::link {
+/// A simulated process, its connection, and the runtime's end of its link.
+class sim_process : public caf::event_based_actor, private engine::transport {
  public:
   sim_process(caf::actor_config& cfg, sim_engine_host& host, engine_spec spec, std::uint32_t pid,
               engine_sink sink)
-      : caf::event_based_actor(cfg), host_(host), spec_(std::move(spec)), sink_(std::move(sink)) {
+      : caf::event_based_actor(cfg), host_(host), spec_(std::move(spec)), sink_(std::move(sink)),
+        runtime_end_({.self = runtime_incarnation, .peer = spec_.worker.incarnation}) {
     const auto found = host_.behaviors.find(spec_.worker.slot);
     const auto behavior = found == host_.behaviors.end()
                               ? engine::scripted_behavior{}
@@ -56,7 +61,7 @@ class sim_process : public caf::event_based_actor, private engine::link {
           o.behavior = behavior;
           return std::make_unique<engine::scripted_engine>(out, host_.time_, o);
         },
-        static_cast<engine::link&>(*this), host_.time_, options);
+        static_cast<engine::transport&>(*this), host_.time_, options);
   }
 
   const char* name() const override { return "sim_process"; }
@@ -68,7 +73,12 @@ class sim_process : public caf::event_based_actor, private engine::link {
                 after();
               }
             },
-            [this](const process_frame& m) { received(m.bytes); },
+            [this](process_frame& m) {
+              if (runtime_end_.send(std::move(m.bytes))) {
+                flush_runtime_end();
+              }
+            },
+            [this](process_reconnect) { connect_again(); },
             [this](const process_signal& m) { signalled(m.number); },
             [this](const process_wake& m) {
               if (m.ticket == ticket_ && !exit_ && !frozen_) {
@@ -82,7 +92,50 @@ class sim_process : public caf::event_based_actor, private engine::link {
   void on_exit() override { sink_ = nullptr; }
 
  private:
-  void send(std::string frame) override { travel(process_arrival{std::move(frame), false}); }
+  bool write(const link_message& message) override {
+    if (connected_) {
+      travel(process_arrival{message, connection_});
+    } else if (socket_keeps_) {
+      in_socket_.push_back(message);
+    }
+    return true;
+  }
+
+  void flush_runtime_end() {
+    runtime_end_.flush(host_.time_.now(), [this](const link_message& message) {
+      if (connected_) {
+        received(message);
+      }
+      return true;
+    });
+  }
+
+  /// What is under way is lost, in both directions. A socket that connects again by itself keeps
+  /// what is sent meanwhile, or loses it; each end may notice or not.
+  void lose_connection() {
+    if (!connected_) {
+      return;
+    }
+    connected_ = false;
+    ++connection_;
+    socket_keeps_ = host_.random_.unit() < 0.5;
+    if (host_.random_.unit() < 0.5) {
+      runtime_end_.disconnected();
+    }
+    const auto absent = host_.random_.unit() * static_cast<double>(host_.absent_max.count());
+    delayed_send(this, caf::timespan{static_cast<std::int64_t>(absent)}, process_reconnect{});
+  }
+
+  void connect_again() {
+    connected_ = true;
+    for (auto& message : std::exchange(in_socket_, {})) {
+      write(message);
+    }
+    if (host_.random_.unit() < 0.5 && !exit_ && !frozen_) {
+      session_->connected();
+      after();
+    }
+  }
 
   /// Schedules an arrival at the runtime behind everything that is already under way.
   void travel(process_arrival what) {
@@ -106,10 +159,22 @@ class sim_process : public caf::event_based_actor, private engine::link {
       quit();
       return;
     }
-    if (exit_ && lose_rest_) {
+    if ((exit_ && lose_rest_) || m.connection != connection_) {
       return;
     }
-    auto frame = protocol::decode_upstream(m.bytes);
+    const auto arrival = runtime_end_.receive(*m.message, host_.time_.now());
+    if (!arrival) {
+      sink_(engine_nonsense{spec_.worker, arrival.error()});
+      return;
+    }
+    if (!arrival->frame.empty()) {
+      on_frame(arrival->frame);
+    }
+    flush_runtime_end();
+  }
+
+  void on_frame(std::span<const char> bytes) {
+    auto frame = protocol::decode_upstream(bytes);
     if (frame && frame->worker == spec_.worker) {
       sink_(engine_frame{spec_.worker, std::move(frame->body)});
     } else {
@@ -118,15 +183,15 @@ class sim_process : public caf::event_based_actor, private engine::link {
     }
   }
 
-  void received(const std::string& bytes) {
+  void received(const link_message& message) {
     if (exit_) {
       return;
     }
     if (frozen_) {
-      held_.push_back(bytes);
+      held_.push_back(message);
       return;
     }
-    session_->on_frame(bytes);
+    session_->on_message(*message);
     after();
   }
 
@@ -135,7 +200,8 @@ class sim_process : public caf::event_based_actor, private engine::link {
       return;
     }
     switch (number) {
-    case sim_engine_host::babble: send("\xc1 no frame"); break;
+    case sim_engine_host::babble: write(std::make_shared<std::string>("\xc1 no frame")); break;
+    case sim_engine_host::cut_link: lose_connection(); break;
     case SIGSTOP: frozen_ = true; break;
     case SIGCONT: thaw(); break;
     case SIGTERM:
@@ -151,8 +217,8 @@ class sim_process : public caf::event_based_actor, private engine::link {
     frozen_ = false;
     auto held = std::move(held_);
     held_.clear();
-    for (const auto& bytes : held) {
-      received(bytes);
+    for (const auto& message : held) {
+      received(message);
     }
     if (!exit_) {
       session_->wake(host_.time_.now());
@@ -179,7 +245,7 @@ class sim_process : public caf::event_based_actor, private engine::link {
     if (!exit_) {
       exit_ = std::move(how);
       lose_rest_ = exit_->signal != 0 && host_.random_.unit() < 0.5;
-      travel(process_arrival{{}, true});
+      travel(process_arrival{nullptr, connection_, true});
     }
   }
 
@@ -188,7 +254,12 @@ class sim_process : public caf::event_based_actor, private engine::link {
   engine_sink sink_;
   std::unique_ptr<engine::session> session_;
   std::optional<engine_exited> exit_;
-  std::deque<std::string> held_;
+  link_state runtime_end_;
+  std::deque<link_message> held_;      ///< arrived while it is stopped
+  std::deque<link_message> in_socket_; ///< written while there is no connection
+  std::uint64_t connection_ = 0;
+  bool connected_ = true;
+  bool socket_keeps_ = false;
   moment last_arrival_{};
   std::uint64_t ticket_ = 0;
   bool frozen_ = false;
@@ -218,7 +289,7 @@ void sim_engine_host::start(engine_spec spec, engine_sink sink) {
 
 void sim_engine_host::send(const worker_ref& worker, protocol::downstream message) {
   if (const auto it = processes_.find(worker); it != processes_.end()) {
-    caf::anon_send(it->second, process_frame{protocol::encode(worker, message)});
+    caf::anon_send(it->second, process_frame{protocol::encode(worker, message, data_header_bytes)});
   }
 }
 

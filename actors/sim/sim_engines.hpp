@@ -28,6 +28,9 @@ class sim_engine_host final : public engine_host {
 
   /// Not a signal: the process sends bytes that are no frame.
   static constexpr int babble = -1;
+  /// Not a signal: its connection is lost, and is back within absent_max.
+  static constexpr int cut_link = -2;
+  std::chrono::nanoseconds absent_max = std::chrono::milliseconds{300};
 
   void start(engine_spec, engine_sink) override;
   void send(const worker_ref&, protocol::downstream) override;

@@ -1,5 +1,5 @@
 // RunPod's platform in the simulation: it gives jobs to the pod over the same calls as the real
-// one, through weather (answers that get lost, come late, or are nonsense), and keeps a ledger that
+// one, with faults (answers that get lost, come late, or are nonsense), and keeps a ledger that
 // is held against the promises afterwards. It lives outside of the pod's process and outlives it.
 //
 // What it knows of a job is what a platform can know: it was given away when its answer was
@@ -8,7 +8,7 @@
 #pragma once
 
 #include "actors/sim/sim_world.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 
 #include <map>
 #include <memory>

@@ -1,6 +1,7 @@
 #include "actors/sim/sim_pod.hpp"
 
 #include "actors/queue_limits.hpp"
+#include "runtime/config/engine_settings.hpp"
 
 #include <csignal>
 
@@ -39,7 +40,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
              around.platform != nullptr ? static_cast<http_poster&>(*around.platform)
                                         : around.post} {
   pod_terms terms;
-  terms.engine = engine_rows::scripted.name;
+  terms.engines = engines_of(knobs);
   terms.books = books_;
   if (around.platform != nullptr) {
     terms.runpod = runpod_terms{sim_platform::settings()};

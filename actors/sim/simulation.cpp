@@ -95,7 +95,9 @@ void run::make_pod() {
   models_.entries.clear();
   const bool later = result_.lives > 1 && !plan_.models_later.empty();
   for (const auto& name : later ? plan_.models_later : plan_.models) {
-    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000});
+    const auto kind = plan_.model_kinds.find(name);
+    models_.entries.push_back(model_entry{name, "/models/" + name, "{}", 1'000'000,
+                                          kind == plan_.model_kinds.end() ? "" : kind->second});
   }
   pod_ = std::make_unique<sim_pod>(surroundings{system_, pod_time_, random_, secrets_, log_,
                                                 meters_, engines_, http_, probe_, models_, post_,
@@ -159,16 +161,17 @@ void run::start_work() {
   others_.push_back(
       spawn_workload(system_, http_, random_, *plan_.work, seen_, [this] { all_done(); }));
   if (plan_.remote) {
-    const auto crowd = spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
-    others_.insert(others_.end(), crowd.begin(), crowd.end());
+    const auto workers =
+        spawn_remote_workers(system_, http_, random_, *plan_.remote, remote_faults_);
+    others_.insert(others_.end(), workers.begin(), workers.end());
   }
   if (plan_.purges) {
     others_.push_back(spawn_purger(system_, http_, random_, *plan_.purges, purges_));
   }
   if (plan_.readers) {
-    const auto crowd =
+    const auto workers =
         spawn_openai_readers(system_, http_, random_, *plan_.readers, reader_faults_);
-    others_.insert(others_.end(), crowd.begin(), crowd.end());
+    others_.insert(others_.end(), workers.begin(), workers.end());
   }
 }
 
@@ -249,6 +252,7 @@ void run::carry_out(const incident& x) {
   case what::kill_engine: hit(SIGKILL); break;
   case what::freeze_engine: hit(SIGSTOP); break;
   case what::babble_engine: hit(sim_engine_host::babble); break;
+  case what::cut_link: hit(sim_engine_host::cut_link); break;
   case what::kill_queue: end_actor("queue"); break;
   case what::kill_ingress: end_actor("ingress"); break;
   case what::kill_loader: end_actor("model_loader"); break;

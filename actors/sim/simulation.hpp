@@ -10,7 +10,7 @@
 
 #include "actors/sim/openai_readers.hpp"
 #include "actors/sim/purger.hpp"
-#include "actors/sim/remote_crowd.hpp"
+#include "actors/sim/remote_workers_sim.hpp"
 #include "actors/sim/sim_platform.hpp"
 #include "actors/sim/workload.hpp"
 #include "actors/supervisor.hpp"
@@ -38,6 +38,7 @@ struct incident {
     kill_runpod_worker,
     kill_remote_workers, ///< the actor, not the workers
     babble_engine,       ///< it sends bytes that are no frame
+    cut_link,            ///< its connection is lost, and comes back
     kill_runtime,        ///< SIGKILL to the process; the platform starts the next one
     lose_power,          ///< likewise, and what the disk had not flushed is lost or torn
     fill_disk,           ///< no byte more fits
@@ -89,6 +90,7 @@ struct scenario {
   std::vector<std::string> events; ///< that the log must name
   std::vector<std::string> models; ///< of the catalogue, by name; engines can change between them
   std::vector<std::string> models_later{}; ///< likewise, from the second start on; empty = the same
+  std::map<std::string, std::string> model_kinds{}; ///< of models; empty = any engine runs them
   std::function<void(config&)> knobs{};
 };
 

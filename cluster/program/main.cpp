@@ -1,12 +1,12 @@
 // The tayfa program: one command line for the runtime and for its clients. Only this room may
 // include all others.
-#include "cluster/program/client/commands.hpp"
-#include "cluster/program/keys/commands.hpp"
-#include "cluster/program/machine/commands.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
-#include "cluster/program/workers/commands.hpp"
 #include "messages/engine_kind.hpp"
+#include "runtime/cli/commands.hpp"
+#include "runtime/cli/keys/commands.hpp"
+#include "runtime/cli/machine/commands.hpp"
+#include "runtime/cli/workers/commands.hpp"
 #include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/process_start.hpp"

@@ -9,12 +9,12 @@
 #include "runtime/base/watched_time.hpp"
 #include "runtime/config/flags.hpp"
 #include "runtime/host/guard.hpp"
-#include "runtime/host/machine_facts.hpp"
 #include "runtime/host/process_engine_host.hpp"
 #include "runtime/host/process_probe.hpp"
 #include "runtime/host/process_start.hpp"
-#include "runtime/host/shares.hpp"
 #include "runtime/host/signals.hpp"
+#include "runtime/machine/machine_facts.hpp"
+#include "runtime/machine/shares.hpp"
 #include "runtime/model/file_source.hpp"
 #include "runtime/telemetry/line_sink.hpp"
 
@@ -147,7 +147,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{std::string{plan.engine.name}, std::make_shared<queue_books>(plan.limits),
+        pod_terms{plan.engines, std::make_shared<queue_books>(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
                   plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
     caf::anon_send(pod, start_pod{});
@@ -173,7 +173,7 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
                   std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
-                         {"engine", plan.engine.name},
+                         {"engine", plan.engines.names()},
                          {"slots", plan.knobs.engine_slots},
                          {"data", plan.knobs.pod_data},
                          {"allocator", allocator_name()},
@@ -305,7 +305,7 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   http_gateway& http = only != nullptr ? *only : *server;
   const auto unfit = std::make_shared<unfit_note>();
   process_probe probe{checks_from(plan, time, unfit), lines};
-  file_model_source models{plan.engine};
+  file_model_source models{plan.engines.kinds()};
   const auto store = make_store(plan.knobs, time);
   curl_poster post{poster_from(plan.knobs, shares->calls, time)};
   std::optional<curl_poster> platform; // a poster thread of its own, only for a RunPod worker

@@ -1,8 +1,8 @@
 #include "cluster/program/serve_parts.hpp"
 
 #include "actors/queue_limits.hpp"
-#include "runtime/host/memory_limit.hpp"
-#include "runtime/http/url_guard.hpp"
+#include "runtime/http_client/url_guard.hpp"
+#include "runtime/machine/memory_limit.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
 

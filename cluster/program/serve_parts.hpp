@@ -3,9 +3,9 @@
 
 #include "cluster/program/serve_plan.hpp"
 #include "runtime/base/clock.hpp"
-#include "runtime/host/shares.hpp"
-#include "runtime/http/curl_poster.hpp"
 #include "runtime/http/server.hpp"
+#include "runtime/http_client/curl_poster.hpp"
+#include "runtime/machine/shares.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/telemetry/metrics.hpp"
 

@@ -17,21 +17,20 @@ constexpr int unfit = 69;
 log_options log_from(const config& c, bool on_endpoint) {
   log_options o;
   o.level = log_level_from(c.log_level).value_or(log_level::info);
-  if (c.log_format == "json") {
-    o.format = log_format::json;
-  } else if (c.log_format == "runpod" || (c.log_format == "auto" && on_endpoint)) {
-    o.format = log_format::runpod;
-  }
+  const auto usual = on_endpoint ? log_format::runpod : log_format::text; // of "auto"
+  o.format = log_format_from(c.log_format).value_or(usual);
   o.file = c.log_file;
   return o;
 }
 
 result<void> choose_engine(serve_plan& plan, const std::string& program_folder) {
   const auto& c = plan.knobs;
-  plan.engine = engine_of(c); // one that needs a model has one, or no slots (config/relations.cpp)
-  if (!plan.engine.runs_models() && !c.engine_models.empty()) {
+  plan.engines = engines_of(c); // one that needs a model has one, or no slots (relations.cpp)
+  const auto kinds = plan.engines.kinds();
+  const auto runs_models = [](const engine_kind& kind) { return kind.runs_models(); };
+  if (std::none_of(kinds.begin(), kinds.end(), runs_models) && !c.engine_models.empty()) {
     return fail(errc::bad_config,
-                "engine.models: the " + std::string{plan.engine.name} +
+                "engine.models: the " + plan.engines.usual +
                     " engine runs no model; leave --model out, or take --engine " +
                     std::string{default_engine(true).name});
   }
@@ -56,7 +55,8 @@ result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   if (auto assumed = assume_load_balancer(environment, *loaded, *choice); !assumed) {
     return fail(assumed.error());
   }
-  std::ranges::move(budgets_of(engine_of(loaded->values)), std::back_inserter(choice->assumed));
+  std::ranges::move(budgets_of(engines_of(loaded->values).kinds()),
+                    std::back_inserter(choice->assumed));
   if (choice->assumed.size() > sources.assumed.size()) {
     sources.assumed = choice->assumed;
     loaded = load_config(sources);

@@ -4,11 +4,11 @@
 
 #include "cluster/program/runpod/local_test.hpp"
 #include "cluster/program/runpod/mode.hpp"
-#include "messages/engine_kind.hpp"
+#include "messages/slot_engines.hpp"
 #include "runtime/config/config.hpp"
 #include "runtime/core/job_table.hpp"
-#include "runtime/host/system_fitness.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/machine/system_fitness.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <functional>
@@ -22,7 +22,7 @@ struct serve_plan {
   config knobs;
   job_limits limits;
   log_options log;
-  engine_kind engine = default_engine(false);
+  slot_engines engines;
   std::string program; ///< the engine program
   serve_mode mode = serve_mode::pod;
   std::string start_line;                 ///< for stdout, before anything else; may be empty

@@ -1,4 +1,4 @@
-# cmake -DIN=openapi.json -DOUT=openapi_text.cpp -P embed.cmake: the document as a constant of the program.
+# cmake -DIN=openapi_prose.json -DOUT=openapi_prose.cpp -P embed.cmake: the prose as a constant of the program.
 file(READ ${IN} text)
 string(FIND "${text}" ")openapi\"" clash)
 if(NOT clash EQUAL -1)
@@ -6,7 +6,7 @@ if(NOT clash EQUAL -1)
 endif()
 file(WRITE ${OUT} "#include \"runtime/api/openapi.hpp\"\n
 namespace tayfa::api {\n
-std::string_view openapi_text() {
+std::string_view openapi_prose() {
   return R\"openapi(${text})openapi\";
 }\n
 } // namespace tayfa::api\n")

@@ -94,6 +94,9 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   if (asked.body.starts_with(text::byte_order_mark)) {
     asked.body.erase(0, text::byte_order_mark.size());
   }
+  if (at->shape->make != nullptr) {
+    return at->shape->make(*at, std::move(*who));
+  }
   switch (at->kind) {
   case route_kind::run:
   case route_kind::runsync:
@@ -104,31 +107,20 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   case route_kind::status_sync:
     return status{{std::move(*who), std::move(at->id), at->keep}, at->wait};
   case route_kind::stream: return stream{{std::move(*who), std::move(at->id)}, at->hold};
-  case route_kind::cancel: return cancel_job{std::move(*who), std::move(at->id)};
-  case route_kind::retry: return retry_job{std::move(*who), std::move(at->id)};
-  case route_kind::drop: return drop_job{std::move(*who), std::move(at->id)};
-  case route_kind::purge: return purge_jobs{std::move(*who)};
-  case route_kind::jobs:
-  case route_kind::dead: return list_jobs{std::move(*who), std::move(at->filter)};
-  case route_kind::inspect: return inspect_job{std::move(*who), std::move(at->id)};
   case route_kind::events: return parse_events(asked, std::move(*at), std::move(*who));
-  case route_kind::slots: return list_slots{};
-  case route_kind::drain: return drain_slot{at->slot, true};
-  case route_kind::undrain: return drain_slot{at->slot, false};
-  case route_kind::resize: return resize_slots{at->count};
-  case route_kind::health: return health{std::move(*who)};
-  case route_kind::ping: return ping{};
-  case route_kind::ready: return ready{};
-  case route_kind::metrics: return scrape{};
-  case route_kind::requests: return list_requests{{std::move(*who), std::move(at->filter)}};
-  case route_kind::workers: return list_workers{};
-  case route_kind::describe: return describe{};
   case route_kind::take:
   case route_kind::take_batch:
   case route_kind::poll_stops:
   case route_kind::worker_ping:
   case route_kind::worker_done:
   case route_kind::worker_chunk: return parse_worker(std::move(asked), std::move(*at));
+  case route_kind::passed:
+  case route_kind::purge:
+  case route_kind::jobs:
+  case route_kind::dead:
+  case route_kind::requests:
+  case route_kind::health:
+  case route_kind::ping: break; // by their rows
   }
   return tl::unexpected(refuse({errc::internal, {}}));
 }

@@ -11,8 +11,6 @@ namespace tayfa::api {
 
 namespace {
 
-constexpr std::uint64_t wait_min_ms = 1'000;
-constexpr std::uint64_t wait_max_ms = 300'000;
 
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') {

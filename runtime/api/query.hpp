@@ -46,7 +46,9 @@ std::string plain_text(std::string_view text, std::size_t longest);
 /// ?ttl= of status and status-sync, within the bounds of policy.ttl.
 result<std::optional<milliseconds>> keep_of(std::string_view query);
 
-/// ?wait= of runsync, status-sync and stream; 1 s to 5 min, as RunPod takes it.
+inline constexpr std::uint64_t wait_min_ms = 1'000; ///< as RunPod takes it
+inline constexpr std::uint64_t wait_max_ms = 300'000;
+/// ?wait= of runsync, status-sync and stream.
 result<milliseconds> wait_of(const std::vector<query_item>&, milliseconds otherwise);
 
 } // namespace tayfa::api

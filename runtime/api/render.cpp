@@ -1,6 +1,8 @@
+// Answers to clients and operators, by the lists of records.hpp.
 #include "runtime/api/body_writer.hpp"
-#include "runtime/api/call.hpp"
-#include "runtime/api/object_writer.hpp"
+#include "runtime/api/openapi.hpp"
+#include "runtime/api/record_writer.hpp"
+#include "runtime/api/records.hpp"
 
 namespace tayfa::api {
 
@@ -11,6 +13,30 @@ response ok(std::string body) {
   answer.body = std::move(body);
   return answer;
 }
+
+template <class List>
+response shown(const List& list, const typename List::record& record, std::size_t reserve = 256) {
+  return ok(object_text(list, record, reserve));
+}
+
+/// Likewise; large JSON texts of the record are not copied.
+template <class List>
+response shown_uncopied(const List& list, const typename List::record& record) {
+  object_writer out{256};
+  put_fields(out, list, record);
+  body_writer body;
+  out.write_to(body);
+  return body.answer();
+}
+
+response nothing() {
+  response answer;
+  answer.status = 204;
+  return answer;
+}
+
+/// Bytes of a line of a list; a good guess saves copies.
+constexpr std::size_t line_bytes = 256;
 
 } // namespace
 
@@ -23,9 +49,7 @@ response refuse(const error& e) {
   if (!e.text.empty()) {
     message += ": " + e.text;
   }
-  const std::string inner =
-      object_writer{}.text("code", to_string(e.code)).text("message", message).done();
-  response answer = ok(object_writer{}.raw("error", inner).done());
+  response answer = shown(error_fields, {e.code, std::move(message)});
   answer.status = http_status(e.code);
   if (answer.status == 429 || answer.status == 503) {
     answer.headers.emplace_back("Retry-After", e.code == errc::storage_full ? "5" : "1");
@@ -46,106 +70,118 @@ response turned_away(const gate::refusal& refused) {
 }
 
 response accepted(const job_id& id) {
-  return ok(
-      object_writer{}.text("id", id.str()).text("status", to_string(job_state::IN_QUEUE)).done());
+  return shown(accepted_fields, id);
 }
 
 response job(const job_view& view) {
-  object_writer out{256};
-  out.time("delayTime", view.delay);
-  if (view.dropped_chunks > 0) {
-    out.number("droppedChunks", view.dropped_chunks);
+  response answer = shown_uncopied(job_fields, view);
+  if (view.failure && view.failure->code == errc::store_corrupt &&
+      visible_output::get(view).empty()) {
+    // It may have COMPLETED, and this pod has lost its result: an error of the server, not only
+    // the end of a job.
+    answer.status = http_status(errc::store_corrupt);
   }
-  out.time("executionTime", view.execution);
-  const bool failed = view.state == job_state::FAILED || view.state == job_state::TIMED_OUT;
-  if (failed && view.failure) {
-    out.text("error", failure_text(*view.failure));
-  }
-  out.text("id", view.id.str());
-  // After a cancel was acknowledged nothing of the job may be seen, not even its last progress.
-  const bool shows = !view.output.empty() && view.state != job_state::CANCELLED;
-  if (shows) {
-    out.raw("output", {});
-  }
-  const std::size_t place = out.size();
-  out.text("status", to_string(view.state));
-  if (!view.worker.empty()) {
-    out.text("workerId", view.worker);
-  }
-  if (view.state == job_state::IN_QUEUE && view.why != wait_reason::none) {
-    out.text("waitReason", to_string(view.why));
-  }
-  const std::string text = out.done();
-  if (!shows) {
-    response answer = ok(text);
-    if (view.failure && view.failure->code == errc::store_corrupt) {
-      // It may have COMPLETED, and this pod has lost its result: an error of the server, not only
-      // the end of a job.
-      answer.status = http_status(errc::store_corrupt);
-    }
-    return answer;
-  }
-  return body_writer{}
-      .text(std::string_view{text}.substr(0, place))
-      .shared(view.output)
-      .text(std::string_view{text}.substr(place))
-      .answer();
+  return answer;
 }
 
 response chunks(const job_view& view, const std::vector<chunk>& items) {
-  body_writer out;
-  out.text("{");
-  if (view.dropped_chunks > 0) {
-    out.text(R"("droppedChunks":)").text(std::to_string(view.dropped_chunks)).text(",");
-  }
-  out.text(R"("status":")").text(to_string(view.state)).text(R"(","stream":[)");
-  std::string_view before = R"({"output":)";
-  for (const auto& item : items) {
-    out.text(before).shared(item).text("}");
-    before = R"(,{"output":)";
-  }
-  return out.text("]}").answer();
+  return shown_uncopied(stream_fields, {view, items});
 }
 
 response state_of(const job_view& view) {
-  return ok(object_writer{}.text("id", view.id.str()).text("status", to_string(view.state)).done());
+  return shown(job_state_fields, view);
 }
 
 response purged(std::size_t removed) {
-  return ok(object_writer{}.number("removed", removed).text("status", "completed").done());
+  return shown(purged_fields, removed);
+}
+
+response jobs(const job_list& list) {
+  return shown(job_list_fields, list, list.jobs.size() * line_bytes + 64);
+}
+
+response requests(const job_list& list) {
+  return shown(request_list_fields, list, list.jobs.size() * line_bytes + 64);
+}
+
+response detail(const job_detail& job) {
+  return shown(job_detail_fields, job, 1024);
+}
+
+std::string job_event(const job_view& view) {
+  object_writer out{256};
+  put_fields(out, job_state_fields, view);
+  put_fields(out, job_change_fields, view);
+  return out.done();
+}
+
+std::string job_event(const job_view& view, job_state from, cause why) {
+  object_writer out{256};
+  put_fields(out, job_state_fields, view);
+  put_fields(out, job_move_fields, {from, why});
+  put_fields(out, job_change_fields, view);
+  return out.done();
+}
+
+std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
+                            std::string_view from, cause why, milliseconds stayed) {
+  return object_text(lifecycle_fields, {std::string{machine}, std::string{worker}, std::string{to},
+                                        std::string{from}, why, stayed});
+}
+
+response slots(const std::vector<slot_line>& lines) {
+  return shown(slots_fields, lines, lines.size() * line_bytes + 64);
+}
+
+response workers(const std::vector<remote_line>& lines) {
+  return shown(remotes_fields, lines, lines.size() * line_bytes + 64);
 }
 
 response counts(const job_counts& jobs, const worker_counts& workers) {
-  const std::string job_part = object_writer{}
-                                   .number("completed", jobs.completed)
-                                   .number("failed", jobs.failed)
-                                   .number("inProgress", jobs.in_progress)
-                                   .number("inQueue", jobs.in_queue)
-                                   .number("retried", jobs.retried)
-                                   .done();
-  const std::string worker_part =
-      object_writer{}
-          .number("idle", workers.idle)
-          .number("initializing", workers.initializing)
-          .number("ready", workers.ready)
-          .number("running", workers.running)
-          .number("throttled", 0) // RunPod throttles workers of its platform; a pod has none
-          .number("unhealthy", workers.unhealthy)
-          .done();
-  return ok(object_writer{256}.raw("jobs", job_part).raw("workers", worker_part).done());
+  return shown(health_fields, {jobs, workers});
 }
 
 response pinged(bool ready) {
   // RunPod's load balancer: 200 healthy, 204 initializing.
-  response answer = ok(ready ? R"({"status":"ready"})" : "");
-  answer.status = ready ? 200 : 204;
-  return answer;
+  return ready ? shown(ready_fields, ready) : nothing();
 }
 
 response metrics_text(std::string text) {
   response answer = ok(std::move(text));
   answer.content_type = "text/plain; version=0.0.4; charset=utf-8";
   return answer;
+}
+
+response described() {
+  return ok(std::string{openapi_text()});
+}
+
+// ---- to remote workers --------------------------------------------------------------------------
+
+response handed_out(const std::vector<job_handout>& jobs, bool batch) {
+  if (jobs.empty()) {
+    return nothing();
+  }
+  if (!batch) {
+    return shown_uncopied(handout_fields, jobs.front());
+  }
+  body_writer body;
+  std::string_view before = "[";
+  for (const auto& job : jobs) {
+    object_writer out{256};
+    put_fields(out, handout_fields, job);
+    out.write_to(body.text(before));
+    before = ",";
+  }
+  return body.text("]").answer();
+}
+
+response stops(const std::vector<std::string>& ids) {
+  return ids.empty() ? nothing() : shown(stops_fields, ids);
+}
+
+response noted() {
+  return shown(noted_fields, true);
 }
 
 } // namespace tayfa::api

@@ -15,58 +15,9 @@ namespace {
 
 constexpr std::size_t ignored_body_bytes = 4096;
 
-constexpr std::string_view list_query = "state tenant model limit after";
-
-// Named here once: rows of a table are easier to compare when they are short.
-using kind = route_kind;
-using rule = body_rule;
-
-constexpr std::array shapes{
-    route_shape{"run", kind::run, scope::client, true, "POST", rule::run, "*"},
-    route_shape{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"},
-    route_shape{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"},
-    route_shape{"status-sync/{id}", kind::status_sync, scope::client, true, "GET, POST",
-                rule::ignored, "*"},
-    route_shape{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"},
-    route_shape{"cancel/{id}", kind::cancel, scope::client, true, "POST", rule::ignored, "*"},
-    route_shape{"retry/{id}", kind::retry, scope::client, true, "POST", rule::ignored, "*"},
-    route_shape{"requests", kind::requests, scope::client, true, "GET", rule::none,
-                "state limit after"},
-    route_shape{"health", kind::health, scope::client, true, "GET", rule::none, "*"},
-    route_shape{"purge-queue", kind::purge, scope::operator_, true, "POST", rule::ignored, "*"},
-    route_shape{"drop/{id}", kind::drop, scope::operator_, true, "POST", rule::ignored, ""},
-    route_shape{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query},
-    route_shape{"jobs/{id}", kind::inspect, scope::operator_, true, "GET", rule::none, ""},
-    route_shape{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query},
-    route_shape{"events", kind::events, scope::operator_, true, "GET", rule::none, "job after"},
-    route_shape{"slots", kind::slots, scope::operator_, false, "GET", rule::none, ""},
-    route_shape{"slots/{slot}/drain", kind::drain, scope::operator_, false, "POST", rule::ignored,
-                ""},
-    route_shape{"slots/{slot}/undrain", kind::undrain, scope::operator_, false, "POST",
-                rule::ignored, ""},
-    route_shape{"slots/count/{count}", kind::resize, scope::operator_, false, "POST", rule::ignored,
-                ""},
-    route_shape{"workers", kind::workers, scope::operator_, false, "GET", rule::none, ""},
-    route_shape{"metrics", kind::metrics, scope::operator_, false, "GET", rule::none, "*"},
-    route_shape{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"},
-    route_shape{"ready", kind::ready, scope::open, false, "GET", rule::none, "*"},
-    route_shape{"openapi.json", kind::describe, scope::open, false, "GET", rule::none, "*"},
-    route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"},
-    route_shape{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
-                "*"},
-    route_shape{"job-stop/{worker}", kind::poll_stops, scope::worker, true, "GET", rule::none, "*"},
-    route_shape{"ping/{worker}", kind::worker_ping, scope::worker, true, "GET", rule::none, "*"},
-    route_shape{"job-done/{worker}/{job}", kind::worker_done, scope::worker, true, "POST",
-                rule::result, "*"},
-    route_shape{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
-                rule::chunk, "*"},
-    route_shape{"openai/v1/{openai}", kind::openai, scope::client, true, "GET, POST", rule::openai,
-                "*"},
-};
-
 /// `OPTIONS *`: not in the table, since no other method has it.
-constexpr route_shape whole_server{"*",         kind::ping, scope::open, false,
-                                   "GET, POST", rule::none, "*"};
+constexpr route_shape whole_server{"*",         route_kind::ping, scope::open, false,
+                                   "GET, POST", body_rule::none,  "*"};
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
@@ -268,12 +219,15 @@ bool is_health_path(std::string_view method, std::string_view target, const limi
 }
 
 const route_shape* row_of(std::span<const std::string> names, bool prefixed) {
-  const auto* const shape =
-      std::find_if(shapes.begin(), shapes.end(), [names, prefixed](const route_shape& each) {
+  const auto table = routes();
+  const auto shape =
+      std::find_if(table.begin(), table.end(), [names, prefixed](const route_shape& each) {
         return matches(each.path, names) && (each.prefixed || !prefixed);
       });
-  return shape == shapes.end() ? nullptr : shape;
+  return shape == table.end() ? nullptr : &*shape;
 }
+
+} // namespace
 
 std::size_t body_bytes(body_rule body, const limits& bounds) {
   switch (body) {
@@ -286,12 +240,6 @@ std::size_t body_bytes(body_rule body, const limits& bounds) {
   case body_rule::none: return 0;
   }
   return 0;
-}
-
-} // namespace
-
-std::span<const route_shape> routes() {
-  return shapes;
 }
 
 result<job_access> access_of(const principal& who, const route& at) {

@@ -3,6 +3,7 @@
 
 #include "runtime/api/call.hpp"
 
+#include <boost/json/fwd.hpp>
 #include <chrono>
 #include <span>
 #include <string>
@@ -10,31 +11,21 @@
 
 namespace tayfa::api {
 
+/// Routes that are parsed each in its own way; the others are passed on by their rows (`make`).
 enum class route_kind : std::uint8_t {
+  passed,
   run,
   runsync,
   status,
   status_sync,
   stream,
-  cancel,
-  retry,
-  drop,
   purge,
   jobs,
-  inspect,
   dead,
+  requests,
   events,
-  slots,
-  drain,
-  undrain,
-  resize,
   health,
   ping,
-  ready,
-  metrics,
-  requests,
-  workers,
-  describe,
   take,
   take_batch,
   poll_stops,
@@ -55,7 +46,26 @@ enum class body_rule : std::uint8_t {
   openai
 };
 
-/// A row of the table of routes: everything needed before the body.
+class schema_book;
+/// Makes the OpenAPI schema of an answer (record_schema.hpp).
+using schema_source = boost::json::value (*)(schema_book&);
+
+/// What /openapi.json says of a route for people, beside what follows from its row: its methods,
+/// scope, path, query and body.
+struct route_notes {
+  std::string_view id; ///< operationId; with two methods "getId" and "postId"
+  std::string_view summary;
+  std::string_view answer; ///< of 200
+  schema_source schema = nullptr;
+  /// Parameters that it reads, where `query` takes any, and headers (parameters.hpp).
+  std::string_view parameters{};
+  std::string_view nothing{}; ///< of 204, where that is an answer
+  std::string_view content = "application/json";
+};
+
+struct route;
+
+/// A row of the table of routes (route_table.cpp).
 struct route_shape {
   /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
   std::string_view path;
@@ -65,8 +75,25 @@ struct route_shape {
   std::string_view methods; ///< "GET, POST"; HEAD and OPTIONS go with them (method.hpp)
   body_rule body;           ///< of a POST
   std::string_view query;   ///< the names it takes, each once; "*": any, as RunPod's servers do
+  route_notes notes{};
+  /// The call, where the path and the query say all of it; else parse() makes it.
+  call (*make)(route&, job_access&&) = nullptr;
+
+  constexpr route_shape says(const route_notes& words) const {
+    route_shape out = *this;
+    out.notes = words;
+    return out;
+  }
+  constexpr route_shape by(call (*maker)(route&, job_access&&)) const {
+    route_shape out = *this;
+    out.make = maker;
+    return out;
+  }
 };
 std::span<const route_shape> routes();
+
+/// The largest body that a route with this rule takes.
+std::size_t body_bytes(body_rule, const limits&);
 
 /// Query parameters of workers' routes; each route reads its own.
 struct worker_words {

@@ -8,7 +8,6 @@ namespace tayfa::api {
 
 namespace {
 
-constexpr std::uint64_t batch_size_max = 1'000'000'000;
 
 bool of_id_letters(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {

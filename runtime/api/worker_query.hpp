@@ -15,6 +15,7 @@ namespace tayfa::api {
 inline constexpr std::size_t worker_job_length_max = job_id::max_length + 32;
 /// More than this is never handed out in one batch, whatever is asked for.
 inline constexpr std::uint32_t take_max = 1'000;
+inline constexpr std::uint64_t batch_size_max = 1'000'000'000; ///< that may be asked for
 inline constexpr std::size_t device_bytes_max = 128;
 inline constexpr std::size_t version_bytes_max = 64;
 inline constexpr std::size_t unfit_bytes_max = 512;

@@ -1,7 +1,7 @@
 // The engine kind that a configuration asks for, and what the kind says of the configuration.
 #pragma once
 
-#include "messages/engine_kind.hpp"
+#include "messages/slot_engines.hpp"
 #include "runtime/config/config.hpp"
 
 #include <vector>
@@ -12,8 +12,11 @@ namespace tayfa {
 /// configuration has passed its checks, so the name is known.
 const engine_kind& engine_of(const config&);
 
-/// The kind's budgets where they differ from the knobs' defaults: values that hold where nobody
-/// says otherwise (config_sources::assumed).
-std::vector<foreign_value> budgets_of(const engine_kind&);
+/// The kind of each slot: that of engine_of, but for the slots that engine.slot_kinds names.
+slot_engines engines_of(const config&);
+
+/// The longest budgets of the kinds where they differ from the knobs' defaults: values that hold
+/// where nobody says otherwise (config_sources::assumed).
+std::vector<foreign_value> budgets_of(std::span<const engine_kind>);
 
 } // namespace tayfa

@@ -35,6 +35,7 @@ constexpr text_rule text_rules[] = {
     {"http.hosts", text_form::host},
     {"webhook.allow_private", text_form::network},
     {"engine.kind", text_form::choice, engine_choices},
+    {"engine.slot_kinds", text_form::slot_kind},
     {"engine.models", text_form::path},
     {"engine.program", text_form::path},
     {"engine.temporary", text_form::path},
@@ -192,6 +193,7 @@ std::string allowed_values(const knob& row) {
   case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
   case text_form::variable: return "NAME, PREFIX* or NAME=VALUE";
   case text_form::host: return "names of hosts such as gpu.example, without port";
+  case text_form::slot_kind: return "SLOT=KIND or FIRST-LAST=KIND, KIND one of " + engine_names();
   case text_form::share: return "name=weight or name=weight:jobs, weight from 0.001 to 1000";
   case text_form::rate:
     return "off, runpod, or route=requests/period:at once: 1 to 1000000 requests, 100ms to 1h";

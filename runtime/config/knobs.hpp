@@ -29,6 +29,7 @@ enum class text_form : std::uint8_t {
   rate,             ///< off, runpod, or route=requests/period:at once
   host,             ///< a host name without a port, as in the header Host
   network,          ///< an address or a block: 10.0.0.0/8, fd00::1
+  slot_kind,        ///< slots with engines of one kind: 3=scripted, 4-7=torch
   variable,         ///< of the environment: NAME, PREFIX* or NAME=VALUE
   unused,           ///< of knobs that are not text
 };

@@ -3,6 +3,10 @@
 #include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
 #include "runtime/config/knobs.hpp"
+#include "runtime/config/slot_kinds.hpp"
+
+#include <algorithm>
+#include <set>
 
 namespace tayfa {
 
@@ -31,11 +35,24 @@ std::string kinds_that_run_models() {
   return out;
 }
 
+std::vector<slot_kind> slot_kinds_of(const config& c) {
+  std::vector<slot_kind> out;
+  for (const auto& item : c.engine_slot_kinds.items()) {
+    if (auto parsed = parse_slot_kind(item)) {
+      out.push_back(std::move(*parsed));
+    }
+  }
+  return out;
+}
+
 } // namespace
 
 std::span<const relation> relations() {
   static const std::string needs_a_model =
       "engine.kind " + kinds_that_run_models() +
+      " needs a file in engine.models, unless engine.slots is 0";
+  static const std::string slot_kind_needs_a_model =
+      "engine.slot_kinds " + kinds_that_run_models() +
       " needs a file in engine.models, unless engine.slots is 0";
   static const std::vector<relation> table = {
       {"engine.heartbeat times engine.heartbeat_misses must be below engine.load_timeout",
@@ -64,6 +81,30 @@ std::span<const relation> relations() {
          const auto* const kind = find_engine(c.engine_kind); // auto takes one that fits
          return kind == nullptr || !kind->runs_models() || !c.engine_models.empty() ||
                 c.engine_slots == 0;
+       }},
+      {slot_kind_needs_a_model,
+       {"engine.slot_kinds", "engine.models", "engine.slots"},
+       [](const config& c) {
+         const auto runs_models = [](const slot_kind& one) {
+           const auto* const kind = find_engine(one.kind);
+           return kind != nullptr && kind->runs_models();
+         };
+         const auto named = slot_kinds_of(c);
+         return !c.engine_models.empty() || c.engine_slots == 0 ||
+                std::none_of(named.begin(), named.end(), runs_models);
+       }},
+      {"engine.slot_kinds must not name a slot twice",
+       {"engine.slot_kinds"},
+       [](const config& c) {
+         std::set<std::uint32_t> seen;
+         for (const auto& one : slot_kinds_of(c)) {
+           for (auto slot = one.first; slot <= one.last; ++slot) {
+             if (!seen.insert(slot).second) {
+               return false;
+             }
+           }
+         }
+         return true;
        }},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},

@@ -3,6 +3,7 @@
 #include "runtime/base/words.hpp"
 #include "runtime/config/rate.hpp"
 #include "runtime/config/share.hpp"
+#include "runtime/config/slot_kinds.hpp"
 
 #include "runtime/base/text.hpp"
 #include "runtime/config/address.hpp"
@@ -163,6 +164,11 @@ complaint check_text(const knob& row, const std::string& s) {
   case text_form::variable:
     if (!is_variable(s)) {
       return text::quoted(s.substr(0, s.find('=')), 100) + " is not " + allowed_values(row);
+    }
+    return std::nullopt;
+  case text_form::slot_kind:
+    if (const auto slots = parse_slot_kind(s); !slots) {
+      return text::quoted(s, 100) + " " + slots.error().text;
     }
     return std::nullopt;
   case text_form::share:

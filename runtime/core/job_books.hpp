@@ -1,16 +1,15 @@
-// The job table's data: jobs, workers, tenants, and the indexes of each. Plain data without rules.
+// The job table's data: jobs, tenants, and the indexes of each. Plain data without rules.
 //
 // Owner: job_table, which derives from it and is the only one that changes it; every invariant is
 // job_table's (audit() checks them).
 #pragma once
 
 #include "messages/job.hpp"
-#include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
-#include "runtime/core/made_bytes.hpp"
-#include "runtime/core/run_times.hpp"
-#include "runtime/core/sorted_blocks.hpp"
-#include "runtime/core/step_pace.hpp"
+#include "runtime/core/delivery/deliveries.hpp"
+#include "runtime/core/jobs/made_bytes.hpp"
+#include "runtime/core/jobs/sorted_blocks.hpp"
+#include "runtime/core/jobs/step_pace.hpp"
 
 #include <array>
 #include <cstdint>
@@ -69,14 +68,8 @@ class job_books {
     bool suspect = false;  ///< to run alone
     bool in_batch = false; ///< the latest attempt ran with others
     bool dead = false;
-    bool stored = false;     ///< its row is durable
-    bool hook_open = false;  ///< the webhook is to be delivered
-    bool hook_out = false;   ///< and is being tried now
-    bool hook_waits = false; ///< and is in hooks_: a call of it has no place yet
-    bool undelivered =
-        false; ///< its result is to be delivered to its platform: it is in undelivered_list_
-    bool refresh = false; ///< it asked for a fresh worker
-    std::uint8_t hook_tries = 0;
+    bool stored = false;              ///< its row is durable
+    bool refresh = false;             ///< it asked for a fresh worker
     std::uint8_t changed = 0;         ///< store::parts not yet taken
     std::uint8_t flying = 0;          ///< store::parts in flight
     std::optional<job_state> tallied; ///< the live state that numbers_ counts it in
@@ -87,9 +80,8 @@ class job_books {
     std::uint32_t lone_kills = 0;
     std::uint32_t progress_seen = 0;
     std::uint32_t chunk_seen = 0;
-    std::uint64_t hook_call = 0;                    ///< the latest
     worker_ref holder;                              ///< of the latest attempt
-    std::shared_ptr<const std::string> holder_name; ///< of a remote one
+    std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
     moment keep_until;                              ///< somebody asked for its result to stay
     moment assigned;
     moment lease_end;
@@ -97,36 +89,8 @@ class job_books {
     std::uint32_t expected_ms = 0; ///< charged to the tenant for the latest attempt
 
     shared_text output;
+    delivery_state delivery; ///< of its end
     std::unique_ptr<past> past_;
-  };
-
-  /// A slot's latest worker. It stays here when gone, so that an older incarnation is recognised.
-  struct worker {
-    worker_ref ref;
-    worker_facts facts;
-    std::shared_ptr<const std::string> name; ///< of a remote one
-    bool present = false;
-    bool draining = false;
-    bool alone = false;              ///< runs a suspect
-    bool handing_over = false;       ///< a remote one: this decision gives it something
-    std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
-    std::uint64_t hand_overs = 0;    ///< a remote one: decisions that gave it something
-    std::uint64_t since = 0;         ///< tick of the last change of its load
-    std::set<attempt_ref> holds;     ///< given and not ended, revoked ones included
-    std::uint32_t batch_size = 0;    ///< members of the run it is at; 0 = its attempts are apart
-    work_kind run;                   ///< of that run
-    bool run_clean = true;           ///< every member that has ended completed
-    moment run_began;
-    run_estimate expected;   ///< of the run it is at
-    std::string changing_to; ///< asked to change its model; until it is back, or given up on
-    moment change_asked;
-    moment back_at;      ///< expected
-    moment change_until; ///< not counted on any more
-    /// Tenants, one for each attempt, for whose attempts its engine has to be started anew; each
-    /// was charged blamed_ms, and is charged the rest when the next engine is there.
-    std::vector<std::string> blamed;
-    double blamed_ms = 0;
-    moment gone_at;
   };
 
   /// The jobs of one tenant, and their charges.
@@ -151,14 +115,6 @@ class job_books {
     std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
   };
 
-  /// A model that engines could not load.
-  struct model_trouble {
-    std::uint32_t failures = 0; ///< in a row
-    bool broken = false;
-    moment again_at; ///< not asked for before
-    error why;
-  };
-
   std::unordered_map<job_id, record> jobs_;
   std::unordered_map<std::uint64_t, record*> by_order_;
   std::map<std::string, record*> by_key_; ///< endpoint, tenant and idempotency key
@@ -171,7 +127,6 @@ class job_books {
   std::unordered_map<std::string, order_set> of_endpoint_;
   order_set origins_live_;     ///< jobs of platforms that have not ended
   order_set undelivered_list_; ///< results that platforms have not accepted yet; never trimmed
-  order_set hooks_out_;        ///< deliveries that are being tried now
   std::size_t ended_ = 0;      ///< without the dead and the undelivered
   std::size_t live_bytes_ = 0;
   made_bytes made_; ///< of the live ones, by order
@@ -187,9 +142,6 @@ class job_books {
   step_pace pace_{1};
   bool step_dirty_ = false;  ///< rows of the last step are not taken yet
   bool step_flying_ = false; ///< or in flight
-  std::map<slot_id, worker> workers_;
-  std::vector<model_facts> models_;
-  std::map<std::string, model_trouble> troubles_; ///< only models of the catalogue
 };
 
 } // namespace tayfa

@@ -23,7 +23,7 @@ struct assign_attempt {
   worker_ref worker;
   protocol::assign message;
   std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
-  std::uint64_t hand_over = 0;    ///< of a remote worker: the number of the decision that gave it
+  std::uint64_t hand_over = 0;    ///< to one that pulls: the number of the decision that gave it
 };
 /// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
 /// `watched` says that the one who submitted it asked to be told.

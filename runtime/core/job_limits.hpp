@@ -2,8 +2,8 @@
 #pragma once
 
 #include "messages/job.hpp"
-#include "runtime/core/fair_lines.hpp"
-#include "runtime/core/hook_turns.hpp"
+#include "runtime/core/delivery/webhook_queue.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -43,7 +43,7 @@ struct job_limits {
   std::size_t history_max = 32; ///< ended attempts remembered per job
   std::uint32_t hook_tries = 3; ///< RunPod: a webhook is tried twice more, 10 s apart
   milliseconds hook_pause{10'000};
-  hook_turns::bounds hook_calls;
+  webhook_queue::bounds hook_calls;
   std::size_t chunks_max = 4096;                       ///< unread stream chunks kept per job
   std::size_t chunk_bytes_max = std::size_t{64} << 20; ///< of one job's unread chunks, likewise
   /// Unread chunks and progress of all jobs that have not ended, together; beyond it the largest

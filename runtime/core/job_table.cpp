@@ -1,54 +1,18 @@
 // The table's commands for clients and for the pod.
 #include "runtime/core/job_table.hpp"
 
+#include "runtime/core/request_fingerprint.hpp"
+
 #include <algorithm>
 #include <iterator>
 
 namespace tayfa {
 
-namespace {
-
-/// FNV-1a over everything that makes two requests the same one.
-class fingerprint_of {
- public:
-  fingerprint_of& add(std::string_view text) {
-    for (const char c : text) {
-      mix(static_cast<unsigned char>(c));
-    }
-    mix(0x1ff); // no text contains it: "ab","c" is not "a","bc"
-    return *this;
-  }
-  fingerprint_of& add(std::optional<milliseconds> time) {
-    return add(time ? std::to_string(time->count()) : std::string{});
-  }
-  std::uint64_t value() const { return value_; }
-
- private:
-  void mix(std::uint64_t unit) { value_ = (value_ ^ unit) * 0x100000001b3ULL; }
-  std::uint64_t value_ = 0xcbf29ce484222325ULL;
-};
-
-std::uint64_t fingerprint(const job_request& r) {
-  const auto& p = r.policy;
-  return fingerprint_of{}
-      .add(r.model)
-      .add(r.input.view())
-      .add(p.execution_timeout)
-      .add(p.ttl)
-      .add(p.deadline)
-      .add(p.delay)
-      .add(std::to_string(p.priority))
-      .add(r.webhook)
-      .add(r.s3_config)
-      .add(r.sync ? "sync" : "async")
-      .value();
-}
-
-} // namespace
-
 job_table::job_table(job_limits limits)
-    : limits_(std::move(limits)), hooks_(limits_.hook_calls),
-      lines_(limits_.tenants, limits_.other_tenants), sizes_(limits_.batch_max) {
+    : limits_(std::move(limits)),
+      deliveries_({limits_.hook_tries, limits_.hook_pause, limits_.hook_calls}),
+      jobs_(limits_, deliveries_), lines_(limits_.tenants, limits_.other_tenants),
+      pool_(limits_.batch_max, limits_.batch_delay) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
@@ -57,11 +21,6 @@ job_table::job_table(job_limits limits)
 
 job_id job_table::make_id(secret_source& secrets, bool sync) {
   return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
-}
-
-/// The parts cannot be confused: none of them may hold a line break.
-std::string job_table::key_of(const job_request& r) {
-  return r.endpoint + '\n' + r.policy.tenant + '\n' + r.policy.idempotency_key;
 }
 
 // ---- submit -------------------------------------------------------------------------------------
@@ -74,14 +33,13 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
   if (waiting >= limits_.queue_max) {
     return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
   }
-  if (live_bytes_ + input_bytes > limits_.live_bytes_max) {
-    return fail(errc::queue_full, std::to_string(live_bytes_) + " bytes of inputs are held");
+  if (jobs_.live_bytes() + input_bytes > limits_.live_bytes_max) {
+    return fail(errc::queue_full, std::to_string(jobs_.live_bytes()) + " bytes of inputs are held");
   }
   if (limits_.tenant_max > 0) {
-    const auto mine = tenants_.find(request.policy.tenant);
-    if (mine != tenants_.end() && mine->second.live >= limits_.tenant_max) {
-      return fail(errc::quota_exceeded,
-                  std::to_string(mine->second.live) + " of its jobs have not ended");
+    const auto mine = jobs_.live_of(request.policy.tenant);
+    if (mine >= limits_.tenant_max) {
+      return fail(errc::quota_exceeded, std::to_string(mine) + " of its jobs have not ended");
     }
   }
   return {};
@@ -92,9 +50,9 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   const bool keyed = !request.policy.idempotency_key.empty();
   const auto print = keyed ? fingerprint(request) : 0;
   if (keyed) {
-    const auto same = by_key_.find(key_of(request));
-    if (same != by_key_.end() && kept(now, *same->second)) {
-      record& r = *same->second;
+    auto* const same = jobs_.same_key(request);
+    if (same != nullptr && jobs_.kept(now, *same)) {
+      record& r = *same;
       if (r.fingerprint != print) {
         return fail(errc::idempotency_mismatch);
       }
@@ -102,26 +60,25 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
       return submitted{view_of(r), false, {}};
     }
   }
-  if (const auto same = jobs_.find(id); same != jobs_.end()) {
-    if (!request.origin.empty() && same->second.request.origin == request.origin) {
-      return given_again(now, same->second, watch);
+  auto* const known = jobs_.find(id);
+  if (known != nullptr) {
+    if (!request.origin.empty() && known->request.origin == request.origin) {
+      return given_again(now, *known, watch);
     }
   }
   if (const auto room = room_for(request, request.input.size()); !room) {
     return fail(room.error());
   }
-  if (id.empty() || jobs_.contains(id)) {
+  if (id.empty() || known != nullptr) {
     return fail(errc::bad_request, "a job with this id exists");
   }
-  if (!models_.empty() && request.model.empty()) {
-    request.model = models_.front().name;
+  if (!pool_.models().empty() && request.model.empty()) {
+    request.model = pool_.models().default_name();
   }
-  if (const auto runs = may_run(request.model, now); !runs) {
+  if (const auto runs = pool_.models().may_run(request.model, now); !runs) {
     return fail(runs.error());
   }
-  const auto entry = jobs_.try_emplace(std::move(id)).first;
-  record& r = entry->second;
-  r.id = &entry->first;
+  record& r = jobs_.add(std::move(id));
   r.order = ++orders_;
   r.request = std::move(request);
   r.fingerprint = print;
@@ -130,15 +87,11 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.submitted = now;
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
-  r.attempts = r.free_attempts = r.request.origin.empty() ? 0 : last_held_of(*r.id);
-  if (keyed) {
-    by_key_[key_of(r.request)] = &r;
-  }
-  enlist(r);
-  ++tenant_of(r).live;
-  account(r);
-  note(r, store::part_request);
-  arrivals_[rate_key(r.request.model)].arrived(now);
+  r.attempts = r.free_attempts = !r.of_platform() ? 0 : pool_.last_held_of(*r.id, running_);
+  jobs_.enlist(r);
+  jobs_.account(r);
+  jobs_.note(r, store::part_request);
+  pool_.job_arrived(now, r.request.model);
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {
@@ -156,17 +109,17 @@ bool job_table::is_damaged(const record& r) {
 /// The platform gives a job again that it has given before.
 result<job_table::submitted> job_table::given_again(moment now, record& r, bool watch) {
   submitted answer{{}, false, {}};
-  if (r.undelivered) {
-    if (!r.hook_out) {
-      tell_hook(now, r, answer.then); // it can be reached again
+  if (r.delivery.undelivered) {
+    if (!r.delivery.out) {
+      deliver(now, r, answer.then); // it can be reached again
     }
   } else if (r.state.state() == job_state::COMPLETED || is_damaged(r)) {
     deliver_again(now, r, answer.then);
-  } else if (ended(r)) {
+  } else if (r.ended()) {
     if (const auto room = room_for(r.request, r.input_bytes); !room) {
       return fail(room.error());
     }
-    if (const auto runs = may_run(r.request.model, now); !runs) {
+    if (const auto runs = pool_.models().may_run(r.request.model, now); !runs) {
       return fail(runs.error());
     }
     revive(now, r);
@@ -180,37 +133,37 @@ result<job_table::submitted> job_table::given_again(moment now, record& r, bool 
 // ---- the other questions of clients -------------------------------------------------------------
 
 result<job_view> job_table::find(moment now, const job_id& id, const job_access& who) const {
-  const record* r = find_kept(now, id, who);
+  const record* r = jobs_.find_kept(now, id, who);
   return r == nullptr ? result<job_view>{fail(errc::job_not_found)} : view_of(*r);
 }
 
 void job_table::keep(moment now, const job_id& id, milliseconds time, const job_access& who) {
-  record* r = find_kept(now, id, who);
+  record* r = jobs_.find_kept(now, id, who);
   const auto until = now + std::min(time, job_policy::ttl_max);
   if (r == nullptr || until <= r->keep_until) {
     return;
   }
   r->keep_until = until;
-  note(*r, store::part_state);
-  schedule(*r);
+  jobs_.note(*r, store::part_state);
+  jobs_.schedule(*r);
 }
 
 result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& id, bool by_origin,
                                                       const job_access& who) {
-  record* r = find_kept(now, id, who);
+  record* r = jobs_.find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
   effects out;
-  const bool live = !ended(*r);
+  const bool live = !r->ended();
   if (live) {
     end(now, *r, job_state::CANCELLED, cause::cancel_requested, std::nullopt, out);
   }
   auto view = view_of(*r);
-  if (by_origin && r->undelivered) {
+  if (by_origin && r->delivery.undelivered) {
     close_delivery(*r);
     std::erase_if(out, [](const effect& e) { return std::holds_alternative<deliver_result>(e); });
-    trim(nullptr);
+    jobs_.trim(nullptr);
   }
   if (live) {
     assign(now, out); // its tenant may run another, or a worker was kept free for it
@@ -220,7 +173,7 @@ result<job_table::view_and_effects> job_table::cancel(moment now, const job_id& 
 
 result<job_table::view_and_effects> job_table::retry(moment now, const job_id& id,
                                                      const job_access& who) {
-  record* r = find_kept(now, id, who);
+  record* r = jobs_.find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
@@ -238,7 +191,7 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
   if (const auto room = room_for(r->request, r->input_bytes); !room) {
     return fail(room.error());
   }
-  if (const auto runs = may_run(r->request.model, now); !runs) {
+  if (const auto runs = pool_.models().may_run(r->request.model, now); !runs) {
     return fail(runs.error());
   }
   revive(now, *r);
@@ -250,50 +203,46 @@ result<job_table::view_and_effects> job_table::retry(moment now, const job_id& i
 /// A new life of an ended job.
 void job_table::revive(moment now, record& ended_job) {
   record* const r = &ended_job;
-  discard_chunks(*r); // of the life that failed
-  take_from_ended(*r);
-  past& p = past_of(*r);
+  jobs_.discard_chunks(*r); // of the life that failed
+  jobs_.take_from_ended(*r);
+  job_past& p = r->past();
   p.failure.reset();
   p.delay.reset();
   p.execution.reset();
-  change_state(*r, r->state.state(), job_state::IN_QUEUE);
+  jobs_.change_state(*r, r->state.state(), job_state::IN_QUEUE);
   r->state = {}; // a new life is a new machine, as a restarted engine is
   ++r->lives;
   r->suspect = r->suspect || r->lone_kills > 0;
   r->lone_kills = 0;
   r->free_attempts = r->attempts;
-  r->dead = false;
-  of_dead_.erase(r->order);
-  close_hook(*r);
-  r->hook_tries = 0;
+  jobs_.mark_dead(*r, false);
+  deliveries_.close(r->order, r->delivery);
+  r->delivery.tries = 0;
   r->refresh = false;
   r->began.reset();
   r->life_began = now;
   r->not_before = now;
-  ++tenant_of(*r).live;
-  if (!r->request.origin.empty()) {
-    origins_live_.insert(r->order);
-  }
-  account(*r);
-  note(*r, store::part_state | store::part_output);
+  jobs_.count_live(*r, true);
+  jobs_.account(*r);
+  jobs_.note(*r, store::part_state | store::part_output);
   spare(*r);
   queue_up(now, *r);
 }
 
 result<job_view> job_table::drop(moment now, const job_id& id, const job_access& who) {
-  record* r = find_kept(now, id, who);
+  record* r = jobs_.find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }
-  if (!ended(*r)) {
+  if (!r->ended()) {
     return fail(errc::wrong_state, "it has not ended; cancel it first");
   }
-  if (r->undelivered) {
+  if (r->delivery.undelivered) {
     return fail(errc::wrong_state,
                 "its result is not delivered yet to the platform that it was taken from");
   }
   auto view = view_of(*r);
-  forget(*r);
+  jobs_.forget(*r);
   return view;
 }
 
@@ -306,16 +255,16 @@ void job_table::stop_taking() {
 effects job_table::hand_back(moment now) {
   stopping_ = true;
   std::map<std::uint64_t, record*> running;
-  for (const auto& [slot, w] : workers_) {
-    for (const auto& attempt : w.holds) {
+  for (const auto& [at, w] : pool_.all()) {
+    for (const auto& [attempt, held] : w.holds) {
       if (record* r = current(w.ref, attempt)) {
         running.emplace(r->order, r);
       }
     }
   }
   effects out;
-  for (auto next = origins_live_.above(0); next; next = origins_live_.above(*next)) {
-    running.emplace(*next, by_order_.at(*next)); // nobody here will run what a platform gave
+  for (auto next = jobs_.origins_live().above(0); next; next = jobs_.origins_live().above(*next)) {
+    running.emplace(*next, &jobs_.at(*next)); // nobody here will run what a platform gave
   }
   for (const auto& [order, r] : running) {
     if (!r->request.origin.empty()) {
@@ -336,13 +285,14 @@ job_counts job_table::counts() const {
   job_counts all = counts_;
   all.in_queue = lines_.size() + sleeping_ + parked_;
   all.in_progress = running_;
-  all.dead = of_dead_.size();
-  all.kept = ended_ + of_dead_.size() + undelivered_list_.size();
+  all.chunks_dropped = jobs_.chunks_dropped();
+  all.dead = jobs_.dead().size();
+  all.kept = jobs_.ended() + jobs_.dead().size() + jobs_.undelivered().size();
   return all;
 }
 
 job_counts job_table::counts(const job_access& who) const {
-  return who == job_access{} ? counts() : numbers_.of(who);
+  return who == job_access{} ? counts() : jobs_.numbers().of(who);
 }
 
 } // namespace tayfa

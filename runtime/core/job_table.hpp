@@ -33,15 +33,12 @@
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/secrets.hpp"
-#include "runtime/core/arrival_rate.hpp"
-#include "runtime/core/batch_sizes.hpp"
-#include "runtime/core/fair_lines.hpp"
-#include "runtime/core/job_books.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
-#include "runtime/core/job_numbers.hpp"
-#include "runtime/core/placement.hpp"
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/jobs/job_register.hpp"
+#include "runtime/core/jobs/step_pace.hpp"
+#include "runtime/core/workers/worker_pool.hpp"
 #include "runtime/store/row.hpp"
 
 #include <cstdint>
@@ -57,7 +54,7 @@
 
 namespace tayfa {
 
-class job_table : private job_books {
+class job_table {
  public:
   explicit job_table(job_limits limits);
   job_table(const job_table&) = delete;
@@ -121,7 +118,7 @@ class job_table : private job_books {
   job_list list(moment now, const job_filter&, const job_access& covered = {}) const;
   result<job_detail> inspect(moment now, const job_id&, const job_access& who = {}) const;
   /// The job is here, but not for `who`.
-  bool hidden(const job_id&, const job_access& who) const;
+  bool hidden(const job_id& id, const job_access& who) const { return jobs_.hidden(id, who); }
 
   // ---- workers ---------------------------------------------------------------------------------
   /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
@@ -134,11 +131,9 @@ class job_table : private job_books {
   /// which doubles.
   effects model_refused(moment now, const std::string& model, const error& why);
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
-  /// old one; the same incarnation again ends its draining and, of a remote worker, changes its
-  /// capacity (which may be 0, and less than what it holds); an older one is stale. What one
-  /// decision gives a remote worker is one hand-over, and it is given nothing more until it
-  /// announces itself with that number (facts.hand_overs). It runs no batches; one that is gone is
-  /// forgotten: its incarnation is never used again.
+  /// old one; the same incarnation again ends its draining and changes what its capabilities allow
+  /// to change (facts.elastic, facts.pulls); an older one is stale. The incarnation of one that is
+  /// forgotten when gone is never used again.
   effects worker_joined(moment now, worker_ref worker, worker_facts);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
@@ -146,7 +141,7 @@ class job_table : private job_books {
   /// has room.
   /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
   /// nobody is suspected.
-  effects worker_lost(moment now, slot_id slot, const error& why, bool from_outside = false);
+  effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
   /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
   /// how the webhooks went that are being called: their last try is made again.
   effects lose_all_workers(moment now, const error& why);
@@ -166,15 +161,15 @@ class job_table : private job_books {
   /// A step of progress within the engine; like every other report it renews the lease.
   report_result renewed(moment now, worker_ref, const attempt_ref&);
   /// outcome::cancelled of an attempt that was not revoked is a lost attempt; so is gpu_oom of a
-  /// batch, whose members then run alone; so is errc::unavailable of a remote worker, which never
-  /// had the job and pays no attempt.
+  /// batch, whose members then run alone; so is errc::unavailable of a worker that never had the
+  /// job then (facts.unavailable_is_free), which costs no attempt.
   report_result finished(moment now, worker_ref, const protocol::finished&);
 
   // ---- webhooks --------------------------------------------------------------------------------
   /// This call of the job's webhook is over. One that was not delivered is tried again after a
   /// pause, up to hook_tries times; one that was not made does not count. Another one may begin
-  /// now. While there is no place for a call (hook_turns) the webhook waits in its job's row, and
-  /// no try is counted.
+  /// now. While there is no place for a call (webhook_queue) the webhook waits in its job's row,
+  /// and no try is counted.
   effects notified(moment now, const job_id&, std::uint64_t call, hook_answer);
   /// The call that is under way; 0 when none is.
   std::uint64_t hook_call(const job_id&) const;
@@ -193,9 +188,11 @@ class job_table : private job_books {
   /// The live ones, by submission, with the platform's own ids.
   std::vector<std::pair<job_id, std::string>> origins() const;
   /// Jobs of platforms that have not ended or whose result is still undelivered.
-  std::size_t undelivered() const { return origins_live_.size() + undelivered_list_.size(); }
+  std::size_t undelivered() const {
+    return jobs_.origins_live().size() + jobs_.undelivered().size();
+  }
   /// What the pod's own workers take at the same time, together.
-  std::uint32_t local_capacity() const;
+  std::uint32_t local_capacity() const { return pool_.local_capacity(); }
 
   // ---- the pod ---------------------------------------------------------------------------------
   /// From now on submit() refuses with errc::stopping and nothing is given out.
@@ -218,20 +215,18 @@ class job_table : private job_books {
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
-  std::size_t held(slot_id) const;
-  /// Decisions that gave this remote worker something.
-  std::uint64_t hand_overs(slot_id) const;
+  std::size_t held(worker_place) const;
+  /// Decisions that gave this worker something, if it pulls.
+  std::uint64_t hand_overs(worker_place) const;
 
   // ---- durability ------------------------------------------------------------------------------
   /// The rows that changed since the last call, as they are now. They are `in flight` until
   /// committed() or not_committed() is said; only one batch is in flight at a time.
   store::batch take_changes();
-  bool has_changes() const {
-    return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();
-  }
+  bool has_changes() const { return jobs_.has_changes(); }
   /// Nothing of this job is on its way to the store, also when it does not exist; of the empty id:
   /// nothing of any job is.
-  bool durable(const job_id&) const;
+  bool durable(const job_id& id) const { return jobs_.durable(id); }
   /// The batch in flight is durable.
   void committed();
   /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
@@ -263,102 +258,57 @@ class job_table : private job_books {
   std::vector<std::string> audit() const;
 
  private:
-  struct waits_seen;
+  using record = job_record;
+  using order_set = job_register::order_set;
+  /// A purge that goes on: what waits of the orders above `at`, up to `upto`.
+  struct purge_order {
+    std::uint64_t number = 0;
+    job_access covered;
+    std::uint64_t at = 0;
+    std::uint64_t upto = 0;
+    std::size_t removed = 0;
+    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+  };
 
-  bool ended(const record& r) const { return is_final(r.state.state()); }
-  moment ttl_end(const record&) const;
-  moment run_end(const record&) const;
   moment urgency_of(const record&) const;
-  moment next_due(const record&) const;
-  moment forget_at(const record&) const;
-  std::uint32_t attempts_of_life(const record& r) const { return r.attempts - r.free_attempts; }
-  bool kept(moment now, const record&) const;
-  std::string worker_name(const record&) const;
-  tenant_jobs& tenant_of(const record&);
-  void enlist(record&);
-  void delist(record&);
-  void put_among_ended(record&);
-  void take_from_ended(record&);
-  void rank(tenant_ranks&, const tenant_jobs&, std::size_t from, std::size_t to);
-  record* evictable(tenant_jobs&, const record* newest, bool dead);
-  bool evict(const tenant_ranks&, const record* newest, bool ended, bool dead,
-             std::size_t fair_share);
-  fair_lines::place place_of(const record&) const;
-  work_kind work_of(const record&, const worker&) const;
-  past& past_of(record&);
-  waits_seen look_at_workers() const;
-  wait_reason why_waits(const record&, const waits_seen&) const;
+  fair_queue::place place_of(const record&) const;
+  wait_reason why_waits(const record&, const worker_pool::waits_seen&) const;
   wait_reason why_waits(const record&) const;
   const order_set& shortest(const job_filter&) const;
-  job_line line_of(moment now, const record&, const waits_seen&) const;
+  job_line line_of(moment now, const record&, const worker_pool::waits_seen&) const;
   job_view view_of(const record&) const;
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
 
-  /// The only way from a client's id to a job.
-  record* find_kept(moment now, const job_id&, const job_access&);
-  const record* find_kept(moment now, const job_id&, const job_access&) const;
   record* current(worker_ref, const attempt_ref&);
-  worker* present(worker_ref);
-  const model_facts* model_of(const std::string&) const;
   bool missing(const record&) const;
-  result<void> may_run(const std::string& model, moment now) const;
-  const model_trouble* trouble_of(const std::string& model) const;
   void judge_waiting(moment now, effects&);
-  void wish_failed(moment now, const std::string& model, const error& why);
 
-  void schedule(record&);
-  /// To be called after every change of what a job stores.
-  void account(record&);
-  void note(record&, unsigned parts);
-  void tally(record&);
-  void forget(record&);
-  /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
-  /// the one that ended last, to which the caller may still refer.
-  void trim(const record* newest);
   void queue_up(moment now, record&);
   void leave_line(record&);
   void park(record&);
   void move(record&, job_state to, cause why, effects&);
   void settle_attempt(moment now, record&, std::optional<error>, bool lost);
-  void blame(moment now, worker&);
-  void settle_blame(moment now, const worker&);
   /// `attempt_failure`: what befell the latest attempt, where that is not the job's own failure.
   void end(moment now, record&, job_state to, cause why, std::optional<error> failure, effects&,
            std::optional<error> attempt_failure = std::nullopt);
   void count(job_state to, int by = 1);
-  void leave_tenant(const record&);
-  void set_output(record&, shared_text);
-  /// Of a chunk in memory, beside its text: many that say nothing are not free.
-  static constexpr std::size_t chunk_overhead = 128;
-  static std::size_t made_by(const record&);
-  void discard_chunks(record&);
-  void take_oldest_chunk(past&);
-  void drop_oldest_chunk(past&);
-  void bound_made_bytes();
-  void remove(record&);
-  static std::string key_of(const job_request&);
-  static bool is_remote(const worker& w) { return w.ref.slot.value >= first_remote_slot; }
   void open_delivery(moment now, record&, effects&);
-  void tell_hook(moment now, record&, effects&);
-  void begin_try(moment now, record&);
-  void begin_hooks(moment now, effects&);
-  void close_hook(record&);
+  void deliver(moment now, record&, effects&);
+  void begin_try(moment now, record&, std::uint64_t call = 0);
+  void begin_calls(moment now, effects&);
   void close_delivery(record&);
-  void set_hook_out(record&, bool);
   moment deliver_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
   void revive(moment now, record&);
   void deliver_again(moment now, record&, effects&);
   static bool is_damaged(const record&);
   result<submitted> given_again(moment now, record&, bool watch);
-  std::uint32_t last_held_of(const job_id&) const;
   void lose(moment now, record&, const error& why, effects&, bool free_of_charge = false);
   void drop_attempt_traces(record&);
-  void lose_worker(moment now, worker&, const error& why, effects&, bool from_outside = false);
+  void lose_worker(moment now, pool_worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
   void expire_one(moment now, record&, effects&);
-  void change_state(record&, job_state from, job_state to);
 
   // steps (job_table_steps.cpp)
   bool paced() const { return step_dirty_ || step_flying_; }
@@ -370,81 +320,55 @@ class job_table : private job_books {
   const order_set& shortest_waiting(const job_access&) const;
 
   void renew(moment now, record&);
-  void learn(moment now, worker&, const record*, const protocol::finished&);
+  static worker_pool::ending ending_of(const record*, const pool_worker&,
+                                       const protocol::finished&);
 
   // assignment (job_table_assign.cpp)
   void assign(moment now, effects&);
   void serve_groups(moment now, effects&);
-  struct verdict {
-    wait_reason why = wait_reason::none;
-    bool of_kind = false; ///< it holds for all jobs that differ from this one in shape only
-  };
-  verdict serve(moment now, record&, fair_lines::group_id, effects&);
+  worker_pool::needs needs_of(const record&) const;
+  worker_pool::verdict serve(moment now, record&, fair_queue::group_id, effects&);
   void note_wait(group_key, wait_reason, bool of_kind);
   wait_reason noted(group_key) const;
-  static bool serves(const worker&, const record&);
-  wait_reason without_options(const record&) const;
-  void fill_options(moment now, const record&);
-  void leave_out_last_slot(const record&);
-  bool has_room(const worker&, const record&) const;
-  static bool may_be_given(const worker&);
-  double free_in(moment now, const worker&) const;
-  placement::demand demand_of(moment now, const record&, const group_key&) const;
-  std::string rate_key(const std::string& model) const;
-  double eviction(moment now, const worker& leaver, double away_ms) const;
-  wait_reason wait_for_model(moment now, const record&, std::size_t option, effects&);
-  std::uint32_t batch_size(const record&, const worker&) const;
-  void give_run(moment now, record& first, worker&, fair_lines::group_id, std::uint32_t size,
-                double run_ms, effects&);
-  void hand_over(moment now, record&, worker&, double expected_ms, std::uint64_t batch, effects&);
-  void look_again_at(moment);
-  std::uint64_t order_of(const job_id&) const;
+  void give_run(moment now, record& first, const worker_pool::verdict&, fair_queue::group_id,
+                effects&);
+  void hand_over(moment now, record&, pool_worker&, double expected_ms, std::uint64_t batch,
+                 effects&);
 
-  void withdraw_one(const job_id&);
-  void take_out(record&, bool unsent);
-  void let_go(const job_id&);
-  store::job_row row_of(const record&, unsigned parts) const;
+  void withdraw_one(moment now, const job_id&);
+  void take_out(moment now, record&, bool unsent);
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
 
   void audit_job(const job_id&, const record&, std::vector<std::string>&) const;
-  void audit_indexes(std::vector<std::string>&) const;
   void audit_waiting(std::vector<std::string>&) const;
   void audit_workers(std::vector<std::string>&) const;
 
   job_limits limits_;
+  deliveries deliveries_;
+  job_register jobs_;
   std::size_t running_ = 0;
   std::size_t restored_ = 0; ///< jobs of earlier processes that waited when this one began
   std::size_t sleeping_ = 0;
   std::size_t parked_ = 0;
   bool stopping_ = false;
   std::uint64_t orders_ = 0;
-  std::uint64_t ticks_ = 0;
   std::uint64_t batches_ = 0;
-  job_numbers numbers_;
-  job_counts counts_; ///< in_queue, in_progress, dead and kept are computed
+  job_counts counts_; ///< what is computed is 0 in it
+  std::vector<purge_order> purges_;
+  std::uint64_t purge_numbers_ = 0;
+  std::optional<moment> steps_at_; ///< a purge, or jobs of a broken model, are to be gone on with
+  step_pace pace_{1};
+  bool step_dirty_ = false;  ///< rows of the last step are not taken yet
+  bool step_flying_ = false; ///< or in flight
   /// Of what purges ended in it, before they did; each with its purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
-  double restart_ms_ = 1'000; ///< what an engine takes to come back after its end, learned
 
-  hook_turns hooks_;
-  fair_lines lines_;
-  run_times times_;
-  std::map<std::string, arrival_rate> arrivals_; ///< by model
-  batch_sizes sizes_;
+  fair_queue lines_;
+  worker_pool pool_;
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
-  std::optional<moment> look_again_;       ///< a decision to wait is to be thought over then
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
   std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
-  std::vector<placement::option> options_;      ///< of one decision; kept for its memory
-  std::vector<worker*> option_workers_;
-  std::map<slot_id, double> reserved_ms_; ///< within one decision: promised to waiting jobs
-
-  std::vector<std::uint64_t> dirty_; ///< orders, in the order of their first change
-  std::vector<std::uint64_t> flying_;
-  std::vector<std::uint64_t> erased_;        ///< rows to be erased
-  std::vector<std::uint64_t> erased_before_; ///< likewise, of an earlier process: a few at a time
-  std::vector<std::uint64_t> flying_erased_;
 };
 
 } // namespace tayfa

@@ -10,20 +10,9 @@ namespace {
 
 using std::chrono::duration_cast;
 
-constexpr moment never = moment::max();
-
 } // namespace
 
 // ---- times --------------------------------------------------------------------------------------
-
-moment job_table::ttl_end(const record& r) const {
-  return r.life_began + r.request.policy.ttl.value_or(limits_.ttl);
-}
-
-moment job_table::run_end(const record& r) const {
-  return r.began.value_or(r.assigned) +
-         r.request.policy.execution_timeout.value_or(limits_.execution_timeout);
-}
 
 moment job_table::urgency_of(const record& r) const {
   const auto& p = r.request.policy;
@@ -31,81 +20,7 @@ moment job_table::urgency_of(const record& r) const {
   return r.life_began + std::min(p.deadline.value_or(patience), patience);
 }
 
-moment job_table::forget_at(const record& r) const {
-  const auto keep =
-      r.dead ? limits_.keep_dead : (r.request.sync ? limits_.keep_sync : limits_.keep_async);
-  return std::max(r.past_->ended + keep, r.keep_until);
-}
-
-moment job_table::next_due(const record& r) const {
-  switch (r.state.state()) {
-  case job_state::IN_QUEUE: return r.sleeping ? std::min(r.not_before, ttl_end(r)) : ttl_end(r);
-  case job_state::IN_PROGRESS: return std::min({run_end(r), ttl_end(r), r.lease_end});
-  case job_state::COMPLETED:
-  case job_state::FAILED:
-  case job_state::CANCELLED:
-  case job_state::TIMED_OUT: break;
-  }
-  if (r.hook_open && (r.hook_out || r.hook_waits)) {
-    return never; // notified() comes, of this call or of another one
-  }
-  if (r.hook_open) {
-    return r.not_before;
-  }
-  const auto step = duration_cast<moment::duration>(limits_.forget_step);
-  const auto at = forget_at(r);
-  return step.count() > 0 ? at + step - at.time_since_epoch() % step : at;
-}
-
-/// Urgent deadlines (a run's end, a wake-up, a webhook) are not queued behind those that may be
-/// served later.
-void job_table::schedule(record& r) {
-  const auto due = next_due(r);
-  const bool slow =
-      (r.state.state() == job_state::IN_QUEUE && !r.sleeping) || (ended(r) && !r.hook_open);
-  if (due == r.due && slow == r.slow) {
-    return;
-  }
-  (r.slow ? slow_deadlines_ : deadlines_).erase(deadline{r.due, r.order});
-  r.due = due;
-  r.slow = slow;
-  (r.slow ? slow_deadlines_ : deadlines_).insert(deadline{r.due, r.order});
-}
-
 // ---- what is known of it ------------------------------------------------------------------------
-
-bool job_table::kept(moment now, const record& r) const {
-  return !ended(r) || r.undelivered || now < forget_at(r);
-}
-
-job_table::record* job_table::find_kept(moment now, const job_id& id, const job_access& who) {
-  return const_cast<record*>(std::as_const(*this).find_kept(now, id, who));
-}
-
-const job_table::record* job_table::find_kept(moment now, const job_id& id,
-                                              const job_access& who) const {
-  const auto entry = jobs_.find(id);
-  return entry == jobs_.end() || !kept(now, entry->second) || hidden(id, who) ? nullptr
-                                                                              : &entry->second;
-}
-
-bool job_table::hidden(const job_id& id, const job_access& who) const {
-  const auto entry = jobs_.find(id);
-  return entry != jobs_.end() &&
-         !who.covers(entry->second.request.endpoint, entry->second.request.policy.tenant);
-}
-
-job_table::past& job_table::past_of(record& r) {
-  if (!r.past_) {
-    r.past_ = std::make_unique<past>();
-  }
-  return *r.past_;
-}
-
-/// The worker that has, or had, its latest attempt.
-std::string job_table::worker_name(const record& r) const {
-  return r.holder_name ? *r.holder_name : "slot-" + std::to_string(r.holder.slot.value);
-}
 
 job_view job_table::view_of(const record& r) const {
   job_view view;
@@ -124,7 +39,7 @@ job_view job_table::view_of(const record& r) const {
     view.dropped_chunks = r.past_->chunks_dropped;
   }
   if (r.attempts > 0) {
-    view.worker = worker_name(r);
+    view.worker = r.worker_name();
   }
   if (view.state == job_state::IN_QUEUE) {
     view.why = why_waits(r);
@@ -136,7 +51,7 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
   const auto since = [&r](moment m) { return duration_cast<milliseconds>(m - r.submitted); };
   attempt_view a;
   a.number = r.attempts;
-  a.worker = worker_name(r);
+  a.worker = r.worker_name();
   a.given = since(r.assigned);
   if (r.began) {
     a.began = since(*r.began);
@@ -146,32 +61,9 @@ attempt_view job_table::attempt_of(moment now, const record& r, std::optional<er
   return a;
 }
 
-// ---- books --------------------------------------------------------------------------------------
-
-void job_table::account(record& r) {
-  tally(r);
-  const auto before = r.bytes;
-  (r.kept ? kept_bytes_ : live_bytes_) -= before;
-  r.kept = ended(r);
-  r.bytes = r.input_bytes + r.output_bytes + (r.past_ ? r.past_->chunk_bytes : 0);
-  (r.kept ? kept_bytes_ : live_bytes_) += r.bytes;
-  made_.set(r.request.policy.tenant, r.order, r.kept ? 0 : made_by(r));
-  if (r.listed && r.bytes != before) {
-    tenant_jobs& t = tenant_of(r);
-    const auto kept = t.kept_bytes;
-    t.kept_bytes = kept - before + r.bytes;
-    rank(by_bytes_, t, kept, t.kept_bytes);
-  }
-}
-
-void job_table::set_output(record& r, shared_text output) {
-  r.output_bytes = output.size();
-  r.output = std::move(output);
-}
-
 // ---- waiting ------------------------------------------------------------------------------------
 
-fair_lines::place job_table::place_of(const record& r) const {
+fair_queue::place job_table::place_of(const record& r) const {
   return {r.request.policy.tenant,
           {r.request.model, r.request.shape, r.suspect, r.request.endpoint},
           urgency_of(r),
@@ -188,7 +80,7 @@ void job_table::queue_up(moment now, record& r) {
   } else {
     lines_.add(place_of(r));
   }
-  schedule(r);
+  jobs_.schedule(r);
 }
 
 void job_table::leave_line(record& r) {
@@ -217,7 +109,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (!from) {
     throw std::logic_error(from.error().str());
   }
-  change_state(r, *from, to);
+  jobs_.change_state(r, *from, to);
   if (*from == job_state::IN_QUEUE) {
     leave_line(r);
   } else {
@@ -226,25 +118,9 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   if (to == job_state::IN_PROGRESS) {
     ++running_;
   }
-  tally(r);
-  note(r, store::part_state);
+  jobs_.tally(r);
+  jobs_.note(r, store::part_state);
   out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
-}
-
-/// Counts a live job in the state that it is in now.
-void job_table::tally(record& r) {
-  const auto state = r.state.state();
-  const auto now = is_final(state) ? std::nullopt : std::optional{state};
-  if (r.tallied == now) {
-    return;
-  }
-  if (r.tallied) {
-    numbers_.live(r.request, *r.tallied, -1);
-  }
-  if (now) {
-    numbers_.live(r.request, *now, 1);
-  }
-  r.tallied = now;
 }
 
 /// The latest attempt is over: its tenant's share and the job's history learn of it. A lost one is
@@ -257,7 +133,7 @@ void job_table::settle_attempt(moment now, record& r, std::optional<error> why, 
   if (limits_.history_max == 0) {
     return;
   }
-  auto& history = past_of(r).history;
+  auto& history = r.past().history;
   if (history.size() >= limits_.history_max) {
     history.erase(history.begin());
   }
@@ -281,7 +157,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   const std::size_t announced = out.size();
   move(r, to, why, out);
   const bool ran = std::get<moved>(out[announced]).from == job_state::IN_PROGRESS;
-  past& p = past_of(r);
+  job_past& p = r.past();
   if (ran) {
     auto reason = attempt_failure ? std::move(attempt_failure) : failure;
     if (to == job_state::CANCELLED) {
@@ -293,14 +169,14 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     p.execution = duration_cast<milliseconds>(now - r.began.value_or(r.assigned));
   }
   count(to);
-  numbers_.ended(r.request, to);
+  jobs_.numbers().ended(r.request, to);
   if (to != job_state::COMPLETED) {
-    set_output(r, {}); // what was shown as progress is not a result
+    jobs_.set_output(r, {}); // what was shown as progress is not a result
   }
   if (to == job_state::CANCELLED) {
-    discard_chunks(r);
+    jobs_.discard_chunks(r);
   }
-  const bool from_here = r.request.origin.empty();
+  const bool from_here = !r.of_platform();
   // A client may retry what failed; a platform may give whatever it has no result of once more.
   const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT ||
                      (to == job_state::CANCELLED && !from_here);
@@ -312,33 +188,23 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   }
   p.failure = std::move(failure);
   p.ended = now;
-  r.dead = from_here && (why == cause::attempts_exhausted || why == cause::poisoned);
-  if (r.dead) {
-    of_dead_.insert(r.order);
-  }
-  if (!from_here) {
-    origins_live_.erase(r.order);
-  }
-  leave_tenant(r);
-  account(r);
-  put_among_ended(r);
-  note(r, parts);
+  jobs_.mark_dead(r, from_here && (why == cause::attempts_exhausted || why == cause::poisoned));
+  jobs_.count_live(r, false);
+  jobs_.account(r);
+  jobs_.put_among_ended(r);
+  jobs_.note(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
   open_delivery(now, r, out);
-  schedule(r);
+  jobs_.schedule(r);
   if (ran) {
     revoke_current(r, out);
   }
-  trim(&r);
-}
-
-void job_table::leave_tenant(const record& r) {
-  --tenant_of(r).live;
+  jobs_.trim(&r);
 }
 
 /// A job ended from outside may leave an attempt on its engine: revokes that.
 void job_table::revoke_current(record& r, effects& out) {
-  const worker* w = present(r.holder);
+  const auto* w = pool_.present(r.holder);
   const attempt_ref attempt{*r.id, r.attempts};
   if (w != nullptr && w->holds.contains(attempt)) {
     out.emplace_back(revoke_attempt{r.holder, attempt});

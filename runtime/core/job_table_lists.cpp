@@ -15,39 +15,16 @@ constexpr std::size_t looked_at_max = 2'000;
 
 } // namespace
 
-/// Facts about workers that make jobs wait, collected once for all jobs of a list.
-struct job_table::waits_seen {
-  bool any = false; ///< a worker that serves every endpoint
-  std::set<std::string_view> endpoints;
-  std::set<std::string_view> loading;
-};
-
-job_table::waits_seen job_table::look_at_workers() const {
-  waits_seen seen;
-  for (const auto& [slot, w] : workers_) {
-    if (w.present && !w.draining) {
-      seen.any = seen.any || w.facts.endpoint.empty();
-      if (!w.facts.endpoint.empty()) {
-        seen.endpoints.insert(w.facts.endpoint);
-      }
-    }
-    if (!w.changing_to.empty()) {
-      seen.loading.insert(w.changing_to);
-    }
-  }
-  return seen;
-}
-
 wait_reason job_table::why_waits(const record& r) const {
-  return why_waits(r, look_at_workers());
+  return why_waits(r, pool_.look());
 }
 
-wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const {
+wait_reason job_table::why_waits(const record& r, const worker_pool::waits_seen& seen) const {
   if (stopping_) {
     return wait_reason::stopping;
   }
   if (r.sleeping) {
-    return attempts_of_life(r) > 0 ? wait_reason::backoff : wait_reason::delayed;
+    return r.attempts_of_life() > 0 ? wait_reason::backoff : wait_reason::delayed;
   }
   if (missing(r)) {
     return wait_reason::model_missing;
@@ -68,30 +45,24 @@ wait_reason job_table::why_waits(const record& r, const waits_seen& seen) const 
 
 /// The fewest jobs among which everything that the filter wants is found.
 const job_table::order_set& job_table::shortest(const job_filter& f) const {
-  static const order_set none;
-  const auto* best = &orders_here_;
-  const auto shorter = [&best](const order_set* other) {
-    best = other->size() < best->size() ? other : best;
-  };
-  const auto under = [](const auto& index, const std::string& name) {
-    const auto entry = index.find(name);
-    return entry == index.end() ? &none : &entry->second;
+  const auto* best = &jobs_.orders();
+  const auto shorter = [&best](const order_set& other) {
+    best = other.size() < best->size() ? &other : best;
   };
   if (f.state) {
-    shorter(&of_state_.at(static_cast<std::size_t>(*f.state)));
+    shorter(jobs_.of_state(*f.state));
   }
   if (f.dead) {
-    shorter(&of_dead_);
+    shorter(jobs_.dead());
   }
   if (f.model) {
-    shorter(under(of_model_, *f.model));
+    shorter(jobs_.of_model(*f.model));
   }
   if (f.endpoint) {
-    shorter(under(of_endpoint_, *f.endpoint));
+    shorter(jobs_.of_endpoint(*f.endpoint));
   }
   if (f.tenant) {
-    const auto t = tenants_.find(*f.tenant);
-    shorter(t == tenants_.end() ? &none : &t->second.orders);
+    shorter(jobs_.of_tenant(*f.tenant));
   }
   return *best;
 }
@@ -111,7 +82,7 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   const auto limit = std::clamp<std::size_t>(filter.limit, 1, job_filter::limit_max);
   const auto& among = shortest(filter);
   out.jobs.reserve(std::min(limit, among.size()));
-  const auto seen = look_at_workers();
+  const auto seen = pool_.look();
   auto at = filter.after == 0 ? std::numeric_limits<std::uint64_t>::max() : filter.after;
   for (std::size_t looked = 0;; ++looked) {
     const auto next = among.below(at);
@@ -123,8 +94,8 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
       return out;
     }
     at = *next;
-    const record& r = *by_order_.at(at);
-    const bool wanted = kept(now, r) && (!filter.dead || r.dead) &&
+    const record& r = jobs_.at(at);
+    const bool wanted = jobs_.kept(now, r) && (!filter.dead || r.dead) &&
                         (!filter.state || *filter.state == r.state.state()) &&
                         (!filter.tenant || *filter.tenant == r.request.policy.tenant) &&
                         (!filter.model || *filter.model == r.request.model) &&
@@ -136,14 +107,15 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
   }
 }
 
-job_line job_table::line_of(moment now, const record& r, const waits_seen& seen) const {
+job_line job_table::line_of(moment now, const record& r,
+                            const worker_pool::waits_seen& seen) const {
   job_line line;
   line.id = *r.id;
   line.state = r.state.state();
   line.why = line.state == job_state::IN_QUEUE ? why_waits(r, seen) : wait_reason::none;
   line.model = r.request.model;
   line.tenant = r.request.policy.tenant;
-  line.worker = r.attempts > 0 ? worker_name(r) : "";
+  line.worker = r.attempts > 0 ? r.worker_name() : "";
   line.priority = r.request.policy.priority;
   line.attempts = r.attempts;
   line.age = duration_cast<milliseconds>(now - r.submitted);
@@ -152,7 +124,7 @@ job_line job_table::line_of(moment now, const record& r, const waits_seen& seen)
 }
 
 result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {
-  const record* r = find_kept(now, id, who);
+  const record* r = jobs_.find_kept(now, id, who);
   if (r == nullptr) {
     return fail(errc::job_not_found);
   }

@@ -8,12 +8,6 @@ namespace tayfa {
 
 namespace {
 
-using std::chrono::duration_cast;
-
-/// Highest charge for a restart: a slot may have been drained meanwhile.
-constexpr double restart_most_ms = 60'000;
-constexpr double restart_weight = 0.25; ///< of the latest one in what is expected
-
 /// The engine ended by itself, so what ran in it may be why.
 bool blames_job(errc code) {
   return code == errc::engine_crash || code == errc::engine_hang || code == errc::engine_protocol;
@@ -36,14 +30,14 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
   const auto last = "attempt " + std::to_string(r.attempts) + ": " + why.str();
   if (!free_of_charge && r.lone_kills >= limits_.lone_kills_max) {
     end(now, r, job_state::FAILED, cause::poisoned, error{errc::poison, last}, out, why);
-  } else if (attempts_of_life(r) >= limits_.max_attempts) {
+  } else if (r.attempts_of_life() >= limits_.max_attempts) {
     end(now, r, job_state::FAILED, cause::attempts_exhausted, error{errc::max_attempts, last}, out,
         why);
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
     settle_attempt(now, r, why, !free_of_charge);
     spare(r);
-    r.not_before = free_of_charge ? now : now + backoff(limits_, attempts_of_life(r));
+    r.not_before = free_of_charge ? now : now + backoff(limits_, r.attempts_of_life());
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);
   }
@@ -51,23 +45,24 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
 
 void job_table::drop_attempt_traces(record& r) {
   r.refresh = false;
-  set_output(r, {});
-  discard_chunks(r);
-  account(r);
+  jobs_.set_output(r, {});
+  jobs_.discard_chunks(r);
+  jobs_.account(r);
 }
 
-void job_table::lose_worker(moment now, worker& w, const error& why, effects& out,
+void job_table::lose_worker(moment now, pool_worker& w, const error& why, effects& out,
                             bool from_outside) {
   std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
-  for (const auto& attempt : w.holds) {
+  for (const auto& [attempt, held] : w.holds) {
     if (record* r = current(w.ref, attempt)) {
       mine.emplace(r->order, r);
     }
   }
+  std::vector<std::string> blamed;
   if (blames_job(why.code) && !from_outside) {
-    for (const auto& attempt : w.holds) { // also one that was revoked and did not end
-      if (const auto entry = jobs_.find(attempt.job); entry != jobs_.end()) {
-        w.blamed.push_back(entry->second.request.policy.tenant);
+    for (const auto& [attempt, held] : w.holds) { // also one that was revoked and did not end
+      if (const auto entry = jobs_.find(attempt.job); entry != nullptr) {
+        blamed.push_back(entry->request.policy.tenant);
       }
     }
     for (const auto& [order, r] : mine) {
@@ -75,45 +70,11 @@ void job_table::lose_worker(moment now, worker& w, const error& why, effects& ou
       r->suspect = true;
     }
   }
-  blame(now, w);
-  w.present = false;
-  w.holds.clear();
-  w.alone = false;
-  w.batch_size = 0;
+  pool_.lost(now, w, std::move(blamed), lines_);
   // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {
     lose(now, *r, why, out, free_of_charge);
-  }
-}
-
-// ---- what a lost engine costs -------------------------------------------------------------------
-
-/// Until the next engine is there, what it will have cost is guessed; so the next turn is another
-/// tenant's already now.
-void job_table::blame(moment now, worker& w) {
-  if (w.blamed.empty()) {
-    return;
-  }
-  w.gone_at = now;
-  w.blamed_ms = restart_ms_ / static_cast<double>(w.blamed.size());
-  for (const auto& tenant : w.blamed) {
-    lines_.expect_also(tenant, w.blamed_ms);
-  }
-}
-
-/// The next engine is there.
-void job_table::settle_blame(moment now, const worker& before) {
-  if (before.blamed.empty() || before.present) {
-    return;
-  }
-  const auto took =
-      std::clamp(std::chrono::duration<double, std::milli>(now - before.gone_at).count(), 0.0,
-                 restart_most_ms);
-  restart_ms_ += (took - restart_ms_) * restart_weight;
-  const auto each = took / static_cast<double>(before.blamed.size());
-  for (const auto& tenant : before.blamed) {
-    lines_.settle_also(tenant, before.blamed_ms, each);
   }
 }
 

@@ -73,18 +73,15 @@ void job_table::spare(const record& r) {
 
 /// The smallest index that contains all waiting jobs that are covered.
 const job_table::order_set& job_table::shortest_waiting(const job_access& covered) const {
-  static const order_set none;
-  const auto* best = &of_state_.at(static_cast<std::size_t>(job_state::IN_QUEUE));
+  const auto* best = &jobs_.of_state(job_state::IN_QUEUE);
   const auto shorter = [&best](const order_set& other) {
     best = other.size() < best->size() ? &other : best;
   };
   if (covered.tenant) {
-    const auto t = tenants_.find(*covered.tenant);
-    shorter(t == tenants_.end() ? none : t->second.orders);
+    shorter(jobs_.of_tenant(*covered.tenant));
   }
   if (covered.endpoints.size() == 1) {
-    const auto e = of_endpoint_.find(covered.endpoints.front());
-    shorter(e == of_endpoint_.end() ? none : e->second);
+    shorter(jobs_.of_endpoint(covered.endpoints.front()));
   }
   return *best;
 }
@@ -105,7 +102,7 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
       steps_at_ = now;
       break;
     }
-    record& r = *by_order_.at(*next);
+    record& r = jobs_.at(*next);
     if (purge_of(r) == &p) {
       ++p.removed;
       ++ended_now;
@@ -126,7 +123,7 @@ std::size_t job_table::step_purges(moment now, std::size_t most, effects& out) {
 
 std::size_t job_table::step_broken_models(moment now, std::size_t most, effects& out) {
   std::size_t ended_now = 0;
-  for (const auto& [model, trouble] : troubles_) {
+  for (const auto& [model, trouble] : pool_.models().troubles()) {
     if (!trouble.broken || now >= trouble.again_at) {
       continue;
     }
@@ -135,7 +132,7 @@ std::size_t job_table::step_broken_models(moment now, std::size_t most, effects&
         steps_at_ = now;
         break;
       }
-      end(now, *by_order_.at(next->order), job_state::FAILED, cause::load_failed, trouble.why, out);
+      end(now, jobs_.at(next->order), job_state::FAILED, cause::load_failed, trouble.why, out);
       ++ended_now;
     }
   }
@@ -152,16 +149,16 @@ effects job_table::expire(moment now) {
   const auto serve_due = [&](auto& list, std::size_t most) {
     std::size_t served = 0;
     for (; served < most && !list.empty() && list.first().first <= now; ++served) {
-      expire_one(now, *by_order_.at(list.first().second), out);
+      expire_one(now, jobs_.at(list.first().second), out);
     }
     return served;
   };
-  serve_due(deadlines_, limits_.step_rows);
+  serve_due(jobs_.urgent(), limits_.step_rows);
   if (!paced()) {
     const bool is_due = steps_at_ && *steps_at_ <= now;
-    const bool is_slow_due = !slow_deadlines_.empty() && slow_deadlines_.first().first <= now;
+    const bool is_slow_due = !jobs_.slow().empty() && jobs_.slow().first().first <= now;
     auto left = is_due || is_slow_due ? pace_.next() : 0;
-    const auto slow = serve_due(slow_deadlines_, left);
+    const auto slow = serve_due(jobs_.slow(), left);
     left -= slow;
     if (slow > 0) {
       stepped(slow);
@@ -183,7 +180,7 @@ effects job_table::expire(moment now) {
 void job_table::expire_one(moment now, record& r, effects& out) {
   switch (r.state.state()) {
   case job_state::IN_QUEUE:
-    if (ttl_end(r) <= now) {
+    if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
     } else {
       leave_line(r);
@@ -191,17 +188,17 @@ void job_table::expire_one(moment now, record& r, effects& out) {
     }
     return;
   case job_state::IN_PROGRESS:
-    if (run_end(r) <= now && run_end(r) <= ttl_end(r)) {
+    if (jobs_.run_end(r) <= now && jobs_.run_end(r) <= jobs_.ttl_end(r)) {
       end(now, r, job_state::TIMED_OUT, cause::execution_timeout,
           error{errc::execution_timeout, {}}, out);
-    } else if (ttl_end(r) <= now) {
+    } else if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
     } else {
       const attempt_ref attempt{*r.id, r.attempts};
       const worker_ref holder = r.holder;
       lose(now, r, error{errc::lease_expired, {}}, out);
-      const worker* w = present(holder);
-      if (w != nullptr && w->holds.contains(attempt) && !ended(r)) {
+      const auto* w = pool_.present(holder);
+      if (w != nullptr && w->holds.contains(attempt) && !r.ended()) {
         out.emplace_back(revoke_attempt{holder, attempt});
       }
     }
@@ -210,24 +207,24 @@ void job_table::expire_one(moment now, record& r, effects& out) {
   case job_state::FAILED:
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
-    if (r.hook_open && !r.hook_out) {
-      tell_hook(now, r, out);
+    if (r.delivery.open && !r.delivery.out) {
+      deliver(now, r, out);
     } else {
-      forget(r);
+      jobs_.forget(r);
     }
     return;
   }
 }
 
 std::optional<moment> job_table::next_deadline() const {
-  auto next = look_again_;
+  auto next = pool_.look_again();
   const auto sooner = [&next](moment at) { next = next ? std::min(*next, at) : at; };
-  if (!deadlines_.empty()) {
-    sooner(deadlines_.first().first);
+  if (!jobs_.urgent().empty()) {
+    sooner(jobs_.urgent().first().first);
   }
   if (!paced()) { // else committed() comes first
-    if (!slow_deadlines_.empty()) {
-      sooner(slow_deadlines_.first().first);
+    if (!jobs_.slow().empty()) {
+      sooner(jobs_.slow().first().first);
     }
     if (steps_at_) {
       sooner(*steps_at_);

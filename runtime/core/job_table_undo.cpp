@@ -9,15 +9,15 @@ namespace tayfa {
 
 /// Out of every list and count. `unsent`: no attempt of it that is held was ever sent, so nobody
 /// will report its end: neither of the current one, nor of one that was revoked.
-void job_table::take_out(record& r, bool unsent) {
+void job_table::take_out(moment now, record& r, bool unsent) {
   switch (r.state.state()) {
   case job_state::IN_QUEUE:
     leave_line(r);
-    leave_tenant(r);
+    jobs_.count_live(r, false);
     break;
   case job_state::IN_PROGRESS:
     --running_;
-    leave_tenant(r);
+    jobs_.count_live(r, false);
     lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
     break;
   case job_state::COMPLETED:
@@ -25,43 +25,25 @@ void job_table::take_out(record& r, bool unsent) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT:
     count(r.state.state(), -1);
-    numbers_.ended(r.request, r.state.state(), -1);
-    take_from_ended(r);
-    if (r.hook_out && !r.undelivered) {
-      hooks_.unmade(r.hook_call);
-    }
+    jobs_.numbers().ended(r.request, r.state.state(), -1);
+    jobs_.take_from_ended(r);
+    deliveries_.unmade(r.delivery);
     break;
   }
   if (unsent && r.attempts > 0) {
-    let_go(*r.id);
+    pool_.let_go(now, *r.id);
   }
-  (r.kept ? kept_bytes_ : live_bytes_) -= r.bytes;
-  made_.set(r.request.policy.tenant, r.order, 0);
-  remove(r);
-}
-
-/// No worker holds an attempt of this job any more.
-void job_table::let_go(const job_id& id) {
-  for (auto& [slot, w] : workers_) {
-    const auto first = w.holds.lower_bound({id, 0});
-    auto beyond = first;
-    while (beyond != w.holds.end() && beyond->job == id) {
-      ++beyond;
-    }
-    if (first != beyond && w.holds.erase(first, beyond) == w.holds.end() && w.holds.empty()) {
-      w.alone = false;
-      w.batch_size = 0;
-    }
-  }
+  jobs_.uncount(r);
+  jobs_.remove(r);
 }
 
 std::optional<job_table::job_image> job_table::image(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  if (entry == jobs_.end()) {
+  if (entry == nullptr) {
     return {};
   }
-  const record& r = entry->second;
-  return job_image{row_of(r, store::part_request | store::part_output | store::part_chunks),
+  const record& r = *entry;
+  return job_image{jobs_.row_of(r, store::part_request | store::part_output | store::part_chunks),
                    r.watch, r.changed == 0 && r.flying == 0};
 }
 
@@ -69,7 +51,7 @@ purge_undone job_table::undo_purge_step(moment now) {
   purge_undone undone;
   for (const auto& [number, image] : std::exchange(step_images_, {})) {
     const auto entry = jobs_.find(image.row.id);
-    if (entry != jobs_.end() && entry->second.state.state() == job_state::CANCELLED) {
+    if (entry != nullptr && entry->state.state() == job_state::CANCELLED) {
       undone.jobs.insert(image.row.id);
       ++undone.of_purge[number];
       auto then = put_back(now, image, false);
@@ -86,47 +68,46 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
   const auto id = row.id;
   const attempt_ref latest{id, row.attempts};
   std::uint64_t chunks_gone = 0; // answers with them may still be on their way
-  if (const auto entry = jobs_.find(id); entry != jobs_.end()) {
-    if (const auto& p = entry->second.past_) {
+  if (const auto entry = jobs_.find(id); entry != nullptr) {
+    if (const auto& p = entry->past_) {
       chunks_gone = p->chunks_gone + p->chunks.size();
     }
-    take_out(entry->second, unsent);
+    take_out(now, *entry, unsent);
   }
-  std::erase(erased_, row.order); // not_committed() has put it there,
-  std::erase(dirty_, row.order);  // or there
+  jobs_.forget_changes_of(row.order);
   const bool ran = row.state == job_state::IN_PROGRESS;
   if (ran) {
     row.state = job_state::IN_QUEUE;
     row.attempts_before += 1;
-    for (auto& [slot, w] : workers_) {
+    for (const auto& [at, w] : pool_.all()) {
       if (w.present && w.holds.contains(latest)) {
         out.emplace_back(revoke_attempt{w.ref, latest});
       }
     }
   }
   restore_one(now, std::move(row), out);
-  record& r = jobs_.at(id);
+  record& r = *jobs_.find(id);
   r.watch = before.watch;
   if (chunks_gone > 0) {
-    past_of(r).chunks_gone = chunks_gone;
+    r.past().chunks_gone = chunks_gone;
   }
   if (ran || !before.durable) {
-    note(r, store::part_output | store::part_chunks);
+    jobs_.note(r, store::part_output | store::part_chunks);
   }
   return out;
 }
 
 moment job_table::kept_until(const job_id& id) const {
   const auto entry = jobs_.find(id);
-  return entry == jobs_.end() ? moment{} : entry->second.keep_until;
+  return entry == nullptr ? moment{} : entry->keep_until;
 }
 
 void job_table::keep_as_before(const job_id& id, moment until) {
   const auto entry = jobs_.find(id);
-  if (entry != jobs_.end()) {
-    entry->second.keep_until = until;
-    note(entry->second, store::part_state);
-    schedule(entry->second);
+  if (entry != nullptr) {
+    entry->keep_until = until;
+    jobs_.note(*entry, store::part_state);
+    jobs_.schedule(*entry);
   }
 }
 

@@ -2,8 +2,6 @@
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
-#include <iterator>
-#include <limits>
 
 namespace tayfa {
 
@@ -16,144 +14,86 @@ bool refused_by_engine(errc code) {
   return code == errc::stopping || code == errc::not_ready || code == errc::engine_protocol;
 }
 
-double ms_between(moment from, moment to) {
-  return std::chrono::duration<double, std::milli>(to - from).count();
-}
-
 } // namespace
 
 // ---- workers ------------------------------------------------------------------------------------
 
 effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
   effects out;
-  worker& w = workers_[ref.slot];
-  if (ref.incarnation < w.ref.incarnation) {
-    ++counts_.stale;
-    return out;
-  }
-  if (w.present && w.ref == ref) {
-    w.draining = false;
-    if (is_remote(w)) {
-      w.facts.capacity = facts.capacity;
-      w.facts.hand_overs = facts.hand_overs;
+  switch (pool_.arrives(ref)) {
+  case worker_pool::arrival::stale: ++counts_.stale; return out;
+  case worker_pool::arrival::again: pool_.told(now, ref, facts); break;
+  case worker_pool::arrival::next:
+    if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
+      lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
     }
-    assign(now, out);
-    return out;
-  }
-  if (w.present) {
-    lose_worker(now, w, error{errc::engine_crash, "its slot runs a newer process"}, out);
-  }
-  const bool remote = ref.slot.value >= first_remote_slot;
-  facts.capacity = remote ? facts.capacity : std::max<std::uint32_t>(facts.capacity, 1);
-  // A remote worker takes its jobs one by one, however many.
-  facts.batch_max = remote ? 1 : std::clamp<std::uint32_t>(facts.batch_max, 1, facts.capacity);
-  settle_blame(now, w);
-  const auto wished = std::exchange(w.changing_to, {});
-  if (!wished.empty() && facts.model == wished) {
-    times_.loaded(facts.model, facts.device, ms_between(w.change_asked, now));
-    troubles_.erase(wished);
-  }
-  w = worker{};
-  w.ref = ref;
-  w.facts = std::move(facts);
-  if (!w.facts.name.empty()) {
-    w.name = std::make_shared<const std::string>(w.facts.name);
-  }
-  w.present = true;
-  w.since = ++ticks_;
-  if (!remote) {
-    sizes_.engine_new(w.facts.device);
-  }
-  if (!wished.empty() && w.facts.model != wished) {
-    wish_failed(now, wished, error{errc::internal, "the engine came back with another model"});
+    if (pool_.joined(now, ref, std::move(facts), lines_)) {
+      steps_at_ = now;
+    }
+    break;
   }
   assign(now, out);
   return out;
 }
 
-effects job_table::worker_lost(moment now, slot_id slot, const error& why, bool from_outside) {
+effects job_table::worker_lost(moment now, worker_place at, const error& why, bool from_outside) {
   effects out;
-  const auto entry = workers_.find(slot);
-  if (entry != workers_.end() && entry->second.present) {
-    lose_worker(now, entry->second, why, out, from_outside);
-    if (slot.value >= first_remote_slot) {
-      workers_.erase(entry);
-    }
+  auto* w = pool_.find(at);
+  if (w != nullptr && w->present) {
+    lose_worker(now, *w, why, out, from_outside);
+    pool_.forget(at);
     assign(now, out);
   }
   return out;
 }
 
-std::uint32_t job_table::local_capacity() const {
-  std::uint32_t all = 0;
-  for (const auto& [slot, w] : workers_) {
-    all += w.present && !w.draining && !is_remote(w) ? w.facts.capacity : 0;
-  }
-  return all;
-}
-
 effects job_table::lose_all_workers(moment now, const error& why) {
   effects out;
-  for (auto& [slot, w] : workers_) {
+  std::vector<worker_place> places;
+  for (auto& [at, w] : pool_.all()) {
+    places.push_back(at);
     if (w.present) {
       lose_worker(now, w, why, out);
     }
   }
-  workers_.erase(workers_.lower_bound(slot_id{first_remote_slot}), workers_.end());
-  for (auto next = hooks_out_.above(0); next; next = hooks_out_.above(*next)) {
-    record& r = *by_order_.at(*next);
-    set_hook_out(r, false);
-    r.hook_tries = tries_known(r, r.hook_tries);
-    schedule(r);
+  for (const auto& at : places) {
+    pool_.forget(at);
   }
-  hooks_.forget_calls();
-  begin_hooks(now, out);
+  for (const auto order : deliveries_.out()) {
+    record& r = jobs_.at(order);
+    deliveries_.give_up_try(order, r.delivery);
+    r.delivery.tries = tries_known(r, r.delivery.tries);
+    jobs_.schedule(r);
+  }
+  deliveries_.forget_calls();
+  begin_calls(now, out);
   assign(now, out); // there is nobody to wait for
   return out;
 }
 
 effects job_table::worker_draining(moment now, worker_ref ref) {
   effects out;
-  if (worker* w = present(ref)) {
-    w->draining = true;
+  if (auto* w = pool_.present(ref)) {
+    pool_.drain(now, *w);
     assign(now, out); // nobody is to wait for it any more
   }
   return out;
 }
 
-job_table::worker* job_table::present(worker_ref ref) {
-  const auto entry = workers_.find(ref.slot);
-  return entry != workers_.end() && entry->second.present && entry->second.ref == ref
-             ? &entry->second
-             : nullptr;
-}
-
 bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
   const auto entry = jobs_.find(attempt.job);
-  return entry != jobs_.end() && entry->second.state.state() == job_state::IN_PROGRESS &&
-         entry->second.holder == ref && entry->second.attempts == attempt.number;
+  return entry != nullptr && entry->state.state() == job_state::IN_PROGRESS &&
+         entry->holder == ref && entry->attempts == attempt.number;
 }
 
-/// The highest number among the attempts of this job that workers still hold.
-std::uint32_t job_table::last_held_of(const job_id& id) const {
-  std::uint32_t last = 0;
-  for (const auto& [slot, w] : workers_) {
-    const auto beyond = w.holds.upper_bound({id, std::numeric_limits<std::uint32_t>::max()});
-    if (beyond != w.holds.begin() && std::prev(beyond)->job == id) {
-      last = std::max(last, std::prev(beyond)->number);
-    }
-  }
-  return last;
+std::size_t job_table::held(worker_place at) const {
+  const auto* w = pool_.find(at);
+  return w == nullptr ? 0 : w->holds.size();
 }
 
-std::size_t job_table::held(slot_id slot) const {
-  const auto entry = workers_.find(slot);
-  return entry == workers_.end() ? 0 : entry->second.holds.size();
-}
-
-std::uint64_t job_table::hand_overs(slot_id slot) const {
-  const auto entry = workers_.find(slot);
-  return entry == workers_.end() ? 0 : entry->second.hand_overs;
+std::uint64_t job_table::hand_overs(worker_place at) const {
+  const auto* w = pool_.find(at);
+  return w == nullptr ? 0 : w->hand_overs;
 }
 
 // ---- reports ------------------------------------------------------------------------------------
@@ -161,10 +101,10 @@ std::uint64_t job_table::hand_overs(slot_id slot) const {
 /// The job whose current attempt this is, held by this very worker; otherwise nothing.
 job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt) {
   const auto entry = jobs_.find(attempt.job);
-  if (entry == jobs_.end() || present(ref) == nullptr) {
+  if (entry == nullptr || pool_.present(ref) == nullptr) {
     return nullptr;
   }
-  record& r = entry->second;
+  record& r = *entry;
   const bool holds =
       r.state.state() == job_state::IN_PROGRESS && r.holder == ref && r.attempts == attempt.number;
   return holds ? &r : nullptr;
@@ -173,11 +113,11 @@ job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt
 /// Progress renews the lease; being alive does not.
 void job_table::renew(moment now, record& r) {
   if (r.lease_end != moment::max()) {
-    const worker* w = present(r.holder);
+    const auto* w = pool_.present(r.holder);
     const bool own = w != nullptr && w->facts.lease.count() > 0;
     r.lease_end = now + (own ? w->facts.lease : limits_.lease);
   }
-  schedule(r);
+  jobs_.schedule(r);
 }
 
 job_table::report_result job_table::started(moment now, worker_ref ref,
@@ -189,7 +129,7 @@ job_table::report_result job_table::started(moment now, worker_ref ref,
   }
   if (!r->began) { // said twice, it must not win time
     r->began = now;
-    auto& delay = past_of(*r).delay;
+    auto& delay = r->past().delay;
     delay = delay.value_or(duration_cast<milliseconds>(now - r->life_began));
     renew(now, *r);
   }
@@ -215,9 +155,9 @@ job_table::report_result job_table::progressed(moment now, worker_ref ref,
     return {};
   }
   r->progress_seen = report.sequence;
-  set_output(*r, report.payload);
-  account(*r);
-  bound_made_bytes();
+  jobs_.set_output(*r, report.payload);
+  jobs_.account(*r);
+  jobs_.bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
@@ -230,34 +170,22 @@ job_table::report_result job_table::streamed(moment now, worker_ref ref,
     return {};
   }
   r->chunk_seen = report.sequence;
-  past& p = past_of(*r);
-  p.chunks.push_back(report.payload);
-  p.chunk_bytes += report.payload.size();
-  while (p.chunks.size() > limits_.chunks_max ||
-         (p.chunk_bytes > limits_.chunk_bytes_max && p.chunks.size() > 1)) {
-    drop_oldest_chunk(p);
-  }
-  account(*r);
-  bound_made_bytes();
+  jobs_.append_chunk(*r, report.payload);
+  jobs_.bound_made_bytes();
   renew(now, *r);
   return {true, {}};
 }
 
 job_table::report_result job_table::finished(moment now, worker_ref ref,
                                              const protocol::finished& report) {
-  worker* w = present(ref);
-  if (w == nullptr || w->holds.erase(report.attempt) == 0) {
+  auto* w = pool_.present(ref);
+  record* r = current(ref, report.attempt);
+  if (w == nullptr || !pool_.ended(now, *w, report.attempt, ending_of(r, *w, report))) {
     ++counts_.stale;
     return {};
   }
-  w->since = ++ticks_;
-  record* r = current(ref, report.attempt);
-  learn(now, *w, r, report);
-  if (w->holds.empty()) {
-    w->alone = false;
-    w->batch_size = 0;
-  }
-  const bool never_had_it = is_remote(*w) && report.how == protocol::outcome::failed &&
+  const bool never_had_it = w->facts.unavailable_is_free &&
+                            report.how == protocol::outcome::failed &&
                             errc_from(report.code) == errc::unavailable;
   report_result answer;
   if (r == nullptr) {
@@ -265,13 +193,13 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   } else {
     answer.current = true;
     r->refresh = report.refresh_worker;
-    if (report.refresh_worker && !is_remote(*w)) {
+    if (report.refresh_worker && !w->facts.forgotten_when_gone) {
       w->blamed.assign(1, r->request.policy.tenant); // its engine is about to be started anew
     }
     const auto code = errc_from(report.code).value_or(errc::job_failed);
     switch (report.how) {
     case protocol::outcome::completed:
-      set_output(*r, report.output);
+      jobs_.set_output(*r, report.output);
       end(now, *r, job_state::COMPLETED, cause::finished, std::nullopt, answer.consequences);
       break;
     case protocol::outcome::failed:
@@ -297,24 +225,17 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   return answer;
 }
 
-/// Learns a run's duration for later decisions. A batch is one run, over when its last member is.
-void job_table::learn(moment now, worker& w, const record* r, const protocol::finished& report) {
-  const bool completed = r != nullptr && report.how == protocol::outcome::completed;
-  if (r != nullptr && errc_from(report.code) == errc::gpu_oom && w.batch_size > 1) {
-    sizes_.out_of_memory(w.run, w.batch_size);
+/// What the pool learns of it.
+worker_pool::ending job_table::ending_of(const record* r, const pool_worker& w,
+                                         const protocol::finished& report) {
+  worker_pool::ending how;
+  if (r != nullptr) {
+    how.kind = work_kind{r->request.model, r->request.shape, w.facts.device};
+    how.completed = report.how == protocol::outcome::completed;
+    how.out_of_memory = errc_from(report.code) == errc::gpu_oom;
+    how.began = r->began.value_or(r->assigned);
   }
-  if (w.batch_size == 0) { // several attempts that know nothing of each other
-    if (completed) {
-      times_.ran(work_of(*r, w), 1, ms_between(r->began.value_or(r->assigned), now));
-    }
-    return;
-  }
-  w.run_clean = w.run_clean && completed;
-  if (w.holds.empty() && w.run_clean) {
-    const double took = ms_between(w.run_began, now);
-    times_.ran(w.run, w.batch_size, took);
-    sizes_.ran(w.run, w.batch_size, took);
-  }
+  return how;
 }
 
 } // namespace tayfa

@@ -1,8 +1,8 @@
 #include "runtime/engine/check.hpp"
 
 #include "runtime/engine/factories.hpp"
-#include "runtime/host/container.hpp"
-#include "runtime/host/fitness.hpp"
+#include "runtime/machine/container.hpp"
+#include "runtime/machine/fitness.hpp"
 
 #include <algorithm>
 #include <limits>

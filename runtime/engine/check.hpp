@@ -3,7 +3,7 @@
 #pragma once
 
 #include "messages/engine_kind.hpp"
-#include "runtime/host/probe.hpp"
+#include "runtime/machine/probe.hpp"
 
 #include <string>
 

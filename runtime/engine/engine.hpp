@@ -167,11 +167,4 @@ inline constexpr const char* make_engine_symbol = "tayfa_make_engine";
 inline constexpr const char* make_blocking_model_symbol = "tayfa_make_blocking_model";
 inline constexpr const char* check_machine_symbol = "tayfa_check_machine";
 
-/// Outgoing frames of a session.
-class link {
- public:
-  virtual ~link() = default;
-  virtual void send(std::string frame) = 0;
-};
-
 } // namespace tayfa::engine

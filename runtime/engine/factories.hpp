@@ -4,7 +4,7 @@
 
 #include "messages/engine_kind.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/host/probe.hpp"
+#include "runtime/machine/probe.hpp"
 
 #include <functional>
 #include <optional>

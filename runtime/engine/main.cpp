@@ -1,8 +1,8 @@
 #include "runtime/engine/check.hpp"
 #include "runtime/engine/process.hpp"
-#include "runtime/host/fitness.hpp"
 #include "runtime/host/process_start.hpp"
-#include "runtime/host/topology.hpp"
+#include "runtime/machine/fitness.hpp"
+#include "runtime/machine/topology.hpp"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
                "only --check is of use."};
   app.set_version_flag("--version", std::string{"tayfa-engine " TAYFA_VERSION});
   engine::process_options options;
+  options.worker.incarnation = 1;
   bool check = false;
   auto* check_flag = app.add_flag(
       "--check", check, "test this machine, print a report (JSON), exit 0 fit, 1 reduced, 2 unfit");
@@ -31,6 +32,7 @@ int main(int argc, char** argv) {
       ->excludes(check_flag);
   app.add_option("--slot", options.worker.slot.value, "number of the slot")->excludes(check_flag);
   app.add_option("--incarnation", options.worker.incarnation, "which life of the slot this is")
+      ->check(CLI::PositiveNumber)
       ->excludes(check_flag);
   app.add_option("--parent", options.parent, "pid of the runtime: die when it dies")
       ->check(CLI::NonNegativeNumber);

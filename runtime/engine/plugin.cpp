@@ -1,7 +1,7 @@
 #include "runtime/engine/plugin.hpp"
 
 #include "runtime/engine/threaded_engine.hpp"
-#include "runtime/host/fitness.hpp"
+#include "runtime/machine/fitness.hpp"
 
 #include <dlfcn.h>
 #include <memory>

@@ -7,7 +7,7 @@
 #include "messages/error.hpp"
 #include "runtime/engine/engine.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/host/probe.hpp"
+#include "runtime/machine/probe.hpp"
 
 #include <string>
 

@@ -2,14 +2,13 @@
 
 #include "runtime/engine/factories.hpp"
 #include "runtime/engine/session.hpp"
-#include "runtime/host/slot_gpu.hpp"
+#include "runtime/machine/slot_gpu.hpp"
 
 #include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <deque>
 #include <fstream>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -23,58 +22,56 @@ namespace {
 constexpr int high_water_mark = 1'000;
 constexpr std::size_t unsent_bytes_max = std::size_t{256} << 20;
 constexpr std::size_t unsent_frames_max = 100'000;
-constexpr int frames_per_round = 64;
+constexpr int messages_per_round = 64;
 
-/// The socket, and frames that it would not accept yet. A runtime that reads nothing until the
-/// backlog is full is gone or broken; then the process ends rather than drop a result.
-class dealer_link final : public link {
+/// A message from this size on is handed over to the socket; a smaller one is cheaper to copy.
+constexpr std::size_t handed_over = std::size_t{8} << 10;
+
+class dealer_transport final : public transport {
  public:
-  dealer_link(zmq::context_t& context, const process_options& options)
+  dealer_transport(zmq::context_t& context, const process_options& options)
       : socket_(context, zmq::socket_type::dealer) {
     socket_.set(zmq::sockopt::routing_id, to_string(options.worker));
     socket_.set(zmq::sockopt::linger, 0);
     socket_.set(zmq::sockopt::sndhwm, high_water_mark);
     socket_.set(zmq::sockopt::rcvhwm, high_water_mark);
-    socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(protocol::frame_bytes_max));
+    socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(link_message_bytes_max));
     socket_.connect(options.endpoint);
   }
 
-  void send(std::string frame) override {
-    unsent_bytes_ += frame.size();
-    unsent_.push_back(std::move(frame));
-    flush();
-  }
-  void flush() {
-    while (!unsent_.empty() &&
-           socket_.send(zmq::buffer(unsent_.front()), zmq::send_flags::dontwait)) {
-      unsent_bytes_ -= unsent_.front().size();
-      unsent_.pop_front();
+  bool write(const link_message& message) override {
+    if (message->size() < handed_over) {
+      return socket_.send(zmq::buffer(*message), zmq::send_flags::dontwait).has_value();
     }
+    zmq::message_t body{const_cast<char*>(message->data()), message->size(), // it only reads
+                        [](void*, void* hint) { delete static_cast<link_message*>(hint); },
+                        new link_message(message)};
+    return socket_.send(body, zmq::send_flags::dontwait).has_value();
   }
-  /// The next whole frame, or nothing. Messages of several parts are no frames and are skipped.
-  bool receive(zmq::message_t& frame) {
+  /// The next whole message, or nothing. Messages of several parts are none and are skipped.
+  bool receive(zmq::message_t& message) {
     for (;;) {
-      if (!socket_.recv(frame, zmq::recv_flags::dontwait)) {
+      if (!socket_.recv(message, zmq::recv_flags::dontwait)) {
         return false;
       }
-      if (!frame.more()) {
+      if (!message.more()) {
         return true;
       }
-      while (frame.more() && socket_.recv(frame)) {
+      while (message.more() && socket_.recv(message)) {
       }
     }
-  }
-  bool waiting() const { return !unsent_.empty(); }
-  bool overflowing() const {
-    return unsent_bytes_ > unsent_bytes_max || unsent_.size() > unsent_frames_max;
   }
   void* handle() { return socket_.handle(); }
 
  private:
   zmq::socket_t socket_;
-  std::deque<std::string> unsent_;
-  std::size_t unsent_bytes_ = 0;
 };
+
+/// A runtime that reads nothing until this much waits is gone or broken; then the process ends
+/// rather than drop a result.
+bool overflowing(const link_state& link) {
+  return link.unsent_bytes() > unsent_bytes_max || link.unsent() > unsent_frames_max;
+}
 
 memory_use memory_of_this_process() {
   std::ifstream file{"/proc/self/statm"};
@@ -112,11 +109,12 @@ long wait_ms(const std::optional<moment>& until, moment now) {
   return static_cast<long>(std::clamp<std::int64_t>(left, 0, 3'600'000));
 }
 
-int loop(session& s, dealer_link& wire, const time_source& time, int signals) {
-  zmq::message_t frame;
+int loop(session& s, dealer_transport& wire, const time_source& time, int signals) {
+  zmq::message_t message;
   while (!s.done()) {
+    const bool writing = s.link().wants_to_write();
     zmq::pollitem_t items[] = {
-        {wire.handle(), 0, static_cast<short>(ZMQ_POLLIN | (wire.waiting() ? ZMQ_POLLOUT : 0)), 0},
+        {wire.handle(), 0, static_cast<short>(ZMQ_POLLIN | (writing ? ZMQ_POLLOUT : 0)), 0},
         {nullptr, signals, ZMQ_POLLIN, 0},
         {nullptr, s.wake_descriptor(), ZMQ_POLLIN, 0}};
     const std::size_t count = s.wake_descriptor() >= 0 ? 3 : 2;
@@ -128,12 +126,12 @@ int loop(session& s, dealer_link& wire, const time_source& time, int signals) {
     if ((items[1].revents & ZMQ_POLLIN) != 0) {
       return 0;
     }
-    wire.flush();
-    for (int i = 0; i < frames_per_round && !s.done() && wire.receive(frame); ++i) {
-      s.on_frame({static_cast<const char*>(frame.data()), frame.size()});
+    s.flush();
+    for (int i = 0; i < messages_per_round && !s.done() && wire.receive(message); ++i) {
+      s.on_message({static_cast<const char*>(message.data()), message.size()});
     }
     s.wake(time.now());
-    if (wire.overflowing()) {
+    if (overflowing(s.link())) {
       std::fprintf(stderr, "tayfa-engine: the runtime does not read; giving up\n");
       return exit_broken;
     }
@@ -179,7 +177,7 @@ int run_process(const process_options& options) {
   }
   try {
     zmq::context_t context{1};
-    dealer_link wire{context, options};
+    dealer_transport wire{context, options};
     session s{options.worker, *factory, wire, time, session_settings};
     s.open();
     const int code = loop(s, wire, time, signals);

@@ -26,15 +26,17 @@ void clip(std::string& text) {
 
 } // namespace
 
-session::session(worker_ref worker, const engine_factory& make, link& out, const time_source& time,
-                 session_options options)
-    : worker_(worker), link_(out), time_(time), options_(std::move(options)), engine_(make(*this)) {
-}
+session::session(worker_ref worker, const engine_factory& make, transport& out,
+                 const time_source& time, session_options options)
+    : worker_(worker), out_(out), link_({.self = worker.incarnation, .peer = runtime_incarnation}),
+      time_(time), options_(std::move(options)), engine_(make(*this)) {}
 
 // ---- life -----------------------------------------------------------------------------------
 
 void session::open() {
   opened_ = time_.now();
+  link_.connected(opened_);
+  flush();
   hello_due_ = opened_ + options_.hello_delay;
   wake(opened_);
 }
@@ -66,6 +68,9 @@ void session::wake(moment now) {
   if (hello_due_ && *hello_due_ <= now) {
     say_hello();
   }
+  if (const auto due = link_.asks_again(); due && *due <= now) {
+    flush();
+  }
   if (!over() && beat_every_ && beat_due_ <= now) {
     beat(now);
   }
@@ -85,6 +90,9 @@ std::optional<moment> session::next_wakeup() const {
   }
   if (beat_every_) {
     consider(beat_due_);
+  }
+  if (const auto due = link_.asks_again()) {
+    consider(*due);
   }
   return earliest;
 }
@@ -122,15 +130,42 @@ void session::crash() {
 }
 
 void session::send(const protocol::upstream& message) {
-  link_.send(protocol::encode(worker_, message));
+  if (link_.send(protocol::encode(worker_, message, data_header_bytes))) { // it has no limit here
+    flush();
+  }
+}
+
+void session::flush() {
+  link_.flush(time_.now(), [this](const link_message& message) { return out_.write(message); });
+}
+
+void session::connected() {
+  if (!over()) {
+    link_.connected(time_.now());
+    flush();
+  }
 }
 
 // ---- from the dispatcher ------------------------------------------------------------------------
 
-void session::on_frame(std::span<const char> bytes) {
+void session::on_message(std::span<const char> bytes) {
   if (over()) {
     return;
   }
+  const auto arrived = link_.receive(bytes, time_.now());
+  if (!arrived) {
+    ++counters_.bad_frames;
+    return;
+  }
+  if (!arrived->frame.empty()) {
+    on_frame(arrived->frame);
+  }
+  if (!over() && link_.wants_to_write()) {
+    flush();
+  }
+}
+
+void session::on_frame(std::span<const char> bytes) {
   const auto frame = protocol::decode_downstream(bytes);
   if (!frame) {
     ++counters_.bad_frames;
@@ -310,7 +345,7 @@ void session::emit(protocol::upstream message) {
 
 void session::emit_raw(std::string bytes) {
   if (!over()) {
-    link_.send(std::move(bytes));
+    out_.write(std::make_shared<const std::string>(std::move(bytes)));
   }
 }
 

@@ -10,6 +10,7 @@
 //   * every frame is acceptable to the peer: texts are clipped, an output that does not fit fails
 //     the job;
 //   * a malformed frame, or one for another incarnation, changes nothing and is counted.
+// It is one end of a link (runtime/link): what it says is kept until the runtime has it.
 //
 // Owner: the process's main loop, or the simulated host. One thread; no clock but the given one; no
 // sockets.
@@ -19,6 +20,7 @@
 #include "messages/protocol.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/engine/engine.hpp"
+#include "runtime/link/link_state.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -31,6 +33,14 @@
 #include <vector>
 
 namespace tayfa::engine {
+
+/// The connection to the dispatcher, as a session sees it.
+class transport {
+ public:
+  virtual ~transport() = default;
+  /// False when it takes no more now; then session::flush() is called later.
+  virtual bool write(const link_message&) = 0;
+};
 
 /// The session makes its engine, because the engine needs the session as its sink.
 using engine_factory = std::function<std::unique_ptr<engine>(sink&)>;
@@ -63,11 +73,16 @@ struct session_counters {
 
 class session final : public sink {
  public:
-  session(worker_ref, const engine_factory&, link&, const time_source&, session_options = {});
+  session(worker_ref, const engine_factory&, transport&, const time_source&, session_options = {});
 
   /// Sends hello (after hello_delay, if set).
   void open();
-  void on_frame(std::span<const char> bytes);
+  /// A message from the dispatcher's end of the link.
+  void on_message(std::span<const char> bytes);
+  /// The connection was lost and is new.
+  void connected();
+  /// Writes what the transport did not take before.
+  void flush();
   void wake(moment now);
   std::optional<moment> next_wakeup() const;
 
@@ -79,6 +94,7 @@ class session final : public sink {
 
   int wake_descriptor() const { return engine_->wake_descriptor(); }
   const session_counters& counters() const { return counters_; }
+  const link_state& link() const { return link_; }
 
   void emit(protocol::upstream) override;
   void emit_raw(std::string bytes) override;
@@ -100,6 +116,7 @@ class session final : public sink {
   enum class load_state : std::uint8_t { none, loading, loaded };
 
   void say_hello();
+  void on_frame(std::span<const char> bytes);
   void send(const protocol::upstream&);
   void beat(moment now);
   void tell_steps();
@@ -128,7 +145,8 @@ class session final : public sink {
   bool over() const { return done_ || dead_; }
 
   worker_ref worker_;
-  link& link_;
+  transport& out_;
+  link_state link_;
   const time_source& time_;
   session_options options_;
 

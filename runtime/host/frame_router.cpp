@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
+#include <utility>
 
 namespace tayfa {
 
@@ -18,7 +19,9 @@ constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
 // A peer that violates the protocol is killed after its first bad frame; more would only fill
 // mailboxes meanwhile.
 constexpr std::uint32_t nonsense_max = 16;
-constexpr milliseconds backlog_retry{10};
+constexpr milliseconds blocked_retry{10};
+/// A message from this size on is handed over to the socket; a smaller one is cheaper to copy.
+constexpr std::size_t handed_over = std::size_t{8} << 10;
 constexpr milliseconds bind_patience{5'000};
 
 } // namespace
@@ -29,7 +32,7 @@ frame_router::frame_router(const std::string& endpoint, milliseconds settle, eve
   socket_.set(zmq::sockopt::router_mandatory, true);
   socket_.set(zmq::sockopt::sndhwm, high_water_mark);
   socket_.set(zmq::sockopt::rcvhwm, high_water_mark);
-  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(protocol::frame_bytes_max));
+  socket_.set(zmq::sockopt::maxmsgsize, static_cast<std::int64_t>(link_message_bytes_max));
   socket_.bind(endpoint);
   thread_ = std::thread([this] { loop(); });
 }
@@ -56,7 +59,7 @@ void frame_router::add(const worker_ref& worker, engine_sink sink) {
   post(adding{worker, std::move(sink)});
 }
 void frame_router::send(const worker_ref& worker, const protocol::downstream& message) {
-  post(sending{worker, protocol::encode(worker, message)});
+  post(sending{worker, protocol::encode(worker, message, data_header_bytes)});
 }
 void frame_router::spawned(const engine_spawned& event) {
   post(event);
@@ -111,7 +114,7 @@ void frame_router::loop() {
       carry_out(c);
     }
     const bool more = read_frames();
-    retry_backlogs();
+    retry_blocked();
     if (stopping) {
       while (read_frames()) {
       }
@@ -133,8 +136,8 @@ int frame_router::timeout_ms() const {
   for (const auto& [id, p] : peers_) {
     if (p.exit) {
       until = std::min(until, p.exit_due);
-    } else if (!p.backlog.empty()) {
-      until = std::min<moment>(until, now + backlog_retry);
+    } else if (p.blocked) {
+      until = std::min<moment>(until, now + blocked_retry);
     }
   }
   const auto left = std::chrono::ceil<milliseconds>(until - now).count();
@@ -160,10 +163,7 @@ void frame_router::on(adding& c) {
     old->second.exit_due = moment::min(); // restarted under the same id: deliver the old end first
     tell_exits(false);
   }
-  peer p;
-  p.worker = c.worker;
-  p.sink = std::move(c.sink);
-  peers_.insert_or_assign(id, std::move(p));
+  peers_.insert_or_assign(id, peer{c.worker, std::move(c.sink)});
 }
 
 void frame_router::on(engine_spawned& event) {
@@ -185,8 +185,8 @@ void frame_router::on(engine_exited& event) {
     return;
   }
   auto& p = found->second;
-  waiting_ += p.backlog.empty() && !p.exit ? 1 : 0;
-  p.backlog.clear();
+  waiting_ += !p.blocked && !p.exit ? 1 : 0;
+  p.blocked = false;
   p.exit_due = time_.now() + (event.started ? settle_ : milliseconds{0});
   p.exit = std::move(event);
 }
@@ -220,59 +220,60 @@ void frame_router::on(sending& c) {
     return;
   }
   auto& p = found->second;
-  if (p.backlog.empty() && try_send(id, c.frame)) {
-    return;
-  }
-  if (p.backlog.size() >= backlog_frames_max ||
-      p.backlog_bytes + c.frame.size() > backlog_bytes_max) {
+  if (p.link.unsent() >= backlog_frames_max ||
+      p.link.unsent_bytes() + c.frame.size() > backlog_bytes_max) {
     ++dropped_out_;
-    log_.warn("engine_backlog_full", {{"worker", c.worker}, {"frames", p.backlog.size()}});
+    log_.warn("engine_backlog_full", {{"worker", c.worker}, {"frames", p.link.unsent()}});
     return;
   }
-  waiting_ += p.backlog.empty() ? 1 : 0;
-  p.backlog_bytes += c.frame.size();
-  p.backlog.push_back(std::move(c.frame));
+  if (!p.link.send(std::move(c.frame))) {
+    ++dropped_out_; // engines name no window
+    return;
+  }
+  flush(id, p);
 }
 
-/// False when the peer's queue is full; the frame is unchanged then. True when it is sent or there
-/// is no such peer.
-bool frame_router::try_send(const std::string& id, std::string& frame) {
-  if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-    if (zmq_errno() == EAGAIN) {
-      return false;
+/// Writes what the link has to say. When the socket takes no more, retry_blocked() goes on.
+void frame_router::flush(const std::string& id, peer& p) {
+  const bool was_blocked = std::exchange(p.blocked, false);
+  p.link.flush(time_.now(), [&](const link_message& message) {
+    const auto how = write(id, message);
+    p.blocked = how == written::later;
+    if (how == written::unreachable) {
+      p.link.disconnected();
     }
-    ++dropped_out_;
-    return true;
-  }
-  // ZeroMQ accepts the body whenever it accepted the address. A large body is handed over, not
-  // copied.
-  auto* owned = new std::string(std::move(frame));
-  zmq::message_t body(
-      owned->data(), owned->size(),
-      [](void*, void* hint) { delete static_cast<std::string*>(hint); }, owned);
-  if (zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0) {
-    ++dropped_out_;
-  }
-  return true;
+    return how == written::yes;
+  });
+  waiting_ += (p.blocked ? 1 : 0);
+  waiting_ -= (was_blocked ? 1 : 0);
 }
 
-void frame_router::retry_backlogs() {
+frame_router::written frame_router::write(const std::string& id, const link_message& message) {
+  if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    return zmq_errno() == EAGAIN ? written::later : written::unreachable;
+  }
+  // ZeroMQ accepts the body whenever it accepted the address.
+  zmq::message_t body;
+  if (message->size() < handed_over) {
+    body.rebuild(message->data(), message->size());
+  } else {
+    auto* held = new link_message(message);
+    body.rebuild(
+        const_cast<char*>(message->data()), message->size(), // the socket only reads it
+        [](void*, void* hint) { delete static_cast<link_message*>(hint); }, held);
+  }
+  return zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0 ? written::unreachable
+                                                                         : written::yes;
+}
+
+void frame_router::retry_blocked() {
   if (waiting_ == 0) {
     return;
   }
   for (auto& [id, p] : peers_) {
-    if (p.backlog.empty()) {
-      continue;
+    if (p.blocked) {
+      flush(id, p);
     }
-    while (!p.backlog.empty()) {
-      const auto size = p.backlog.front().size();
-      if (!try_send(id, p.backlog.front())) {
-        break;
-      }
-      p.backlog_bytes -= size;
-      p.backlog.pop_front();
-    }
-    waiting_ -= p.backlog.empty() ? 1 : 0;
   }
 }
 
@@ -307,15 +308,34 @@ void frame_router::on_message(const std::string& id, zmq::message_t& body) {
     return;
   }
   auto& p = found->second;
-  auto frame = protocol::decode_upstream({static_cast<const char*>(body.data()), body.size()});
-  if (frame && frame->worker == p.worker) {
-    deliver(p, engine_frame{p.worker, std::move(frame->body)});
+  const auto arrived =
+      p.link.receive({static_cast<const char*>(body.data()), body.size()}, time_.now());
+  if (!arrived) {
+    on_nonsense(p, arrived.error());
     return;
   }
+  if (!arrived->frame.empty()) {
+    on_frame(p, arrived->frame);
+  }
+  if (!p.exit && !p.blocked && p.link.wants_to_write()) {
+    flush(id, p);
+  }
+}
+
+void frame_router::on_frame(peer& p, std::span<const char> bytes) {
+  auto frame = protocol::decode_upstream(bytes);
+  if (!frame) {
+    on_nonsense(p, frame.error());
+  } else if (frame->worker != p.worker) {
+    on_nonsense(p, error{errc::engine_protocol, "it speaks for " + to_string(frame->worker)});
+  } else {
+    deliver(p, engine_frame{p.worker, std::move(frame->body)});
+  }
+}
+
+void frame_router::on_nonsense(peer& p, error why) {
   if (++p.nonsense <= nonsense_max) {
-    deliver(p, engine_nonsense{p.worker, frame ? error{errc::engine_protocol,
-                                                       "it speaks for " + to_string(frame->worker)}
-                                               : frame.error()});
+    deliver(p, engine_nonsense{p.worker, std::move(why)});
   }
 }
 

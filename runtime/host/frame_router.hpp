@@ -9,14 +9,16 @@
 // ids; a known worker's other frames are reported as engine_nonsense, an unknown peer's frames are
 // dropped and counted.
 //
-// Sending: a message for a worker that is not connected (yet, or any more) is dropped; the runtime
-// sends only after hello. A worker that does not read gets a bounded backlog.
+// Each worker has a link (runtime/link): its connection may be lost and come back without a loss of
+// frames. A message for a worker that is not connected waits for it, or ends with it. A worker that
+// does not read gets a bounded backlog.
 #pragma once
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/wakeup.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
+#include "runtime/link/link_state.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <atomic>
@@ -54,7 +56,7 @@ class frame_router {
   void stop();
 
   std::uint64_t dropped_frames() const { return dropped_in_; }    ///< from unknown peers
-  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers not connected
+  std::uint64_t dropped_messages() const { return dropped_out_; } ///< to peers that are gone
 
  private:
   struct adding {
@@ -63,7 +65,7 @@ class frame_router {
   };
   struct sending {
     worker_ref worker;
-    std::string frame;
+    std::string frame; ///< with room for the link's header
   };
   struct binding {
     std::string endpoint;
@@ -72,12 +74,16 @@ class frame_router {
   using command = std::variant<adding, sending, engine_spawned, engine_exited, binding>;
 
   struct peer {
+    peer(const worker_ref& who, engine_sink to)
+        : worker(who), sink(std::move(to)),
+          link({.self = runtime_incarnation, .peer = who.incarnation}) {}
+
     worker_ref worker;
     engine_sink sink;
     bool spawned = false;
     std::deque<engine_event> early; ///< frames read before engine_spawned was delivered
-    std::deque<std::string> backlog;
-    std::size_t backlog_bytes = 0;
+    link_state link;
+    bool blocked = false; ///< the socket took no more; the link is flushed again later
     std::uint32_t nonsense = 0;
     std::optional<engine_exited> exit;
     moment exit_due{};
@@ -95,9 +101,13 @@ class frame_router {
   void on(binding&);
   bool read_frames();
   void on_message(const std::string& id, zmq::message_t& body);
+  void on_frame(peer&, std::span<const char> frame);
+  void on_nonsense(peer&, error);
   void deliver(peer&, engine_event);
-  bool try_send(const std::string& id, std::string& frame);
-  void retry_backlogs();
+  enum class written : std::uint8_t { yes, later, unreachable };
+  written write(const std::string& id, const link_message&);
+  void flush(const std::string& id, peer&);
+  void retry_blocked();
   void tell_exits(bool all);
 
   event_log& log_;
@@ -108,7 +118,7 @@ class frame_router {
 
   // The router's thread only.
   peers peers_;
-  std::size_t waiting_ = 0; ///< peers with an undelivered exit or a backlog
+  std::size_t waiting_ = 0; ///< peers with an undelivered exit, or blocked
 
   std::atomic<std::uint64_t> dropped_in_{0};
   std::atomic<std::uint64_t> dropped_out_{0};

@@ -3,7 +3,7 @@
 #include "runtime/host/descendants.hpp"
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/temporary_folder.hpp"
-#include "runtime/host/thread_share.hpp"
+#include "runtime/machine/thread_share.hpp"
 
 #include <atomic>
 #include <cerrno>

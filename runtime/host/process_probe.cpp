@@ -2,9 +2,9 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/host/engine_host.hpp"
-#include "runtime/host/fitness.hpp"
 #include "runtime/host/output_log.hpp"
-#include "runtime/host/thread_share.hpp"
+#include "runtime/machine/fitness.hpp"
+#include "runtime/machine/thread_share.hpp"
 
 #include <algorithm>
 #include <array>

@@ -8,8 +8,8 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/wakeup.hpp"
-#include "runtime/host/probe.hpp"
 #include "runtime/host/spawn.hpp"
+#include "runtime/machine/probe.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <chrono>

@@ -1,6 +1,6 @@
 #include "runtime/host/process_start.hpp"
 
-#include "runtime/host/container.hpp"
+#include "runtime/machine/container.hpp"
 
 #include <condition_variable>
 #include <csignal>

@@ -1,9 +1,9 @@
 #include "runtime/host/spawner.hpp"
 
-#include "runtime/host/container.hpp"
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/temporary_folder.hpp"
-#include "runtime/host/thread_share.hpp"
+#include "runtime/machine/container.hpp"
+#include "runtime/machine/thread_share.hpp"
 
 #include <algorithm>
 #include <csignal>

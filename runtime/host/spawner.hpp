@@ -11,7 +11,7 @@
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/output_log.hpp"
 #include "runtime/host/spawn.hpp"
-#include "runtime/host/topology.hpp"
+#include "runtime/machine/topology.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <chrono>

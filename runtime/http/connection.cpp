@@ -2,7 +2,7 @@
 
 #include "runtime/api/openai.hpp"
 #include "runtime/http/target.hpp"
-#include "runtime/http/tcp_progress.hpp"
+#include "runtime/net/tcp_progress.hpp"
 
 #include <algorithm>
 #include <array>

@@ -28,8 +28,8 @@
 #include "runtime/http/listener.hpp"
 #include "runtime/http/pieces_body.hpp"
 #include "runtime/http/server.hpp"
-#include "runtime/http/transfer_pace.hpp"
 #include "runtime/net/host_names.hpp"
+#include "runtime/net/transfer_pace.hpp"
 
 #include <array>
 #include <boost/asio/executor_work_guard.hpp>

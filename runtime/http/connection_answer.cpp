@@ -1,7 +1,7 @@
 // Sending an answer: whole, or as a stream.
 #include "runtime/api/openai.hpp"
 #include "runtime/http/connection.hpp"
-#include "runtime/http/tcp_progress.hpp"
+#include "runtime/net/tcp_progress.hpp"
 
 #include <algorithm>
 #include <array>

@@ -1,6 +1,6 @@
 // Time limits of a client: in each phase of a request, and when other clients need its place.
 #include "runtime/http/connection.hpp"
-#include "runtime/http/tcp_progress.hpp"
+#include "runtime/net/tcp_progress.hpp"
 
 #include <algorithm>
 #include <iterator>

@@ -16,10 +16,10 @@ namespace tayfa {
 
 class http_listener {
  public:
-  using taker = std::function<void(boost::asio::ip::tcp::socket)>;
+  using accepted = std::function<void(boost::asio::ip::tcp::socket)>;
   using complaint = std::function<void(std::string)>;
 
-  http_listener(boost::asio::io_context& io, taker take, complaint complain)
+  http_listener(boost::asio::io_context& io, accepted take, complaint complain)
       : take_(std::move(take)), complain_(std::move(complain)), acceptor_(io), pause_(io) {}
 
   bool is_open() const { return acceptor_.is_open(); }
@@ -34,7 +34,7 @@ class http_listener {
   void accept();
   void on_accept(boost::system::error_code ec, boost::asio::ip::tcp::socket s);
 
-  taker take_;
+  accepted take_;
   complaint complain_;
   boost::asio::ip::tcp::acceptor acceptor_;
   boost::asio::steady_timer pause_; ///< between accepts after descriptors ran out

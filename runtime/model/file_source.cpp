@@ -6,18 +6,32 @@ namespace tayfa {
 
 namespace {
 
+/// "the torch engine runs no model of kind "x"; it runs …", or the same of several.
+std::string why_not(const std::vector<engine_kind>& engines, const std::string& kind) {
+  std::string names;
+  std::string runs;
+  for (const auto& engine : engines) {
+    names += (names.empty() ? "" : ", ") + std::string{engine.name};
+    if (engine.runs_models() || engines.size() == 1) {
+      runs += (runs.empty() ? "" : ", ") + model_kind_names(engine);
+    }
+  }
+  const bool one = engines.size() == 1;
+  return (one ? "the " + names + " engine runs" : "the engines " + names + " run") +
+         " no model of kind \"" + kind + "\"; " + (one ? "it runs " : "they run ") + runs;
+}
+
 result<std::vector<model_entry>> inspect_all(const std::vector<std::string>& paths,
-                                             const engine_kind& engine) {
+                                             const std::vector<engine_kind>& engines) {
   std::vector<model_entry> entries;
   for (const auto& path : paths) {
     auto entry = inspect_model(path);
     if (!entry) {
       return fail(entry.error());
     }
-    if (!engine.runs(entry->kind)) {
-      return fail(errc::model_invalid, path + ": the " + std::string{engine.name} +
-                                           " engine runs no model of kind \"" + entry->kind +
-                                           "\"; it runs " + model_kind_names(engine));
+    const auto runs_it = [&](const engine_kind& engine) { return engine.runs(entry->kind); };
+    if (std::none_of(engines.begin(), engines.end(), runs_it)) {
+      return fail(errc::model_invalid, path + ": " + why_not(engines, entry->kind));
     }
     entries.push_back(std::move(*entry));
   }
@@ -31,7 +45,7 @@ void file_model_source::inspect(std::vector<std::string> paths,
   const std::lock_guard guard{mutex_};
   try {
     threads_.emplace_back(
-        [this, paths = std::move(paths), done] { done(inspect_all(paths, engine_)); });
+        [this, paths = std::move(paths), done] { done(inspect_all(paths, engines_)); });
   } catch (const std::system_error& e) {
     done(fail(errc::unavailable, std::string{"no thread to check the models: "} + e.what()));
   }

@@ -36,6 +36,7 @@ struct job_row {
   std::optional<moment> retried;     ///< the latest retry by a client: this life began then
   std::optional<moment> ended;
   std::string worker; ///< of the latest attempt, for people
+  worker_ref holder;  ///< the same worker; none in a row of a release that did not store it
   std::optional<error> failure;
   std::optional<milliseconds> delay;
   std::optional<milliseconds> execution;

@@ -226,6 +226,7 @@ void give_up(read_row& read, bool state_known) {
     left.retried = row.retried;
     left.ended = row.ended;
     left.worker = std::move(row.worker);
+    left.holder = row.holder;
     left.history = std::move(row.history);
     left.keep_until = row.keep_until;
   }

@@ -80,6 +80,9 @@ inline constexpr std::array state_columns = {
     checksum("sum"),
     stored<&job_row::dropped_chunks>("dropped_chunks").from(3),
     stored<&row_extras::input_released>("input_released").with(&column::sticky, true),
+    stored<&job_row::holder, &worker_ref::node, &node_id::value>("worker_node").from(4),
+    stored<&job_row::holder, &worker_ref::slot, &slot_id::value>("worker_slot").from(4),
+    stored<&job_row::holder, &worker_ref::incarnation>("worker_incarnation").from(4),
 };
 
 inline constexpr std::array result_columns = {

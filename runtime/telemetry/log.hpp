@@ -45,6 +45,7 @@ class log_value {
   log_value(slot_id v) : value_(static_cast<std::int64_t>(v.value)) {}
   log_value(errc v) : value_(to_string(v)) {}
   log_value(pod_state v) : value_(to_string(v)) {}
+  log_value(stop_state v) : value_(to_string(v)) {}
   log_value(engine_state v) : value_(to_string(v)) {}
   log_value(ingress_state v) : value_(to_string(v)) {}
   log_value(job_state v) : value_(to_string(v)) {}

@@ -61,6 +61,7 @@ struct metrics::impl {
                        .Help("Lifecycle moves, by edge")
                        .Register(registry);
     add_edges<pod_state>();
+    add_edges<stop_state>();
     add_edges<engine_state>();
     add_edges<ingress_state>();
     add_edges<job_state>();

@@ -104,6 +104,15 @@ def job_table(run):
     )
 
 
+def many_workers(run):
+    said = peers.said_by(run.program("bench_queue"), "workers", "--seconds", run.seconds / 10)
+    rows = [
+        [x["pool"], f"{x['workers']:,}", f"{x['decision_ns']:.0f}", f"{x['ratio']:.2f}"]
+        for x in map(json.loads, said.splitlines())
+    ]
+    return table("", ["workers are", "workers", "decision ns", "to the first"], rows)
+
+
 def through_actors(run, clients, workers):
     """The median round of each store; the stores are measured in turns."""
     rounds = {"sqlite": [], "memory": []}
@@ -323,14 +332,34 @@ def processes(run):
     return starts(run.build) + "\n" + idle(run.build)
 
 
+# ---- the link ------------------------------------------------------------------------------------
+
+
+def link(run):
+    """What the link under the worker protocol adds to encoding and decoding a frame."""
+    lines = peers.said_by(run.program("bench_link")).splitlines()
+    rows = [
+        [found["payload"], found["codec_ns"], found["link_ns"], f"{found['ratio']:.2f}"]
+        for found in map(json.loads, lines)
+    ]
+    return table(
+        "",
+        ["payload, bytes", "codec, ns per frame", "with the link, ns per frame", "ratio"],
+        rows,
+        "The median of 101 rounds in turns. A job is three frames.",
+    )
+
+
 # ---- all of it -----------------------------------------------------------------------------------
 
 PARTS = {
     "queues": ("Beside other queues", beside_others),
     "table": ("The job table alone", job_table),
+    "workers": ("Few workers and many", many_workers),
     "actors": ("Through the actors", actors),
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),
+    "link": ("The link to an engine", link),
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
     "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
     "threads": ("Several slots on few CPUs", thread_bench.mixed_threads),

@@ -1,12 +1,12 @@
 // bench_placement [JOBS [SEED]]: compares placement policies in a simulation, then measures the
-// cost of fair_lines and placement.
+// cost of fair_queue and placement.
 #include "tests/bench/placement_sim.hpp"
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/random.hpp"
-#include "runtime/core/fair_lines.hpp"
-#include "runtime/core/placement.hpp"
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
+#include "runtime/core/workers/placement.hpp"
+#include "runtime/core/workers/run_times.hpp"
 
 #include <cstdio>
 #include <cstdlib>
@@ -55,7 +55,7 @@ double ns_since(moment start) {
 
 /// Adds `jobs` jobs of tenants and groups, then makes as many decisions with the full queue: first,
 /// remove, started, ended, add.
-void fair_lines_cost(std::size_t jobs, std::size_t tenants, std::size_t groups) {
+void fair_queue_cost(std::size_t jobs, std::size_t tenants, std::size_t groups) {
   seeded_random random(1);
   std::vector<std::string> names;
   std::vector<group_key> keys;
@@ -65,13 +65,13 @@ void fair_lines_cost(std::size_t jobs, std::size_t tenants, std::size_t groups) 
   for (std::size_t i = 0; i < groups; ++i) {
     keys.push_back({"model-" + std::to_string(i % 3), "shape-" + std::to_string(i), 0});
   }
-  std::vector<fair_lines::place> places(jobs);
+  std::vector<fair_queue::place> places(jobs);
   for (std::size_t i = 0; i < jobs; ++i) {
     const auto late = milliseconds{i + (random.next() % 4 == 0 ? 60'000 : 0)};
     places[i] = {names[random.next() % tenants], keys[random.next() % groups], moment{late}, i};
   }
   const std::size_t before = mallinfo2().uordblks;
-  fair_lines lines({}, {});
+  fair_queue lines({}, {});
   auto start = system_time{}.now();
   for (const auto& p : places) {
     lines.add(p);
@@ -80,8 +80,8 @@ void fair_lines_cost(std::size_t jobs, std::size_t tenants, std::size_t groups) 
   const double bytes =
       static_cast<double>(mallinfo2().uordblks - before) / static_cast<double>(jobs);
 
-  const std::vector<fair_lines::group_id> nothing;
-  const std::vector<fair_lines::group_id> passed{lines.first({})->group};
+  const std::vector<fair_queue::group_id> nothing;
+  const std::vector<fair_queue::group_id> passed{lines.first({})->group};
   constexpr std::size_t looks = 200'000;
   std::size_t found = 0;
   start = system_time{}.now();
@@ -163,16 +163,16 @@ int main(int argc, char** argv) {
       compare(setup);
     }
   }
-  std::printf("\nfair_lines (ns each; a cycle is first, remove, started, ended, add)\n");
+  std::printf("\nfair_queue (ns each; a cycle is first, remove, started, ended, add)\n");
   std::printf("%9s %8s %7s | %8s %8s %8s %8s %8s | %8s\n", "waiting", "tenants", "groups", "add",
               "first", "passed 1", "cycle", "remove", "bytes/job");
   for (const std::size_t waiting : {1'000U, 10'000U, 100'000U, 1'000'000U}) {
-    fair_lines_cost(waiting, 1, 1);
-    fair_lines_cost(waiting, 10, 6);
-    fair_lines_cost(waiting, 1'000, 6);
+    fair_queue_cost(waiting, 1, 1);
+    fair_queue_cost(waiting, 10, 6);
+    fair_queue_cost(waiting, 1'000, 6);
   }
-  fair_lines_cost(1'000'000, 100, 1'000);
-  fair_lines_cost(1'000'000, 100'000, 6);
+  fair_queue_cost(1'000'000, 100, 1'000);
+  fair_queue_cost(1'000'000, 100'000, 6);
   std::printf("\n");
   choose_cost(8);
   choose_cost(64);

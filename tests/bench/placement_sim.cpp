@@ -1,10 +1,10 @@
 #include "tests/bench/placement_sim.hpp"
 
 #include "runtime/base/random.hpp"
-#include "runtime/core/arrival_rate.hpp"
-#include "runtime/core/fair_lines.hpp"
-#include "runtime/core/placement.hpp"
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/workers/arrival_rate.hpp"
+#include "runtime/core/fairness/fair_queue.hpp"
+#include "runtime/core/workers/placement.hpp"
+#include "runtime/core/workers/run_times.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -173,7 +173,7 @@ class simulation {
     return best;
   }
 
-  fair_lines::place place_of(std::size_t job) const {
+  fair_queue::place place_of(std::size_t job) const {
     return {"",
             {setup_.models[jobs_[job].model].name, "", 0},
             moment{milliseconds{static_cast<std::int64_t>(job)}},
@@ -197,7 +197,7 @@ class simulation {
   /// Like the job table: picks the next job and its worker; a group whose job must wait is passed
   /// over.
   void place() {
-    std::vector<fair_lines::group_id> passed;
+    std::vector<fair_queue::group_id> passed;
     std::vector<double> reserved(workers_.size(), 0.0);
     while (const auto next = lines_.first(passed)) {
       if (std::none_of(workers_.begin(), workers_.end(),
@@ -329,7 +329,7 @@ class simulation {
   std::vector<sim_job> jobs_;
   std::vector<worker> workers_;
   std::deque<std::size_t> queue_;
-  fair_lines lines_;
+  fair_queue lines_;
   run_times times_;
   std::vector<arrival_rate> arrivals_; ///< of the models
   std::size_t turn_ = 0;

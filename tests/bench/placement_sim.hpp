@@ -39,7 +39,7 @@ enum class sim_policy : std::uint8_t {
   least_loaded,    ///< each arriving job to the worker that holds fewest
   first_free,      ///< one queue; the worker that is free, idle longest
   free_with_model, ///< the same, one that has the model first
-  expected_finish, ///< fair_lines, placement::choose, with run_times that start empty
+  expected_finish, ///< fair_queue, placement::choose, with run_times that start empty
   told,            ///< the same, with the true mean times from the beginning
 };
 const char* to_string(sim_policy);

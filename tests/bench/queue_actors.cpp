@@ -227,7 +227,7 @@ measured measure_actors(const actors_plan& plan) {
                 probe, models, *jobs,   post, feed,   post};
   const auto knobs = knobs_for(plan);
   pod running{outside, knobs, plan};
-  client_crowd clients{running.system(), running.ingress(), plan.clients, plan.payload};
+  bench_clients clients{running.system(), running.ingress(), plan.clients, plan.payload};
   clients.warm_up();
   const auto flushes = disk != nullptr ? disk->transactions() : 0;
   const double cpu = cpu_seconds();

@@ -1,11 +1,13 @@
 // Cost of the queue without HTTP and without engines: one line of JSON per row.
 //
 //   bench_queue table  [--waiting N,…] [--workers W,…] [--seconds S]      the job table alone
+//   bench_queue workers [--workers W,…] [--waiting N] [--seconds S]       few workers and many
 //   bench_queue actors [--store sqlite|memory] [--folder F] [--clients N] [--workers W]
 //                      [--seconds S] [--payload BYTES]                     ingress, queue and store
 //   bench_queue --smoke                                       a little of both, as a test
 #include "tests/bench/queue_actors.hpp"
 #include "tests/bench/queue_table.hpp"
+#include "tests/bench/queue_workers.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -20,6 +22,7 @@ namespace {
 
 constexpr const char* usage =
     "usage: bench_queue table [--waiting N,...] [--workers W,...] [--seconds S]\n"
+    "       bench_queue workers [--workers W,...] [--waiting N] [--seconds S]\n"
     "       bench_queue actors [--store sqlite|memory] [--folder F] [--clients N] [--workers W]"
     " [--seconds S] [--payload BYTES]\n"
     "       bench_queue --smoke";
@@ -106,6 +109,22 @@ void table(arguments given) {
   measure_table(plan, [](const table_row& row) { print(row); });
 }
 
+void print(const workers_row& r) {
+  std::printf("{\"pool\": \"%s\", \"workers\": %u, \"decision_ns\": %.0f, \"ratio\": %.2f}\n",
+              r.pool.c_str(), r.workers, r.decision, r.ratio);
+  std::fflush(stdout);
+}
+
+void workers(arguments given) {
+  workers_plan plan;
+  plan.workers = given.numbers<unsigned>("--workers", "8,100,1000", 10'000);
+  plan.waiting = static_cast<std::size_t>(
+      given.number("--waiting", static_cast<double>(plan.waiting), 1, 1'000'000));
+  plan.seconds = given.number("--seconds", plan.seconds, 0.001, 600);
+  given.all_known();
+  measure_workers(plan, [](const workers_row& row) { print(row); });
+}
+
 void actors(arguments given) {
   actors_plan plan;
   const auto kind = given.text("--store", "sqlite");
@@ -128,6 +147,8 @@ void actors(arguments given) {
 void smoke() {
   measure_table({.waiting = {1'000}, .workers = {1, 8}, .seconds = 0.05},
                 [](const table_row& row) { print(row); });
+  measure_workers({.workers = {1, 8}, .waiting = 100, .seconds = 0.01},
+                  [](const workers_row& row) { print(row); });
   for (const bool durable : {true, false}) {
     const scratch_folder folder{std::filesystem::temp_directory_path()};
     actors_plan plan;
@@ -153,6 +174,8 @@ int main(int argc, char** argv) {
     const std::string what = argc > 1 ? argv[1] : "";
     if (what == "table") {
       table({argc, argv, 2});
+    } else if (what == "workers") {
+      workers({argc, argv, 2});
     } else if (what == "actors") {
       actors({argc, argv, 2});
     } else if (what == "--smoke" && argc == 2) {

@@ -135,7 +135,7 @@ void give_up(const std::string& why) {
   std::_Exit(1);
 }
 
-struct client_crowd::members {
+struct bench_clients::members {
   std::vector<client_actor> all;
 
   measured work(steady::time_point end, std::size_t cycles) {
@@ -147,25 +147,25 @@ struct client_crowd::members {
   }
 };
 
-client_crowd::client_crowd(caf::actor_system& system, ingress_actor ingress, unsigned clients,
-                           std::size_t payload)
+bench_clients::bench_clients(caf::actor_system& system, ingress_actor ingress, unsigned clients,
+                             std::size_t payload)
     : members_(std::make_unique<members>()) {
   for (unsigned i = 0; i < clients; ++i) {
     members_->all.push_back(system.spawn<client>(ingress, i, payload));
   }
 }
 
-client_crowd::~client_crowd() {
+bench_clients::~bench_clients() {
   for (const auto& each : members_->all) {
     caf::anon_send_exit(each, caf::exit_reason::user_shutdown);
   }
 }
 
-void client_crowd::warm_up() {
+void bench_clients::warm_up() {
   members_->work(in(warm_up_seconds), warm_up_cycles);
 }
 
-measured client_crowd::run(double seconds) {
+measured bench_clients::run(double seconds) {
   return members_->work(in(seconds), std::numeric_limits<std::size_t>::max());
 }
 

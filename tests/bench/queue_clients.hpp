@@ -13,12 +13,12 @@ namespace tayfa::bench {
 /// Reports a failure that invalidates the run: the program ends with exit code 1.
 [[noreturn]] void give_up(const std::string& why);
 
-class client_crowd {
+class bench_clients {
  public:
-  client_crowd(caf::actor_system&, ingress_actor, unsigned clients, std::size_t payload);
-  ~client_crowd();
-  client_crowd(const client_crowd&) = delete;
-  client_crowd& operator=(const client_crowd&) = delete;
+  bench_clients(caf::actor_system&, ingress_actor, unsigned clients, std::size_t payload);
+  ~bench_clients();
+  bench_clients(const bench_clients&) = delete;
+  bench_clients& operator=(const bench_clients&) = delete;
 
   void warm_up();
   /// Runs all clients for this long; returns their measurements.

@@ -143,7 +143,7 @@ def ceiling(platform, clients, seconds):
     take = f"GET /v2/ep1/job-take/bench?gpu=x&job_in_progress=0 HTTP/1.1\r\n{head}\r\n".encode()
 
     def client():
-        connection = Taker(platform.port)
+        connection = TakeConnection(platform.port)
         while time.monotonic() < end:
             job = connection.take(take)
             connection.exchange(
@@ -163,7 +163,7 @@ def ceiling(platform, clients, seconds):
     return found["results"] / found["seconds"]
 
 
-class Taker(Connection):
+class TakeConnection(Connection):
     def take(self, request):
         """Takes a job and returns its id."""
         self.socket.sendall(request)

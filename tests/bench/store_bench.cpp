@@ -56,9 +56,9 @@ job_row fresh_row(std::uint64_t order, moment now, const shared_text& input) {
 }
 
 /// Clients that each take a job through its states, one commit after the other.
-class crowd {
+class writers {
  public:
-  explicit crowd(job_store& store, std::size_t payload = payload_usual)
+  explicit writers(job_store& store, std::size_t payload = payload_usual)
       : store_(store), input_(input_of(payload)) {}
 
   bench::measured run(std::size_t clients, double seconds) {
@@ -81,14 +81,14 @@ class crowd {
   }
 
  private:
-  void next(const result<void>& done, void (crowd::*stage)(job_row), job_row row) {
+  void next(const result<void>& done, void (writers::*stage)(job_row), job_row row) {
     if (!done) {
       std::fprintf(stderr, "bench_store: %s\n", done.error().str().c_str());
       std::exit(1);
     }
     (this->*stage)(std::move(row));
   }
-  void commit(put what, void (crowd::*then)(job_row), batch changes = {}) {
+  void commit(put what, void (writers::*then)(job_row), batch changes = {}) {
     auto row = what.row;
     changes.emplace_back(std::move(what));
     store_.commit(std::move(changes), [this, then, row = std::move(row)](const auto& done) mutable {
@@ -102,13 +102,13 @@ class crowd {
       }
       return;
     }
-    commit({fresh_row(++order_, clock::now(), input_), part_request | part_state}, &crowd::claim);
+    commit({fresh_row(++order_, clock::now(), input_), part_request | part_state}, &writers::claim);
   }
   void claim(job_row row) {
     row.state = job_state::IN_PROGRESS;
     row.attempts = 1;
     row.worker = "slot-0";
-    commit({std::move(row), part_state}, &crowd::complete);
+    commit({std::move(row), part_state}, &writers::complete);
   }
   void complete(job_row row) {
     row.state = job_state::COMPLETED;
@@ -127,7 +127,7 @@ class crowd {
       forgotten.emplace_back(erase{ended_.front()});
       ended_.pop_front();
     }
-    commit({std::move(row), part_state | part_output | part_input_released}, &crowd::finish,
+    commit({std::move(row), part_state | part_output | part_input_released}, &writers::finish,
            std::move(forgotten));
   }
   void finish(job_row row) {
@@ -255,7 +255,7 @@ void run(double seconds, const std::string& base, std::uint64_t rows) {
     sqlite_store durable{time, {.folder = folder, .changes_per_commit = 512}};
     open(durable);
     const double bare = bare_flushes(base, seconds / 4);
-    const auto measured = crowd{durable}.run(clients, seconds);
+    const auto measured = writers{durable}.run(clients, seconds);
     const auto cycles = static_cast<double>(measured.cycles.size());
     const double sqlite = cycles / measured.seconds;
     const double flushes = static_cast<double>(durable.transactions()) / seconds;
@@ -263,7 +263,7 @@ void run(double seconds, const std::string& base, std::uint64_t rows) {
     posting_thread thread;
     memory_store none{[&](std::function<void()> call) { thread.post(std::move(call)); }};
     open(none);
-    const auto without = crowd{none}.run(clients, seconds / 4);
+    const auto without = writers{none}.run(clients, seconds / 4);
     const double memory = static_cast<double>(without.cycles.size()) / without.seconds;
     std::printf("%-8zu %10.0f %10.0f %14.4f %10.0f %10.2f %10.1f\n", clients, sqlite, memory,
                 sqlite / memory, flushes, flushes / bare, measured.cpu_seconds / cycles * 1e6);
@@ -276,7 +276,7 @@ void run_one(double seconds, const std::string& base, unsigned clients, std::siz
   const system_time time;
   sqlite_store store{time, {.folder = base + "/store"}};
   open(store);
-  crowd jobs{store, payload};
+  writers jobs{store, payload};
   jobs.run(clients, bench::warm_up_seconds);
   const auto before = store.transactions();
   auto out = jobs.run(clients, seconds);

@@ -53,6 +53,9 @@ void compare() {
 TEST(lifecycle_diagrams, pod) {
   compare<pod_state>();
 }
+TEST(lifecycle_diagrams, stop) {
+  compare<stop_state>();
+}
 TEST(lifecycle_diagrams, engine) {
   compare<engine_state>();
 }

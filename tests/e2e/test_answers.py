@@ -126,7 +126,7 @@ class deaf(Case):
         self.assertEqual(pod.get("/health").status, 200)
 
 
-class crowded(Case):
+class many_clients(Case):
     @case.own_memory
     def test_without_memory_each_request_is_answered(self):
         """More arrives than the address space has room for: 200 or 503, and none waits."""

@@ -176,7 +176,7 @@ class standard_descriptors(MachineCase):
 
 
 class descriptors(MachineCase):
-    def crowd(self, port, count):
+    def connect_many(self, port, count):
         """So many connections that do not say anything."""
         taken = []
         for _ in range(count):
@@ -185,7 +185,7 @@ class descriptors(MachineCase):
         self.addCleanup(lambda: [each.close() for each in taken])
         return taken
 
-    def test_a_crowd_takes_nothing_that_the_pod_needs(self):
+    def test_many_clients_take_nothing_that_the_pod_needs(self):
         health = pods.steady_address()
         pod = self.ready(
             "--slots",
@@ -198,9 +198,9 @@ class descriptors(MachineCase):
         )
         self.assertLess(int(pod.wait_for("created")["connections_max"]), 160)
         client = pod.connect()
-        pod.get("/ping", connection=client)  # in before the crowd
-        self.crowd(pod.port, 400)
-        self.crowd(int(health.rpartition(":")[2]), 100)
+        pod.get("/ping", connection=client)  # in before the others
+        self.connect_many(pod.port, 400)
+        self.connect_many(int(health.rpartition(":")[2]), 100)
         large = "x" * 300_000  # goes through a file
         for _ in range(5):
             answer = pod.post("/runsync", {"input": {"mock_return": large}}, connection=client)
@@ -216,12 +216,12 @@ class descriptors(MachineCase):
             self.assertNotIn(trouble, events)
         self.assert_stops(pod)
 
-    def test_the_health_address_answers_beside_a_crowd(self):
+    def test_the_health_address_answers_beside_many_clients(self):
         health = pods.steady_address()
         pod = self.ready(
             "--http.health_listen", health, wrapper=["sh", "-c", 'ulimit -n 160; exec "$@"', "sh"]
         )
-        self.crowd(pod.port, 400)
+        self.connect_many(pod.port, 400)
         probe = pods.http.client.HTTPConnection(health, timeout=10)
         probe.request("GET", "/ping")
         self.assertEqual(probe.getresponse().status, 200)

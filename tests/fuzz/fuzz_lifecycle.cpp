@@ -1,4 +1,4 @@
-// Any bytes as moves of one of the four machines: a move succeeds exactly when the table has its
+// Any bytes as moves of one of the five machines: a move succeeds exactly when the table has its
 // edge.
 #include "messages/lifecycle.hpp"
 
@@ -38,11 +38,12 @@ void walk(fuzz::choices& in) {
 
 int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   fuzz::choices in{bytes, size};
-  switch (in.below(4)) {
+  switch (in.below(5)) {
   case 0: walk<pod_state>(in); break;
   case 1: walk<engine_state>(in); break;
   case 2: walk<ingress_state>(in); break;
   case 3: walk<job_state>(in); break;
+  case 4: walk<stop_state>(in); break;
   }
   return 0;
 }

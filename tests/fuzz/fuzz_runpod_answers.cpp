@@ -1,7 +1,7 @@
 // Any answer of a platform, to a take and to the stop channel: what comes out is within its bounds,
 // every input is JSON, and every id has a place in a URL.
 #include "runtime/api/json_text.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
 

@@ -4,12 +4,12 @@
 //
 // Before each command the model gets the table's effects of that command (`ordered`); the command
 // explains them one by one. Most of them follow from the rules and must be exactly so. The rules
-// leave some decisions open: the tenant that is next (fair_lines), the worker that finishes first
+// leave some decisions open: the tenant that is next (fair_queue), the worker that finishes first
 // and the size of a batch, as far as these are learned (placement, batch_sizes), and the webhook
-// that is called next (hook_turns). There the model follows the table's choice and checks that it
-// is allowed. With `alike` workers (of one kind of device, without models) nothing about workers is
-// learned: then the worker must be the one that holds least, then the one idle longest, and no job
-// may wait that a worker could run.
+// that is called next (webhook_queue). There the model follows the table's choice and checks that
+// it is allowed. With `alike` workers (of one kind of device, without models) nothing about workers
+// is learned: then the worker must be the one that holds least, then the one idle longest, and no
+// job may wait that a worker could run.
 //
 // An instance is a value: a copy is what a store knows when its batch is taken (restart).
 #pragma once
@@ -88,7 +88,7 @@ class job_model {
   void posts_lost();
 
   void joined(worker_ref, worker_facts);
-  void lost(slot_id, errc why, bool from_outside);
+  void lost(worker_place, errc why, bool from_outside);
   void lost_all(errc why);
   void draining(worker_ref);
   std::string started(worker_ref, const attempt_ref&);
@@ -123,7 +123,7 @@ class job_model {
   std::size_t live_of_platforms() const;
   std::uint32_t local_capacity() const;
   bool has_remote() const;
-  std::size_t held(slot_id) const;
+  std::size_t held(worker_place) const;
   /// Attempts that workers are at, revoked ones included.
   std::vector<std::pair<worker_ref, attempt_ref>> at_work() const;
   bool stopping() const { return stopping_; }
@@ -142,8 +142,8 @@ class job_model {
     std::uint64_t hand_overs = 0;
     bool handing_over = false;            ///< in this decision
     std::optional<moment> changing_until; ///< asked to change its model; at the earliest
-    bool remote() const { return ref.slot.value >= first_remote_slot; }
-    bool batches() const { return facts.batch_max > 1 && !facts.continuous; }
+    bool remote() const { return facts.pulls; }
+    bool batches() const { return facts.batches(); }
     bool serves(const job& j) const {
       return facts.endpoint.empty() || facts.endpoint == j.request.endpoint;
     }

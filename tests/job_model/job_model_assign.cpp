@@ -71,7 +71,7 @@ const job_model::worker* job_model::best_worker(const job& j) const {
     if (!w.has_room_for(j) || !fits(j, w)) {
       continue;
     }
-    if (j.lone_kills > 0 && w.ref.slot == j.holder.slot) {
+    if (j.lone_kills > 0 && j.holder.incarnation != 0 && w.ref.place() == j.holder.place()) {
       last = &w;
     } else if (best == nullptr ||
                std::pair{w.holds.size(), w.since} < std::pair{best->holds.size(), best->since}) {

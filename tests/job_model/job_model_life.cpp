@@ -274,7 +274,7 @@ void job_model::close_delivery(job& j) {
   j.undelivered = j.hook_open = j.hook_out = false;
 }
 
-/// Webhooks are called when hook_turns has a place for them.
+/// Webhooks are called when webhook_queue has a place for them.
 void job_model::follow_hooks() {
   while (done_ != nullptr && at_ < done_->size()) {
     const auto* n = std::get_if<notify>(&(*done_)[at_]);

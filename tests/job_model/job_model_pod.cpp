@@ -133,9 +133,8 @@ void job_model::restart(std::uint64_t last_order) {
     // The outcome of the last try is not known: it may be made once more.
     j.hook_tries =
         std::min(j.hook_tries, j.from_platform() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
-    j.holder.incarnation = 0;
-    if (j.holder.slot.value >= first_remote_slot) {
-      j.holder.slot.value = ~0U; // only its name is known
+    if (j.holder.node != this_node) {
+      j.holder = {}; // what other nodes called their slots is not known any more
     }
     if (j.state == job_state::IN_QUEUE) {
       wait(j);

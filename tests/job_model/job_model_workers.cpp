@@ -21,7 +21,7 @@ job_model::worker* job_model::worker_of(worker_ref ref) {
 void job_model::joined(worker_ref ref, worker_facts facts) {
   worker* w = nullptr;
   for (auto& known : workers_) {
-    w = known.ref.slot == ref.slot ? &known : w;
+    w = known.ref.place() == ref.place() ? &known : w;
   }
   if (w == nullptr) {
     w = &workers_.emplace_back();
@@ -30,7 +30,7 @@ void job_model::joined(worker_ref ref, worker_facts facts) {
     return;
   } else if (w->present && w->ref == ref) { // it says it again
     w->draining = false;
-    w->facts.capacity = w->remote() ? facts.capacity : w->facts.capacity;
+    w->facts.capacity = w->facts.elastic ? facts.capacity : w->facts.capacity;
     w->facts.hand_overs = facts.hand_overs;
     assign();
     return;
@@ -38,9 +38,8 @@ void job_model::joined(worker_ref ref, worker_facts facts) {
   if (w->present) {
     lose_all_of(*w, errc::engine_crash, false);
   }
-  const bool remote = ref.slot.value >= first_remote_slot;
-  facts.capacity = remote ? facts.capacity : std::max(facts.capacity, 1u);
-  facts.batch_max = remote ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
+  facts.capacity = facts.elastic ? facts.capacity : std::max(facts.capacity, 1u);
+  facts.batch_max = facts.elastic ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
   *w = worker{};
   w->ref = ref;
   w->facts = facts;
@@ -49,12 +48,13 @@ void job_model::joined(worker_ref ref, worker_facts facts) {
   assign();
 }
 
-void job_model::lost(slot_id slot, errc why, bool from_outside) {
+void job_model::lost(worker_place at, errc why, bool from_outside) {
   for (auto& w : workers_) {
-    if (w.present && w.ref.slot == slot) {
+    if (w.present && w.ref.place() == at) {
       lose_all_of(w, why, from_outside);
-      std::erase_if(workers_,
-                    [slot](const worker& gone) { return gone.ref.slot == slot && gone.remote(); });
+      std::erase_if(workers_, [at](const worker& gone) {
+        return gone.ref.place() == at && gone.facts.forgotten_when_gone;
+      });
       assign();
       return;
     }
@@ -63,13 +63,13 @@ void job_model::lost(slot_id slot, errc why, bool from_outside) {
 
 void job_model::lost_all(errc why) {
   std::sort(workers_.begin(), workers_.end(),
-            [](const worker& a, const worker& b) { return a.ref.slot < b.ref.slot; });
+            [](const worker& a, const worker& b) { return a.ref < b.ref; });
   for (auto& w : workers_) {
     if (w.present) {
       lose_all_of(w, why, false);
     }
   }
-  std::erase_if(workers_, [](const worker& w) { return w.remote(); });
+  std::erase_if(workers_, [](const worker& w) { return w.facts.forgotten_when_gone; });
   for (auto& j : jobs_) { // nobody will report the end of a delivery either
     const auto most = j.from_platform() ? 1 : std::max(limits_.hook_tries, 1u) - 1;
     j.hook_tries = j.hook_out ? std::min(j.hook_tries, most) : j.hook_tries;
@@ -118,9 +118,9 @@ bool job_model::has_remote() const {
   return std::any_of(workers_.begin(), workers_.end(), [](const worker& w) { return w.remote(); });
 }
 
-std::size_t job_model::held(slot_id slot) const {
+std::size_t job_model::held(worker_place at) const {
   for (const auto& w : workers_) {
-    if (w.ref.slot == slot) {
+    if (w.ref.place() == at) {
       return w.holds.size();
     }
   }
@@ -239,7 +239,7 @@ std::string job_model::finished(worker_ref ref, const protocol::finished& f) {
     out_of_memory_ = true;
     j->suspect = true;
     lose(*j, code, true);
-  } else if (w->remote() && code == errc::unavailable) { // it never had the job
+  } else if (w->facts.unavailable_is_free && code == errc::unavailable) { // it never had the job
     lose(*j, code, true);
   } else if (refused) {
     lose(*j, code, false);

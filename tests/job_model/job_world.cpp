@@ -227,23 +227,24 @@ void job_world::posted() {
 
 /// A worker announces itself again, or a new process does.
 void job_world::join(worker_ref w) {
-  auto& latest = latest_[{w.slot}];
+  auto& latest = latest_[w.place()];
   const bool fresh = chance(3) || latest == 0;
   w.incarnation = fresh ? ++incarnations_ : w.incarnation;
   auto f = any_facts(w);
-  see(!fresh && f.capacity > table_->held(w.slot) && table_->held(w.slot) > 0 ? "asks for more"
-                                                                              : "");
-  f.hand_overs = table_->hand_overs(w.slot);
+  see(!fresh && f.capacity > table_->held(w.place()) && table_->held(w.place()) > 0
+          ? "asks for more"
+          : "");
+  f.hand_overs = table_->hand_overs(w.place());
   f.hand_overs -= f.hand_overs > 0 && chance(4) ? 1 : 0; // the latest has not reached it
   if (w.incarnation > latest) {
     latest = w.incarnation;
-    wished_.erase({w.slot});
+    wished_.erase(w.place());
   }
   same("worker_joined", table_->worker_joined(now(), w, f), [&] { model_.joined(w, f); });
 }
 
 void job_world::lose() {
-  const auto slot = any_worker().slot;
+  const auto place = any_worker().place();
   const auto why =
       one_of({errc::engine_crash, errc::engine_crash, errc::engine_hang, errc::engine_protocol,
               errc::not_ready, errc::unavailable, errc::stopping});
@@ -254,8 +255,8 @@ void job_world::lose() {
     return;
   }
   const bool from_outside = chance(25);
-  same("worker_lost", table_->worker_lost(now(), slot, error{why, {}}, from_outside),
-       [&] { model_.lost(slot, why, from_outside); });
+  same("worker_lost", table_->worker_lost(now(), place, error{why, {}}, from_outside),
+       [&] { model_.lost(place, why, from_outside); });
 }
 
 void job_world::drain() {
@@ -310,7 +311,7 @@ void job_world::finish(worker_ref w, const attempt_ref& a, bool well) {
   }
   f.refresh_worker = chance(6);
   const auto r = table_->finished(now(), w, f);
-  see(!r.current && latest_[{w.slot}] != w.incarnation ? "late" : "");
+  see(!r.current && latest_[w.place()] != w.incarnation ? "late" : "");
   same("finished", r, [&, w = w] { return model_.finished(w, f); });
 }
 

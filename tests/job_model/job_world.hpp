@@ -133,9 +133,9 @@ class job_world : chooser {
 
   std::uint64_t ids_ = 0;
   std::uint64_t incarnations_ = 0;
-  std::map<worker_ref, std::uint64_t> latest_; ///< incarnation of each worker; its ref has none
-  std::map<worker_ref, std::string> wished_;   ///< model that the next incarnation shall have
-  std::vector<job_request> keyed_;             ///< submitted, with idempotency keys
+  std::map<worker_place, std::uint64_t> latest_; ///< incarnations
+  std::map<worker_place, std::string> wished_;   ///< model that the next incarnation shall have
+  std::vector<job_request> keyed_;               ///< submitted, with idempotency keys
   std::deque<std::pair<worker_ref, attempt_ref>> assigned_;  ///< the latest ones, also of the dead
   std::vector<std::pair<std::string, std::uint64_t>> calls_; ///< webhooks being called
   std::vector<std::pair<std::string, std::uint64_t>> answers_; ///< chunks on their way to readers

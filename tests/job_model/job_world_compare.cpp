@@ -40,7 +40,7 @@ void job_world::carry_out(const effects& all) {
     } else if (const auto* n = std::get_if<notify>(&e)) {
       calls_.emplace_back(n->view.id.str(), n->call);
     } else if (const auto* c = std::get_if<change_worker_model>(&e)) {
-      wished_[{c->worker.slot}] = c->model;
+      wished_[c->worker.place()] = c->model;
     }
   }
   while (assigned_.size() > 30) {
@@ -74,9 +74,9 @@ void job_world::compare() {
       table_->local_capacity() != model_.local_capacity()) {
     fault("a count differs");
   }
-  for (const auto& [w, incarnation] : latest_) {
-    if (table_->held(w.slot) != model_.held(w.slot)) {
-      fault(to_string(w) + " holds another number of attempts");
+  for (const auto& [place, incarnation] : latest_) {
+    if (table_->held(place) != model_.held(place)) {
+      fault(default_name(place) + " holds another number of attempts");
     }
   }
   const auto listed = table_->list(now(), {});

@@ -83,10 +83,11 @@ worker_facts job_world::any_facts(worker_ref w) {
   worker_facts f;
   f.steps = chance(2);
   f.device = alike_ ? "one kind" : one_of({"fast", "slow"});
-  if (w.slot.value >= first_remote_slot) {
+  if (w.node == pull_node) {
+    f = pulling(f);
     f.capacity = small(4);
     f.batch_max = 1 + f.capacity;
-    f.endpoint = w.slot.value == first_remote_slot ? "e1" : "e2";
+    f.endpoint = w.slot.value == 0 ? "e1" : "e2";
     f.name = "theirs";
     f.lease = milliseconds{chance(2) ? 0 : 700 + below(5'000)};
     return f;
@@ -99,7 +100,7 @@ worker_facts job_world::any_facts(worker_ref w) {
   f.continuous = chance(4);
   f.memory_bytes = models_.empty() ? 0 : 50 * below(3);
   f.can_change = chance(2);
-  if (const auto wish = wished_.find({w.slot}); wish != wished_.end()) {
+  if (const auto wish = wished_.find(w.place()); wish != wished_.end()) {
     f.model = wish->second;
     f.can_change = true;
   } else if (!models_.empty() && !chance(3)) {
@@ -123,9 +124,10 @@ std::string job_world::known_id() {
 /// Four workers of this pod and two remote ones; sometimes of a wrong incarnation.
 worker_ref job_world::any_worker() {
   const auto which = small(6);
-  const worker_ref of{slot_id{which < 4 ? which : first_remote_slot + which - 4}};
-  const auto latest = latest_[of];
-  return {of.slot, chance(10) ? below(latest + 2) : latest};
+  const auto place =
+      which < 4 ? worker_place{slot_id{which}} : worker_place{pull_node, slot_id{which - 4}};
+  const auto latest = latest_[place];
+  return {place.slot, chance(10) ? below(latest + 2) : latest, place.node};
 }
 
 /// Mostly an attempt that a worker is at; sometimes a late one, a near miss, or nonsense. Jobs that

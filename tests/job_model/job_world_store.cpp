@@ -167,13 +167,13 @@ void job_world::heal_and_drain() {
   };
   for (int round = 0; round < 5'000 && left() > 0 && broken_.empty(); ++round) {
     for (std::uint32_t slot = 0; slot < 3; ++slot) {
-      if (round == 0 || wished_.contains({slot_id{slot}})) {
+      if (round == 0 || wished_.contains(slot_id{slot})) {
         worker_facts f;
         f.device = alike_ ? "one kind" : "fast";
-        f.model = wished_.contains({slot_id{slot}}) ? wished_.at({slot_id{slot}}) : "";
+        f.model = wished_.contains(slot_id{slot}) ? wished_.at(slot_id{slot}) : "";
         const worker_ref w{slot_id{slot}, ++incarnations_};
-        latest_[{w.slot}] = w.incarnation;
-        wished_.erase({w.slot});
+        latest_[w.place()] = w.incarnation;
+        wished_.erase(w.place());
         same("worker_joined", table_->worker_joined(now(), w, f), [&] { model_.joined(w, f); });
       }
     }

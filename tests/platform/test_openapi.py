@@ -74,11 +74,11 @@ class openapi(Case):
         self.assertEqual(done.returncode, 0, done.stdout[-20_000:])
         self.assert_stops(pod)
 
-    def test_it_is_served_as_it_is_kept(self):
+    def test_it_is_served_as_docs_say(self):
         pod = self.pod()
         answer = pod.get("/openapi.json")
         self.assertEqual(answer.status, 200)
-        source = pathlib.Path(__file__).resolve().parents[2] / "runtime/api/openapi.json"
+        source = pathlib.Path(__file__).resolve().parents[2] / "docs/openapi.json"
         self.assertEqual(answer.body, json.loads(source.read_text()))
 
 

@@ -4,7 +4,7 @@ good one, and Tayfa.
 
 import platform_case
 import scenarios_end  # noqa: F401
-import scenarios_weather  # noqa: F401
+import scenarios_faults  # noqa: F401
 import scenarios_work  # noqa: F401
 from platform_case import ScenarioCase, with_tests
 

@@ -19,7 +19,7 @@ PHASES = ("head", "body", "read", "acted", "answer", "after")
 
 @dataclass(frozen=True)
 class Spell:
-    """Bad weather for one exchange. Without `reset` and `status` only the answer's pace changes.
+    """The faults of one exchange. Without `reset` and `status` only the answer's pace changes.
 
     reset: the connection is reset at this point: "head" has been read (of a body nothing has),
     a part of the "body" has, the whole request is "read" but nothing is done, it is "acted" upon

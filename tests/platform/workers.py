@@ -24,15 +24,15 @@ SDK_PYTHON = pathlib.Path(BUILD) / "test-venv/bin/python"
 WITHOUT_CHECKS = {"RUNPOD_SKIP_AUTO_SYSTEM_CHECKS": "true", "RUNPOD_SKIP_GPU_CHECK": "true"}
 
 
-class Nursery:
-    """The process of which SDK workers are forked (sdk_nursery.py)."""
+class ForkServer:
+    """The process of which SDK workers are forked (sdk_fork_server.py)."""
 
     _shared = None
     _sharing = threading.Lock()
 
     def __init__(self):
         self.process = subprocess.Popen(
-            [SDK_PYTHON, "-B", HERE / "sdk_nursery.py"],
+            [SDK_PYTHON, "-B", HERE / "sdk_fork_server.py"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -88,8 +88,8 @@ class SdkWorker:
             arguments.append("--aggregate")
         # HOME: a credentials file of the user who runs the tests would override the key.
         whole = pods.clean_environment({**WITHOUT_CHECKS, **environment, "HOME": str(self.folder)})
-        self.nursery = Nursery.shared()
-        self.pid = self.nursery.order(arguments, whole, str(self.log_path), str(self.folder))
+        self.fork_server = ForkServer.shared()
+        self.pid = self.fork_server.order(arguments, whole, str(self.log_path), str(self.folder))
 
     @property
     def log(self):
@@ -101,16 +101,16 @@ class SdkWorker:
 
     def wait_exit(self, timeout=40.0):
         """The exit code, or None: it lives on."""
-        return self.nursery.wait(self.pid, timeout)
+        return self.fork_server.wait(self.pid, timeout)
 
     def alive(self):
-        return self.nursery.wait(self.pid, 0) is None
+        return self.fork_server.wait(self.pid, 0) is None
 
     def kill_all(self):
         """SIGKILL, to its ping process as well, as when a machine goes."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
-        self.nursery.wait(self.pid, 10)
+        self.fork_server.wait(self.pid, 10)
 
     def close(self):
         self.kill_all()

@@ -23,7 +23,7 @@ FUNCTION_LINES = 70
 
 CAF_ALLOWED = ("messages/interfaces.", "actors/", "cluster/", "tests/")
 TORCH_ALLOWED = ("runtime/engine/torch", "tests/unit/torch")
-WORLD_ALLOWED = ("runtime/base/", "runtime/host/", "cluster/program")
+WORLD_ALLOWED = ("runtime/base/", "runtime/host/", "runtime/machine/", "runtime/cli/", "cluster/program")
 TEST_SLEEP_ALLOWED = ("tests/e2e/",)
 
 CAF = re.compile(r"<caf/")
@@ -35,11 +35,12 @@ PREDICTABLE = re.compile(r"\b(mt19937(_64)?|minstd_rand0?|ranlux\w+|knuth_b|defa
 PREDICTABLE_ALLOWED = ("runtime/base/random.", "runtime/store/sim_", "actors/sim/", "tests/")
 # Timers of the system and of libraries go on while the pod does not run; these places know how to deal with that.
 RAW_TIMER = re.compile(r"\bdelayed_(anon_)?send\b|\btimer& \w+\)|\brequest\([^;]*?caf::timespan|\bCURLOPT_TIMEOUT(_MS)?\b")
-TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "cluster/program/client/", "runtime/http/client.", "tests/")
+TIMERS_ALLOWED = ("actors/common.hpp", "actors/sim/", "runtime/cli/", "runtime/http_client/client.", "tests/")
 UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "HA" + "CK"]) + r")\b")
 # Words of an earlier vocabulary, and the field's own for what they meant (docs/hacking.md, Dictionary).
 OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway",
-             "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status"}
+             "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status", "taker": "executor",
+             "nursery": "fork server", "weather": "faults", "crowd": "workers, clients", "worker_book": "worker_registry"}
 OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 ROOMS = "tests/style/rooms.txt"  # which room of runtime/ may include which

@@ -219,6 +219,7 @@ class StyleTest(unittest.TestCase):
         self.assertEqual(self.rules(), [])
         self.expect("vocabulary", "messages/bad.cpp", "int crew" + "_ = 0;\n")
         self.expect("vocabulary", "messages/bad.cpp", "// the De" + "eds\n")
+        self.expect("vocabulary", "messages/bad.cpp", "class worker" + "_book;\n")
 
     def test_long_comments(self):
         self.write("messages/fine.cpp", "// " + "é" * 97 + "\nint a;\n")

@@ -5,7 +5,7 @@
 #include "runtime/base/json_string.hpp"
 #include "runtime/base/plain_text.hpp"
 #include "runtime/base/text.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

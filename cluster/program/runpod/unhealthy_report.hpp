@@ -4,9 +4,9 @@
 // Owner: run_serve. The check's thread writes the note; run_serve reads it after the pod has ended.
 #pragma once
 
-#include "runtime/host/system_fitness.hpp"
-#include "runtime/http/poster.hpp"
-#include "runtime/runpod/contract.hpp"
+#include "runtime/http_client/poster.hpp"
+#include "runtime/machine/system_fitness.hpp"
+#include "runtime/runpod_worker/contract.hpp"
 #include "runtime/telemetry/log.hpp"
 
 #include <functional>

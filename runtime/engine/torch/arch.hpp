@@ -10,7 +10,7 @@
 //   compute_90a  PTX for exactly 9.0
 #pragma once
 
-#include "runtime/host/probe.hpp"
+#include "runtime/machine/probe.hpp"
 
 #include <compare>
 #include <cstdint>

@@ -6,7 +6,11 @@ target_compile_options(tayfa_flags INTERFACE
   $<$<BOOL:${TAYFA_WERROR}>:-Werror>)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
   # False alarms of g++ 12 about std::string's own code (GCC bug 105651).
-  target_compile_options(tayfa_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow)
+  target_compile_options(tayfa_flags INTERFACE -Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread)
+endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # A compiler that may use half a gigabyte before it collects garbage is done a fifth sooner with tests.
+  target_compile_options(tayfa_flags INTERFACE "SHELL:--param ggc-min-heapsize=524288")
 endif()
 if(TAYFA_SANITIZE)
   # Instrumented code gives the optimiser's uninitialised-use warnings false ground.
@@ -18,6 +22,11 @@ if(TAYFA_SANITIZE)
   endif()
   target_link_options(tayfa_flags INTERFACE -fsanitize=${TAYFA_SANITIZE})
 endif()
+
+# tayfa_precompiled(NAME): for a target with precompiled headers. Without the option ccache keeps none of its objects.
+function(tayfa_precompiled name)
+  target_compile_options(${name} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-fpch-preprocess>)
+endfunction()
 
 # tayfa_library(NAME SOURCES … [LINKS …]): a static library of one room.
 function(tayfa_library name)
@@ -33,6 +42,8 @@ function(tayfa_test name)
   add_executable(${name} ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${arg_LINKS} tayfa_places tayfa_flags GTest::gtest GTest::gmock GTest::gtest_main)
+  target_precompile_headers(${name} REUSE_FROM tayfa_test_headers)
+  tayfa_precompiled(${name})
   if(NOT arg_LABELS)
     set(arg_LABELS unit)
   endif()

@@ -1,4 +1,4 @@
-#include "cluster/program/keys/commands.hpp"
+#include "runtime/cli/keys/commands.hpp"
 
 #include "runtime/access/key_ring.hpp"
 #include "runtime/telemetry/memory_log.hpp"

@@ -6,6 +6,7 @@
 #include "actors/sim/sim_secrets.hpp"
 #include "actors/sim/sim_world.hpp"
 #include "runtime/store/memory_store.hpp"
+#include "tests/unit/actors/scripted_poster.hpp"
 
 #include <caf/all.hpp>
 #include <deque>
@@ -34,7 +35,9 @@ class stand_in_actor : public caf::event_based_actor {
               }
               return liveness_answer{};
             },
-            [this](const part_stuck& m) { all_.messages.push_back("part_stuck " + m.name); }};
+            [this](const part_stuck& m) { all_.messages.push_back("part_stuck " + m.name); },
+            [this](const origin_drained&) { all_.messages.emplace_back("origin_drained"); },
+            [this](const stop_pod& m) { all_.messages.push_back("stop_pod " + m.reason); }};
   }
 
  private:
@@ -59,9 +62,9 @@ struct actor_script {
   actor_script(const actor_script&) = delete;
   actor_script& operator=(const actor_script&) = delete;
 
-  template <class Handle>
-  Handle stand_in(stand_in_actor::seen& all) {
-    const auto one = system.spawn<stand_in_actor>(all);
+  template <class Handle, class StandIn = stand_in_actor>
+  Handle stand_in(typename StandIn::seen& all) {
+    const auto one = system.spawn<StandIn>(all);
     born_.push_back(one);
     return caf::actor_cast<Handle>(one);
   }
@@ -109,10 +112,11 @@ struct actor_script {
   sim::sim_models models;
   store::memory_store store;
   sim::sim_poster post;
+  scripted_poster platform;
   event_feed feed;
   config knobs;
   world outside{time,  random, secrets, log,  meters, engines, http,
-                probe, models, store,   post, feed,   post};
+                probe, models, store,   post, feed,   platform};
 
  private:
   std::vector<caf::actor> born_;

@@ -1,14 +1,16 @@
-// The OpenAPI document says what the code does: it is compared with the table of routes, the
-// constants and the list of errors.
+// The OpenAPI document is made of the tables; here it is compared with what the parsers do, and
+// with its copy in docs. TAYFA_UPDATE_DOCS=1 writes the copy anew.
 #include "runtime/api/openapi.hpp"
 
 #include "runtime/api/openai.hpp"
 #include "runtime/api/policy.hpp"
 #include "runtime/api/route.hpp"
-#include "runtime/api/worker_query.hpp"
+#include "tests/support/places.hpp"
 
 #include <algorithm>
 #include <boost/json.hpp>
+#include <cstdlib>
+#include <fstream>
 #include <gtest/gtest.h>
 #include <map>
 #include <regex>
@@ -45,16 +47,28 @@ const json::value& resolved(const json::value& value) {
   }
   return *found;
 }
-const json::object& schema(const std::string& name) {
-  return document().at("components").at("schemas").at(name).as_object();
-}
-names words_of(const json::value& list) {
-  names out;
-  for (const auto& each : list.as_array()) {
-    out.insert(text_of(each));
+/// The document as people read it: what fits into a line stands in one.
+std::string printed(const json::value& value, std::size_t indent, std::size_t before) {
+  const std::string line = json::serialize(value);
+  const auto* const object = value.if_object();
+  const auto* const array = value.if_array();
+  if (line.size() + indent + before <= 120 || (object == nullptr && array == nullptr)) {
+    return line;
   }
-  return out;
+  std::string out{object != nullptr ? "{" : "["};
+  const auto add = [&out, indent](const std::string& key, const json::value& each) {
+    out += (out.size() > 1 ? ",\n" : "\n") + std::string(indent + 2, ' ') + key +
+           printed(each, indent + 2, key.size() + 1);
+  };
+  for (const auto& [key, each] : object == nullptr ? json::object{} : *object) {
+    add(json::serialize(json::value(key)) + ": ", each);
+  }
+  for (const auto& each : array == nullptr ? json::array{} : *array) {
+    add("", each);
+  }
+  return out + '\n' + std::string(indent, ' ') + (object != nullptr ? '}' : ']');
 }
+
 /// The parameters of an operation, its path's with it, that stand in `place`.
 std::map<std::string, json::object> parameters(const json::object& item, const json::object& op,
                                                std::string_view place) {
@@ -79,16 +93,6 @@ names split(std::string_view list, std::string_view separator) {
   }
   return out;
 }
-std::string scope_text(scope needed) {
-  switch (needed) {
-  case scope::open: return "open";
-  case scope::client: return "client";
-  case scope::worker: return "worker";
-  case scope::operator_: return "operator";
-  }
-  return {};
-}
-
 /// Calls `see` with each row, its path item, and the item's operation under each method.
 template <class See>
 void each_operation(See see) {
@@ -103,66 +107,28 @@ void each_operation(See see) {
   }
 }
 
-TEST(openapi, has_every_route_with_its_methods_and_nothing_else) {
-  EXPECT_EQ(text_of(document().at("openapi")), "3.1.0");
-  names expected;
-  for (const auto& row : routes()) {
-    expected.insert("/" + std::string{row.path});
+TEST(openapi, its_copy_in_docs_is_up_to_date) {
+  const std::string copy = test::in_source("/docs/openapi.json");
+  const std::string text = printed(json::value(document()), 0, 0) + '\n';
+  if (std::getenv("TAYFA_UPDATE_DOCS") != nullptr) {
+    std::ofstream{copy} << text;
   }
-  names found;
-  for (const auto& [path, item] : document().at("paths").as_object()) {
-    found.insert(std::string{path});
-    for (const auto& [key, value] : item.as_object()) {
-      EXPECT_TRUE(
-          (names{"parameters", "servers", "get", "head", "post"}.contains(std::string{key})))
-          << path << ' ' << key;
-    }
-  }
-  EXPECT_EQ(found, expected);
-  std::size_t operations = 0;
-  names ids;
-  each_operation([&](const auto&, const auto&, const auto&, const json::object& op) {
-    ++operations;
-    ids.insert(text_of(op.at("operationId")));
-  });
-  EXPECT_EQ(ids.size(), operations) << "an operationId twice";
-  std::size_t written = 0;
-  for (const auto& [path, item] : document().at("paths").as_object()) {
-    for (const std::string method : {"get", "head", "post"}) {
-      written += item.as_object().contains(method) ? 1 : 0;
-    }
-  }
-  EXPECT_EQ(written, operations);
+  std::stringstream found;
+  found << std::ifstream{copy}.rdbuf();
+  EXPECT_TRUE(found.str() == text) << "run: TAYFA_UPDATE_DOCS=1 build/tests/test_api";
 }
 
-TEST(openapi, says_of_each_operation_what_the_table_says) {
-  each_operation([](const route_shape& row, const json::object& item, const std::string& method,
-                    const json::object& op) {
-    const std::string where = method + " " + std::string{row.path};
-    EXPECT_EQ(item.contains("servers"), !row.prefixed) << where;
-    EXPECT_EQ(text_of(op.at("x-scope")), scope_text(row.needs)) << where;
-    EXPECT_EQ(op.contains("security"), row.needs == scope::open) << where;
-    names placed;
-    for (const auto& [name, unused] : parameters(item, op, "path")) {
-      placed.insert("{" + name + "}");
-    }
-    names wanted = split(row.path, "/");
-    std::erase_if(wanted, [](const auto& part) { return part[0] != '{'; });
-    EXPECT_EQ(placed, wanted) << where;
-    if (row.query != "*") {
-      names asked;
-      for (const auto& [name, unused] : parameters(item, op, "query")) {
-        asked.insert(name);
-      }
-      EXPECT_EQ(asked, split(row.query, " ")) << where;
-    }
-    const auto* const body = op.if_contains("requestBody");
-    const bool has_body = method == "post" && row.body != body_rule::none;
-    ASSERT_EQ(body != nullptr, has_body) << where;
-    for (const std::string status : {"4XX", "5XX"}) {
-      EXPECT_TRUE(op.at("responses").as_object().contains(status)) << where;
-    }
+TEST(openapi, every_operation_has_a_name_of_its_own_and_a_summary) {
+  std::size_t operations = 0;
+  names ids;
+  each_operation([&](const auto& row, const auto&, const auto& method, const json::object& op) {
+    ++operations;
+    ids.insert(text_of(op.at("operationId")));
+    EXPECT_FALSE(text_of(op.at("summary")).empty()) << method << ' ' << row.path;
+    EXPECT_FALSE(op.at("responses").as_object().empty());
   });
+  EXPECT_EQ(ids.size(), operations);
+  EXPECT_GT(operations, routes().size());
 }
 
 TEST(openapi, bodies_are_as_large_as_they_may_be) {
@@ -250,12 +216,15 @@ TEST(openapi, numbers_have_the_bounds_that_they_have) {
   }
   expect_bounds(query("/job-take-batch/{worker}", "get", "batch_size"),
                 head_taken("GET", "/job-take-batch/w?batch_size="));
-  const auto& slot = document().at("components").at("parameters").at("slot").at("schema");
-  EXPECT_EQ(slot.at("maximum").to_number<std::uint32_t>(), slots_max - 1);
+  const auto& drain = document().at("paths").at("/slots/{slot}/drain").as_object();
+  expect_bounds(parameters(drain, drain, "path").at("slot"), [&](std::int64_t number) {
+    return read_head("POST", "/slots/" + std::to_string(number) + "/drain", limits{}).has_value();
+  });
   const auto& resize = document().at("paths").at("/slots/count/{count}").as_object();
   expect_bounds(parameters(resize, resize, "path").at("count"),
                 [&](std::int64_t number) { return head_taken("POST", "/slots/count/")(number); });
-  for (const auto& [name, member] : schema("Policy").at("properties").as_object()) {
+  const auto& policy = document().at("components").at("schemas").at("Policy").at("properties");
+  for (const auto& [name, member] : policy.as_object()) {
     if (member.as_object().contains("maximum")) {
       const std::string key{name};
       expect_bounds(member.as_object(), [&key](std::int64_t number) {
@@ -265,26 +234,9 @@ TEST(openapi, numbers_have_the_bounds_that_they_have) {
   }
 }
 
-TEST(openapi, texts_have_the_forms_that_they_have) {
-  const auto form = [](std::size_t lowest, std::size_t highest) {
-    return "^[A-Za-z0-9._-]{" + std::to_string(lowest) + "," + std::to_string(highest) + "}$";
-  };
-  EXPECT_EQ(text_of(schema("JobId").at("pattern")), form(1, job_id::max_length));
-  EXPECT_EQ(text_of(schema("WorkerJob").at("pattern")), form(1, worker_job_length_max));
-  const auto& worker = document().at("components").at("parameters").at("worker").at("schema");
-  EXPECT_EQ(text_of(worker.at("pattern")), form(1, job_id::max_length));
-  EXPECT_TRUE(is_worker_name(std::string(job_id::max_length, 'w')));
-  const auto& submission = schema("Submission").at("properties");
-  EXPECT_EQ(text_of(submission.at("model").at("anyOf").at(0).at("pattern")),
-            "^[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*$");
-  EXPECT_EQ(submission.at("model").at("anyOf").at(0).at("maxLength"),
-            json::value(job_policy::name_max));
-  EXPECT_EQ(schema("Policy").at("properties").at("idempotencyKey").at("maxLength"),
-            json::value(job_policy::idempotency_max));
-}
-
 TEST(openapi, the_rest_of_openais_paths_has_its_form) {
-  const auto& rest = document().at("components").at("parameters").at("openai").at("schema");
+  const auto& item = document().at("paths").at("/openai/v1/{openai}").as_object();
+  const auto rest = parameters(item, item, "path").at("openai");
   EXPECT_EQ(rest.at("maxLength").to_number<std::size_t>(), openai_path_bytes);
   const std::regex form{text_of(rest.at("pattern"))};
   for (const std::string path :
@@ -310,32 +262,6 @@ TEST(openapi, idempotency_keys_have_their_form) {
               idempotency_key_of('"' + key + '"').has_value())
         << size;
   }
-}
-
-TEST(openapi, lists_are_complete) {
-  names states;
-  for (const auto state : machine_traits<job_state>::states) {
-    states.insert(std::string{to_string(state)});
-  }
-  EXPECT_EQ(words_of(schema("Status").at("enum")), states);
-  names reasons;
-#define TAYFA_X(name, text) reasons.insert(#name);
-  TAYFA_WAIT_REASONS(TAYFA_X)
-#undef TAYFA_X
-  reasons.erase("none");
-  EXPECT_EQ(words_of(schema("WaitReason").at("enum")), reasons);
-  // These end the program, or keep it from starting: no request meets them.
-  const names of_the_pod{"bad_config",         "bad_usage",    "model_invalid", "unfit",
-                         "port_in_use",        "store_locked", "state_timeout", "restart_intensity",
-                         "illegal_transition", "no_torch"};
-  names codes;
-#define TAYFA_X(code, number, status, text) codes.insert(#code);
-  TAYFA_ERRORS(TAYFA_X)
-#undef TAYFA_X
-  for (const auto& code : of_the_pod) {
-    EXPECT_EQ(codes.erase(code), 1U) << code;
-  }
-  EXPECT_EQ(words_of(schema("ErrorCode").at("enum")), codes);
 }
 
 TEST(openapi, is_what_is_answered) {

@@ -63,6 +63,25 @@ TEST(relations, each_is_broken_by_its_own_cause_and_holds_at_its_edge) {
               IsEmpty());
 }
 
+TEST(relations, a_slot_has_one_kind_and_one_that_runs_models_needs_a_file) {
+  EXPECT_THAT(broken_after([](config& c) { c.engine_slot_kinds = string_list{"0-2=scripted"}; }),
+              IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) {
+                c.engine_slot_kinds = string_list{"0-2=scripted, 3-5=scripted"};
+              }),
+              IsEmpty());
+  EXPECT_THAT(broken_after(
+                  [](config& c) { c.engine_slot_kinds = string_list{"0-2=scripted, 2=scripted"}; }),
+              ElementsAre(HasSubstr("must not name a slot twice")));
+  EXPECT_THAT(broken_after([](config& c) { c.engine_slot_kinds = string_list{"1=torch"}; }),
+              ElementsAre(HasSubstr("engine.slot_kinds torch needs a file in engine.models")));
+  EXPECT_THAT(broken_after([](config& c) {
+                c.engine_slot_kinds = string_list{"1=torch"};
+                c.engine_models.add("a.pt");
+              }),
+              IsEmpty());
+}
+
 TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
   EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = c.http_listen; }),
               ElementsAre(HasSubstr("http.health_listen must be another address")));

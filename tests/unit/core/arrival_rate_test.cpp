@@ -1,4 +1,4 @@
-#include "runtime/core/arrival_rate.hpp"
+#include "runtime/core/workers/arrival_rate.hpp"
 
 #include <chrono>
 

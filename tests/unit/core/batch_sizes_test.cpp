@@ -1,4 +1,4 @@
-#include "runtime/core/batch_sizes.hpp"
+#include "runtime/core/workers/batch_sizes.hpp"
 
 #include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"

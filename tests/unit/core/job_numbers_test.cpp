@@ -1,5 +1,5 @@
 // Job numbers as shown to a caller who sees only some of the jobs.
-#include "runtime/core/job_numbers.hpp"
+#include "runtime/core/jobs/job_numbers.hpp"
 
 #include <gtest/gtest.h>
 

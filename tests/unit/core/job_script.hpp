@@ -36,7 +36,7 @@ struct job_script {
     return {slot_id{slot}, incarnation};
   }
   static worker_ref remote(std::uint32_t number, std::uint64_t incarnation = 1) {
-    return worker(first_remote_slot + number, incarnation);
+    return {slot_id{number}, incarnation, pull_node};
   }
   static attempt_ref attempt(const char* job, std::uint32_t number) {
     return {job_id{job}, number};
@@ -146,12 +146,12 @@ struct job_script {
   }
   /// A remote worker has received everything handed over to it.
   std::string join(worker_ref w, worker_facts f) {
-    f.hand_overs = table.hand_overs(w.slot);
+    f.hand_overs = table.hand_overs(w.place());
     return audited(table.worker_joined(now, w, f));
   }
   /// A remote worker says what it is ready for.
   static worker_facts asking(std::uint32_t capacity, const char* endpoint = "tayfa") {
-    auto f = facts(capacity);
+    auto f = pulling(facts(capacity));
     f.endpoint = endpoint;
     f.name = "their worker";
     return f;
@@ -159,8 +159,9 @@ struct job_script {
   std::string join(worker_ref w, std::uint32_t capacity = 1) { return join(w, facts(capacity)); }
   std::string join(std::uint32_t slot) { return join(worker(slot)); }
   std::string lose(std::uint32_t slot, error why = {errc::engine_crash, "signal 11"}) {
-    return audited(table.worker_lost(now, slot_id{slot}, why));
+    return lose(worker_place{slot_id{slot}}, std::move(why));
   }
+  std::string lose(worker_place at, error why) { return audited(table.worker_lost(now, at, why)); }
   std::string killed_from_outside(std::uint32_t slot) {
     return audited(table.worker_lost(now, slot_id{slot}, {errc::engine_crash, "signal 9"}, true));
   }

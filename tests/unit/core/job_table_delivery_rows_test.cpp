@@ -219,6 +219,53 @@ TEST(job_table_delivery_rows, the_name_of_a_remote_worker_is_remembered) {
   EXPECT_EQ(t.view("b").worker, "slot-0");
 }
 
+/// A job was alone in an engine that ended, and the runtime starts anew before it runs again.
+struct lone_kill : durable_script {
+  void run_on(worker_ref w, worker_facts f) {
+    join(w, std::move(f));
+    submit("a");
+    lose(w.place(), {errc::engine_crash, "signal 11"});
+    commit();
+  }
+};
+
+TEST(job_table_delivery_rows, the_identity_of_a_worker_is_in_the_row) {
+  lone_kill s;
+  s.run_on(job_script::worker(4, 7), job_script::facts());
+  EXPECT_EQ(s.disk.rows().at(0).holder, job_script::worker(4, 7));
+  EXPECT_EQ(s.disk.rows().at(0).worker, "slot-4");
+}
+
+TEST(job_table_delivery_rows, a_job_leaves_the_slot_that_it_was_alone_in_after_a_restart_too) {
+  lone_kill s;
+  s.run_on(w0, job_script::facts());
+  durable_script t;
+  s.restart(t);
+  t.join(0);
+  t.join(1);
+  t.pass(seconds{1});
+  t.expire();
+  EXPECT_EQ(t.view("a").worker, "slot-1");
+}
+
+TEST(job_table_delivery_rows, a_remote_worker_that_calls_itself_after_a_slot_is_none_of_this_pod) {
+  lone_kill s;
+  auto f = job_script::asking(1);
+  f.name = "slot-0";
+  s.run_on(job_script::remote(0), f);
+  EXPECT_EQ(s.disk.rows().at(0).holder, job_script::remote(0));
+  durable_script t;
+  s.restart(t);
+  EXPECT_EQ(t.view("a").worker, "slot-0") << "its name is for people";
+  t.join(0);
+  t.join(1);
+  t.pass(seconds{1});
+  t.expire();
+  EXPECT_EQ(t.view("a").worker, "slot-0") << "the first of those that are free";
+  EXPECT_EQ(t.detail("a").history.size(), 1U);
+  EXPECT_EQ(t.state("a"), "IN_PROGRESS");
+}
+
 TEST(job_table_delivery_rows, secrets_and_origins_are_in_the_row) {
   durable_script s;
   auto r = job_script::taken("a");

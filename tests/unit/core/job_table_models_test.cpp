@@ -286,5 +286,52 @@ TEST(job_table_models, a_refusal_of_a_model_that_nobody_knows_changes_nothing) {
   EXPECT_EQ(s.submit("a", of_model("aaa")), "a IN_PROGRESS (assigned); give a#1 to 0#1");
 }
 
+// ---- kinds of model files ----------------------------------------------------------------------
+
+TEST(job_table_models, a_worker_gets_no_job_of_a_kind_of_model_that_it_does_not_run) {
+  auto known = catalogue({"aaa", "bbb"});
+  known[0].kind = "torchscript";
+  known[1].kind = "gguf";
+  job_script s;
+  s.models(known);
+  auto f = job_script::facts();
+  f.model_kinds = {"torchscript", "aot_inductor"};
+  s.join(w0, f);
+  EXPECT_EQ(s.submit("b", of_model("bbb")), "");
+  EXPECT_EQ(s.why("b"), "no_worker");
+  EXPECT_EQ(s.submit("a", of_model("aaa")), "a IN_PROGRESS (assigned); give a#1 to 0#1");
+  f.model_kinds = {"gguf"};
+  EXPECT_EQ(s.join(job_script::worker(1), f), "b IN_PROGRESS (assigned); give b#1 to 1#1");
+}
+
+TEST(job_table_models, a_worker_is_not_asked_to_change_to_a_kind_of_model_that_it_does_not_run) {
+  auto known = catalogue({"aaa", "bbb"});
+  known[1].kind = "gguf";
+  job_script s;
+  s.models(known);
+  auto f = with_model("aaa");
+  f.model_kinds = {"torchscript"};
+  s.join(w0, f);
+  EXPECT_EQ(s.submit("b", of_model("bbb")), "");
+  s.pass(seconds{600});
+  EXPECT_EQ(s.expire(), "");
+  known[1].kind = "torchscript";
+  EXPECT_EQ(s.models(known), "change 0#1 to bbb");
+}
+
+TEST(job_table_models,
+     a_worker_that_names_no_kinds_runs_every_model_and_unknown_kinds_run_anywhere) {
+  auto known = catalogue({"aaa", "bbb"});
+  known[0].kind = "gguf";
+  job_script s;
+  s.models(known);
+  s.join(w0, job_script::facts());
+  EXPECT_EQ(s.submit("a", of_model("aaa")), "a IN_PROGRESS (assigned); give a#1 to 0#1");
+  auto f = job_script::facts();
+  f.model_kinds = {"torchscript"};
+  s.join(job_script::worker(1), f);
+  EXPECT_EQ(s.submit("b", of_model("bbb")), "b IN_PROGRESS (assigned); give b#1 to 1#1");
+}
+
 } // namespace
 } // namespace tayfa::testing

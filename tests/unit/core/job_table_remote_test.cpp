@@ -33,13 +33,13 @@ TEST(job_table_remote, a_worker_that_asks_for_nothing_is_given_nothing) {
   s.join(far, asking(0));
   s.submit("a");
   EXPECT_EQ(s.why("a"), "workers_busy") << "it is there, and will ask again";
-  EXPECT_EQ(s.join(far, asking(1)), "a IN_PROGRESS (assigned); give a#1 to 1048576#1");
+  EXPECT_EQ(s.join(far, asking(1)), "a IN_PROGRESS (assigned); give a#1 to 1/0#1");
 }
 
 TEST(job_table_remote, it_is_given_once_what_it_asked_for) {
   job_script s;
   s.join(far, asking(3));
-  EXPECT_EQ(s.submit("a"), "a IN_PROGRESS (assigned); give a#1 to 1048576#1");
+  EXPECT_EQ(s.submit("a"), "a IN_PROGRESS (assigned); give a#1 to 1/0#1");
   EXPECT_EQ(s.submit("b"), "") << "its call is being answered";
   EXPECT_EQ(s.why("b"), "workers_busy");
   EXPECT_EQ(s.submit("c"), "");
@@ -47,13 +47,13 @@ TEST(job_table_remote, it_is_given_once_what_it_asked_for) {
   EXPECT_EQ(text_of(s.table.worker_joined(s.now, far, late)), "")
       << "it asked for more before it heard of the hand-over";
   EXPECT_EQ(s.complete(far, attempt("a", 1)), "a COMPLETED (finished)") << "room is no new call";
-  late.hand_overs = s.table.hand_overs(far.slot);
+  late.hand_overs = s.table.hand_overs(far.place());
   EXPECT_EQ(late.hand_overs, 1u);
   EXPECT_EQ(text_of(s.table.worker_joined(s.now, far, late)),
-            "b IN_PROGRESS (assigned); give b#1 to 1048576#1; "
-            "c IN_PROGRESS (assigned); give c#1 to 1048576#1")
+            "b IN_PROGRESS (assigned); give b#1 to 1/0#1; "
+            "c IN_PROGRESS (assigned); give c#1 to 1/0#1")
       << "all that one decision gives is one hand-over";
-  EXPECT_EQ(s.table.hand_overs(far.slot), 2u);
+  EXPECT_EQ(s.table.hand_overs(far.place()), 2u);
 }
 
 TEST(job_table_remote, a_hand_over_is_numbered) {
@@ -77,10 +77,10 @@ TEST(job_table_remote, a_hand_over_is_no_larger_than_one_answer_may_be) {
     s.submit(id, large);
   }
   s.submit("small");
-  EXPECT_EQ(s.join(far, asking(9)), "a IN_PROGRESS (assigned); give a#1 to 1048576#1; "
-                                    "b IN_PROGRESS (assigned); give b#1 to 1048576#1")
+  EXPECT_EQ(s.join(far, asking(9)), "a IN_PROGRESS (assigned); give a#1 to 1/0#1; "
+                                    "b IN_PROGRESS (assigned); give b#1 to 1/0#1")
       << "enough";
-  EXPECT_THAT(s.join(far, asking(9)), HasSubstr("give c#1 to 1048576#1; small"));
+  EXPECT_THAT(s.join(far, asking(9)), HasSubstr("give c#1 to 1/0#1; small"));
 }
 
 TEST(job_table_remote, another_incarnation_has_heard_of_nothing) {
@@ -88,8 +88,8 @@ TEST(job_table_remote, another_incarnation_has_heard_of_nothing) {
   s.join(far, asking(1));
   s.submit("a");
   const auto then = s.table.worker_joined(s.now, job_script::remote(0, 2), asking(2));
-  EXPECT_EQ(s.table.hand_overs(far.slot), 0u) << text_of(then);
-  EXPECT_THAT(s.submit("b"), HasSubstr("give b#1 to 1048576#2"));
+  EXPECT_EQ(s.table.hand_overs(far.place()), 0u) << text_of(then);
+  EXPECT_THAT(s.submit("b"), HasSubstr("give b#1 to 1/0#2"));
 }
 
 TEST(job_table_remote, its_capacity_is_what_it_said_last) {
@@ -98,14 +98,14 @@ TEST(job_table_remote, its_capacity_is_what_it_said_last) {
   s.submit("a");
   s.submit("b");
   s.submit("c");
-  EXPECT_EQ(s.join(far, asking(2)), "b IN_PROGRESS (assigned); give b#1 to 1048576#1")
+  EXPECT_EQ(s.join(far, asking(2)), "b IN_PROGRESS (assigned); give b#1 to 1/0#1")
       << "what it holds, and one more";
   EXPECT_EQ(s.join(far, asking(1)), "") << "fewer than it holds: nothing is taken from it";
   EXPECT_EQ(s.complete(far, attempt("a", 1)), "a COMPLETED (finished)") << "and nothing given";
   EXPECT_EQ(s.complete(far, attempt("b", 1)),
-            "b COMPLETED (finished); c IN_PROGRESS (assigned); give c#1 to 1048576#1");
+            "b COMPLETED (finished); c IN_PROGRESS (assigned); give c#1 to 1/0#1");
   s.join(far, asking(0));
-  EXPECT_EQ(s.table.held(far.slot), 1u);
+  EXPECT_EQ(s.table.held(far.place()), 1u);
   EXPECT_EQ(s.progress(far, attempt("c", 1), 1, "half"), "");
   EXPECT_EQ(s.complete(far, attempt("c", 1)), "c COMPLETED (finished)");
 }
@@ -126,8 +126,8 @@ TEST(job_table_remote, its_jobs_come_one_by_one_never_as_a_batch) {
   s.submit("b");
   auto f = asking(2, "tayfa");
   f.batch_max = 8;
-  EXPECT_EQ(s.join(far, f), "a IN_PROGRESS (assigned); give a#1 to 1048576#1; "
-                            "b IN_PROGRESS (assigned); give b#1 to 1048576#1");
+  EXPECT_EQ(s.join(far, f), "a IN_PROGRESS (assigned); give a#1 to 1/0#1; "
+                            "b IN_PROGRESS (assigned); give b#1 to 1/0#1");
 }
 
 TEST(job_table_remote, asking_again_ends_its_draining) {
@@ -159,9 +159,9 @@ TEST(job_table_remote, it_runs_jobs_of_its_endpoint_only) {
   s.join(far, asking(2, "b"));
   EXPECT_EQ(s.submit("1", to("a")), "");
   EXPECT_EQ(s.why("1"), "no_worker");
-  EXPECT_EQ(s.submit("2", to("b")), "2 IN_PROGRESS (assigned); give 2#1 to 1048576#1")
+  EXPECT_EQ(s.submit("2", to("b")), "2 IN_PROGRESS (assigned); give 2#1 to 1/0#1")
       << "the one before it is in nobody's way";
-  EXPECT_EQ(s.join(further, asking(1, "a")), "1 IN_PROGRESS (assigned); give 1#1 to 1048577#1");
+  EXPECT_EQ(s.join(further, asking(1, "a")), "1 IN_PROGRESS (assigned); give 1#1 to 1/1#1");
 }
 
 TEST(job_table_remote, nobody_waits_for_a_worker_of_another_endpoint) {
@@ -199,7 +199,7 @@ TEST(job_table_remote, a_busy_engine_is_waited_for_only_where_no_remote_worker_h
   s.submit("1");
   s.submit("2");
   EXPECT_EQ(s.why("2"), "workers_busy");
-  EXPECT_EQ(s.join(far, asking(1)), "2 IN_PROGRESS (assigned); give 2#1 to 1048576#1");
+  EXPECT_EQ(s.join(far, asking(1)), "2 IN_PROGRESS (assigned); give 2#1 to 1/0#1");
 }
 
 // ---- leases -------------------------------------------------------------------------------------
@@ -222,9 +222,9 @@ TEST(job_table_remote, an_attempt_has_the_lease_of_its_worker) {
   s.progress(far, attempt("a", 1), 1, "half");
   EXPECT_EQ(s.next(), seconds{30});
   s.pass(seconds{30});
-  EXPECT_EQ(s.expire(), "a IN_QUEUE (attempt_lost); revoke a#1 from 1048576#1");
+  EXPECT_EQ(s.expire(), "a IN_QUEUE (attempt_lost); revoke a#1 from 1/0#1");
   EXPECT_EQ(s.detail("a").history.at(0).failure->code, errc::lease_expired);
-  EXPECT_EQ(s.table.held(far.slot), 1u) << "it may still be at it";
+  EXPECT_EQ(s.table.held(far.place()), 1u) << "it may still be at it";
 }
 
 TEST(job_table_remote, one_without_a_lease_is_bounded_by_the_execution_timeout) {
@@ -257,7 +257,7 @@ TEST(job_table_remote, people_see_its_name) {
   s.join(far, asking(1));
   s.submit("a");
   EXPECT_EQ(s.view("a").worker, "their worker");
-  s.lose(far.slot.value, {errc::unavailable, "gone"});
+  s.lose(far.place(), {errc::unavailable, "gone"});
   EXPECT_EQ(s.view("a").worker, "their worker") << "of the latest attempt";
   s.join(0);
   EXPECT_EQ(s.view("a").worker, "slot-0");
@@ -272,7 +272,7 @@ TEST(job_table_remote, one_without_a_name_is_called_after_its_slot) {
   f.name.clear();
   s.join(far, f);
   s.submit("a");
-  EXPECT_EQ(s.view("a").worker, "slot-1048576");
+  EXPECT_EQ(s.view("a").worker, "node-1-slot-0");
 }
 
 // ---- losses -------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ TEST(job_table_remote, a_job_that_never_reached_it_pays_no_attempt) {
   s.join(far, asking(0)); // its call was gone before the answer
   EXPECT_EQ(s.failed(far, attempt("a", 1), errc::unavailable), "a IN_QUEUE (attempt_lost)");
   EXPECT_EQ(s.why("a"), "workers_busy") << "it sleeps no while";
-  EXPECT_EQ(s.join(far, asking(1)), "a IN_PROGRESS (assigned); give a#2 to 1048576#1");
+  EXPECT_EQ(s.join(far, asking(1)), "a IN_PROGRESS (assigned); give a#2 to 1/0#1");
   EXPECT_THAT(s.failed(far, attempt("a", 2), errc::not_ready), HasSubstr("a FAILED"))
       << "any other loss costs one";
 }
@@ -302,14 +302,14 @@ TEST(job_table_remote, a_worker_that_is_gone_is_forgotten) {
   job_script s;
   s.join(job_script::remote(0, 5), asking(2));
   s.submit("a");
-  EXPECT_EQ(s.lose(far.slot.value, {errc::lease_expired, "silent"}), "a IN_QUEUE (attempt_lost)");
-  EXPECT_EQ(s.table.held(far.slot), 0u);
+  EXPECT_EQ(s.lose(far.place(), {errc::lease_expired, "silent"}), "a IN_QUEUE (attempt_lost)");
+  EXPECT_EQ(s.table.held(far.place()), 0u);
   EXPECT_EQ(s.complete(job_script::remote(0, 5), attempt("a", 1)), "stale");
   s.pass(seconds{1});
   s.expire();
   EXPECT_EQ(s.why("a"), "no_worker");
   EXPECT_EQ(s.join(job_script::remote(0, 4), asking(1)),
-            "a IN_PROGRESS (assigned); give a#2 to 1048576#4")
+            "a IN_PROGRESS (assigned); give a#2 to 1/0#4")
       << "whoever numbers them sees to it that this is a new one";
 }
 
@@ -332,7 +332,7 @@ TEST(job_table_remote, a_restarted_queue_knows_none_of_them) {
       s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
   EXPECT_EQ(text_of(then), "a IN_QUEUE (attempt_lost); b IN_QUEUE (attempt_lost)");
   EXPECT_THAT(s.table.audit(), IsEmpty());
-  EXPECT_THAT(s.join(far, asking(2)), HasSubstr("give b#2 to 1048576#1"))
+  EXPECT_THAT(s.join(far, asking(2)), HasSubstr("give b#2 to 1/0#1"))
       << "the same one may come again";
 }
 
@@ -347,10 +347,10 @@ TEST(job_table_remote, a_suspect_waits_for_one_that_asks_and_has_nothing_else) {
   s.expire();
   EXPECT_EQ(s.state("a"), "IN_QUEUE") << "nothing is given to one that asks for nothing";
   s.submit("b");
-  EXPECT_THAT(s.join(far, asking(2)), HasSubstr("give a#2 to 1048576#1"));
+  EXPECT_THAT(s.join(far, asking(2)), HasSubstr("give a#2 to 1/0#1"));
   EXPECT_EQ(s.state("b"), "IN_QUEUE") << "alone it stays";
   EXPECT_EQ(s.complete(far, attempt("a", 2)), "a COMPLETED (finished)");
-  EXPECT_THAT(s.join(far, asking(1)), HasSubstr("give b#1 to 1048576#1"));
+  EXPECT_THAT(s.join(far, asking(1)), HasSubstr("give b#1 to 1/0#1"));
 }
 
 TEST(job_table_remote, a_job_of_a_platform_may_run_there_as_well) {

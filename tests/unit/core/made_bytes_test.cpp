@@ -1,4 +1,4 @@
-#include "runtime/core/made_bytes.hpp"
+#include "runtime/core/jobs/made_bytes.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <gtest/gtest.h>

@@ -1,4 +1,4 @@
-#include "runtime/core/placement.hpp"
+#include "runtime/core/workers/placement.hpp"
 
 #include "tests/support/property.hpp"
 

@@ -1,4 +1,4 @@
-#include "runtime/core/run_times.hpp"
+#include "runtime/core/workers/run_times.hpp"
 
 #include "runtime/base/random.hpp"
 #include "tests/support/property.hpp"

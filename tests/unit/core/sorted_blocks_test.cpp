@@ -1,5 +1,5 @@
 // A sorted set in blocks against std::set, under the ways in which the job table uses it.
-#include "runtime/core/sorted_blocks.hpp"
+#include "runtime/core/jobs/sorted_blocks.hpp"
 
 #include "runtime/base/random.hpp"
 

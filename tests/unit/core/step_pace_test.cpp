@@ -1,4 +1,4 @@
-#include "runtime/core/step_pace.hpp"
+#include "runtime/core/jobs/step_pace.hpp"
 
 #include <gtest/gtest.h>
 

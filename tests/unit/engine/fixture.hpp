@@ -1,7 +1,8 @@
-// Shared by the engine tests: a manual clock, a recording link and a recording sink.
+// Shared by the engine tests: a manual clock, a recording dispatcher and a recording sink.
 #pragma once
 
 #include "runtime/engine/engine.hpp"
+#include "runtime/engine/session.hpp"
 
 #include <gtest/gtest.h>
 #include <string>
@@ -34,20 +35,52 @@ class recorder final : public sink {
   int crashes = 0;
 };
 
-class fake_link final : public link {
+/// The connection and the dispatcher behind it.
+class fake_dispatcher final : public transport {
  public:
-  void send(std::string bytes) override {
-    auto decoded = protocol::decode_upstream(bytes);
-    if (decoded) {
-      workers.push_back(decoded->worker);
-      said.push_back(std::move(decoded->body));
-    } else {
-      raw.push_back(std::move(bytes));
+  bool write(const link_message& message) override {
+    if (blocked) {
+      return false;
+    }
+    if (lost) {
+      return true;
+    }
+    const auto arrived = link.receive(*message, {});
+    if (!arrived) {
+      raw.push_back(*message);
+      return true;
+    }
+    if (!arrived->frame.empty()) {
+      auto frame = protocol::decode_upstream(arrived->frame);
+      workers.push_back(frame.value().worker);
+      said.push_back(std::move(frame->body));
+    }
+    return true;
+  }
+  /// Lets the dispatcher's end of the link say what it has to say.
+  void answer(session& to) {
+    std::vector<link_message> messages;
+    link.flush({}, [&](const link_message& m) {
+      messages.push_back(m);
+      return true;
+    });
+    for (const auto& m : messages) {
+      if (!lost) {
+        to.on_message(*m);
+      }
     }
   }
+  void give(session& to, const protocol::downstream& message, const worker_ref& worker) {
+    EXPECT_TRUE(link.send(protocol::encode(worker, message, data_header_bytes)));
+    answer(to);
+  }
+
   std::vector<protocol::upstream> said;
   std::vector<worker_ref> workers;
   std::vector<std::string> raw;
+  link_state link{link_options{.self = runtime_incarnation}};
+  bool blocked = false; ///< the socket takes no more
+  bool lost = false;    ///< there is no connection
 };
 
 template <class Body>

@@ -27,7 +27,7 @@ config_sources asking_for(const engine_kind& kind) {
   if (kind.runs_models()) {
     sources.flags.emplace_back("engine.models", "a.pt");
   }
-  sources.assumed = budgets_of(kind);
+  sources.assumed = budgets_of({&kind, 1});
   return sources;
 }
 
@@ -45,6 +45,9 @@ TEST(engine_kinds, each_row_describes_itself_under_a_name_of_its_own) {
     EXPECT_EQ(kind.built_in(), kind.plugin.built_on.empty()) << "a plugin says what it is built on";
     EXPECT_EQ(find_engine(kind.name), &kind);
     EXPECT_EQ(chosen_engine(kind.name, true), &kind);
+    EXPECT_EQ(kind.entry_kinds().size(), std::max<std::size_t>(kind.model_kinds.size(), 1));
+    EXPECT_EQ(kind.entry_kinds().front() == kind.name, !kind.runs_models())
+        << "a kind that runs no files is asked for by its name";
     for (const auto variable : kind.variables) {
       EXPECT_THAT(std::string{variable}, testing::MatchesRegex("[A-Z][A-Z0-9_]+[*]?"));
     }

@@ -32,12 +32,12 @@ struct plugin_session {
   explicit plugin_session(const engine_kind& kind)
       : s(worker_ref{slot_id{0}, 1}, plugin_factory(kind, plugins(), time), wire, time) {
     s.open();
+    wire.answer(s);
     say(protocol::welcome{1'000});
   }
 
   void say(const protocol::downstream& message) {
-    const auto frame = protocol::encode(worker_ref{slot_id{0}, 1}, message);
-    s.on_frame({frame.data(), frame.size()});
+    wire.give(s, message, worker_ref{slot_id{0}, 1});
   }
   /// Serves the engine's thread until it has said so many of these.
   template <class Body>
@@ -61,7 +61,7 @@ struct plugin_session {
   }
 
   manual_time time;
-  fake_link wire;
+  fake_dispatcher wire;
   session s;
 };
 

@@ -12,7 +12,7 @@ constexpr worker_ref me{slot_id{3}, 7};
 
 struct session_test : testing::Test {
   manual_time time;
-  fake_link wire;
+  fake_dispatcher wire;
   std::unique_ptr<session> it;
 
   void open(const std::string& behavior = {}, std::uint32_t capacity = 1) {
@@ -29,10 +29,15 @@ struct session_test : testing::Test {
           return std::make_unique<scripted_engine>(out, time, scripted_options{*parsed});
         },
         wire, time, options);
+    begin();
+  }
+  void begin() {
+    wire.link = fake_dispatcher{}.link;
     it->open();
+    wire.answer(*it);
   }
   void tell(const protocol::downstream& message, worker_ref to = me) {
-    it->on_frame(protocol::encode(to, message));
+    wire.give(*it, message, to);
   }
   void open_and_load(std::uint32_t capacity = 1) {
     open({}, capacity);
@@ -138,8 +143,8 @@ TEST_F(session_test, ignores_other_incarnations_and_broken_frames) {
   tell(assign("a", "1"), worker_ref{slot_id{2}, 7});
   tell(protocol::shutdown{}, worker_ref{slot_id{3}, 8});
   const std::string broken = "\x93\x01";
-  it->on_frame(broken);
-  it->on_frame({});
+  it->on_message(broken);
+  it->on_message({});
   EXPECT_EQ(wire.said.size(), before);
   EXPECT_FALSE(it->done());
   EXPECT_EQ(it->counters().foreign_frames, 3U);
@@ -226,7 +231,7 @@ TEST_F(session_test, a_crash_is_told_outside_and_then_nothing_more) {
   it = std::make_unique<session>(
       me, [&](sink& out) { return std::make_unique<scripted_engine>(out, time); }, wire, time,
       session_options{.on_crash = [&] { ++crashes; }});
-  it->open();
+  begin();
   tell(protocol::load_model{"m", "", ""});
   tell(protocol::welcome{100});
   tell(assign("a", R"({"mock_crash":true,"mock_delay":1})"));
@@ -282,7 +287,7 @@ class rude_engine final : public engine {
 TEST_F(session_test, no_frame_leaves_that_the_other_side_would_refuse) {
   it = std::make_unique<session>(
       me, [](sink& out) { return std::make_unique<rude_engine>(out); }, wire, time);
-  it->open();
+  begin();
   tell(protocol::load_model{"m", "", ""});
   tell(assign("a", "1"));
   EXPECT_TRUE(wire.raw.empty()) << "every frame could be decoded";

@@ -1,5 +1,5 @@
 // Container limits: invented /proc and control groups of both versions, alone and nested.
-#include "runtime/host/container.hpp"
+#include "runtime/machine/container.hpp"
 
 #include <filesystem>
 #include <fstream>

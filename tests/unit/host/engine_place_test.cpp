@@ -2,7 +2,7 @@
 // socket.
 #include "runtime/host/leftovers.hpp"
 #include "runtime/host/process_facts.hpp"
-#include "runtime/host/thread_share.hpp"
+#include "runtime/machine/thread_share.hpp"
 #include "tests/unit/host/fixture.hpp"
 
 #include <csignal>

@@ -1,10 +1,10 @@
 // Real facts: invented /proc and control groups, real sockets.
-#include "runtime/host/machine_facts.hpp"
+#include "runtime/machine/machine_facts.hpp"
 
 #include "runtime/base/wakeup.hpp"
-#include "runtime/host/container.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
+#include "runtime/machine/container.hpp"
 
 #include <arpa/inet.h>
 #include <csignal>

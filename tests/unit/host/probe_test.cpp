@@ -1,5 +1,5 @@
-#include "runtime/host/fitness.hpp"
 #include "runtime/host/process_probe.hpp"
+#include "runtime/machine/fitness.hpp"
 #include "tests/unit/host/fixture.hpp"
 
 #include <future>

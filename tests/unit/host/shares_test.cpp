@@ -1,5 +1,5 @@
 // Descriptors: what strangers can take never reaches what the pod needs.
-#include "runtime/host/shares.hpp"
+#include "runtime/machine/shares.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

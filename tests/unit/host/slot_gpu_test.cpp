@@ -1,5 +1,5 @@
 // The GPU visible to a slot's process.
-#include "runtime/host/slot_gpu.hpp"
+#include "runtime/machine/slot_gpu.hpp"
 
 #include <filesystem>
 #include <fstream>

@@ -1,6 +1,6 @@
 // The SDK's fitness checks against invented machines: every limit, every switch, every text.
-#include "runtime/host/fitness.hpp"
-#include "runtime/host/system_fitness.hpp"
+#include "runtime/machine/fitness.hpp"
+#include "runtime/machine/system_fitness.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // Number of an engine's threads, and the variables that pass it on.
-#include "runtime/host/thread_share.hpp"
+#include "runtime/machine/thread_share.hpp"
 
 #include <gtest/gtest.h>
 #include <map>

@@ -1,4 +1,4 @@
-#include "runtime/host/topology.hpp"
+#include "runtime/machine/topology.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

@@ -1,7 +1,7 @@
 // Calls through a poster and their answers, for tests that wait for them.
 #pragma once
 
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 #include "tests/unit/http/receiver.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 // The guard where it counts: at the connections of real calls.
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"
 

@@ -1,7 +1,7 @@
 // Many calls at once, bounds, and the poster's own end.
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 
-#include "runtime/http/call_lines.hpp"
+#include "runtime/http_client/call_queues.hpp"
 #include "tests/support/property.hpp"
 #include "tests/unit/http/asking.hpp"
 
@@ -181,8 +181,8 @@ TEST(poster, sends_from_many_threads) {
 
 // ---- lines -------------------------------------------------------------------------------------
 
-TEST(call_lines, targets_take_turns_and_none_runs_more_than_its_share) {
-  call_lines<int> lines{2};
+TEST(call_queues, targets_take_turns_and_none_runs_more_than_its_share) {
+  call_queues<int> lines{2};
   for (int i = 0; i < 4; ++i) {
     lines.push("a", i);
   }
@@ -206,11 +206,11 @@ TEST(call_lines, targets_take_turns_and_none_runs_more_than_its_share) {
 
 /// Against a list that is searched: the next is always the first of its target, of a target with
 /// room; nothing is withheld while such a target has a call.
-TEST(call_lines, behave_as_a_searched_list_does) {
+TEST(call_queues, behave_as_a_searched_list_does) {
   using step = std::pair<std::uint8_t, std::uint8_t>;
   EXPECT_TRUE(testing::property(500, [](const std::vector<step>& steps, std::uint8_t seed) {
     const std::size_t most = 1 + seed % 3;
-    call_lines<std::pair<std::string, int>> lines{most};
+    call_queues<std::pair<std::string, int>> lines{most};
     std::map<std::string, std::deque<int>> waiting;
     std::map<std::string, std::size_t> running;
     int number = 0;

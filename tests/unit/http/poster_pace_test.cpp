@@ -1,5 +1,5 @@
 // Outgoing calls may take as long as they go on, in each of their parts.
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/manual_time.hpp"

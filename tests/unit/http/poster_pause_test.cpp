@@ -1,5 +1,5 @@
 // Calls are timed by the pod's clock: an answer that came while the pod did not run is an answer.
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/held_time.hpp"

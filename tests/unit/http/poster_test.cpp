@@ -1,7 +1,7 @@
 // Calls to real receivers on loopback: what is sent, what comes back, and receivers that are
 // broken.
-#include "runtime/http/curl_poster.hpp"
-#include "runtime/http/url_guard.hpp"
+#include "runtime/http_client/curl_poster.hpp"
+#include "runtime/http_client/url_guard.hpp"
 
 #include "tests/unit/http/asking.hpp"
 #include "tests/unit/http/full_backlog.hpp"

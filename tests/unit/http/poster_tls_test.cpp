@@ -1,5 +1,5 @@
 // TLS: certificates that the poster accepts.
-#include "runtime/http/curl_poster.hpp"
+#include "runtime/http_client/curl_poster.hpp"
 
 #include "tests/unit/http/asking.hpp"
 

@@ -134,7 +134,7 @@ TEST(http_answers, a_reader_that_never_reads_is_given_up_long_before_its_time_is
 // ---- received ----------------------------------------------------------------------------------
 
 struct note {
-  std::function<void(bool)> taker() {
+  std::function<void(bool)> callback() {
     return [this](bool l) { said = l ? 1 : 0; };
   }
   bool comes(int what) {
@@ -149,7 +149,7 @@ TEST(http_receipts, who_reads_and_closes_or_asks_on_has_received) {
     note received;
     auto client = s.client();
     client.send(get("/ping"));
-    s.next().second->send(sharing(text_of(100'000)), received.taker(), proof::received);
+    s.next().second->send(sharing(text_of(100'000)), received.callback(), proof::received);
     ASSERT_TRUE(client.read());
     if (closes) {
       client.drop();
@@ -168,7 +168,7 @@ TEST(http_receipts, who_reads_and_stays_has_received) {
   served s{quick_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
-  s.next().second->send(sharing(text_of(100'000)), received.taker(), proof::received);
+  s.next().second->send(sharing(text_of(100'000)), received.callback(), proof::received);
   ASSERT_TRUE(client.read());
   EXPECT_TRUE(received.comes(1));
 }
@@ -179,7 +179,7 @@ TEST(http_receipts, who_never_reads_has_not_received_what_the_kernel_still_holds
   served s{quick_options(), true};
   raw_client client{s.port(), 4096};
   client.send(get("/ping"));
-  s.next().second->send(sharing(text_of(100'000)), received.taker(), proof::received);
+  s.next().second->send(sharing(text_of(100'000)), received.callback(), proof::received);
   ASSERT_TRUE(client.readable_within(10s));
   moment_passes(600); // longer than a receipt waits once all is acknowledged
   EXPECT_EQ(received.said, -1);
@@ -194,7 +194,7 @@ TEST(http_receipts, who_closes_with_a_small_answer_unread_has_not_received_it) {
   served s{quick_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
-  s.next().second->send(sharing(text_of(5'000)), received.taker(), proof::received);
+  s.next().second->send(sharing(text_of(5'000)), received.callback(), proof::received);
   ASSERT_TRUE(client.readable_within(10s));
   client.drop();
   EXPECT_TRUE(received.comes(0));
@@ -211,7 +211,7 @@ TEST(http_receipts, sent_is_what_left_for_a_client_that_is_there) {
     if (leaves) {
       client.stop_sending();
     }
-    asked.second->send(sharing(text_of(100'000)), sent.taker());
+    asked.second->send(sharing(text_of(100'000)), sent.callback());
     EXPECT_TRUE(sent.comes(leaves ? 0 : 1)) << leaves;
   }
 }
@@ -221,7 +221,7 @@ TEST(http_receipts, who_asked_for_the_head_has_not_received_the_body) {
   served s{quick_options(), true};
   auto client = s.client();
   client.send("HEAD /ping HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  s.next().second->send(sharing(text_of(5'000)), received.taker(), proof::received);
+  s.next().second->send(sharing(text_of(5'000)), received.callback(), proof::received);
   EXPECT_TRUE(client.read(true));
   EXPECT_TRUE(received.comes(0));
 }
@@ -231,7 +231,7 @@ TEST(http_receipts, an_answer_that_was_refused_for_want_of_room_was_not_received
   served s{with_budget(1'000), true};
   auto client = s.client();
   client.send(get("/ping"));
-  s.next().second->send(sharing(text_of(100'000)), received.taker(), proof::received);
+  s.next().second->send(sharing(text_of(100'000)), received.callback(), proof::received);
   EXPECT_EQ(client.read()->status, 503U);
   EXPECT_TRUE(received.comes(0));
 }

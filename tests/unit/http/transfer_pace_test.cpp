@@ -1,5 +1,5 @@
 // A transfer may last as long as it goes on: what that means, span by span.
-#include "runtime/http/transfer_pace.hpp"
+#include "runtime/net/transfer_pace.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // URLs that strangers give.
-#include "runtime/http/url_guard.hpp"
+#include "runtime/http_client/url_guard.hpp"
 
 #include "tests/support/property.hpp"
 

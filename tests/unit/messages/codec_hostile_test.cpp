@@ -26,13 +26,13 @@ std::string refusal(const std::string& bytes) {
                                               : up.error().text + " | " + down.error().text;
 }
 
-/// [version 1, kind, slot 0, incarnation 0, …] with what `rest` packs after it.
+/// [version, kind, slot 0, incarnation 0, …] with what `rest` packs after it.
 template <class Pack>
 std::string framed(std::uint32_t fields, std::uint8_t kind_number, Pack rest) {
   msgpack::sbuffer buffer;
   msgpack::packer<msgpack::sbuffer> out{buffer};
   out.pack_array(4 + fields);
-  out.pack(1);
+  out.pack(version);
   out.pack(kind_number);
   out.pack(0);
   out.pack(0);
@@ -131,10 +131,10 @@ TEST(hostile_frames, kinds_that_do_not_exist) {
 }
 
 TEST(hostile_frames, other_versions_and_headers) {
-  EXPECT_EQ(refusal("\x94\x02\x09\x00\x00"s), "another protocol version");
+  EXPECT_EQ(refusal("\x94\x01\x09\x00\x00"s), "another protocol version");
   EXPECT_EQ(refusal("\x94\x00\x09\x00\x00"s), "another protocol version");
   EXPECT_EQ(refusal("\x90"s), "the header is too short");
-  EXPECT_EQ(refusal("\x93\x01\x09\x00"s), "the header is too short");
+  EXPECT_EQ(refusal("\x93\x02\x09\x00"s), "the header is too short");
   EXPECT_EQ(refusal("\x01"s), "a frame is an array");
   EXPECT_EQ(refusal("\xa5hello"s), "a frame is an array");
   EXPECT_EQ(refusal("\xc0"s), "a frame is an array");
@@ -186,8 +186,8 @@ TEST(hostile_frames, numbers_that_do_not_fit) {
   EXPECT_EQ(welcome_with(1.5).error().text, "an unsigned integer is expected");
   EXPECT_EQ(welcome_with(true).error().text, "an unsigned integer is expected");
   EXPECT_EQ(welcome_with("1"s).error().text, "an unsigned integer is expected");
-  EXPECT_EQ(refusal("\x94\x01\x09\xff\x00"s), "an unsigned integer is expected") << "slot -1";
-  EXPECT_EQ(refusal("\x94\x01\xcd\x01\x09\x00\x00"s), "an integer is out of range") << "kind 265";
+  EXPECT_EQ(refusal("\x94\x02\x09\xff\x00"s), "an unsigned integer is expected") << "slot -1";
+  EXPECT_EQ(refusal("\x94\x02\xcd\x01\x09\x00\x00"s), "an integer is out of range") << "kind 265";
 }
 
 TEST(hostile_frames, values_outside_of_their_type) {
@@ -246,11 +246,11 @@ TEST(hostile_frames, types_that_the_protocol_does_not_have) {
       "\x81\x01\x01"s,             // map
   };
   for (const auto& value : rest) {
-    EXPECT_EQ(refusal("\x95\x01\x20\x00\x00"s + value), "not msgpack within the limits");
+    EXPECT_EQ(refusal("\x95\x02\x20\x00\x00"s + value), "not msgpack within the limits");
   }
-  EXPECT_FALSE(decode_downstream("\x95\x01\x20\x00\x00\xc0"s)) << "nil";
-  EXPECT_FALSE(decode_downstream("\x95\x01\x20\x00\x00\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00"s));
-  EXPECT_FALSE(decode_downstream("\x95\x01\x20\x00\x00\x80"s)) << "an empty map";
+  EXPECT_FALSE(decode_downstream("\x95\x02\x20\x00\x00\xc0"s)) << "nil";
+  EXPECT_FALSE(decode_downstream("\x95\x02\x20\x00\x00\xcb\x3f\xf0\x00\x00\x00\x00\x00\x00"s));
+  EXPECT_FALSE(decode_downstream("\x95\x02\x20\x00\x00\x80"s)) << "an empty map";
 }
 
 TEST(hostile_frames, nesting) {
@@ -302,8 +302,8 @@ TEST(hostile_frames, a_few_bytes_that_announce_gigabytes) {
       "\xdb\x05\xff\xff\xff"s,                     // text of 96 MiB less a byte
       "\xc6\xff\xff\xff\xff"s,                     // bin
       "\xc9\xff\xff\xff\xff\x01"s,                 // ext
-      "\x95\x01\x20\x00\x00\xdd\xff\xff\xff\xff"s, // the same inside of a frame
-      "\x95\x01\x20\x00\x00\xdb\xff\xff\xff\xff"s,
+      "\x95\x02\x20\x00\x00\xdd\xff\xff\xff\xff"s, // the same inside of a frame
+      "\x95\x02\x20\x00\x00\xdb\xff\xff\xff\xff"s,
   };
   const little_memory limit{rlim_t{16} << 20};
   for (const auto& bytes : announced) {

@@ -75,10 +75,10 @@ TEST(codec, a_payload_may_be_much_larger_than_a_text) {
 TEST(codec, a_frame_is_the_array_that_the_protocol_describes) {
   // Written out by hand: other programs may speak this protocol, so its bytes are part of it.
   const auto bytes = encode({slot_id{2}, 300}, upstream{started{{job_id{"ab"}, 7}}});
-  EXPECT_EQ(bytes, (std::string{"\x95\x01\x04\x02\xcd\x01\x2c\x92\xa2"
+  EXPECT_EQ(bytes, (std::string{"\x95\x02\x04\x02\xcd\x01\x2c\x92\xa2"
                                 "ab\x07",
                                 12}));
-  EXPECT_EQ(encode({}, downstream{drain{}}), (std::string{"\x94\x01\x24\x00\x00", 5}));
+  EXPECT_EQ(encode({}, downstream{drain{}}), (std::string{"\x94\x02\x24\x00\x00", 5}));
 }
 
 TEST(codec, kinds_are_unique_named_and_split_by_direction) {

@@ -1,4 +1,4 @@
-// The four lifecycle tables: what the header's diagrams say, written down once more, and laws that
+// The five lifecycle tables: what the header's diagrams say, written down once more, and laws that
 // hold for all.
 #include "messages/lifecycle.hpp"
 
@@ -64,7 +64,8 @@ bool legal(State from, State to, cause why) {
 
 template <class State>
 class lifecycle : public ::testing::Test {};
-using all_machines = ::testing::Types<pod_state, engine_state, ingress_state, job_state>;
+using all_machines =
+    ::testing::Types<pod_state, stop_state, engine_state, ingress_state, job_state>;
 TYPED_TEST_SUITE(lifecycle, all_machines);
 
 TYPED_TEST(lifecycle, starts_in_its_first_state) {
@@ -182,6 +183,52 @@ TEST(lifecycle_tables, pod) {
   EXPECT_TRUE(is_final(pod_state::STOPPED));
 }
 
+TEST(lifecycle_tables, stop) {
+  const auto found = arrows<stop_state>();
+  for (const auto* way :
+       {"NOT_STOPPING>DRAINING_ORIGIN", "DRAINING_ORIGIN>FINISHING_ORIGIN",
+        "FINISHING_ORIGIN>DRAINING_QUEUE", "DRAINING_QUEUE>DELIVERING",
+        "DELIVERING>STOPPING_WORKERS", "STOPPING_WORKERS>STOPPING_CORE",
+        "STOPPING_CORE>CLOSING_PORT", "CLOSING_PORT>CLOSING_STORE", "CLOSING_STORE>DONE"}) {
+    EXPECT_TRUE(found.contains(way)) << way;
+  }
+  EXPECT_TRUE(is_final(stop_state::DONE));
+}
+
+TEST(lifecycle_tables, a_pods_stop_goes_forward_only) {
+  for (const auto& e : machine_traits<stop_state>::edges) {
+    EXPECT_LT(e.from, e.to) << to_string(e.from) << " -> " << to_string(e.to);
+  }
+}
+
+TEST(lifecycle_tables, the_store_is_closed_last_whatever_happens) {
+  for (const auto& e : machine_traits<stop_state>::edges) {
+    EXPECT_EQ(e.to == stop_state::DONE, e.from == stop_state::CLOSING_STORE) << to_string(e.from);
+  }
+}
+
+TEST(lifecycle_tables, all_that_drains_or_stops_can_be_killed) {
+  using s = stop_state;
+  for (const auto from : machine_traits<s>::states) {
+    const bool runs = from > s::NOT_STOPPING && from < s::KILLING;
+    EXPECT_EQ(legal(from, s::KILLING, cause::stop_requested), runs) << to_string(from);
+    EXPECT_EQ(legal(from, s::KILLING, cause::deadline), runs) << to_string(from);
+  }
+}
+
+TEST(lifecycle_tables, a_stop_begins_for_each_reason_for_which_the_pod_goes_to_STOPPING) {
+  std::set<cause> pods;
+  for (const auto& e : machine_traits<pod_state>::edges) {
+    if (e.to == pod_state::STOPPING) {
+      pods.insert(e.why);
+    }
+  }
+  for (const auto why : pods) {
+    EXPECT_TRUE(legal(stop_state::NOT_STOPPING, stop_state::DRAINING_QUEUE, why)) << to_string(why);
+    EXPECT_TRUE(legal(stop_state::NOT_STOPPING, stop_state::DRAINING_ORIGIN, why));
+  }
+}
+
 TEST(lifecycle_tables, engine) {
   EXPECT_EQ(
       arrows<engine_state>(),
@@ -241,6 +288,7 @@ TEST(lifecycle_tables, every_cause_is_used_and_has_its_own_name) {
     }
   };
   collect(machine_traits<pod_state>::edges);
+  collect(machine_traits<stop_state>::edges);
   collect(machine_traits<engine_state>::edges);
   collect(machine_traits<ingress_state>::edges);
   collect(machine_traits<job_state>::edges);

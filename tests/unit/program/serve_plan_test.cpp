@@ -45,15 +45,15 @@ entries worker_environment() {
 }
 
 TEST(serve_plan, auto_is_scripted_without_a_model_and_torch_with_one) {
-  EXPECT_EQ(planned(asking()).engine.name, "scripted");
-  EXPECT_EQ(planned(asking({{"engine.models", "a.pt"}})).engine.name, "torch");
+  EXPECT_EQ(planned(asking()).engines.usual, "scripted");
+  EXPECT_EQ(planned(asking({{"engine.models", "a.pt"}})).engines.usual, "torch");
 }
 
 TEST(serve_plan, torch_needs_a_model_unless_no_engine_runs) {
   const auto refusal = refused(asking({{"engine.kind", "torch"}}));
   EXPECT_EQ(refusal.why.code, errc::bad_config);
   EXPECT_THAT(refusal.why.text, HasSubstr("engine.models"));
-  EXPECT_EQ(planned(asking({{"engine.kind", "torch"}, {"engine.slots", "0"}})).engine.name,
+  EXPECT_EQ(planned(asking({{"engine.kind", "torch"}, {"engine.slots", "0"}})).engines.usual,
             "torch");
 }
 
@@ -63,7 +63,7 @@ TEST(serve_plan, the_scripted_engine_runs_no_model) {
 }
 
 TEST(serve_plan, several_models_are_for_the_queue_to_place) {
-  EXPECT_EQ(planned(asking({{"engine.models", "a.pt,b.pt"}})).engine.name, "torch");
+  EXPECT_EQ(planned(asking({{"engine.models", "a.pt,b.pt"}})).engines.usual, "torch");
 }
 
 TEST(serve_plan, shares_of_tenants_reach_the_queue) {

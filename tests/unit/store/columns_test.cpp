@@ -1,6 +1,7 @@
 // Every line of stored_tables.hpp: it is written under its name, read back into its member, named
 // once by each statement, covered by one checksum, and in the tables of a new file. And every
 // member of a stored record has a line.
+#include "messages/member_count.hpp"
 #include "runtime/store/row_codec.hpp"
 #include "runtime/store/schema.hpp"
 #include "tests/unit/store/support.hpp"
@@ -14,23 +15,6 @@
 namespace tayfa::store::testing {
 namespace {
 
-struct any_value {
-  template <class T>
-  operator T() const;
-};
-template <class Record, std::size_t... I>
-constexpr bool takes(std::index_sequence<I...>) {
-  return requires { Record{(static_cast<void>(I), any_value{})...}; };
-}
-/// Members of an aggregate.
-template <class Record, std::size_t Most = 64>
-constexpr std::size_t members() {
-  if constexpr (takes<Record>(std::make_index_sequence<Most>{})) {
-    return Most;
-  } else {
-    return members<Record, Most - 1>();
-  }
-}
 /// Members that columns of these tables stand for, each counted once.
 constexpr std::size_t stored_members(std::initializer_list<table> tables) {
   std::array<const char*, 128> seen{};
@@ -46,15 +30,16 @@ constexpr std::size_t stored_members(std::initializer_list<table> tables) {
   return count;
 }
 
-// Not by themselves: `request` and `policy`; what row_extras has instead (history, output, chunks,
-// input, input_bytes, output_bytes); and `damaged`, which only reading finds.
+// Not by themselves: `request`, `policy` and `holder`; what row_extras has instead (history,
+// output, chunks, input, input_bytes, output_bytes); and `damaged`, which only reading finds.
 static_assert(stored_members({stored_tables.requests, stored_tables.states,
                               stored_tables.results}) ==
-                  members<job_row>() - 6 + members<job_request>() - 2 + members<job_policy>() - 1 +
-                      members<row_extras>() - 2 + members<stored_text>(),
+                  member_count<job_row>() - 7 + member_count<worker_ref>() +
+                      member_count<job_request>() - 2 + member_count<job_policy>() - 1 +
+                      member_count<row_extras>() - 2 + member_count<stored_text>(),
               "a member of job_row, job_request, job_policy or row_extras has no column");
 static_assert(stored_members({stored_tables.meta}) ==
-                  members<meta_row>() - 1 + members<store_clock::saved>(),
+                  member_count<meta_row>() - 1 + member_count<store_clock::saved>(),
               "a member of meta_row has no column");
 
 /// The cell in words.

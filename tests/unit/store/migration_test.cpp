@@ -59,12 +59,13 @@ void write_file(const old_release& of, const std::string& path, const char* vfs,
   sqlite3_close(db);
 }
 
-/// A row with all that version 1 had no place for.
+/// A row with all that version 1, or 3, had no place for.
 job_row newer_row() {
   auto row = new_row(8);
   row.request.origin = "p-8";
   row.request.s3_config = R"({"bucketName":"b"})";
   row.refresh = true;
+  row.holder = {slot_id{2}, 9, node_id{1}};
   row.keep_until = row.submitted + std::chrono::milliseconds{77};
   return row;
 }

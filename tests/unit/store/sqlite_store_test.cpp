@@ -52,6 +52,7 @@ job_row row_with_everything() {
   row.retried = row.submitted + milliseconds{10};
   row.ended = row.submitted + milliseconds{99};
   row.worker = "slot-3";
+  row.holder = {slot_id{3}, std::uint64_t{1} << 40, node_id{2}};
   row.failure = error{errc::max_attempts, "three crashes \xff"};
   row.delay = milliseconds{12};
   row.execution = milliseconds{13};

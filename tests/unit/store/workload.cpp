@@ -36,7 +36,9 @@ change workload::change_one(const perfect_store& now) {
     return erase{row.order};
   }
   row.attempts += 1;
-  row.worker = "slot-" + std::to_string(draw(8));
+  row.holder = {slot_id{static_cast<std::uint32_t>(draw(8))}, draw(8),
+                node_id{static_cast<std::uint32_t>(draw(3))}};
+  row.worker = "slot-" + std::to_string(row.holder.slot.value);
   row.state = job_state::IN_PROGRESS;
   std::uint8_t more = 0;
   if (kind >= 3) {

@@ -144,7 +144,8 @@ std::size_t expect_zero_edges(const exposition& e) {
 TEST(metrics, every_edge_of_every_machine_exists_from_the_start) {
   const metrics m;
   const exposition e = parse(m.render());
-  const std::size_t edges = expect_zero_edges<pod_state>(e) + expect_zero_edges<engine_state>(e) +
+  const std::size_t edges = expect_zero_edges<pod_state>(e) + expect_zero_edges<stop_state>(e) +
+                            expect_zero_edges<engine_state>(e) +
                             expect_zero_edges<ingress_state>(e) + expect_zero_edges<job_state>(e);
   std::size_t rendered = 0;
   for (const auto& [name, value] : e.samples) {

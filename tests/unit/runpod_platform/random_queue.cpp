@@ -1,0 +1,205 @@
+// The naive queue of a random_workers.
+#include "tests/unit/runpod_platform/random_workers.hpp"
+#include "tests/unit/runpod_platform/registry_script.hpp"
+
+#include <algorithm>
+
+namespace tayfa::remote::testing {
+
+void random_workers::give_or_revoke() {
+  std::vector<seat*> with_room;
+  std::vector<std::pair<seat*, attempt_ref>> held;
+  for (auto& [slot, s] : seats_) {
+    if (s.holds.size() < s.capacity && s.hand_overs == s.acknowledged) {
+      with_room.push_back(&s);
+    }
+    for (const auto& a : s.holds) {
+      if (!attempts_[a].revoked) {
+        held.emplace_back(&s, a);
+      }
+    }
+  }
+  if (!held.empty() && chance(8)) {
+    const auto& [s, a] = held[below(held.size())];
+    attempts_[a].revoked = true;
+    to_registry_.push_back({s->ref, {a}, 0, true});
+    if (chance(2)) { // its lease ended; otherwise its client cancelled it
+      waiting_.push_back({a.job, a.number + 1});
+    }
+    seen["revoked"]++;
+    return;
+  }
+  if (with_room.empty()) {
+    return;
+  }
+  seat& s = *with_room[below(with_room.size())];
+  order o{s.ref, {}, ++s.hand_overs, false};
+  do {
+    attempt_ref a{job_id{"j" + std::to_string(jobs_)}, 1};
+    if (!waiting_.empty()) {
+      a = waiting_.front();
+      waiting_.erase(waiting_.begin());
+    } else {
+      ++jobs_;
+    }
+    s.holds.insert(a);
+    attempts_[a];
+    o.attempts.push_back(a);
+  } while (s.holds.size() < s.capacity && !chance(3));
+  to_registry_.push_back(std::move(o));
+  seen["given"]++;
+}
+
+void random_workers::registry_receives() {
+  if (to_registry_.empty()) {
+    return;
+  }
+  const auto o = to_registry_.front();
+  to_registry_.pop_front();
+  if (o.revoke) {
+    obey(registry_.revoked(now_, o.worker, o.attempts.front()));
+    return;
+  }
+  std::vector<protocol::assign> all;
+  for (const auto& a : o.attempts) {
+    protocol::assign m;
+    m.attempt = a;
+    m.input = shared_text{"{}"};
+    all.push_back(std::move(m));
+  }
+  obey(registry_.assigned(now_, o.worker, o.hand_over, all));
+}
+
+void random_workers::queue_hears() {
+  if (to_queue_.empty()) {
+    return;
+  }
+  const auto e = to_queue_.front();
+  to_queue_.pop_front();
+  hear(e);
+}
+
+void random_workers::hear(const effect& e) {
+  if (const auto* o = std::get_if<worker_ready>(&e)) {
+    hear(*o);
+  } else if (const auto* s = std::get_if<attempt_reported>(&e)) {
+    hear(*s);
+  } else if (const auto* l = std::get_if<worker_gone>(&e)) {
+    hear(*l);
+  }
+}
+
+void random_workers::hear(const worker_ready& o) {
+  const auto entry = seats_.find(o.worker.slot.value);
+  if (entry == seats_.end()) {
+    demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
+    newest_ = o.worker.incarnation;
+    seats_[o.worker.slot.value].ref = o.worker;
+  } else {
+    demand(entry->second.ref == o.worker, "a slot of two workers");
+  }
+  auto& s = seats_[o.worker.slot.value];
+  s.capacity = o.facts.capacity;
+  s.acknowledged = o.facts.hand_overs;
+}
+
+void random_workers::hear(const worker_gone& l) {
+  const auto entry = seats_.find(l.worker.slot.value);
+  demand(entry != seats_.end() && entry->second.ref == l.worker, "a stranger leaves");
+  if (entry == seats_.end()) {
+    return;
+  }
+  for (const auto& a : entry->second.holds) {
+    if (!attempts_[a].revoked) {
+      waiting_.push_back({a.job, a.number + 1});
+    }
+  }
+  seats_.erase(entry);
+  seen["left by " + std::string{to_string(l.why.code)}]++;
+}
+
+template <class Numbered>
+void random_workers::hear_numbered(worker_ref who, const Numbered& m, std::uint64_t number,
+                                   std::uint64_t& last) {
+  const auto entry = seats_.find(who.slot.value);
+  demand(entry != seats_.end() && entry->second.ref == who &&
+             entry->second.holds.contains(m.attempt),
+         "a word about an attempt that its worker does not hold");
+  demand(number > last, "a number that does not grow");
+  last = number;
+}
+
+void random_workers::hear(const attempt_reported& s) {
+  if (const auto* f = std::get_if<protocol::finished>(&s.body)) {
+    end(s.worker, *f);
+    return;
+  }
+  std::uint64_t none = 0;
+  if (const auto* m = std::get_if<protocol::started>(&s.body)) {
+    hear_numbered(s.worker, *m, 1, none);
+  } else if (const auto* p = std::get_if<protocol::progress>(&s.body)) {
+    std::uint64_t last = attempts_[p->attempt].progress;
+    hear_numbered(s.worker, *p, p->sequence, last);
+    attempts_[p->attempt].progress = static_cast<std::uint32_t>(last);
+  } else if (const auto* c = std::get_if<protocol::partial>(&s.body)) {
+    std::uint64_t last = attempts_[c->attempt].chunks;
+    hear_numbered(s.worker, *c, c->sequence, last);
+    attempts_[c->attempt].chunks = static_cast<std::uint32_t>(last);
+  } else if (const auto* t = std::get_if<protocol::stepped>(&s.body)) {
+    hear_numbered(s.worker, *t, t->steps, attempts_[t->attempt].steps);
+  }
+}
+
+void random_workers::end(worker_ref who, const protocol::finished& f) {
+  const auto entry = seats_.find(who.slot.value);
+  demand(entry != seats_.end() && entry->second.ref == who, "a stranger ends an attempt");
+  if (entry == seats_.end()) {
+    return;
+  }
+  const auto& facts = attempts_[f.attempt];
+  const bool held = entry->second.holds.erase(f.attempt) == 1;
+  demand(held || f.how == protocol::outcome::cancelled, "an attempt ends twice");
+  switch (f.how) {
+  case protocol::outcome::completed:
+    demand(!facts.holder.empty(), "a result of an attempt that nobody was handed");
+    seen["completed"]++;
+    break;
+  case protocol::outcome::failed:
+    if (errc_from(f.code) == errc::unavailable) {
+      seen["given back"]++;
+      waiting_.insert(waiting_.end(), facts.revoked ? 0 : 1,
+                      attempt_ref{f.attempt.job, f.attempt.number + 1});
+    }
+    break;
+  case protocol::outcome::cancelled:
+    demand(facts.revoked, "an attempt is cancelled unasked");
+    seen["cancelled"]++;
+    break;
+  }
+}
+
+void random_workers::do_restart() {
+  if (chance(2)) {
+    to_queue_.clear(); // they were for the old queue
+    for (const auto& [slot, s] : seats_) {
+      for (const auto& a : s.holds) {
+        waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1,
+                        attempt_ref{a.job, a.number + 1});
+      }
+    }
+    seats_.clear();
+    obey(registry_.queue_restarted(now_));
+    seen["queue restarted"]++;
+    return;
+  }
+  open_.clear();
+  flying_.clear();
+  to_registry_.clear();
+  obey(registry_.owner_restarted(now_));
+  if (serving_) {
+    obey(registry_.serve(now_));
+  }
+  seen["owner restarted"]++;
+}
+
+} // namespace tayfa::remote::testing
