@@ -3,8 +3,8 @@
 // the open long polls, turns messages into commands of it and its effects into messages and
 // answers.
 //
-// To the queue it executes every attempt of a remote worker (node pull_node). It holds no thread and
-// no socket: a poll is a reply object that waits in a map.
+// To the queue it executes every attempt of a remote worker (node pull_node). It holds no thread
+// and no socket: a poll is a reply object that waits in a map.
 //
 // States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
 // takes are held but offered to nobody, in STOPPING nothing is handed out. The registry outlives

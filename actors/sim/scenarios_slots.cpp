@@ -146,7 +146,7 @@ void add_resizes(std::vector<scenario>& list) {
 
 /// Slots 0 and 1 run the model "net", slot 2 runs none: jobs ask for its engine by name.
 scenario mixed(std::string name, std::string text) {
-  auto s = crowd(std::move(name), std::move(text));
+  auto s = three_slots(std::move(name), std::move(text));
   s.models = {"net"};
   s.model_kinds = {{"net", std::string{torchscript_model}}};
   s.work->models = {"net", "scripted", ""};

@@ -191,13 +191,16 @@ using call = std::variant<submit, status, stream, cancel_job, retry_job, drop_jo
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
 
+struct route; ///< runtime/api/route.hpp
+
 /// Result of reading a request's head: everything needed before its body is read.
 struct heading {
   scope needs = scope::open;
-  std::string_view route;     ///< the row's path; static
-  std::string endpoint;       ///< resolved
-  std::string worker{};       ///< of a worker's route: the name in its path
-  std::size_t body_bytes = 0; ///< the largest body it may carry; 0 for routes without one
+  std::string_view route;           ///< the row's path; static
+  std::string endpoint;             ///< resolved
+  std::string worker{};             ///< of a worker's route: the name in its path
+  std::size_t body_bytes = 0;       ///< the largest body it may carry; 0 for routes without one
+  std::shared_ptr<api::route> at{}; ///< for parse(), so that the target is read once
 };
 /// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
 /// that nobody uploads 10 MB to learn about a typing error.
@@ -209,10 +212,12 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
 /// Takes the request by value: the body that is moved in becomes the job's input without a second
 /// copy.
 tl::expected<call, response> parse(request, const limits&);
+/// Likewise, of the route that its head named.
+tl::expected<call, response> parse(request, route&&, const limits&);
 
 /// The consequence of refusing a body larger than its route allows: a worker's result ends its job
 /// as FAILED; otherwise none.
-std::optional<call> result_lost(std::string_view target, const principal&, const limits&);
+std::optional<call> result_lost(route&&, const principal&, const limits&);
 
 // ---- answers, in RunPod's shapes ---------------------------------------------------------------
 

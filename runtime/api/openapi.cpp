@@ -4,7 +4,6 @@
 #include "runtime/api/record_schema.hpp"
 #include "runtime/api/records.hpp"
 #include "runtime/api/route.hpp"
-#include "runtime/base/words.hpp"
 
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>

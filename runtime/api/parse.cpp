@@ -84,36 +84,40 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   if (!at) {
     return tl::unexpected(std::move(at.error()));
   }
-  if (auto says = answer_of_route(asked.method, *at)) {
+  return parse(std::move(asked), std::move(*at), bounds);
+}
+
+tl::expected<call, response> parse(request asked, route&& at, const limits& bounds) {
+  if (auto says = answer_of_route(asked.method, at)) {
     return tl::unexpected(std::move(*says));
   }
-  auto who = access_of(asked.who, *at);
+  auto who = access_of(asked.who, at);
   if (!who) {
     return tl::unexpected(refuse(who.error()));
   }
   if (asked.body.starts_with(text::byte_order_mark)) {
     asked.body.erase(0, text::byte_order_mark.size());
   }
-  if (at->shape->make != nullptr) {
-    return at->shape->make(*at, std::move(*who));
+  if (at.shape->make != nullptr) {
+    return at.shape->make(at, std::move(*who));
   }
-  switch (at->kind) {
+  switch (at.kind) {
   case route_kind::run:
   case route_kind::runsync:
-    return parse_submit(std::move(asked), std::move(*at), std::move(*who), bounds);
+    return parse_submit(std::move(asked), std::move(at), std::move(*who), bounds);
   case route_kind::openai:
-    return parse_openai(std::move(asked), std::move(*at), std::move(*who), bounds);
-  case route_kind::status: return status{{std::move(*who), std::move(at->id), at->keep}, {}};
+    return parse_openai(std::move(asked), std::move(at), std::move(*who), bounds);
+  case route_kind::status: return status{{std::move(*who), std::move(at.id), at.keep}, {}};
   case route_kind::status_sync:
-    return status{{std::move(*who), std::move(at->id), at->keep}, at->wait};
-  case route_kind::stream: return stream{{std::move(*who), std::move(at->id)}, at->hold};
-  case route_kind::events: return parse_events(asked, std::move(*at), std::move(*who));
+    return status{{std::move(*who), std::move(at.id), at.keep}, at.wait};
+  case route_kind::stream: return stream{{std::move(*who), std::move(at.id)}, at.hold};
+  case route_kind::events: return parse_events(asked, std::move(at), std::move(*who));
   case route_kind::take:
   case route_kind::take_batch:
   case route_kind::poll_stops:
   case route_kind::worker_ping:
   case route_kind::worker_done:
-  case route_kind::worker_chunk: return parse_worker(std::move(asked), std::move(*at));
+  case route_kind::worker_chunk: return parse_worker(std::move(asked), std::move(at));
   case route_kind::passed:
   case route_kind::purge:
   case route_kind::jobs:
@@ -125,19 +129,17 @@ tl::expected<call, response> parse(request asked, const limits& bounds) {
   return tl::unexpected(refuse({errc::internal, {}}));
 }
 
-std::optional<call> result_lost(std::string_view target, const principal& who,
-                                const limits& bounds) {
-  auto at = find_route("POST", target, bounds);
-  if (!at || at->body != body_rule::result) {
+std::optional<call> result_lost(route&& at, const principal& who, const limits& bounds) {
+  if (at.body != body_rule::result) {
     return std::nullopt;
   }
-  return worker_result{.from = place_of(who, *at),
-                       .job = std::move(at->job),
+  return worker_result{.from = place_of(who, at),
+                       .job = std::move(at.job),
                        .kind = worker_result::what::failed,
                        .output = {},
                        .error = "the worker sent a result that is larger than " +
                                 std::to_string(bounds.result_body_bytes) + " bytes",
-                       .is_stream = at->words.is_stream};
+                       .is_stream = at.words.is_stream};
 }
 
 } // namespace tayfa::api

@@ -15,6 +15,8 @@
 #include <boost/json/value.hpp>
 #include <concepts>
 #include <limits>
+#include <optional>
+#include <ranges>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -329,8 +329,10 @@ tl::expected<heading, response> read_head(std::string_view method, std::string_v
   }
   // Which methods a route takes is no secret: it stands in /openapi.json.
   const scope needs = method == "OPTIONS" ? scope::open : found->shape->needs;
-  return heading{needs, found->shape->path, std::move(found->endpoint), std::move(found->worker),
-                 body_bytes(found->body, bounds)};
+  heading head{needs, found->shape->path, found->endpoint, found->worker,
+               body_bytes(found->body, bounds)};
+  head.at = std::make_shared<route>(std::move(*found));
+  return head;
 }
 
 } // namespace tayfa::api

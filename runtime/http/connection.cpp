@@ -1,6 +1,7 @@
 #include "runtime/http/connection.hpp"
 
 #include "runtime/api/openai.hpp"
+#include "runtime/api/route.hpp"
 #include "runtime/http/target.hpp"
 #include "runtime/net/tcp_progress.hpp"
 
@@ -268,6 +269,7 @@ void http_connection::admit() {
     respond(asked.error(), no_body() ? after::go_on : after::close);
     return;
   }
+  route_ = asked->at;
   if (auto refused = ask_gate(*asked)) {
     respond(std::move(*refused), no_body() ? after::go_on : after::close);
     return;
@@ -366,8 +368,8 @@ void http_connection::feed_body() {
 
 /// RunPod's SDK posts a result only once, so a refused result must end its job.
 void http_connection::refuse_large(std::string text) {
-  auto lost = api::result_lost(text_of(parser_->get().target()),
-                               pass_ ? pass_->who() : api::principal{}, core_.options.api);
+  auto lost = api::result_lost(std::move(*route_), pass_ ? pass_->who() : api::principal{},
+                               core_.options.api);
   refuse({errc::payload_too_large, std::move(text)});
   if (lost) {
     pass_on(std::move(*lost), std::make_shared<tayfa::reply>([](api::response) {}));
@@ -397,7 +399,8 @@ void http_connection::hand_over() {
   phase_ = phase::answering;
   disarm();
   ++number_;
-  auto parsed = api::parse(std::move(asked), core_.options.api);
+  const auto at = std::exchange(route_, nullptr);
+  auto parsed = api::parse(std::move(asked), std::move(*at), core_.options.api);
   if (!parsed) {
     respond(std::move(parsed.error()), after::go_on);
     return;

@@ -190,6 +190,7 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   std::size_t reserved_ = 0; ///< part of core's receiving_bytes
   std::size_t discarded_ = 0;
   head_scanner scanner_;
+  std::shared_ptr<api::route> route_; ///< of the request, until it is parsed
   std::optional<boost::beast::http::request_parser<boost::beast::http::string_body>> parser_;
   std::optional<gate_pass> pass_; ///< of the request, until its answer is sent
   std::optional<boost::beast::http::response<pieces_body>> message_;

@@ -98,6 +98,8 @@ class worker_index {
   /// Only its load or its reservation has changed.
   void update_load(moment now, pool_worker&);
   void remove(pool_worker&);
+  /// It is offered to nobody until update_load(), but counts as before.
+  void hide(pool_worker& w) { leave_load(w); }
   /// Orders may be asked for their first at this time.
   void look_at(moment now) { latest_ = std::max(latest_, now); }
 

@@ -258,25 +258,25 @@ worker_pool::choose(moment now, const needs& job, const group_key& group, const 
     return served_before(now, job, until, wanted);
   });
   if (left_out != nullptr) {
-    index_.update(now, *left_out);
+    index_.update_load(now, *left_out);
   }
   return best;
 }
 
 /// A job that was alone in an engine that ended goes to another place, if one has room: it shows
-/// whether the job or the place is at fault. The worker there is out of the index then, and the
+/// whether the job or the place is at fault. The worker there is hidden then, and the
 /// options are those of the others; null: it is not left out.
 pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& lines) {
   auto* last = find(*job.not_again);
   if (last == nullptr || last->at.in == nullptr) {
     return nullptr;
   }
-  index_.remove(*last);
+  index_.hide(*last);
   fill_options(now, job, lines);
   const bool other = std::any_of(options_.begin(), options_.end(),
                                  [](const auto& o) { return o.has_room && o.loaded && o.fits; });
   if (!other) {
-    index_.update(now, *last);
+    index_.update_load(now, *last);
   }
   return other ? last : nullptr;
 }

@@ -1,4 +1,4 @@
-#include "runtime/api/call.hpp"
+#include "runtime/api/route.hpp"
 
 #include <gtest/gtest.h>
 #include <variant>
@@ -295,6 +295,30 @@ TEST(read_head, what_the_gate_is_asked) {
   EXPECT_EQ(head->route, "status/{id}");
   EXPECT_EQ(head->endpoint, "other");
   EXPECT_EQ(read_head("POST", "/run", bounds)->endpoint, "tayfa");
+}
+
+TEST(read_head, its_route_is_what_parse_needs) {
+  auto head = read_head("GET", "/v2/other/status-sync/a-1?wait=2000", bounds);
+  ASSERT_TRUE(head);
+  // The target is not read again: another one changes nothing.
+  const auto call = parse(get("/ping"), std::move(*head->at), bounds);
+  ASSERT_TRUE(call);
+  const auto& asked = std::get<status>(*call);
+  EXPECT_EQ(asked.ask.id.str(), "a-1");
+  EXPECT_EQ(asked.ask.who.endpoints, std::vector<std::string>{"other"});
+  EXPECT_EQ(asked.wait, milliseconds{2'000});
+}
+
+TEST(read_head, the_result_of_a_job_that_is_too_large_ends_it) {
+  auto head = read_head("POST", "/v2/other/job-done/w/j?isStream=true", bounds);
+  ASSERT_TRUE(head);
+  const auto lost = result_lost(std::move(*head->at), {}, bounds);
+  ASSERT_TRUE(lost);
+  const auto& result = std::get<worker_result>(*lost);
+  EXPECT_EQ(result.kind, worker_result::what::failed);
+  EXPECT_EQ(result.job, "j");
+  EXPECT_TRUE(result.is_stream);
+  EXPECT_FALSE(result_lost(std::move(*read_head("POST", "/run", bounds)->at), {}, bounds));
 }
 
 } // namespace

@@ -66,24 +66,24 @@ TEST(top_view, a_frame_of_24_lines) {
             "rate   ended 12.4/s  accepted 13.0/s  over 10 s\n"
             "\n"
             "SLOTS  2\n"
-            "SLOT  STATE       MODEL  RUN  DONE\n"
-            "   0  PROCESSING  m        1     9\n"
-            "   1  READY                0     8\n"
+            "SLOT  STATE       MODEL  RUN  DONE  LOST  LIFE\n"
+            "   0  PROCESSING  m        1     9     0     1\n"
+            "   1  READY                0     8     0     1\n"
             "\n"
             "WAITING  12, 5 shown\n"
-            "ID      STATUS      AGE  WHY\n"
-            "wait-0  IN_QUEUE  1.0 s  every worker that may take it is busy\n"
-            "wait-1  IN_QUEUE  1.0 s  every worker that may take it is busy\n"
-            "wait-2  IN_QUEUE  1.0 s  every worker that may take it is busy\n"
-            "wait-3  IN_QUEUE  1.0 s  every worker that may take it is busy\n"
-            "wait-4  IN_QUEUE  1.0 s  every worker that may take it is busy\n"
+            "ID      STATUS      AGE  PRI  TRIES  WHY\n"
+            "wait-0  IN_QUEUE  1.0 s    5      0  every worker that may take it is busy\n"
+            "wait-1  IN_QUEUE  1.0 s    5      0  every worker that may take it is busy\n"
+            "wait-2  IN_QUEUE  1.0 s    5      0  every worker that may take it is busy\n"
+            "wait-3  IN_QUEUE  1.0 s    5      0  every worker that may take it is busy\n"
+            "wait-4  IN_QUEUE  1.0 s    5      0  every worker that may take it is busy\n"
             "\n"
             "LATEST ENDED  10, 4 shown\n"
-            "ID     STATUS     WHY\n"
-            "end-0  FAILED     ?[31mhot\n"
-            "end-1  COMPLETED\n"
-            "end-2  COMPLETED\n"
-            "end-3  COMPLETED\n"
+            "ID     STATUS      AGE  PRI  TRIES  WHY\n"
+            "end-0  FAILED     0 ms    5      0  ?[31mhot\n"
+            "end-1  COMPLETED  0 ms    5      0\n"
+            "end-2  COMPLETED  0 ms    5      0\n"
+            "end-3  COMPLETED  0 ms    5      0\n"
             "q quit  p pause\n");
 }
 
@@ -94,8 +94,8 @@ TEST(top_view, a_low_terminal_gets_fewer_tables) {
             "rate   ended 12.4/s  accepted 13.0/s  o…\n"
             "\n"
             "SLOTS  2, 1 shown\n"
-            "SLOT  STATE       MODEL  RUN  DONE\n"
-            "   0  PROCESSING  m        1     9\n"
+            "SLOT  STATE       MODEL  RUN  DONE  LOST\n"
+            "   0  PROCESSING  m        1     9     0\n"
             "\n"
             "WAITING  12, 1 shown\n"
             "ID      STATUS    WHY\n"
@@ -133,7 +133,8 @@ TEST(top_view, colours_stand_only_around_words) {
     }
     EXPECT_EQ(without, plain[i]);
   }
-  EXPECT_EQ(coloured[6], "   0  \x1b[32mPROCESSING\x1b[0m  PROCESSING-READY    1     9");
+  EXPECT_EQ(coloured[6],
+            "   0  \x1b[32mPROCESSING\x1b[0m  PROCESSING-READY    1     9     0     1");
 }
 
 TEST(top_view, everything_where_there_is_no_terminal) {

@@ -43,7 +43,7 @@ class owner {
 
   /// Each engine comes up or ends as it was asked to, and every timer fires.
   void settle() {
-    for (int rounds = 0; rounds < 50; ++rounds) {
+    for (int rounds = 0; rounds < 6; ++rounds) {
       for (std::uint32_t slot = 0; slot < most; ++slot) {
         stops(slot);
         engine_moves(slot, engine_state::READY);
@@ -218,12 +218,14 @@ class owner {
 TEST(slot_table_property, holds_for_random_requests_and_lives_of_engines) {
   EXPECT_TRUE(testing::property(3'000, [](std::uint32_t slots) {
     const auto script = *rc::gen::scale(8.0, rc::gen::arbitrary<std::vector<std::uint32_t>>());
-    owner o{slots % (most + 1)};
+    owner o{slots / 2 % (most + 1)};
     for (const auto bits : script) {
       o.step(bits);
     }
-    o.settle();
-    o.check_settled();
+    if (slots % 2 == 0) { // else the end comes in the middle of it
+      o.settle();
+      o.check_settled();
+    }
     o.stop_all();
   }));
 }

@@ -252,7 +252,6 @@ TEST(slot_table, engines_that_only_need_another_model_file_do_not_end_a_pod_that
   }
   EXPECT_EQ(s.table.quarantined(0, false), loss::of_files);
   EXPECT_EQ(s.table.quarantined(1, false), loss::of_files);
-  EXPECT_EQ(s.table.quarantined(1, true), loss::some);
   EXPECT_EQ(s.table.quarantined(0, true), loss::all) << "a pod that has not begun ends";
   s.moves(1, engine_state::SHUTDOWN, cause::crashed, because(errc::engine_crash, "signal 11"));
   EXPECT_EQ(s.table.quarantined(1, false), loss::all) << "slot 1 crashes";

@@ -146,6 +146,9 @@ class linear_search {
     options_.push_back(o);
     workers_.push_back(&w);
   }
+  static bool may_change(const pool_worker& w) {
+    return w.facts.can_change && w.changing_to.empty();
+  }
   /// Of shared engines that are alike the emptier one comes first, whatever was learned of each
   /// number of attempts.
   void leave_out_fuller() {
@@ -156,11 +159,11 @@ class linear_search {
         const bool alike =
             a.shares_engine() && b.shares_engine() && a.model() == b.model() &&
             a.facts.device == b.facts.device && a.facts.endpoint == b.facts.endpoint &&
-            a.facts.memory_bytes == b.facts.memory_bytes &&
-            a.facts.can_change == b.facts.can_change && a.facts.capacity == b.facts.capacity &&
-            a.facts.model_kinds == b.facts.model_kinds;
-        fuller[i] = fuller[i] || (alike && options_[i].has_room && options_[k].has_room &&
-                                  options_[k].held < options_[i].held);
+            a.facts.memory_bytes == b.facts.memory_bytes && may_change(a) == may_change(b) &&
+            a.facts.capacity == b.facts.capacity && a.facts.model_kinds == b.facts.model_kinds;
+        const auto& [one, other] = std::tie(options_[i], options_[k]);
+        fuller[i] =
+            fuller[i] || (alike && other.has_room && (!one.has_room || other.held < one.held));
       }
     }
     for (auto i = options_.size(); i-- > 0;) {
@@ -379,8 +382,11 @@ class random_pool {
     const auto* other = linear.option_of(chosen);
     const double apart =
         other == nullptr ? 1 : linear_search::cost(*other) - linear_search::cost(expected->option);
-    const bool tie =
-        chosen->free_at(s_.now, job.alone) == expected->who->free_at(s_.now, job.alone);
+    const auto free_at = [&](const pool_worker& w) {
+      return w.free_at(s_.now, job.alone) + w.reserved();
+    };
+    const bool tie = free_at(*chosen) == free_at(*expected->who) &&
+                     chosen->reserved_ms == expected->who->reserved_ms;
     EXPECT_TRUE(other != nullptr && std::abs(apart) < 1e-5 && (apart != 0 || !tie))
         << words << " is " << to_string(chosen->ref) << ", not " << to_string(expected->who->ref)
         << ", costs differ by " << apart;

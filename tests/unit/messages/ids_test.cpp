@@ -63,5 +63,18 @@ TEST(ids, are_ordered_and_readable) {
   EXPECT_EQ(std::hash<job_id>{}(job_id{"a"}), std::hash<job_id>{}(job_id{"a"}));
 }
 
+TEST(ids, the_slots_of_two_nodes_are_different_places) {
+  const worker_ref here{slot_id{3}, 7};
+  const worker_ref far{slot_id{3}, 7, pull_node};
+  EXPECT_NE(here, far);
+  EXPECT_NE(here.place(), far.place());
+  EXPECT_EQ(here.place(), worker_place{slot_id{3}});
+  EXPECT_LT(here, far);
+  EXPECT_LT((worker_ref{slot_id{9}, 9}), far) << "by node first";
+  EXPECT_EQ(to_string(far), "1/3#7");
+  EXPECT_EQ(default_name(here.place()), "slot-3");
+  EXPECT_EQ(default_name(far.place()), "node-1-slot-3");
+}
+
 } // namespace
 } // namespace tayfa
