@@ -56,6 +56,15 @@ bool any_variable(Match match) {
 
 } // namespace
 
+std::string engine_names() {
+  std::string out;
+  for (const auto& kind : engine_kinds) {
+    out += out.empty() ? "" : ", ";
+    out += kind.name;
+  }
+  return out;
+}
+
 bool is_model_kind(std::string_view name) {
   return std::any_of(engine_kinds.begin(), engine_kinds.end(),
                      [&](const engine_kind& kind) { return kind.runs(name); });

@@ -161,6 +161,9 @@ inline constexpr joined_text help = [] {
 inline constexpr std::string_view engine_help{engine_rows::help.bytes.data(),
                                               engine_rows::help.size};
 
+/// "scripted, torch, …": every kind, for messages.
+std::string engine_names();
+
 /// True if some kind of engine runs model files of this kind.
 bool is_model_kind(std::string_view);
 /// `"torchscript" or "aot_inductor"`: those of one engine, or of all.
