@@ -60,9 +60,12 @@ void job_model::expect_revoke(const job& j) {
   }
 }
 
-/// The client's view in an effect.
+/// The client's view in an effect. A large output may be in the store only.
 void job_model::check_view(const job_view& v, const job& j) {
-  const bool same = v.state == j.state && v.attempts == j.attempts && v.output.view() == j.output &&
+  const bool output =
+      v.stored_output == 0 ? v.output.view() == j.output : v.stored_output == j.order && j.stored;
+  const bool same = v.state == j.state && v.attempts == j.attempts && output &&
+                    v.output_bytes == j.output.size() &&
                     (v.failure ? std::optional{v.failure->code} : std::nullopt) == j.failure &&
                     (j.delay_unsure || v.delay == j.delay) && v.execution == j.execution &&
                     v.dropped_chunks == j.chunks_lost;

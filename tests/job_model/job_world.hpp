@@ -39,8 +39,8 @@ class job_world : chooser {
   void heal_and_drain();
   /// Differences; empty = none.
   const std::vector<std::string>& broken() const { return broken_; }
-  /// Those of world_events that occurred.
-  const std::set<std::string>& seen() const { return seen_; }
+  /// Those of world_events that have not occurred.
+  const std::vector<std::string>& unseen() const { return unseen_; }
 
  private:
   using done = result<job_table::view_and_effects>;
@@ -140,7 +140,7 @@ class job_world : chooser {
   std::vector<std::pair<std::string, std::uint64_t>> calls_; ///< webhooks being called
   std::vector<std::pair<std::string, std::uint64_t>> answers_; ///< chunks on their way to readers
   std::vector<std::string> broken_;
-  std::set<std::string> seen_;
+  std::vector<std::string> unseen_ = world_events;
 };
 
 template <class Model>

@@ -9,10 +9,9 @@
 namespace tayfa::testing {
 
 void job_world::see(std::string_view text) {
-  for (const auto& event : world_events) {
-    if (text.find(event) != std::string::npos) {
-      seen_.insert(event);
-    }
+  if (!text.empty()) {
+    std::erase_if(unseen_,
+                  [&](const std::string& event) { return text.find(event) != std::string::npos; });
   }
 }
 

@@ -4,7 +4,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/store/store.hpp"
 #include "tests/job_model/dice.hpp"
-#include "tests/support/perfect_store.hpp"
+#include "tests/job_model/perfect_store.hpp"
 
 #include <functional>
 #include <memory>

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "runtime/store/sqlite_store.hpp"
-#include "tests/support/row_text.hpp"
+#include "tests/job_model/row_text.hpp"
 
 #include <cstdlib>
 #include <filesystem>

@@ -44,6 +44,7 @@ change workload::change_one(const perfect_store& now) {
   if (kind >= 3) {
     row = completed(std::move(row), "");
     row.output = text();
+    row.output_bytes = row.output.size();
     row.chunks.assign(draw(3), chunk{"\"part\""});
     row.history.push_back({.number = row.attempts,
                            .worker = row.worker,

@@ -1,7 +1,7 @@
 // A random workload of the crash tests. Owned by each test.
 #pragma once
 
-#include "tests/support/perfect_store.hpp"
+#include "tests/job_model/perfect_store.hpp"
 
 #include <cstdint>
 #include <random>
