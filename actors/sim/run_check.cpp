@@ -183,12 +183,11 @@ void run::check_engine(const std::string& who, const job_history& job) {
   }
   const auto slot =
       std::stoul(job.final_body.substr(named + std::size(R"("workerId":"slot-)") - 1));
-  const auto& model = job.model.empty() ? plan_.models.front() : job.model;
-  const auto kind = plan_.model_kinds.find(model);
+  const auto kind = plan_.model_kinds.find(job.model);
   const auto runs = find_engine(engines_of(knobs_).of(slot))->entry_kinds();
-  if (std::find(runs.begin(), runs.end(), kind == plan_.model_kinds.end() ? model : kind->second) ==
-      runs.end()) {
-    violated(who + " of the model " + model + " ran on slot " + std::to_string(slot) +
+  if (std::find(runs.begin(), runs.end(),
+                kind == plan_.model_kinds.end() ? job.model : kind->second) == runs.end()) {
+    violated(who + " of the model " + job.model + " ran on slot " + std::to_string(slot) +
              ", whose engine does not run it");
   }
 }

@@ -149,7 +149,7 @@ scenario mixed(std::string name, std::string text) {
   auto s = three_slots(std::move(name), std::move(text));
   s.models = {"net"};
   s.model_kinds = {{"net", std::string{torchscript_model}}};
-  s.work->models = {"net", "scripted", ""};
+  s.work->models = {"net", "scripted"};
   s.knobs = [](config& c) { c.engine_slot_kinds = string_list{"0-1=torch"}; };
   return s;
 }

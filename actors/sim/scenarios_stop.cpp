@@ -28,7 +28,8 @@ scenario hung(std::string name, std::string text) {
   return s;
 }
 
-/// A worker of RunPod's platform with jobs that run when the stop begins.
+/// A worker of RunPod's platform with jobs that run when the stop begins. What a forced end leaves
+/// in the store is for the next process.
 scenario platform_worker(std::string name, std::string text) {
   scenario s;
   s.name = "stop_runpod_" + std::move(name);
@@ -36,6 +37,8 @@ scenario platform_worker(std::string name, std::string text) {
   s.slots = 2;
   s.platform = platform_options{};
   s.platform->gap_max = 50ms;
+  s.restarts = 3;
+  s.faulty = true;
   s.incidents = {incident{"pod", "RUNNING", 500ms, what::sigterm, 0}};
   return s;
 }
@@ -58,9 +61,14 @@ void allow(scenario& s, std::chrono::milliseconds drain, std::chrono::millisecon
 /// The core dies until it is given up, while the pod is in this phase. The pauses between the
 /// deaths are those before its restarts.
 void lose_core(scenario& s, const std::string& phase) {
-  for (const auto after : {0ms, 400ms, 1'000ms, 2'000ms}) {
+  for (const auto after : {0ms, 130ms, 400ms, 900ms}) {
     s.incidents.push_back(in_phase(phase, what::kill_ingress, after));
   }
+}
+
+/// What is asked of the store takes a while: jobs are handed back, or taken, only then.
+void slow_disk(scenario& s, std::chrono::milliseconds most) {
+  s.disk_latency_max = most;
 }
 
 void add_second_requests(std::vector<scenario>& list) {
@@ -92,9 +100,11 @@ void add_deadlines(std::vector<scenario>& list) {
   list.push_back(drain);
   auto back = hung("deadline_of_HANDING_BACK", "it ends while jobs are handed back");
   allow(back, 1s, 1'200ms);
+  slow_disk(back, 2s);
   list.push_back(back);
-  auto late = hung("hung_engines", "engines that do not give their jobs back are not waited for");
+  auto late = hung("slow_disk", "a queue that takes long to hand its jobs back is not waited for");
   allow(late, 1s, 30s);
+  slow_disk(late, 2s);
   list.push_back(late);
   auto frozen = hung("deadline_of_STOPPING_WORKERS", "it ends while an engine does not end");
   frozen.work.reset();
@@ -103,8 +113,9 @@ void add_deadlines(std::vector<scenario>& list) {
                       incident{"pod", "READY", 110ms, what::sigterm, 0}};
   list.push_back(frozen);
 
-  auto origin = platform_worker("deadline_of_DRAINING_ORIGIN", "it ends while a take is open");
-  allow(origin, 1s, 1ms);
+  auto origin = platform_worker("deadline_of_DRAINING_ORIGIN", "it ends while jobs are taken");
+  allow(origin, 1s, 10ms);
+  slow_disk(origin, 200ms);
   list.push_back(origin);
   auto jobs = platform_worker("deadline_of_FINISHING_ORIGIN", "it ends while jobs run");
   allow(jobs, 20s, 200ms);
@@ -112,10 +123,11 @@ void add_deadlines(std::vector<scenario>& list) {
   auto posts = deaf_platform("deadline_of_DELIVERING", "it ends while results are posted");
   allow(posts, 1s, 3s);
   list.push_back(posts);
-  auto early = platform_worker("drain_ends_in_DRAINING_ORIGIN", "no time to end a take");
-  early.knobs = [](config& c) { c.pod_drain_budget = 1ms; };
+  auto early = platform_worker("drain_ends_in_DRAINING_ORIGIN", "no time for jobs being taken");
+  allow(early, 10ms, 30s);
+  slow_disk(early, 200ms);
   list.push_back(early);
-  list.push_back(deaf_platform("results_never_arrive", "results stay in the store"));
+  list.push_back(deaf_platform("results_arrive_late", "the next process posts them"));
 }
 
 void add_lost_cores(std::vector<scenario>& list) {
@@ -124,12 +136,14 @@ void add_lost_cores(std::vector<scenario>& list) {
   lose_core(drain, "DRAINING_QUEUE");
   list.push_back(drain);
   auto back = hung("core_lost_in_HANDING_BACK", "it is given up while jobs are handed back");
-  allow(back, 1'800ms, 30s);
+  allow(back, 1s, 30s);
+  slow_disk(back, 2s);
   lose_core(back, "DRAINING_QUEUE");
   back.incidents.back() = in_phase("HANDING_BACK", what::kill_ingress, 10ms);
   list.push_back(back);
   auto jobs = platform_worker("core_lost_in_FINISHING_ORIGIN", "it is given up while jobs run");
   jobs.slots = 1;
+  jobs.knobs = [](config& c) { c.runpod_concurrency = 8; };
   lose_core(jobs, "FINISHING_ORIGIN");
   list.push_back(jobs);
   auto posts = deaf_platform("core_lost_in_DELIVERING", "it is given up while results are posted");
@@ -149,6 +163,7 @@ void add_failed_starts(std::vector<scenario>& list) {
   model.exit_code = 65;
   for (auto* s : {&unfit, &mute, &model}) {
     s->platform->jobs = 0;
+    s->restarts = 0;
     s->incidents.clear();
     list.push_back(*s);
   }

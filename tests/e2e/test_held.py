@@ -238,7 +238,7 @@ class ready(HeldCase):
         self.assertEqual(self.code(pod), 200, "a busy engine is one")
         pod.signal(signal.SIGTERM)
         pod.wait_for("state", machine="pod", to="STOPPING")
-        self.assertEqual(self.code(pod), "stopping")
+        self.eventually(lambda: self.code(pod) == "stopping", "the ingress knows of the stop", 1.5)
         self.assert_exit(pod, 0)
 
     def test_engines_that_are_not_there(self):

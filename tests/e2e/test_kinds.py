@@ -11,7 +11,7 @@ import zipfile
 import case
 from case import BAD_CONFIG, Case, pods
 
-PLUGIN = pathlib.Path(pods.program(case.BUILD, "tests/plugins/libecho_engine.so"))
+PLUGIN = pathlib.Path(pods.program(case.BUILD, "tests/plugins/libecho_as_torch.so"))
 TENSOR = [{"name": "x", "dtype": "float32", "shape": [1]}]
 
 
@@ -69,7 +69,7 @@ class mixed_pods(Case):
             seen.add(worker)
         self.assertEqual(seen, {"slot-1", "slot-2"})
         refused = pod.post("/run", {"input": {}, "model": "unknown"})
-        self.assertEqual(refused.body["errorCode"], "model_not_found")
+        self.assertEqual(refused.body["error"]["code"], "model_not_found")
         self.assertEqual(pod.stop(), 0)
 
     def test_a_job_that_no_slot_can_run_says_so_and_runs_once_one_can(self):

@@ -70,7 +70,10 @@ struct supervisor_script : actor_script {
     }
   }
   ~supervisor_script() {
-    tested = nullptr;
+    if (tested) {
+      caf::anon_send_exit(std::exchange(tested, nullptr), caf::exit_reason::kill);
+    }
+    settle();
     for (const auto& [name, lives] : born) {
       for (const auto& weak : lives) {
         if (const auto one = caf::actor_cast<caf::actor>(weak)) {
@@ -145,7 +148,8 @@ struct supervisor_script : actor_script {
     return out;
   }
   slot_line slot(std::uint32_t number) {
-    for (auto& line : *ask(list_slots{}).value) {
+    const auto answer = ask(list_slots{});
+    for (const auto& line : *answer.value) {
       if (line.slot.value == number) {
         return line;
       }

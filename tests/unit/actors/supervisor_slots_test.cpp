@@ -105,9 +105,10 @@ TEST(supervisor_slots, a_slot_undrained_while_its_engine_ends_starts_again) {
 
 TEST(supervisor_slots, an_engine_that_dies_idle_is_replaced_after_a_pause) {
   supervisor_script s;
+  s.knobs.engine_backoff_base = 1s;
   s.run();
   s.engines.kill({slot_id{0}, 1}, SIGKILL);
-  s.settle();
+  s.pass(100ms);
   EXPECT_EQ(s.slot(0).state, engine_state::SHUTDOWN);
   s.pass(2s);
   EXPECT_EQ(s.slot(0).incarnation, 2U);

@@ -251,6 +251,20 @@ TEST(supervisor_stop, results_have_a_moment_to_reach_the_platform) {
   EXPECT_STREQ(after([](auto&) {}), "late");
 }
 
+TEST(supervisor_stop, a_result_that_the_queue_reports_late_has_its_moment_after_the_drain) {
+  supervisor_script s{1, true};
+  s.run();
+  s.submit("one", 2);
+  s.stop();
+  s.tell(s.tested, origin_drained{});
+  EXPECT_EQ(s.phase(), "DRAINING_QUEUE");
+  s.tell(s.tested, load_changed{false, true, true});
+  s.tell(s.tested, queue_drained{});
+  EXPECT_EQ(s.phase(), "DELIVERING");
+  s.tell(s.tested, load_changed{});
+  EXPECT_TRUE(s.moved("stop", "DELIVERING", "STOPPING_WORKERS", "delivered"));
+}
+
 TEST(supervisor_stop, a_new_runpod_worker_is_asked_to_drain_as_well) {
   supervisor_script s{1, true};
   s.run();

@@ -298,7 +298,7 @@ TEST(job_table_models, a_worker_gets_no_job_of_a_kind_of_model_that_it_does_not_
   f.model_kinds = {"torchscript", "aot_inductor"};
   s.join(w0, f);
   EXPECT_EQ(s.submit("b", of_model("bbb")), "");
-  EXPECT_EQ(s.why("b"), "no_worker");
+  EXPECT_EQ(s.why("b"), "no_engine");
   EXPECT_EQ(s.submit("a", of_model("aaa")), "a IN_PROGRESS (assigned); give a#1 to 0#1");
   f.model_kinds = {"gguf"};
   EXPECT_EQ(s.join(job_script::worker(1), f), "b IN_PROGRESS (assigned); give b#1 to 1#1");

@@ -57,13 +57,21 @@ class linear_search {
     }
     const auto& all = s_.pool.all();
     const auto* model = s_.pool.models().find(job_.model);
-    const bool busy = std::any_of(all.begin(), all.end(), [&](const auto& each) {
-      const auto& f = each.second.facts;
-      return each.second.present && !each.second.draining && f.pulls &&
-             (f.endpoint.empty() || f.endpoint == job_.endpoint) &&
-             (model == nullptr || f.runs(model->kind));
-    });
-    return paused() ? "model_retry" : (busy ? "workers_busy" : "no_worker");
+    bool ready = false;
+    bool of_its_kind = false;
+    bool busy = false;
+    for (const auto& [place, w] : all) {
+      const auto& f = w.facts;
+      const bool there = w.present && !w.draining;
+      const bool runs = there && (model == nullptr || f.runs(model->kind));
+      ready = ready || there;
+      of_its_kind = of_its_kind || runs;
+      busy = busy || (runs && f.pulls && (f.endpoint.empty() || f.endpoint == job_.endpoint));
+    }
+    if (paused() || busy) {
+      return paused() ? "model_retry" : "workers_busy";
+    }
+    return ready && !of_its_kind ? "no_engine" : "no_worker";
   }
 
  private:

@@ -4,6 +4,10 @@
 
 #include <map>
 
+#ifndef ECHO_KIND
+#define ECHO_KIND "echo" // the engine's kind, which tayfa-engine compares with the one that it wants
+#endif
+
 namespace tayfa::engine {
 namespace {
 
@@ -11,7 +15,7 @@ class echo_engine final : public engine {
  public:
   echo_engine(sink& out, const time_source& time) : out_(out), time_(time) {}
 
-  std::string kind() const override { return "echo"; }
+  std::string kind() const override { return ECHO_KIND; }
   std::string device() const override { return "echo chamber"; }
   std::uint32_t capacity() const override { return 3; }
   bool continuous() const override { return true; }
