@@ -22,8 +22,8 @@ void job_world::take_batch() {
 
 /// The stored row and the job as the table would write it now say the same. Not compared: an input,
 /// which may be released or in the store only; the result of a delivery's last try, which may be
-/// made once more; a slot of another node, which is not known after a restart; of a running job, what
-/// becomes durable with its next change.
+/// made once more; a slot of another node, which is not known after a restart; of a running job,
+/// what becomes durable with its next change.
 void job_world::same_row(store::job_row row, store::job_row job) {
   row.request.input = job.request.input = {};
   const auto most = row.request.origin.empty() ? std::max(limits_.hook_tries, 1u) - 1 : 1;
