@@ -230,15 +230,26 @@ result<link_arrival> link_state::on_opening(const envelope& e, moment now) {
   peer_ = e.from;
   peer_window_ = e.window;
   take_acknowledgement(e.acknowledged);
-  resume_after(has);
+  if (fresh || !is_repeated(e, has, now)) {
+    resume_after(has);
+    resumed_ = resumption{has, now};
+    ++counters_.resumed;
+  }
   open_ = true;
-  ++counters_.resumed;
   if (e.kind == link_kind::open) {
     opened_due_ = true;
   } else {
     asked_at_.reset();
   }
   return out;
+}
+
+/// An answer that no question waits for, or one of many questions that arrive at once, after a
+/// pause of this end. Sending everything again for each would cost questions times frames.
+bool link_state::is_repeated(const envelope& e, std::uint64_t has, moment now) const {
+  const bool just_done =
+      resumed_ && resumed_->has == has && now - resumed_->at < options_.ask_again / 8;
+  return open_ && ((e.kind == link_kind::opened && !asked_at_) || just_done);
 }
 
 void link_state::restart(link_arrival& out) {

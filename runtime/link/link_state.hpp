@@ -138,6 +138,7 @@ class link_state {
   void take_acknowledgement(std::uint64_t upto);
   void ask(moment now);
   void ask_when_heard(moment now);
+  bool is_repeated(const envelope&, std::uint64_t has, moment now) const;
   void dealt_with(std::size_t bytes);
   void acknowledge_if_due(moment now);
   bool is_known(const envelope&, moment now);
@@ -161,6 +162,11 @@ class link_state {
   bool ack_due_ = false;
   turn turn_ = turn::none; ///< what next() has given
   link_message control_;
+  struct resumption {
+    std::uint64_t has = 0; ///< the peer had frames up to this number
+    moment at;
+  };
+  std::optional<resumption> resumed_;
   std::optional<moment> asked_at_; ///< an `open` has no answer yet
 
   // in

@@ -147,7 +147,7 @@ void actors(arguments given) {
 void smoke() {
   measure_table({.waiting = {1'000}, .workers = {1, 8}, .seconds = 0.05},
                 [](const table_row& row) { print(row); });
-  measure_workers({.workers = {8, 16}, .waiting = 100, .seconds = 0.01},
+  measure_workers({.workers = {8, 16}, .waiting = 1'000, .seconds = 0.01},
                   [](const workers_row& row) { print(row); });
   for (const bool durable : {true, false}) {
     const scratch_folder folder{std::filesystem::temp_directory_path()};

@@ -160,10 +160,13 @@ TEST(supervisor_slots, a_timer_of_an_earlier_keeper_starts_no_engine) {
   s.ask(drain_slot{slot_id{1}, true}); // drops the restart, whose timer still comes
   s.pass(100ms);
   s.ask(drain_slot{slot_id{1}, false});
-  s.pass(1s);
+  s.pass(3s);
   EXPECT_EQ(s.slot(1).state, engine_state::READY);
-  s.pass(10s);
-  EXPECT_EQ(s.slot(1).incarnation, 2U);
+  s.engines.kill({slot_id{1}, 2}, SIGKILL);
+  s.pass(3'700ms);
+  EXPECT_EQ(s.slot(1).incarnation, 2U) << "the pause before its restart is 4 s at least";
+  s.pass(4s);
+  EXPECT_EQ(s.slot(1).incarnation, 3U);
   EXPECT_EQ(s.engines.alive().size(), 2U);
 }
 

@@ -81,6 +81,21 @@ TEST(supervisor_start, a_fatal_error_in_each_state_has_its_exit_code) {
             65);
 }
 
+TEST(supervisor_start, what_an_earlier_engine_reports_does_not_end_the_pod) {
+  supervisor_script s;
+  s.engines.behaviors[slot_id{0}].load_delay = 5s;
+  s.start();
+  s.pass(100ms);
+  s.engines.kill({slot_id{0}, 1}, SIGKILL);
+  s.pass(1s);
+  ASSERT_EQ(s.lives("gpu_worker"), 2U);
+  s.tell(s.tested, engine_moved{{slot_id{0}, 1},
+                                engine_state::SHUTDOWN,
+                                cause::load_failed,
+                                error{errc::model_invalid, "cut off"}});
+  EXPECT_EQ(s.pod(), "LAUNCHING");
+}
+
 TEST(supervisor_start, an_unfit_machine_may_go_on) {
   supervisor_script s;
   s.probe.how = sim::sim_probe::mood::unfit;

@@ -71,6 +71,8 @@ TEST(supervisor_stop, a_job_that_outlasts_the_drain_budget_is_handed_back) {
   s.pass(3s);
   EXPECT_EQ(s.phases(), "DRAINING_QUEUE HANDING_BACK " + after_the_drain);
   EXPECT_TRUE(s.moved("stop", "DRAINING_QUEUE", "HANDING_BACK", "state_timeout"));
+  EXPECT_TRUE(s.moved("stop", "HANDING_BACK", "STOPPING_WORKERS", "jobs_done"));
+  EXPECT_EQ(s.log.count(" machine=job job=one from=IN_PROGRESS to=IN_QUEUE "), 1U);
   EXPECT_EQ(s.exit.code, 0);
 }
 
@@ -144,6 +146,22 @@ TEST(supervisor_stop, a_lost_store_ends_the_pod_and_the_first_reason_stands) {
   EXPECT_EQ(s.exit.code, 70);
   EXPECT_NE(s.exit.reason.find("the disk is gone"), std::string::npos);
   EXPECT_EQ(s.log.count(" pod_failed "), 1U);
+}
+
+TEST(supervisor_stop, slots_that_are_lost_while_the_pod_stops_do_not_change_its_exit_code) {
+  supervisor_script s{1, true};
+  s.knobs.pod_drain_budget = 1h;
+  s.knobs.pod_stopping_budget = 2h;
+  s.run();
+  s.tell(s.tested, store_failed{error{errc::io_error, "the disk is gone"}});
+  EXPECT_EQ(s.phase(), "DRAINING_ORIGIN");
+  s.engines.behaviors[slot_id{0}].init_crash = true;
+  s.engines.kill({slot_id{0}, 1}, SIGKILL);
+  s.pass(20s);
+  EXPECT_EQ(s.log.count(" slot_quarantined "), 1U);
+  s.tell(s.tested, origin_drained{});
+  s.pass(1s);
+  EXPECT_EQ(s.exit.code, 70);
 }
 
 // ---- by force ----------------------------------------------------------------------------------
