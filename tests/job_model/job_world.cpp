@@ -86,6 +86,7 @@ void job_world::submit() {
     r = keyed_[below(keyed_.size())];
   } else if (!r.policy.idempotency_key.empty()) {
     keyed_.push_back(r);
+    keyed_.erase(keyed_.begin(), keyed_.end() - std::min<std::ptrdiff_t>(std::ssize(keyed_), 30));
   }
   // A forgotten id is never used again, but for a platform's job.
   auto id = known_id();

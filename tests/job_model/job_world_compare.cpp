@@ -78,9 +78,11 @@ void job_world::compare() {
       fault(default_name(place) + " holds another number of attempts");
     }
   }
+  std::set<std::string> here;
   const auto listed = table_->list(now(), {});
   auto line = listed.jobs.rbegin();
   for (const auto& j : model_.jobs()) {
+    here.insert(j.id);
     const auto found = table_->inspect(now(), job_id{j.id});
     if (found.has_value() != model_.kept(j)) {
       fault(j.id + (found ? " should be forgotten" : " is not there"));
@@ -95,6 +97,7 @@ void job_world::compare() {
   if (line != listed.jobs.rend()) {
     fault(line->id.str() + " should not be listed");
   }
+  promises_.forget_others(here);
   for (const auto& rule : promises_.broken()) {
     fault(rule);
   }

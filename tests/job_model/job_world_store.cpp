@@ -87,11 +87,6 @@ void job_world::refuse_batch() {
   model_.batch_ended(false);
   see(fresh.empty() ? "" : "withdrawn");
   same("withdraw", table_->withdraw(now(), fresh), [&] { model_.withdraw(fresh); });
-  for (const auto& id : fresh) {
-    if (const auto* j = model_.find(id.str()); j == nullptr) {
-      promises_.withdrawn(id.str());
-    }
-  }
 }
 
 void job_world::store_all() {
@@ -113,17 +108,18 @@ void job_world::crash(bool in_flight_too) {
 }
 
 void job_world::restart(job_store::recovered found) {
-  const auto seen_now = text_of(found.rows, found.last_order);
+  const auto is_found = [&found](const state& s) {
+    return s.rows.last_order() == found.last_order && same_columns(s.rows.rows(), found.rows);
+  };
   if (in_flight_) {
-    const auto& rows = in_flight_->rows;
-    const bool kept = text_of(rows.rows(), rows.last_order()) == seen_now;
+    const bool kept = is_found(*in_flight_);
     see(kept ? "crashed, batch kept" : "crashed, batch lost");
     durable_ = kept ? *in_flight_ : durable_;
     in_flight_.reset();
   }
-  const auto expected = text_of(durable_.rows.rows(), durable_.rows.last_order());
-  if (expected != seen_now) {
-    fault("found " + seen_now + "\nexpected " + expected);
+  if (!is_found(durable_)) {
+    fault("found " + text_of(found.rows, found.last_order) + "expected " +
+          text_of(durable_.rows.rows(), durable_.rows.last_order()));
     return;
   }
   table_ = std::make_unique<job_table>(limits_);

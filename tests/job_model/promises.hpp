@@ -16,6 +16,7 @@
 #include "runtime/core/job_table.hpp"
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,8 +30,10 @@ class promises {
   void accepted(const std::string& id) { jobs_[id] = {}; }
   /// By a client's retry, or its platform.
   void lives_again(const std::string& id) { ++jobs_[id].lives, jobs_[id].ended.clear(); }
-  /// As if it had never been.
-  void withdrawn(const std::string& id) { jobs_.erase(id); }
+  /// Only these jobs are here; the others are forgotten, or were never accepted after all.
+  void forget_others(const std::set<std::string>& here) {
+    std::erase_if(jobs_, [&](const auto& each) { return !here.contains(each.first); });
+  }
   void ordered(const effects& done) {
     for (const auto& e : done) {
       if (const auto* g = std::get_if<assign_attempt>(&e)) {

@@ -3,6 +3,8 @@
 #include "runtime/store/row_codec.hpp"
 #include "runtime/store/store.hpp"
 
+#include <algorithm>
+
 namespace tayfa::testing {
 
 namespace {
@@ -58,6 +60,12 @@ bool same_columns(const store::job_row& left, const store::job_row& right) {
   bool all = left.order == right.order;
   each_column([&](const store::column& each) { all = all && a.cell_of(each) == b.cell_of(each); });
   return all;
+}
+
+bool same_columns(const std::vector<store::job_row>& left,
+                  const std::vector<store::job_row>& right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](const auto& a, const auto& b) { return same_columns(a, b); });
 }
 
 std::string text_of(const store::job_row& row) {

@@ -162,18 +162,20 @@ std::string crash_run::whole_check() {
 }
 
 std::string crash_run::compare(const job_store::recovered& found) {
-  const auto seen = text_of(found.rows, found.last_order);
-  const auto text_of_all = [](const perfect_store& all) {
-    return text_of(all.rows(), all.last_order());
+  const auto is_found = [&found](const perfect_store& all) {
+    return all.last_order() == found.last_order && same_columns(all.rows(), found.rows);
   };
   auto expected = acknowledged_;
-  while (text_of_all(expected) != seen && !under_way_.empty()) {
+  while (!is_found(expected) && !under_way_.empty()) {
     expected.apply(under_way_.front());
     under_way_.pop_front();
   }
-  if (text_of_all(expected) != seen) {
-    return "found:\n" + seen + "acknowledged:\n" + text_of_all(acknowledged_) + "with all:\n" +
-           text_of_all(expected);
+  if (!is_found(expected)) {
+    const auto text = [](const perfect_store& all) {
+      return text_of(all.rows(), all.last_order());
+    };
+    return "found:\n" + text_of(found.rows, found.last_order) + "acknowledged:\n" +
+           text(acknowledged_) + "with all:\n" + text(expected);
   }
   acknowledged_ = expected;
   issued_ = expected;

@@ -120,6 +120,7 @@ inline job_row completed(job_row row, std::string output) {
   return row;
 }
 
+using tayfa::testing::same_columns;
 using tayfa::testing::text_of;
 
 } // namespace tayfa::store::testing
