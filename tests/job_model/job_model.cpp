@@ -196,12 +196,17 @@ std::string job_model::submit(const std::string& id, const job_request& request,
   return {};
 }
 
+/// What the job would run with is not what was asked for any more.
+static bool is_damaged(const job_model::job& j) {
+  return j.failure == errc::store_corrupt;
+}
+
 /// A platform gives a job that it gave before. A live one is left alone; the result of one that
 /// completed is delivered once more; any other begins a new life.
 std::string job_model::given_again(job& j, bool watch) {
   if (j.undelivered && !j.hook_out) {
     deliver(j);
-  } else if (!j.undelivered && j.state == job_state::COMPLETED) {
+  } else if (!j.undelivered && (j.state == job_state::COMPLETED || is_damaged(j))) {
     j.keep_until = std::max(j.keep_until, now_ + minutes{10});
     open_delivery(j);
   } else if (!j.undelivered && is_final(j.state)) {
@@ -241,7 +246,8 @@ std::string job_model::retry(const std::string& id) {
   if (j == nullptr) {
     return "job_not_found";
   }
-  if ((j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) || j->from_platform()) {
+  if ((j->state != job_state::FAILED && j->state != job_state::TIMED_OUT) || j->from_platform() ||
+      is_damaged(*j)) {
     return "wrong_state";
   }
   if (const auto why = no_room(j->request, j->input_bytes)) {
