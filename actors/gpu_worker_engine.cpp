@@ -1,4 +1,4 @@
-// What a gpu_worker does when its engine's process has started, said something, or ended.
+// A gpu_worker's reactions to its engine's process: it has started, sent a frame, or ended.
 #include "actors/gpu_worker.hpp"
 
 namespace tayfa {

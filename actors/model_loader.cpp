@@ -79,7 +79,7 @@ void model_loader::learned(const catalogue_inspected& m) {
   }
 }
 
-/// Where engines of several kinds serve, each kind needs something that it runs.
+/// Each kind of engine in the pod needs a model, or an entry, that it runs.
 result<void> model_loader::complete(std::vector<model_entry>& models) const {
   if (kinds_.size() < 2 || ctx_.knobs.engine_slots == 0) {
     return {};

@@ -25,7 +25,7 @@ class process_keeper {
   void start(engine_spec, engine_sink);
   void send(protocol::downstream);
 
-  /// What the process does now must be done within this time; the limit before is over.
+  /// Limits the process's present step to this time; replaces the limit before.
   void limit(std::chrono::milliseconds);
   void no_limit() { limit_ticket_ = 0; }
   bool is_over_limit(std::uint64_t ticket) const { return ticket == limit_ticket_; }
@@ -33,7 +33,7 @@ class process_keeper {
   /// Asks it to end itself; when it cannot hear yet, or does not obey, SIGTERM and then SIGKILL
   /// follow.
   void end_politely(bool connected);
-  /// It cannot be trusted to obey: SIGKILL.
+  /// Sends SIGKILL: the process may not obey anything else.
   void end_by_force();
   /// The next step of the end, when the grace of the last one is over. False: SIGKILL has not
   /// ended it either. It hangs in the kernel, and leaving it is all that is left.

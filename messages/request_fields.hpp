@@ -25,7 +25,7 @@ enum class fingerprint_part : std::uint8_t {
   no,
 };
 
-/// What a field may hold.
+/// The values that a field may hold.
 enum class value_form : std::uint8_t {
   internal,   ///< no client sends it
   json,       ///< anything but null

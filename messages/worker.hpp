@@ -39,7 +39,7 @@ struct worker_facts {
   /// more until it announces the number of that in `hand_overs`, and nobody waits for it while it
   /// does not ask.
   bool pulls = false;
-  /// Of one that pulls: its latest hand-over that has reached its keeper.
+  /// The latest hand-over that has reached the keeper of a worker that pulls.
   std::uint64_t hand_overs = 0;
   /// Each announcement may change its capacity, also to 0 or to less than it holds.
   bool elastic = false;

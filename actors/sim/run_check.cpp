@@ -175,7 +175,7 @@ void run::check_job(std::size_t index, const job_history& job) {
   check_engine(who, job);
 }
 
-/// Where slots have engines of several kinds, one that runs the job's model has run it.
+/// A job was run by a slot whose engine's kind runs its model.
 void run::check_engine(const std::string& who, const job_history& job) {
   const auto named = job.final_body.find(R"("workerId":"slot-)");
   if (plan_.model_kinds.empty() || named == std::string::npos) {

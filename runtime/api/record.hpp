@@ -118,11 +118,11 @@ constexpr record_list<Record, Fields...> record_of(std::string_view name, Fields
   return {name, {fields...}};
 }
 
-/// What a field shows of a record.
+/// The part of a record that a field shows.
 template <class Record, class Field>
 using shown_t = std::remove_cvref_t<decltype(Field::access::get(std::declval<const Record&>()))>;
 
-/// It holds more than its type's default.
+/// True if the value is not its type's default.
 template <class T>
 bool is_set(const T& value) {
   if constexpr (requires { value.has_value(); }) {

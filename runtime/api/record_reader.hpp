@@ -87,7 +87,7 @@ reading read_value(const boost::json::value& from, T& to) {
 template <class List>
 result<typename List::record> read_record(const List& list, const boost::json::object& from);
 
-/// One record, or all of a list.
+/// Reads one record, or all of a list.
 template <class T, class List>
 result<T> read_nested(const List& list, const boost::json::value& from) {
   if constexpr (std::same_as<T, typename List::record>) {
@@ -113,7 +113,7 @@ inline error wrong_field(std::string_view name, std::string_view why) {
   return {errc::bad_json, std::string{name} + ' ' + std::string{why}};
 }
 
-/// What set() of an access takes.
+/// The type that set() of an access takes.
 template <class Record, class Field>
 struct stored {
   using type = shown_t<Record, Field>;

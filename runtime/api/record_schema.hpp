@@ -31,10 +31,10 @@ class schema_book {
   explicit schema_book(boost::json::object prose);
   boost::json::object done() && { return std::move(components_); }
 
-  /// What answers have of a record.
+  /// The schema of a record in answers.
   template <class List>
   boost::json::object shown(const List& list);
-  /// What clients send of a record.
+  /// The schema of a record in requests.
   template <class Record>
   boost::json::object sent(std::string_view component);
 

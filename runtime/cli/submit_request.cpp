@@ -114,7 +114,7 @@ command_result<job_policy> policy_of(const submit_options& o) {
   return policy;
 }
 
-/// What holds more than its default, under the names that the API knows.
+/// Writes the fields that are not their default, under the API's names.
 template <class Record>
 json::object sent_members(const Record& record) {
   json::object out;

@@ -225,7 +225,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
   return answer;
 }
 
-/// What the pool learns of it.
+/// The end of an attempt, as the pool learns it.
 worker_pool::ending job_table::ending_of(const record* r, const pool_worker& w,
                                          const protocol::finished& report) {
   worker_pool::ending how;

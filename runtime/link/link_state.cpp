@@ -157,7 +157,7 @@ std::optional<moment> link_state::asks_again() const {
   return asked_at_ ? std::max(due, *asked_at_ + options_.ask_again) : due;
 }
 
-/// What was sent is not acknowledged, although the peer can be heard: it may be lost.
+/// Asks when sent frames stay unacknowledged although the peer is heard: they may be lost.
 void link_state::ask_when_heard(moment now) {
   if (open_ && sent_ > 0 && now - kept_.front().sent_at >= options_.ask_again) {
     ask(now);

@@ -67,7 +67,7 @@ struct link_counters {
   std::uint64_t resumed = 0;    ///< times that the link was opened
 };
 
-/// What a message brought.
+/// The result of one received message.
 struct link_arrival {
   std::span<const char> frame; ///< to be delivered; empty = none
   std::uint64_t sequence = 0;

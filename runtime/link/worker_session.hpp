@@ -45,7 +45,7 @@ class worker_session {
   void assign(protocol::assign&);
   bool holds(const attempt_ref& attempt) const { return held_.contains(attempt); }
   void finished(const attempt_ref&);
-  /// It is held, and no cancel has been sent.
+  /// True if the attempt is held and no cancel has been sent.
   bool can_revoke(const attempt_ref&) const;
   /// A cancel has been sent, whose grace is the timer with this ticket.
   void revoked(const attempt_ref&, std::uint64_t ticket);

@@ -66,7 +66,7 @@ class deliveries {
                                   milliseconds pause, moment until);
   /// The job is taken back: a call of its webhook never left.
   void unmade(const delivery_state&);
-  /// Nobody will say how the try that is under way went.
+  /// Ends the try that is under way without a result.
   void give_up_try(std::uint64_t order, delivery_state& d) { set_out(order, d, false); }
   void forget_calls() { webhooks_.forget_calls(); }
   /// Forgotten jobs' tries are no concern any more.

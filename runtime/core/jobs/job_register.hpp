@@ -119,7 +119,7 @@ class job_register {
   /// Forgets the oldest ended jobs of the tenants that have the most until the bounds hold; never
   /// the one that ended last, to which the caller may still refer.
   void trim(const job_record* newest);
-  /// Of all ended jobs, the one that ended last; null when there is none.
+  /// The job that ended last; null when there is none.
   const job_record* newest_ended() const;
 
   // ---- numbers ---------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class known_models {
   bool missing(const std::string& name) const {
     return !empty() && !name.empty() && find(name) == nullptr;
   }
-  /// Whether a job of this model may be accepted.
+  /// True if a job of this model may be accepted.
   result<void> may_run(const std::string& name, moment now) const;
 
   const trouble* trouble_with(const std::string& name) const;

@@ -65,7 +65,7 @@ struct pool_worker {
   double reserved_ms = 0;             ///< within one decision: promised to jobs that wait for it
   worker_index::entry at;             ///< where the index has it
 
-  /// It runs one job, or one batch, at a time.
+  /// True if the worker runs one job, or one batch, at a time.
   bool one_run() const { return facts.batches() || facts.capacity == 1; }
   /// Its attempts run side by side and slow each other down.
   bool shares_engine() const { return facts.continuous && !facts.pulls && facts.capacity > 1; }
@@ -76,9 +76,9 @@ struct pool_worker {
   /// The model that it has, or will have when it is back.
   const std::string& model() const { return changing_to.empty() ? facts.model : changing_to; }
   bool may_be_given() const;
-  /// It takes one more attempt of a job that may share it.
+  /// True if the worker takes one more attempt of a job that may share it.
   bool has_room() const { return may_be_given() && (!facts.batches() || holds.empty()); }
-  /// It takes an attempt that must not share it.
+  /// True if the worker takes an attempt that must not share it.
   bool is_empty() const { return has_room() && holds.empty(); }
   /// When it has a place, as far as one can tell; `whole`: when it has nothing else. Never earlier
   /// at a later `now`, as long as what it holds is the same.

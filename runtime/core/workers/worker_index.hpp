@@ -81,7 +81,7 @@ class worker_index {
     free_order occupied{true};
     free_order promised{false}; ///< reserved by this decision: in none of those before
   };
-  /// Where a worker is.
+  /// A worker's position in the index.
   struct entry {
     worker_class* in = nullptr;
     bool counts_as_present = false, counts_as_serving = false, givable = false;

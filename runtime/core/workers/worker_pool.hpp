@@ -49,7 +49,7 @@ class worker_pool {
     next   ///< after lost() of the one that is present: joined()
   };
   arrival arrives(worker_ref) const;
-  /// It ends its draining and changes what its capabilities allow.
+  /// The worker ends its draining and changes what its capabilities allow.
   void told(moment now, worker_ref, const worker_facts&);
   /// True when a model turned out to be broken: the worker has not got what it was asked for.
   bool joined(moment now, worker_ref, worker_facts, fair_queue& charged);
@@ -65,7 +65,7 @@ class worker_pool {
   const pool_worker* present(worker_ref) const;
   std::map<worker_place, pool_worker>& all() { return workers_; }
   const std::map<worker_place, pool_worker>& all() const { return workers_; }
-  /// What this pod's own workers take at the same time, together.
+  /// The number of attempts that this pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const { return local_capacity_; }
   /// The highest number among the attempts of this job that workers hold. `current` of all that
   /// they hold are attempts of jobs that are known to run.
@@ -116,7 +116,7 @@ class worker_pool {
   };
   /// False when the worker does not hold it.
   bool ended(moment now, pool_worker&, const attempt_ref&, const ending&);
-  /// It was never sent: no worker holds an attempt of this job.
+  /// The attempt was never sent: no worker holds one of this job.
   void let_go(moment now, const job_id&);
   void job_arrived(moment now, const std::string& model) {
     arrivals_[rate_key(model)].arrived(now);
@@ -135,7 +135,7 @@ class worker_pool {
     std::set<std::string_view> loading;
   };
   waits_seen look() const;
-  /// It has room for the job, and the job's model.
+  /// True if the worker has room for the job, and the job's model.
   bool runs_now(const pool_worker&, const needs&) const;
   const run_times& times() const { return times_; }
 

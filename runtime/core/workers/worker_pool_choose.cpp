@@ -93,7 +93,7 @@ double worker_pool::rate_of(moment now, const std::string& model) const {
   return rate == arrivals_.end() ? 0 : rate->second.per_ms(now);
 }
 
-/// It could run the job, whatever it has loaded.
+/// True if the worker could run the job, whatever it has loaded.
 bool worker_pool::serves(const worker_index::class_key& c, const needs& job) const {
   return (c.endpoint.empty() || c.endpoint == job.endpoint) && runs_model(c, job);
 }
