@@ -30,6 +30,12 @@ const effect* job_model::next_effect() {
   return done_ == nullptr || at_ == done_->size() ? nullptr : &(*done_)[at_];
 }
 
+bool job_model::is_moved_next(const job& j) {
+  const auto* e = next_effect();
+  const auto* m = e == nullptr ? nullptr : std::get_if<moved>(e);
+  return m != nullptr && m->view.id.str() == j.id;
+}
+
 void job_model::expect(const std::string& text) {
   const auto* e = next_effect();
   const auto real = e == nullptr ? "nothing" : text_of(*e);

@@ -169,6 +169,7 @@ class job_model {
   // effects
   void wrong(const std::string& text) { wrong_.push_back(text); }
   const effect* next_effect();
+  bool is_moved_next(const job&);
   void expect(const std::string& text);
   void expect_moved(const job&, cause);
   void expect_revoke(const job&);
@@ -214,6 +215,8 @@ class job_model {
   std::uint32_t batch_most(const job&, const worker&) const;
   bool sizes_are_learned() const { return limits_.batch_max == 0 || out_of_memory_; }
   bool fills(const job&, const worker&) const;
+  void pass_over(const job&, const std::string& fault);
+  bool is_filling(const group_key&) const;
   void check_that_all_run();
   wait_reason why_waits(const job&, bool looked_at) const;
 
@@ -232,7 +235,7 @@ class job_model {
   std::vector<worker> workers_;
   std::set<std::uint64_t> calls_; ///< of webhooks that are under way
   std::optional<moment> batch_due_;
-  std::vector<group_key> filling_; ///< the last decision left them waiting for further members
+  std::vector<group_key> filling_; ///< the last decision passed over them: they wait for members
 
   bool unwanted_ = false; ///< its platform asks for no result of the job that ends now
 

@@ -165,11 +165,11 @@ void job_model::follow_run() {
   }
   for (const auto& other : jobs_) {
     if (alike_ && may_run(other) && is_before(other, *first)) {
-      const auto* could = best_worker(other);
-      if (could != nullptr && !fills(other, *could)) {
-        wrong(other.id + " is more urgent than " + id);
-      }
+      pass_over(other, " is more urgent than " + id);
     }
+  }
+  if (is_filling(group) && !sizes_are_learned()) {
+    wrong("the batch of " + id + " was to wait for further members");
   }
   if (alike_ && best_worker(*first) != w) {
     wrong(to_string(w->ref) + " is not the best worker for " + id);
@@ -252,25 +252,32 @@ void job_model::follow_change(const change_worker_model& c) {
   w->changing_until = now_ + seconds{60};
 }
 
-/// No worker has room for a job that may run, unless its batch fills.
+/// A decision looks at the first job of each group once. It passes over the group when no worker has
+/// room, or when the batch fills on the worker that is best then; also if that one is taken later in
+/// the decision by a job that does not fill.
+void job_model::pass_over(const job& j, const std::string& fault) {
+  const auto group = group_of(j);
+  const bool is_head = std::none_of(jobs_.begin(), jobs_.end(), [&](const job& other) {
+    return may_run(other) && is_before(other, j) && group_of(other) == group;
+  });
+  const auto* w = is_head && !is_filling(group) ? best_worker(j) : nullptr;
+  if (w != nullptr && fills(j, *w)) {
+    const auto patience = std::max(j.life_began, j.not_before) + limits_.batch_delay;
+    batch_due_ = std::min(batch_due_.value_or(patience), patience);
+    filling_.push_back(group);
+  } else if (w != nullptr) {
+    wrong(j.id + fault);
+  }
+}
+
+bool job_model::is_filling(const group_key& group) const {
+  return std::count(filling_.begin(), filling_.end(), group) != 0;
+}
+
 void job_model::check_that_all_run() {
-  std::vector<const job*> ready;
   for (const auto& j : jobs_) {
     if (may_run(j)) {
-      ready.push_back(&j);
-    }
-  }
-  for (const auto* j : ready) {
-    const bool is_head = std::none_of(ready.begin(), ready.end(), [&](const job* other) {
-      return is_before(*other, *j) && group_of(*other) == group_of(*j);
-    });
-    const auto* w = is_head ? best_worker(*j) : nullptr;
-    if (w != nullptr && fills(*j, *w)) {
-      const auto patience = std::max(j->life_began, j->not_before) + limits_.batch_delay;
-      batch_due_ = std::min(batch_due_.value_or(patience), patience);
-      filling_.push_back(group_of(*j));
-    } else if (w != nullptr) {
-      wrong(j->id + " waits although " + to_string(w->ref) + " has room");
+      pass_over(j, " waits although a worker has room");
     }
   }
 }
@@ -291,7 +298,7 @@ wait_reason job_model::why_waits(const job& j, bool looked_at) const {
   if (at_quota(j.request.policy.tenant)) {
     return wait_reason::quota;
   }
-  if (std::count(filling_.begin(), filling_.end(), group_of(j)) != 0) {
+  if (is_filling(group_of(j))) {
     return wait_reason::batch_filling;
   }
   bool local = false;

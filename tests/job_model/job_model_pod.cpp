@@ -34,7 +34,8 @@ void job_model::expire(const std::function<bool(const job&)>& is_left) {
   assign();
 }
 
-/// In the order of their deadlines. A step may leave slow ones for later, but serves some.
+/// In the order of their deadlines. A step may leave slow ones for later, but serves some. Those
+/// that it leaves and that wait may be ended by the decision which follows.
 void job_model::expire_jobs(bool slow, const std::function<bool(const job&)>& is_left) {
   for (std::size_t served = 0;; ++served) {
     job* first = nullptr;
@@ -49,11 +50,11 @@ void job_model::expire_jobs(bool slow, const std::function<bool(const job&)>& is
       return;
     }
     job& j = *first;
-    if (slow && served >= step_pace::least_rows && is_left(j)) {
+    const bool live = !is_final(j.state);
+    if (slow && served >= step_pace::least_rows && (is_left(j) || (live && !is_moved_next(j)))) {
       return;
     }
     step_waits_ = step_waits_ || slow;
-    const bool live = !is_final(j.state);
     if (j.state == job_state::IN_PROGRESS && run_end(j) <= std::min(now_, ttl_end(j))) {
       end(j, job_state::TIMED_OUT, cause::execution_timeout, errc::execution_timeout);
     } else if (live && ttl_end(j) <= now_) {

@@ -61,7 +61,15 @@ void job_model::lost(worker_place at, errc why, bool from_outside) {
   }
 }
 
+/// Calls and posts that are under way are forgotten first: what ends with its worker is delivered
+/// by a new one.
 void job_model::lost_all(errc why) {
+  for (auto& j : jobs_) {
+    const auto most = j.from_platform() ? 1 : std::max(limits_.hook_tries, 1u) - 1;
+    j.hook_tries = j.hook_out ? std::min(j.hook_tries, most) : j.hook_tries;
+    j.hook_out = false;
+  }
+  calls_.clear();
   std::sort(workers_.begin(), workers_.end(),
             [](const worker& a, const worker& b) { return a.ref < b.ref; });
   for (auto& w : workers_) {
@@ -70,12 +78,6 @@ void job_model::lost_all(errc why) {
     }
   }
   std::erase_if(workers_, [](const worker& w) { return w.facts.forgotten_when_gone; });
-  for (auto& j : jobs_) { // nobody will report the end of a delivery either
-    const auto most = j.from_platform() ? 1 : std::max(limits_.hook_tries, 1u) - 1;
-    j.hook_tries = j.hook_out ? std::min(j.hook_tries, most) : j.hook_tries;
-    j.hook_out = false;
-  }
-  calls_.clear();
   assign();
 }
 

@@ -109,6 +109,7 @@ class job_world : chooser {
              const effects&);
   void carry_out(const effects&);
   void compare();
+  std::vector<job_line> all_lines() const;
   void compare(const job_detail&, const job_model::job&);
   std::string output_of(const job_view&);
 
