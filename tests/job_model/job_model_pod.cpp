@@ -34,8 +34,8 @@ void job_model::expire(const std::function<bool(const job&)>& is_left) {
   assign();
 }
 
-/// In the order of their deadlines. A step may leave slow ones for later, but serves some. Those
-/// that it leaves and that wait may be ended by the decision which follows.
+/// In the order of their deadlines, a bounded number at once. A step may leave slow ones for later,
+/// but serves some. Those that it leaves and that wait may be ended by the decision which follows.
 void job_model::expire_jobs(bool slow, const std::function<bool(const job&)>& is_left) {
   for (std::size_t served = 0;; ++served) {
     job* first = nullptr;
@@ -46,7 +46,7 @@ void job_model::expire_jobs(bool slow, const std::function<bool(const job&)>& is
         first = &j;
       }
     }
-    if (first == nullptr) {
+    if (first == nullptr || (!slow && served == limits_.step_rows)) {
       return;
     }
     job& j = *first;

@@ -21,7 +21,7 @@ const std::vector<std::string> world_events = {
     "as stopping", "as worker_reserved",
     // the store
     "withdrawn", "crashed", "crashed, batch lost", "crashed, batch kept",
-    "crashed while undelivered", "purged", "handed back"};
+    "crashed while undelivered", "purged", "handed back", "fetched"};
 
 job_world::job_world(dice d, const make_keeper& make)
     : chooser(std::move(d)), alike_(!chance(3)), batches_(alike_ && chance(3)),
@@ -216,6 +216,9 @@ void job_world::posted() {
   }
   const bool settled = chance(4);
   const auto pause = milliseconds{below(chance(6) ? 2'000'000 : 2'000)};
+  if (!posted_.contains(id)) {
+    return; // nothing of it has left yet
+  }
   const bool before = table_->webhook_is_pending(job_id{id});
   same("posted", table_->posted(now(), job_id{id}, settled, pause),
        [&] { model_.posted(id, settled, pause); });
@@ -249,7 +252,9 @@ void job_world::lose() {
   const auto why =
       one_of({errc::engine_crash, errc::engine_crash, errc::engine_hang, errc::engine_protocol,
               errc::not_ready, errc::unavailable, errc::stopping});
-  if (chance(20)) {
+  if (chance(20)) { // the queue actor ended, with what it held back
+    gathering_.clear();
+    leaving_.clear();
     calls_.clear();
     same("lose_all_workers", table_->lose_all_workers(now(), error{why, {}}),
          [&] { model_.lost_all(why); });

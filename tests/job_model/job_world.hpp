@@ -5,6 +5,10 @@
 // The model test, the crash tests and the fuzz target are this world, each with its own store and
 // source of choices. A world ends at the first difference.
 //
+// Like the queue, the world holds effects back until the changes that were made with them are
+// durable, or until nothing is to be stored. So workers report only attempts that have left, and a
+// crash loses what has not. When an effect leaves, the rows must say that it happened (I14).
+//
 // A crash leaves one of two states: that of the last durable batch, or that of the batch which was
 // on its way. For both there is a copy of the model, of the promises and of the rows; the rows that
 // the new process finds say which one it is.
@@ -44,6 +48,13 @@ class job_world : chooser {
 
  private:
   using done = result<job_table::view_and_effects>;
+  /// An effect, and the job that it concerns (0 = none) in its life then.
+  struct held_effect {
+    effect what;
+    std::uint64_t order = 0;
+    std::uint32_t lives = 0;
+  };
+  using effects_held = std::vector<held_effect>;
   moment now() const { return time_.mono; }
   void pass(milliseconds d) { time_.mono += d, time_.wall_now += d; }
 
@@ -77,6 +88,10 @@ class job_world : chooser {
   void rarely();
 
   // the store and the process (job_world_store.cpp)
+  void hold_back(const effects&);
+  void release(effects_held);
+  void release_if_all_is_durable();
+  void check_durable(const held_effect&);
   void take_batch();
   void end_batch();
   void refuse_batch();
@@ -107,7 +122,7 @@ class job_world : chooser {
   }
   void check(const char* command, const std::string& answer, const std::string& expected,
              const effects&);
-  void carry_out(const effects&);
+  void carry_out(const effect&);
   void compare();
   std::vector<job_line> all_lines() const;
   void compare(const job_detail&, const job_model::job&);
@@ -130,15 +145,19 @@ class job_world : chooser {
   };
   state durable_;
   std::optional<state> in_flight_;
-  store::batch batch_; ///< in flight
+  store::batch batch_;     ///< in flight
+  effects_held leaving_;   ///< with it
+  effects_held gathering_; ///< with the next one
 
   std::uint64_t ids_ = 0;
   std::uint64_t incarnations_ = 0;
   std::map<worker_place, std::uint64_t> latest_; ///< incarnations
   std::map<worker_place, std::string> wished_;   ///< model that the next incarnation shall have
   std::vector<job_request> keyed_;               ///< submitted, with idempotency keys
-  std::deque<std::pair<worker_ref, attempt_ref>> assigned_;  ///< the latest ones, also of the dead
-  std::vector<std::pair<std::string, std::uint64_t>> calls_; ///< webhooks being called
+  std::deque<std::pair<worker_ref, attempt_ref>> assigned_; ///< the latest ones, also of the dead
+  std::set<std::pair<worker_ref, attempt_ref>> at_work_;    ///< have left, and have not ended
+  std::set<std::string> posted_; ///< jobs whose results have left for their platforms
+  std::vector<std::pair<std::string, std::uint64_t>> calls_;   ///< webhooks being called
   std::vector<std::pair<std::string, std::uint64_t>> answers_; ///< chunks on their way to readers
   std::vector<std::string> broken_;
   std::vector<std::string> unseen_ = world_events;

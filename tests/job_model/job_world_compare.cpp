@@ -28,24 +28,7 @@ void job_world::check(const char* command, const std::string& answer, const std:
   see(answer);
   see(text_of(all));
   promises_.ordered(all);
-  carry_out(all);
-}
-
-/// The clients, platforms and workers remember what to report.
-void job_world::carry_out(const effects& all) {
-  for (const auto& e : all) {
-    if (const auto* g = std::get_if<assign_attempt>(&e)) {
-      assigned_.emplace_back(g->worker, g->message.attempt);
-      see(g->hand_over > 0 ? "pulled" : "");
-    } else if (const auto* n = std::get_if<notify>(&e)) {
-      calls_.emplace_back(n->view.id.str(), n->call);
-    } else if (const auto* c = std::get_if<change_worker_model>(&e)) {
-      wished_[c->worker.place()] = c->model;
-    }
-  }
-  while (assigned_.size() > 30) {
-    assigned_.pop_front();
-  }
+  hold_back(all);
 }
 
 /// Page by page, as clients list jobs; newest first.

@@ -40,7 +40,7 @@ job_limits job_world::any_limits() {
   l.kept_jobs_max = 1 + below(20);
   if (disk_->keeps_large_texts() || chance(2)) { // there is room for large texts
     l.live_bytes_max = l.kept_bytes_max = 10 * job_store::inline_max;
-    l.queue_max += 40;
+    l.queue_max += chance(3) ? 0 : 40;
     l.kept_jobs_max += 40;
   }
   return l;
@@ -130,27 +130,27 @@ worker_ref job_world::any_worker() {
   return {place.slot, chance(10) ? below(latest + 2) : latest, place.node};
 }
 
-/// Mostly an attempt that a worker is at; sometimes a late one, a near miss, or nonsense. Jobs that
-/// are not durable get no reports: their attempts have not been sent.
+/// Mostly an attempt that a worker is at; sometimes a late one, a near miss, or nonsense. None that
+/// has not left.
 std::pair<worker_ref, attempt_ref> job_world::any_attempt() {
-  auto all = model_.at_work();
-  std::erase_if(all, [this](const auto& each) {
-    const auto* j = model_.find(each.second.job.str());
-    return j != nullptr && !j->stored;
+  const auto held = model_.at_work();
+  std::erase_if(at_work_, [&held](const auto& each) {
+    return std::find(held.begin(), held.end(), each) == held.end();
   });
+  std::vector<std::pair<worker_ref, attempt_ref>> all(at_work_.begin(), at_work_.end());
   if (!assigned_.empty() && (all.empty() || chance(8))) {
     all.assign(assigned_.begin(), assigned_.end());
   }
+  const std::pair<worker_ref, attempt_ref> nonsense{any_worker(), {job_id{"nobody"}, small(4)}};
   if (all.empty() || chance(20)) {
-    return {any_worker(), {job_id{"nobody"}, small(4)}};
+    return nonsense;
   }
-  auto [w, a] = all[below(all.size())];
-  if (const auto* j = model_.find(a.job.str()); j != nullptr && !j->stored) {
-    return {w, {job_id{"nobody"}, 1}};
-  }
-  a.number += chance(16) ? 1 : 0;
-  a.number -= chance(16) && a.number > 0 ? 1 : 0;
-  return {chance(16) ? any_worker() : w, a};
+  auto one = all[below(all.size())];
+  one.second.number += chance(16) ? 1 : 0;
+  one.second.number -= chance(16) && one.second.number > 0 ? 1 : 0;
+  one.first = chance(16) ? any_worker() : one.first;
+  const bool is_held = std::find(held.begin(), held.end(), one) != held.end();
+  return is_held && !at_work_.contains(one) ? nonsense : one;
 }
 
 } // namespace tayfa::testing

@@ -1,11 +1,105 @@
 // The world's store: commits, refusals, deaths of the process; and the end of a world.
 #include "tests/job_model/job_world.hpp"
 
+#include "tests/job_model/effect_text.hpp"
 #include "tests/job_model/row_text.hpp"
 
 #include <algorithm>
 
 namespace tayfa::testing {
+
+// ---- what leaves, and when ----------------------------------------------------------------------
+
+static const job_id& job_of(const effect& e) {
+  return std::visit(
+      []<class E>(const E& one) -> const job_id& {
+        static const job_id none;
+        if constexpr (requires { one.message.attempt.job; }) {
+          return one.message.attempt.job;
+        } else if constexpr (requires { one.attempt.job; }) {
+          return one.attempt.job;
+        } else if constexpr (requires { one.view.id; }) {
+          return one.view.id;
+        } else {
+          return none;
+        }
+      },
+      e);
+}
+
+void job_world::hold_back(const effects& all) {
+  for (const auto& e : all) {
+    const auto* j = model_.find(job_of(e).str());
+    gathering_.push_back({e, j == nullptr ? 0 : j->order, j == nullptr ? 0 : j->lives});
+    if (const auto* c = std::get_if<change_worker_model>(&e)) {
+      wished_[c->worker.place()] = c->model;
+    }
+  }
+  release_if_all_is_durable();
+}
+
+void job_world::release_if_all_is_durable() {
+  if (!in_flight_ && !table_->has_changes()) {
+    durable_.promised = promises_;
+    release(std::exchange(gathering_, {}));
+  }
+}
+
+void job_world::release(effects_held all) {
+  for (const auto& each : all) {
+    check_durable(each);
+    carry_out(each.what);
+  }
+  while (assigned_.size() > 30) {
+    assigned_.pop_front();
+  }
+}
+
+/// The stored row of a job says what leaves, or something later; it is gone only with the job.
+void job_world::check_durable(const held_effect& held) {
+  const auto& id = job_of(held.what).str();
+  const auto* j = model_.find(id);
+  const auto row = durable_.rows.by_order().find(held.order);
+  if (j == nullptr || j->order != held.order) {
+    return;
+  }
+  bool is_stored = row != durable_.rows.by_order().end() && row->second.lives >= held.lives;
+  if (is_stored && row->second.lives == held.lives) {
+    const auto& now_stored = row->second;
+    const auto* g = std::get_if<assign_attempt>(&held.what);
+    const auto* m = std::get_if<moved>(&held.what);
+    const bool of_an_end = m != nullptr ? is_final(m->view.state)
+                                        : std::holds_alternative<notify>(held.what) ||
+                                              std::holds_alternative<deliver_result>(held.what);
+    is_stored = (g == nullptr || now_stored.attempts >= g->message.attempt.number) &&
+                (!of_an_end || is_final(now_stored.state));
+  }
+  if (!is_stored) {
+    fault("it leaves before it is durable: " + text_of(held.what) + " (I14)");
+  }
+}
+
+/// The clients, platforms and workers remember what to report.
+void job_world::carry_out(const effect& e) {
+  if (const auto* g = std::get_if<assign_attempt>(&e)) {
+    const auto& a = g->message.attempt;
+    assigned_.emplace_back(g->worker, a);
+    at_work_.emplace(g->worker, a);
+    see(g->hand_over > 0 ? "pulled" : "");
+    // The input of an attempt that was revoked meanwhile may be gone.
+    const auto* j = model_.find(a.job.str());
+    if (g->stored_input != 0 && j != nullptr && table_->runs(g->worker, a)) {
+      see("fetched");
+      if (disk_->fetch(g->stored_input, job_store::column::input) != j->request.input) {
+        fault("the stored input of " + j->id + " is not what was asked for (I3)");
+      }
+    }
+  } else if (const auto* n = std::get_if<notify>(&e)) {
+    calls_.emplace_back(n->view.id.str(), n->call);
+  } else if (const auto* d = std::get_if<deliver_result>(&e)) {
+    posted_.insert(d->view.id.str());
+  }
+}
 
 // ---- commits ------------------------------------------------------------------------------------
 
@@ -14,6 +108,7 @@ void job_world::take_batch() {
     return;
   }
   batch_ = table_->take_changes();
+  leaving_ = std::exchange(gathering_, {});
   model_.batch_taken();
   in_flight_ = state{model_, promises_, durable_.rows};
   in_flight_->rows.apply(batch_);
@@ -35,9 +130,7 @@ void job_world::same_row(store::job_row row, store::job_row job) {
   if (row.state == job_state::IN_PROGRESS) {
     job.delay = row.delay;
   }
-  if (!is_final(row.state)) {
-    job.output_bytes = row.output_bytes;
-  } else if (job.output.empty() && job.output_bytes > job_store::inline_max) {
+  if (is_final(row.state) && job.output.empty() && job.output_bytes > job_store::inline_max) {
     job.output = row.output;
   }
   if (!same_columns(row, job)) {
@@ -73,6 +166,8 @@ void job_world::end_batch() {
     }
     model_.batch_ended(true);
     model_.stored(orders);
+    release(std::exchange(leaving_, {}));
+    release_if_all_is_durable();
     break;
   }
   case commit_result::full: refuse_batch(); break;
@@ -80,10 +175,15 @@ void job_world::end_batch() {
   }
 }
 
-/// New jobs are withdrawn, the other changes wait for the next batch.
+/// New jobs are withdrawn and nothing of them leaves; the other changes wait for the next batch.
 void job_world::refuse_batch() {
   in_flight_.reset();
   const auto fresh = table_->not_committed();
+  gathering_.insert(gathering_.begin(), leaving_.begin(), leaving_.end());
+  leaving_.clear();
+  std::erase_if(gathering_, [&fresh](const held_effect& each) {
+    return std::find(fresh.begin(), fresh.end(), job_of(each.what)) != fresh.end();
+  });
   model_.batch_ended(false);
   see(fresh.empty() ? "" : "withdrawn");
   same("withdraw", table_->withdraw(now(), fresh), [&] { model_.withdraw(fresh); });
@@ -101,7 +201,10 @@ void job_world::store_all() {
 void job_world::crash(bool in_flight_too) {
   see("crashed");
   see(durable_.model.undelivered() > 0 ? "crashed while undelivered" : "");
+  gathering_.clear();
+  leaving_.clear();
   calls_.clear();
+  posted_.clear();
   answers_.clear();
   wished_.clear();
   restart(disk_->crash(in_flight_too && in_flight_ ? &batch_ : nullptr));
@@ -118,8 +221,9 @@ void job_world::restart(job_store::recovered found) {
     in_flight_.reset();
   }
   if (!is_found(durable_)) {
-    fault("found " + text_of(found.rows, found.last_order) + "expected " +
-          text_of(durable_.rows.rows(), durable_.rows.last_order()));
+    fault("last order " + std::to_string(found.last_order) + ", expected " +
+          std::to_string(durable_.rows.last_order()) + "\n" +
+          difference(found.rows, durable_.rows.rows()));
     return;
   }
   table_ = std::make_unique<job_table>(limits_);
@@ -164,7 +268,7 @@ void job_world::heal_and_drain() {
   }
   const auto left = [this] {
     const auto c = table_->counts();
-    return c.in_queue + c.in_progress + table_->undelivered() + calls_.size();
+    return c.in_queue + c.in_progress + table_->undelivered() + calls_.size() + gathering_.size();
   };
   for (int round = 0; round < 5'000 && left() > 0 && broken_.empty(); ++round) {
     for (std::uint32_t slot = 0; slot < 3; ++slot) {

@@ -85,4 +85,19 @@ std::string text_of(const std::vector<store::job_row>& rows, std::uint64_t last_
   return out;
 }
 
+std::string difference(const std::vector<store::job_row>& found,
+                       const std::vector<store::job_row>& expected) {
+  std::string out;
+  const auto only_in = [&out](const char* what, const auto& these, const auto& others) {
+    for (const auto& row : these) {
+      const bool same = std::any_of(others.begin(), others.end(),
+                                    [&row](const auto& other) { return same_columns(row, other); });
+      out += same ? "" : std::string{what} + " " + text_of(row) + "\n";
+    }
+  };
+  only_in("found", found, expected);
+  only_in("expected", expected, found);
+  return out;
+}
+
 } // namespace tayfa::testing

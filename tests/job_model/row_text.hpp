@@ -17,4 +17,8 @@ std::string text_of(const store::job_row&);
 /// The content of a store, a line for each row.
 std::string text_of(const std::vector<store::job_row>&, std::uint64_t last_order);
 
+/// The rows of one that are not in the other.
+std::string difference(const std::vector<store::job_row>& found,
+                       const std::vector<store::job_row>& expected);
+
 } // namespace tayfa::testing

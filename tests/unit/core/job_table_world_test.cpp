@@ -9,12 +9,13 @@
 #include "tests/unit/core/row_keepers.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <gmock/gmock.h>
 
 namespace tayfa::testing {
 namespace {
 
-/// The events that never occurred.
+/// The events that never occurred; of a run of another length there may be some.
 std::set<std::string> run(const make_keeper& make, const model_size& size) {
   std::set<std::string> unseen{world_events.begin(), world_events.end()};
   int failures = 0;
@@ -40,14 +41,23 @@ std::set<std::string> run(const make_keeper& make, const model_size& size) {
   return unseen;
 }
 
+const bool usual_length = std::getenv("TAYFA_MODEL_SEEDS") == nullptr;
+
 TEST(job_table_world, agrees_with_the_model_over_a_store_in_memory) {
-  EXPECT_THAT(run(keep_in_memory, model_size(200, 500)), ::testing::IsEmpty());
+  const auto unseen = run(keep_in_memory, model_size(200, 500));
+  if (usual_length) {
+    EXPECT_THAT(unseen, ::testing::ElementsAre("fetched"))
+        << "only SQLite has texts that are not in memory";
+  }
 }
 TEST(job_table_world, agrees_with_the_model_over_sqlite) {
   run(keep_in_sqlite, model_size(10, 1'000)); // too few steps for all events
 }
 TEST(job_table_world, agrees_with_the_model_over_a_disk_that_fails_and_loses_power) {
-  EXPECT_THAT(run(keep_on_failing_disk, model_size(30, 1'000)), ::testing::IsEmpty());
+  const auto unseen = run(keep_on_failing_disk, model_size(30, 1'000));
+  if (usual_length) {
+    EXPECT_THAT(unseen, ::testing::IsEmpty());
+  }
 }
 
 } // namespace
