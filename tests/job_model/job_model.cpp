@@ -194,7 +194,7 @@ std::string job_model::submit(const std::string& id, const job_request& request,
   j.watch = watch;
   j.submitted = j.life_began = now_;
   j.not_before = now_ + request.policy.delay;
-  j.attempts = j.free_attempts = j.from_platform() ? last_held_of(id) : 0;
+  j.attempts = j.uncharged_attempts = j.from_platform() ? last_held_of(id) : 0;
   wait(j);
   if (!j.sleeping) {
     assign();

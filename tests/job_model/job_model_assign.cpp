@@ -71,7 +71,7 @@ const job_model::worker* job_model::best_worker(const job& j) const {
     if (!w.has_room_for(j) || !fits(j, w)) {
       continue;
     }
-    if (j.lone_kills > 0 && j.holder.incarnation != 0 && w.ref.place() == j.holder.place()) {
+    if (j.solo_crashes > 0 && j.holder.incarnation != 0 && w.ref.place() == j.holder.place()) {
       last = &w;
     } else if (best == nullptr ||
                std::pair{w.holds.size(), w.since} < std::pair{best->holds.size(), best->since}) {
@@ -151,7 +151,7 @@ void job_model::follow_run() {
       at_ + 1 < done_->size() ? std::get_if<assign_attempt>(&(*done_)[at_ + 1]) : nullptr;
   worker* const w = g == nullptr ? nullptr : worker_of(g->worker);
   if (first == nullptr || w == nullptr) {
-    wrong(id + " is assigned to nobody");
+    wrong(id + " is assigned to no known worker");
     return;
   }
   const auto group = group_of(*first);
@@ -252,9 +252,9 @@ void job_model::follow_change(const change_worker_model& c) {
   w->changing_until = now_ + seconds{60};
 }
 
-/// A decision looks at the first job of each group once. It passes over the group when no worker has
-/// room, or when the batch fills on the worker that is best then; also if that one is taken later in
-/// the decision by a job that does not fill.
+/// A decision looks once at the first job of each group. It passes over the group when no worker
+/// has room, or when the batch fills on the worker that is best then; also if that one is taken
+/// later in the decision by a job that does not fill.
 void job_model::pass_over(const job& j, const std::string& fault) {
   const auto group = group_of(j);
   const bool is_head = std::none_of(jobs_.begin(), jobs_.end(), [&](const job& other) {
@@ -293,7 +293,7 @@ wait_reason job_model::why_waits(const job& j, bool looked_at) const {
     return wait_reason::stopping;
   }
   if (j.sleeping) {
-    return j.attempts > j.free_attempts ? wait_reason::backoff : wait_reason::delayed;
+    return j.attempts > j.uncharged_attempts ? wait_reason::backoff : wait_reason::delayed;
   }
   if (at_quota(j.request.policy.tenant)) {
     return wait_reason::quota;

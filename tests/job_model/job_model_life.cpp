@@ -73,9 +73,9 @@ void job_model::wait(job& j) {
 
 void job_model::revive(job& j) {
   ++j.lives;
-  j.free_attempts = j.attempts;
-  j.suspect = j.suspect || j.lone_kills > 0;
-  j.lone_kills = 0;
+  j.uncharged_attempts = j.attempts;
+  j.suspect = j.suspect || j.solo_crashes > 0;
+  j.solo_crashes = 0;
   j.dead = j.hook_open = j.hook_out = j.hook_waits = j.refresh = false;
   j.hook_tries = 0;
   j.life_began = j.not_before = now_;
@@ -143,9 +143,9 @@ void job_model::lose(job& j, errc why, bool free_of_charge) {
   j.output.clear();
   discard_chunks(j);
   j.refresh = false;
-  j.free_attempts += free_of_charge ? 1 : 0;
-  const auto cost = j.attempts - j.free_attempts;
-  if (!free_of_charge && j.lone_kills >= std::max(limits_.lone_kills_max, 1u)) {
+  j.uncharged_attempts += free_of_charge ? 1 : 0;
+  const auto cost = j.attempts - j.uncharged_attempts;
+  if (!free_of_charge && j.solo_crashes >= std::max(limits_.solo_crashes_max, 1u)) {
     end(j, job_state::FAILED, cause::poisoned, errc::poison, why);
     return;
   }

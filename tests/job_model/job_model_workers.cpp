@@ -91,7 +91,7 @@ void job_model::lose_all_of(worker& w, errc why, bool from_outside) {
     if (j.state == job_state::IN_PROGRESS && j.holder == w.ref) {
       mine.push_back(&j);
       j.suspect = j.suspect || by_itself;
-      j.lone_kills += by_itself && w.holds.size() == 1;
+      j.solo_crashes += by_itself && w.holds.size() == 1;
     }
   }
   w.present = w.alone = false;

@@ -124,7 +124,7 @@ class job_world : chooser {
              const effects&);
   void carry_out(const effect&);
   void compare();
-  std::vector<job_line> all_lines() const;
+  std::vector<job_summary> all_summaries() const;
   void compare(const job_detail&, const job_model::job&);
   std::string output_of(const job_view&);
 

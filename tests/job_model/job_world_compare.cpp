@@ -32,8 +32,8 @@ void job_world::check(const char* command, const std::string& answer, const std:
 }
 
 /// Page by page, as clients list jobs; newest first.
-std::vector<job_line> job_world::all_lines() const {
-  std::vector<job_line> all;
+std::vector<job_summary> job_world::all_summaries() const {
+  std::vector<job_summary> all;
   job_filter filter;
   do {
     auto page = table_->list(now(), filter);
@@ -75,8 +75,8 @@ void job_world::compare() {
     }
   }
   std::set<std::string> here;
-  const auto listed = all_lines();
-  auto line = listed.rbegin();
+  const auto listed = all_summaries();
+  auto next_listed = listed.rbegin();
   for (const auto& j : model_.jobs()) {
     here.insert(j.id);
     const auto found = table_->inspect(now(), job_id{j.id});
@@ -84,14 +84,14 @@ void job_world::compare() {
       fault(j.id + (found ? " should be forgotten" : " is not there"));
     } else if (found) {
       compare(*found, j);
-      if (line == listed.rend() || (line++)->id.str() != j.id) {
+      if (next_listed == listed.rend() || (next_listed++)->id.str() != j.id) {
         fault(j.id + " is not listed");
         return;
       }
     }
   }
-  if (line != listed.rend()) {
-    fault(line->id.str() + " should not be listed");
+  if (next_listed != listed.rend()) {
+    fault(next_listed->id.str() + " should not be listed");
   }
   promises_.forget_others(here);
   for (const auto& rule : promises_.broken()) {
@@ -142,7 +142,7 @@ void job_world::compare(const job_detail& d, const job_model::job& j) {
                   same_attempt)) {
     fault("the attempts of " + j.id + " differ");
   }
-  promises_.seen(d, j.free_attempts, output);
+  promises_.seen(d, j.uncharged_attempts, output);
 }
 
 } // namespace tayfa::testing

@@ -16,7 +16,7 @@ job_limits job_world::any_limits() {
   l.tenants["t1"] = {.weight = 2, .running_max = small(3)};
   l.other_tenants.running_max = chance(2) ? 0 : 1 + small(3);
   l.max_attempts = small(5);
-  l.lone_kills_max = small(4);
+  l.solo_crashes_max = small(4);
   l.execution_timeout = seconds{5 + below(30)};
   l.ttl = seconds{10 + below(60)};
   l.lease = milliseconds{500 + below(8'000)};
@@ -141,7 +141,7 @@ std::pair<worker_ref, attempt_ref> job_world::any_attempt() {
   if (!assigned_.empty() && (all.empty() || chance(8))) {
     all.assign(assigned_.begin(), assigned_.end());
   }
-  const std::pair<worker_ref, attempt_ref> nonsense{any_worker(), {job_id{"nobody"}, small(4)}};
+  const std::pair<worker_ref, attempt_ref> nonsense{any_worker(), {job_id{"unknown"}, small(4)}};
   if (all.empty() || chance(20)) {
     return nonsense;
   }

@@ -42,14 +42,14 @@ class promises {
     }
   }
   /// The job as anybody can read it.
-  void seen(const job_detail& d, std::uint32_t free_attempts, const std::string& output) {
+  void seen(const job_detail& d, std::uint32_t uncharged_attempts, const std::string& output) {
     const auto known = jobs_.find(d.view.id.str());
     if (known == jobs_.end()) {
       broken_.push_back(d.view.id.str() + " was never accepted (I3)");
       return;
     }
     record& r = known->second;
-    if (d.view.attempts - free_attempts > max_attempts_) {
+    if (d.view.attempts - uncharged_attempts > max_attempts_) {
       broken_.push_back(known->first + " has had too many attempts (I7)");
     }
     const auto text = !is_final(d.view.state)

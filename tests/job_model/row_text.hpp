@@ -14,7 +14,7 @@ bool same_columns(const store::job_row&, const store::job_row&);
 bool same_columns(const std::vector<store::job_row>&, const std::vector<store::job_row>&);
 /// Texts that a store does not read back with their row (job_store::inline_max) are left out.
 std::string text_of(const store::job_row&);
-/// The content of a store, a line for each row.
+/// The content of a store, one row after the other.
 std::string text_of(const std::vector<store::job_row>&, std::uint64_t last_order);
 
 /// The rows of one that are not in the other.

@@ -263,17 +263,6 @@ TEST(job_table_delivery, posts_that_nobody_will_tell_of_are_made_again) {
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"})) << "one of them arrived after all";
 }
 
-TEST(job_table_delivery, a_job_that_ends_as_the_queue_begins_anew_is_posted_once) {
-  job_limits limits;
-  limits.max_attempts = 1;
-  job_script s{limits};
-  s.join(0);
-  s.take("a");
-  const auto then = s.table.lose_all_workers(s.now, error{errc::engine_crash, "signal 11"});
-  EXPECT_THAT(text_of(then), ::testing::HasSubstr("deliver p-a of a FAILED try 1"));
-  EXPECT_EQ(s.expire(), "") << "the post is under way";
-}
-
 // ---- an undelivered result stays ----------------------------------------------------------------
 
 TEST(job_table_delivery, a_job_with_a_result_to_deliver_is_neither_dropped_nor_trimmed) {

@@ -1,4 +1,5 @@
-// Webhooks of ended jobs: when they are called, whose goes first, what costs a try.
+// Webhooks of ended jobs: when they are called, which one goes first, what costs a try; and what a
+// queue that begins anew delivers.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -139,6 +140,17 @@ TEST(job_table_hooks, a_job_that_ends_as_the_queue_begins_anew_is_called_once) {
   EXPECT_EQ(s.expire(), "") << "the call is under way";
   EXPECT_EQ(s.notified("a", true), "");
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"})) << "the answer to it counts";
+}
+
+TEST(job_table_hooks, a_platform_s_job_that_ends_as_the_queue_begins_anew_is_posted_once) {
+  job_limits limits;
+  limits.max_attempts = 1;
+  job_script s{limits};
+  s.join(0);
+  s.submit("a", job_script::taken("a"));
+  const auto then = s.table.lose_all_workers(s.now, error{errc::engine_crash, "signal 11"});
+  EXPECT_THAT(text_of(then), HasSubstr("deliver p-a of a FAILED try 1"));
+  EXPECT_EQ(s.expire(), "") << "the post is under way";
 }
 
 } // namespace
