@@ -12,7 +12,7 @@ import re
 import sys
 
 PRODUCT = ("messages", "runtime", "actors", "cluster")
-HEADLESS = re.compile(r"^(What|One|Of|Where|Who|Whoever|Whatever|Whether|Nobody|That|Said|Asked|Told)\b")
+HEADLESS = re.compile(r"^(What|One|Of|Where|Who|Whoever|Whatever|Whether|Nobody|That|Said|Asked|Told|It)\b")
 # The word, and what a reader is to find instead.
 OLD_WORDS = {
     r"\btold\b|_told_?\b|\btell_\w+": "notified, reported, sent",
