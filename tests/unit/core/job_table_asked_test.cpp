@@ -106,7 +106,7 @@ TEST(job_table_lives, a_webhook_is_tried_until_it_is_delivered_or_its_tries_are_
   EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 2");
   EXPECT_EQ(s.notified("a", false), "");
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
-  EXPECT_EQ(s.notified("a", true), "") << "nobody asked";
+  EXPECT_EQ(s.notified("a", true), "") << "no call was open";
   EXPECT_EQ(s.expire(), "");
   EXPECT_EQ(s.state("a"), "job_not_found") << "its time was over long ago";
 }

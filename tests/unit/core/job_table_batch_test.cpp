@@ -110,7 +110,7 @@ TEST(job_table_batch, a_job_goes_only_where_its_model_fits) {
   EXPECT_EQ(s.join(w1, f), "a IN_PROGRESS (assigned); give a#1 to 1#1");
 }
 
-TEST(job_table_batch, a_worker_changes_its_model_when_nobody_wants_the_old_one) {
+TEST(job_table_batch, a_worker_changes_its_model_when_no_job_needs_the_old_one) {
   job_script s;
   s.table.models_known(s.now, {{"m0", 0, 0}, {"m1", 0, 0}});
   auto f = job_script::facts();

@@ -63,7 +63,8 @@ TEST(job_table_delivery_rows, a_post_that_was_on_its_way_is_made_again_and_the_p
   s.commit();
   durable_script t;
   s.restart(t);
-  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2") << "nobody knows how the last one went";
+  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2")
+      << "the outcome of the last try is unknown";
   t.posted("a", false);
   EXPECT_EQ(t.next(), seconds{1});
 }

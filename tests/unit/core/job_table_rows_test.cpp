@@ -315,7 +315,7 @@ TEST(job_table_rows, a_webhook_that_was_open_is_tried_again_but_never_beyond_its
   durable_script t{l};
   s.restart(t);
   EXPECT_EQ(t.expire(), "notify https://h/ of a CANCELLED try 1")
-      << "nobody knows how the try went, so it is made again";
+      << "the outcome of the try is unknown, so it is made again";
   t.notified("a", true);
   t.commit();
   durable_script u{l};

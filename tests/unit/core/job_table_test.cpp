@@ -205,7 +205,7 @@ TEST(job_table, a_lost_attempt_moves_to_another_worker_after_its_pause) {
   s.join(1);
   EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost)");
   EXPECT_EQ(s.lose(0), "") << "lost twice is lost once";
-  EXPECT_EQ(s.lose(9), "") << "a slot nobody announced";
+  EXPECT_EQ(s.lose(9), "") << "a slot that was never announced";
   s.pass(milliseconds{99});
   EXPECT_EQ(s.expire(), "");
   s.pass(milliseconds{1});
@@ -305,8 +305,8 @@ TEST(job_table, only_the_current_attempt_of_the_holder_is_heard) {
   s.join(1);
   s.submit("a");
   EXPECT_EQ(s.started(w1, attempt("a", 1)), "stale") << "another worker";
-  EXPECT_EQ(s.started(w0, attempt("a", 2)), "stale") << "an attempt nobody made";
-  EXPECT_EQ(s.progress(w0, attempt("b", 1), 1, "1"), "stale") << "a job nobody knows";
+  EXPECT_EQ(s.started(w0, attempt("a", 2)), "stale") << "an attempt that was never made";
+  EXPECT_EQ(s.progress(w0, attempt("b", 1), 1, "1"), "stale") << "an unknown job";
   EXPECT_EQ(s.partial(job_script::worker(0, 2), attempt("a", 1), 1, "1"), "stale");
   EXPECT_EQ(s.complete(w1, attempt("a", 1)), "stale");
   EXPECT_EQ(s.table.counts().stale, 5u);

@@ -107,7 +107,7 @@ struct pool_script {
                             .began = held.began}));
     audited();
   }
-  /// A run of the job on this worker takes so long; it is given to nobody else.
+  /// A run of the job on this worker takes so long; it is given to no other worker.
   void learn(std::uint32_t slot, double ms, const pool_job& job = {}) {
     auto& w = *pool.find(worker_place{slot_id{slot}});
     pool.begin_run(now, w, job.needs(), 1);
