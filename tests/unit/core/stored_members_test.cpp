@@ -1,0 +1,139 @@
+// Every stored member of a job survives a restart: the table restores it from a row, and its row
+// has it again. A new column without a value in the rows below, and a member that the table forgets
+// on either way, fail.
+#include "runtime/core/job_table.hpp"
+#include "runtime/store/stored_tables.hpp"
+
+#include <algorithm>
+#include <array>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+namespace tayfa::testing {
+namespace {
+
+using namespace std::chrono_literals;
+
+const moment now{1'000'000s};
+
+/// Columns of texts that are compared as texts below, and of what only the store knows.
+constexpr std::array<std::string_view, 9> texts = {"input",  "input_bytes",  "input_file",
+                                                   "output", "output_bytes", "output_file",
+                                                   "chunks", "history",      "input_released"};
+
+std::string words(const store::cell& of) {
+  return store::is_null(of)
+             ? "NULL"
+             : std::to_string(store::number_in(of)) + " '" + std::string{store::text_in(of)} + "'";
+}
+
+std::string written(const store::column& each, const store::job_row& row) {
+  const store::store_clock clock;
+  const store::row_extras extras;
+  const store::meta_row meta;
+  return words(each.write(store::row_source{clock, &row, &extras, &meta}));
+}
+
+/// It failed, ran, was retried, and its platform or webhook is to be called.
+store::job_row ended_job() {
+  store::job_row row;
+  row.order = 7;
+  row.id = job_id{"ended"};
+  row.request.endpoint = "pictures";
+  row.request.model = "sd15";
+  row.request.shape = "64x64";
+  row.request.input = R"({"a":1})";
+  row.request.webhook = "https://example.com/hook";
+  row.request.s3_config = R"({"bucketName":"b"})";
+  row.request.sync = true;
+  row.request.policy = {.execution_timeout = 11s,
+                        .ttl = 12'000s,
+                        .priority = 2,
+                        .deadline = 13s,
+                        .delay = 14s,
+                        .tenant = "t",
+                        .idempotency_key = "k"};
+  row.fingerprint = 15;
+  row.submitted = now - 100s;
+  row.state = job_state::FAILED;
+  row.attempts = 3;
+  row.lives = 2;
+  row.attempts_before = 1;
+  row.solo_crashes = 2;
+  row.suspect = true;
+  row.dead = true;
+  row.not_before = now + 5s;
+  row.retried = now - 50s;
+  row.ended = now - 1s;
+  row.worker = "box-9";
+  row.holder = {this_node, slot_id{4}, 6};
+  row.failure = error{errc::job_failed, "out of paint"};
+  row.delay = 21ms;
+  row.execution = 22ms;
+  row.history = {attempt_view{.number = 3, .worker = "box-9", .given = 4ms, .ended = 5ms}};
+  row.hook_tries = 1;
+  row.hook_open = true;
+  row.refresh = true;
+  row.dropped_chunks = 8;
+  row.keep_until = now + 9'000s;
+  row.output = R"("half")";
+  row.output_bytes = row.output.size();
+  row.chunks = {R"("one")", R"("two")"};
+  return row;
+}
+
+/// A job of a platform, which has no key and no webhook.
+store::job_row platform_job() {
+  auto row = ended_job();
+  row.id = job_id{"platform"};
+  row.order = 8;
+  row.dead = false;
+  row.request.webhook.clear();
+  row.request.policy.idempotency_key.clear();
+  row.request.origin = "platform-1";
+  return row;
+}
+
+TEST(stored_members, a_restored_job_has_the_row_that_it_had) {
+  const std::vector rows{ended_job(), platform_job()};
+  job_limits limits;
+  limits.durable = true;
+  job_table table{limits};
+  table.restore(now, rows, 8);
+  EXPECT_TRUE(table.audit().empty());
+  for (const auto& of : {store::stored_tables.requests, store::stored_tables.states}) {
+    for (const auto& each : of.columns) {
+      if (each.is_sum() || std::find(texts.begin(), texts.end(), each.name) != texts.end()) {
+        continue;
+      }
+      bool has_value = false;
+      for (const auto& row : rows) {
+        const auto image = table.image(row.id);
+        ASSERT_TRUE(image) << row.id.str();
+        has_value = has_value || written(each, row) != written(each, store::job_row{});
+        EXPECT_EQ(written(each, image->row), written(each, row))
+            << each.name << " of " << row.id.str();
+      }
+      EXPECT_TRUE(has_value) << each.name << " needs a value in the rows of this test";
+    }
+  }
+}
+
+TEST(stored_members, so_it_is_with_its_texts) {
+  const auto row = ended_job();
+  job_limits limits;
+  limits.durable = true;
+  job_table table{limits};
+  table.restore(now, {row}, 7);
+  const auto image = table.image(row.id);
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->row.request.input, row.request.input);
+  EXPECT_EQ(image->row.output, row.output);
+  EXPECT_EQ(image->row.output_bytes, row.output_bytes);
+  EXPECT_EQ(image->row.chunks, row.chunks);
+  EXPECT_EQ(image->row.history, row.history);
+}
+
+} // namespace
+} // namespace tayfa::testing
