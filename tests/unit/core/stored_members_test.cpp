@@ -43,7 +43,7 @@ store::job_row ended_job() {
   row.request.endpoint = "pictures";
   row.request.model = "sd15";
   row.request.shape = "64x64";
-  row.request.input = R"({"a":1})";
+  row.request.input = shared_text{R"({"a":1})"};
   row.request.webhook = "https://example.com/hook";
   row.request.s3_config = R"({"bucketName":"b"})";
   row.request.sync = true;
@@ -67,19 +67,21 @@ store::job_row ended_job() {
   row.retried = now - 50s;
   row.ended = now - 1s;
   row.worker = "box-9";
-  row.holder = {this_node, slot_id{4}, 6};
+  row.holder.node = this_node;
+  row.holder.slot = slot_id{4};
+  row.holder.incarnation = 6;
   row.failure = error{errc::job_failed, "out of paint"};
   row.delay = 21ms;
   row.execution = 22ms;
-  row.history = {attempt_view{.number = 3, .worker = "box-9", .given = 4ms, .ended = 5ms}};
+  row.history = {attempt_view{3, "box-9", 4ms, std::nullopt, 5ms, std::nullopt}};
   row.hook_tries = 1;
   row.hook_open = true;
   row.refresh = true;
   row.dropped_chunks = 8;
   row.keep_until = now + 9'000s;
-  row.output = R"("half")";
+  row.output = shared_text{R"("half")"};
   row.output_bytes = row.output.size();
-  row.chunks = {R"("one")", R"("two")"};
+  row.chunks = {shared_text{R"("one")"}, shared_text{R"("two")"}};
   return row;
 }
 
