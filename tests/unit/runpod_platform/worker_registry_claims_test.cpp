@@ -125,6 +125,7 @@ TEST(registry_claims, only_the_worker_that_had_it_claims_it) {
 
 TEST(registry_claims, an_id_of_two_jobs_is_of_neither) {
   registry_script s;
+  s.ping("a");
   s.unclaimed("a", {s.attempt("j", 2), s.attempt("j-r2")});
   EXPECT_EQ(s.post("a", "j-r2"), "job_not_found");
   s.take(1, "a");
