@@ -8,6 +8,8 @@ namespace {
 
 namespace framing = protocol::framing;
 
+static_assert(blob_bytes_max == protocol::frame_bytes_max, "what an engine says fits a blob");
+
 // Depth: the frame, a list, an entry, its attempt; one more for the parts of a payload.
 constexpr framing::frame_limits limits{frame_bytes_max, text_bytes_max, inline_bytes_max, list_max,
                                        5};

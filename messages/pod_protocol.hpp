@@ -24,8 +24,8 @@
 // One frame = one msgpack array [version, kind, slot, incarnation, field, …], where slot and
 // incarnation are those of the pod's worker (0 in messages about no worker). Both ends speak the
 // greatest version that both know; only hello and refused are read in any version, so that a
-// refusal is understood. Kinds are numbers for ever, and differ from those of the worker protocol, whose
-// messages are used as they are. Fields are only appended.
+// refusal is understood. Kinds are numbers for ever, and differ from those of the worker protocol,
+// whose messages are used as they are. Fields are only appended.
 //
 // Everything is bounded: counts by the lists' bounds, texts by text_bytes_max, frames by
 // frame_bytes_max, larger texts travel as blobs.
@@ -42,42 +42,6 @@
 #include <variant>
 
 namespace tayfa::pod_protocol {
-
-enum class kind : std::uint8_t {
-  // both directions
-  blob_need = 64,
-  blob_have = 65,
-  chunk = 66,
-  // pod -> head
-  hello = 80,
-  slot_ready = 81,
-  inventory = 82,
-  slot_gone = 83,
-  beat = 84,
-  credit = 85,
-  accepted = 86,
-  returned = 87,
-  progress = 88,
-  partial = 89,
-  finished = 90,
-  drained = 91,
-  key_made = 92,
-  join = 93,
-  // head -> pod
-  welcome = 112,
-  verdicts = 113,
-  refused = 114,
-  beat_answer = 115,
-  assign = 116,
-  forget = 117,
-  load = 118,
-  unload = 119,
-  drain = 120,
-  undrain = 121,
-  rotate = 122,
-  revoked = 123,
-  joined = 124,
-};
 
 // ---- both directions ----------------------------------------------------------------------------
 
