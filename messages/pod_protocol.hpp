@@ -23,9 +23,11 @@
 //
 // One frame = one msgpack array [version, kind, slot, incarnation, field, …], where slot and
 // incarnation are those of the pod's worker (0 in messages about no worker). Both ends speak the
-// greatest version that both know; only hello and refused are read in any version, so that a
-// refusal is understood. Kinds are numbers for ever, and differ from those of the worker protocol,
-// whose messages are used as they are. Fields are only appended.
+// greatest version that both know. The greeting (hello, slot_ready, inventory, verdicts, welcome,
+// refused) is read in any version, without what later ones have appended: before it is over the
+// ends have agreed on nothing, and a refusal must be understood. Kinds are numbers for ever, and
+// differ from those of the worker protocol, whose messages are used as they are. Fields are only
+// appended.
 //
 // Everything is bounded: counts by the lists' bounds, texts by text_bytes_max, frames by
 // frame_bytes_max, larger texts travel as blobs.
@@ -90,7 +92,7 @@ struct chunk {
 
 // ---- pod -> head --------------------------------------------------------------------------------
 
-/// Begins a session. Read in any version: its first fields never change.
+/// Begins a session.
 struct hello {
   static constexpr kind id = kind::hello;
   std::uint32_t versions_from = version_min;
@@ -177,13 +179,14 @@ struct slot_gone {
 struct beat {
   static constexpr kind id = kind::beat;
   std::uint64_t sequence = 0;
-  std::uint64_t echo = 0; ///< the latest sequence of the head's beat_answer
+  std::uint32_t round_trip_us = 0; ///< from an earlier beat to its answer; 0 = unknown
   std::uint32_t running = 0;
   std::uint64_t take_until = 0; ///< as in credit
   std::string closed;           ///< why the pod takes nothing now; empty = it does
   static constexpr std::size_t text_most = 256;
   static constexpr auto fields() {
-    return std::make_tuple(field{"sequence", &beat::sequence}, field{"echo", &beat::echo},
+    return std::make_tuple(field{"sequence", &beat::sequence},
+                           field{"round_trip_us", &beat::round_trip_us},
                            field{"running", &beat::running}, field{"take_until", &beat::take_until},
                            field{"closed", &beat::closed});
   }
@@ -314,7 +317,7 @@ struct verdicts {
   static constexpr auto fields() { return std::make_tuple(field{"entries", &verdicts::entries}); }
 };
 
-/// Ends the session. Read in any version.
+/// Ends the session.
 struct refused {
   static constexpr kind id = kind::refused;
   refusal why = refusal::busy;
@@ -328,11 +331,9 @@ struct refused {
 
 struct beat_answer {
   static constexpr kind id = kind::beat_answer;
-  std::uint64_t sequence = 0;
-  std::uint64_t echo = 0; ///< sequence of the beat that it answers
+  std::uint64_t sequence = 0; ///< of the beat
   static constexpr auto fields() {
-    return std::make_tuple(field{"sequence", &beat_answer::sequence},
-                           field{"echo", &beat_answer::echo});
+    return std::make_tuple(field{"sequence", &beat_answer::sequence});
   }
 };
 

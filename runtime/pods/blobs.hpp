@@ -108,6 +108,8 @@ class blob_sender {
   blob_ref offer(const shared_text&);
   void offer(const blob_ref&, const shared_text&);
   void drop(const blob_ref&);
+  /// The receiver has it: nobody asks for it any more.
+  void release(const blob_ref& blob) { offered_.erase(blob); }
   bool has(const blob_ref& blob) const { return offered_.contains(blob); }
   /// The chunks that the request allows, beyond those that were sent in this session.
   std::vector<pod_protocol::chunk> serve(const pod_protocol::blob_need&);

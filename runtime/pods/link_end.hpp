@@ -1,5 +1,5 @@
-// One end of one session between a pod and its head: the link (runtime/link), messages that wait for
-// its credit, the version that was agreed, and the blobs that go either way.
+// One end of one session between a pod and its head: the link (runtime/link), messages that wait
+// for its credit, the version that was agreed, and the blobs that go either way.
 //
 // Pure: connections are reached through the `write` that flush() is given. Both ends use it; they
 // differ in what they send (Out) and what they understand (In).
@@ -77,6 +77,17 @@ class link_end {
   /// Messages wait because the peer does not take them.
   bool stuck() const { return !outbox_.empty(); }
   bool too_slow() const { return outbox_bytes_ > outbox_bytes_max; }
+  std::size_t outbox_bytes() const { return outbox_bytes_; }
+  /// The peer began another session on this link: what waited for the earlier one, which is of no
+  /// use any more. Blobs go on from where they are.
+  std::list<std::string> new_session() {
+    outbox_bytes_ = 0;
+    if (receiver_) {
+      receiver_->new_session();
+    }
+    sender_.reset();
+    return std::exchange(outbox_, {});
+  }
 
   // ---- blobs, once there are any --------------------------------------------------------------
   blob_receiver& receiver() {

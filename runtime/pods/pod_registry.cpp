@@ -219,6 +219,11 @@ void pod_registry::lose(pod& p, const error& why, effects& out) {
   for (auto& s : p.slots) {
     out.emplace_back(worker_gone{s.ref, why});
   }
+  for (const auto& [attempt, h] : p.attempts) {
+    if (h.ref.slot == kept_slot && h.at != held::state::reported) {
+      out.emplace_back(worker_gone{h.ref, why}); // a claim whose worker had ended
+    }
+  }
   p.slots.clear();
   p.attempts.clear();
   p.pending.clear();

@@ -55,6 +55,7 @@ struct registry_limits {
   milliseconds clones_hold{300'000};
   std::uint32_t unaccepted_most = 3; ///< in a row: nothing more for `unfit_for`
   milliseconds unfit_for{60'000};
+  std::uint32_t log_rows_per_second = 50; ///< of one pod
   milliseconds refusal_grace{5'000}; ///< for a refusal to arrive before the connection is closed
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;
 };
@@ -88,7 +89,7 @@ struct pod_line {
   std::uint64_t incarnation = 0, session = 0;
   std::uint32_t slots = 0, attempts = 0, running = 0;
   milliseconds silent{0};
-  std::optional<std::chrono::nanoseconds> round_trip;
+  std::chrono::microseconds round_trip{0}; ///< as the pod measures it; 0 = unknown
   std::vector<std::string> models;
 };
 
@@ -163,6 +164,10 @@ class pod_registry {
     /// It has ended, and results of it still wait for a blob.
     std::unique_ptr<pod_protocol::slot_gone> end;
   };
+  struct parked_message {
+    pod_protocol::upstream body;
+    std::size_t bytes = 0;
+  };
   struct held {
     enum class state : std::uint8_t {
       pending, ///< waits for credit or for the session
@@ -175,7 +180,7 @@ class pod_registry {
     std::uint64_t life = 0;               ///< incarnation of the pod that it was given to
     std::unique_ptr<attempt_order> order; ///< until it is sent
     pod_protocol::blob_ref input;         ///< offered until it is accepted
-    std::vector<pod_protocol::upstream> parked;
+    std::vector<parked_message> parked;   ///< in order, until a blob has arrived
   };
   using held_map = std::unordered_map<attempt_ref, held, attempt_hash>;
   struct greeting {
@@ -196,7 +201,7 @@ class pod_registry {
     std::string key, name, release, closed;
     node_id node;
     phase at = phase::away;
-    bool suspect = false, draining = false, was_linked = false;
+    bool suspect = false, draining = false;
     connection_id connection = 0;
     std::uint64_t session = 0, incarnation = 0;
     std::unique_ptr<head_end> link;
@@ -213,9 +218,9 @@ class pod_registry {
     std::set<attempt_ref> parked;
     std::size_t parked_bytes = 0;
     std::vector<replacement> replaced;
-    std::uint64_t answers = 0;
-    moment answered_at{};
-    std::optional<std::chrono::nanoseconds> round_trip;
+    std::chrono::microseconds round_trip{0};
+    moment rows_since{};
+    std::uint32_t rows = 0; ///< of its log, in the second since then
     std::vector<std::string> models;
     std::optional<pod_protocol::drain> drain;
   };
@@ -243,7 +248,7 @@ class pod_registry {
   void greet(moment, pod&, const worker_ref&, pod_protocol::upstream&, effects&);
   void begin_reconciliation(moment, pod&, effects&);
   void adopt_slots(pod&, reconcile_pod&);
-  void name_absent(pod&, reconcile_pod&);
+  bool name_absent(pod&, reconcile_pod&);
   void judge(pod&, const claim&, const claim_decision&);
   void welcome(moment, pod&, const std::vector<claim_decision>&, effects&);
   bool admits_hello(moment);
@@ -268,6 +273,7 @@ class pod_registry {
   content fetch(pod&, pod_protocol::payload&, const shared_text& arrived);
   bool deliver(pod&, held_map::iterator, pod_protocol::upstream&, const pod_protocol::blob_ref& at,
                const shared_text& arrived, bool failed, effects&);
+  void park(pod&, held_map::iterator, pod_protocol::upstream);
   void unpark(moment, pod&, const pod_protocol::blob_ref&, const shared_text&, bool failed,
               effects&);
   void end_slot(pod&, slot&, effects&);

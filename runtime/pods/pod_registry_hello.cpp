@@ -132,11 +132,14 @@ void pod_registry::adopt_slots(pod& p, reconcile_pod& ask) {
   }
 }
 
-/// Attempts that the pod was given and does not name.
-void pod_registry::name_absent(pod& p, reconcile_pod& ask) {
+/// Attempts that the pod was given and does not name. False when it names one twice.
+bool pod_registry::name_absent(pod& p, reconcile_pod& ask) {
   std::unordered_set<attempt_ref, attempt_hash> named;
   for (const auto& each : p.hello->inventory) {
     named.insert(each.attempt);
+  }
+  if (named.size() != p.hello->inventory.size()) {
+    return false;
   }
   for (auto entry = p.attempts.begin(); entry != p.attempts.end();) {
     const auto here = entry++;
@@ -157,10 +160,11 @@ void pod_registry::name_absent(pod& p, reconcile_pod& ask) {
     }
     erase(p, here);
   }
+  return true;
 }
 
 /// Once all of the hello has arrived.
-void pod_registry::begin_reconciliation(moment, pod& p, effects& out) {
+void pod_registry::begin_reconciliation(moment now, pod& p, effects& out) {
   auto& g = *p.hello;
   if (g.slots.size() < g.hello.slots || g.inventory.size() < g.hello.attempts) {
     return;
@@ -170,7 +174,15 @@ void pod_registry::begin_reconciliation(moment, pod& p, effects& out) {
   ask.session = p.session;
   ask.key = p.key;
   adopt_slots(p, ask);
-  name_absent(p, ask);
+  if (!name_absent(p, ask)) {
+    refused_frame(now, p, {errc::bad_frame, "an inventory names each attempt once"}, out);
+    refuse(now, p, refusal::bad_hello, "an inventory names each attempt once",
+           std::chrono::minutes{1}, out);
+    for (const auto& each : ask.gone) {
+      out.emplace_back(worker_gone{each, {errc::unavailable, "its pod has said a bad hello"}});
+    }
+    return;
+  }
   for (const auto& s : p.slots) {
     worker_ready ready{s.ref, s.facts};
     if (!is_open(p)) {
@@ -226,8 +238,10 @@ void pod_registry::judge(pod& p, const claim& c, const claim_decision& decision)
     h.life = p.incarnation;
     h.order.reset();
     // It says its last word again.
-    std::erase_if(h.parked, [](const pod_protocol::upstream& each) {
-      return std::holds_alternative<pod_protocol::finished>(each);
+    std::erase_if(h.parked, [&](const parked_message& each) {
+      const bool last = std::holds_alternative<pod_protocol::finished>(each.body);
+      p.parked_bytes -= last ? each.bytes : 0;
+      return last;
     });
     if (h.parked.empty()) {
       p.parked.erase(c.attempt);

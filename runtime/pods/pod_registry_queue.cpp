@@ -60,6 +60,9 @@ void pod_registry::erase(pod& p, held_map::iterator entry) {
   if (h.at == held::state::pending) {
     p.pending.remove(attempt);
   }
+  for (const auto& each : h.parked) {
+    p.parked_bytes -= each.bytes;
+  }
   p.parked.erase(attempt);
   p.attempts.erase(entry);
 }

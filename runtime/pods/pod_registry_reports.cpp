@@ -165,19 +165,16 @@ void pod_registry::end_slot(pod& p, slot& s, effects& out) {
 
 // ---- the pod ------------------------------------------------------------------------------------
 
-void pod_registry::said(moment now, pod& p, const worker_ref&, wire::beat& m, effects& out) {
+void pod_registry::said(moment, pod& p, const worker_ref&, wire::beat& m, effects& out) {
   p.take_until = std::max(p.take_until, m.take_until);
   p.running = m.running;
-  if (m.echo == p.answers && m.echo != 0) {
-    p.round_trip = now - p.answered_at;
-  }
+  p.round_trip = std::chrono::microseconds{m.round_trip_us};
   if (p.closed != m.closed) {
     p.closed = std::move(m.closed);
     announce_all(p, out);
   }
-  p.answered_at = now;
   if (!p.link->stuck()) {
-    p.link->send(wire::beat_answer{++p.answers, m.sequence});
+    p.link->send(wire::beat_answer{m.sequence});
   }
 }
 
@@ -185,9 +182,14 @@ void pod_registry::said(moment, pod& p, const worker_ref&, wire::credit& m, effe
   p.take_until = std::max(p.take_until, m.take_until);
 }
 
-void pod_registry::said(moment, pod& p, const worker_ref&, protocol::log& m, effects& out) {
-  if (m.attempt.job.empty() || p.attempts.contains(m.attempt)) {
-    out.emplace_back(attempt_reported{worker_ref{kept_slot, 0, p.node}, std::move(m)});
+void pod_registry::said(moment now, pod& p, const worker_ref&, protocol::log& m, effects& out) {
+  if (now - p.rows_since >= std::chrono::seconds{1}) {
+    p.rows_since = now;
+    p.rows = 0;
+  }
+  if (++p.rows <= limits_.log_rows_per_second &&
+      (m.attempt.job.empty() || p.attempts.contains(m.attempt))) {
+    out.emplace_back(pod_log{p.key, p.name, std::move(m)});
   }
 }
 
@@ -246,18 +248,21 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, Report& m, effect
     return;
   }
   wire::upstream body{std::move(m)};
-  if (!h.parked.empty()) {
-    p.parked_bytes += bytes_of(body);
-    h.parked.push_back(std::move(body));
-  } else if (!deliver(p, entry, body, {}, {}, false, out)) {
-    p.parked_bytes += bytes_of(body);
-    h.parked.push_back(std::move(body));
-    p.parked.insert(entry->first);
+  if (!h.parked.empty() || !deliver(p, entry, body, {}, {}, false, out)) {
+    park(p, entry, std::move(body));
   }
   if (p.parked_bytes > parked_bytes_max) {
     note(noted::what::slow, p, "too much of it waits for blobs that do not come", out);
     end_session(p, out);
   }
+}
+
+/// It, and what comes after it, waits for a blob.
+void pod_registry::park(pod& p, held_map::iterator entry, wire::upstream body) {
+  const auto bytes = bytes_of(body);
+  p.parked_bytes += bytes;
+  p.parked.insert(entry->first);
+  entry->second.parked.push_back({std::move(body), bytes});
 }
 
 pod_registry::content pod_registry::fetch(pod& p, wire::payload& from, const shared_text& arrived) {
@@ -268,6 +273,9 @@ pod_registry::content pod_registry::fetch(pod& p, wire::payload& from, const sha
   if (from.text.empty()) {
     p.link->receiver().want(from.blob);
     return content::missing;
+  }
+  if (arrived.empty()) {
+    p.link->send(wire::blob_have{from.blob, true}); // it was here already
   }
   from.blob = {};
   return content::here;
@@ -314,9 +322,9 @@ void pod_registry::unpark(moment, pod& p, const wire::blob_ref& blob, const shar
     ++next;
     auto& waiting = entry->second.parked;
     std::size_t done = 0;
-    while (done < waiting.size() && deliver(p, entry, waiting[done], blob, text, failed, out)) {
-      p.parked_bytes -= std::min(p.parked_bytes, bytes_of(waiting[done]));
-      ++done;
+    while (done < waiting.size() &&
+           deliver(p, entry, waiting[done].body, blob, text, failed, out)) {
+      p.parked_bytes -= waiting[done++].bytes;
     }
     waiting.erase(waiting.begin(), waiting.begin() + static_cast<std::ptrdiff_t>(done));
     if (waiting.empty()) {
@@ -342,7 +350,14 @@ void pod_registry::said(moment, pod& p, const worker_ref&, wire::blob_need& m, e
   p.link->serve(m);
 }
 
-void pod_registry::said(moment, pod&, const worker_ref&, wire::blob_have&, effects&) {}
+void pod_registry::said(moment, pod& p, const worker_ref&, wire::blob_have& m, effects&) {
+  p.link->sender().release(m.blob);
+  for (auto& [attempt, h] : p.attempts) {
+    if (h.input == m.blob) {
+      h.input = {};
+    }
+  }
+}
 
 void pod_registry::said(moment now, pod& p, const worker_ref&, wire::chunk& m, effects& out) {
   auto arrived = p.link->receiver().take(m);

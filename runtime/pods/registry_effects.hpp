@@ -95,8 +95,14 @@ struct key_announced {
   std::string key, next;
 };
 
+/// A row of the pod's log.
+struct pod_log {
+  std::string key, name;
+  protocol::log row;
+};
+
 using effect = std::variant<worker_ready, attempt_reported, worker_gone, reconcile_pod,
-                            drop_connection, noted, join_asked, key_announced>;
+                            drop_connection, noted, pod_log, join_asked, key_announced>;
 using effects = std::vector<effect>;
 
 } // namespace tayfa::pods
