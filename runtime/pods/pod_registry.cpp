@@ -255,6 +255,7 @@ void pod_registry::refused_frame(moment now, pod& p, const error& why, effects& 
   if (now - p.refused_since > limits_.refused_within) {
     p.refused_since = now;
     p.refused = 0;
+    note(noted::what::bad_frame, p, why.str(), out);
   }
   if (++p.refused < limits_.refused_most) {
     return;
@@ -288,7 +289,9 @@ void pod_registry::take(moment now, pod& p, std::span<const char> bytes, effects
 void pod_registry::settle(moment now, pod& p, effects& out) {
   if (p.link) {
     send_pending(now, p);
-    p.link->ask_for_chunks();
+    if (p.at == phase::linked) {
+      p.link->ask_for_chunks();
+    }
     if (p.link->too_slow()) {
       note(noted::what::slow, p, "it does not take what it is sent", out);
       end_session(p, out);

@@ -14,8 +14,8 @@
 //   * a suspect, draining, closed or unfit pod is announced with capacity 0;
 //   * no command looks at more than one pod, and no message at more than one.
 //
-// A session begins with a hello, and ends when the pod is lost, revoked, too slow, or begins another
-// one. A short cut of the connection does not end it.
+// A session begins with a hello, and ends when the pod is lost, revoked, too slow, or begins
+// another one. A short cut of the connection does not end it.
 #pragma once
 
 #include "messages/pod_protocol.hpp"

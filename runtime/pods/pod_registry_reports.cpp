@@ -155,7 +155,10 @@ void pod_registry::end_slot(pod& p, slot& s, effects& out) {
   const auto ref = s.ref;
   for (auto entry = p.attempts.begin(); entry != p.attempts.end();) {
     const auto here = entry++;
-    if (here->second.ref == ref && here->second.at != held::state::reported) {
+    auto& h = here->second;
+    if (h.ref == ref && h.at == held::state::sent) {
+      h.at = held::state::void_; // it crosses with the worker's end, and will be returned
+    } else if (h.ref == ref && h.at != held::state::reported && h.at != held::state::void_) {
       erase(p, here);
     }
   }

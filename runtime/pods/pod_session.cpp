@@ -236,19 +236,23 @@ void pod_session::send_part(wire::upstream m) {
   parts_.push_back(std::move(m));
 }
 
-/// Tells the head of the workers as they are now. The end of one waits until its results are kept.
+/// Results of this worker are being written, or have not been said in this session.
+bool pod_session::has_results_of(const worker_ref& worker) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& each) {
+    const auto& [attempt, t] = each;
+    return t.worker == worker && !t.dropped &&
+           (t.at == task::state::keeping || unreported_.contains(attempt));
+  });
+}
+
+/// Tells the head of the workers as they are now. The end of one waits until its results are said.
 void pod_session::sync_slots() {
   for (auto entry = slots_.begin(); entry != slots_.end();) {
     const auto here = entry++;
     auto& [number, s] = *here;
     const bool ended = s.announced != 0 && s.announced != s.live.incarnation;
-    const bool writes =
-        ended && std::any_of(tasks_.begin(), tasks_.end(), [&, n = number](const auto& each) {
-          const auto& t = each.second;
-          return t.at == task::state::keeping && t.worker.slot.value == n &&
-                 t.worker.incarnation == s.announced;
-        });
-    if (writes) {
+    const bool speaks = ended && has_results_of({slot_id{number}, s.announced});
+    if (speaks) {
       continue;
     }
     if (ended) {
@@ -289,9 +293,10 @@ void pod_session::say_credit() {
 void pod_session::settle(moment now, session_effects& out) {
   gather(now, out);
   if (has_session()) {
+    say_credit(); // before what frees a place is said
+    report_results(out);
     sync_slots();
     say_credit();
-    report_results(out);
     say_drained(out);
     link_->ask_for_chunks();
   }

@@ -167,6 +167,7 @@ class pod_session {
   void say_hello();
   void settle(moment now, session_effects&);
   void sync_slots();
+  bool has_results_of(const worker_ref&) const;
   void say_credit();
   void send(const worker_ref&, pod_protocol::upstream);
   void send(pod_protocol::upstream m) { send({}, std::move(m)); }

@@ -70,7 +70,8 @@ void pod_session::said(moment now, const worker_ref&, wire::welcome& m, session_
     const bool wanted = std::visit(
         [&](const auto& body) {
           if constexpr (requires { body.attempt; }) {
-            return body.attempt.job.empty() || tasks_.contains(body.attempt);
+            const auto entry = tasks_.find(body.attempt);
+            return body.attempt.job.empty() || (entry != tasks_.end() && !entry->second.dropped);
           } else {
             return false;
           }

@@ -226,9 +226,9 @@ class naive_queue {
   }
 
  private:
-  using entry = std::map<std::string, naive_job>::iterator;
+  using job_entry = std::map<std::string, naive_job>::iterator;
 
-  head_view view_of(entry e, const attempt_ref& attempt, const std::string& key) const {
+  head_view view_of(job_entry e, const attempt_ref& attempt, const std::string& key) const {
     if (e == jobs.end()) {
       return head_view::unknown;
     }
@@ -245,7 +245,7 @@ class naive_queue {
     return head_view::held_accepted;
   }
 
-  void carry_out(head_step step, entry e, const attempt_ref& attempt, worker_ref worker,
+  void carry_out(head_step step, job_entry e, const attempt_ref& attempt, worker_ref worker,
                  std::vector<std::string>& changed) {
     switch (step) {
     case head_step::nothing:

@@ -43,6 +43,7 @@ void pod_world::restart_head() {
   for (auto& [id, w] : wires_) {
     w->cut = true;
     w->head_knows = true;
+    w->up.clear();
   }
 }
 
@@ -313,6 +314,8 @@ void pod_world::carry(effects all) {
       queue.on(*left);
     } else if (auto* ask = std::get_if<reconcile_pod>(&effect)) {
       queue.on(*ask);
+    } else if (auto* said = std::get_if<noted>(&effect)) {
+      notes.push_back(said->name + ": " + said->text);
     } else if (auto* drop = std::get_if<drop_connection>(&effect)) {
       if (const auto entry = wires_.find(drop->connection); entry != wires_.end()) {
         entry->second->cut = true;
@@ -460,6 +463,11 @@ void pod_world::check() {
     EXPECT_EQ(p->session->count().refused_frames, 0U);
   }
   EXPECT_EQ(head->count().refused_frames, 0U) << "honest pods are never refused";
+  if (::testing::Test::HasFailure()) {
+    for (const auto& each : notes) {
+      std::fprintf(stderr, "%s\n", each.c_str());
+    }
+  }
 }
 
 } // namespace tayfa::pods::testing
