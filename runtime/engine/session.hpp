@@ -86,9 +86,8 @@ class session final : public sink {
   void wake(moment now);
   std::optional<moment> next_wakeup() const;
 
-  /// The process must exit now with exit_code(). All calls are ignored from here on.
+  /// The process must exit now, with 0. All calls are ignored from here on.
   bool done() const { return done_; }
-  int exit_code() const { return 0; }
   /// crash() was called and returned (simulation only).
   bool dead() const { return dead_; }
 
@@ -119,8 +118,7 @@ class session final : public sink {
   void on_frame(std::span<const char> bytes);
   void send(const protocol::upstream&);
   void beat(moment now);
-  void tell_steps();
-  void say_drained_if_idle();
+  void report_steps();
   std::optional<error> reason_to_refuse(const protocol::assign&) const;
   void refuse(const attempt_ref&, error why);
   void gather(const protocol::assign&, bool taken);
@@ -131,7 +129,6 @@ class session final : public sink {
   void on(const protocol::load_model&);
   void on(const protocol::assign&);
   void on(const protocol::cancel&);
-  void on(const protocol::drain&);
   void on(const protocol::shutdown&);
   void on(const protocol::use_threads&);
 
@@ -155,8 +152,6 @@ class session final : public sink {
       finished_; ///< the latest ones, so that a repeated assign is not run again
   std::optional<gathering> gathering_;
   load_state load_ = load_state::none;
-  bool draining_ = false;
-  bool drained_ = false;
   bool done_ = false;
   bool dead_ = false;
 

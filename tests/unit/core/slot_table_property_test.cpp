@@ -1,6 +1,6 @@
 // Random requests of operators, engines that live and die, and slots that stop late, against an
 // owner that only carries out the actions. Invariants: a slot never has two engines; no slot is
-// started that nobody asked for; counts and shares are those of the slots; and when everything
+// started without being asked for; counts and shares are those of the slots; and when everything
 // pending is over, each slot has an engine exactly when it shall have one.
 #include "runtime/core/slot_table.hpp"
 
@@ -198,9 +198,9 @@ class owner {
   }
   void check() const {
     RC_ASSERT(table_.count() == known_.size() - removed_.size());
-    RC_ASSERT(table_.lines().size() == shown_running());
-    for (const auto& line : table_.lines()) {
-      RC_ASSERT(line.draining != shall_run_.contains(line.slot.value));
+    RC_ASSERT(table_.summaries().size() == shown_running());
+    for (const auto& shown : table_.summaries()) {
+      RC_ASSERT(shown.draining != shall_run_.contains(shown.slot.value));
     }
   }
 
