@@ -1,11 +1,11 @@
-// What becomes of the attempts of a pod that says hello: the question to the queue, its answer, and
-// reconciliation, one total table over all that the head may think and the pod may say.
+// Claims of a pod that says hello: the question to the queue, its answer, and reconciliation, one
+// total table over all that the head may think and the pod may say.
 //
-// The registry of pods (runtime/pods) asks with all that the pod has, the queue decides about all of
-// it in one step: it makes its view of each attempt, carries out the head's step of the table, and
-// answers with the pod's verdicts once the step is durable. Only the latest holder of an attempt, by
-// its key, is the pod that the rows speak of: for any other pod the view is `elsewhere`, so that the
-// claims of a pod that lies about attempts which it never had end in `drop`.
+// The registry of pods (runtime/pods) asks with all that the pod has, the queue decides about all
+// of it in one step: it makes its view of each attempt, carries out the head's step of the table,
+// and answers with the pod's verdicts once the step is durable. Only the latest holder of an
+// attempt, by its key, is the pod that the rows speak of: for any other pod the view is
+// `elsewhere`, so that a pod that lies about attempts which it never had gets `drop`.
 #pragma once
 
 #include "messages/pod_values.hpp"
@@ -38,7 +38,7 @@ inline constexpr std::size_t head_views = 9;
 enum class pod_view : std::uint8_t { absent, waiting, running, finished };
 inline constexpr std::size_t pod_views = 4;
 
-/// What the head does.
+/// The head's part in a decision.
 enum class head_step : std::uint8_t {
   nothing,
   hold,          ///< the pod holds it from now on, under this number
@@ -68,25 +68,25 @@ std::string_view to_string(pod_view);
 /// given anything.
 inline constexpr slot_id kept_slot{0xffff'ffff};
 
-/// One attempt of a pod's inventory.
+/// An attempt of a pod's inventory.
 struct claim {
   attempt_ref attempt;
   pod_view at = pod_view::waiting;
   worker_ref worker; ///< that is to hold it, if the queue's step says so
   std::uint64_t steps = 0;
 };
-/// One that the pod was given, and does not have.
+/// An attempt that the pod was given, and does not have.
 struct absent_attempt {
   attempt_ref attempt;
   worker_ref worker;
   head_view view = head_view::held_sent; ///< as far as the registry knows
 };
 
-/// A pod has said hello. The queue deals with all of it in one step: it takes the workers in, applies
-/// reconcile() to every claim and to every absent attempt (with the registry's view where the queue
-/// only knows that this pod holds it), loses what is left with the workers that are gone, and
-/// answers pod_reconciled. An attempt that it gave to one of the workers and that is in neither list
-/// is still on its way to the registry, and stays as it is.
+/// A pod has said hello. The queue deals with all of it in one step: it takes the workers in,
+/// applies reconcile() to every claim and to every absent attempt (with the registry's view where
+/// the queue only knows that this pod holds it), loses what is left with the workers that are gone,
+/// and answers pod_reconciled. An attempt that it gave to one of the workers and that is in neither
+/// list is still on its way to the registry, and stays as it is.
 struct reconcile_pod {
   node_id node;
   std::uint64_t session = 0;
@@ -96,7 +96,7 @@ struct reconcile_pod {
   std::vector<claim> claims;
   std::vector<absent_attempt> absent;
 };
-/// What the queue decided about a claim.
+/// The queue's decision about a claim.
 struct claim_decision {
   pod_protocol::verdict verdict = pod_protocol::verdict::drop;
   bool unknown = false; ///< no such job here

@@ -142,7 +142,7 @@ struct slot_ready {
   }
 };
 
-/// One attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
+/// An attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
 struct inventory_entry {
   attempt_ref attempt;
   stage at = stage::waiting;
@@ -207,7 +207,7 @@ struct accepted {
   attempt_ref attempt;
   static constexpr auto fields() { return std::make_tuple(field{"attempt", &accepted::attempt}); }
 };
-/// It never began here, or was stopped by no fault of its own: it costs the job nothing.
+/// The attempt never began here, or was stopped by no fault of its own: the job pays nothing.
 struct returned {
   static constexpr kind id = kind::returned;
   attempt_ref attempt;
@@ -310,7 +310,7 @@ struct welcome {
   }
 };
 
-/// Of the inventory's entries, in their order.
+/// Verdicts on the inventory's entries, in their order.
 struct verdicts {
   static constexpr kind id = kind::verdicts;
   bounded_list<verdict, list_max> entries;

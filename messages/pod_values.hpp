@@ -112,7 +112,7 @@ constexpr const char* unknown_value(stage) {
   return "no such stage";
 }
 
-/// What the pod shall do with an attempt of its inventory.
+/// The pod's part in a decision about an attempt of its inventory.
 enum class verdict : std::uint8_t {
   keep = 0,   ///< go on
   report = 1, ///< send its result

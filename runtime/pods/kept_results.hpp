@@ -1,5 +1,5 @@
-// Results that a pod keeps until its head has them, so that neither the end of the pod's process nor
-// that of its head costs a result that was computed.
+// Results that a pod keeps until its head has them, so that neither the end of the pod's process
+// nor that of its head costs a result that was computed.
 //
 // Owner: the thread that serves the session's keep_result, read_result and delete_result; one at a
 // time. A result that keep() has taken is there after a power loss, whole, or is not there at all.
@@ -19,7 +19,7 @@ namespace tayfa::pods {
 class kept_results {
  public:
   virtual ~kept_results() = default;
-  /// What is there. To be called once, first.
+  /// The results that are there. To be called once, first.
   virtual result<std::vector<kept_result>> open() = 0;
   /// Durable on return. errc::storage_full: there is no room, on the disk or by the limits.
   virtual result<void> keep(const protocol::finished&) = 0;
@@ -34,7 +34,7 @@ struct kept_limits {
   std::uint32_t count_max = 4'000;
 };
 
-/// One file for each result: <folder>/<job>.<number>, its SHA-256 and its frame.
+/// Each result is a file: <folder>/<job>.<number>, its SHA-256 and its frame.
 class folder_results final : public kept_results {
  public:
   folder_results(store::file_system&, std::string folder, kept_limits = {});

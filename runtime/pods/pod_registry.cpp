@@ -113,10 +113,10 @@ pod_registry::pod* pod_registry::meet(moment now, const received& m, const envel
     return known;
   }
   if (pods_.size() >= limits_.pods_max) {
-    pod turned_away;
-    turned_away.key = m.key;
+    pod rejected;
+    rejected.key = m.key;
     ++counters_.hellos_refused;
-    note(noted::what::refused, turned_away,
+    note(noted::what::refused, rejected,
          "too many pods: the head takes " + std::to_string(limits_.pods_max), out);
     return nullptr;
   }
@@ -205,7 +205,7 @@ void pod_registry::begin_session(moment now, pod& p, std::uint64_t incarnation, 
   p.take_until = p.assigns = 0;
 }
 
-/// What it holds stays with it, until the next hello or until it is lost.
+/// The pod keeps what it holds, until the next hello or until it is lost.
 void pod_registry::end_session(pod& p, effects& out) {
   disconnect(p, out);
   p.link.reset();

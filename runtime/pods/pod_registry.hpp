@@ -77,11 +77,11 @@ struct attempt_order {
 /// Nodes of pods are numbered from here on.
 inline constexpr std::uint32_t first_node = 2;
 
-/// What the queue is told of a pod's worker.
+/// A pod's worker as the queue sees it.
 worker_facts facts_of(const pod_protocol::slot_ready&, const std::string& pod,
                       std::uint32_t number);
 
-/// One pod, for people.
+/// A pod, for people.
 struct pod_line {
   std::string key, name, release, closed;
   node_id node;
@@ -114,7 +114,7 @@ class pod_registry {
   effects change_model(moment now, worker_ref, const std::string& model);
   effects reconciled(moment now, node_id, std::uint64_t session,
                      const std::vector<claim_decision>&);
-  /// What this attempt's result changed is durable, or it changed nothing.
+  /// The change by this attempt's result is durable, or there was none.
   effects settled(moment now, worker_ref, const attempt_ref&);
   /// A new queue: it knows no workers, and every pod says hello again.
   effects queue_restarted(moment now);
@@ -161,7 +161,7 @@ class pod_registry {
     worker_ref ref;                    ///< as the queue knows it
     std::uint64_t life = 0;            ///< incarnation of the pod that announced it
     worker_facts facts;
-    /// It has ended, and results of it still wait for a blob.
+    /// The worker has ended, and results of it still wait for a blob.
     std::unique_ptr<pod_protocol::slot_gone> end;
   };
   struct parked_message {

@@ -237,7 +237,7 @@ void pod_registry::judge(pod& p, const claim& c, const claim_decision& decision)
     h.ref = c.worker;
     h.life = p.incarnation;
     h.order.reset();
-    // It says its last word again.
+    // The pod says its last word again.
     std::erase_if(h.parked, [&](const parked_message& each) {
       const bool last = std::holds_alternative<pod_protocol::finished>(each.body);
       p.parked_bytes -= last ? each.bytes : 0;

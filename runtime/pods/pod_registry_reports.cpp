@@ -260,7 +260,7 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, Report& m, effect
   }
 }
 
-/// It, and what comes after it, waits for a blob.
+/// The report, and what comes after it, waits for a blob.
 void pod_registry::park(pod& p, held_map::iterator entry, wire::upstream body) {
   const auto bytes = bytes_of(body);
   p.parked_bytes += bytes;

@@ -116,7 +116,7 @@ void pod_session::message(moment now, std::span<const char> bytes, session_effec
   std::visit([&](auto& body) { said(now, read->worker, body, out); }, read->body);
 }
 
-/// What the earlier session did not deliver of streams is sent again in this one; all else is said
+/// Parts of streams that the earlier session did not deliver are sent again; all else is said
 /// by the hello.
 void pod_session::begin_session(moment, std::vector<link_message> lost, session_effects&) {
   ++counters_.sessions;

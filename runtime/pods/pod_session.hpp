@@ -66,7 +66,7 @@ struct kept_result {
   std::uint64_t bytes = 0;
 };
 
-/// What the head is told of a worker.
+/// A worker as the head sees it.
 pod_protocol::slot_ready ready_of(const worker_facts&);
 
 /// The pod, for people.

@@ -1,4 +1,4 @@
-// What the registry of pods asks for: of the queue, of the connections, of the log.
+// Effects of the registry of pods: on the queue, the connections, the log.
 //
 // Towards the queue these are its messages: worker_ready (facts.capacity 0 while the pod takes
 // nothing), attempt_reported, worker_gone, and reconcile_pod.

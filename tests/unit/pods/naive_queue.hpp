@@ -58,7 +58,7 @@ class naive_queue {
     end(id, "CANCELLED");
   }
 
-  /// One attempt for each free place.
+  /// An attempt for each free place.
   std::map<worker_ref, std::vector<attempt_order>> assign(bool batches) {
     std::map<worker_ref, std::uint32_t> held;
     for (const auto& [id, j] : jobs) {
@@ -191,7 +191,7 @@ class naive_queue {
     }
   }
 
-  /// What was not durable has never been.
+  /// Everything that was not durable has never been.
   void restart() {
     jobs = durable;
     commits.clear();

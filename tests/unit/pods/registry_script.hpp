@@ -86,7 +86,7 @@ struct registry_script {
     pod(c).link->send(from, std::move(m));
     return act([&] { return effects{}; });
   }
-  /// Of the pod's worker in this slot.
+  /// A message of the pod's worker in this slot.
   std::string slot_says(char c, std::uint32_t slot, pp::upstream m, std::uint64_t life = 1) {
     return say(c, std::move(m), worker_ref{slot_id{slot}, life});
   }

@@ -45,7 +45,7 @@ struct session_script {
   std::unique_ptr<head_end> head;
   std::vector<pp::upstream> inbox; ///< of the head
   session_effects last;
-  bool lost = false; ///< nothing arrives any more, and nobody is told
+  bool lost = false; ///< nothing arrives any more, without a word
   std::uint64_t life = 0;
 
   static attempt_ref attempt(const std::string& job, std::uint32_t number = 1) {

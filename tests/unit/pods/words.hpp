@@ -1,4 +1,4 @@
-// What the registry and the session ask for, in words, so that a test reads like a script.
+// Effects of the registry and of the session in words, so that a test reads like a script.
 #pragma once
 
 #include "runtime/pods/registry_effects.hpp"
