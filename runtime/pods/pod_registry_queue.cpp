@@ -99,7 +99,7 @@ effects pod_registry::assigned(moment now, worker_ref ref,
   return out;
 }
 
-/// Sends what credit allows. The members of a run go together: the pod runs them when all are there.
+/// Sends what credit allows. The members of a run go together: the pod waits for all of them.
 void pod_registry::send_pending(moment, pod& p) {
   while (p.at == phase::linked && !p.suspect && !p.pending.empty()) {
     const auto& first = *p.attempts.at(p.pending.front()).order;

@@ -286,7 +286,7 @@ session_effects pod_session::result_kept(moment now, const attempt_ref& attempt,
   ++kept_;
   if (!done) {
     ++undurable_;
-    // The result is reported nevertheless: if this pod ends before the head has it, the job runs again.
+    // The result is reported nevertheless: at worst this pod ends first, and the job runs again.
     out.emplace_back(pod_event{pod_event::what::results_fail, done.error().str()});
   }
   if (t.dropped) {

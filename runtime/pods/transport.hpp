@@ -125,8 +125,8 @@ struct connect_options {
   key_pair keys;        ///< the pod's
 };
 
-/// Makes one try of one connection at a time; the pod's session decides when the next one is made. Each
-/// connect() is followed by exactly one `connection_ended`, unless disconnect() came before.
+/// Makes one try of one connection at a time; the pod's session decides when the next one is made.
+/// Each connect() is followed by exactly one `connection_ended`, unless disconnect() came before.
 /// Thread safe.
 class head_connector {
  public:
