@@ -51,7 +51,7 @@ effects pod_registry::on(moment now, const received& m) {
   const auto entry = by_connection_.find(m.connection);
   pod* p = entry == by_connection_.end() ? connect(now, m, out) : entry->second;
   if (p != nullptr && p->key != m.key) { // a connection proves one key
-    drop(m.connection, out);
+    disconnect(*p, out);
     return out;
   }
   if (p != nullptr) {

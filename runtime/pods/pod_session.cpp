@@ -46,7 +46,8 @@ void pod_session::connect_later(moment now, milliseconds at_least) {
 
 /// The session, if there is one, waits for the next connection.
 void pod_session::cut(moment now, session_effects&) {
-  if (phase_ == phase::linked && now - welcomed_ >= limits_.welcome_holds) {
+  const bool held = wire_ == wire_state::up && phase_ == phase::linked;
+  if (held && now - linked_since_ >= limits_.welcome_holds) {
     tries_ = 0;
   }
   wire_ = wire_state::idle;
@@ -60,6 +61,7 @@ session_effects pod_session::on(moment now, const connector_event& event) {
     first_message_ = true;
     wrong_keys_ = 0;
     heard_ = now;
+    linked_since_ = now;
     link_->link().connected(now);
   } else if (const auto* m = std::get_if<message_in>(&event)) {
     if (wire_ == wire_state::up) {
@@ -283,7 +285,7 @@ void pod_session::say_credit() {
     // All that is here must fit an inventory.
     free = std::min<std::uint64_t>(free, wire::inventory_max - tasks_.size());
   }
-  if (taken_ + free > take_until_) {
+  if (free > 0 && taken_ + free > take_until_) {
     take_until_ = taken_ + free;
     send(wire::credit{take_until_});
   }

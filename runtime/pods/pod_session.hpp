@@ -231,7 +231,7 @@ class pod_session {
   std::uint32_t tries_ = 0;
   std::uint32_t target_ = 0; ///< of heads_
   std::uint32_t wrong_keys_ = 0;
-  moment heard_{}, welcomed_{}, beat_due_ = moment::max(), beat_at_{};
+  moment heard_{}, linked_since_{}, beat_due_ = moment::max(), beat_at_{};
   milliseconds beat_{0};
   std::uint64_t beats_ = 0;
   std::chrono::microseconds round_trip_{0};

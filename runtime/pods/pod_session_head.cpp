@@ -46,7 +46,7 @@ void pod_session::said(moment now, const worker_ref&, wire::welcome& m, session_
     return;
   }
   phase_ = phase::linked;
-  welcomed_ = now;
+  linked_since_ = now;
   beat_ = milliseconds{m.beat_ms};
   beat_due_ = now;
   link_->agreed(m.version);

@@ -26,6 +26,7 @@ TEST(pod_silence, three_beats_make_a_suspect_and_a_message_clears_it) {
 TEST(pod_silence, only_what_is_received_counts) {
   registry_script s;
   s.linked('a', 1, 100, 8);
+  s.pod('a').deaf = true; // and so it answers nothing
   for (int i = 0; i < 5; ++i) {
     s.pass(1s);
     s.assign('a', 0, "j" + std::to_string(i)); // sent, and not answered
@@ -141,6 +142,7 @@ struct many_pods {
   moment now{1h};
   std::map<std::uint32_t, std::vector<worker_ref>> refs;
   std::uint64_t messages = 0;
+  std::uint64_t attempts = 0;
   pod_registry registry{{.pods_max = 10'000, .hellos_per_second = 100'000},
                         {"head-1"},
                         [this](connection_id, const link_message&) {
@@ -210,7 +212,7 @@ double nanoseconds_per_attempt(many_pods& m, std::uint32_t pods, int rounds) {
     const auto index = static_cast<std::uint32_t>(i) % pods;
     const auto ref = m.refs[index][static_cast<std::size_t>(i) / pods % 8];
     attempt_order order;
-    order.body.attempt = attempt("job-" + std::to_string(i));
+    order.body.attempt = attempt("job-" + std::to_string(m.attempts++));
     m.registry.assigned(m.now, ref, {order});
     m.registry.revoked(m.now, ref, order.body.attempt);
   }

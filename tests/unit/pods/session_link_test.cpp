@@ -88,7 +88,7 @@ TEST(session_hello, says_all_that_the_pod_has) {
   s.ready(1, 2, 4);
   s.connect();
   EXPECT_EQ(s.take(), "hello 5; slot_ready; slot_ready; inventory");
-  EXPECT_EQ(s.welcome({pp::verdict::forget}), "delete old/1; remember head-1; linked");
+  EXPECT_EQ(s.welcome({pp::verdict::forget}), "remember head-1; linked; delete old/1");
   EXPECT_TRUE(s.session.idle());
 }
 
@@ -140,7 +140,7 @@ TEST(session_hello, workers_that_come_and_go_meanwhile_are_said_after_the_welcom
 TEST(session_hello, verdicts_that_do_not_fit_the_inventory_are_refused) {
   session_script s;
   s.connect();
-  EXPECT_EQ(s.welcome({pp::verdict::keep}), "linked") << "the list is left out";
+  EXPECT_EQ(s.welcome({pp::verdict::keep}), "remember head-1; linked") << "without the list";
   EXPECT_EQ(s.session.count().refused_frames, 1U);
 }
 

@@ -113,7 +113,7 @@ TEST(session_work, a_cancel_ends_what_runs_and_returns_what_waits) {
   s.say(s.order("k", 5, 2), first());
   s.take();
   s.say(protocol::cancel{s.attempt("k")});
-  EXPECT_EQ(s.take(), "credit 3; returned k/1");
+  EXPECT_EQ(s.take(), "returned k/1; credit 3");
 }
 
 TEST(session_work, a_large_output_goes_as_a_blob_and_is_let_go_when_the_head_has_it) {
@@ -158,7 +158,7 @@ TEST(session_work, an_input_that_does_not_come_is_returned) {
   s.take();
   s.head->serve({m.input.blob, 0, m.input.blob.bytes});
   s.act({});
-  EXPECT_EQ(s.take(), "blob_have; credit 2; returned j/1");
+  EXPECT_EQ(s.take(), "blob_have; returned j/1; credit 2");
 }
 
 // ---- another session ----------------------------------------------------------------------------
