@@ -246,11 +246,11 @@ caf::result<pods::pod_reconciled> queue::reconcile(const pods::reconcile_pod& m)
       workers_[each.worker.place()] = {each.worker.incarnation, pod};
     }
   }
-  auto done = table_.reconcile(now(), m);
-  enqueue_effects(std::move(done.then));
-  auto answer =
-      after_commit(job_id{}, job_access{},
-                   pods::pod_reconciled{m.node, m.session, std::move(done.decisions)}, {}, false);
+  auto settled = table_.reconcile(now(), m);
+  enqueue_effects(std::move(settled.then));
+  auto answer = after_commit(job_id{}, job_access{},
+                             pods::pod_reconciled{m.node, m.session, std::move(settled.decisions)},
+                             {}, false);
   after();
   return answer;
 }

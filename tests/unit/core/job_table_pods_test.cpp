@@ -29,7 +29,14 @@ worker_facts facts(std::uint32_t capacity) {
 struct pod_script : durable_script {
   using durable_script::durable_script;
 
-  pods::reconcile_pod hello{node, 1, "key"};
+  static pods::reconcile_pod of_session(std::uint64_t number) {
+    pods::reconcile_pod m;
+    m.node = node;
+    m.session = number;
+    m.key = "key";
+    return m;
+  }
+  pods::reconcile_pod hello = of_session(1);
   std::vector<pods::claim_decision> decisions;
 
   pod_script& with(worker_ref w, std::uint32_t capacity = 1) {
@@ -53,7 +60,7 @@ struct pod_script : durable_script {
     EXPECT_THAT(table.audit(), IsEmpty());
     EXPECT_EQ(done.decisions.size(), hello.claims.size());
     decisions = std::move(done.decisions);
-    hello = {node, hello.session + 1, "key"};
+    hello = of_session(hello.session + 1);
     return text_of(done.then);
   }
   /// "a" runs on the pod's slot 0.
