@@ -150,7 +150,7 @@ class worker_registry {
   /// one as well.
   effects owner_restarted(moment now);
   /// The result that posted() took is durable.
-  void settled(const api::worker_place& from, const std::string& job);
+  void settled(const api::worker_place& from, const std::string& id);
 
   // ---- the pod ---------------------------------------------------------------------------------
   /// Offers the workers to the queue from now on. Before that, takes are held but not offered.

@@ -45,9 +45,9 @@ void worker_registry::announce_anew(moment now, worker& w, effects& out) {
   adjust(w, out);
 }
 
-void worker_registry::settled(const api::worker_place& from, const std::string& job) {
+void worker_registry::settled(const api::worker_place& from, const std::string& id) {
   if (worker* const w = find(key{from.endpoint, from.worker})) {
-    w->unsettled.erase(job);
+    w->unsettled.erase(id);
   }
 }
 
