@@ -88,11 +88,11 @@ void job_table::claim_or_revoke(moment now, pool_worker& w, const attempt_held& 
 }
 
 /// A job that waits is claimed as well: that saves the work. But not with chunks that are gone, nor
-/// when it is about to end.
+/// when it is about to end, nor by a worker that was asked to stop it and has not yet.
 bool job_table::may_claim(const record& r, const pool_worker& w, const attempt_held& held,
                           moment now) {
-  const bool was_its =
-      r.attempts == held.attempt.number && r.lasting && *r.lasting == w.facts.lasting_name;
+  const bool was_its = r.attempts == held.attempt.number && r.lasting &&
+                       *r.lasting == w.facts.lasting_name && !w.holds.contains(held.attempt);
   const bool has_room = w.facts.elastic || w.holds.size() < w.facts.capacity;
   if (!was_its || !has_room) {
     return false;

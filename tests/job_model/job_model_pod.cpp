@@ -133,6 +133,8 @@ void job_model::restart(std::uint64_t last_order) {
       j.chunks.clear();
       j.chunks_lost = 0;
       j.progress_seen = j.chunk_seen = 0;
+      j.delay_unsure = j.delay_unsure || (j.state == job_state::IN_PROGRESS && j.began.has_value());
+      j.began.reset();
       j.output.clear();
     }
     // The outcome of the last try is not known: it may be made once more.
@@ -144,8 +146,6 @@ void job_model::restart(std::uint64_t last_order) {
     if (j.state == job_state::IN_QUEUE) {
       wait(j);
     } else if (j.state == job_state::IN_PROGRESS) {
-      j.delay_unsure = j.delay_unsure || j.began.has_value();
-      j.began.reset();
       if (!j.lasting.empty() && !j.streamed) {
         leave(j);
       } else {

@@ -99,6 +99,7 @@ void job_model::claim_one(worker& w, const attempt_held& held) {
   job* j = find_any(a.job.str());
   const bool was_its = j != nullptr && j->attempts == a.number && !j->lasting.empty() &&
                        j->lasting == w.facts.lasting_name &&
+                       std::count(w.holds.begin(), w.holds.end(), a) == 0 && // revoked
                        (w.facts.elastic || w.holds.size() < w.facts.capacity);
   const bool runs =
       was_its && j->state == job_state::IN_PROGRESS && j->unclaimed && j->chunk_seen == held.chunks;

@@ -143,6 +143,16 @@ TEST(job_table_claims, its_lease_begins_with_the_claim) {
   EXPECT_THAT(s.expire(), HasSubstr("a IN_QUEUE (attempt_lost); revoke a#1 from 1/0#1"));
 }
 
+TEST(job_table_claims, a_worker_that_was_asked_to_stop_it_cannot_claim_it) {
+  claim_script s;
+  s.join(far, lasting(1));
+  s.submit("a");
+  s.pass(seconds{30});
+  EXPECT_THAT(s.expire(), HasSubstr("revoke a#1 from 1/0#1"));
+  EXPECT_EQ(s.claim(far, "a", 1), "revoke a#1 from 1/0#1") << "it is about to stop";
+  EXPECT_EQ(s.table.held(far.place()), 1u);
+}
+
 TEST(job_table_claims, a_second_restart_changes_nothing) {
   restarted s;
   s.join(far, lasting(0));
