@@ -61,10 +61,6 @@ void child_keeper::timed(std::uint64_t ticket) {
   }
 }
 
-bool child_keeper::all_gone() const {
-  return std::none_of(children_.begin(), children_.end(), [](const auto& c) { return bool{c}; });
-}
-
 void child_keeper::replace(const std::string& name) {
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (children_[i] && group_.children()[i].name == name) {
@@ -74,9 +70,9 @@ void child_keeper::replace(const std::string& name) {
   }
 }
 
-void child_keeper::execute(supervision::orders consequences) {
-  for (const auto& order : consequences) {
-    std::visit([this](const auto& one) { execute_one(one); }, order);
+void child_keeper::execute(supervision::commands all) {
+  for (const auto& command : all) {
+    std::visit([this](const auto& one) { execute_one(one); }, command);
   }
   if (std::exchange(fresh_, false)) {
     hooks_.started();

@@ -5,9 +5,9 @@
 
 namespace tayfa {
 
-/// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
-/// that it changes.
+/// Answers when the known state of that job (empty: of all jobs) is durable. Answers at once when
+/// none of its changes is waiting for a commit, and when `who` may not see the job: such a client
+/// must not even learn that the job changes.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
                                         undo_of undo, bool asks) {
@@ -132,10 +132,10 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   enqueue_effects(std::move(answer->second));
   after();
-  return told;
+  return pending;
 }
 
 caf::result<job_answer> queue::retry(const retry_job& m) {
@@ -148,10 +148,10 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   enqueue_effects(std::move(answer->second));
   after();
-  return told;
+  return pending;
 }
 
 caf::result<job_answer> queue::drop(const drop_job& m) {
@@ -164,9 +164,9 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
   after();
-  return told;
+  return pending;
 }
 
 /// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.
@@ -191,7 +191,8 @@ void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::s
   }
 }
 
-/// While the disk is full it shows what is: whoever makes room must see what waits for it.
+/// While the disk is full, answers show the present state: an operator who makes room must see
+/// which jobs wait for it.
 caf::result<list_answer> queue::list(const list_jobs& m) {
   list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {

@@ -77,7 +77,7 @@ enum class kind : std::uint8_t {
 enum class outcome : std::uint8_t {
   completed = 0, ///< `output` is the result
   failed = 1,    ///< the job is at fault; trying again would not help
-  cancelled = 2, ///< stopped because it was told to
+  cancelled = 2, ///< stopped on request
 };
 
 // ---- worker -> dispatcher -----------------------------------------------------------------------
@@ -90,7 +90,7 @@ struct hello {
   std::uint32_t capacity = 1; ///< attempts it takes at the same time, >= 1
   /// Members that one run can take together, >= 1; a model may allow fewer (load_finished).
   std::uint32_t batch_max = 1;
-  /// It batches by itself: attempts pass straight through up to its capacity, never as a batch.
+  /// The engine batches by itself: it gets attempts singly up to its capacity, never as a batch.
   bool continuous = false;
   bool steps = false;             ///< it reports steps of progress (heartbeat.steps, stepped)
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
@@ -158,7 +158,7 @@ struct progress {
   }
 };
 
-/// One chunk of `/stream`.
+/// A chunk of `/stream`.
 struct partial {
   static constexpr kind id = kind::partial;
   attempt_ref attempt;
@@ -206,8 +206,8 @@ struct drained {
   static constexpr auto fields() { return std::make_tuple(); }
 };
 
-/// The attempt has made `steps` steps of progress since it started. Being alive (heartbeat) and
-/// going forward are told apart by this.
+/// The attempt has made `steps` steps of progress since it started. This distinguishes an attempt
+/// that makes progress from an engine that is merely alive (heartbeat).
 struct stepped {
   static constexpr kind id = kind::stepped;
   attempt_ref attempt;

@@ -1,11 +1,11 @@
 // Every field of a client's request, once: its name in JSON, its member, what it may hold, whether
-// it is part of the fingerprint, whether it is a secret, and a line for people. Derived are the
-// parser (runtime/api), the OpenAPI schema, the fingerprint of idempotency keys (runtime/core) and
-// the body that the command line sends.
+// it is part of the fingerprint, whether it is a secret, and a description for people. Derived are
+// the parser (runtime/api), the OpenAPI schema, the fingerprint of idempotency keys (runtime/core)
+// and the body that the command line sends.
 //
-// A field cannot leave out what it means to the fingerprint, and a member without a line does not
-// compile (runtime/core/request_fingerprint.cpp). Stores keep fingerprints, so the order of the
-// lines that are always part of it is frozen.
+// A field must say what it means to the fingerprint, and a member without a field does not compile
+// (runtime/core/request_fingerprint.cpp). Stores keep fingerprints, so the order of the fields that
+// are always part of it is frozen.
 #pragma once
 
 #include "messages/job.hpp"
@@ -105,12 +105,8 @@ inline constexpr auto request_fields = std::tuple{
     request_field{"webhook", &job_request::webhook, fingerprint_part::always,
                   longest(value_form::url, webhook_length_max),
                   "An http or https URL of a public address; called when the job has ended."},
-    request_field{"s3Config",
-                  &job_request::s3_config,
-                  fingerprint_part::always,
-                  longest(value_form::texts, s3_config_bytes_max),
-                  "",
-                  secrecy::secret},
+    request_field{"s3Config", &job_request::s3_config, fingerprint_part::always,
+                  longest(value_form::texts, s3_config_bytes_max), "", secrecy::secret},
     request_field{"", &job_request::origin, fingerprint_part::no}, // its jobs have no key
     request_field{"", &job_request::sync, fingerprint_part::always},
 };

@@ -32,7 +32,7 @@ struct attempt_reported {
 struct worker_gone {
   worker_ref worker;
   error why;
-  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
+  bool from_outside = false; ///< killed by a process outside the pod: no job is the cause
 };
 /// All that one decision gives one worker: the members of a run, or to one that pulls the
 /// answer to its request.
@@ -60,8 +60,8 @@ struct health_answer {
 struct ask_health {
   using answer = health_answer;
 };
-/// One remote worker, for people (GET /workers).
-struct remote_line {
+/// A remote worker, for people (GET /workers).
+struct remote_summary {
   std::string name, endpoint;
   std::string version;                   ///< of its SDK, as it says
   std::string device;                    ///< as its URLs say
@@ -72,7 +72,7 @@ struct remote_line {
   std::uint64_t completed = 0, lost = 0; ///< attempts
 };
 struct workers_answer {
-  std::vector<remote_line> value;
+  std::vector<remote_summary> value;
 };
 /// GET /workers: the remote workers.
 struct list_workers {

@@ -128,8 +128,8 @@ void run::check_job(std::size_t index, const job_history& job) {
     return;
   }
   check_webhook(who, job);
-  for (const auto& told : job.told_strangers) {
-    violated(who + " was there for one who may not see it (I21): " + told);
+  for (const auto& leaked : job.leaked_answers) {
+    violated(who + " was there for one who may not see it (I21): " + leaked);
   }
   for (const auto& held : job.badly_held) {
     violated(who + ": " + held);
@@ -231,7 +231,7 @@ void run::check_webhook(const std::string& who, const job_history& job) {
   }
   for (const auto& body : bodies->second) {
     if (body.find("\"" + job.final_state + "\"") == std::string::npos) {
-      violated(who + " told its webhook something else than its client (I2): " + body);
+      violated(who + " sent its webhook another result than its client (I2): " + body);
     }
   }
 }

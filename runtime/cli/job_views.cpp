@@ -42,7 +42,7 @@ std::string error_cell(const std::optional<error>& failure) {
 }
 
 /// The reason why the job waits or failed.
-std::string why_cell(const job_line& job) {
+std::string why_cell(const job_summary& job) {
   return job.why == wait_reason::none ? error_cell(job.failure) : std::string{describe(job.why)};
 }
 
@@ -91,7 +91,7 @@ std::string milliseconds_text(const std::optional<milliseconds>& time) {
   return time ? std::to_string(time->count()) + " ms" : std::string{};
 }
 
-/// One change, as a line of the feed shows it: the subject and its move, then the details.
+/// Renders a change as a line of the feed: the subject and its move, then the details.
 std::string change_text(std::string_view subject, std::string_view from, std::string_view to,
                         std::initializer_list<std::string> details) {
   std::string out = clean_line(subject) + "  ";
@@ -138,7 +138,7 @@ std::span<const table_column> job_columns() {
   return columns_of_jobs;
 }
 
-table_row job_row_of(const job_line& job) {
+table_row job_row_of(const job_summary& job) {
   return {job.id.str(),
           std::string{to_string(job.state)},
           time_cell(job.age),
@@ -150,7 +150,7 @@ table_row job_row_of(const job_line& job) {
           why_cell(job)};
 }
 
-table_rows job_rows(std::span<const job_line> jobs) {
+table_rows job_rows(std::span<const job_summary> jobs) {
   table_rows rows;
   std::transform(jobs.begin(), jobs.end(), std::back_inserter(rows), job_row_of);
   return rows;

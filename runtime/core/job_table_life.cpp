@@ -78,24 +78,24 @@ void job_table::queue_up(moment now, record& r) {
   } else if (r.parked) {
     ++parked_;
   } else {
-    lines_.add(place_of(r));
+    queue_.add(place_of(r));
   }
   jobs_.schedule(r);
 }
 
-void job_table::leave_line(record& r) {
+void job_table::leave_queue(record& r) {
   if (std::exchange(r.sleeping, false)) {
     --sleeping_;
   } else if (std::exchange(r.parked, false)) {
     --parked_;
   } else {
-    lines_.remove(place_of(r));
+    queue_.remove(place_of(r));
   }
 }
 
-/// It waits on without taking part in decisions.
+/// The job goes on waiting without taking part in decisions.
 void job_table::park(record& r) {
-  leave_line(r);
+  leave_queue(r);
   r.parked = true;
   ++parked_;
 }
@@ -111,7 +111,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   }
   jobs_.change_state(r, *from, to);
   if (*from == job_state::IN_QUEUE) {
-    leave_line(r);
+    leave_queue(r);
   } else {
     --running_;
   }
@@ -119,7 +119,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
     ++running_;
   }
   jobs_.tally(r);
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
   out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
 }
 
@@ -129,7 +129,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
 void job_table::settle_attempt(moment now, record& r, std::optional<error> why, bool lost) {
   const milliseconds expected{r.expected_ms};
   const auto took = duration_cast<milliseconds>(now - r.assigned);
-  lines_.ended(r.request.policy.tenant, expected, lost ? std::max(took, expected) : took);
+  queue_.ended(r.request.policy.tenant, expected, lost ? std::max(took, expected) : took);
   if (limits_.history_max == 0) {
     return;
   }
@@ -177,12 +177,13 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     jobs_.discard_chunks(r);
   }
   const bool from_here = !r.of_platform();
-  // A client may retry what failed; a platform may give whatever it has no result of once more.
+  // A client may retry a job that failed; a platform may give a job again as long as it has no
+  // result.
   const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT ||
                      (to == job_state::CANCELLED && !from_here);
   unsigned parts = store::part_state | store::part_output | store::part_chunks;
   if (!again) {
-    r.request.input = {}; // nobody will want it
+    r.request.input = {}; // it will not run again
     r.input_bytes = 0;
     parts |= store::part_input_released;
   }
@@ -192,7 +193,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   jobs_.count_live(r, false);
   jobs_.account(r);
   jobs_.put_among_ended(r);
-  jobs_.note(r, parts);
+  jobs_.mark_changed(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
   open_delivery(now, r, out);
   jobs_.schedule(r);

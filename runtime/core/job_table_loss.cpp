@@ -26,9 +26,9 @@ milliseconds backoff(const job_limits& limits, std::uint32_t attempts) {
 
 void job_table::lose(moment now, record& r, const error& why, effects& out, bool free_of_charge) {
   drop_attempt_traces(r);
-  r.free_attempts += free_of_charge ? 1 : 0;
+  r.uncharged_attempts += free_of_charge ? 1 : 0;
   const auto last = "attempt " + std::to_string(r.attempts) + ": " + why.str();
-  if (!free_of_charge && r.lone_kills >= limits_.lone_kills_max) {
+  if (!free_of_charge && r.solo_crashes >= limits_.solo_crashes_max) {
     end(now, r, job_state::FAILED, cause::poisoned, error{errc::poison, last}, out, why);
   } else if (r.attempts_of_life() >= limits_.max_attempts) {
     end(now, r, job_state::FAILED, cause::attempts_exhausted, error{errc::max_attempts, last}, out,
@@ -36,7 +36,7 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
     settle_attempt(now, r, why, !free_of_charge);
-    spare(r);
+    exempt_from_purges(r);
     r.not_before = free_of_charge ? now : now + backoff(limits_, r.attempts_of_life());
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);
@@ -66,11 +66,11 @@ void job_table::lose_worker(moment now, pool_worker& w, const error& why, effect
       }
     }
     for (const auto& [order, r] : mine) {
-      r->lone_kills += w.holds.size() == 1 ? 1 : 0;
+      r->solo_crashes += w.holds.size() == 1 ? 1 : 0;
       r->suspect = true;
     }
   }
-  pool_.lost(now, w, std::move(blamed), lines_);
+  pool_.lost(now, w, std::move(blamed), queue_);
   // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {

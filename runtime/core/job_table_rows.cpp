@@ -69,7 +69,7 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
     restore_one(now, std::move(row), out);
   }
   orders_ = std::max(orders_, last_order);
-  restored_ = lines_.size() + sleeping_;
+  restored_ = queue_.size() + sleeping_;
   jobs_.trim(jobs_.newest_ended());
   jobs_.erase_slowly();
   return out;
@@ -116,9 +116,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.refresh = row.refresh;
   r.keep_until = row.keep_until.value_or(moment{});
   r.attempts = row.attempts;
-  r.free_attempts = row.attempts_before;
+  r.uncharged_attempts = row.attempts_before;
   r.lives = row.lives;
-  r.lone_kills = row.lone_kills;
+  r.solo_crashes = row.solo_crashes;
   // Other nodes' numbers held for the life of the process that gave them.
   r.holder = row.holder.node == this_node ? row.holder : worker_ref{};
   if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
@@ -136,7 +136,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::IN_PROGRESS:
     ++running_;
     r.assigned = now; // when it was given out is not known; its tenant is charged nothing
-    lines_.started(r.request.policy.tenant, milliseconds{0});
+    queue_.started(r.request.policy.tenant, milliseconds{0});
     lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
     break;
   case job_state::COMPLETED:
@@ -145,7 +145,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::TIMED_OUT: jobs_.schedule(r); break;
   }
   if (row.damaged) { // what is left of it takes the place of what is damaged
-    jobs_.note(r, store::part_output | store::part_chunks | store::part_input_released);
+    jobs_.mark_changed(r, store::part_output | store::part_chunks | store::part_input_released);
   }
 }
 

@@ -12,13 +12,13 @@ namespace tayfa {
 void job_table::take_out(moment now, record& r, bool unsent) {
   switch (r.state.state()) {
   case job_state::IN_QUEUE:
-    leave_line(r);
+    leave_queue(r);
     jobs_.count_live(r, false);
     break;
   case job_state::IN_PROGRESS:
     --running_;
     jobs_.count_live(r, false);
-    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
+    queue_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
     break;
   case job_state::COMPLETED:
   case job_state::FAILED:
@@ -92,7 +92,7 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
     r.past().chunks_gone = chunks_gone;
   }
   if (ran || !before.durable) {
-    jobs_.note(r, store::part_output | store::part_chunks);
+    jobs_.mark_changed(r, store::part_output | store::part_chunks);
   }
   return out;
 }
@@ -106,7 +106,7 @@ void job_table::keep_as_before(const job_id& id, moment until) {
   const auto entry = jobs_.find(id);
   if (entry != nullptr) {
     entry->keep_until = until;
-    jobs_.note(*entry, store::part_state);
+    jobs_.mark_changed(*entry, store::part_state);
     jobs_.schedule(*entry);
   }
 }

@@ -22,12 +22,12 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   effects out;
   switch (pool_.arrives(ref)) {
   case worker_pool::arrival::stale: ++counts_.stale; return out;
-  case worker_pool::arrival::again: pool_.told(now, ref, facts); break;
+  case worker_pool::arrival::again: pool_.updated(now, ref, facts); break;
   case worker_pool::arrival::next:
     if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
       lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
     }
-    if (pool_.joined(now, ref, std::move(facts), lines_)) {
+    if (pool_.joined(now, ref, std::move(facts), queue_)) {
       steps_at_ = now;
     }
     break;
@@ -67,7 +67,7 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   }
   deliveries_.forget_calls();
   begin_calls(now, out);
-  assign(now, out); // there is nobody to wait for
+  assign(now, out); // there is no worker to wait for
   return out;
 }
 
@@ -75,7 +75,7 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
   effects out;
   if (auto* w = pool_.present(ref)) {
     pool_.drain(now, *w);
-    assign(now, out); // nobody is to wait for it any more
+    assign(now, out); // no job shall wait for it any more
   }
   return out;
 }
@@ -204,7 +204,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
       break;
     case protocol::outcome::failed:
       if (code == errc::gpu_oom && r->in_batch) {
-        r->suspect = true; // too large in company: alone it has the memory for itself
+        r->suspect = true; // too large in a batch: alone it has the memory for itself
         lose(now, *r, error{code, report.text}, answer.consequences, true);
       } else if (never_had_it) {
         lose(now, *r, error{code, report.text}, answer.consequences, true);

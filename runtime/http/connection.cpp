@@ -290,7 +290,7 @@ void http_connection::refuse_target(const error& why) {
   respond(std::move(refused), after::close);
 }
 
-tl::expected<api::heading, api::response>
+tl::expected<api::route_match, api::response>
 http_connection::read_target(std::string_view method, std::string_view target) const {
   auto found = api::read_head(method, target, core_.options.api);
   if (found && only_health_ &&
@@ -426,8 +426,8 @@ void http_connection::on_no_memory() {
   close();
 }
 
-/// Exactly one answer comes back, whatever the sink does with the reply (also when it throws or
-/// drops it).
+/// Exactly one answer comes back, however the sink treats the reply (also when it throws or drops
+/// it).
 void http_connection::pass_on(api::call call, reply_ptr reply) {
   if (core_.sink) {
     try {

@@ -3,6 +3,7 @@
 #include "runtime/api/shape.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tayfa::runpod {
 
@@ -274,6 +275,10 @@ effects session::stops_answered(moment now, std::uint64_t number,
   for (const auto& origin : outcome.ids) {
     stop_job(now, origin, then);
   }
+  // A platform may answer every poll alike: the log has a remark once until it changes.
+  if (std::exchange(stop_remark_, outcome.remark) != outcome.remark && !outcome.remark.empty()) {
+    then.push_back(log_line{"stop_poll_remark", true, {}, {}, outcome.remark});
+  }
   const bool hasty = outcome.kind == answer_kind::none && now - stops_.began < held_at_least;
   if (outcome.kind == answer_kind::jobs || (outcome.kind == answer_kind::none && !hasty)) {
     stops_.failures = 0;
@@ -287,7 +292,7 @@ effects session::stops_answered(moment now, std::uint64_t number,
   return then;
 }
 
-/// Nothing is posted for it any more: the platform knows.
+/// Posts nothing more for the job: the platform has stopped it itself.
 void session::stop_job(moment now, const std::string& origin, effects& then) {
   const auto id = local_id(origin);
   if (live_.contains(id) || submitting_.contains(id)) {

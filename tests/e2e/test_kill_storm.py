@@ -1,5 +1,5 @@
 """Jobs in flight over HTTP while the runtime and its engines are killed with SIGKILL at random: what
-was accepted ends once, with a result of its own, and nothing that a client was told is taken back.
+was accepted ends once, with a result of its own, and no answer to a client is taken back.
 
 The clients are what careful clients are: they keep connections, submit again under the same
 idempotency key when a connection breaks, and ask for the state until it is final. Two more only
@@ -187,7 +187,7 @@ class StormCase(Case):
     # ---- the end ------------------------------------------------------------------------------
 
     def wait_everything_ended(self):
-        """Nobody is killed any more: every job ends. One that is not final when it is read ends in
+        """After the last kill every job ends. One that is not final when it is read ends in
         this incarnation, whose log tells.
         """
         open_ids = {
@@ -226,7 +226,7 @@ class StormCase(Case):
             self.read(identity)
         self.assertEqual(ledger.faults, [])
         sea.hang_up()
-        self.tell()
+        self.log_summary()
         for what in ("runtime kills", "engine kills", "broken connections", "lost attempts"):
             self.assertGreater(sea.counts[what], 0, f"no {what}: the storm proves nothing")
 
@@ -243,7 +243,7 @@ class StormCase(Case):
             x.get("errorCode") in ("engine_crash", "unavailable") for x in detail["history"]
         )
 
-    def tell(self):
+    def log_summary(self):
         states = collections.Counter(self.ledger.finals[x][0] for x in self.ledger.jobs)
         states = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         counts = ", ".join(f"{count} {what}" for what, count in sorted(self.sea.counts.items()))

@@ -87,7 +87,7 @@ class session {
     out.chunks_max = in.below(4);
     out.tenant_max = in.below(5);
     out.other_tenants.running_max = static_cast<std::uint32_t>(in.below(3));
-    out.lone_kills_max = static_cast<std::uint32_t>(in.below(4));
+    out.solo_crashes_max = static_cast<std::uint32_t>(in.below(4));
     out.lease = milliseconds{1 + in.byte() * 50};
     out.retry_base = milliseconds{in.byte()};
     out.batch_max = static_cast<std::uint32_t>(in.below(4));

@@ -37,7 +37,7 @@ def say_logs(job, script):
 
 
 def endings(script):
-    """What comes after the delays: a crash, an error, or an output."""
+    """Ends the job after the delays: with a crash, an error, or an output."""
     if script.get("mock_crash"):
         os._exit(1)
     if "mock_error" in script:
@@ -62,8 +62,8 @@ async def plain(job):
 
     script = of(job)
     say_logs(job, script)
-    for told, pause in updates(script):
-        runpod.serverless.progress_update(job, told)
+    for update, pause in updates(script):
+        runpod.serverless.progress_update(job, update)
         await asyncio.sleep(pause)
     await asyncio.sleep(86400 if script.get("mock_hang") else script.get("mock_delay", 0))
     return endings(script)

@@ -1,4 +1,4 @@
-"""What a RunPod worker is put through, on the stand-in platform: a table of scenarios, each with
+"""The scenarios of a RunPod worker on the stand-in platform: a table of scenarios, each with
 what must be seen of every worker, or, where RunPod's SDK is known to be weak, of each.
 
 A scenario is a function that drives a Ground and returns facts; the table says which facts are
@@ -100,7 +100,7 @@ def objects_in(line):
 
 
 class Ground:
-    """One scenario's stage: its own platform, and a worker when start() is called."""
+    """A scenario's stage: its own platform, and a worker when start() is called."""
 
     def __init__(self, kind, chosen):
         self.kind, self.scenario = kind, chosen
@@ -159,7 +159,7 @@ class Ground:
     def broken(self):
         return sorted({words.partition(": ")[2] for words in self.platform.violations()})
 
-    def strays(self):
+    def orphans(self):
         """Requests that a worker may never make."""
         return [
             f"{x.method} {x.target}"
@@ -182,7 +182,7 @@ def play(kind, chosen):
     try:
         facts = dict(chosen.run(ground))
         facts["broken"] = ground.broken()
-        assert not ground.strays(), ground.strays()
+        assert not ground.orphans(), ground.orphans()
         return facts, ground.seen()
     except Exception as problem:
         lines = ground.worker.log.splitlines() if ground.worker is not None else []

@@ -20,8 +20,8 @@ def load_what_others_wrote():
     """All that `import runpod` brings, but runpod."""
     import cpuinfo
 
-    told = cpuinfo.get_cpu_info()  # a second of work, the same for all
-    cpuinfo.get_cpu_info = lambda: told
+    facts = cpuinfo.get_cpu_info()  # a second of work, the same for all
+    cpuinfo.get_cpu_info = lambda: facts
     import runpod  # noqa: F401
 
     for name in [x for x in sys.modules if x == "runpod" or x.startswith("runpod.")]:
@@ -60,7 +60,7 @@ def become_worker(order):
 
 
 def end(alive):
-    """Whoever ordered the workers has gone; with their ping processes, so do they."""
+    """Ends the workers and their ping processes once the process that ordered them has gone."""
     for pid in alive:
         try:
             os.killpg(pid, signal.SIGKILL)

@@ -1,5 +1,5 @@
 """The unmodified worker of RunPod's SDK pulls jobs from Tayfa's own queue: several at once, some
-killed, stopped, told to end; nothing is lost, and each job has one result.
+killed, stopped, asked to end; nothing is lost, and each job has one result.
 """
 
 import collections
@@ -33,7 +33,7 @@ class RemoteCase(Case):
         return pod
 
     def variables(self, pod, worker, *arguments):
-        """What `tayfa worker-env` tells to set in a container."""
+        """The variables that `tayfa worker-env` prints for a container."""
         done = self.tayfa(
             "worker-env",
             "--url",
@@ -75,15 +75,15 @@ class sdk_workers(RemoteCase):
         self.worker(pod, "w1", concurrency=4)
         done = pod.run({"mock_return": {"x": "é"}, "mock_delay": 0.1})
         failed = pod.run({"mock_error": "a reason"})
-        told = pod.run({"mock_progress": {"updates": 1, "wait_time": 1.5}, "mock_return": "end"})
-        pod.wait_job(told, "IN_PROGRESS")
+        updated = pod.run({"mock_progress": {"updates": 1, "wait_time": 1.5}, "mock_return": "end"})
+        pod.wait_job(updated, "IN_PROGRESS")
         self.eventually(
-            lambda: pod.status(told).get("output") == {"update": 1, "updates": 1}, "the update"
+            lambda: pod.status(updated).get("output") == {"update": 1, "updates": 1}, "the update"
         )
-        self.assert_ended_once(pod, [done, told])
+        self.assert_ended_once(pod, [done, updated])
         self.assert_ended_once(pod, [failed], "FAILED")
         self.assertEqual(pod.status(done)["output"], {"x": "é"})
-        self.assertEqual(pod.status(told)["output"], "end")
+        self.assertEqual(pod.status(updated)["output"], "end")
         self.assertIn("a reason", str(pod.status(failed)["error"]))
         self.assertEqual(pod.status(done)["workerId"], "w1")
 
@@ -163,7 +163,7 @@ class sdk_workers(RemoteCase):
             pod.wait_job(job, "COMPLETED", 60)
         self.assertEqual(self.handed_out(pod), dict.fromkeys(jobs, 1))
 
-    def test_one_ends_when_it_is_told_to(self):
+    def test_one_ends_on_request(self):
         pod = self.queue()
         leaving, staying = self.worker(pod, "w1"), self.worker(pod, "w2")
         jobs = self.run_numbers(pod, 6, 0.2)

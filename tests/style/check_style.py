@@ -111,7 +111,7 @@ MEMBER_INIT = re.compile(r"\)[^;{}]*[^:]:[^:](?:.|\n)*[\w>]\s*$")  # `a(int x) :
 
 
 def kind_of_brace(words, parens, inside):
-    """What a brace opens, by the words before it: a space (namespace, class), a function, or anything else."""
+    """The kind of what a brace opens, by the words before it: a space (namespace, class), a function, or anything else."""
     if inside or parens > 0 or MEMBER_INIT.search(words):
         return "other"
     if SPACE.search(words):

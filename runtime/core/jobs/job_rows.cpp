@@ -12,7 +12,7 @@ constexpr std::size_t erased_before_at_once = 1'024;
 
 } // namespace
 
-void job_register::note(job_record& r, unsigned parts) {
+void job_register::mark_changed(job_record& r, unsigned parts) {
   if (!limits_.durable) {
     return;
   }
@@ -34,8 +34,8 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
   row.state = r.state.state();
   row.attempts = r.attempts;
   row.lives = r.lives;
-  row.attempts_before = r.free_attempts;
-  row.lone_kills = r.lone_kills;
+  row.attempts_before = r.uncharged_attempts;
+  row.solo_crashes = r.solo_crashes;
   row.suspect = r.suspect;
   row.dead = r.dead;
   row.not_before = r.not_before;

@@ -2,10 +2,10 @@
 // functions over plain values.
 //
 // Assumptions: times are expectations, nothing is preempted; a worker serves what it was given in
-// order; changing a worker's model costs the load time, and costs whoever still wants the model
-// that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker waits, as
-// long as that delays nobody else: a slow GPU is used when it finishes one before the fast ones
-// have finished all that wait and all that come meanwhile.
+// order; changing a worker's model costs the load time, and costs the jobs that still want the
+// model that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker
+// waits, as long as that delays no other job: a slow GPU is used when it finishes one before the
+// fast ones have finished all that wait and all that come meanwhile.
 #pragma once
 
 #include "messages/ids.hpp"
@@ -31,8 +31,7 @@ struct option {
 
 struct choice {
   std::size_t index = 0;
-  double finish_ms = 0; ///< from now
-  bool loads = false;   ///< its model must be changed first
+  bool loads = false; ///< its model must be changed first
 };
 
 /// How much work there is of one kind.

@@ -18,7 +18,7 @@ struct test_client {
   receipt delivery; ///< of the answer
   std::shared_ptr<presence> connection = std::make_shared<presence>();
   reply_ptr reply =
-      std::make_shared<tayfa::reply>(tayfa::reply::line{[this](api::response r, receipt left) {
+      std::make_shared<tayfa::reply>(tayfa::reply::responder{[this](api::response r, receipt left) {
                                        answer = std::move(r);
                                        delivery = std::move(left);
                                      }},
@@ -101,7 +101,7 @@ struct ingress_script : actor_script {
     caf::anon_send_exit(tested, how);
     settle();
   }
-  /// What the queue got since the last look.
+  /// The messages that the queue got since the last call.
   std::vector<std::string> messages() { return std::exchange(queue.messages, {}); }
 
   static job_id id(const std::string& text) { return job_id::parse(text).value(); }

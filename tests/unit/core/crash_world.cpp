@@ -87,7 +87,7 @@ job_limits crash_world::make_limits() {
   l.tenant_max = chance(2) ? 0 : 5 + below(20);
   l.tenants["t1"] = {.weight = 3, .running_max = static_cast<std::uint32_t>(below(3))};
   l.max_attempts = static_cast<std::uint32_t>(1 + below(4));
-  l.lone_kills_max = static_cast<std::uint32_t>(1 + below(3));
+  l.solo_crashes_max = static_cast<std::uint32_t>(1 + below(3));
   l.execution_timeout = seconds{20};
   l.ttl = seconds{60 + below(200)};
   l.lease = milliseconds{1'000 + below(5'000)};

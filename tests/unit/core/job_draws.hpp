@@ -36,7 +36,7 @@ class job_draws {
     limits.tenants["t1"] = {.weight = 2, .running_max = static_cast<std::uint32_t>(below(3))};
     limits.other_tenants.running_max = static_cast<std::uint32_t>(chance(2) ? 0 : 1 + below(3));
     limits.max_attempts = static_cast<std::uint32_t>(1 + below(4));
-    limits.lone_kills_max = static_cast<std::uint32_t>(1 + below(3));
+    limits.solo_crashes_max = static_cast<std::uint32_t>(1 + below(3));
     limits.execution_timeout = seconds{5 + below(30)};
     limits.ttl = seconds{10 + below(60)};
     limits.lease = milliseconds{500 + below(8'000)};

@@ -177,7 +177,7 @@ std::string job_model::submit(moment now, const std::string& id, const job_reque
   j.watch = watch;
   j.submitted = j.life_began = now;
   j.not_before = now + request.policy.delay;
-  j.attempts = j.free_attempts = j.taken() ? last_held_of(id) : 0;
+  j.attempts = j.uncharged_attempts = j.taken() ? last_held_of(id) : 0;
   wait(now, j);
   jobs_.push_back(j);
   if (!j.sleeping) {

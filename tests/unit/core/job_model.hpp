@@ -33,7 +33,7 @@ class job_model {
     moment submitted, life_began, not_before, assigned, lease_end, ended;
     std::optional<moment> began;
     bool sleeping = false, suspect = false, in_batch = false, dead = false;
-    std::uint32_t attempts = 0, free_attempts = 0, lives = 1, lone_kills = 0;
+    std::uint32_t attempts = 0, uncharged_attempts = 0, lives = 1, solo_crashes = 0;
     worker_ref holder;
     std::uint32_t progress_seen = 0, chunk_seen = 0;
     std::string output;

@@ -33,9 +33,9 @@ std::string job_model::given_again(moment now, job& given, bool watch) {
 
 void job_model::revive(moment now, job& j) {
   ++j.lives;
-  j.free_attempts = j.attempts;
-  j.suspect = j.suspect || j.lone_kills > 0;
-  j.lone_kills = 0;
+  j.uncharged_attempts = j.attempts;
+  j.suspect = j.suspect || j.solo_crashes > 0;
+  j.solo_crashes = 0;
   j.dead = j.hook_open = j.hook_out = j.refresh = false;
   j.life_began = j.not_before = now;
   j.gone += j.chunks.size();
@@ -130,7 +130,7 @@ wait_reason job_model::why_waits(const job& j, bool looked_at) const {
     return wait_reason::stopping;
   }
   if (j.sleeping) {
-    return j.attempts > j.free_attempts ? wait_reason::backoff : wait_reason::delayed;
+    return j.attempts > j.uncharged_attempts ? wait_reason::backoff : wait_reason::delayed;
   }
   if (at_quota(j.request.policy.tenant)) {
     return wait_reason::quota;

@@ -183,9 +183,9 @@ void job_model::lose(moment now, job& j, errc why, bool free_of_charge) {
   j.gone += j.chunks.size();
   j.chunks.clear();
   j.refresh = false;
-  j.free_attempts += free_of_charge ? 1 : 0;
-  const auto cost = j.attempts - j.free_attempts;
-  if (!free_of_charge && j.lone_kills >= limits_.lone_kills_max) {
+  j.uncharged_attempts += free_of_charge ? 1 : 0;
+  const auto cost = j.attempts - j.uncharged_attempts;
+  if (!free_of_charge && j.solo_crashes >= limits_.solo_crashes_max) {
     end(now, j, job_state::FAILED, cause::poisoned, errc::poison, why);
     return;
   }
@@ -211,7 +211,7 @@ void job_model::lose_all_of(moment now, worker& w, errc why, bool from_outside) 
       if (!from_outside &&
           (why == errc::engine_crash || why == errc::engine_hang || why == errc::engine_protocol)) {
         j.suspect = true;
-        j.lone_kills += w.holds.size() == 1;
+        j.solo_crashes += w.holds.size() == 1;
       }
     }
   }
@@ -298,7 +298,7 @@ job_model::worker* job_model::free_worker(const job* j) {
     if (j == nullptr || !w.has_room_for(*j)) {
       continue;
     }
-    if (j->lone_kills > 0 && j->holder.incarnation != 0 && w.ref.place() == j->holder.place()) {
+    if (j->solo_crashes > 0 && j->holder.incarnation != 0 && w.ref.place() == j->holder.place()) {
       last = &w;
     } else if (best == nullptr ||
                std::pair{w.holds.size(), w.since} < std::pair{best->holds.size(), best->since}) {

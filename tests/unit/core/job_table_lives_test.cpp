@@ -111,7 +111,7 @@ TEST(job_table_lives, chunks_of_the_failed_life_are_gone_with_it) {
 TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
   job_limits limits;
   limits.max_attempts = 9;
-  limits.lone_kills_max = 2;
+  limits.solo_crashes_max = 2;
   job_script s{limits};
   s.submit("a", job_script::request(), true);
   s.join(0);
@@ -128,7 +128,7 @@ TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
 TEST(job_table_lives, a_job_whose_engines_are_killed_from_outside_is_no_poison) {
   job_limits limits;
   limits.max_attempts = 6;
-  limits.lone_kills_max = 1;
+  limits.solo_crashes_max = 1;
   job_script s{limits};
   s.submit("a");
   s.join(0);
@@ -156,7 +156,7 @@ TEST(job_table_lives, members_of_a_run_whose_engine_was_killed_from_outside_are_
 
 TEST(job_table_lives, an_engine_that_was_told_to_end_blames_nobody) {
   job_limits limits;
-  limits.lone_kills_max = 1;
+  limits.solo_crashes_max = 1;
   job_script s{limits};
   s.join(0);
   s.submit("a");

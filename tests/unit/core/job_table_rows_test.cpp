@@ -241,7 +241,7 @@ TEST(job_table_rows, a_job_that_runs_at_every_death_of_the_runtime_ends_all_the_
 TEST(job_table_rows, a_suspect_stays_one_and_its_kills_are_remembered) {
   job_limits l;
   l.max_attempts = 9;
-  l.lone_kills_max = 2;
+  l.solo_crashes_max = 2;
   durable_script s{l};
   s.join(0);
   s.submit("a");

@@ -100,7 +100,7 @@ struct crash_pod : job_script {
   static job_limits limits() {
     job_limits l;
     l.max_attempts = 1'000;
-    l.lone_kills_max = 1'000;
+    l.solo_crashes_max = 1'000;
     l.retry_max = milliseconds{100};
     return l;
   }

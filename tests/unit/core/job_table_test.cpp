@@ -216,7 +216,7 @@ TEST(job_table, a_lost_attempt_moves_to_another_worker_after_its_pause) {
 TEST(job_table, the_pause_doubles_with_every_lost_attempt_up_to_its_bound) {
   job_limits limits;
   limits.max_attempts = 9;
-  limits.lone_kills_max = 9;
+  limits.solo_crashes_max = 9;
   limits.retry_max = milliseconds{1'000};
   job_script s{limits};
   s.submit("a");

@@ -68,7 +68,7 @@ TEST_F(host_test, an_engine_runs_where_it_is_pinned) {
   EXPECT_TRUE(CPU_ISSET(cpu->front(), &now));
 }
 
-TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_when_told) {
+TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_on_request) {
   make_host();
   start_and_load(worker(), box);
   const auto spawned = box.wait<engine_spawned>();
@@ -132,7 +132,7 @@ TEST_F(host_test, garbage_is_nonsense) {
   make_host();
   start_and_load(worker(), box);
   give(worker(), "a", R"({"mock_garbage":true})");
-  EXPECT_EQ(box.wait<engine_nonsense>().why.code, errc::bad_frame);
+  EXPECT_EQ(box.wait<protocol_violation>().why.code, errc::bad_frame);
 }
 
 TEST_F(host_test, a_stopped_engine_falls_silent_and_can_only_be_killed) {
@@ -225,7 +225,7 @@ TEST_F(host_test, the_destructor_ends_everything_tells_it_and_leaves_no_file) {
   EXPECT_TRUE(std::filesystem::is_empty(home.path() + "/run"));
 }
 
-TEST_F(host_test, sending_to_nobody_is_counted_and_harmless) {
+TEST_F(host_test, sending_to_an_unknown_worker_is_counted_and_harmless) {
   make_host();
   host->send(worker(7), protocol::drain{});
   host->kill(worker(7), SIGKILL);

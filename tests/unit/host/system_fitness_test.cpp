@@ -199,21 +199,21 @@ struct reason_row {
   const char* check;
   const char* reason;
 };
-void expect_told(std::span<const reason_row> rows) {
+void expect_reported(std::span<const reason_row> rows) {
   for (const reason_row& row : rows) {
     invented_machine machine;
     fitness_report report = cpu_report();
     row.spoil(machine, report);
     const fitness_report after = judged(report, limits_of(row.environment), machine);
     EXPECT_EQ(after.verdict, fitness::unfit) << row.name;
-    const auto told = unhealthy_of(after);
-    ASSERT_TRUE(told.has_value()) << row.name;
-    EXPECT_EQ(told->check, row.check) << row.name;
-    EXPECT_EQ(told->reason, row.reason) << row.name;
+    const auto unhealthy = unhealthy_of(after);
+    ASSERT_TRUE(unhealthy.has_value()) << row.name;
+    EXPECT_EQ(unhealthy->check, row.check) << row.name;
+    EXPECT_EQ(unhealthy->reason, row.reason) << row.name;
   }
 }
 
-TEST(system_rows, what_the_platform_is_told_of_the_machine) {
+TEST(system_rows, the_platform_gets_the_sdks_words_for_the_machine) {
   const reason_row rows[] = {
       {"memory",
        {},
@@ -255,10 +255,10 @@ TEST(system_rows, what_the_platform_is_told_of_the_machine) {
        "_network_check",
        "RuntimeError: Network connectivity check failed: h:443: Connection refused"},
   };
-  expect_told(rows);
+  expect_reported(rows);
 }
 
-TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
+TEST(system_rows, the_platform_gets_the_sdks_words_for_the_gpu) {
   const reason_row rows[] = {
       {"old CUDA",
        {},
@@ -301,10 +301,10 @@ TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
        "_gpu_health_check",
        "RuntimeError: GPU health check failed. check: signal 11"},
   };
-  expect_told(rows);
+  expect_reported(rows);
 }
 
-TEST(system_rows, the_first_in_the_sdks_order_is_told) {
+TEST(system_rows, the_first_in_the_sdks_order_is_reported) {
   invented_machine machine;
   machine.has_memory.reset();
   machine.root.reset();
@@ -325,7 +325,7 @@ TEST(system_rows, limits_are_inclusive) {
   EXPECT_EQ(report.verdict, fitness::fit);
 }
 
-TEST(system_rows, a_small_container_and_a_full_volume_are_told_and_no_more) {
+TEST(system_rows, a_small_container_and_a_full_volume_are_reported_and_no_more) {
   invented_machine machine;
   machine.has_memory->container = 2 * gib;
   machine.data = disk_facts{gib, 1'000 * gib};

@@ -17,7 +17,7 @@ class counting_gate final : public api::gate {
     std::string route, endpoint, authorization, address;
   };
 
-  tl::expected<api::principal, refusal> admit(const api::visit& v) override {
+  tl::expected<api::principal, refusal> admit(const api::access_request& v) override {
     const std::lock_guard lock{mutex_};
     asked_.push_back({v.needs, std::string{v.route}, std::string{v.endpoint},
                       std::string{v.authorization}, std::string{v.address}});
@@ -30,7 +30,7 @@ class counting_gate final : public api::gate {
     ++inside_;
     return api::principal{"key", "alice", false};
   }
-  void done(const api::visit& v, const api::principal& who) override {
+  void done(const api::access_request& v, const api::principal& who) override {
     const std::lock_guard lock{mutex_};
     --inside_;
     EXPECT_EQ(who.name, "key");
@@ -65,13 +65,13 @@ class gated : public testing::Test {
  protected:
   http_options options() {
     auto o = quick_options();
-    o.api.door = &gate;
+    o.api.access_gate = &gate;
     return o;
   }
   counting_gate gate;
 };
 
-TEST_F(gated, what_it_is_told) {
+TEST_F(gated, the_gate_gets_route_endpoint_and_address) {
   served s{options()};
   auto client = s.client();
   EXPECT_EQ(client.ask(get("/v2/tayfa/status/a-1?x=1", good))->status, 200U);
@@ -133,7 +133,7 @@ TEST_F(gated, the_principal_goes_with_the_call) {
   EXPECT_EQ(gate.inside(), 0);
 }
 
-TEST_F(gated, who_leaves_is_outside) {
+TEST_F(gated, a_client_that_leaves_counts_no_more) {
   served s{options(), true};
   std::pair<api::call, reply_ptr> held;
   {
@@ -148,7 +148,7 @@ TEST_F(gated, who_leaves_is_outside) {
   EXPECT_TRUE(gate.empties());
 }
 
-TEST_F(gated, a_server_that_ends_leaves_nobody_inside) {
+TEST_F(gated, a_server_that_ends_leaves_no_request_counted) {
   {
     served s{options(), true};
     auto client = s.client();

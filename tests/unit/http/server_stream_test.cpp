@@ -201,7 +201,7 @@ TEST(http_stream, is_let_go_when_its_reader_leaves) {
   }
 }
 
-TEST(http_stream, is_not_begun_for_who_has_left) {
+TEST(http_stream, is_not_begun_for_a_client_that_has_left) {
   auto options = quick_options();
   options.linger = 10s;
   served s{options, true};
@@ -248,7 +248,7 @@ TEST(http_stream, requests_behind_it_are_not_served) {
   EXPECT_TRUE(client.until("0\r\n\r\n"));
 }
 
-TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
+TEST(http_stream, counts_as_an_open_answer_and_there_are_not_too_many) {
   auto options = quick_options();
   options.connections_max = 3;
   options.streams_max = 1;
@@ -262,11 +262,11 @@ TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
   auto late = s.client();
   ASSERT_TRUE(late.send(get("/events")));
   s.next().second->send(second.answer());
-  const auto told = late.read();
-  ASSERT_TRUE(told);
-  EXPECT_EQ(told->status, 503U);
-  EXPECT_TRUE(told->has("Retry-After: 1"));
-  EXPECT_NE(told->body.find("too_many_connections"), std::string::npos);
+  const auto refusal = late.read();
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->status, 503U);
+  EXPECT_TRUE(refusal->has("Retry-After: 1"));
+  EXPECT_NE(refusal->body.find("too_many_connections"), std::string::npos);
   EXPECT_TRUE(second.let_go());
   ASSERT_TRUE(late.send(get("/ping"))); // the connection is as good as before
   s.next().second->send(api::pinged(true));
@@ -275,7 +275,7 @@ TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
   ASSERT_TRUE(third.send(get("/ping")));
   s.next().second->send(api::pinged(true));
   EXPECT_EQ(third.read()->status, 200U);
-  EXPECT_EQ(s.client().read()->status, 503U); // the seats are taken
+  EXPECT_EQ(s.client().read()->status, 503U); // the places are taken
   watcher.drop();
   EXPECT_TRUE(first.let_go());
   stream_of_mine again;

@@ -13,10 +13,10 @@ TEST(worker_registry, a_take_offers_the_worker_and_is_answered_with_its_job) {
   EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "poll 1 j={}; pause w0.1");
   EXPECT_EQ(s.left(1), "w0.1 started j/1");
   EXPECT_EQ(s.post("a", "j", what::completed, "42"), "w0.1 completed j/1 42");
-  EXPECT_EQ(s.registry.lines(s.now).front().completed, 1U);
+  EXPECT_EQ(s.registry.summaries(s.now).front().completed, 1U);
 }
 
-TEST(worker_registry, what_the_queue_is_told_of_a_worker) {
+TEST(worker_registry, the_queue_learns_of_a_worker_by_offers) {
   registry_script s;
   const auto then = s.registry.take(s.now, 1, {{"tayfa", "a", "L4"}, 3, true, false});
   const auto& facts = std::get<worker_ready>(then.at(1)).facts;
@@ -168,7 +168,7 @@ TEST(worker_registry, a_result_may_come_before_the_report_that_the_answer_left) 
   EXPECT_EQ(s.left(1, false), "");
 }
 
-TEST(worker_registry, a_revoked_job_is_told_and_then_over) {
+TEST(worker_registry, a_revoked_job_is_stopped_and_then_over) {
   registry_script s;
   s.running("a", "j");
   EXPECT_EQ(s.stops(2, "a"), "");
@@ -223,7 +223,7 @@ TEST(worker_registry, a_job_that_is_revoked_before_it_leaves_is_not_handed_out) 
   EXPECT_EQ(s.take(2, "a"), "offer w0.1 x1");
 }
 
-TEST(worker_registry, a_job_that_is_revoked_while_it_leaves_is_told_when_it_has_left) {
+TEST(worker_registry, a_job_that_is_revoked_while_it_leaves_is_stopped_when_it_has_left) {
   registry_script s;
   s.stops(9, "a");
   s.take(1, "a");
@@ -245,7 +245,7 @@ TEST(worker_registry, lines_say_how_the_workers_stand) {
   s.take(2, "a", 4);
   s.pass(seconds{3});
   s.ping("b", {"j"});
-  const auto lines = s.registry.lines(s.now);
+  const auto lines = s.registry.summaries(s.now);
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].name, "a");
   EXPECT_EQ(lines[0].version, "1.12.0");

@@ -93,7 +93,7 @@ class flip : public ::testing::Test {
     case 3:
       row.state = job_state::FAILED;
       row.ended = row.submitted;
-      row.failure = error{errc::job_failed, "as it was told to"};
+      row.failure = error{errc::job_failed, "as scripted"};
       break;
     case 4: row = completed(std::move(row), std::string(job_store::inline_max + order, 'L')); break;
     default:

@@ -28,7 +28,7 @@ std::string words_of(const job_row& row) {
       << ' ' << int{policy.priority} << ' ' << ms(policy.deadline) << ' ' << policy.delay.count()
       << '|' << policy.tenant << '|' << policy.idempotency_key << " state " << to_string(row.state)
       << ' ' << row.attempts << ' ' << row.lives << ' ' << row.attempts_before << ' '
-      << row.lone_kills << ' ' << row.suspect << row.dead << ' ' << at(row.not_before) << ' '
+      << row.solo_crashes << ' ' << row.suspect << row.dead << ' ' << at(row.not_before) << ' '
       << (row.retried ? at(*row.retried) : "-") << ' ' << (row.ended ? at(*row.ended) : "-") << ' '
       << row.worker << ' ' << to_string(row.holder) << ' '
       << (row.failure ? row.failure->str() : "-") << ' ' << ms(row.delay) << ' '

@@ -19,7 +19,7 @@ CREATE TABLE requests(
   input TEXT, input_bytes INTEGER NOT NULL, input_file TEXT) STRICT;
 CREATE TABLE states(
   job INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, lone_kills INTEGER NOT NULL,
+  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, solo_crashes INTEGER NOT NULL,
   suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, retried INTEGER, ended INTEGER,
   worker TEXT, failure INTEGER, failure_text TEXT, delay INTEGER, execution INTEGER,
   history TEXT, hook_tries INTEGER NOT NULL, hook_open INTEGER NOT NULL,
@@ -71,7 +71,7 @@ inline job_row version_1_waiting() {
   waits.request.input = shared_text{R"({"a":1})"};
   waits.input_bytes = 7;
   waits.attempts = 1;
-  waits.lone_kills = 1;
+  waits.solo_crashes = 1;
   waits.suspect = true;
   waits.not_before = at(3'599'900);
   waits.worker = "slot-1";
