@@ -236,4 +236,25 @@ std::string postgres_server::query(const std::string& sql) const {
   return PQntuples(rows.get()) > 0 ? PQgetvalue(rows.get(), 0, 0) : "";
 }
 
+void postgres_server::wait_for_lock() const {
+  while (query("SELECT count(*) FROM pg_locks WHERE NOT granted") == "0") {
+  }
+}
+
+postgres_transaction::postgres_transaction(const postgres_server& in, const std::string& sql)
+    : connection_(PQconnectdb(in.url().c_str())) {
+  auto* const conn = static_cast<PGconn*>(connection_);
+  PQclear(PQexec(conn, "BEGIN"));
+  PQclear(PQexec(conn, sql.c_str()));
+  if (PQtransactionStatus(conn) != PQTRANS_INTRANS) {
+    throw std::runtime_error(std::string{PQerrorMessage(conn)} + "in: " + sql);
+  }
+}
+postgres_transaction::~postgres_transaction() {
+  PQfinish(static_cast<PGconn*>(connection_));
+}
+void postgres_transaction::commit() {
+  PQclear(PQexec(static_cast<PGconn*>(connection_), "COMMIT"));
+}
+
 } // namespace tayfa::testing

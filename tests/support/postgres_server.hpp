@@ -33,11 +33,26 @@ class postgres_server {
   void start();
   /// Runs one statement; the first value of the first row as text. Throws with the server's words.
   std::string query(const std::string& sql) const;
+  /// Returns when a session waits for a lock that another one holds.
+  void wait_for_lock() const;
 
  private:
   std::string folder_, data_;
   pid_t pid_ = -1;
   std::thread reader_; ///< of the server's log
+};
+
+/// A transaction of another session, which is open until commit().
+class postgres_transaction {
+ public:
+  postgres_transaction(const postgres_server&, const std::string& sql);
+  ~postgres_transaction();
+  postgres_transaction(const postgres_transaction&) = delete;
+  postgres_transaction& operator=(const postgres_transaction&) = delete;
+  void commit();
+
+ private:
+  void* connection_; ///< libpq's
 };
 
 } // namespace tayfa::testing
