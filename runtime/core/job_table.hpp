@@ -142,8 +142,9 @@ class job_table {
   /// has room. `from_outside`: a process outside the pod killed it, which no job can have caused;
   /// its attempts are lost, but no job is suspected.
   effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
-  /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
-  /// how the webhooks went that are being called: their last try is made again.
+  /// The same for every worker there is (a restarted queue knows none of them). The outcome of the
+  /// deliveries that are under way will not be reported either: their last try is made again. The
+  /// deliveries that follow from the losses begin afterwards; their outcome will be.
   effects lose_all_workers(moment now, const error& why);
   /// No new attempt for this worker; running ones go on.
   effects worker_draining(moment now, worker_ref worker);
@@ -299,6 +300,7 @@ class job_table {
   void deliver(moment now, record&, effects&);
   void begin_try(moment now, record&, std::uint64_t call = 0);
   void begin_calls(moment now, effects&);
+  void forget_tries_under_way(moment now, effects&);
   void close_delivery(record&);
   moment deliver_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;

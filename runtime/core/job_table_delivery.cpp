@@ -126,6 +126,18 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
   return {};
 }
 
+/// The outcome of what is being delivered will not be reported: each last try is made again.
+void job_table::forget_tries_under_way(moment now, effects& out) {
+  for (const auto order : deliveries_.out()) {
+    record& r = jobs_.at(order);
+    deliveries_.give_up_try(order, r.delivery);
+    r.delivery.tries = tries_known(r, r.delivery.tries);
+    jobs_.schedule(r);
+  }
+  deliveries_.forget_calls();
+  begin_calls(now, out);
+}
+
 effects job_table::posts_lost(moment) {
   for (const auto order : deliveries_.out()) {
     if (record& r = jobs_.at(order); r.delivery.undelivered) {

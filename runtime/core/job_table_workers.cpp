@@ -49,6 +49,9 @@ effects job_table::worker_lost(moment now, worker_place at, const error& why, bo
 
 effects job_table::lose_all_workers(moment now, const error& why) {
   effects out;
+  // First the deliveries that are under way: those that follow from the losses are new ones, and
+  // their outcome will be reported.
+  forget_tries_under_way(now, out);
   std::vector<worker_place> places;
   for (auto& [at, w] : pool_.all()) {
     places.push_back(at);
@@ -59,14 +62,6 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   for (const auto& at : places) {
     pool_.forget(at);
   }
-  for (const auto order : deliveries_.out()) {
-    record& r = jobs_.at(order);
-    deliveries_.give_up_try(order, r.delivery);
-    r.delivery.tries = tries_known(r, r.delivery.tries);
-    jobs_.schedule(r);
-  }
-  deliveries_.forget_calls();
-  begin_calls(now, out);
   assign(now, out); // there is no worker to wait for
   return out;
 }

@@ -49,7 +49,9 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
     row.keep_until = r.keep_until;
   }
   row.input_bytes = r.input_bytes;
-  row.output_bytes = r.output_bytes;
+  if (r.ended()) { // what is shown as progress is not durable
+    row.output_bytes = r.output_bytes;
+  }
   if (r.attempts > 0) {
     row.worker = r.worker_name();
     row.holder = r.holder;
@@ -68,7 +70,7 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
     }
   }
   if ((parts & store::part_output) != 0 && r.ended()) {
-    row.output = r.output; // what is shown as progress is not durable
+    row.output = r.output;
   }
   return row;
 }

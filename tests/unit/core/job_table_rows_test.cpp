@@ -58,6 +58,18 @@ TEST(job_table_rows, progress_and_chunks_of_a_running_job_are_not_worth_a_write)
   EXPECT_FALSE(s.table.has_changes());
 }
 
+TEST(job_table_rows, the_row_of_a_job_that_has_not_ended_has_no_output) {
+  durable_script s;
+  s.join(0);
+  s.submit("a");
+  s.started(w0, attempt("a", 1));
+  s.progress(w0, attempt("a", 1), 1, "half");
+  const auto image = s.table.image(job_id{"a"});
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->row.output.view(), "");
+  EXPECT_EQ(image->row.output_bytes, 0u) << "an empty output of some bytes is one that is stored";
+}
+
 TEST(job_table_rows, a_forgotten_job_is_erased_and_one_that_was_never_stored_is_not) {
   durable_script s;
   s.submit("a");

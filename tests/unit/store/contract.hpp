@@ -81,7 +81,7 @@ struct durable : contract {
     }
     std::string words;
     for (const auto& row : found->rows) {
-      words += words_of(row) + "\n";
+      words += text_of(row) + "\n";
     }
     return words;
   }

@@ -168,8 +168,8 @@ class flip : public ::testing::Test {
         }
         continue;
       }
-      if (words_of(row) != words_of(expected->second)) {
-        return "found " + words_of(row) + "\nexpected " + words_of(expected->second);
+      if (text_of(row) != text_of(expected->second)) {
+        return "found " + text_of(row) + "\nexpected " + text_of(expected->second);
       }
       if (const auto text = known.texts.find(row.order); text != known.texts.end()) {
         const auto read = call.fetch(row.order, job_store::column::output);

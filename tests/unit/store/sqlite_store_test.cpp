@@ -91,7 +91,7 @@ TEST_F(sqlite_store_test, every_field_comes_back_after_a_kill) {
   const auto found = calls{*store}.open();
   ASSERT_TRUE(found) << found.error().str();
   ASSERT_EQ(found->rows.size(), 1U);
-  EXPECT_EQ(words_of(found->rows[0]), words_of(row));
+  EXPECT_EQ(text_of(found->rows[0]), text_of(row));
   EXPECT_EQ(found->last_order, 7U);
 }
 

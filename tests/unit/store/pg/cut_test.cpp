@@ -1,9 +1,9 @@
 // The connection is cut before every single message of a commit, in both directions, and the server
 // is killed: each batch is answered once, with what has become of it, and nothing acknowledged is
-// lost. The store is compared with a naive one (naive.hpp).
-#include "tests/unit/store/naive.hpp"
+// lost. The store is compared with a perfect one (perfect_store.hpp).
 #include "tests/unit/store/pg/cut_proxy.hpp"
 #include "tests/unit/store/pg/support.hpp"
+#include "tests/unit/store/workload.hpp"
 
 #include <atomic>
 #include <deque>
@@ -14,10 +14,14 @@ namespace {
 
 using way = cut_proxy::way;
 
-/// Batches and their answers, beside the naive store.
+std::string text(const perfect_store& all) {
+  return text_of(all.rows(), all.last_order());
+}
+
+/// Batches and their answers, beside the perfect store.
 struct played {
   workload random;
-  naive_store acknowledged, issued;
+  perfect_store acknowledged, issued;
   std::deque<batch> under_way;
   std::size_t refused = 0;
   std::string wrong;
@@ -59,7 +63,7 @@ struct pg_cut : with_server {
     reader.url = server().url();
     reader.head.holder = fresh_name("p");
     const auto found = calls{*start(reader)}.open();
-    return found ? words_of(found->rows, found->last_order) : found.error().str();
+    return found ? text_of(found->rows, found->last_order) : found.error().str();
   }
 };
 
@@ -96,7 +100,7 @@ TEST_F(pg_cut, a_cut_before_any_message_of_a_commit_loses_nothing_and_repeats_no
               std::to_string(counts.transactions))
         << "each transaction counts once";
     store.reset();
-    EXPECT_EQ(words_of_store(options), play.acknowledged.words());
+    EXPECT_EQ(words_of_store(options), text(play.acknowledged));
   }
   EXPECT_GT(cuts, 60U);
   EXPECT_GT(all.unknown_kept, 10U);
@@ -136,11 +140,11 @@ TEST_F(pg_cut, a_process_that_is_killed_after_a_cut_leaves_whole_batches) {
       const auto seen = words_of_store(options);
       auto expected = play.acknowledged;
       const auto before = play.under_way.size();
-      while (expected.words() != seen && !play.under_way.empty()) {
+      while (text(expected) != seen && !play.under_way.empty()) {
         expected.apply(play.under_way.front());
         play.under_way.pop_front();
       }
-      ASSERT_EQ(expected.words(), seen) << nth << "\nacknowledged:\n" << play.acknowledged.words();
+      ASSERT_EQ(text(expected), seen) << nth << "\nacknowledged:\n" << text(play.acknowledged);
       ++(play.under_way.size() < before ? kept : lost);
     }
   }
@@ -227,7 +231,7 @@ TEST_F(pg_cut, a_server_that_is_killed_under_load_loses_nothing_that_was_acknowl
   reader.head.holder = fresh_name("p");
   const auto found = calls{*start(reader)}.open();
   ASSERT_TRUE(found) << found.error().str();
-  EXPECT_EQ(words_of(found->rows, found->last_order), play.acknowledged.words());
+  EXPECT_EQ(text_of(found->rows, found->last_order), text(play.acknowledged));
 }
 
 TEST_F(pg_cut, a_database_that_has_lost_acknowledged_batches_ends_the_store) {

@@ -56,10 +56,10 @@ job_row full_row(std::uint64_t order) {
   return row;
 }
 
-std::string words_of_all(const std::vector<job_row>& rows) {
+std::string text_of_all(const std::vector<job_row>& rows) {
   std::ostringstream out;
   for (const auto& row : rows) {
-    out << words_of(row) << '\n';
+    out << text_of(row) << '\n';
   }
   return out.str();
 }
@@ -76,7 +76,7 @@ TEST_F(pg_rows_test, every_member_is_read_back) {
   auto store = start(options);
   const auto found = calls{*store}.open();
   ASSERT_TRUE(found) << found.error().str();
-  EXPECT_EQ(words_of_all(found->rows), words_of_all({row, new_row(3)}));
+  EXPECT_EQ(text_of_all(found->rows), text_of_all({row, new_row(3)}));
   EXPECT_EQ(found->last_order, 3U);
 }
 
@@ -137,7 +137,7 @@ TEST_F(pg_rows_test, texts_may_hold_any_bytes) {
     EXPECT_EQ(calls{*store}.fetch(1, job_store::column::output).value().view(), bytes);
   }
   auto store = start(options);
-  EXPECT_EQ(words_of_all(calls{*store}.open().value().rows), words_of_all({row}));
+  EXPECT_EQ(text_of_all(calls{*store}.open().value().rows), text_of_all({row}));
 }
 
 TEST_F(pg_rows_test, a_large_text_is_read_in_slices) {
@@ -187,7 +187,7 @@ TEST_F(pg_rows_test, tables_of_an_earlier_version_get_the_columns_of_this_one) {
   auto store = start(options);
   const auto found = calls{*store}.open();
   ASSERT_TRUE(found) << found.error().str();
-  EXPECT_EQ(words_of_all(found->rows), words_of_all({new_row(1)}));
+  EXPECT_EQ(text_of_all(found->rows), text_of_all({new_row(1)}));
   EXPECT_EQ(query("SELECT version FROM meta"), std::to_string(schema_version));
   auto row = full_row(2);
   ASSERT_TRUE(calls{*store}.commit({accept(row)}));
