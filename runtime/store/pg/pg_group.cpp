@@ -258,7 +258,7 @@ class sorter {
   std::uint64_t last_order_ = 0;
   job_list erased_{"erase"}, cleared_{"clear_results"}, released_{"release_inputs"};
   row_arrays requests_{"put_requests", stored_tables.requests, both_sums};
-  row_arrays new_states_{"put_states", stored_tables.states, main_sum};
+  row_arrays new_states_{put_states_name.data(), stored_tables.states, main_sum};
   row_arrays states_{"update_states", stored_tables.states, main_sum};
   row_arrays results_{"put_results", stored_tables.results, both_sums};
   row_arrays outputs_{"put_output", stored_tables.results, main_sum};
@@ -291,7 +291,7 @@ pg_group make_group(std::span<const batch* const> batches, const store_clock& cl
 const std::vector<std::pair<std::string, std::string>>& pg_statements() {
   static const std::vector<std::pair<std::string, std::string>> all = {
       {"put_requests", pg_put_sql(stored_tables.requests, both_sums)},
-      {"put_states", pg_put_sql(stored_tables.states, main_sum)},
+      {std::string{put_states_name}, pg_put_sql(stored_tables.states, main_sum)},
       {"update_states", pg_update_sql(stored_tables.states)},
       {"put_results", pg_put_sql(stored_tables.results, both_sums)},
       {"put_output", pg_put_sql(stored_tables.results, main_sum)},

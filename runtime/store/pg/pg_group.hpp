@@ -27,7 +27,8 @@ pg_group make_group(std::span<const batch* const>, const store_clock&, std::int6
 /// The statements that groups use, by name: each session prepares them.
 const std::vector<std::pair<std::string, std::string>>& pg_statements();
 
-/// Names of statements that fail (division by zero) when another head has this id or key.
+/// Names of statements that fail (division by zero) when another head has this number, id or key.
+inline constexpr std::string_view put_states_name = "put_states";
 inline constexpr std::string_view put_ids_name = "put_ids";
 inline constexpr std::string_view put_keys_name = "put_keys";
 

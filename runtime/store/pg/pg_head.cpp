@@ -37,7 +37,7 @@ constexpr const char* enter_sql =
 pg_head::pg_head(const pg_address& address, const time_source& time, const unique_fd& stop,
                  pg_head_options options, std::function<bool(std::chrono::milliseconds)> pause)
     : address_(address), time_(time), stop_(stop), options_(std::move(options)),
-      pause_(std::move(pause)) {}
+      margin_(std::min(options_.margin, options_.lease / 3)), pause_(std::move(pause)) {}
 
 error pg_head::refuse(std::string why) {
   if (!refusal_) {
@@ -115,7 +115,7 @@ result<void> pg_head::enter() {
     }
     unknown_.reset();
   }
-  trusted_ns_ = (sent + options_.lease - options_.margin).time_since_epoch().count();
+  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
   return {};
 }
 
@@ -184,7 +184,7 @@ void pg_head::committed(std::uint64_t last_order, moment sent) {
   ++batch_;
   ++counts_.transactions;
   last_order_ = std::max(last_order_, last_order);
-  trusted_ns_ = (sent + options_.lease - options_.margin).time_since_epoch().count();
+  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
 }
 
 pg_head::attempt pg_head::lost_or_away(const error& why) {
@@ -248,6 +248,9 @@ pg_head::attempt pg_head::judge(const pg_group& what, const pg_outcome& how) {
                                     : "another head has just accepted a job with this idempotency "
                                       "key; ask again"}};
   }
+  if (how.state == division_by_zero && at == put_states_name) {
+    return {tried::failed, refuse("the number of a new job is that of another head's job")};
+  }
   const auto why = error_of(how, errc::store_failed);
   if (why.code == errc::store_failed) {
     return {tried::failed, refuse(why.text)};
@@ -270,7 +273,7 @@ pg_head::attempt pg_head::renew() {
                          pg_number(options_.lease.count())}},
       deadline_of(0));
   if (how.is_done()) {
-    trusted_ns_ = (sent + options_.lease - options_.margin).time_since_epoch().count();
+    trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
     return {};
   }
   if (how.how == pg_outcome::kind::refused && how.state == division_by_zero) {

@@ -126,6 +126,7 @@ class pg_head {
   const time_source& time_;
   const unique_fd& stop_;
   const pg_head_options options_;
+  const std::chrono::milliseconds margin_;
   const std::function<bool(std::chrono::milliseconds)> pause_;
   std::optional<pg_session> session_;
   store_clock clock_;

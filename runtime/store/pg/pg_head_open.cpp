@@ -183,7 +183,7 @@ result<void> pg_head::register_here(const registration& found, moment deadline) 
   head_ = found.head;
   batch_ = found.batch;
   epoch_ = how.rows[0].number(0, 0);
-  trusted_ns_ = (sent + options_.lease - options_.margin).time_since_epoch().count();
+  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
   return {};
 }
 

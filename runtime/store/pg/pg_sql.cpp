@@ -145,7 +145,8 @@ std::string pg_put_sql(const table& of, std::uint8_t which) {
     }
   }
   std::string where;
-  if (of.name == stored_tables.states.name) {
+  const bool states = of.name == stored_tables.states.name;
+  if (states) {
     append(into, "owner");
     append(values, last);
   } else if (of.name == stored_tables.results.name) {
@@ -153,8 +154,13 @@ std::string pg_put_sql(const table& of, std::uint8_t which) {
         " WHERE EXISTS (SELECT 1 FROM states WHERE states.job = u.job AND states.owner = " + last +
         ")";
   }
-  return "INSERT INTO " + name + "(" + into + ") SELECT " + values + " FROM unnest(" + given +
-         ") AS u(" + names + ")" + where + " ON CONFLICT (job) DO UPDATE SET " + updates;
+  auto insert = "INSERT INTO " + name + "(" + into + ") SELECT " + values + " FROM unnest(" +
+                given + ") AS u(" + names + ")" + where + " ON CONFLICT (job) DO UPDATE SET " +
+                updates;
+  return states ? "WITH put AS (" + insert +
+                      " WHERE states.owner = excluded.owner RETURNING 1) SELECT 1 / (CASE WHEN "
+                      "count(*) = cardinality($1::bigint[]) THEN 1 ELSE 0 END) FROM put"
+                : insert;
 }
 
 std::string pg_update_sql(const table& states) {

@@ -19,7 +19,8 @@ std::string pg_create_sql(const table&, int version);
 std::string pg_step_sql(const table_set&, int version);
 
 /// Rows with the columns under these checksums, or their new values. Of `states`, with the owner
-/// as the last parameter; of `results`, only for jobs whose state belongs to the last parameter.
+/// as the last parameter; fails (division by zero) when a row is another owner's. Of `results`,
+/// only for jobs whose state belongs to the last parameter.
 std::string pg_put_sql(const table&, std::uint8_t which);
 /// Only rows that are there and belong to the last parameter.
 std::string pg_update_sql(const table& states);

@@ -90,7 +90,6 @@ TEST_F(pg_fence, a_takeover_is_found_without_a_commit) {
   std::promise<error> found;
   old->on_failure([&](const error& why) { found.set_value(why); });
   ASSERT_TRUE(calls{*old}.open());
-  EXPECT_TRUE(old->holds_lease());
   query("UPDATE heads SET epoch = epoch + 1, holder = 'another', address = 'host 9'");
   const auto why = found.get_future().get();
   EXPECT_EQ(why.code, errc::store_failed);
@@ -117,6 +116,28 @@ TEST_F(pg_fence, each_head_numbers_its_jobs_in_a_range_of_its_own) {
   auto two = start(process("two"));
   EXPECT_EQ(calls{*one}.open().value().last_order, 0U);
   EXPECT_EQ(calls{*two}.open().value().last_order, std::uint64_t{1} << 40);
+}
+
+TEST_F(pg_fence, a_number_of_another_heads_job_ends_the_store_that_uses_it) {
+  auto one = start(process("one"));
+  auto two = start(process("two"));
+  ASSERT_TRUE(calls{*one}.open());
+  ASSERT_TRUE(calls{*two}.open());
+  ASSERT_TRUE(calls{*one}.commit({accept(new_row(1))}));
+  auto other = new_row(1);
+  other.id = job_id{"other"};
+  const auto done = calls{*two}.commit({accept(other)});
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, errc::store_failed);
+  EXPECT_NE(done.error().text.find("another head"), std::string::npos) << done.error().text;
+  EXPECT_EQ(query("SELECT convert_from(id, 'UTF8') FROM requests"), "job-1");
+  // Changes of rows that are another head's change nothing, as if the rows were gone.
+  auto three = start(process("three"));
+  ASSERT_TRUE(calls{*three}.open());
+  EXPECT_TRUE(
+      calls{*three}.commit({state_of(completed(new_row(1), "[1]"), part_output), erase{1}}));
+  EXPECT_EQ(query("SELECT state FROM states"), "0");
+  EXPECT_EQ(query("SELECT count(*) FROM results"), "0");
 }
 
 TEST_F(pg_fence, an_id_or_a_key_that_another_head_has_refuses_its_batch_alone) {
