@@ -154,7 +154,6 @@ class sorter {
 
   pg_group take() {
     pg_group out;
-    out.last_order = last_order_;
     erased_.take(out, head_);
     requests_.take(out, {});
     new_states_.take(out, head_);
@@ -183,7 +182,6 @@ class sorter {
       extras.input = {
           .here = leaves ? std::string_view{} : input.view(), .file = {}, .bytes = input.size()};
       requests_.add({.clock = clock_, .job = &what.fresh->row, .extras = &extras});
-      last_order_ = std::max(last_order_, what.fresh->row.order);
     }
     auto& to = what.fresh != nullptr ? new_states_ : states_;
     to.add({.clock = clock_, .job = &what.state->row, .extras = &extras});
@@ -255,7 +253,6 @@ class sorter {
 
   const store_clock& clock_;
   const std::int64_t head_;
-  std::uint64_t last_order_ = 0;
   job_list erased_{"erase"}, cleared_{"clear_results"}, released_{"release_inputs"};
   row_arrays requests_{"put_requests", stored_tables.requests, both_sums};
   row_arrays new_states_{put_states_name.data(), stored_tables.states, main_sum};
@@ -272,10 +269,13 @@ class sorter {
 pg_group make_group(std::span<const batch* const> batches, const store_clock& clock,
                     std::int64_t head) {
   std::map<std::uint64_t, job_change> changes;
+  std::uint64_t last_order = 0; // also of a job that is erased at once
   for (const auto* one : batches) {
     for (const auto& each : *one) {
       if (const auto* const what = std::get_if<put>(&each)) {
         add_put(changes[what->row.order], *what);
+        const bool fresh = (what->which & part_request) != 0;
+        last_order = std::max(last_order, fresh ? what->row.order : 0);
       } else {
         changes[std::get<erase>(each).order] = {.erase = true};
       }
@@ -285,7 +285,9 @@ pg_group make_group(std::span<const batch* const> batches, const store_clock& cl
   for (const auto& [order, all] : changes) {
     by_statement.add(order, all);
   }
-  return by_statement.take();
+  auto out = by_statement.take();
+  out.last_order = last_order;
+  return out;
 }
 
 const std::vector<std::pair<std::string, std::string>>& pg_statements() {

@@ -206,6 +206,7 @@ TEST_F(pg_cut, a_server_that_is_killed_under_load_loses_nothing_that_was_acknowl
   tayfa::testing::postgres_server own;
   auto options = process();
   options.url = own.url();
+  options.changes_per_commit = 8;
   played play{3};
   {
     auto store = start(options);
@@ -220,6 +221,7 @@ TEST_F(pg_cut, a_server_that_is_killed_under_load_loses_nothing_that_was_acknowl
       }
       own.kill();
       own.start();
+      play.ask(*store);
       play.wait();
       ASSERT_EQ(play.wrong, "");
     }

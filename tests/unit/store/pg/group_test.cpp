@@ -37,6 +37,12 @@ TEST(pg_group, a_job_that_comes_and_goes_is_only_erased) {
   EXPECT_EQ(rows_of({accept(new_row(1)), erase{1}, state_of(new_row(1))}), (rows{{"erase", 1}}));
 }
 
+TEST(pg_group, the_number_of_an_erased_job_stays_given) {
+  const batch changes = {accept(new_row(4)), accept(new_row(9)), erase{9}};
+  const auto* const one = &changes;
+  EXPECT_EQ(make_group({&one, 1}, {}, 1).last_order, 9U);
+}
+
 TEST(pg_group, one_statement_serves_all_jobs) {
   auto ended = completed(new_row(3), "[1]");
   EXPECT_EQ(rows_of({state_of(ended, part_output | part_input_released), state_of(new_row(1)),
