@@ -106,6 +106,9 @@ std::span<const relation> relations() {
          }
          return true;
        }},
+      {"store.kind postgres needs store.url",
+       {"store.kind", "store.url"},
+       [](const config& c) { return c.store_kind != "postgres" || !c.store_url.empty(); }},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},
        listens_on_two},

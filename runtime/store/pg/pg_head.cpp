@@ -37,6 +37,7 @@ constexpr const char* enter_sql =
 pg_head::pg_head(const pg_address& address, const time_source& time, const unique_fd& stop,
                  pg_head_options options, std::function<bool(std::chrono::milliseconds)> pause)
     : address_(address), time_(time), stop_(stop), options_(std::move(options)),
+      real_(options_.real != nullptr ? *options_.real : time_),
       margin_(std::min(options_.margin, options_.lease / 3)), pause_(std::move(pause)) {}
 
 error pg_head::refuse(std::string why) {
@@ -51,8 +52,12 @@ moment pg_head::deadline_of(std::size_t bytes) const {
   return time_.now() + options_.commit + std::chrono::seconds{bytes / least_rate};
 }
 
+void pg_head::trust(moment sent) {
+  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
+}
+
 bool pg_head::holds_lease() const {
-  return time_.now().time_since_epoch().count() < trusted_ns_;
+  return real_.now().time_since_epoch().count() < trusted_ns_;
 }
 
 pg_group pg_head::group(std::span<const batch* const> batches) const {
@@ -88,7 +93,7 @@ result<void> pg_head::enter() {
       session_->run(pg_call{.sql = enter_sql,
                             .values = {pg_number(head_), pg_bytes(options_.holder),
                                        pg_number(epoch_), pg_number(options_.lease.count())}},
-                    sent + pg_step_patience);
+                    time_.now() + pg_step_patience);
   if (!how.is_done()) {
     return fail(error_of(how, errc::store_failed));
   }
@@ -111,11 +116,11 @@ result<void> pg_head::enter() {
     ++(kept ? counts_.unknown_kept : counts_.unknown_lost);
     kept_ = kept;
     if (kept) {
-      committed(*unknown_, sent);
+      committed(*unknown_);
     }
     unknown_.reset();
   }
-  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
+  trust(sent);
   return {};
 }
 
@@ -180,11 +185,10 @@ std::vector<pg_call> pg_head::transaction(const std::vector<pg_call>& inner,
   return out;
 }
 
-void pg_head::committed(std::uint64_t last_order, moment sent) {
+void pg_head::committed(std::uint64_t last_order) {
   ++batch_;
   ++counts_.transactions;
   last_order_ = std::max(last_order_, last_order);
-  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
 }
 
 pg_head::attempt pg_head::lost_or_away(const error& why) {
@@ -212,10 +216,11 @@ pg_head::attempt pg_head::try_commit(const pg_group& what) {
       return {};
     }
   }
-  const auto sent = time_.now();
+  const auto sent = real_.now();
   const auto how = session_->run(transaction(what.calls, what.last_order), deadline_of(what.bytes));
   if (how.is_done() && !how.warned && how.rows.back().tag() == "COMMIT") {
-    committed(what.last_order, sent);
+    committed(what.last_order);
+    trust(sent);
     return {};
   }
   return judge(what, how);
@@ -266,14 +271,14 @@ pg_head::attempt pg_head::renew() {
     auto back = reconnect();
     return back ? attempt{} : lost_or_away(back.error());
   }
-  const auto sent = time_.now();
-  const auto how = session_->run(
-      pg_call{.sql = renew_sql,
-              .values = {pg_number(head_), pg_number(epoch_), pg_number(clock_.to_store(sent)),
-                         pg_number(options_.lease.count())}},
-      deadline_of(0));
+  const auto sent = real_.now();
+  const auto how = session_->run(pg_call{.sql = renew_sql,
+                                         .values = {pg_number(head_), pg_number(epoch_),
+                                                    pg_number(clock_.to_store(time_.now())),
+                                                    pg_number(options_.lease.count())}},
+                                 deadline_of(0));
   if (how.is_done()) {
-    trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
+    trust(sent);
     return {};
   }
   if (how.how == pg_outcome::kind::refused && how.state == division_by_zero) {

@@ -39,6 +39,8 @@ struct pg_head_options {
   std::chrono::milliseconds open{20'000};   ///< for a database that is not there yet
   std::chrono::milliseconds lease{10'000};  ///< after which another head may take the jobs
   std::chrono::milliseconds margin{1'000};  ///< by which this process trusts it less
+  /// A clock that goes on while this process is stopped: a lease does not wait. Null: the same.
+  const time_source* real = nullptr;
 };
 
 class pg_head {
@@ -117,7 +119,8 @@ class pg_head {
   pg_call fence(std::uint64_t last_order) const;
   std::vector<pg_call> transaction(const std::vector<pg_call>& inner,
                                    std::uint64_t last_order) const;
-  void committed(std::uint64_t last_order, moment sent);
+  void committed(std::uint64_t last_order);
+  void trust(moment sent); ///< by real_: before a statement that renewed the lease was sent
   error taken_over();
   error refuse(std::string why);
   moment deadline_of(std::size_t bytes) const;
@@ -126,6 +129,7 @@ class pg_head {
   const time_source& time_;
   const unique_fd& stop_;
   const pg_head_options options_;
+  const time_source& real_;
   const std::chrono::milliseconds margin_;
   const std::function<bool(std::chrono::milliseconds)> pause_;
   std::optional<pg_session> session_;

@@ -36,6 +36,16 @@ constexpr const char* take_sql =
     "lease_until = statement_timestamp() + $7::bigint * interval '1 millisecond' "
     "WHERE head = $1::bigint RETURNING epoch";
 
+/// Part of a statement, so nothing but letters, digits and underscores.
+std::string channel_of(const std::string& holder) {
+  std::string out = "tayfa_";
+  for (const char each : holder.substr(0, 40)) {
+    const bool plain = (each >= 'a' && each <= 'z') || (each >= '0' && each <= '9');
+    out += plain ? each : '_';
+  }
+  return out;
+}
+
 } // namespace
 
 /// Tries until it succeeds, fails for good, or the patience for a database that starts is over.
@@ -73,8 +83,7 @@ result<job_store::recovered> pg_head::open() {
       return fail(made.error());
     }
     session_.emplace(std::move(*made));
-    const auto channel = "tayfa_" + options_.holder;
-    if (auto direct = check_direct(*session_, channel, time_); !direct) {
+    if (auto direct = check_direct(*session_, channel_of(options_.holder), time_); !direct) {
       return direct;
     }
     auto tables =
@@ -168,7 +177,7 @@ void pg_head::set_clock(const registration& found, moment asked) {
 }
 
 result<void> pg_head::register_here(const registration& found, moment deadline) {
-  const auto sent = time_.now();
+  const auto sent = real_.now();
   const auto offset = clock_.to_store(moment{}); // of the monotonic clock's beginning
   const std::vector<pg_call> calls = {
       {.sql = take_sql,
@@ -183,7 +192,7 @@ result<void> pg_head::register_here(const registration& found, moment deadline) 
   head_ = found.head;
   batch_ = found.batch;
   epoch_ = how.rows[0].number(0, 0);
-  trusted_ns_ = (sent + options_.lease - margin_).time_since_epoch().count();
+  trust(sent);
   return {};
 }
 

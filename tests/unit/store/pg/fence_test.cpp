@@ -97,11 +97,12 @@ TEST_F(pg_fence, a_takeover_is_found_without_a_commit) {
 }
 
 TEST_F(pg_fence, the_lease_is_trusted_less_than_the_database_grants_it) {
-  manual_time clock;
+  manual_time clock; // goes on while the process is stopped
   auto options = process();
+  options.head.real = &clock;
   options.head.lease = std::chrono::seconds{60};
   options.head.margin = std::chrono::seconds{10};
-  postgres_store store{clock, random, options};
+  postgres_store store{time, random, options};
   ASSERT_TRUE(calls{store}.open());
   clock.pass(std::chrono::seconds{49});
   EXPECT_TRUE(store.holds_lease());
