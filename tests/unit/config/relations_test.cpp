@@ -96,5 +96,15 @@ TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
               IsEmpty());
 }
 
+TEST(relations, a_database_needs_its_address) {
+  EXPECT_THAT(broken_after([](config& c) { c.store_kind = "postgres"; }),
+              ElementsAre(HasSubstr("store.kind postgres needs store.url")));
+  EXPECT_THAT(broken_after([](config& c) {
+                c.store_kind = "postgres";
+                c.store_url = "postgresql://db/jobs";
+              }),
+              IsEmpty());
+}
+
 } // namespace
 } // namespace tayfa

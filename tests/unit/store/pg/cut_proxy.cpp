@@ -42,12 +42,25 @@ bool write_all(int fd, const char* bytes, std::size_t size) {
   return true;
 }
 
+/// The size of the first message, if it is there as a whole; else 0.
+std::size_t whole_message(const std::string& bytes, std::size_t kind) {
+  if (bytes.size() < kind + 4) {
+    return 0;
+  }
+  std::uint32_t length = 0;
+  for (std::size_t i = 0; i < 4; ++i) {
+    length = length << 8 | static_cast<unsigned char>(bytes[kind + i]);
+  }
+  return bytes.size() < kind + length ? 0 : kind + length;
+}
+
 } // namespace
 
 /// One direction of a connection, and what has come of its next message.
 struct cut_proxy::lane {
   int from, to;
   bool begins; ///< the client's first message has no kind
+  bool holds = false;
   std::string bytes{};
 };
 
@@ -82,6 +95,36 @@ void cut_proxy::cut_before(way which, std::uint64_t nth) {
   cut_way_ = which;
   cut_nth_ = nth;
   has_cut_ = false;
+}
+void cut_proxy::hold_before(std::uint64_t nth) {
+  cut_before(way::to_server, nth);
+  const std::lock_guard guard{mutex_};
+  holds_ = true;
+}
+std::string cut_proxy::release_held() {
+  unique_fd server;
+  std::string bytes;
+  {
+    const std::lock_guard guard{mutex_};
+    server = std::move(held_server_);
+    bytes = std::exchange(held_, {});
+  }
+  write_all(server.get(), bytes.data(), bytes.size());
+  std::string kinds;
+  std::string answers;
+  while (kinds.empty() || kinds.back() != 'Z') {
+    std::array<char, 4096> some;
+    const auto size = ::recv(server.get(), some.data(), some.size(), 0);
+    if (size <= 0) {
+      break;
+    }
+    answers.append(some.data(), static_cast<std::size_t>(size));
+    for (auto whole = whole_message(answers, 1); whole > 0; whole = whole_message(answers, 1)) {
+      kinds += answers[0];
+      answers.erase(0, whole);
+    }
+  }
+  return kinds;
 }
 bool cut_proxy::has_cut() const {
   const std::lock_guard guard{mutex_};
@@ -173,30 +216,47 @@ void cut_proxy::carry(unique_fd client, unique_fd server) {
   std::erase(open_, server.get());
 }
 
+/// Whether this message is the one before which the connection is cut.
+bool cut_proxy::is_cut_here(way which, lane& at) {
+  if (cut_way_ != which || at.begins || --cut_nth_ != 0) {
+    return false;
+  }
+  cut_way_.reset();
+  at.holds = std::exchange(holds_, false);
+  if (!at.holds) {
+    end_cut();
+  }
+  return !at.holds;
+}
+
+void cut_proxy::end_cut() {
+  has_cut_ = true;
+  refuses_ = refuses_ || refuses_after_;
+  changed_.notify_all();
+}
+
 bool cut_proxy::pass(way which, lane& at) {
   for (;;) {
-    const std::size_t kind = at.begins ? 0 : 1;
-    if (at.bytes.size() < kind + 4) {
+    const auto whole = whole_message(at.bytes, at.begins ? 0 : 1);
+    if (whole == 0) {
       return true;
     }
-    std::uint32_t length = 0;
-    for (std::size_t i = 0; i < 4; ++i) {
-      length = length << 8 | static_cast<unsigned char>(at.bytes[kind + i]);
-    }
-    const auto whole = kind + length;
-    if (at.bytes.size() < whole) {
-      return true;
-    }
+    const char kind = at.begins ? '\0' : at.bytes[0];
     bool swallowed = false;
     {
       const std::lock_guard guard{mutex_};
-      swallowed = which == way::to_client && at.bytes[0] == swallowed_;
-      if (cut_way_ == which && !at.begins && --cut_nth_ == 0) {
-        cut_way_.reset();
-        has_cut_ = true;
-        refuses_ = refuses_ || refuses_after_;
-        changed_.notify_all();
+      swallowed = which == way::to_client && kind == swallowed_ && kind != 0;
+      if (is_cut_here(which, at)) {
         return false;
+      }
+      if (at.holds) {
+        held_.append(at.bytes, 0, whole);
+        swallowed = true;
+        if (kind == 'S') { // the end of the pipeline
+          held_server_ = unique_fd{::dup(at.to)};
+          end_cut();
+          return false;
+        }
       }
     }
     if (!swallowed && !write_all(at.to, at.bytes.data(), whole)) {

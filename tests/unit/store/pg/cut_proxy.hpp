@@ -27,6 +27,11 @@ class cut_proxy {
   const std::string& folder() const { return folder_; }
   /// From now on: the connection whose nth message goes this way is cut before it. 1 = the next.
   void cut_before(way, std::uint64_t nth);
+  /// The same to the server, which hears nothing of the cut: what the client sent from there on,
+  /// as far as the end of its pipeline, is kept.
+  void hold_before(std::uint64_t nth);
+  /// Sends on what was kept. The kinds of the server's answers, as far as it is ready again.
+  std::string release_held();
   /// Whether that has happened.
   bool has_cut() const;
   void wait_for_cut();
@@ -45,6 +50,8 @@ class cut_proxy {
   void carry(unique_fd client, unique_fd server);
   /// False: the connection is to be cut.
   bool pass(way, lane&);
+  bool is_cut_here(way, lane&);
+  void end_cut();
 
   std::string folder_, server_socket_;
   unique_fd listener_, stop_;
@@ -52,6 +59,9 @@ class cut_proxy {
   std::condition_variable changed_;
   std::optional<way> cut_way_;
   std::uint64_t cut_nth_ = 0, refused_ = 0;
+  bool holds_ = false; ///< the next cut does
+  unique_fd held_server_;
+  std::string held_;
   bool has_cut_ = false, refuses_ = false, refuses_after_ = false;
   char swallowed_ = 0;
   std::vector<int> open_; ///< descriptors of carried connections

@@ -1,4 +1,6 @@
 // Two processes and one head: who may commit, who is told what, and when the other one may begin.
+#include "runtime/base/wakeup.hpp"
+#include "tests/unit/store/pg/cut_proxy.hpp"
 #include "tests/unit/store/pg/support.hpp"
 
 #include <future>
@@ -81,6 +83,31 @@ TEST_F(pg_fence, a_batch_that_waited_for_the_fence_writes_nothing_after_a_takeov
   other.commit();
   EXPECT_EQ(late.get_future().get().error().code, errc::store_failed);
   EXPECT_EQ(jobs(), "");
+}
+
+/// The connection was cut, and what was sent over it reaches the server only now.
+TEST_F(pg_fence, a_transaction_that_arrives_late_is_fenced_by_the_next_connection) {
+  cut_proxy proxy{server().socket_folder() + tayfa::testing::postgres_server::socket_name};
+  const auto address = pg_address::parse(server().url(proxy.folder())).value();
+  const auto stop = make_wakeup();
+  pg_head head{address, time, stop, process().head, [](auto) { return true; }};
+  ASSERT_TRUE(head.open());
+  const batch first = {accept(new_row(1))};
+  const auto* const one = &first;
+  const auto group = head.group({&one, 1});
+  for (const std::uint64_t nth : {1U, 2U, 5U}) { // before BEGIN, in it, before the fence
+    const auto before = head.counts().unknown_lost;
+    proxy.hold_before(nth);
+    ASSERT_EQ(head.try_commit(group).how, pg_head::tried::unknown);
+    ASSERT_EQ(head.renew().how, pg_head::tried::done) << "a new connection: it was not committed";
+    EXPECT_EQ(head.counts().unknown_lost, before + 1);
+    const auto answers = proxy.release_held();
+    EXPECT_NE(answers.find('E'), std::string::npos) << answers;
+    EXPECT_EQ(query("SELECT batch FROM heads"), "0") << "the late one changed nothing";
+  }
+  ASSERT_EQ(head.try_commit(group).how, pg_head::tried::done) << "and does not stand in the way";
+  EXPECT_EQ(query("SELECT batch FROM heads"), "1");
+  EXPECT_EQ(jobs(), "1");
 }
 
 TEST_F(pg_fence, a_takeover_is_found_without_a_commit) {
