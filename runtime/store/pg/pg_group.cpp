@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::uint8_t both_sums = main_sum | side_sum;
 
-/// A released input of at most so many bytes stays in its row until that is erased (store_file.cpp).
+/// A released input of at most so many bytes stays in its row until the row is erased, as in
+/// SQLite (store_file.cpp).
 constexpr std::size_t kept_input_max = 2048;
 
 const std::string release_sql =

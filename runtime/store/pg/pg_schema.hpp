@@ -2,7 +2,8 @@
 // a direct connection, and the tables, which it makes and brings up to date by itself.
 //
 //   requests, states, results   as in SQLite, from the same list of columns; states has an owner
-//   heads        one row per head: its epoch and batch are the fence, its lease is the database's time
+//   heads        one row per head: epoch and batch are the fence, the lease is in the database's
+//                time
 //   ids          id of a job -> its number, over all heads; idempotency: key -> number
 //   meta         one row: version of the schema, and the name of this set of tables (cluster)
 #pragma once
