@@ -74,7 +74,6 @@ class gpu_worker : public gpu_worker_actor::base {
   void said(const protocol::heartbeat&);
   void said(const protocol::load_finished&);
   void said(const protocol::log&);
-  void said(const protocol::drained&);
   template <class About>
   void report_attempt(const About&);
 

@@ -1,6 +1,6 @@
 // Cost of a shared database: accept + claim + complete of zero-work jobs with 1 KiB in, each commit
-// awaited, in SQLite and in a PostgreSQL of this benchmark's own, in turn on the same disk and in one
-// run; and the same clients on two heads of that PostgreSQL.
+// awaited, in SQLite and in a PostgreSQL of this benchmark's own, in turn on the same disk and in
+// one run; and the same clients on two heads of that PostgreSQL.
 //
 //   bench_store_pg [--seconds S] [--rounds N] [--smoke]    77: there is no server to measure
 #include "runtime/store/pg/postgres_store.hpp"

@@ -202,7 +202,7 @@ std::string job_model::submit(const std::string& id, const job_request& request,
   return {};
 }
 
-/// What the job would run with is not what was asked for any more.
+/// The job's stored input differs from the accepted request.
 static bool is_damaged(const job_model::job& j) {
   return j.failure == errc::store_corrupt;
 }

@@ -106,7 +106,7 @@ std::string job_world::output_of(const job_view& v) {
                          : disk_->fetch(v.stored_output, job_store::column::output).view()};
 }
 
-/// Every member that anybody can see.
+/// Every member that a client can see.
 void job_world::compare(const job_detail& d, const job_model::job& j) {
   const auto& v = d.view;
   const auto& r = j.request;

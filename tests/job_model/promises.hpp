@@ -41,7 +41,7 @@ class promises {
       }
     }
   }
-  /// The job as anybody can read it.
+  /// The job as every client can read it.
   void seen(const job_detail& d, std::uint32_t uncharged_attempts, const std::string& output) {
     const auto known = jobs_.find(d.view.id.str());
     if (known == jobs_.end()) {

@@ -370,9 +370,9 @@ class StandIn:
                 self._queue.extendleft(reversed(jobs))
                 self.loop.call_soon(self._serve)
 
-        batch = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
+        given = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
         array = batch > 0 if self.as_array is None else self.as_array
-        body = json.dumps(batch if array or len(batch) > 1 else batch[0]).encode()
+        body = json.dumps(given if array or len(given) > 1 else given[0]).encode()
         exchange.answer(Answer(200, body), delivered)
 
     def _serve_stops(self):

@@ -25,7 +25,7 @@ file(CREATE_LINK ${TAYFA_DEPS} ${TAYFA_DEPS_HERE} SYMBOLIC)
 
 # Debian's libmsgpack-cxx-dev depends on a Boost that conflicts with 1.81: set-up unpacks its headers.
 find_path(MSGPACK_INCLUDE_DIR msgpack.hpp
-  PATHS ${TAYFA_DEPS_HERE}/msgpack/usr/include NO_DEFAULT_PATH REQUIRED)
+  PATHS ${TAYFA_DEPS_HERE}/msgpack/usr/include NO_CACHE NO_DEFAULT_PATH REQUIRED)
 add_library(tayfa_msgpack INTERFACE)
 target_include_directories(tayfa_msgpack SYSTEM INTERFACE ${MSGPACK_INCLUDE_DIR})
 target_compile_definitions(tayfa_msgpack INTERFACE MSGPACK_NO_BOOST)

@@ -127,8 +127,9 @@ void pg_address::add_defaults() {
   unless_given("keepalives_interval", "5");
   unless_given("keepalives_count", "3");
   unless_given("tcp_user_timeout", "15000");
-  const bool far = std::any_of(hosts_.begin(), hosts_.end(),
-                               [](const endpoint& each) { return !is_here(each.host); });
+  const bool far = std::any_of(hosts_.begin(), hosts_.end(), [](const endpoint& each) {
+    return !is_here(each.host.empty() ? each.hostaddr : each.host);
+  });
   if (far && !given("sslmode") && usual("sslmode") == "prefer") {
     parameters_.emplace_back("sslmode", "require"); // never plain text over a network by default
   }

@@ -99,9 +99,9 @@ result<pg_head::adopted> pg_head::adopt(std::size_t most) {
     return fail(chosen.error());
   }
   const auto jobs = numbers_of(chosen->rows[0]);
-  pg_group group;
-  group.calls = {{.sql = still_dead_sql, .values = {pg_number(from)}},
-                 {.sql = take_sql, .values = {pg_number(head_), pg_number(from), jobs}}};
+  auto group =
+      whole_transaction({{.sql = still_dead_sql, .values = {pg_number(from)}},
+                         {.sql = take_sql, .values = {pg_number(head_), pg_number(from), jobs}}});
   auto end = try_commit(group);
   while (end.how == tried::unknown && pause_(look_again)) {
     end = try_commit(group); // taking what is taken changes nothing

@@ -97,7 +97,7 @@ class row_arrays {
     }
   }
   /// Nothing where there are no rows. The last parameter is `last`, if there is one.
-  void take(pg_group& to, std::optional<std::int64_t> last) {
+  void take(std::vector<pg_call>& to, std::optional<std::int64_t> last) {
     if (arrays_.empty()) {
       return;
     }
@@ -108,7 +108,7 @@ class row_arrays {
     if (last) {
       call.values.push_back(pg_number(*last));
     }
-    to.calls.push_back(std::move(call));
+    to.push_back(std::move(call));
   }
 
  private:
@@ -123,10 +123,9 @@ struct job_list {
   const char* name;
   pg_array orders{column_type::integer};
 
-  void take(pg_group& to, std::int64_t head) {
+  void take(std::vector<pg_call>& to, std::int64_t head) {
     if (orders.size() > 0) {
-      to.calls.push_back(
-          {.sql = name, .prepared = true, .values = {orders.take(), pg_number(head)}});
+      to.push_back({.sql = name, .prepared = true, .values = {orders.take(), pg_number(head)}});
     }
   }
 };
@@ -153,8 +152,8 @@ class sorter {
     add_results(number, what);
   }
 
-  pg_group take() {
-    pg_group out;
+  std::vector<pg_call> take() {
+    std::vector<pg_call> out;
     erased_.take(out, head_);
     requests_.take(out, {});
     new_states_.take(out, head_);
@@ -165,11 +164,6 @@ class sorter {
     cleared_.take(out, head_);
     released_.take(out, head_);
     take_names(out);
-    for (const auto& call : out.calls) {
-      for (const auto& value : call.values) {
-        out.bytes += value.bytes.size();
-      }
-    }
     return out;
   }
 
@@ -222,7 +216,7 @@ class sorter {
     to.add({.clock = clock_, .job = &what.state->row, .extras = &extras});
   }
 
-  void take_names(pg_group& out) {
+  void take_names(std::vector<pg_call>& out) {
     if (!ids_.empty()) {
       pg_array ids{column_type::text};
       pg_array jobs{column_type::integer};
@@ -231,9 +225,9 @@ class sorter {
         jobs.add(job);
       }
       const auto count = static_cast<std::int64_t>(ids_.size());
-      out.calls.push_back({.sql = std::string{put_ids_name},
-                           .prepared = true,
-                           .values = {ids.take(), jobs.take(), pg_number(count)}});
+      out.push_back({.sql = std::string{put_ids_name},
+                     .prepared = true,
+                     .values = {ids.take(), jobs.take(), pg_number(count)}});
     }
     if (!keys_.empty()) {
       std::vector<pg_array> texts(3, pg_array{column_type::text});
@@ -245,10 +239,10 @@ class sorter {
         jobs.add(job);
       }
       const auto count = static_cast<std::int64_t>(keys_.size());
-      out.calls.push_back({.sql = std::string{put_keys_name},
-                           .prepared = true,
-                           .values = {texts[0].take(), texts[1].take(), texts[2].take(),
-                                      jobs.take(), pg_number(count), pg_number(head_)}});
+      out.push_back({.sql = std::string{put_keys_name},
+                     .prepared = true,
+                     .values = {texts[0].take(), texts[1].take(), texts[2].take(), jobs.take(),
+                                pg_number(count), pg_number(head_)}});
     }
   }
 
@@ -266,6 +260,21 @@ class sorter {
 };
 
 } // namespace
+
+pg_group whole_transaction(std::vector<pg_call> changes) {
+  pg_group out;
+  out.calls.reserve(changes.size() + 3);
+  out.calls.push_back({.sql = "BEGIN"});
+  out.calls.emplace_back();
+  for (auto& each : changes) {
+    for (const auto& value : each.values) {
+      out.bytes += value.bytes.size();
+    }
+    out.calls.push_back(std::move(each));
+  }
+  out.calls.push_back({.sql = "COMMIT"});
+  return out;
+}
 
 pg_group make_group(std::span<const batch* const> batches, const store_clock& clock,
                     std::int64_t head) {
@@ -286,7 +295,7 @@ pg_group make_group(std::span<const batch* const> batches, const store_clock& cl
   for (const auto& [order, all] : changes) {
     by_statement.add(order, all);
   }
-  auto out = by_statement.take();
+  auto out = whole_transaction(by_statement.take());
   out.last_order = last_order;
   return out;
 }

@@ -16,11 +16,14 @@
 namespace tayfa::store {
 
 struct pg_group {
-  std::vector<pg_call> calls{}; ///< between the fence and COMMIT
-  std::uint64_t last_order = 0; ///< of new rows; 0 = there are none
-  std::size_t bytes = 0;        ///< of all parameters
+  static constexpr std::size_t fence = 1; ///< its place; whoever commits the group puts it there
+  std::vector<pg_call> calls{};           ///< BEGIN, the fence, the changes, COMMIT
+  std::uint64_t last_order = 0;           ///< of new rows; 0 = there are none
+  std::size_t bytes = 0;                  ///< of all parameters
 };
 
+/// A group of these changes alone.
+pg_group whole_transaction(std::vector<pg_call> changes);
 /// The batches must live until the group is made, and no longer.
 pg_group make_group(std::span<const batch* const>, const store_clock&, std::int64_t head);
 

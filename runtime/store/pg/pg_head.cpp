@@ -174,17 +174,6 @@ pg_call pg_head::fence(std::uint64_t last_order) const {
                      pg_number(clock_.to_store(time_.now())), pg_number(options_.lease.count())}};
 }
 
-std::vector<pg_call> pg_head::transaction(const std::vector<pg_call>& inner,
-                                          std::uint64_t last_order) const {
-  std::vector<pg_call> out;
-  out.reserve(inner.size() + 3);
-  out.push_back({.sql = "BEGIN"});
-  out.push_back(fence(last_order));
-  out.insert(out.end(), inner.begin(), inner.end());
-  out.push_back({.sql = "COMMIT"});
-  return out;
-}
-
 void pg_head::committed(std::uint64_t last_order) {
   ++batch_;
   ++counts_.transactions;
@@ -203,7 +192,7 @@ pg_head::attempt pg_head::lost_or_away(const error& why) {
   return {unknown_ ? tried::unknown : tried::away, why};
 }
 
-pg_head::attempt pg_head::try_commit(const pg_group& what) {
+pg_head::attempt pg_head::try_commit(pg_group& what) {
   if (refusal_) {
     return {tried::failed, *refusal_};
   }
@@ -217,7 +206,8 @@ pg_head::attempt pg_head::try_commit(const pg_group& what) {
     }
   }
   const auto sent = real_.now();
-  const auto how = session_->run(transaction(what.calls, what.last_order), deadline_of(what.bytes));
+  what.calls[pg_group::fence] = fence(what.last_order);
+  const auto how = session_->run(what.calls, deadline_of(what.bytes));
   if (how.is_done() && !how.warned && how.rows.back().tag() == "COMMIT") {
     committed(what.last_order);
     trust(sent);
@@ -235,32 +225,35 @@ pg_head::attempt pg_head::judge(const pg_group& what, const pg_outcome& how) {
   }
   const auto undone = session_->run(pg_call{.sql = "ROLLBACK"}, time_.now() + pg_step_patience);
   const bool connected = undone.is_done() && how.state != "25006";
-  const bool fenced = how.failed == 1 && how.state == division_by_zero;
-  if (fenced && connected) {
-    return {tried::failed, taken_over()};
-  }
   if (!connected) {
     session_.reset();
     return {tried::away, error_of(how, errc::unavailable)};
   }
-  const auto at = how.failed < 2                       ? std::string{}
-                  : what.calls.size() > how.failed - 2 ? what.calls[how.failed - 2].sql
-                                                       : std::string{};
-  if (how.state == division_by_zero && (at == put_ids_name || at == put_keys_name)) {
-    return {tried::refused,
-            {errc::unavailable, at == put_ids_name
-                                    ? "another head has a job with this id; ask again"
-                                    : "another head has just accepted a job with this idempotency "
-                                      "key; ask again"}};
-  }
-  if (how.state == division_by_zero && at == put_states_name) {
-    return {tried::failed, refuse("the number of a new job is that of another head's job")};
+  if (how.state == division_by_zero) {
+    return how.failed == pg_group::fence ? attempt{tried::failed, taken_over()}
+                                         : judge_check(what.calls.at(how.failed).sql);
   }
   const auto why = error_of(how, errc::store_failed);
   if (why.code == errc::store_failed) {
     return {tried::failed, refuse(why.text)};
   }
   return {why.code == errc::storage_full ? tried::refused : tried::again, why};
+}
+
+/// A statement has found that its condition does not hold.
+pg_head::attempt pg_head::judge_check(std::string_view statement) {
+  if (statement == put_states_name) {
+    return {tried::failed, refuse("the number of a new job is that of another head's job")};
+  }
+  if (statement == put_ids_name) {
+    return {tried::refused, {errc::unavailable, "another head has a job with this id; ask again"}};
+  }
+  if (statement == put_keys_name) {
+    return {tried::refused,
+            {errc::unavailable,
+             "another head has just accepted a job with this idempotency key; ask again"}};
+  }
+  return {tried::again, {errc::unavailable, "the other head has come back"}};
 }
 
 pg_head::attempt pg_head::renew() {

@@ -80,7 +80,7 @@ class pg_head {
 
   result<job_store::recovered> open();
   pg_group group(std::span<const batch* const>) const;
-  attempt try_commit(const pg_group&);
+  attempt try_commit(pg_group&);
   /// Renews the lease, on a new connection if there is none.
   attempt renew();
   /// Gives the lease back, so that the next process need not wait for its end.
@@ -117,8 +117,7 @@ class pg_head {
   attempt judge(const pg_group&, const pg_outcome&);
   attempt lost_or_away(const error&);
   pg_call fence(std::uint64_t last_order) const;
-  std::vector<pg_call> transaction(const std::vector<pg_call>& inner,
-                                   std::uint64_t last_order) const;
+  attempt judge_check(std::string_view statement);
   void committed(std::uint64_t last_order);
   void trust(moment sent); ///< by real_: before a statement that renewed the lease was sent
   error taken_over();

@@ -41,6 +41,12 @@ struct fetch_op {
   std::uint64_t order;
   job_store::column which;
   std::function<void(result<shared_text>)> done;
+  moment asked;
+};
+/// An end of changes; `splits`: each of their batches may have another one.
+struct settled {
+  result<void> how;
+  bool splits = false;
 };
 using read_op = std::variant<fetch_op, close_op>;
 
@@ -62,7 +68,8 @@ class postgres_store::worker {
  public:
   worker(const time_source& time, random_source& random, postgres_store_options options)
       : time_(time), random_(random), options_(std::move(options)), stop_(make_wakeup()),
-        address_(pg_address::parse(options_.url)) {
+        address_(pg_address::parse(options_.url)), usual_rest_(options_.head.lease / 3),
+        rest_after_(usual_rest_) {
     if (address_) {
       head_.emplace(*address_, time_, stop_, options_.head,
                     [this](std::chrono::milliseconds span) { return pause(span); });
@@ -82,6 +89,11 @@ class postgres_store::worker {
 
   void add(write_op next) { writes_.add(std::move(next)); }
   void add(read_op next) { reads_.add(std::move(next)); }
+
+  void fetch_soon(fetch_op next) {
+    next.asked = time_.now();
+    add(read_op{std::move(next)});
+  }
 
   /// What was asked for before is answered first, on both threads.
   void close(std::function<void()> done) {
@@ -137,7 +149,7 @@ class postgres_store::worker {
 
   void write() {
     while (!writes_.is_stopped()) {
-      const bool asked = writes_.wait(is_open_ ? options_.head.lease / 3 : idle_);
+      const bool asked = writes_.wait(is_open_ ? rest_after_ : idle_);
       if (!asked) {
         rest();
         continue;
@@ -167,10 +179,12 @@ class postgres_store::worker {
       opening->done(open());
     } else if (auto* const adopting = std::get_if<adopt_op>(&first)) {
       adopting->done(is_open_ ? head_->adopt(adopting->most) : fail(not_open()));
-      look_at_refusal(false);
+      report_refusal();
     } else if (auto* const asking = std::get_if<heads_op>(&first)) {
       asking->done(is_open_ ? head_->heads() : fail(not_open()));
+      report_refusal();
     } else {
+      reported_ = true; // what ends now ends because it was asked to
       if (is_open_) {
         head_->close();
       }
@@ -199,26 +213,23 @@ class postgres_store::worker {
       return;
     }
     const auto how = head_->renew();
-    if (how.how == pg_head::tried::failed) {
-      look_at_refusal(true);
-    } else if (how.how != pg_head::tried::done) {
-      set_trouble(error{errc::unavailable, how.why.text});
-      static_cast<void>(pause(pause_before(++idle_tries_)));
-      return;
-    }
-    idle_tries_ = 0;
-    set_trouble({});
+    const bool away = how.how != pg_head::tried::done && how.how != pg_head::tried::failed;
+    rest_tries_ = away ? rest_tries_ + 1 : 0;
+    rest_after_ = away ? pause_before(rest_tries_) : usual_rest_;
+    set_trouble(away ? std::optional{error{errc::unavailable, how.why.text}} : std::nullopt);
+    report_refusal();
   }
 
-  void look_at_refusal(bool tell) {
+  /// Once: the store was found to have ended, with no commit under way that could say so.
+  void report_refusal() {
     const auto why = head_ ? head_->refusal() : std::nullopt;
-    if (!why) {
+    if (!is_open_ || !why || std::exchange(reported_, true)) {
       return;
     }
     std::function<void(error)> call;
     {
       const std::lock_guard guard{mutex_};
-      call = tell ? on_failure_ : nullptr;
+      call = on_failure_;
     }
     if (call) {
       call(*why);
@@ -235,8 +246,7 @@ class postgres_store::worker {
     if (!done) {
       return; // the store is being destroyed: nobody hears anything
     }
-    const bool one_by_one = !*done && done->error().code != errc::store_failed &&
-                            batches.size() > 1 && head_->is_connected();
+    const bool one_by_one = done->splits && batches.size() > 1;
     for (auto& each : group) {
       auto& op = std::get<commit_op>(each);
       if (one_by_one) {
@@ -246,43 +256,42 @@ class postgres_store::worker {
           return;
         }
       }
-      op.done(*done);
+      op.done(done->how);
     }
   }
 
   /// Tries until the end of these batches is known, or patience is over with nothing changed. No
   /// value: the store is being destroyed.
-  std::optional<result<void>> settle(std::span<const batch* const> batches) {
+  std::optional<settled> settle(std::span<const batch* const> batches) {
     if (!is_open_ || head_->refusal()) {
-      return fail(not_open());
+      return settled{fail(not_open())};
     }
     pg_group what;
     try {
       what = head_->group(batches);
     } catch (const std::bad_alloc&) {
-      return fail(errc::unavailable, "no memory for a change; nothing was changed");
+      return settled{fail(errc::unavailable, "no memory for a change; nothing was changed"), true};
     }
     const auto end = time_.now() + options_.patience;
     for (int tries = 0;; ++tries) {
       const auto how = head_->try_commit(what);
+      const bool waits = how.how == pg_head::tried::again || how.how == pg_head::tried::away ||
+                         how.how == pg_head::tried::unknown;
+      // One cut that the next try mends is no trouble.
+      set_trouble(waits && (tries > 0 || how.how == pg_head::tried::away)
+                      ? std::optional{error{errc::unavailable, how.why.text}}
+                      : std::nullopt);
       switch (how.how) {
-      case pg_head::tried::done: set_trouble({}); return result<void>{};
-      case pg_head::tried::failed:
-      case pg_head::tried::refused: return fail(how.why);
+      case pg_head::tried::done: return settled{};
+      case pg_head::tried::failed: reported_ = true; return settled{fail(how.why)};
+      case pg_head::tried::refused: return settled{fail(how.why), true};
       case pg_head::tried::again:
       case pg_head::tried::away:
-        if (tries > 0 || how.how == pg_head::tried::away) {
-          set_trouble(error{errc::unavailable, how.why.text});
-        }
         if (time_.now() >= end) {
-          return fail(errc::unavailable, how.why.text);
+          return settled{fail(errc::unavailable, how.why.text)};
         }
         break;
-      case pg_head::tried::unknown:
-        if (tries > 0) {
-          set_trouble(error{errc::unavailable, how.why.text});
-        }
-        break;
+      case pg_head::tried::unknown: break; // however long it takes
       }
       if (!pause(tries == 0 ? std::chrono::milliseconds{0} : pause_before(tries))) {
         return std::nullopt;
@@ -318,7 +327,7 @@ class postgres_store::worker {
       op.done(fail(errc::store_failed, "the store is not open"));
       return;
     }
-    const auto end = time_.now() + options_.patience;
+    const auto end = op.asked + options_.patience; // those that wait behind it lose no time
     for (int tries = 0;; ++tries) {
       auto text = try_fetch(op);
       const bool later = !text && text.error().code == errc::unavailable && time_.now() < end;
@@ -350,7 +359,10 @@ class postgres_store::worker {
   std::optional<pg_reader> reader_; ///< of the reading one
   std::atomic<bool> is_open_ = false;
   bool is_closed_ = false; ///< of the reading thread
-  int idle_tries_ = 0;
+  bool reported_ = false;  ///< that the store has ended; of the writing thread, as the two below
+  int rest_tries_ = 0;
+  const std::chrono::milliseconds usual_rest_;
+  std::chrono::milliseconds rest_after_;
   mutable std::mutex mutex_; ///< guards the three below
   std::optional<error> trouble_;
   std::function<void(error)> on_failure_;
@@ -374,7 +386,7 @@ void postgres_store::commit(batch changes, std::function<void(result<void>)> don
 }
 void postgres_store::fetch(std::uint64_t order, column which,
                            std::function<void(result<shared_text>)> done) {
-  worker_->add(read_op{fetch_op{order, which, std::move(done)}});
+  worker_->fetch_soon({order, which, std::move(done), {}});
 }
 void postgres_store::close(std::function<void()> done) {
   worker_->close(std::move(done));

@@ -106,5 +106,11 @@ TEST(relations, a_database_needs_its_address) {
               IsEmpty());
 }
 
+TEST(relations, a_lease_of_the_store_can_be_waited_for_while_the_pod_starts) {
+  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 60s; }),
+              ElementsAre(HasSubstr("store.lease must be below pod.starting_budget")));
+  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 59'999ms; }), IsEmpty());
+}
+
 } // namespace
 } // namespace tayfa

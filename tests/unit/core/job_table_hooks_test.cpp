@@ -89,7 +89,7 @@ TEST(job_table_hooks, the_answer_to_a_call_of_an_earlier_life_settles_nothing) {
   EXPECT_THAT(s.complete(job_script::worker(0), job_script::attempt("a", 2)),
               HasSubstr("notify https://h/ of a COMPLETED try 1"));
   s.table.notified(s.now, job_id{"a"}, first, hook_answer::delivered);
-  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"})) << "that was told of the first life";
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"})) << "that call was about the first life";
   s.notified("a", true);
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
 }

@@ -135,7 +135,7 @@ TEST(job_table_rows, what_could_not_be_stored_never_was) {
   EXPECT_EQ(s.submit("d"), "");
   EXPECT_EQ(s.refuse(), (std::vector<std::string>{"c", "d"}));
   EXPECT_EQ(s.withdraw({"c", "d"}), "") << "d does not get the worker that c had";
-  EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "nobody was told to run it";
+  EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "no worker was asked to run it";
   EXPECT_EQ(s.state("c"), "job_not_found");
   EXPECT_THAT(s.table.take_changes(), IsEmpty());
   s.table.committed();
@@ -219,7 +219,7 @@ TEST(job_table_rows, after_a_restart_everything_stands_as_it_was_stored) {
   EXPECT_EQ(t.view("dead").failure->code, errc::max_attempts);
   EXPECT_EQ(t.detail("dead").history, s.detail("dead").history);
   EXPECT_EQ(t.table.counts().dead, 1u);
-  EXPECT_EQ(t.state("too late"), "job_not_found") << "nobody was told that it was accepted";
+  EXPECT_EQ(t.state("too late"), "job_not_found") << "no client learned that it was accepted";
   EXPECT_EQ(t.submit("again", job_script::keyed("key")), "again waits");
   EXPECT_EQ(t.submit("other", job_script::keyed("key", "[2]")), "idempotency_mismatch");
   EXPECT_THAT(t.join(0), HasSubstr("give waits#1"));
@@ -315,7 +315,7 @@ TEST(job_table_rows, a_webhook_that_was_open_is_tried_again_but_never_beyond_its
   durable_script t{l};
   s.restart(t);
   EXPECT_EQ(t.expire(), "notify https://h/ of a CANCELLED try 1")
-      << "nobody knows how the try went, so it is made again";
+      << "the outcome of the try is unknown, so it is made again";
   t.notified("a", true);
   t.commit();
   durable_script u{l};

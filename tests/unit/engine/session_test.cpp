@@ -171,32 +171,11 @@ TEST_F(session_test, an_assign_that_cannot_be_taken_is_answered) {
   tell(protocol::load_model{"m", "", ""});
   tell(assign("one", R"({"mock_delay":1})"));
   tell(assign("two", "1"));
-  tell(protocol::drain{});
-  tell(assign("late", "1"));
   const auto done = all<protocol::finished>(wire.said);
-  ASSERT_EQ(done.size(), 3U);
+  ASSERT_EQ(done.size(), 2U);
   EXPECT_EQ(errc_from(done[0].code), errc::not_ready);
   EXPECT_EQ(errc_from(done[1].code), errc::engine_protocol);
-  EXPECT_EQ(errc_from(done[2].code), errc::stopping);
   EXPECT_EQ(all<protocol::started>(wire.said).size(), 1U);
-}
-
-TEST_F(session_test, drains_when_the_last_attempt_ends) {
-  open_and_load(2);
-  tell(assign("a", R"({"mock_delay":1})"));
-  tell(assign("b", R"({"mock_delay":2})"));
-  tell(protocol::drain{});
-  pass(1500ms);
-  EXPECT_TRUE(all<protocol::drained>(wire.said).empty());
-  pass(1s);
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
-  EXPECT_TRUE(std::holds_alternative<protocol::drained>(wire.said.back()));
-}
-
-TEST_F(session_test, an_idle_engine_is_drained_at_once) {
-  open_and_load();
-  tell(protocol::drain{});
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
 }
 
 TEST_F(session_test, a_cancelled_attempt_ends_once) {
@@ -263,7 +242,7 @@ class rude_engine final : public engine {
   }
   void start(const protocol::assign& m) override {
     out_.emit(protocol::hello{});
-    out_.emit(protocol::drained{});
+    out_.emit(protocol::heartbeat{});
     out_.emit(protocol::started{m.attempt});
     out_.emit(protocol::log{m.attempt, 200, std::string(65'535, 'x') + "\xc3\xa9"});
     protocol::finished last;
@@ -400,17 +379,6 @@ TEST_F(batch_test, sizes_that_the_engine_does_not_take_are_refused) {
   EXPECT_THAT(ended(), ElementsAre("a engine_protocol", "b engine_protocol", "d engine_protocol",
                                    "c completed"));
   EXPECT_EQ(it->counters().out_of_place, 3U);
-}
-
-TEST_F(batch_test, a_drain_starts_what_has_arrived_and_refuses_the_rest) {
-  open_with(R"({"batch_max":4})");
-  give("a", 1, 3, R"({"mock_delay":1})");
-  give("b", 1, 3);
-  tell(protocol::drain{});
-  give("c", 1, 3);
-  pass(2s);
-  EXPECT_THAT(ended(), ElementsAre("c stopping", "a completed", "b completed"));
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
 }
 
 // ---- progress -------------------------------------------------------------------------------

@@ -227,7 +227,7 @@ TEST_F(host_test, the_destructor_ends_everything_tells_it_and_leaves_no_file) {
 
 TEST_F(host_test, sending_to_an_unknown_worker_is_counted_and_harmless) {
   make_host();
-  host->send(worker(7), protocol::drain{});
+  host->send(worker(7), protocol::shutdown{});
   host->kill(worker(7), SIGKILL);
   start_and_load(worker(), box);
   EXPECT_EQ(host->router().dropped_messages(), 1U);

@@ -19,7 +19,7 @@ CREATE TABLE requests(
   input TEXT, input_bytes INTEGER NOT NULL, input_file TEXT, origin TEXT NOT NULL DEFAULT '', s3_config TEXT NOT NULL DEFAULT '', input_sum INTEGER, sum INTEGER) STRICT;
 CREATE TABLE states(
   job INTEGER PRIMARY KEY, state INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, solo_crashes INTEGER NOT NULL,
+  lives INTEGER NOT NULL, attempts_before INTEGER NOT NULL, lone_kills INTEGER NOT NULL,
   suspect INTEGER NOT NULL, dead INTEGER NOT NULL, not_before INTEGER, retried INTEGER, ended INTEGER,
   worker TEXT, failure INTEGER, failure_text TEXT, delay INTEGER, execution INTEGER,
   history TEXT, hook_tries INTEGER NOT NULL, hook_open INTEGER NOT NULL,

@@ -91,6 +91,26 @@ TEST_F(pg_adoption, a_head_that_lives_keeps_its_jobs) {
   EXPECT_TRUE(calls{*alive}.commit({accept(new_row(2))}));
 }
 
+/// Its process has it again just when another head begins to take its jobs.
+TEST_F(pg_adoption, a_head_that_comes_back_meanwhile_keeps_its_jobs) {
+  leave_jobs("dead");
+  auto heir = start(process("heir"));
+  ASSERT_TRUE(calls{*heir}.open());
+  tayfa::testing::postgres_transaction back{
+      server(), "SET search_path = " + schema +
+                    "; UPDATE heads SET epoch = epoch + 1, holder = 'back', lease_until = "
+                    "clock_timestamp() + interval '1 hour' WHERE name = 'dead'"};
+  std::promise<result<pg_head::adopted>> answer;
+  heir->adopt(10, [&](auto taken) { answer.set_value(std::move(taken)); });
+  server().wait_for_lock();
+  back.commit();
+  const auto taken = answer.get_future().get();
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, errc::unavailable) << taken.error().text;
+  EXPECT_EQ(query("SELECT count(*) FROM states WHERE owner = 1"), std::to_string(jobs));
+  EXPECT_EQ(adopt(*heir, 10).value().from, 0) << "and nothing has happened to the other head";
+}
+
 TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
   leave_jobs("dead");
   auto one = start(process("one"));

@@ -94,7 +94,7 @@ TEST_F(pg_fence, a_transaction_that_arrives_late_is_fenced_by_the_next_connectio
   ASSERT_TRUE(head.open());
   const batch first = {accept(new_row(1))};
   const auto* const one = &first;
-  const auto group = head.group({&one, 1});
+  auto group = head.group({&one, 1});
   for (const std::uint64_t nth : {1U, 2U, 5U}) { // before BEGIN, in it, before the fence
     const auto before = head.counts().unknown_lost;
     proxy.hold_before(nth);
@@ -196,6 +196,7 @@ TEST_F(pg_fence, an_id_or_a_key_that_another_head_has_refuses_its_batch_alone) {
     EXPECT_EQ(refused.error().code, errc::unavailable) << refused.error().text;
   }
   EXPECT_TRUE(answers[3].get_future().get());
+  EXPECT_FALSE(two->trouble()) << "the database is there";
   EXPECT_EQ(query("SELECT count(*) FROM requests"), "3");
   // The key is free again when its job is gone.
   ASSERT_TRUE(calls{*one}.commit({erase{1}}));

@@ -19,7 +19,11 @@ std::map<std::string, std::uint32_t> rows_of(const batch& changes) {
   const store_clock clock;
   const auto* const one = &changes;
   std::map<std::string, std::uint32_t> out;
-  for (const auto& call : make_group({&one, 1}, clock, 1).calls) {
+  const auto group = make_group({&one, 1}, clock, 1);
+  EXPECT_EQ(group.calls.front().sql, "BEGIN");
+  EXPECT_EQ(group.calls.back().sql, "COMMIT");
+  for (std::size_t i = pg_group::fence + 1; i + 1 < group.calls.size(); ++i) {
+    const auto& call = group.calls[i];
     EXPECT_TRUE(call.prepared) << call.sql;
     EXPECT_TRUE(out.emplace(call.sql, number_at(call.values.front().bytes, 12)).second) << call.sql;
   }
