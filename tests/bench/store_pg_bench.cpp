@@ -21,7 +21,7 @@ struct rate {
   double cycles = 0, flushes = 0;
 };
 
-/// One head of the database.
+/// A head of the database.
 class head {
  public:
   head(const time_source& time, random_source& random, const std::string& url,

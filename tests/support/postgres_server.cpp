@@ -170,7 +170,7 @@ void postgres_server::start() {
   auto is_ready = ready->get_future();
   reader_ = std::thread{[fd = ends[0], ready] {
     std::string seen;
-    bool told = false;
+    bool reported = false;
     char bytes[4096];
     for (;;) {
       const auto size = ::read(fd, bytes, sizeof bytes);
@@ -180,16 +180,16 @@ void postgres_server::start() {
       if (size <= 0) {
         break;
       }
-      if (!told) {
+      if (!reported) {
         seen.append(bytes, static_cast<std::size_t>(size));
         if (seen.find("ready to accept connections") != std::string::npos) {
-          told = true;
+          reported = true;
           ready->set_value({});
         }
       }
     }
     ::close(fd);
-    if (!told) {
+    if (!reported) {
       ready->set_value("the server ended: " + seen);
     }
   }};

@@ -22,7 +22,7 @@ class postgres_server {
   postgres_server(const postgres_server&) = delete;
   postgres_server& operator=(const postgres_server&) = delete;
 
-  /// Of the server, or of a proxy whose socket is in another folder.
+  /// The address of the server, or of a proxy whose socket is in another folder.
   std::string url(const std::string& socket_folder = {}) const;
   const std::string& socket_folder() const { return folder_; }
   static constexpr const char* socket_name = "/.s.PGSQL.5432";

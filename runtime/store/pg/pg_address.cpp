@@ -33,7 +33,7 @@ bool is_here(const std::string& host) {
          host == "::1" || host.starts_with("127.");
 }
 
-/// What the environment or libpq itself says where the address says nothing.
+/// The value that the environment or libpq gives where the address names none.
 std::string usual(std::string_view keyword) {
   const option_list all{PQconndefaults()};
   for (const auto* each = all.get(); each != nullptr && each->keyword != nullptr; ++each) {

@@ -22,7 +22,7 @@ class pg_address {
   /// commas between them, are tried in turn. errc::bad_config, in words that never quote the URL.
   static result<pg_address> parse(std::string_view url);
 
-  /// One host of the address, as libpq's keywords and values; ends with two nulls. The pointers
+  /// A host of the address, as libpq's keywords and values; ends with two nulls. The pointers
   /// live as long as this address and `names`.
   struct target {
     std::vector<const char*> keywords{}, values{};

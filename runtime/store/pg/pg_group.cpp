@@ -130,7 +130,7 @@ struct job_list {
   }
 };
 
-/// What the whole group does, by statements.
+/// The changes of a whole group, sorted by statement.
 class sorter {
  public:
   sorter(const store_clock& clock, std::int64_t head) : clock_(clock), head_(head) {}

@@ -283,7 +283,7 @@ pg_head::attempt pg_head::renew() {
 
 void pg_head::close() {
   if (session_) {
-    // What cannot be released runs out.
+    // A lease that cannot be released runs out.
     static_cast<void>(
         session_->run(pg_call{.sql = release_sql, .values = {pg_number(head_), pg_number(epoch_)}},
                       time_.now() + pg_step_patience));

@@ -1,4 +1,4 @@
-// One head's share of the database, synchronously: one transaction at a time on the caller's
+// The share that a head has of the database, synchronously: a transaction at a time on the caller's
 // thread. postgres_store puts queues and threads in front of it.
 //
 // A head owns the jobs whose rows name it. Its own row is the fence: each transaction first counts
@@ -45,7 +45,7 @@ struct pg_head_options {
 
 class pg_head {
  public:
-  /// What became of one try to commit.
+  /// The end of a try to commit.
   enum class tried : std::uint8_t {
     done,
     refused, ///< changed nothing, and would not another time
@@ -93,7 +93,7 @@ class pg_head {
 
   const std::optional<error>& refusal() const { return refusal_; }
   bool is_connected() const { return session_.has_value(); }
-  /// Whether no other head can have taken this one's jobs yet, by this process's own clock.
+  /// True while no other head can have taken this one's jobs, by this process's own clock.
   bool holds_lease() const;
   const counters& counts() const { return counts_; }
 

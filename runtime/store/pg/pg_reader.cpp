@@ -71,7 +71,7 @@ result<shared_text> pg_reader::fetch(std::uint64_t order, job_store::column whic
 }
 
 result<shared_text> pg_reader::read(std::int64_t job, const char* first, const char* more) {
-  // One view of the row for all slices: a retry may replace its output meanwhile.
+  // All slices see the same row: a retry may replace its output meanwhile.
   auto begun = run({{.sql = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"},
                     {.sql = first, .values = {pg_number(job), pg_number(slice)}}});
   if (!begun) {

@@ -23,7 +23,7 @@ class pg_reader {
   pg_reader(const pg_address&, const time_source&, const unique_fd& stop, std::string schema,
             std::chrono::milliseconds connect);
 
-  /// One try: connects if there is no connection. errc::job_not_found, store_corrupt, io_error;
+  /// Tries once: connects if there is no connection. errc::job_not_found, store_corrupt, io_error;
   /// unavailable: another try is right.
   result<shared_text> fetch(std::uint64_t order, job_store::column);
   void close() { session_.reset(); }

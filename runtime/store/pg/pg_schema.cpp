@@ -115,12 +115,12 @@ result<void> settle_session(pg_session& with, const std::string& schema, bool wr
 result<void> check_direct(pg_session& with, const std::string& channel, const time_source& time) {
   const auto deadline = time.now() + pg_step_patience;
   const auto heard = with.run(pg_call{.sql = "LISTEN " + channel}, deadline);
-  const auto told =
+  const auto sent =
       heard.is_done()
           ? with.run(pg_call{.sql = "SELECT pg_notify('" + channel + "', '')"}, deadline)
           : pg_outcome{};
-  if (!heard.is_done() || !told.is_done()) {
-    return fail(error_of(heard.is_done() ? told : heard, errc::bad_config));
+  if (!heard.is_done() || !sent.is_done()) {
+    return fail(error_of(heard.is_done() ? sent : heard, errc::bad_config));
   }
   if (!with.is_notified(time.now() + std::chrono::seconds{2})) {
     return fail(errc::bad_config,
@@ -134,7 +134,7 @@ result<void> check_direct(pg_session& with, const std::string& channel, const ti
 
 namespace {
 
-/// What is there, under the lock: whether the schema is, and the version of its tables.
+/// The schema and the version of its tables, as they are under the lock.
 struct found_tables {
   bool schema = false;
   std::int64_t version = 0; ///< 0: no tables

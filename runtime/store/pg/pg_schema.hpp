@@ -1,5 +1,5 @@
-// What the store asks of a session and of the database before it uses them: settings, durability,
-// a direct connection, and the tables, which it makes and brings up to date by itself.
+// The checks of a session and of the database before the store uses them: settings, durability, a
+// direct connection, and the tables, which the store makes and brings up to date by itself.
 //
 //   requests, states, results   as in SQLite, from the same list of columns; states has an owner
 //   heads        one row per head: epoch and batch are the fence, the lease is in the database's

@@ -1,4 +1,4 @@
-// One connection to PostgreSQL, and statements in pipelines: all of a transaction goes out at once
+// A connection to PostgreSQL, and statements in pipelines: all of a transaction goes out at once
 // and its answers come back at once, so a commit costs one round trip.
 //
 // Blocks the calling thread, never beyond the moment that the caller names, and never once `stop`
@@ -72,7 +72,7 @@ class pg_session {
   /// A pipeline that gives the statements names.
   pg_outcome prepare(std::span<const std::pair<std::string, std::string>> names_and_sql,
                      moment deadline);
-  /// Whether a notification comes before the moment; it is taken.
+  /// Takes a notification; false: none came before the moment.
   bool is_notified(moment deadline);
 
  private:

@@ -44,7 +44,7 @@ class pg_array {
   bool has_null_ = false;
 };
 
-/// One statement and its parameters.
+/// A statement and its parameters.
 struct pg_call {
   std::string sql{};     ///< or the name of a prepared statement
   bool prepared = false; ///< `sql` is a name

@@ -95,7 +95,7 @@ class postgres_store::worker {
     add(read_op{std::move(next)});
   }
 
-  /// What was asked for before is answered first, on both threads.
+  /// Both threads answer what was asked for before.
   void close(std::function<void()> done) {
     struct both {
       std::atomic<int> left = 2;
@@ -277,7 +277,7 @@ class postgres_store::worker {
       const auto how = head_->try_commit(what);
       const bool waits = how.how == pg_head::tried::again || how.how == pg_head::tried::away ||
                          how.how == pg_head::tried::unknown;
-      // One cut that the next try mends is no trouble.
+      // A single cut that the next try mends is no trouble.
       set_trouble(waits && (tries > 0 || how.how == pg_head::tried::away)
                       ? std::optional{error{errc::unavailable, how.why.text}}
                       : std::nullopt);

@@ -54,7 +54,7 @@ class postgres_store final : public job_store {
   /// Takes at most so many jobs of a head whose lease is over.
   void adopt(std::size_t most, std::function<void(result<pg_head::adopted>)> done);
   void heads(std::function<void(result<std::vector<pg_head::view>>)> done);
-  /// Whether no other head can have taken this one's jobs yet, by this process's own clock.
+  /// True while no other head can have taken this one's jobs, by this process's own clock.
   bool holds_lease() const;
   /// So far, for tests and metrics.
   pg_head::counters counts() const;

@@ -13,7 +13,7 @@
 
 namespace tayfa::store {
 
-/// Whether the next item is taken with those before it: not; as the last one; and more behind it.
+/// How the next item joins those before it: not at all; as the last one; with more behind it.
 enum class take_more : std::uint8_t { before, alone, after };
 
 template <class Item>

@@ -56,7 +56,7 @@ std::size_t whole_message(const std::string& bytes, std::size_t kind) {
 
 } // namespace
 
-/// One direction of a connection, and what has come of its next message.
+/// A direction of a connection, and the part of its next message that has come.
 struct cut_proxy::lane {
   int from, to;
   bool begins; ///< the client's first message has no kind
@@ -216,7 +216,7 @@ void cut_proxy::carry(unique_fd client, unique_fd server) {
   std::erase(open_, server.get());
 }
 
-/// Whether this message is the one before which the connection is cut.
+/// True: the connection is cut before this message.
 bool cut_proxy::is_cut_here(way which, lane& at) {
   if (cut_way_ != which || at.begins || --cut_nth_ != 0) {
     return false;

@@ -23,7 +23,7 @@ class cut_proxy {
   cut_proxy(const cut_proxy&) = delete;
   cut_proxy& operator=(const cut_proxy&) = delete;
 
-  /// Where its socket is.
+  /// The folder of its socket.
   const std::string& folder() const { return folder_; }
   /// From now on: the connection whose nth message goes this way is cut before it. 1 = the next.
   void cut_before(way, std::uint64_t nth);
@@ -32,7 +32,7 @@ class cut_proxy {
   void hold_before(std::uint64_t nth);
   /// Sends on what was kept. The kinds of the server's answers, as far as it is ready again.
   std::string release_held();
-  /// Whether that has happened.
+  /// True when that has happened.
   bool has_cut() const;
   void wait_for_cut();
   /// New connections are closed at once, and those there are as well.

@@ -1,4 +1,4 @@
-// Two processes and one head: who may commit, who is told what, and when the other one may begin.
+// Two processes and one head: which one may commit, what the other one hears, when it may begin.
 #include "runtime/base/wakeup.hpp"
 #include "tests/unit/store/pg/cut_proxy.hpp"
 #include "tests/unit/store/pg/support.hpp"

@@ -1,4 +1,4 @@
-// What the store asks of a database before it trusts it, and what it says when it does not.
+// The checks of a database before the store trusts it, and the words of a refusal.
 #include "runtime/base/wakeup.hpp"
 #include "runtime/store/pg/pg_schema.hpp"
 #include "tests/unit/store/pg/cut_proxy.hpp"
