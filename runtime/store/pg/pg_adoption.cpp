@@ -80,7 +80,7 @@ result<pg_head::adopted> pg_head::adopt(std::size_t most) {
       return how;
     }
     auto why = error_of(how, errc::io_error);
-    if (how.how == pg_outcome::kind::cut) {
+    if (how.how != pg_outcome::kind::refused) {
       session_.reset();
     }
     return fail(std::move(why));

@@ -217,6 +217,10 @@ pg_head::attempt pg_head::try_commit(pg_group& what) {
 }
 
 pg_head::attempt pg_head::judge(const pg_group& what, const pg_outcome& how) {
+  if (how.how == pg_outcome::kind::unsent) {
+    session_.reset();
+    return {tried::away, error_of(how, errc::unavailable)};
+  }
   if (how.how != pg_outcome::kind::refused) {
     // A warning is a commit that no standby has: the next connection's own commit must be sure.
     session_.reset();

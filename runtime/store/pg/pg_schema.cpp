@@ -74,7 +74,7 @@ bool passes(std::string_view state) {
 }
 
 error error_of(const pg_outcome& how, errc otherwise) {
-  const bool later = how.how == pg_outcome::kind::cut || passes(how.state);
+  const bool later = how.how != pg_outcome::kind::refused || passes(how.state);
   const auto code = how.state == "53100" ? errc::storage_full : errc::unavailable;
   return {later ? code : otherwise,
           "the database: " + how.text + (how.state.empty() ? "" : " (" + how.state + ")")};

@@ -164,9 +164,23 @@ pg_outcome pg_session::lost(pg_outcome out, std::string_view why) {
   return out;
 }
 
+bool pg_session::is_lost() {
+  auto* const conn = state_->handle;
+  pollfd heard{PQsocket(conn), POLLIN, 0};
+  if (::poll(&heard, 1, 0) > 0 && PQconsumeInput(conn) != 1) {
+    return true;
+  }
+  return PQstatus(conn) == CONNECTION_BAD;
+}
+
 pg_outcome pg_session::run(std::span<const pg_call> calls, moment deadline) {
   auto* const conn = state_->handle;
   state_->warned = false;
+  if (is_lost()) {
+    auto out = lost({}, "");
+    out.how = pg_outcome::kind::unsent;
+    return out;
+  }
   for (const auto& call : calls) {
     std::vector<const char*> values;
     std::vector<int> sizes;

@@ -44,6 +44,7 @@ struct pg_outcome {
     done,    ///< every statement was carried out
     refused, ///< one failed, and those behind it were not run; the connection goes on
     cut,     ///< the connection is lost, or no answer came in time: what happened is not known
+    unsent,  ///< the connection had been lost before: nothing was carried out
   };
   kind how = kind::cut;
   std::vector<pg_rows> rows{}; ///< done: of each statement
@@ -86,6 +87,7 @@ class pg_session {
   pg_outcome finish(std::size_t calls, moment deadline);
   bool take_results(pg_outcome&, std::size_t& at, bool& answered, bool& over);
   pg_outcome lost(pg_outcome, std::string_view why);
+  bool is_lost(); ///< as far as has been heard
 
   std::unique_ptr<state, closer> state_;
 };
