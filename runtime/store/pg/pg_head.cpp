@@ -88,7 +88,7 @@ result<void> pg_head::prepare() {
 
 /// Raises the epoch of this process's head and compares the batches.
 result<void> pg_head::enter() {
-  const auto sent = time_.now();
+  const auto sent = real_.now();
   const auto how =
       session_->run(pg_call{.sql = enter_sql,
                             .values = {pg_number(head_), pg_bytes(options_.holder),

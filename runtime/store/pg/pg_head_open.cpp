@@ -92,9 +92,8 @@ result<job_store::recovered> pg_head::open() {
       return fail(tables.error());
     }
     cluster_ = std::move(*tables);
-    const auto deadline = time_.now() + pg_step_patience;
-    const auto asked = time_.now();
-    auto found = look_up(deadline);
+    auto asked = time_.now();
+    auto found = look_up(asked + pg_step_patience);
     // A process that was killed holds its lease until it is over. One that renews it lives.
     while (found && found->is_used) {
       if (!last_lease.empty() && last_lease != found->lease) {
@@ -107,7 +106,8 @@ result<job_store::recovered> pg_head::open() {
       if (!pause_(look_again)) {
         return fail(errc::io_error, "the store is being closed");
       }
-      found = look_up(time_.now() + pg_step_patience);
+      asked = time_.now();
+      found = look_up(asked + pg_step_patience);
     }
     if (!found) {
       return fail(found.error());

@@ -34,10 +34,15 @@ TEST_F(pg_fence, a_process_that_was_killed_is_waited_for_until_its_lease_is_over
     ASSERT_TRUE(calls{*killed}.open());
     ASSERT_TRUE(calls{*killed}.commit({accept(new_row(1))}));
   }
-  auto next = start(process());
+  auto options_of_next = process();
+  options_of_next.head.boot = "of another machine";
+  auto next = start(options_of_next);
   const auto found = calls{*next}.open();
   ASSERT_TRUE(found) << found.error().str();
-  EXPECT_EQ(found->rows.size(), 1U);
+  ASSERT_EQ(found->rows.size(), 1U);
+  // The wait has not moved the time of the jobs.
+  const auto apart = found->rows[0].submitted - new_row(1).submitted;
+  EXPECT_LT(std::chrono::abs(apart), std::chrono::milliseconds{300});
 }
 
 TEST_F(pg_fence, the_next_process_of_the_same_data_folder_need_not_wait) {
