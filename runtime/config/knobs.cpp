@@ -196,7 +196,10 @@ std::string allowed_values(const knob& row) {
            "at most";
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
-  case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::name:
+    return row.type == knob_type::list
+               ? "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more"
+               : "a name of 1 to 64 characters A-Z a-z 0-9 . _ -";
   case text_form::database: return "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or empty";
   case text_form::variable: return "NAME, PREFIX* or NAME=VALUE";
   case text_form::host: return "names of hosts such as gpu.example, without port";
