@@ -20,7 +20,7 @@ bool listens_on_two(const config& c) {
 }
 
 bool waits_out_a_lease(const config& c) {
-  return c.store_lease < c.pod_starting_budget;
+  return c.store_kind != "postgres" || c.store_lease < c.pod_starting_budget;
 }
 bool has_its_database(const config& c) {
   return c.store_kind != "postgres" || !c.store_url.empty();
@@ -114,8 +114,8 @@ std::span<const relation> relations() {
          return true;
        }},
       {"store.kind postgres needs store.url", {"store.kind", "store.url"}, has_its_database},
-      {"store.lease must be below pod.starting_budget",
-       {"store.lease", "pod.starting_budget"},
+      {"store.lease must be below pod.starting_budget when store.kind is postgres",
+       {"store.lease", "pod.starting_budget", "store.kind"},
        waits_out_a_lease},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},

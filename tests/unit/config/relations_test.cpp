@@ -107,9 +107,16 @@ TEST(relations, a_database_needs_its_address) {
 }
 
 TEST(relations, a_lease_of_the_store_can_be_waited_for_while_the_pod_starts) {
-  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 60s; }),
-              ElementsAre(HasSubstr("store.lease must be below pod.starting_budget")));
-  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 59'999ms; }), IsEmpty());
+  const auto with_lease = [](milliseconds lease) {
+    return broken_after([lease](config& c) {
+      c.store_kind = "postgres";
+      c.store_url = "postgresql://db/jobs";
+      c.store_lease = lease;
+    });
+  };
+  EXPECT_THAT(with_lease(60s), ElementsAre(HasSubstr("store.lease must be below")));
+  EXPECT_THAT(with_lease(59'999ms), IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 60s; }), IsEmpty()) << "no lease";
 }
 
 } // namespace
