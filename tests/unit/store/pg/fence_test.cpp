@@ -167,9 +167,10 @@ TEST_F(pg_fence, a_number_of_another_heads_job_ends_the_store_that_uses_it) {
   // Changes of rows that are another head's change nothing, as if the rows were gone.
   auto three = start(process("three"));
   ASSERT_TRUE(calls{*three}.open());
-  EXPECT_TRUE(
-      calls{*three}.commit({state_of(completed(new_row(1), "[1]"), part_output), erase{1}}));
-  EXPECT_EQ(query("SELECT state FROM states"), "0");
+  ASSERT_TRUE(calls{*three}.commit({accept(new_row((std::uint64_t{2} << 40) + 1))}));
+  EXPECT_TRUE(calls{*three}.commit({state_of(completed(new_row(1), "[1]"), part_output)}));
+  EXPECT_TRUE(calls{*three}.commit({erase{1}}));
+  EXPECT_EQ(query("SELECT state FROM states WHERE job = 1"), "0");
   EXPECT_EQ(query("SELECT count(*) FROM results"), "0");
 }
 
