@@ -263,6 +263,8 @@ class pod_registry {
   void said(moment, pod&, const worker_ref&, pod_protocol::returned&, effects&);
   void said(moment, pod&, const worker_ref&, protocol::log&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::drained&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::models&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::model_refused&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::key_made&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_need&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_have&, effects&);

@@ -200,6 +200,21 @@ void pod_registry::said(moment, pod& p, const worker_ref&, wire::drained&, effec
   note(noted::what::drained, p, {}, out);
 }
 
+void pod_registry::said(moment, pod& p, const worker_ref&, wire::models& m, effects&) {
+  p.models.assign(m.names.begin(), m.names.end());
+}
+
+void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::model_refused& m,
+                        effects& out) {
+  const auto* const s = find_slot(p, from.slot.value);
+  if (s == nullptr || s->pod_incarnation != from.incarnation) {
+    refused_frame(now, p, {errc::bad_frame, "no such worker can refuse a model"}, out);
+    return;
+  }
+  out.emplace_back(tayfa::model_refused{
+      s->ref, std::move(m.model), {errc_from(m.code).value_or(errc::model_invalid), m.text}});
+}
+
 void pod_registry::said(moment, pod& p, const worker_ref&, wire::key_made& m, effects& out) {
   out.emplace_back(key_announced{p.key, std::move(m.key)});
 }

@@ -124,6 +124,9 @@ std::string pod_session::why_not(const worker_ref& from, const wire::assign& m) 
     return "its worker has ended";
   }
   const auto& s = entry->second;
+  if (s.drained) {
+    return "its worker is drained";
+  }
   if (s.busy >= s.facts.capacity || tasks_.size() >= wire::inventory_max) {
     return "its worker has no place";
   }

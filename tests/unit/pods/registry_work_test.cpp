@@ -157,6 +157,25 @@ TEST(pod_work, a_model_is_loaded_by_the_worker_that_is_asked) {
   EXPECT_TRUE(std::holds_alternative<pp::unload>(s.pod('a').inbox.back()));
 }
 
+TEST(pod_work, a_worker_that_its_pod_drains_is_announced_with_no_place) {
+  registry_script s;
+  s.linked('a');
+  pp::slot_ready drained;
+  drained.capacity = 0;
+  EXPECT_EQ(s.slot_says('a', 0, drained), "ready w2.0#1x0");
+}
+
+TEST(pod_work, models_that_a_pod_has_or_cannot_load_are_known) {
+  registry_script s;
+  s.linked('a');
+  pp::models m;
+  m.names = {"one", "two"};
+  s.say('a', m);
+  EXPECT_EQ(s.registry.lines(s.now).front().models.size(), 2U);
+  EXPECT_EQ(s.slot_says('a', 0, pp::model_refused{"one", 62, "x"}), "w2.0#1 refuses one");
+  EXPECT_EQ(s.slot_says('a', 5, pp::model_refused{"one", 62, "x"}), "a bad frame");
+}
+
 // ---- lies ---------------------------------------------------------------------------------------
 
 TEST(pod_lies, a_pod_can_say_nothing_of_attempts_that_another_holds) {
