@@ -249,6 +249,7 @@ class pod_registry {
   void begin_reconciliation(moment, pod&, effects&);
   void adopt_slots(pod&, reconcile_pod&);
   bool name_absent(pod&, reconcile_pod&);
+  void expect(pod&, const attempt_ref&, worker_ref holder);
   void judge(pod&, const claim&, const claim_decision&);
   void welcome(moment, pod&, const std::vector<claim_decision>&, effects&);
   bool admits_hello(moment);
@@ -275,6 +276,7 @@ class pod_registry {
   content fetch(pod&, pod_protocol::payload&, const shared_text& arrived);
   bool deliver(pod&, held_map::iterator, pod_protocol::upstream&, const pod_protocol::blob_ref& at,
                const shared_text& arrived, bool failed, effects&);
+  void late_result(pod&, held_map::iterator, const pod_protocol::finished&, effects&);
   void park(pod&, held_map::iterator, pod_protocol::upstream);
   void unpark(moment, pod&, const pod_protocol::blob_ref&, const shared_text&, bool failed,
               effects&);

@@ -258,10 +258,8 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, Report& m, effect
   }
   auto& h = entry->second;
   if (h.at == held::state::void_) {
-    if (last) {
-      ++counters_.fenced;
-      p.link->send(wire::forget{m.attempt});
-      erase(p, entry);
+    if constexpr (last) {
+      late_result(p, entry, m, out);
     }
     return;
   }
@@ -281,6 +279,19 @@ void pod_registry::park(pod& p, held_map::iterator entry, wire::upstream body) {
   p.parked_bytes += bytes;
   p.parked.insert(entry->first);
   entry->second.parked.push_back({std::move(body), bytes});
+}
+
+/// The result of an attempt that was given back, because the pod accepted it too late. The job may
+/// still wait under this number: another hello lets the table decide whether it is of use.
+void pod_registry::late_result(pod& p, held_map::iterator entry, const wire::finished& m,
+                               effects& out) {
+  if (m.how == protocol::outcome::cancelled) {
+    p.link->send(wire::forget{m.attempt});
+    erase(p, entry);
+  } else {
+    note(noted::what::cut, p, "it has the result of an attempt that was given back", out);
+    end_session(p, out);
+  }
 }
 
 pod_registry::content pod_registry::fetch(pod& p, wire::payload& from, const shared_text& arrived) {

@@ -172,8 +172,7 @@ void pod_session::said(moment, const worker_ref& from, wire::assign& m, session_
   }
   // An attempt that runs alone is a run of one.
   const run_key key{from.slot.value, m.batch != 0 ? m.batch : ~taken_};
-  auto& r = runs_[key];
-  r.size = m.batch != 0 ? m.batch_size : 1;
+  auto& r = runs_.try_emplace(key, run{m.batch != 0 ? m.batch_size : 1, {}}).first->second;
   r.members.push_back(m.attempt);
 }
 
