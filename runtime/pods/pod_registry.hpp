@@ -180,6 +180,7 @@ class pod_registry {
     std::uint64_t life = 0;               ///< incarnation of the pod that it was given to
     std::unique_ptr<attempt_order> order; ///< until it is sent
     pod_protocol::blob_ref input;         ///< offered until it is accepted
+    bool cancelled = false;               ///< to be said after the welcome
     std::vector<parked_message> parked;   ///< in order, until a blob has arrived
   };
   using held_map = std::unordered_map<attempt_ref, held, attempt_hash>;

@@ -287,6 +287,12 @@ void pod_registry::welcome(moment, pod& p, const std::vector<claim_decision>& de
   }
   p.link->send(pod_protocol::welcome{p.link->version(), self_.id, self_.boot,
                                      static_cast<std::uint32_t>(limits_.beat.count())});
+  for (const auto& each : p.hello->claims) {
+    const auto entry = p.attempts.find(each.attempt);
+    if (entry != p.attempts.end() && std::exchange(entry->second.cancelled, false)) {
+      p.link->send(protocol::cancel{each.attempt});
+    }
+  }
   if (p.drain) {
     p.link->send(*p.drain);
   }

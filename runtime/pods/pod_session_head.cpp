@@ -177,7 +177,8 @@ void pod_session::said(moment, const worker_ref& from, wire::assign& m, session_
 }
 
 void pod_session::said(moment, const worker_ref&, protocol::cancel& m, session_effects& out) {
-  if (const auto entry = tasks_.find(m.attempt); entry != tasks_.end()) {
+  const auto entry = tasks_.find(m.attempt);
+  if (has_session() && entry != tasks_.end()) {
     stop(entry, "cancelled", out);
   }
 }

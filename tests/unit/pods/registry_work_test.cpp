@@ -68,6 +68,21 @@ TEST(pod_work, what_is_not_accepted_in_three_beats_is_given_back_at_no_cost) {
   EXPECT_EQ(s.registry.count().refused_frames, 0U);
 }
 
+TEST(pod_work, a_late_result_of_one_that_was_given_back_is_decided_by_another_hello) {
+  registry_script s;
+  s.linked('a');
+  s.assign('a', 0, "j");
+  for (int i = 0; i < 3; ++i) {
+    s.pass(2s);
+    s.say('a', pp::beat{});
+  }
+  s.expire();
+  EXPECT_EQ(s.say('a', registry_script::done("j")), "a cut; drop 1") << "it is not forgotten";
+  s.connect('a');
+  EXPECT_EQ(s.hello('a', 1, {{attempt("j"), pp::stage::finished, 0, 1, 0}}),
+            "reconcile w2.0#1x1 j/1:finished@w2.0#1; a linked");
+}
+
 TEST(pod_work, a_pod_that_accepts_nothing_is_unfit_for_a_while) {
   registry_script s;
   s.linked('a', 1, 100, 8);
