@@ -20,7 +20,7 @@ constexpr std::size_t backlog_frames_max = 1'024;
 constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
 // A peer that violates the protocol is killed after its first bad frame; more would only fill
 // mailboxes meanwhile.
-constexpr std::uint32_t nonsense_max = 16;
+constexpr std::uint32_t violations_max = 16;
 constexpr milliseconds blocked_retry{10};
 constexpr milliseconds bind_patience{5'000};
 
@@ -97,11 +97,11 @@ void frame_router::loop() {
     if (stopping) {
       while (read_frames()) {
       }
-      tell_exits(true);
+      report_exits(true);
       return;
     }
     if (!more) {
-      tell_exits(false);
+      report_exits(false);
     }
   }
 }
@@ -140,7 +140,7 @@ void frame_router::on(adding& c) {
   const auto id = to_string(c.worker);
   if (const auto old = peers_.find(id); old != peers_.end() && old->second.exit) {
     old->second.exit_due = moment::min(); // restarted under the same id: deliver the old end first
-    tell_exits(false);
+    report_exits(false);
   }
   peers_.insert_or_assign(id, peer{c.worker, std::move(c.sink)});
 }
@@ -170,7 +170,7 @@ void frame_router::on(engine_exited& event) {
   p.exit = std::move(event);
 }
 
-void frame_router::tell_exits(bool all) {
+void frame_router::report_exits(bool all) {
   if (waiting_ == 0) {
     return;
   }
@@ -273,7 +273,7 @@ void frame_router::on_message(const std::string& id, zmq::message_t& body) {
   const auto arrived =
       p.link.receive({static_cast<const char*>(body.data()), body.size()}, time_.now());
   if (!arrived) {
-    on_nonsense(p, arrived.error());
+    on_violation(p, arrived.error());
     return;
   }
   if (!arrived->frame.empty()) {
@@ -287,17 +287,17 @@ void frame_router::on_message(const std::string& id, zmq::message_t& body) {
 void frame_router::on_frame(peer& p, std::span<const char> bytes) {
   auto frame = protocol::decode_upstream(bytes);
   if (!frame) {
-    on_nonsense(p, frame.error());
+    on_violation(p, frame.error());
   } else if (frame->worker != p.worker) {
-    on_nonsense(p, error{errc::engine_protocol, "it speaks for " + to_string(frame->worker)});
+    on_violation(p, error{errc::engine_protocol, "it speaks for " + to_string(frame->worker)});
   } else {
     deliver(p, engine_frame{p.worker, std::move(frame->body)});
   }
 }
 
-void frame_router::on_nonsense(peer& p, error why) {
-  if (++p.nonsense <= nonsense_max) {
-    deliver(p, engine_nonsense{p.worker, std::move(why)});
+void frame_router::on_violation(peer& p, error why) {
+  if (++p.violations <= violations_max) {
+    deliver(p, protocol_violation{p.worker, std::move(why)});
   }
 }
 
