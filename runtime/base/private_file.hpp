@@ -43,4 +43,7 @@ result<private_file> read_private_file(const std::string& path, std::size_t byte
 result<void> change_private_file(const std::string& path, std::size_t bytes_max,
                                  const std::function<result<std::string>(std::string)>& change);
 
+/// The file takes the place of another one in the same folder, atomically and durably.
+result<void> rename_private_file(const std::string& from, const std::string& to);
+
 } // namespace tayfa

@@ -1,0 +1,232 @@
+#include "runtime/pods_net/zap_handler.hpp"
+
+#include "runtime/base/wakeup.hpp"
+#include "runtime/pods_net/curve.hpp"
+#include "runtime/pods_net/peer_socket.hpp"
+
+#include <deque>
+#include <future>
+#include <mutex>
+#include <thread>
+#include <utility>
+#include <vector>
+
+namespace tayfa::pods {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr const char* zap_endpoint = "inproc://zeromq.zap.01";
+constexpr std::size_t parts_max = 16;
+constexpr std::size_t parts_before_credentials = 6;
+constexpr std::size_t failures_max = 8; ///< within failures_within
+constexpr auto failures_within = 60s;
+constexpr auto end_patience = 1s;
+
+zap_verdict refused(std::string why, std::string key = {}) {
+  return {false, {}, std::move(why), std::move(key)};
+}
+
+} // namespace
+
+zap_verdict judge(const zap_request& request, const admitted* list) {
+  if (request.domain == local_domain) {
+    return request.mechanism == "NULL" ? zap_verdict{true, {}}
+                                       : refused("this endpoint has no keys");
+  }
+  if (request.domain != curve_domain) {
+    return refused("the endpoint is not one of the pod link");
+  }
+  if (request.mechanism != "CURVE" || request.key.size() != curve_key_bytes) {
+    return refused("the link needs CURVE");
+  }
+  auto key = z85_of(request.key);
+  if (list == nullptr) {
+    return refused("nobody is let in yet", std::move(key));
+  }
+  const auto found = list->keys.find(key);
+  if (found == list->keys.end()) {
+    return refused("its key is not in the list of pods, or is revoked", std::move(key));
+  }
+  return {true, found->second.empty() ? key : "join:" + found->second, {}, key};
+}
+
+struct zap_handler::state {
+  state(std::shared_ptr<zmq::context_t> shared, const time_source& clock, events given)
+      : context(std::move(shared)), time(clock), on(std::move(given)) {}
+
+  zmq::socket_t bound_socket() const {
+    zmq::socket_t socket{*context, zmq::socket_type::rep};
+    socket.set(zmq::sockopt::linger, 0);
+    socket.bind(zap_endpoint);
+    return socket;
+  }
+  /// The owner is gone; nothing of it may be called any more.
+  template <class Call>
+  void report(Call&& call) {
+    const std::lock_guard guard{reporting};
+    if (!left_behind) {
+      call(on);
+    }
+  }
+
+  const std::shared_ptr<zmq::context_t> context;
+  const time_source& time;
+  events on;
+  std::mutex reporting;
+  bool left_behind = false;
+  unique_fd wakeup = make_wakeup();
+  std::atomic<bool> stopping{false};
+  std::atomic<moment::rep> busy_since{0};
+  mutable std::mutex mutex; ///< of list
+  std::shared_ptr<const admitted> list;
+  std::optional<zmq::socket_t> first; ///< bound by the constructor, for the thread
+  std::promise<void> ended;
+  std::future<void> end = ended.get_future();
+  std::thread thread;
+};
+
+zap_handler::zap_handler(std::shared_ptr<zmq::context_t> context, const time_source& time,
+                         events given)
+    : state_(std::make_shared<state>(std::move(context), time, std::move(given))) {
+  state_->first = state_->bound_socket();
+  state_->thread = std::thread([kept = state_] {
+    run(kept);
+    kept->first.reset();
+    kept->ended.set_value();
+  });
+}
+
+zap_handler::~zap_handler() {
+  stop();
+}
+
+void zap_handler::admit(std::shared_ptr<const admitted> list) {
+  const std::lock_guard guard{state_->mutex};
+  state_->list = std::move(list);
+}
+
+std::shared_ptr<const admitted> zap_handler::list() const {
+  const std::lock_guard guard{state_->mutex};
+  return state_->list;
+}
+
+std::chrono::nanoseconds zap_handler::busy_for() const {
+  const auto since = state_->busy_since.load();
+  return since == 0 ? 0ns : state_->time.now() - moment{std::chrono::nanoseconds{since}};
+}
+
+bool zap_handler::stop() {
+  if (std::exchange(stopped_, true)) {
+    return !state_->thread.joinable();
+  }
+  state_->stopping = true;
+  wake_up(state_->wakeup);
+  if (state_->end.wait_for(end_patience) == std::future_status::ready) {
+    state_->thread.join();
+    return true;
+  }
+  {
+    // It hangs within a decision, where it holds no lock.
+    const std::lock_guard guard{state_->reporting};
+    state_->left_behind = true;
+  }
+  state_->thread.detach();
+  return false;
+}
+
+// ---- the handler's thread -----------------------------------------------------------------------
+
+/// Serves, and begins anew after a failure: the socket may be between a request and its answer, so
+/// another one takes its place.
+void zap_handler::run(const std::shared_ptr<state>& s) {
+  std::deque<moment> failures;
+  while (!s->stopping) {
+    std::string why;
+    try {
+      auto socket =
+          s->first ? std::move(*std::exchange(s->first, std::nullopt)) : s->bound_socket();
+      serve(*s, socket);
+      return;
+    } catch (const std::exception& e) {
+      why = e.what();
+    } catch (...) {
+      why = "an unknown exception";
+    }
+    s->busy_since = 0;
+    if (s->stopping) {
+      return;
+    }
+    const auto now = s->time.now();
+    failures.push_back(now);
+    while (now - failures.front() > failures_within) {
+      failures.pop_front();
+    }
+    const bool gives_up = failures.size() >= failures_max;
+    s->report([&](events& on) { on.failed(why, gives_up); });
+    if (gives_up) {
+      return;
+    }
+  }
+}
+
+void zap_handler::serve(state& s, zmq::socket_t& socket) {
+  while (!s.stopping) {
+    zmq::pollitem_t items[] = {{socket.handle(), 0, ZMQ_POLLIN, 0},
+                               {nullptr, s.wakeup.get(), ZMQ_POLLIN, 0}};
+    if (zmq_poll(items, 2, -1) < 0) {
+      if (zmq_errno() == EINTR) {
+        continue;
+      }
+      throw zmq::error_t{};
+    }
+    if ((items[0].revents & ZMQ_POLLIN) != 0) {
+      answer_one(s, socket);
+    }
+  }
+}
+
+void zap_handler::answer_one(state& s, zmq::socket_t& socket) {
+  std::vector<std::string> parts;
+  for (bool more = true; more;) {
+    zmq::message_t part;
+    if (!socket.recv(part, parts.empty() ? zmq::recv_flags::dontwait : zmq::recv_flags::none)) {
+      return;
+    }
+    more = part.more();
+    if (parts.size() < parts_max) {
+      parts.push_back(part.to_string());
+    }
+  }
+  zap_request request;
+  zap_verdict verdict = refused("a malformed request");
+  if (parts.size() >= parts_before_credentials && parts[0] == "1.0") {
+    request = {parts[2], plain_address(parts[3]), parts[5],
+               parts.size() == parts_before_credentials + 1 ? parts.back() : std::string{}};
+    s.busy_since = s.time.now().time_since_epoch().count();
+    if (s.on.deciding) {
+      s.on.deciding(request);
+    }
+    std::shared_ptr<const admitted> list;
+    {
+      const std::lock_guard guard{s.mutex};
+      list = s.list;
+    }
+    verdict = judge(request, list.get());
+  }
+  const std::string id = parts.size() > 1 ? parts[1] : std::string{};
+  const std::string answer[] = {
+      "1.0",        id, verdict.admitted ? "200" : "400", verdict.admitted ? "OK" : "refused",
+      verdict.user, {}};
+  for (std::size_t i = 0; i < std::size(answer); ++i) {
+    socket.send(zmq::buffer(answer[i]),
+                i + 1 < std::size(answer) ? zmq::send_flags::sndmore : zmq::send_flags::none);
+  }
+  s.busy_since = 0;
+  if (!verdict.admitted) {
+    s.report([&](events& on) { on.refused(request, verdict); });
+  }
+}
+
+} // namespace tayfa::pods
