@@ -92,6 +92,23 @@ accepted_sockets::overdue_sockets accepted_sockets::overdue(moment now) {
   return out;
 }
 
+std::vector<connection_id>
+accepted_sockets::sweep(const std::function<bool(int, const peer_name&)>& as_listed) {
+  std::vector<connection_id> ended;
+  for (auto it = sockets_.begin(); it != sockets_.end();) {
+    if (as_listed(it->first, it->second.peer)) {
+      ++it;
+      continue;
+    }
+    if (it->second.connection != 0) {
+      ended.push_back(it->second.connection);
+    }
+    count(it->second, -1);
+    it = sockets_.erase(it);
+  }
+  return ended;
+}
+
 std::vector<std::pair<int, peer_name>> accepted_sockets::unfinished_sockets() const {
   std::vector<std::pair<int, peer_name>> out;
   for (const auto& [fd, s] : sockets_) {

@@ -11,6 +11,7 @@
 #include "runtime/pods/transport.hpp"
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -62,6 +63,9 @@ class accepted_sockets {
 
   /// The peer's name behind the connection's descriptor.
   std::optional<std::string> peer_of(int fd, connection_id) const;
+  /// All that are still `as_listed(fd, peer)` stay; the connections of the others have ended. For
+  /// the ends that libzmq does not report: those of an endpoint that was removed.
+  std::vector<connection_id> sweep(const std::function<bool(int, const peer_name&)>& as_listed);
   /// That have said nothing so far.
   std::vector<std::pair<int, peer_name>> unfinished_sockets() const;
   std::size_t connections() const { return sockets_.size(); }

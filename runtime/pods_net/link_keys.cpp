@@ -166,15 +166,15 @@ result<started> start(const std::string& folder, std::string_view whose, secret_
 
 } // namespace
 
-result<pod_identity> start_pod(const std::string& folder, secret_source& secrets) {
+result<pod_keys> start_pod(const std::string& folder, secret_source& secrets) {
   auto done = start(folder, "pod", secrets);
-  return done ? result<pod_identity>{pod_identity{std::move(done->keys), done->start.number}}
+  return done ? result<pod_keys>{pod_keys{std::move(done->keys), done->start.number}}
               : fail(done.error());
 }
 
-result<head_identity> start_head(const std::string& folder, secret_source& secrets) {
+result<head_keys> start_head(const std::string& folder, secret_source& secrets) {
   auto done = start(folder, "head", secrets);
-  return done ? result<head_identity>{head_identity{std::move(done->keys),
+  return done ? result<head_keys>{head_keys{std::move(done->keys),
                                                     std::move(done->start.id), done->start.number}}
               : fail(done.error());
 }

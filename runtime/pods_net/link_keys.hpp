@@ -19,12 +19,12 @@
 
 namespace tayfa::pods {
 
-struct pod_identity {
+struct pod_keys {
   key_pair keys;
   std::uint64_t incarnation = 0; ///< >= 1, greater than at any start before
 };
 
-struct head_identity {
+struct head_keys {
   key_pair keys;
   std::string id;         ///< 32 lower-case hexadecimal digits, for ever
   std::uint64_t boot = 0; ///< >= 1, greater than at any start before
@@ -32,8 +32,8 @@ struct head_identity {
 
 /// Reads the files, or makes them at the first start. errc::bad_config for a file that is damaged,
 /// or that others may read; unfit without CURVE; io_error.
-result<pod_identity> start_pod(const std::string& folder, secret_source&);
-result<head_identity> start_head(const std::string& folder, secret_source&);
+result<pod_keys> start_pod(const std::string& folder, secret_source&);
+result<head_keys> start_head(const std::string& folder, secret_source&);
 
 /// True when the pod has keys, and so needs no join string.
 bool has_pod_keys(const std::string& folder);

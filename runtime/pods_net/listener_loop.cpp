@@ -134,6 +134,7 @@ void zmq_listener::running::on(removing& c) {
     c.done.set_value(fail(errc::not_found, "the link does not listen at " + c.endpoint + ": " +
                                                zmq_strerror(zmq_errno())));
   } else {
+    looked_at_ = {}; // its connections end without a report
     c.done.set_value({});
   }
 }
@@ -344,6 +345,9 @@ void zmq_listener::running::look_around(moment now) {
   {
     const std::lock_guard guard{accepted_mutex_};
     overdue = accepted_.overdue(now);
+    const auto swept = accepted_.sweep(
+        [](int fd, const peer_name& listed) { return pods::peer_of(fd) == listed; });
+    overdue.ended.insert(overdue.ended.end(), swept.begin(), swept.end());
   }
   for (const auto& [fd, peer] : overdue.silent) {
     if (shut_down(fd, peer.whole)) {

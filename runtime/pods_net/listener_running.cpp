@@ -231,7 +231,7 @@ void zmq_listener::running::on_socket_event(const socket_event& event) {
 void zmq_listener::running::on_accepted(int fd, const std::string& endpoint) {
   const auto peer = peer_of(fd);
   if (!peer) {
-    return; // closed by now, which is reported next
+    return refuse("", "it was gone before it was looked at"); // the report of its end has no entry
   }
   accepted_sockets::acceptance how;
   {

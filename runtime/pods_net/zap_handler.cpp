@@ -7,6 +7,7 @@
 #include <deque>
 #include <future>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -18,7 +19,12 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr const char* zap_endpoint = "inproc://zeromq.zap.01";
+constexpr const char* zap_version = "1.0";
+constexpr const char* admitted_status = "200";
+constexpr const char* refused_status = "400";
+constexpr const char* failed_status = "500";
 constexpr std::size_t parts_max = 16;
+constexpr std::size_t envelope_parts = 2; ///< who asks, and an empty one
 constexpr std::size_t parts_before_credentials = 6;
 constexpr std::size_t failures_max = 8; ///< within failures_within
 constexpr auto failures_within = 60s;
@@ -54,14 +60,12 @@ zap_verdict judge(const zap_request& request, const admitted* list) {
 
 struct zap_handler::state {
   state(std::shared_ptr<zmq::context_t> shared, const time_source& clock, events given)
-      : context(std::move(shared)), time(clock), on(std::move(given)) {}
-
-  zmq::socket_t bound_socket() const {
-    zmq::socket_t socket{*context, zmq::socket_type::rep};
+      : context(std::move(shared)), time(clock), on(std::move(given)),
+        socket(*context, zmq::socket_type::router) {
     socket.set(zmq::sockopt::linger, 0);
     socket.bind(zap_endpoint);
-    return socket;
   }
+
   /// The owner is gone; nothing of it may be called any more.
   template <class Call>
   void report(Call&& call) {
@@ -81,7 +85,8 @@ struct zap_handler::state {
   std::atomic<moment::rep> busy_since{0};
   mutable std::mutex mutex; ///< of list
   std::shared_ptr<const admitted> list;
-  std::optional<zmq::socket_t> first; ///< bound by the constructor, for the thread
+  zmq::socket_t socket;        ///< the thread's; no REP, which a request without an answer blocks
+  std::deque<moment> failures; ///< the thread's
   std::promise<void> ended;
   std::future<void> end = ended.get_future();
   std::thread thread;
@@ -90,10 +95,9 @@ struct zap_handler::state {
 zap_handler::zap_handler(std::shared_ptr<zmq::context_t> context, const time_source& time,
                          events given)
     : state_(std::make_shared<state>(std::move(context), time, std::move(given))) {
-  state_->first = state_->bound_socket();
   state_->thread = std::thread([kept = state_] {
     run(kept);
-    kept->first.reset();
+    kept->socket.close();
     kept->ended.set_value();
   });
 }
@@ -138,42 +142,23 @@ bool zap_handler::stop() {
 
 // ---- the handler's thread -----------------------------------------------------------------------
 
-/// Serves, and begins anew after a failure: the socket may be between a request and its answer, so
-/// another one takes its place.
 void zap_handler::run(const std::shared_ptr<state>& s) {
-  std::deque<moment> failures;
-  while (!s->stopping) {
-    std::string why;
-    try {
-      auto socket =
-          s->first ? std::move(*std::exchange(s->first, std::nullopt)) : s->bound_socket();
-      serve(*s, socket);
-      return;
-    } catch (const std::exception& e) {
-      why = e.what();
-    } catch (...) {
-      why = "an unknown exception";
-    }
-    s->busy_since = 0;
-    if (s->stopping) {
-      return;
-    }
-    const auto now = s->time.now();
-    failures.push_back(now);
-    while (now - failures.front() > failures_within) {
-      failures.pop_front();
-    }
-    const bool gives_up = failures.size() >= failures_max;
-    s->report([&](events& on) { on.failed(why, gives_up); });
-    if (gives_up) {
-      return;
-    }
+  std::string why;
+  try {
+    serve(*s);
+    return;
+  } catch (const std::exception& e) {
+    why = e.what();
+  }
+  if (!s->stopping) {
+    s->report([&](events& on) { on.failed(why, true); });
   }
 }
 
-void zap_handler::serve(state& s, zmq::socket_t& socket) {
+/// Returns when it is asked to; throws when it gives up.
+void zap_handler::serve(state& s) {
   while (!s.stopping) {
-    zmq::pollitem_t items[] = {{socket.handle(), 0, ZMQ_POLLIN, 0},
+    zmq::pollitem_t items[] = {{s.socket.handle(), 0, ZMQ_POLLIN, 0},
                                {nullptr, s.wakeup.get(), ZMQ_POLLIN, 0}};
     if (zmq_poll(items, 2, -1) < 0) {
       if (zmq_errno() == EINTR) {
@@ -182,16 +167,16 @@ void zap_handler::serve(state& s, zmq::socket_t& socket) {
       throw zmq::error_t{};
     }
     if ((items[0].revents & ZMQ_POLLIN) != 0) {
-      answer_one(s, socket);
+      answer_one(s);
     }
   }
 }
 
-void zap_handler::answer_one(state& s, zmq::socket_t& socket) {
+void zap_handler::answer_one(state& s) {
   std::vector<std::string> parts;
   for (bool more = true; more;) {
     zmq::message_t part;
-    if (!socket.recv(part, parts.empty() ? zmq::recv_flags::dontwait : zmq::recv_flags::none)) {
+    if (!s.socket.recv(part, parts.empty() ? zmq::recv_flags::dontwait : zmq::recv_flags::none)) {
       return;
     }
     more = part.more();
@@ -199,34 +184,59 @@ void zap_handler::answer_one(state& s, zmq::socket_t& socket) {
       parts.push_back(part.to_string());
     }
   }
-  zap_request request;
-  zap_verdict verdict = refused("a malformed request");
-  if (parts.size() >= parts_before_credentials && parts[0] == "1.0") {
-    request = {parts[2], plain_address(parts[3]), parts[5],
-               parts.size() == parts_before_credentials + 1 ? parts.back() : std::string{}};
-    s.busy_since = s.time.now().time_since_epoch().count();
-    if (s.on.deciding) {
-      s.on.deciding(request);
-    }
-    std::shared_ptr<const admitted> list;
-    {
-      const std::lock_guard guard{s.mutex};
-      list = s.list;
-    }
-    verdict = judge(request, list.get());
+  if (parts.size() < envelope_parts + parts_before_credentials ||
+      parts[envelope_parts] != zap_version) {
+    return; // of no request that libzmq makes
   }
-  const std::string id = parts.size() > 1 ? parts[1] : std::string{};
-  const std::string answer[] = {
-      "1.0",        id, verdict.admitted ? "200" : "400", verdict.admitted ? "OK" : "refused",
-      verdict.user, {}};
-  for (std::size_t i = 0; i < std::size(answer); ++i) {
-    socket.send(zmq::buffer(answer[i]),
-                i + 1 < std::size(answer) ? zmq::send_flags::sndmore : zmq::send_flags::none);
+  const auto at = [&](std::size_t i) -> std::string& { return parts[envelope_parts + i]; };
+  const bool has_key = parts.size() == envelope_parts + parts_before_credentials + 1;
+  const zap_request request{at(2), plain_address(at(3)), at(5), has_key ? parts.back() : ""};
+  zap_verdict verdict;
+  const char* status = refused_status;
+  s.busy_since = s.time.now().time_since_epoch().count();
+  try {
+    verdict = decide(s, request);
+    status = verdict.admitted ? admitted_status : refused_status;
+  } catch (const std::exception& e) {
+    verdict = {};
+    status = failed_status;
+    count_failure(s, e.what());
   }
   s.busy_since = 0;
-  if (!verdict.admitted) {
+  const std::string answer[] = {parts[0], "",          zap_version,  at(1),
+                                status,   verdict.why, verdict.user, ""};
+  for (std::size_t i = 0; i < std::size(answer); ++i) {
+    s.socket.send(zmq::buffer(answer[i]),
+                  i + 1 < std::size(answer) ? zmq::send_flags::sndmore : zmq::send_flags::none);
+  }
+  if (status == refused_status) {
     s.report([&](events& on) { on.refused(request, verdict); });
   }
+}
+
+zap_verdict zap_handler::decide(state& s, const zap_request& request) {
+  if (s.on.deciding) {
+    s.on.deciding(request);
+  }
+  std::shared_ptr<const admitted> list;
+  {
+    const std::lock_guard guard{s.mutex};
+    list = s.list;
+  }
+  return judge(request, list.get());
+}
+
+/// Throws when there have been too many.
+void zap_handler::count_failure(state& s, const std::string& why) {
+  const auto now = s.time.now();
+  s.failures.push_back(now);
+  while (now - s.failures.front() > failures_within) {
+    s.failures.pop_front();
+  }
+  if (s.failures.size() >= failures_max) {
+    throw std::runtime_error{why};
+  }
+  s.report([&](events& on) { on.failed(why, false); });
 }
 
 } // namespace tayfa::pods

@@ -4,8 +4,8 @@
 //
 // Owner: the listener, which starts it before any socket is bound and ends it after all have been
 // closed; libzmq lets nobody in while it is away (ZAP_ENFORCE_DOMAIN). Invariants: without a list
-// nobody is let in; a failure ends one answer, and the thread goes on with a new socket; one that
-// fails again and again gives up and says so. A thread that hangs is left behind at the end, with
+// nobody is let in; a failure is one peer's answer (500: it may try again), and the thread goes on;
+// one that fails again and again gives up and says so. A thread that hangs is left behind at the end, with
 // its socket and the context.
 #pragma once
 
@@ -72,8 +72,10 @@ class zap_handler {
  private:
   struct state;
   static void run(const std::shared_ptr<state>&);
-  static void serve(state&, zmq::socket_t&);
-  static void answer_one(state&, zmq::socket_t&);
+  static void serve(state&);
+  static void answer_one(state&);
+  static zap_verdict decide(state&, const zap_request&);
+  static void count_failure(state&, const std::string& why);
 
   std::shared_ptr<state> state_;
   bool stopped_ = false;

@@ -98,6 +98,19 @@ TEST(accepted_sockets, name_the_silent_ones_once) {
   EXPECT_TRUE(all.disconnected(3)->refused);
 }
 
+TEST(accepted_sockets, sweep_out_those_whose_descriptor_is_closed) {
+  accepted_sockets all{few()};
+  all.accepted(3, peer("a"), start);
+  all.heard(3, peer("a"), 7, start);
+  all.accepted(4, peer("b"), start);
+  all.accepted(5, peer("c"), start);
+  all.heard(5, peer("c"), 8, start);
+  const auto ended = all.sweep([](int fd, const peer_name&) { return fd == 5; });
+  EXPECT_EQ(ended, std::vector<connection_id>{7});
+  EXPECT_EQ(all.connections(), 1U);
+  EXPECT_EQ(all.unfinished(), 0U);
+}
+
 TEST(accepted_sockets, count_rightly_whatever_is_reported) {
   std::mt19937 random{20261128};
   for (int round = 0; round < 200; ++round) {

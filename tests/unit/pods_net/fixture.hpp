@@ -144,6 +144,15 @@ class raw_peer {
     }
     return true;
   }
+  /// False when fewer bytes come.
+  bool read(std::size_t bytes) {
+    for (char c = 0; bytes > 0; --bytes) {
+      if (::recv(fd_.get(), &c, 1, 0) != 1) {
+        return false;
+      }
+    }
+    return true;
+  }
   /// True when the other end closes the connection within the time; what it says is read.
   bool is_closed_within(std::chrono::milliseconds time) {
     const auto until = std::chrono::steady_clock::now() + time;

@@ -220,6 +220,7 @@ TEST_F(hostile_test, a_message_without_an_end_is_cut_before_it_fills_the_memory)
   for (const bool says_something_first : {true, false}) {
     raw_peer endless{*local};
     ASSERT_TRUE(endless.send(zmtp_opening()));
+    ASSERT_TRUE(endless.read(zmtp_opening().size())) << "the handshake is not complete";
     if (says_something_first) {
       ASSERT_TRUE(endless.send(zmtp_frame("first", false)));
       wait_for("first");
@@ -278,9 +279,12 @@ TEST_F(hostile_test, a_routing_id_of_another_pod_gives_nothing) {
   EXPECT_EQ(heard.to_string(), "for the first");
   first.close();
   EXPECT_EQ(box.wait<gone>().connection, of_first.connection);
-  // The id is free. The other key's messages are under a number of their own, if they arrive.
+  EXPECT_EQ(box.count<received>(), 0U) << "nothing of the other one arrived";
+  EXPECT_EQ(listener->send(of_first.connection, message("for the first")), sent::gone);
+  // An id is a new connection for each peer that has chosen it.
   for (int i = 0; i < 3; ++i) {
-    auto again = bare_dealer(context, endpoint, head.public_key, other_keys, "same2");
+    const auto id = "chosen " + std::to_string(i);
+    auto again = bare_dealer(context, endpoint, head.public_key, other_keys, id);
     again.send(zmq::str_buffer("again"));
     const auto said = wait_for("again");
     EXPECT_EQ(said.key, other_keys.public_key);
