@@ -38,7 +38,7 @@ std::string encode_any(const worker_ref& worker, const Variant& message, std::si
 template <class Variant>
 result<frame<Variant>> decode_any(std::span<const char> bytes) {
   return framing::decode_any<Variant>(
-      bytes, limits, [](std::uint32_t read, std::uint8_t) { return read == version; });
+      bytes, limits, version, [](std::uint32_t read, std::uint8_t) { return read == version; });
 }
 
 } // namespace

@@ -31,6 +31,7 @@ struct frame_limits {
   std::size_t payload_bytes = 0; ///< a shared_text
   std::uint32_t elements = 0;    ///< of any array
   std::uint32_t depth = 0;
+  bool later_fields = false; ///< a later version's fields are there, and not read
 };
 
 template <class T>
@@ -184,7 +185,8 @@ void get_fields(const msgpack::object_array& array, std::size_t first, Body& bod
   constexpr auto count = std::tuple_size_v<decltype(list)>;
   static_assert(fields_least<Body>() <= count && count <= fields_most);
   const std::size_t given = array.size - first;
-  require(given >= fields_least<Body>() && given <= count, "wrong number of fields");
+  require(given >= fields_least<Body>() && (given <= count || all.later_fields),
+          "wrong number of fields");
   const auto limits = limits_of<Body>(all);
   const auto get_at = [&](std::size_t at, auto& value) {
     if (at < given) {
@@ -250,10 +252,11 @@ Variant get_variant(std::uint8_t id, const msgpack::object_array& array,
   }
 }
 
-/// `reads(version, kind)`: whether a frame of this version and kind may be read.
+/// `reads(version, kind)`: whether a frame of this version and kind may be read. Versions after
+/// `newest` may have appended fields.
 template <class Variant, class Reads>
-result<frame<Variant>> decode_any(std::span<const char> bytes, const frame_limits& limits,
-                                  Reads&& reads) {
+result<frame<Variant>> decode_any(std::span<const char> bytes, frame_limits limits,
+                                  std::uint32_t newest, Reads&& reads) {
   if (bytes.size() > limits.frame_bytes) {
     return fail(errc::bad_frame, "the frame is too large");
   }
@@ -273,6 +276,7 @@ result<frame<Variant>> decode_any(std::span<const char> bytes, const frame_limit
     const auto version = get_int<std::uint32_t>(head[0]);
     const auto kind = get_int<std::uint8_t>(head[1]);
     require(reads(version, kind), "another protocol version");
+    limits.later_fields = version > newest;
     worker_ref worker{slot_id{get_int<std::uint32_t>(head[2])}, get_int<std::uint64_t>(head[3])};
     return frame<Variant>{worker, get_variant<Variant>(kind, top.via.array, limits)};
   } catch (const broken& b) {

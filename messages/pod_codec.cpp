@@ -2,11 +2,16 @@
 
 #include "messages/frame_codec.hpp"
 
+#include <algorithm>
+#include <iterator>
+
 namespace tayfa::pod_protocol {
 
 namespace {
 
 namespace framing = protocol::framing;
+
+static_assert(blob_bytes_max == protocol::frame_bytes_max, "what an engine says fits a blob");
 
 // Depth: the frame, a list, an entry, its attempt; one more for the parts of a payload.
 constexpr framing::frame_limits limits{frame_bytes_max, text_bytes_max, inline_bytes_max, list_max,
@@ -19,11 +24,20 @@ std::string encode_any(std::uint32_t version, const worker_ref& worker, const Va
       [&](const auto& body) { return framing::encode_body(version, worker, body, room); }, message);
 }
 
+/// Both ends must understand a greeting before they can agree on a version.
+bool is_greeting(std::uint8_t id) {
+  constexpr kind greetings[] = {kind::hello,   kind::slot_ready, kind::inventory,
+                                kind::welcome, kind::verdicts,   kind::refused};
+  return std::any_of(std::begin(greetings), std::end(greetings),
+                     [&](kind each) { return static_cast<std::uint8_t>(each) == id; });
+}
+
 template <class Variant>
-result<frame<Variant>> decode_any(std::uint32_t version, std::span<const char> bytes, kind any) {
-  return framing::decode_any<Variant>(bytes, limits, [&](std::uint32_t read, std::uint8_t id) {
-    return read == version || (id == static_cast<std::uint8_t>(any) && read >= 1);
-  });
+result<frame<Variant>> decode_any(std::uint32_t version, std::span<const char> bytes) {
+  return framing::decode_any<Variant>(bytes, limits, version_max,
+                                      [&](std::uint32_t read, std::uint8_t id) {
+                                        return read == version || (read >= 1 && is_greeting(id));
+                                      });
 }
 
 std::string range(std::uint32_t from, std::uint32_t to) {
@@ -42,10 +56,10 @@ std::string encode(std::uint32_t version, const worker_ref& w, const downstream&
 }
 
 result<frame<upstream>> decode_upstream(std::uint32_t version, std::span<const char> bytes) {
-  return decode_any<upstream>(version, bytes, kind::hello);
+  return decode_any<upstream>(version, bytes);
 }
 result<frame<downstream>> decode_downstream(std::uint32_t version, std::span<const char> bytes) {
-  return decode_any<downstream>(version, bytes, kind::refused);
+  return decode_any<downstream>(version, bytes);
 }
 
 result<std::uint32_t> agree(std::uint32_t pod_from, std::uint32_t pod_to, std::uint32_t head_from,

@@ -21,7 +21,7 @@ std::string encode(std::uint32_t version, const worker_ref&, const upstream&, st
 std::string encode(std::uint32_t version, const worker_ref&, const downstream&,
                    std::size_t room = 0);
 
-/// Frames of another version are refused, except hello and refused.
+/// Frames of another version are refused, except those of a greeting (pod_protocol.hpp).
 result<frame<upstream>> decode_upstream(std::uint32_t version, std::span<const char> bytes);
 result<frame<downstream>> decode_downstream(std::uint32_t version, std::span<const char> bytes);
 

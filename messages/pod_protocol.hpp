@@ -23,9 +23,11 @@
 //
 // One frame = one msgpack array [version, kind, slot, incarnation, field, …], where slot and
 // incarnation are those of the pod's worker (0 in messages about no worker). Both ends speak the
-// greatest version that both know; only hello and refused are read in any version, so that a
-// refusal is understood. Kinds are numbers for ever, and differ from those of the worker protocol, whose
-// messages are used as they are. Fields are only appended.
+// greatest version that both know. The greeting (hello, slot_ready, inventory, verdicts, welcome,
+// refused) is read in any version, without what later ones have appended: before it is over the
+// ends have agreed on nothing, and a refusal must be understood. Kinds are numbers for ever, and
+// differ from those of the worker protocol, whose messages are used as they are. Fields are only
+// appended.
 //
 // Everything is bounded: counts by the lists' bounds, texts by text_bytes_max, frames by
 // frame_bytes_max, larger texts travel as blobs.
@@ -42,42 +44,6 @@
 #include <variant>
 
 namespace tayfa::pod_protocol {
-
-enum class kind : std::uint8_t {
-  // both directions
-  blob_need = 64,
-  blob_have = 65,
-  chunk = 66,
-  // pod -> head
-  hello = 80,
-  slot_ready = 81,
-  inventory = 82,
-  slot_gone = 83,
-  beat = 84,
-  credit = 85,
-  accepted = 86,
-  returned = 87,
-  progress = 88,
-  partial = 89,
-  finished = 90,
-  drained = 91,
-  key_made = 92,
-  join = 93,
-  // head -> pod
-  welcome = 112,
-  verdicts = 113,
-  refused = 114,
-  beat_answer = 115,
-  assign = 116,
-  forget = 117,
-  load = 118,
-  unload = 119,
-  drain = 120,
-  undrain = 121,
-  rotate = 122,
-  revoked = 123,
-  joined = 124,
-};
 
 // ---- both directions ----------------------------------------------------------------------------
 
@@ -126,7 +92,7 @@ struct chunk {
 
 // ---- pod -> head --------------------------------------------------------------------------------
 
-/// Begins a session. Read in any version: its first fields never change.
+/// Begins a session.
 struct hello {
   static constexpr kind id = kind::hello;
   std::uint32_t versions_from = version_min;
@@ -176,7 +142,7 @@ struct slot_ready {
   }
 };
 
-/// One attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
+/// An attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
 struct inventory_entry {
   attempt_ref attempt;
   stage at = stage::waiting;
@@ -213,13 +179,14 @@ struct slot_gone {
 struct beat {
   static constexpr kind id = kind::beat;
   std::uint64_t sequence = 0;
-  std::uint64_t echo = 0; ///< the latest sequence of the head's beat_answer
+  std::uint32_t round_trip_us = 0; ///< from an earlier beat to its answer; 0 = unknown
   std::uint32_t running = 0;
   std::uint64_t take_until = 0; ///< as in credit
   std::string closed;           ///< why the pod takes nothing now; empty = it does
   static constexpr std::size_t text_most = 256;
   static constexpr auto fields() {
-    return std::make_tuple(field{"sequence", &beat::sequence}, field{"echo", &beat::echo},
+    return std::make_tuple(field{"sequence", &beat::sequence},
+                           field{"round_trip_us", &beat::round_trip_us},
                            field{"running", &beat::running}, field{"take_until", &beat::take_until},
                            field{"closed", &beat::closed});
   }
@@ -240,7 +207,7 @@ struct accepted {
   attempt_ref attempt;
   static constexpr auto fields() { return std::make_tuple(field{"attempt", &accepted::attempt}); }
 };
-/// It never began here, or was stopped by no fault of its own: it costs the job nothing.
+/// The attempt never began here, or was stopped by no fault of its own: the job pays nothing.
 struct returned {
   static constexpr kind id = kind::returned;
   attempt_ref attempt;
@@ -343,14 +310,14 @@ struct welcome {
   }
 };
 
-/// Of the inventory's entries, in their order.
+/// Verdicts on the inventory's entries, in their order.
 struct verdicts {
   static constexpr kind id = kind::verdicts;
   bounded_list<verdict, list_max> entries;
   static constexpr auto fields() { return std::make_tuple(field{"entries", &verdicts::entries}); }
 };
 
-/// Ends the session. Read in any version.
+/// Ends the session.
 struct refused {
   static constexpr kind id = kind::refused;
   refusal why = refusal::busy;
@@ -364,11 +331,9 @@ struct refused {
 
 struct beat_answer {
   static constexpr kind id = kind::beat_answer;
-  std::uint64_t sequence = 0;
-  std::uint64_t echo = 0; ///< sequence of the beat that it answers
+  std::uint64_t sequence = 0; ///< of the beat
   static constexpr auto fields() {
-    return std::make_tuple(field{"sequence", &beat_answer::sequence},
-                           field{"echo", &beat_answer::echo});
+    return std::make_tuple(field{"sequence", &beat_answer::sequence});
   }
 };
 

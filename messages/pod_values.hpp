@@ -22,12 +22,48 @@ inline constexpr std::size_t text_bytes_max = 4096;
 inline constexpr std::size_t error_bytes_max = std::size_t{64} << 10; ///< a job's own error
 inline constexpr std::size_t inline_bytes_max = std::size_t{64} << 10;
 inline constexpr std::size_t chunk_bytes_max = std::size_t{256} << 10;
-inline constexpr std::uint64_t blob_bytes_max = protocol::frame_bytes_max; ///< as for an engine
-inline constexpr std::uint32_t slots_max = 64;                             ///< of a pod
+inline constexpr std::uint64_t blob_bytes_max = std::uint64_t{96} << 20; ///< as for an engine
+inline constexpr std::uint32_t slots_max = 64;                           ///< of a pod
 inline constexpr std::uint32_t inventory_max = 4096;
 inline constexpr std::uint32_t list_max = 512; ///< entries of one inventory or verdicts message
 inline constexpr std::uint32_t models_max = 256;
 inline constexpr std::size_t key_length = 40; ///< a public key as Z85
+
+enum class kind : std::uint8_t {
+  // both directions
+  blob_need = 64,
+  blob_have = 65,
+  chunk = 66,
+  // pod -> head
+  hello = 80,
+  slot_ready = 81,
+  inventory = 82,
+  slot_gone = 83,
+  beat = 84,
+  credit = 85,
+  accepted = 86,
+  returned = 87,
+  progress = 88,
+  partial = 89,
+  finished = 90,
+  drained = 91,
+  key_made = 92,
+  join = 93,
+  // head -> pod
+  welcome = 112,
+  verdicts = 113,
+  refused = 114,
+  beat_answer = 115,
+  assign = 116,
+  forget = 117,
+  load = 118,
+  unload = 119,
+  drain = 120,
+  undrain = 121,
+  rotate = 122,
+  revoked = 123,
+  joined = 124,
+};
 
 /// A list that a frame may carry.
 template <class T, std::size_t Most>
@@ -76,7 +112,7 @@ constexpr const char* unknown_value(stage) {
   return "no such stage";
 }
 
-/// What the pod shall do with an attempt of its inventory.
+/// The pod's part in a decision about an attempt of its inventory.
 enum class verdict : std::uint8_t {
   keep = 0,   ///< go on
   report = 1, ///< send its result
