@@ -1,5 +1,5 @@
-// Small text files that only their owner may read: checked when read, replaced atomically. API keys,
-// key pairs of the link, the list of pods.
+// Small text files that only their owner may read, for API keys, key pairs of the link and the list
+// of pods: checked when they are read, replaced atomically.
 //
 // Invariant: a file that was replaced is on the disk, whole, or it is the old one; no reader sees a
 // part of it.

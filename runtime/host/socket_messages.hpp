@@ -21,10 +21,10 @@ enum class written : std::uint8_t {
 /// Writes [address, message] to a ROUTER with ROUTER_MANDATORY, without waiting.
 written send_addressed(zmq::socket_t&, const std::string& address, const link_message&);
 
-/// One message, without waiting; false when there is none. `body` is empty when it has several
+/// Reads a message without waiting; false when there is none. `body` is empty when it has several
 /// parts.
 bool receive_one_part(zmq::socket_t&, zmq::message_t& body);
-/// One message of a ROUTER, without waiting; false when there is none. Of a message that has not
+/// Reads a message of a ROUTER without waiting; false when there is none. Of a message that has not
 /// exactly one part behind the address, `body` is empty.
 bool receive_addressed(zmq::socket_t&, zmq::message_t& address, zmq::message_t& body);
 

@@ -77,7 +77,7 @@ accepted_sockets::overdue_sockets accepted_sockets::overdue(moment now) {
     auto& s = it->second;
     const bool late = now - s.since >= limits_.silent;
     if (late && !s.reported) {
-      // It had ended, and that was reported, before its last message was read.
+      // Its end was reported before its last message was read.
       out.ended.push_back(s.connection);
       it = sockets_.erase(it);
       continue;

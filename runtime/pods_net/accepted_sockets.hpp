@@ -66,7 +66,7 @@ class accepted_sockets {
   /// All that are still `as_listed(fd, peer)` stay; the connections of the others have ended. For
   /// the ends that libzmq does not report: those of an endpoint that was removed.
   std::vector<connection_id> sweep(const std::function<bool(int, const peer_name&)>& as_listed);
-  /// That have said nothing so far.
+  /// The sockets from which nothing has arrived so far.
   std::vector<std::pair<int, peer_name>> unfinished_sockets() const;
   std::size_t connections() const { return sockets_.size(); }
   std::size_t unfinished() const { return unfinished_; }

@@ -110,8 +110,8 @@ class allow_list {
 /// The list in the file; an empty one when there is no file. errc::bad_config names the path and
 /// the broken line: nothing is guessed about who may join.
 result<allow_list> read_allow_list(const std::string& path);
-/// Changes the file, atomically; the list as it is now. Errors of read_allow_list() and of `change`,
-/// which leave the file as it was.
+/// Changes the file, atomically, and returns the list as it is now. Errors of read_allow_list() and
+/// of `change` leave the file as it was.
 result<allow_list> change_allow_list(const std::string& path,
                                      const std::function<result<void>(allow_list&)>& change);
 

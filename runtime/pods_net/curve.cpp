@@ -33,7 +33,7 @@ std::optional<std::string> key_bytes(std::string_view z85) {
   }
   const std::string text{z85}; // ends with a NUL
   std::string bytes(curve_key_bytes, '\0');
-  // It reads some texts that no key is written as; those are not accepted.
+  // libzmq also reads texts that it would not write; those are not accepted.
   if (zmq_z85_decode(reinterpret_cast<std::uint8_t*>(bytes.data()), text.c_str()) == nullptr ||
       z85_of(bytes) != z85) {
     return std::nullopt;

@@ -1,5 +1,5 @@
-// What both ends of the pod link keep on the disk beside the list of pods: their key pair, and a
-// counter that grows with every start. Both files are private (0600) and replaced atomically.
+// The files of both ends of the pod link beside the list of pods: a key pair, and a counter that
+// grows with every start. Both files are private (0600) and replaced atomically.
 //
 //     pod   <folder>/pod.key     the pair; the public half is the pod's identity
 //           <folder>/pod.starts  the incarnation; raised, durably, before the pod's first hello

@@ -1,4 +1,4 @@
-// What happens on other threads than the ROUTER's: start, end, sending, the monitor's reports.
+// The open listener on other threads than the ROUTER's: start, end, sending, the monitor's reports.
 #include "runtime/pods_net/listener_running.hpp"
 
 #include "runtime/pods_net/curve.hpp"

@@ -1,4 +1,4 @@
-// What an open listener consists of; see zmq_listener.hpp.
+// The parts of an open listener; see zmq_listener.hpp.
 //
 // Owner: zmq_listener, from open() to close(). `connections_` and the queues in it are shared by
 // the callers of send() and drop() and the ROUTER's thread, under `mutex_`; `accepted_` by the

@@ -132,7 +132,7 @@ bool zap_handler::stop() {
     return true;
   }
   {
-    // It hangs within a decision, where it holds no lock.
+    // A thread that hangs within a decision holds no lock there.
     const std::lock_guard guard{state_->reporting};
     state_->left_behind = true;
   }

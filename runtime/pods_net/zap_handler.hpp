@@ -5,8 +5,8 @@
 // Owner: the listener, which starts it before any socket is bound and ends it after all have been
 // closed; libzmq lets nobody in while it is away (ZAP_ENFORCE_DOMAIN). Invariants: without a list
 // nobody is let in; a failure is one peer's answer (500: it may try again), and the thread goes on;
-// one that fails again and again gives up and says so. A thread that hangs is left behind at the end, with
-// its socket and the context.
+// a handler that fails again and again gives up and says so; a thread that hangs is left behind at
+// the end, with its socket and the context.
 #pragma once
 
 #include "messages/error.hpp"

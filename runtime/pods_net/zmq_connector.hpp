@@ -5,9 +5,9 @@
 // the monitor. Names are resolved before, on a thread that may be left behind, since the resolver
 // cannot be interrupted. All addresses of a name are tried, one after the other.
 //
-// How the ends are told apart (measured, libzmq 4.3.4): a refused key is answered with 400; a head
-// with another key closes the connection during the handshake without a reason, as does a head that
-// is too busy, so only several of these in a row mean a wrong key.
+// How the ends are distinguished (measured with libzmq 4.3.4): a refused key is answered with 400; a
+// head with another key closes the connection during the handshake without a reason, as does a head
+// that is too busy, so only several of these in a row mean a wrong key.
 #pragma once
 
 #include "runtime/base/clock.hpp"
@@ -65,7 +65,7 @@ class zmq_connector final : public head_connector {
   struct writing {};
   struct disconnecting {};
   using command = std::variant<connecting, resolved, writing, disconnecting>;
-  /// What the thread knows of the try in hand.
+  /// The try in hand.
   struct attempt {
     connecting asked;
     std::deque<tcp_endpoint> addresses{}; ///< to be tried

@@ -84,7 +84,7 @@ TEST_F(connector_test, a_name_is_resolved_and_its_addresses_are_tried_in_turn) {
       << "also where the name has an IPv6 address at which nothing listens";
 }
 
-TEST_F(connector_test, a_refused_key_is_told_apart_and_may_be_let_in_later) {
+TEST_F(connector_test, a_refused_key_is_reported_as_such_and_may_be_let_in_later) {
   start();
   const auto end = end_of(endpoint);
   EXPECT_EQ(end.why, cut::refused) << end.text;
@@ -202,7 +202,7 @@ TEST_F(connector_test, a_head_that_vanishes_without_a_word_is_noticed) {
   pod quick{new_keys(), limits};
   start();
   admit({quick.keys.public_key});
-  // What passes the bytes on, until it stops doing so and keeps both connections open.
+  // A proxy passes the bytes on, until it stops doing so and keeps both connections open.
   std::atomic<bool> passing{true};
   std::atomic<bool> done{false};
   const auto port = parse_tcp(endpoint)->port;

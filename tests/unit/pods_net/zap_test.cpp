@@ -115,7 +115,7 @@ TEST_F(zap_handler_test, one_that_fails_again_and_again_is_given_up_and_joined_p
   EXPECT_NE(late->wait_for_end().why, cut::refused) << "nobody decides, so nobody gets in";
   EXPECT_EQ(late->box.count<connected>(), 0U);
   expect_joined_goes_on();
-  // What the owner does then.
+  // The owner opens it anew.
   listener->close();
   ASSERT_TRUE(listener->open({endpoint, head}, box.sink()).has_value());
   EXPECT_TRUE(late->is_let_in(endpoint, head.public_key));
