@@ -59,7 +59,7 @@ std::optional<std::vector<std::string_view>> values_of(std::string_view whole,
 constexpr std::array<std::string_view, 2> key_names{"public", "secret"};
 constexpr std::array<std::string_view, 2> starts_names{"id", "starts"};
 
-result<key_pair> read_keys(const std::string& path) {
+result<key_pair> read_pair(const std::string& path) {
   auto file = read_private_file(path, bytes_max);
   if (!file) {
     return fail(file.error());
@@ -140,7 +140,7 @@ struct started {
 result<started> start(const std::string& folder, std::string_view whose, secret_source& secrets) {
   const auto key = key_path(folder, whose);
   const auto starts = starts_path(folder, whose);
-  auto pair = read_keys(key);
+  auto pair = read_pair(key);
   const bool first = !pair && pair.error().code == errc::not_found;
   if (!pair && !first) {
     return fail(pair.error());
@@ -174,9 +174,13 @@ result<pod_keys> start_pod(const std::string& folder, secret_source& secrets) {
 
 result<head_keys> start_head(const std::string& folder, secret_source& secrets) {
   auto done = start(folder, "head", secrets);
-  return done ? result<head_keys>{head_keys{std::move(done->keys),
-                                                    std::move(done->start.id), done->start.number}}
+  return done ? result<head_keys>{head_keys{std::move(done->keys), std::move(done->start.id),
+                                            done->start.number}}
               : fail(done.error());
+}
+
+result<key_pair> read_keys(const std::string& folder, const std::string& whose) {
+  return read_pair(key_path(folder, whose));
 }
 
 bool has_pod_keys(const std::string& folder) {
@@ -186,12 +190,12 @@ bool has_pod_keys(const std::string& folder) {
 result<key_pair> make_new_keys(const std::string& folder, const std::string& whose,
                                secret_source& secrets) {
   const auto path = key_path(folder, whose + ".next");
-  auto found = read_keys(path); // one that was made before a crash is used
+  auto found = read_pair(path); // one that was made before a crash is used
   return !found && found.error().code == errc::not_found ? write_new_keys(path, secrets) : found;
 }
 
 result<key_pair> take_new_keys(const std::string& folder, const std::string& whose) {
-  auto pair = read_keys(key_path(folder, whose + ".next"));
+  auto pair = read_pair(key_path(folder, whose + ".next"));
   if (!pair) {
     return pair;
   }

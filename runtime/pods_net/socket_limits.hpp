@@ -1,6 +1,8 @@
 // The limits of the pod link's ZeroMQ sockets; those of both ends must fit each other.
 #pragma once
 
+#include "messages/pod_values.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <zmq.hpp>
@@ -10,7 +12,8 @@ namespace tayfa::pods {
 struct socket_limits {
   int high_water_out = 64; ///< messages
   int high_water_in = 16;
-  std::size_t message_bytes = (std::size_t{512} << 10) + 1'024; ///< with the link's header
+  /// Of a message with the link's header and CURVE's.
+  std::size_t message_bytes = pod_protocol::frame_bytes_max + 1'024;
   std::chrono::milliseconds heartbeat{2'000};
   std::chrono::milliseconds heartbeat_timeout{6'000}; ///< at most 65 s, which is what ZMTP can say
   std::chrono::milliseconds handshake{5'000};

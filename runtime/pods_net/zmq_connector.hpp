@@ -5,8 +5,8 @@
 // the monitor. Names are resolved before, on a thread that may be left behind, since the resolver
 // cannot be interrupted. All addresses of a name are tried, one after the other.
 //
-// How the ends are distinguished (measured with libzmq 4.3.4): a refused key is answered with 400; a
-// head with another key closes the connection during the handshake without a reason, as does a head
+// How the ends are distinguished (measured with libzmq 4.3.4): a refused key is answered with 400.
+// A head with another key closes the connection during the handshake without a reason, as does one
 // that is too busy, so only several of these in a row mean a wrong key.
 #pragma once
 

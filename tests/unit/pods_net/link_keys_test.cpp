@@ -77,6 +77,16 @@ TEST(link_keys, a_head_keeps_its_id_and_counts_its_boots) {
   EXPECT_NE(pod_here->keys.public_key, first->keys.public_key) << "both may live in one folder";
 }
 
+TEST(link_keys, are_read_without_a_start) {
+  const scratch_folder here;
+  system_secrets secrets;
+  EXPECT_EQ(read_keys(here.path(), "head").error().code, errc::not_found);
+  const auto started = start_head(here.path(), secrets);
+  EXPECT_EQ(read_keys(here.path(), "head")->public_key, started->keys.public_key);
+  EXPECT_EQ(read_keys(here.path(), "pod").error().code, errc::not_found);
+  EXPECT_EQ(start_head(here.path(), secrets)->boot, 2U);
+}
+
 TEST(link_keys, a_counter_is_on_the_disk_before_it_is_used) {
   const scratch_folder here;
   system_secrets secrets;
