@@ -265,7 +265,12 @@ void zmq_listener::running::on_message(std::string_view route, zmq::message_t& b
 zmq_listener::running::connection_ptr zmq_listener::running::begin(std::string_view route,
                                                                    const char* key, int fd) {
   const auto peer = peer_of(fd);
-  if (!peer || !is_admitted(key)) {
+  if (!peer) {
+    return nullptr;
+  }
+  if (!is_admitted(key)) {
+    shut_down(fd, peer->whole);
+    refuse(peer->address, "its key was revoked before its first message");
     return nullptr;
   }
   auto made = std::make_shared<connection>(new_connection_id(), route, key, fd);

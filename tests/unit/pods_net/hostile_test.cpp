@@ -353,6 +353,19 @@ TEST_F(hostile_test, nothing_of_a_revoked_pod_is_delivered_once_it_has_been_drop
   EXPECT_NE(wait_for("trusted again").connection, id);
 }
 
+TEST_F(hostile_test, a_pod_that_is_revoked_between_its_handshake_and_its_first_message_is_cut_off) {
+  start_with_honest();
+  pod late;
+  admit({honest.keys.public_key, late.keys.public_key});
+  ASSERT_TRUE(late.is_let_in(endpoint, head.public_key));
+  admit({honest.keys.public_key});
+  late.say("too late");
+  EXPECT_EQ(late.wait_for_end().why, cut::ended);
+  EXPECT_NE(box.wait<refused_peer>().why.find("revoked"), std::string::npos);
+  expect_honest_is_served();
+  EXPECT_EQ(box.count<received>(), 0U);
+}
+
 TEST_F(hostile_test, a_connection_that_is_dropped_by_the_sink_is_silent_at_once) {
   std::atomic<int> after{0};
   std::atomic<connection_id> dropped{0};
