@@ -49,9 +49,9 @@ struct session_limits {
 
 struct pod_identity {
   std::uint64_t incarnation = 1; ///< counts the starts of this pod, durably
-  std::string name, release;
-  std::string head; ///< id of the head that welcomed it last; empty = none
-  std::vector<std::string> models;
+  std::string name{}, release{};
+  std::string head{}; ///< id of the head that welcomed it last; empty = none
+  std::vector<std::string> models{};
   std::uint32_t versions_from = pod_protocol::version_min;
   std::uint32_t versions_to = pod_protocol::version_max;
 };
