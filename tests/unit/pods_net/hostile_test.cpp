@@ -5,7 +5,9 @@
 #include "runtime/net/tcp_progress.hpp"
 
 #include <atomic>
+#include <future>
 #include <thread>
+#include <utility>
 
 namespace tayfa::pods::test {
 namespace {
@@ -309,7 +311,11 @@ struct flooding_pod {
   void flood() {
     sender = std::thread{[this] {
       const auto large = message(std::string(64 << 10, 'f'));
-      while (!stop && peer.connector->send(large) != sent::gone) {
+      for (auto how = sent::yes; !stop && how != sent::gone;) {
+        how = peer.connector->send(large);
+        if (how == sent::full && !std::exchange(was_clogged, true)) {
+          clogged.set_value();
+        }
         std::this_thread::yield();
       }
     }};
@@ -317,6 +323,8 @@ struct flooding_pod {
   hostile_test& at;
   pod peer;
   std::atomic<bool> stop{false};
+  std::promise<void> clogged; ///< every queue between it and the sink is full
+  bool was_clogged = false;   ///< the sender's
   std::thread sender;
 };
 
@@ -371,10 +379,13 @@ TEST_F(hostile_test, a_connection_that_is_dropped_by_the_sink_is_silent_at_once)
   std::atomic<connection_id> dropped{0};
   start();
   listener->close();
+  flooding_pod liar{*this};
+  auto clogged = liar.clogged.get_future();
   const auto bound = listener->open({"tcp://127.0.0.1:0", head}, [&](listener_event e) {
     if (const auto* one = std::get_if<received>(&e)) {
       after += one->connection == dropped.load() ? 1 : 0;
       if (dropped == 0) {
+        EXPECT_EQ(clogged.wait_for(patience), std::future_status::ready);
         listener->drop(one->connection);
         dropped = one->connection;
       }
@@ -382,7 +393,6 @@ TEST_F(hostile_test, a_connection_that_is_dropped_by_the_sink_is_silent_at_once)
     box.sink()(std::move(e));
   });
   ASSERT_TRUE(bound.has_value());
-  flooding_pod liar{*this};
   admit({liar.peer.keys.public_key});
   ASSERT_TRUE(liar.peer.is_let_in(*bound, head.public_key));
   liar.flood();
