@@ -60,8 +60,8 @@ struct refused_peer {
   std::string address;
   std::string why;
 };
-/// Nobody new gets in until the listener is closed and opened anew. Peers that are connected may go
-/// on meanwhile.
+/// The listener lets nobody new in until it is closed and opened anew. Peers that are connected may
+/// go on meanwhile.
 struct listener_failed {
   error why;
 };

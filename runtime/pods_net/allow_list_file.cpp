@@ -12,6 +12,7 @@
 #include "runtime/base/words.hpp"
 #include "runtime/pods_net/allow_list.hpp"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cstdio>
@@ -68,7 +69,13 @@ std::string allow_list::text() const {
 
 result<void> allow_list::read_line(std::string_view line) {
   const auto words = text::split(line, ' ');
+  if (std::any_of(words.begin(), words.end(), [](auto word) { return word.empty(); })) {
+    return broken("words are separated by one blank");
+  }
   if (words.front() == "pod" && words.size() == pod_words) {
+    if (!tokens_.empty()) {
+      return broken("pods stand before tokens");
+    }
     listed_pod pod{std::string{words[1]}, std::string{words[2]},    words[3] == "trusted", 0,
                    std::string{words[5]}, without_nothing(words[6])};
     if (!pod.trusted && words[3] != "revoked") {

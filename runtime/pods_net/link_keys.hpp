@@ -35,8 +35,8 @@ struct head_keys {
 result<pod_keys> start_pod(const std::string& folder, secret_source&);
 result<head_keys> start_head(const std::string& folder, secret_source&);
 
-/// The pair of "pod" or "head", without a start: no counter is raised. errc::not_found when there is
-/// none, bad_config.
+/// The pair of "pod" or "head"; no counter is raised. errc::not_found when there is none,
+/// bad_config.
 result<key_pair> read_keys(const std::string& folder, const std::string& whose);
 
 /// True when the pod has keys, and so needs no join string.

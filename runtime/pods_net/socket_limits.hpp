@@ -12,7 +12,7 @@ namespace tayfa::pods {
 struct socket_limits {
   int high_water_out = 64; ///< messages
   int high_water_in = 16;
-  /// Of a message with the link's header and CURVE's.
+  /// The largest message, with the link's header and CURVE's.
   std::size_t message_bytes = pod_protocol::frame_bytes_max + 1'024;
   std::chrono::milliseconds heartbeat{2'000};
   std::chrono::milliseconds heartbeat_timeout{6'000}; ///< at most 65 s, which is what ZMTP can say
