@@ -72,9 +72,10 @@ TEST(queue_away, a_job_that_was_not_kept_is_refused_and_may_be_sent_again) {
   s.submit("b");
   EXPECT_TRUE(s.answer("b").starts_with("unavailable: ")) << "until the store is asked again";
   s.pass(milliseconds{600});
-  ASSERT_EQ(s.pod_store.waiting(), 1U) << "it is asked whether it takes jobs";
-  ASSERT_TRUE(s.pod_store.answer());
-  s.settle();
+  EXPECT_EQ(s.pod_store.waiting(), 2U) << "what is left of the group, and whether it takes jobs";
+  while (s.pod_store.answer()) {
+    s.settle();
+  }
   s.submit("a");
   ASSERT_TRUE(s.pod_store.answer());
   s.settle();
