@@ -167,8 +167,11 @@ pg_outcome pg_session::lost(pg_outcome out, std::string_view why) {
 bool pg_session::is_lost() {
   auto* const conn = state_->handle;
   pollfd heard{PQsocket(conn), POLLIN, 0};
-  if (::poll(&heard, 1, 0) > 0 && PQconsumeInput(conn) != 1) {
-    return true;
+  // A server that ends says so before it closes, so the end may come behind something else.
+  for (int i = 0; i < 16 && ::poll(&heard, 1, 0) > 0; ++i) {
+    if (PQconsumeInput(conn) != 1) {
+      return true;
+    }
   }
   return PQstatus(conn) == CONNECTION_BAD;
 }

@@ -144,6 +144,11 @@ void cut_proxy::refuse(bool on) {
     }
   }
 }
+void cut_proxy::refuse_new_and_wait() {
+  std::unique_lock lock{mutex_};
+  refuses_ = true;
+  changed_.wait(lock, [this] { return open_.empty(); });
+}
 void cut_proxy::refuse_after_cut() {
   const std::lock_guard guard{mutex_};
   refuses_after_ = true;
@@ -211,9 +216,14 @@ void cut_proxy::carry(unique_fd client, unique_fd server) {
       goes_on = pass(each == &up ? way::to_server : way::to_client, *each);
     }
   }
-  const std::lock_guard guard{mutex_};
-  std::erase(open_, client.get());
-  std::erase(open_, server.get());
+  {
+    const std::lock_guard guard{mutex_};
+    std::erase(open_, client.get());
+    std::erase(open_, server.get());
+    client.reset();
+    server.reset();
+  }
+  changed_.notify_all();
 }
 
 /// True: the connection is cut before this message.

@@ -37,6 +37,8 @@ class cut_proxy {
   void wait_for_cut();
   /// New connections are closed at once, and those there are as well.
   void refuse(bool);
+  /// New connections are closed at once; returns when those there have ended by themselves.
+  void refuse_new_and_wait();
   /// Refuses from the next cut on.
   void refuse_after_cut();
   /// Returns when so many more connections were refused.

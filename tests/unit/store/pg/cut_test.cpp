@@ -201,6 +201,22 @@ TEST_F(pg_cut, without_a_database_batches_are_refused_and_reads_as_well_until_it
   EXPECT_EQ(query("SELECT count(*) FROM states"), "2");
 }
 
+/// Its last words come before the end of the connection, and nothing was under way.
+TEST_F(pg_cut, a_connection_that_the_server_ended_leaves_no_batch_unknown) {
+  cut_proxy proxy{server().socket_folder() + tayfa::testing::postgres_server::socket_name};
+  auto options = process();
+  options.url = server().url(proxy.folder());
+  options.patience = std::chrono::milliseconds{1};
+  auto store = start(options);
+  ASSERT_TRUE(calls{*store}.open());
+  query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'tayfa'");
+  proxy.refuse_new_and_wait();
+  const auto refused = calls{*store}.commit({accept(new_row(1))});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, errc::unavailable);
+  EXPECT_EQ(store->counts().unknown_lost, 0U);
+}
+
 TEST_F(pg_cut, a_server_that_is_killed_under_load_loses_nothing_that_was_acknowledged) {
   tayfa::testing::postgres_server own;
   auto options = process();
