@@ -49,6 +49,8 @@ enum class kind : std::uint8_t {
   drained = 91,
   key_made = 92,
   join = 93,
+  models = 94,
+  model_refused = 95,
   // head -> pod
   welcome = 112,
   verdicts = 113,

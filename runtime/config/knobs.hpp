@@ -30,6 +30,7 @@ enum class text_form : std::uint8_t {
   host,             ///< a host name without a port, as in the header Host
   network,          ///< an address or a block: 10.0.0.0/8, fd00::1
   slot_kind,        ///< slots with engines of one kind: 3=scripted, 4-7=torch
+  database,         ///< postgresql://…, or empty; its password is not printed
   variable,         ///< of the environment: NAME, PREFIX* or NAME=VALUE
   unused,           ///< of knobs that are not text
 };

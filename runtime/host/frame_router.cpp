@@ -1,5 +1,7 @@
 #include "runtime/host/frame_router.hpp"
 
+#include "runtime/host/socket_messages.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
@@ -20,8 +22,6 @@ constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
 // mailboxes meanwhile.
 constexpr std::uint32_t violations_max = 16;
 constexpr milliseconds blocked_retry{10};
-/// A message from this size on is handed over to the socket; a smaller one is cheaper to copy.
-constexpr std::size_t handed_over = std::size_t{8} << 10;
 constexpr milliseconds bind_patience{5'000};
 
 } // namespace
@@ -43,35 +43,25 @@ frame_router::~frame_router() {
 
 // ---- any thread -----------------------------------------------------------------------------
 
-void frame_router::post(command c) {
-  bool first = false;
-  {
-    const std::lock_guard guard{mutex_};
-    first = inbox_.empty();
-    inbox_.push_back(std::move(c));
-  }
-  if (first) {
-    wake_up(wakeup_);
-  }
-}
-
 void frame_router::add(const worker_ref& worker, engine_sink sink) {
-  post(adding{worker, std::move(sink)});
+  inbox_.post(adding{worker, std::move(sink)});
 }
 void frame_router::send(const worker_ref& worker, const protocol::downstream& message) {
-  post(sending{worker, protocol::encode(worker, message, data_header_bytes)});
+  inbox_.post(sending{worker, protocol::encode(worker, message, data_header_bytes)});
 }
 void frame_router::spawned(const engine_spawned& event) {
-  post(event);
+  inbox_.post(event);
 }
 void frame_router::exited(const engine_exited& event) {
-  post(event);
+  inbox_.post(event);
 }
 
 result<void> frame_router::bind_again(const std::string& endpoint) {
   binding asked{endpoint, {}};
   auto done = asked.done.get_future();
-  post(std::move(asked));
+  if (!inbox_.post(std::move(asked))) {
+    return fail(errc::io_error, "the router has been stopped");
+  }
   if (done.wait_for(bind_patience) != std::future_status::ready) {
     return fail(errc::io_error, "the router does not answer");
   }
@@ -82,11 +72,7 @@ void frame_router::stop() {
   if (!thread_.joinable()) {
     return;
   }
-  {
-    const std::lock_guard guard{mutex_};
-    stopping_ = true;
-  }
-  wake_up(wakeup_);
+  inbox_.stop();
   thread_.join();
   socket_.close();
   context_.close();
@@ -97,19 +83,12 @@ void frame_router::stop() {
 void frame_router::loop() {
   for (;;) {
     zmq::pollitem_t items[] = {{socket_.handle(), 0, ZMQ_POLLIN, 0},
-                               {nullptr, wakeup_.get(), ZMQ_POLLIN, 0}};
+                               {nullptr, inbox_.descriptor(), ZMQ_POLLIN, 0}};
     if (zmq_poll(items, 2, timeout_ms()) < 0 && zmq_errno() != EINTR) {
       log_.error("engine_socket_failed", {{"why", zmq_strerror(zmq_errno())}});
       return;
     }
-    settle_down(wakeup_);
-    std::deque<command> commands;
-    bool stopping = false;
-    {
-      const std::lock_guard guard{mutex_};
-      commands.swap(inbox_);
-      stopping = stopping_;
-    }
+    auto [commands, stopping] = inbox_.take();
     for (auto& c : commands) {
       carry_out(c);
     }
@@ -237,7 +216,7 @@ void frame_router::on(sending& c) {
 void frame_router::flush(const std::string& id, peer& p) {
   const bool was_blocked = std::exchange(p.blocked, false);
   p.link.flush(time_.now(), [&](const link_message& message) {
-    const auto how = write(id, message);
+    const auto how = send_addressed(socket_, id, message);
     p.blocked = how == written::later;
     if (how == written::unreachable) {
       p.link.disconnected();
@@ -246,24 +225,6 @@ void frame_router::flush(const std::string& id, peer& p) {
   });
   waiting_ += (p.blocked ? 1 : 0);
   waiting_ -= (was_blocked ? 1 : 0);
-}
-
-frame_router::written frame_router::write(const std::string& id, const link_message& message) {
-  if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-    return zmq_errno() == EAGAIN ? written::later : written::unreachable;
-  }
-  // ZeroMQ accepts the body whenever it accepted the address.
-  zmq::message_t body;
-  if (message->size() < handed_over) {
-    body.rebuild(message->data(), message->size());
-  } else {
-    auto* held = new link_message(message);
-    body.rebuild(
-        const_cast<char*>(message->data()), message->size(), // the socket only reads it
-        [](void*, void* hint) { delete static_cast<link_message*>(hint); }, held);
-  }
-  return zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0 ? written::unreachable
-                                                                         : written::yes;
 }
 
 void frame_router::retry_blocked() {
@@ -283,18 +244,9 @@ void frame_router::retry_blocked() {
 bool frame_router::read_frames() {
   for (int i = 0; i < messages_per_round; ++i) {
     zmq::message_t id;
-    if (!socket_.recv(id, zmq::recv_flags::dontwait)) {
-      return false;
-    }
     zmq::message_t body;
-    bool one_part = id.more() && socket_.recv(body).has_value();
-    for (bool more = body.more(); more;) {
-      zmq::message_t rest;
-      one_part = false;
-      more = socket_.recv(rest).has_value() && rest.more();
-    }
-    if (!one_part) {
-      body.rebuild();
+    if (!receive_addressed(socket_, id, body)) {
+      return false;
     }
     on_message(id.to_string(), body);
   }

@@ -15,7 +15,7 @@
 #pragma once
 
 #include "runtime/base/clock.hpp"
-#include "runtime/base/wakeup.hpp"
+#include "runtime/base/inbox.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/link/link_state.hpp"
@@ -26,7 +26,6 @@
 #include <future>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -90,7 +89,6 @@ class frame_router {
   };
   using peers = std::map<std::string, peer>; ///< by routing id
 
-  void post(command);
   void loop();
   int timeout_ms() const;
   void carry_out(command&);
@@ -104,8 +102,6 @@ class frame_router {
   void on_frame(peer&, std::span<const char> frame);
   void on_violation(peer&, error);
   void deliver(peer&, engine_event);
-  enum class written : std::uint8_t { yes, later, unreachable };
-  written write(const std::string& id, const link_message&);
   void flush(const std::string& id, peer&);
   void retry_blocked();
   void report_exits(bool all);
@@ -123,10 +119,7 @@ class frame_router {
   std::atomic<std::uint64_t> dropped_in_{0};
   std::atomic<std::uint64_t> dropped_out_{0};
 
-  unique_fd wakeup_ = make_wakeup();
-  std::mutex mutex_;
-  std::deque<command> inbox_;
-  bool stopping_ = false;
+  inbox<command> inbox_;
   std::thread thread_;
 };
 

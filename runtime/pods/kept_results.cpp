@@ -3,6 +3,7 @@
 #include "messages/codec.hpp"
 #include "runtime/pods/digest.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 #include <utility>
@@ -47,7 +48,12 @@ std::string folder_results::path_of(const attempt_ref& attempt) const {
 }
 
 result<std::vector<kept_result>> folder_results::open() {
-  if (const auto made = files_.make_folder(folder_); !made) {
+  const auto slash = folder_.rfind('/');
+  const auto parent =
+      slash == std::string::npos ? "." : folder_.substr(0, std::max<std::size_t>(slash, 1));
+  const auto made =
+      files_.make_folder(folder_).and_then([&] { return files_.sync_folder(parent); });
+  if (!made) {
     return fail(made.error());
   }
   const auto names = files_.list(folder_);

@@ -175,7 +175,9 @@ pod_registry::pod* pod_registry::connect(moment now, const received& m, effects&
 bool pod_registry::is_cloned(moment now, pod& p, std::uint64_t incarnation, bool living) {
   std::erase_if(p.replaced,
                 [&](const replacement& each) { return now - each.at > limits_.clones_within; });
-  if (!living) {
+  // A pod that has not said hello may not have heard of its session.
+  const bool unheard = incarnation == p.incarnation && p.at == phase::open;
+  if (!living || unheard) {
     return false;
   }
   p.replaced.push_back({now, p.incarnation, incarnation});

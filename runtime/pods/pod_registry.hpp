@@ -163,6 +163,8 @@ class pod_registry {
     worker_facts facts;
     /// The worker has ended, and results of it still wait for a blob.
     std::unique_ptr<pod_protocol::slot_gone> end;
+    /// The next worker in its place, which waits for that.
+    std::unique_ptr<protocol::frame<pod_protocol::slot_ready>> next;
   };
   struct parked_message {
     pod_protocol::upstream body;
@@ -180,6 +182,7 @@ class pod_registry {
     std::uint64_t life = 0;               ///< incarnation of the pod that it was given to
     std::unique_ptr<attempt_order> order; ///< until it is sent
     pod_protocol::blob_ref input;         ///< offered until it is accepted
+    bool cancelled = false;               ///< to be said after the welcome
     std::vector<parked_message> parked;   ///< in order, until a blob has arrived
   };
   using held_map = std::unordered_map<attempt_ref, held, attempt_hash>;
@@ -249,6 +252,7 @@ class pod_registry {
   void begin_reconciliation(moment, pod&, effects&);
   void adopt_slots(pod&, reconcile_pod&);
   bool name_absent(pod&, reconcile_pod&);
+  void expect(pod&, const attempt_ref&, worker_ref holder);
   void judge(pod&, const claim&, const claim_decision&);
   void welcome(moment, pod&, const std::vector<claim_decision>&, effects&);
   bool admits_hello(moment);
@@ -263,6 +267,8 @@ class pod_registry {
   void said(moment, pod&, const worker_ref&, pod_protocol::returned&, effects&);
   void said(moment, pod&, const worker_ref&, protocol::log&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::drained&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::models&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::model_refused&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::key_made&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_need&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_have&, effects&);
@@ -273,10 +279,12 @@ class pod_registry {
   content fetch(pod&, pod_protocol::payload&, const shared_text& arrived);
   bool deliver(pod&, held_map::iterator, pod_protocol::upstream&, const pod_protocol::blob_ref& at,
                const shared_text& arrived, bool failed, effects&);
+  void late_result(pod&, held_map::iterator, const pod_protocol::finished&, effects&);
   void park(pod&, held_map::iterator, pod_protocol::upstream);
   void unpark(moment, pod&, const pod_protocol::blob_ref&, const shared_text&, bool failed,
               effects&);
   void end_slot(pod&, slot&, effects&);
+  slot& add_slot(pod&, const worker_ref& from);
 
   // the queue's commands (pod_registry_queue.cpp)
   void send_pending(moment, pod&);

@@ -161,8 +161,12 @@ effects pod_registry::revoked(moment now, worker_ref ref, const attempt_ref& att
     if (unsent) {
       erase(*p, entry);
     }
-  } else if (p->link && entry->second.at != held::state::reported) {
-    p->link->send(protocol::cancel{attempt});
+  } else if (entry->second.at != held::state::reported) {
+    if (p->at == phase::linked) {
+      p->link->send(protocol::cancel{attempt});
+    } else {
+      entry->second.cancelled = true; // a pod obeys from its welcome on
+    }
   }
   settle(now, *p, out);
   return out;

@@ -1,6 +1,8 @@
 // The connection: when it is tried, what a session begins with, when the head counts as silent.
 #include "runtime/pods/pod_session.hpp"
 
+#include "runtime/base/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -184,7 +186,7 @@ void pod_session::say_hello() {
   link_->send(std::move(m));
   for (const auto& [number, s] : slots_) {
     if (s.live.incarnation != 0) {
-      link_->send({slot_id{number}, s.live.incarnation}, ready_of(s.facts));
+      link_->send({slot_id{number}, s.live.incarnation}, announced(s));
     }
   }
   wire::inventory some;
@@ -204,6 +206,12 @@ void pod_session::say_hello() {
       link_->send(std::exchange(some, {}));
     }
   }
+}
+
+wire::slot_ready pod_session::announced(const slot& s) {
+  auto m = ready_of(s.facts);
+  m.capacity = s.drained ? 0 : m.capacity;
+  return m;
 }
 
 // ---- out ----------------------------------------------------------------------------------------
@@ -263,7 +271,7 @@ void pod_session::sync_slots() {
       s.announced = 0;
     }
     if (s.live.incarnation != 0 && (s.announced == 0 || s.changed)) {
-      send({slot_id{number}, s.live.incarnation}, ready_of(s.facts));
+      send({slot_id{number}, s.live.incarnation}, announced(s));
       s.announced = s.live.incarnation;
       s.changed = false;
     }
@@ -278,7 +286,7 @@ void pod_session::say_credit() {
   std::uint64_t free = 0;
   if (closed().empty()) {
     for (const auto& [number, s] : slots_) {
-      if (s.live.incarnation != 0) {
+      if (s.live.incarnation != 0 && !s.drained) {
         free += s.facts.capacity - std::min(s.facts.capacity, s.busy);
       }
     }
@@ -379,6 +387,44 @@ session_status pod_session::status(moment now) const {
   s.kept_bytes = kept_bytes_;
   s.silent = std::chrono::duration_cast<milliseconds>(now - heard_);
   return s;
+}
+
+// ---- workers that take nothing, models ----------------------------------------------------------
+
+session_effects pod_session::on(moment now, const drain_worker& m) {
+  session_effects out;
+  if (auto* const s = find_slot(m.worker); s != nullptr && !std::exchange(s->drained, true)) {
+    s->changed = true;
+  }
+  settle(now, out);
+  return out;
+}
+
+session_effects pod_session::on(moment now, const model_refused& m) {
+  session_effects out;
+  const auto entry = slots_.find(m.worker.slot.value);
+  if (entry != slots_.end() && entry->second.announced == m.worker.incarnation) {
+    send({m.worker.slot, m.worker.incarnation},
+         wire::model_refused{text::cut_middle(m.model, wire::text_bytes_max),
+                             static_cast<std::uint16_t>(m.why.code),
+                             text::cut_middle(m.why.text, wire::text_bytes_max)});
+  }
+  settle(now, out);
+  return out;
+}
+
+session_effects pod_session::models(moment now, std::vector<std::string> names) {
+  session_effects out;
+  self_.models = std::move(names);
+  wire::models m;
+  for (const auto& name : self_.models) {
+    if (m.names.size() < m.names.most) {
+      m.names.push_back(name);
+    }
+  }
+  send(std::move(m));
+  settle(now, out);
+  return out;
 }
 
 } // namespace tayfa::pods

@@ -15,6 +15,7 @@
 //     welcome has held for a while.
 #pragma once
 
+#include "messages/models.hpp"
 #include "messages/pod_protocol.hpp"
 #include "messages/workers.hpp"
 #include "runtime/base/clock.hpp"
@@ -97,6 +98,11 @@ class pod_session {
   session_effects on(moment now, const worker_ready&);
   session_effects on(moment now, const attempt_reported&);
   session_effects on(moment now, const worker_gone&);
+  /// The worker gets nothing more; what it has goes on. worker_ready offers it again.
+  session_effects on(moment now, const drain_worker&);
+  session_effects on(moment now, const model_refused&);
+  /// The models on this pod's disk have changed.
+  session_effects models(moment now, std::vector<std::string>);
 
   // ---- disk ------------------------------------------------------------------------------------
   session_effects result_kept(moment now, const attempt_ref&, const result<void>&);
@@ -127,6 +133,7 @@ class pod_session {
     worker_ref live; ///< incarnation 0 = it has no worker
     worker_facts facts;
     bool changed = false;
+    bool drained = false;        ///< by an operator of this pod
     std::uint64_t announced = 0; ///< incarnation of the worker that this session knows; 0 = none
     std::optional<pod_protocol::slot_gone> end; ///< of that worker
     std::uint32_t busy = 0; ///< attempts that the live worker has, or that wait for it
@@ -165,6 +172,7 @@ class pod_session {
   void message(moment now, std::span<const char>, session_effects&);
   void begin_session(moment now, std::vector<link_message>, session_effects&);
   void say_hello();
+  static pod_protocol::slot_ready announced(const slot&);
   void settle(moment now, session_effects&);
   void sync_slots();
   bool has_results_of(const worker_ref&) const;

@@ -46,6 +46,7 @@ session_effects pod_session::on(moment now, const worker_ready& m) {
   s.live = m.worker;
   s.facts = m.facts;
   s.changed = true;
+  s.drained = false;
   settle(now, out);
   return out;
 }

@@ -1,9 +1,10 @@
 // Effects of the registry of pods: on the queue, the connections, the log.
 //
 // Towards the queue these are its messages: worker_ready (facts.capacity 0 while the pod takes
-// nothing), attempt_reported, worker_gone, and reconcile_pod.
+// nothing), attempt_reported, worker_gone, model_refused, and reconcile_pod.
 #pragma once
 
+#include "messages/models.hpp"
 #include "messages/pod_claims.hpp"
 #include "messages/pod_protocol.hpp"
 #include "messages/workers.hpp"
@@ -65,8 +66,9 @@ struct pod_log {
   protocol::log row;
 };
 
-using effect = std::variant<worker_ready, attempt_reported, worker_gone, reconcile_pod,
-                            drop_connection, noted, pod_log, join_asked, key_announced>;
+using effect =
+    std::variant<worker_ready, attempt_reported, worker_gone, model_refused, reconcile_pod,
+                 drop_connection, noted, pod_log, join_asked, key_announced>;
 using effects = std::vector<effect>;
 
 } // namespace tayfa::pods

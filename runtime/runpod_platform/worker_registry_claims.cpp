@@ -17,7 +17,12 @@ std::string worker_registry::lasting_name(const key& who, const std::string& api
 /// The queue gets the worker as a new incarnation, so that nothing which is still on its way
 /// between the queue and the last one counts, together with all that it holds.
 void worker_registry::announce_anew(moment now, worker& w, effects& out) {
-  for (const auto& [id, attempt] : std::exchange(w.unsettled, {})) {
+  const auto unsettled = std::exchange(w.unsettled, {});
+  if (!w.joined) { // it may still claim what it has: unclaimed()
+    adjust(w, out);
+    return;
+  }
+  for (const auto& [id, attempt] : unsettled) {
     job j; // the worker was not answered: it may send the result again
     j.attempt = attempt;
     j.at = job::place::leaving;
@@ -30,10 +35,6 @@ void worker_registry::announce_anew(moment now, worker& w, effects& out) {
       add_orphan(w, here->first);
       drop(w, here);
     }
-  }
-  if (!w.joined) {
-    adjust(w, out);
-    return;
   }
   join(w);
   auto ready = ready_of(w);

@@ -24,9 +24,10 @@ protocol::finished done(const std::string& job, const std::string& output = "1")
 }
 
 std::vector<std::string> found(store::file_system& files) {
-  folder_results results{files, "/kept"};
+  folder_results results{files, "/data/kept"};
   std::vector<std::string> out;
-  for (const auto& each : results.open().value()) {
+  const auto all = results.open().value();
+  for (const auto& each : all) {
     out.push_back(to_string(each.attempt));
   }
   return out;
@@ -34,8 +35,11 @@ std::vector<std::string> found(store::file_system& files) {
 
 struct disk_with_results {
   sim_disk disk{{.seed = 3}};
-  folder_results results{disk.files(), "/kept"};
-  disk_with_results() { EXPECT_TRUE(results.open().value().empty()); }
+  folder_results results{disk.files(), "/data/kept"};
+  disk_with_results() {
+    disk.make_old_folder("/data");
+    EXPECT_TRUE(results.open().value().empty());
+  }
   void lose_power() {
     disk.power_loss();
     disk.power_on();
@@ -46,7 +50,7 @@ TEST(kept_results, what_was_kept_is_there_after_a_power_loss) {
   disk_with_results d;
   ASSERT_TRUE(d.results.keep(done("a", "42")).has_value());
   d.lose_power();
-  folder_results again{d.disk.files(), "/kept"};
+  folder_results again{d.disk.files(), "/data/kept"};
   const auto all = again.open().value();
   ASSERT_EQ(all.size(), 1U);
   EXPECT_EQ(all.front().attempt, attempt("a"));
@@ -62,13 +66,14 @@ TEST(kept_results, a_power_loss_in_any_call_leaves_a_whole_result_or_none) {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     for (std::uint64_t call = 1; call <= 6; ++call) {
       sim_disk disk{{.seed = seed}};
-      folder_results results{disk.files(), "/kept"};
+      disk.make_old_folder("/data");
+      folder_results results{disk.files(), "/data/kept"};
       ASSERT_TRUE(results.open().has_value());
       disk.lose_power_at(call);
       const bool said = results.keep(done("a", std::string(9'000, 'x'))).has_value();
       disk.power_loss();
       disk.power_on();
-      folder_results again{disk.files(), "/kept"};
+      folder_results again{disk.files(), "/data/kept"};
       const auto all = again.open();
       ASSERT_TRUE(all.has_value());
       kept += all->empty() ? 0 : 1;
@@ -109,12 +114,13 @@ TEST(kept_results, a_failed_flush_of_the_folder_is_no_success) {
 
 TEST(kept_results, limits_of_bytes_and_count_hold) {
   sim_disk disk{{.seed = 4}};
-  folder_results few{disk.files(), "/few", {1'000'000, 2}};
+  disk.make_old_folder("/data");
+  folder_results few{disk.files(), "/data/few", {1'000'000, 2}};
   ASSERT_TRUE(few.open().has_value());
   EXPECT_TRUE(few.keep(done("a")).has_value());
   EXPECT_TRUE(few.keep(done("b")).has_value());
   EXPECT_EQ(few.keep(done("c")).error().code, errc::storage_full);
-  folder_results small{disk.files(), "/small", {1'000, 100}};
+  folder_results small{disk.files(), "/data/small", {1'000, 100}};
   ASSERT_TRUE(small.open().has_value());
   EXPECT_EQ(small.keep(done("a", std::string(2'000, 'x'))).error().code, errc::storage_full);
 }
@@ -122,19 +128,19 @@ TEST(kept_results, limits_of_bytes_and_count_hold) {
 TEST(kept_results, damage_is_found) {
   disk_with_results d;
   ASSERT_TRUE(d.results.keep(done("a", "4242")).has_value());
-  d.disk.poke("/kept/a.1", 40, 'z');
+  d.disk.poke("/data/kept/a.1", 40, 'z');
   EXPECT_EQ(d.results.read(attempt("a")).error().code, errc::store_corrupt);
   EXPECT_EQ(d.results.read(attempt("b")).error().code, errc::not_found);
 }
 
 TEST(kept_results, files_of_others_are_left_alone) {
   disk_with_results d;
-  ASSERT_TRUE(d.disk.files().write_flushed("/kept/notes.txt", "x").has_value());
-  ASSERT_TRUE(d.disk.files().write_flushed("/kept/job.01", "x").has_value());
-  ASSERT_TRUE(d.disk.files().write_flushed("/kept/job.1.new", "x").has_value());
+  ASSERT_TRUE(d.disk.files().write_flushed("/data/kept/notes.txt", "x").has_value());
+  ASSERT_TRUE(d.disk.files().write_flushed("/data/kept/job.01", "x").has_value());
+  ASSERT_TRUE(d.disk.files().write_flushed("/data/kept/job.1.new", "x").has_value());
   EXPECT_TRUE(found(d.disk.files()).empty());
-  EXPECT_TRUE(d.disk.peek("/kept/notes.txt").has_value());
-  EXPECT_FALSE(d.disk.peek("/kept/job.1.new").has_value()) << "an unfinished write is removed";
+  EXPECT_TRUE(d.disk.peek("/data/kept/notes.txt").has_value());
+  EXPECT_FALSE(d.disk.peek("/data/kept/job.1.new").has_value()) << "an unfinished write is removed";
 }
 
 } // namespace

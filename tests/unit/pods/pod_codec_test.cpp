@@ -130,6 +130,10 @@ TEST(pod_codec, the_other_messages_survive) {
   EXPECT_EQ(again(partial{attempt(), 2, {{}, some_blob()}}).content.blob, some_blob());
   EXPECT_EQ(again(protocol::log{attempt(), 2, "row"}).text, "row");
   again(drained{});
+  models names;
+  names.names = {"a"};
+  EXPECT_EQ(again(names).names, names.names);
+  EXPECT_EQ(again(model_refused{"m", 62, "x"}).code, 62U);
   EXPECT_EQ(again(key_made{std::string(40, 'k')}).key.size(), key_length);
   EXPECT_EQ(again(join{std::string(40, 'k'), "n", "r"}).name, "n");
   EXPECT_EQ(again(welcome{1, "h", 4, 2000}).boot, 4U);
@@ -176,7 +180,7 @@ TEST(pod_codec, every_bound_is_kept) {
 TEST(pod_codec, values_that_make_no_sense_are_refused) {
   EXPECT_EQ(refused_up(inventory{{inventory_entry{}}}), "an inventory names attempts");
   slot_ready no_place;
-  no_place.capacity = 0;
+  no_place.batch_max = 2;
   EXPECT_EQ(refused_up(no_place), "a worker's batches fit its capacity");
   EXPECT_EQ(refused_up(key_made{"short"}), "a public key has 40 characters");
   EXPECT_EQ(refused_up(blob_have{{"short", 5}, true}),

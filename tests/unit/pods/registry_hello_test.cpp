@@ -159,6 +159,27 @@ TEST(pod_hello, a_new_session_of_the_same_life_keeps_the_names_of_its_workers) {
             "reconcile w2.0#2x1 j/1:running@w2.0#2; a linked");
 }
 
+TEST(pod_hello, a_cancel_that_comes_before_the_welcome_is_said_after_it) {
+  registry_script s;
+  s.answers = false;
+  s.connect('a');
+  s.hello('a', 1, {has("j", pp::stage::running)});
+  EXPECT_EQ(s.revoke('a', 0, "j"), "");
+  EXPECT_EQ(s.take('a'), "");
+  s.answer({pp::verdict::keep});
+  EXPECT_EQ(s.take('a'), "verdicts; welcome; cancel j/1");
+}
+
+TEST(pod_hello, a_claim_whose_answer_came_too_late_is_named_again) {
+  registry_script s;
+  s.answers = false;
+  s.connect('a');
+  s.hello('a', 0, {has("j", pp::stage::finished, 0, 0)});
+  s.restart('a');
+  s.connect('a');
+  EXPECT_EQ(s.hello('a', 0), "reconcile absent:j/1:held_earlier");
+}
+
 TEST(pod_hello, an_answer_for_an_earlier_session_is_ignored) {
   registry_script s;
   s.answers = false;

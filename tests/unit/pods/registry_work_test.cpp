@@ -68,6 +68,21 @@ TEST(pod_work, what_is_not_accepted_in_three_beats_is_given_back_at_no_cost) {
   EXPECT_EQ(s.registry.count().refused_frames, 0U);
 }
 
+TEST(pod_work, a_late_result_of_one_that_was_given_back_is_decided_by_another_hello) {
+  registry_script s;
+  s.linked('a');
+  s.assign('a', 0, "j");
+  for (int i = 0; i < 3; ++i) {
+    s.pass(2s);
+    s.say('a', pp::beat{});
+  }
+  s.expire();
+  EXPECT_EQ(s.say('a', registry_script::done("j")), "a cut; drop 1") << "it is not forgotten";
+  s.connect('a');
+  EXPECT_EQ(s.hello('a', 1, {{attempt("j"), pp::stage::finished, 0, 1, 0}}),
+            "reconcile w2.0#1x1 j/1:finished@w2.0#1; a linked");
+}
+
 TEST(pod_work, a_pod_that_accepts_nothing_is_unfit_for_a_while) {
   registry_script s;
   s.linked('a', 1, 100, 8);
@@ -155,6 +170,25 @@ TEST(pod_work, a_model_is_loaded_by_the_worker_that_is_asked) {
   EXPECT_EQ(s.pod('a').for_worker.back(), (worker_ref{slot_id{1}, 1}));
   s.act([&] { return s.registry.change_model(s.now, s.ref('a', 1), ""); });
   EXPECT_TRUE(std::holds_alternative<pp::unload>(s.pod('a').inbox.back()));
+}
+
+TEST(pod_work, a_worker_that_its_pod_drains_is_announced_with_no_place) {
+  registry_script s;
+  s.linked('a');
+  pp::slot_ready drained;
+  drained.capacity = 0;
+  EXPECT_EQ(s.slot_says('a', 0, drained), "ready w2.0#1x0");
+}
+
+TEST(pod_work, models_that_a_pod_has_or_cannot_load_are_known) {
+  registry_script s;
+  s.linked('a');
+  pp::models m;
+  m.names = {"one", "two"};
+  s.say('a', m);
+  EXPECT_EQ(s.registry.lines(s.now).front().models.size(), 2U);
+  EXPECT_EQ(s.slot_says('a', 0, pp::model_refused{"one", 62, "x"}), "w2.0#1 refuses one");
+  EXPECT_EQ(s.slot_says('a', 5, pp::model_refused{"one", 62, "x"}), "a bad frame");
 }
 
 // ---- lies ---------------------------------------------------------------------------------------
@@ -264,6 +298,17 @@ TEST(pod_blobs, the_end_of_its_worker_does_not_overtake_a_result) {
   s.say('a', s.last);
   EXPECT_EQ(s.slot_says('a', 0, pp::slot_gone{41, "x", false}), "ready w2.0#1x0");
   EXPECT_EQ(s.serve(), "w2.0#1 completed j/1 \"xxxxxxxxxxxxxxxxxxx; gone w2.0#1 engine_crash");
+}
+
+TEST(pod_blobs, the_next_worker_in_its_place_waits_as_well) {
+  large_result s;
+  s.say('a', s.last);
+  s.slot_says('a', 0, pp::slot_gone{41, "x", false});
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_ready{}, 2), "");
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_gone{41, "x", false}, 2), "");
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_ready{}, 3), "");
+  EXPECT_EQ(s.serve(), "w2.0#1 completed j/1 \"xxxxxxxxxxxxxxxxxxx; gone w2.0#1 engine_crash; "
+                       "ready w2.0#2x1");
 }
 
 TEST(pod_blobs, parts_of_a_stream_keep_their_order_behind_a_large_one) {

@@ -328,6 +328,30 @@ TEST(session_drain, the_pods_own_drain_holds_over_sessions_and_beats_go_on) {
   EXPECT_TRUE(s.session.idle());
 }
 
+TEST(session_work, a_drained_worker_takes_nothing_more_and_what_it_has_goes_on) {
+  session_script s;
+  s.linked(1, 2);
+  s.assign("j");
+  s.take();
+  s.act(s.session.on(s.now, drain_worker{first()}));
+  EXPECT_EQ(std::get<pp::slot_ready>(s.inbox.back()).capacity, 0U);
+  EXPECT_EQ(s.assign("k"), "");
+  s.take();
+  EXPECT_EQ(s.finish(first(), "j"), "keep j/1");
+  EXPECT_EQ(s.take(), "") << "a place that is free is no credit";
+  s.ready(0, 1, 2);
+  EXPECT_EQ(s.take(), "credit 4; slot_ready");
+}
+
+TEST(session_work, models_are_said_when_they_change_or_are_refused) {
+  session_script s;
+  s.linked();
+  s.act(s.session.models(s.now, {"one"}));
+  EXPECT_EQ(s.take(), "models");
+  s.act(s.session.on(s.now, model_refused{first(), "one", {errc::model_invalid, "x"}}));
+  EXPECT_EQ(s.take(), "model_refused");
+}
+
 TEST(session_work, a_model_is_changed_by_the_worker_that_is_meant) {
   session_script s;
   s.linked();

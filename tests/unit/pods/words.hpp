@@ -91,6 +91,9 @@ inline std::string text_of(const effect& e) {
   if (const auto* l = std::get_if<worker_gone>(&e)) {
     return "gone " + text_of(l->worker) + " " + std::string{to_string(l->why.code)};
   }
+  if (const auto* m = std::get_if<model_refused>(&e)) {
+    return text_of(m->worker) + " refuses " + m->model;
+  }
   if (const auto* r = std::get_if<reconcile_pod>(&e)) {
     return text_of(*r);
   }

@@ -158,6 +158,9 @@ void random_workers::claim(worker_handle& s, const attempt_held& held) {
   left_in_[s.ref.slot.value].erase(held.attempt);
   unclaimed_.erase(entry);
   s.holds.insert(held.attempt);
+  demand(attempts_[held.attempt].holder.empty() || attempts_[held.attempt].holder == s.name,
+         "an attempt changes its holder");
+  attempts_[held.attempt].holder = s.name;
   attempts_[held.attempt].steps = attempts_[held.attempt].progress = 0;
   attempts_[held.attempt].chunks = held.chunks;
   seen["claimed"]++;
@@ -265,6 +268,7 @@ void random_workers::do_restart() {
     }
     handles_.clear();
     obey(registry_->queue_restarted(now_));
+    list_unclaimed();
     seen["queue restarted"]++;
     return;
   case 1: // of the owner
@@ -272,6 +276,7 @@ void random_workers::do_restart() {
     flying_.clear();
     to_registry_.clear();
     obey(registry_->owner_restarted(now_));
+    list_unclaimed();
     seen["owner restarted"]++;
     break;
   default: restart_process(); break;
@@ -294,12 +299,22 @@ void random_workers::restart_process() {
   left_in_.clear(); // numbers of slots mean nothing any more
   registry_ = std::make_unique<worker_registry>(limits_);
   newest_ = 0;
+  list_unclaimed();
+  seen["process restarted"]++;
+}
+
+/// No call is served before the queue has said this.
+void random_workers::list_unclaimed() {
+  while (!to_queue_.empty()) {
+    queue_hears();
+  }
   std::vector<unclaimed_attempt> all;
   for (const auto& [a, name] : unclaimed_) {
     all.push_back({a, "tayfa/" + name + "/"});
+    const auto suffix = a.number > 1 ? "-r" + std::to_string(a.number) : "";
+    given_before_.insert(name + " " + a.job.str() + suffix);
   }
   registry_->unclaimed(all);
-  seen["process restarted"]++;
 }
 
 /// The claim window is over.

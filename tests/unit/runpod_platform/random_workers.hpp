@@ -71,6 +71,9 @@ class random_workers {
   std::string any_worker() { return std::string(1, static_cast<char>('a' + below(5))); }
   api::worker_place place(const std::string& worker) { return {"tayfa", worker, "L4"}; }
   std::string any_job(const std::string& worker);
+  bool may_have(const std::string& worker, const std::string& id) const {
+    return ids_.contains(worker + " " + id) || given_before_.contains(worker + " " + id);
+  }
 
   void do_take();
   void do_stops();
@@ -82,6 +85,7 @@ class random_workers {
   void do_gone();
   void do_restart();
   void restart_process();
+  void list_unclaimed();
   void close_window();
   void leave(const worker_handle&);
   void claim(worker_handle&, const attempt_held&);
@@ -112,6 +116,9 @@ class random_workers {
   std::deque<flight> flying_;
   std::map<std::string, std::set<std::string>> at_; ///< ids that a worker is at
   std::map<std::string, attempt_ref> ids_;          ///< "worker id" -> attempt, ever handed out
+  /// "worker id" of attempts that were given to the worker before the process ended. They may not
+  /// have reached it; but they are its own, if it says so.
+  std::set<std::string> given_before_;
   std::deque<effect> to_queue_;
   std::deque<std::pair<std::string, std::string>> settles_; ///< worker and job, once all is heard
   std::deque<order> to_registry_;

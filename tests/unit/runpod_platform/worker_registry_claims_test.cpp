@@ -78,6 +78,16 @@ TEST(registry_claims, a_result_that_a_queue_took_and_lost_may_be_sent_again) {
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
 }
 
+TEST(registry_claims, a_result_that_a_queue_lost_with_its_unfit_worker_may_be_sent_again) {
+  registry_script s;
+  s.running("a", "j");
+  s.post("a", "j");
+  s.ping("a", {}, "gpu: dead");
+  EXPECT_EQ(s.words(s.registry.queue_restarted(s.now)), "");
+  s.unclaimed("a", {s.attempt("j")});
+  EXPECT_EQ(s.post("a", "j"), "pause w0.2; w0.2 claims j/1; w0.2 completed j/1 1");
+}
+
 // ---- a new process ------------------------------------------------------------------------------
 
 TEST(registry_claims, a_ping_claims_what_it_names) {
