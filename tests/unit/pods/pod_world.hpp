@@ -80,7 +80,7 @@ class pod_world {
   void restart_pod(pod_sim&);
   void cut(pod_sim&);
   void start_worker(pod_sim&, std::uint32_t slot);
-  /// That have been begun.
+  /// The number of connections that pods have begun.
   std::uint64_t connections() const { return connections_; }
 
   naive_queue queue;
