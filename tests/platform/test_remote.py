@@ -218,6 +218,25 @@ class sdk_workers(RemoteCase):
 
         self.run_over_an_end(stop)
 
+    def test_what_ends_while_the_pod_is_away_counts_when_it_is_back(self):
+        pod = self.queue(listen=pods.steady_address())
+        worker = self.worker(pod, "ours", kind=TayfaWorker.kind, concurrency=3)
+
+        def seen(state):
+            lines = [x for x in worker.log.splitlines() if "machine=job" in x]
+            return sum(f" to={state} " in x for x in lines)
+
+        jobs = self.run_numbers(pod, 3, 2)
+        self.eventually(lambda: seen("IN_PROGRESS") == len(jobs), "all of them run")
+        pod.kill()
+        self.eventually(lambda: seen("COMPLETED") == len(jobs), "all of them end")
+        pod = self.again(pod)
+        pod.wait_listening()
+        self.assert_ended_once(pod, jobs)
+        self.assert_numbers(pod, jobs)
+        self.assertEqual(seen("IN_PROGRESS"), len(jobs))
+        self.assertEqual(pod.get("/v2/tayfa/health").body["jobs"]["retried"], 0)
+
     def test_with_a_key_for_workers(self):
         folder = self.folder()
         keys = {

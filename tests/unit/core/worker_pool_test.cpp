@@ -245,12 +245,12 @@ TEST(worker_pool, a_claimed_attempt_has_its_place) {
   s.join(0, pool_script::facts(2));
   auto& w = *s.pool.find(worker_place{slot_id{0}});
   s.pool.claim(s.now, w, pool_job{}.needs(), {job_id{"j"}, ++s.attempts});
-  EXPECT_EQ(s.decide_all({{}, {}}), (std::vector<std::string>{"0", "workers_busy"}));
+  EXPECT_EQ(s.decide_all({{}, {}}), (std::vector<std::string>{"0", "worker_reserved"}));
   pool_script t;
   t.join(0, pool_script::facts(2));
   auto& alone = *t.pool.find(worker_place{slot_id{0}});
   t.pool.claim(t.now, alone, pool_job{.alone = true}.needs(), {job_id{"j"}, ++t.attempts});
-  EXPECT_EQ(t.decide(), "workers_busy") << "a suspect shares its worker with no other";
+  EXPECT_EQ(t.decide(), "worker_reserved") << "a suspect shares its worker with no other";
 }
 
 // ---- what is held -------------------------------------------------------------------------------
