@@ -64,8 +64,8 @@ std::string_view to_string(pod_view);
 
 // ---- the question and its answer ----------------------------------------------------------------
 
-/// The worker of results whose own worker has ended: it holds what was claimed for it, and is never
-/// given anything.
+/// The worker of all results of a hello whose own workers have ended: it holds what was claimed for
+/// it, and is never given anything.
 inline constexpr slot_id kept_slot{0xffff'ffff};
 
 /// An attempt of a pod's inventory.
@@ -74,6 +74,7 @@ struct claim {
   pod_view at = pod_view::waiting;
   worker_ref worker; ///< that is to hold it, if the queue's step says so
   std::uint64_t steps = 0;
+  std::uint32_t chunks_from = 1; ///< as in pod_protocol::inventory_entry
 };
 /// An attempt that the pod was given, and does not have.
 struct absent_attempt {

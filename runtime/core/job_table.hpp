@@ -149,8 +149,8 @@ class job_table {
   /// The attempts that may still be claimed.
   std::vector<unclaimed_attempt> unclaimed() const;
   /// A pod has said hello: its workers are taken in, and pods::reconcile() is applied to all that
-  /// it has, and to what it was given and does not have. An attempt that has made chunks is lost at
-  /// no cost instead: chunks that were on their way in the last session are gone.
+  /// it has, and to what it was given and does not have. An attempt is lost at no cost instead when
+  /// the pod has dropped chunks of it that the job has not got.
   struct pod_settled {
     effects then;
     std::vector<pods::claim_decision> decisions; ///< of the claims, in their order
@@ -353,6 +353,7 @@ class job_table {
   pods::claim_decision settle_claim(moment now, const pods::claim&, const std::string& key,
                                     effects&);
   void settle_absent(moment now, const pods::absent_attempt&, const std::string& key, effects&);
+  static bool has_chunks_before(const record&, const pods::claim&);
   void put_down(moment now, record&);
   void lose_settled(moment now, record&, const char* why, bool free_of_charge, effects&);
   void expire_one(moment now, record&, effects&);

@@ -56,9 +56,17 @@ pods::head_view job_table::view_for(const record* r, const attempt_ref& attempt,
     return elsewhere;
   }
   if (r->state.state() == job_state::IN_QUEUE) {
-    return stopping_ || r->streamed || purge_of(*r) != nullptr ? elsewhere : queued;
+    return stopping_ || purge_of(*r) != nullptr ? elsewhere : queued;
   }
   return r->unclaimed ? pods::head_view::unclaimed : held_accepted;
+}
+
+/// The job has every chunk that the pod does not say again. A job that waits has none.
+bool job_table::has_chunks_before(const record& r, const pods::claim& c) {
+  if (c.chunks_from == 0) {
+    return !r.streamed;
+  }
+  return c.chunks_from <= (r.state.state() == job_state::IN_PROGRESS ? r.chunk_seen : 0) + 1;
 }
 
 pods::claim_decision job_table::settle_claim(moment now, const pods::claim& c,
@@ -66,10 +74,11 @@ pods::claim_decision job_table::settle_claim(moment now, const pods::claim& c,
   const auto entry = jobs_.find(c.attempt.job);
   auto view = view_for(entry, c.attempt, key);
   const bool runs = view == pods::head_view::unclaimed || view == pods::head_view::held_accepted;
-  if (runs && entry->streamed) {
-    lose_settled(now, *entry, "its chunks may be incomplete", true, out);
+  if (runs && !has_chunks_before(*entry, c)) {
+    lose_settled(now, *entry, "chunks of its stream are gone", true, out);
     view = pods::head_view::elsewhere;
-  } else if (view == pods::head_view::queued && jobs_.ttl_end(*entry) <= now) {
+  } else if (view == pods::head_view::queued &&
+             (jobs_.ttl_end(*entry) <= now || !has_chunks_before(*entry, c))) {
     view = pods::head_view::elsewhere;
   }
   if (c.worker.slot == pods::kept_slot) {

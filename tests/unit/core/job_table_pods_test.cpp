@@ -19,7 +19,7 @@ const attempt_ref a1{job_id{"a"}, 1};
 constexpr worker_ref slot(std::uint32_t number, std::uint64_t incarnation = 1) {
   return {slot_id{number}, incarnation, node};
 }
-worker_facts facts(std::uint32_t capacity) {
+worker_facts facts_of_slot(std::uint32_t capacity) {
   worker_facts f;
   f.capacity = capacity;
   f.elastic = f.forgotten_when_gone = f.unavailable_is_free = true;
@@ -40,11 +40,16 @@ struct pod_script : durable_script {
   std::vector<pods::claim_decision> decisions;
 
   pod_script& with(worker_ref w, std::uint32_t capacity = 1) {
-    hello.workers.push_back({w, facts(capacity)});
+    hello.workers.push_back({w, facts_of_slot(capacity)});
     return *this;
   }
   pod_script& has(const attempt_ref& a, pod_view at, worker_ref w) {
     hello.claims.push_back({a, at, w, 0});
+    return *this;
+  }
+  /// The pod can say the chunks of the last claim again from this one on.
+  pod_script& from_chunk(std::uint32_t number) {
+    hello.claims.back().chunks_from = number;
     return *this;
   }
   pod_script& lacks(const attempt_ref& a, worker_ref w, head_view view) {
@@ -173,13 +178,78 @@ TEST(job_table_pods, an_unknown_job_is_said_to_be_unknown) {
   EXPECT_TRUE(s.decisions.at(0).unknown);
 }
 
-TEST(job_table_pods, a_job_that_streamed_runs_again_at_no_cost) {
+// ---- streams ------------------------------------------------------------------------------------
+
+TEST(job_table_pods, a_stream_goes_on_when_no_chunk_of_it_is_missing) {
   pod_script s;
   s.running();
   s.partial(slot(0), a1, 1, "x");
-  EXPECT_EQ(s.with(slot(0)).has(a1, pod_view::running, slot(0)).says_hello(),
+  s.partial(slot(0), a1, 2, "y");
+  s.with(slot(0)).has(a1, pod_view::running, slot(0)).from_chunk(3);
+  EXPECT_EQ(s.says_hello(), "");
+  EXPECT_EQ(s.decisions.at(0).verdict, keep);
+  s.with(slot(0)).has(a1, pod_view::running, slot(0)).from_chunk(2);
+  EXPECT_EQ(s.says_hello(), "");
+  EXPECT_EQ(s.partial(slot(0), a1, 2, "y"), "stale") << "said again";
+  EXPECT_EQ(s.partial(slot(0), a1, 3, "z"), "");
+}
+
+TEST(job_table_pods, a_stream_with_a_hole_is_made_again_at_no_cost) {
+  pod_script s;
+  s.running();
+  s.partial(slot(0), a1, 1, "x");
+  s.with(slot(0)).has(a1, pod_view::running, slot(0)).from_chunk(3);
+  EXPECT_EQ(s.says_hello(),
             "a IN_QUEUE (attempt_lost); a IN_PROGRESS (assigned); give a#2 to 2/0#1");
   EXPECT_EQ(s.decisions.at(0).verdict, drop);
+}
+
+/// "a" had made two chunks when the head ended.
+struct restarted_under_a_stream : pod_script {
+  restarted_under_a_stream() {
+    pod_script before;
+    before.running();
+    before.partial(slot(0), a1, 1, "x");
+    before.partial(slot(0), a1, 2, "y");
+    before.commit();
+    EXPECT_EQ(before.restart(*this), "");
+  }
+};
+
+TEST(job_table_pods, a_new_head_gets_a_stream_from_its_first_chunk_on) {
+  restarted_under_a_stream s;
+  s.with(slot(0, 5)).has(a1, pod_view::running, slot(0, 5));
+  EXPECT_EQ(s.says_hello(), "");
+  EXPECT_EQ(s.decisions.at(0).verdict, keep);
+  EXPECT_EQ(s.partial(slot(0, 5), a1, 1, "x"), "");
+}
+
+TEST(job_table_pods, a_new_head_does_not_take_a_stream_that_begins_later) {
+  restarted_under_a_stream s;
+  s.with(slot(0, 5)).has(a1, pod_view::finished, slot(0, 5)).from_chunk(2);
+  EXPECT_THAT(s.says_hello(), HasSubstr("a IN_QUEUE (attempt_lost)"));
+  EXPECT_EQ(s.decisions.at(0).verdict, drop);
+}
+
+TEST(job_table_pods, a_result_whose_chunks_ended_with_its_pod_is_of_use_without_a_stream_only) {
+  const worker_ref kept{pods::kept_slot, 9, node};
+  restarted_head plain;
+  plain.has(a1, pod_view::finished, kept).from_chunk(0).says_hello();
+  EXPECT_EQ(plain.decisions.at(0).verdict, report);
+  restarted_under_a_stream s;
+  s.has(a1, pod_view::finished, kept).from_chunk(0).says_hello();
+  EXPECT_EQ(s.decisions.at(0).verdict, drop);
+}
+
+TEST(job_table_pods, a_job_that_waits_takes_its_stream_from_the_first_chunk_on) {
+  for (const auto from : {1u, 2u}) {
+    restarted_under_a_stream s;
+    s.pass(seconds{60});
+    s.expire();
+    s.with(slot(0, 5)).has(a1, pod_view::running, slot(0, 5)).from_chunk(from).says_hello();
+    EXPECT_EQ(s.decisions.at(0).verdict, from == 1 ? keep : drop);
+    EXPECT_EQ(s.partial(slot(0, 5), a1, 1, "x"), from == 1 ? "" : "stale");
+  }
 }
 
 } // namespace
