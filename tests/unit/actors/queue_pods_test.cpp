@@ -68,7 +68,7 @@ struct pods_script : actor_script {
   ~pods_script() {
     caf::anon_send_exit(tested, caf::exit_reason::kill);
     directory = {};
-    pods.queue = {};
+    pods.queue = queue_actor{};
   }
 
   static pods::reconcile_pod hello(std::uint64_t session) {

@@ -241,6 +241,18 @@ TEST(job_table_pods, a_result_whose_chunks_ended_with_its_pod_is_of_use_without_
   EXPECT_EQ(s.decisions.at(0).verdict, drop);
 }
 
+TEST(job_table_pods, a_stream_that_was_lost_with_its_pod_begins_anew) {
+  pod_script s;
+  s.running();
+  s.partial(slot(0), a1, 1, "x");
+  s.partial(slot(0), a1, 2, "y");
+  s.lose(slot(0).place(), {errc::lease_expired, "silent"});
+  EXPECT_EQ(s.state("a"), "IN_QUEUE");
+  s.with(slot(0, 2)).has(a1, pod_view::running, slot(0, 2));
+  EXPECT_EQ(s.says_hello(), "a IN_PROGRESS (assigned)");
+  EXPECT_EQ(s.partial(slot(0, 2), a1, 1, "x"), "");
+}
+
 TEST(job_table_pods, a_job_that_waits_takes_its_stream_from_the_first_chunk_on) {
   for (const auto from : {1u, 2u}) {
     restarted_under_a_stream s;
