@@ -141,7 +141,8 @@ void job_model::restart(std::uint64_t last_order) {
     j.hook_tries =
         std::min(j.hook_tries, j.from_platform() ? 1 : std::max(limits_.hook_tries, 1u) - 1);
     if (j.holder.node != this_node) {
-      j.holder = {}; // what other nodes called their slots is not known any more
+      // Names that other nodes gave their slots are not known any more.
+      j.holder = worker_ref{slot_id{}, 0, j.holder.node};
     }
     if (j.state == job_state::IN_QUEUE) {
       wait(j);
