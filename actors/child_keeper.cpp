@@ -61,10 +61,6 @@ void child_keeper::timed(std::uint64_t ticket) {
   }
 }
 
-bool child_keeper::all_gone() const {
-  return std::none_of(children_.begin(), children_.end(), [](const auto& c) { return bool{c}; });
-}
-
 void child_keeper::replace(const std::string& name) {
   for (std::size_t i = 0; i < children_.size(); ++i) {
     if (children_[i] && group_.children()[i].name == name) {

@@ -40,10 +40,6 @@ class child_keeper {
   /// True when the message was about a child of this keeper.
   bool down(const caf::down_msg&);
   void timed(std::uint64_t ticket);
-  bool all_gone() const;
-  bool given_up(std::size_t index) const {
-    return group_.state(index) == supervision::child_state::given_up;
-  }
   /// Ends one child as failed, by force (it is stuck); the policy decides what follows.
   void replace(const std::string& name);
 

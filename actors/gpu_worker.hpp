@@ -68,7 +68,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void on(const engine_reported&);
   void on(const engine_spawned&);
   void on(const engine_frame&);
-  void on(const engine_nonsense&);
+  void on(const protocol_violation&);
   void on(const engine_exited&);
   void said(const protocol::hello&);
   void said(const protocol::heartbeat&);

@@ -49,7 +49,7 @@ void gpu_worker::on(const engine_frame& e) {
       e.body);
 }
 
-void gpu_worker::on(const engine_nonsense& e) {
+void gpu_worker::on(const protocol_violation& e) {
   ctx_.outside.meters.add(meter::bad_frames);
   born();
   if (alive()) {
@@ -86,7 +86,8 @@ void gpu_worker::said(const protocol::hello& m) {
 }
 
 void gpu_worker::ask_for_model() {
-  request(terms_.directory.loader, caf::infinite, want_model{terms_.worker, terms_.model, terms_.engine})
+  request(terms_.directory.loader, caf::infinite,
+          want_model{terms_.worker, terms_.model, terms_.engine})
       .then([this](const model_granted& m) { granted(m); },
             [](const caf::error&) {
             }); // the loader was restarted: the new directory makes us ask again

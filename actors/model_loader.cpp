@@ -73,7 +73,7 @@ void model_loader::learned(const catalogue_inspected& m) {
     ctx_.outside.log.info("model_found", {{"model", entry.name}, {"bytes", entry.bytes}});
   }
   become(checked());
-  tell_queue();
+  notify_queue();
   if (directory_.supervisor) {
     send(directory_.supervisor, catalogue_checked{models_.size()});
   }
@@ -105,7 +105,7 @@ result<void> model_loader::complete(std::vector<model_entry>& models) const {
   return {};
 }
 
-void model_loader::tell_queue() {
+void model_loader::notify_queue() {
   if (!directory_.queue) {
     return;
   }
@@ -185,7 +185,7 @@ void model_loader::looked_again(const model_refused& about,
     ++versions_[about.model];
     refused_.erase(about.model);
     ctx_.outside.log.info("model_replaced", {{"model", entry->name}, {"bytes", entry->bytes}});
-    tell_queue();
+    notify_queue();
   } else {
     refused_.insert(about.model);
     send(directory_.queue,

@@ -55,7 +55,7 @@ class model_loader : public model_loader_actor::base {
   result<void> complete(std::vector<model_entry>&) const;
   void refused(const model_refused&);
   void looked_again(const model_refused&, const result<std::vector<model_entry>>&);
-  void tell_queue();
+  void notify_queue();
   void on_directory(const actor_directory&);
   void loaded(const model_loaded&);
 

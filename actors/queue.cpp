@@ -5,8 +5,8 @@
 
 namespace tayfa {
 
-queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_books> books)
-    : queue_actor::base(cfg), ctx_(ctx), books_(std::move(books)), table_(books_->table) {
+queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
+    : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);
   // A change of the table that broke off for want of memory is not to be gone on with: the process
   // ends, and the next one begins with what is durable.
@@ -23,13 +23,14 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_book
 }
 
 queue::behavior_type queue::make_behavior() {
+  set_exit_handler([this](caf::exit_msg& m) { end(std::move(m.reason)); });
   // Changes in flight from an earlier queue may not be durable: they are put again, and putting a
   // row twice changes nothing. Its assignments are void.
   ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
     caf::anon_send(me, store_replied{store_replied::failed{std::move(why)}});
   });
   table_.not_committed();
-  enqueue_effects(std::exchange(books_->left, {}));
+  enqueue_effects(std::exchange(state_->left, {}));
   enqueue_effects(
       table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
   after();
@@ -114,6 +115,20 @@ queue::behavior_type queue::draining() {
       ignored<models_known, model_refused, drain_worker, worker_ready, pod_moved, drain_queue>());
 }
 
+/// The queue was asked to end: only the store's answers still matter.
+queue::behavior_type queue::ending() {
+  return state_of<behavior_type>(
+      common(),
+      when_due(this, ctx_.outside.time,
+               [this](const due_timer& m) {
+                 if (m.topic == commit_now) {
+                   deadline(m);
+                 }
+               }),
+      ignored<webhook_answered, models_known, model_refused, drain_worker, worker_ready, pod_moved,
+              drain_queue, hand_back_jobs>());
+}
+
 // ---- workers -----------------------------------------------------------------------------------
 
 void queue::joined(const worker_ready& m) {
@@ -163,7 +178,7 @@ void queue::reported(const attempt_reported& m) {
 
 /// The platform hears of what is on its way at once: it is not durable here either.
 void queue::notify_origin(const attempt_reported& m) {
-  const auto tell = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
+  const auto forward = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
     if (const auto* origin = table_.origin_of(id)) {
       send(directory_.runpod, origin_progress{id, *origin, is_chunk, payload});
     }
@@ -172,9 +187,9 @@ void queue::notify_origin(const attempt_reported& m) {
     return;
   }
   if (const auto* p = std::get_if<protocol::progress>(&m.body)) {
-    tell(p->attempt.job, p->payload, false);
+    forward(p->attempt.job, p->payload, false);
   } else if (const auto* c = std::get_if<protocol::partial>(&m.body)) {
-    tell(c->attempt.job, c->payload, true);
+    forward(c->attempt.job, c->payload, true);
   }
 }
 
@@ -213,16 +228,26 @@ void queue::drain() {
   after();
 }
 
+/// The next process must not do again what is settled (a result that the platform has, a job that
+/// it stopped): the actor ends when all that it decided is durable. Its supervisor kills it when
+/// that takes too long.
+void queue::end(caf::error why) {
+  end_reason_ = std::move(why);
+  table_.stop_taking();
+  become(ending());
+  after();
+}
+
 void queue::on_directory(const actor_directory& m) {
   const bool new_runpod = m.runpod != directory_.runpod;
   directory_ = m;
   if (new_runpod) {
     enqueue_effects(table_.posts_lost(now()));
-    capacity_told_ = 0;
+    capacity_sent_ = 0;
     after();
   }
-  load_told_ = false; // whoever is new must hear it once
-  tell_load();
+  load_sent_ = false; // whoever is new must hear it once
+  send_load();
   if (broken_ && directory_.supervisor) {
     send(directory_.supervisor, store_failed{*broken_});
   }
@@ -261,25 +286,34 @@ void queue::deadline(const due_timer& m) {
 
 void queue::after() {
   commit_soon();
-  tell_load();
+  send_load();
   arm();
-  const bool settled = !committing_ && !commit_soon_ && gathering_.empty() && fetches_.empty() &&
-                       large_results_.empty() && purges_.empty();
-  if (is_draining_ && !drained_told_ && directory_.supervisor &&
+  const bool stored = !committing_ && !commit_soon_ && gathering_.empty();
+  if (end_reason_) {
+    if (stored || stuck_ || broken_) {
+      if (!stored && !broken_) {
+        give_up_on_storage();
+      }
+      quit(*end_reason_);
+    }
+    return;
+  }
+  const bool settled = stored && fetches_.empty() && large_results_.empty() && purges_.empty();
+  if (is_draining_ && !drained_sent_ && directory_.supervisor &&
       ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {
       give_up_on_storage();
     }
-    drained_told_ = true;
+    drained_sent_ = true;
     send(directory_.supervisor, queue_drained{});
   }
 }
 
-void queue::tell_load() {
+void queue::send_load() {
   const auto counts = table_.counts();
   ctx_.outside.meters.set(meter::jobs_in_queue, static_cast<double>(counts.in_queue));
   ctx_.outside.meters.set(meter::jobs_in_progress, static_cast<double>(counts.in_progress));
-  if (const auto before = std::exchange(chunks_dropped_told_, counts.chunks_dropped);
+  if (const auto before = std::exchange(chunks_dropped_counted_, counts.chunks_dropped);
       before != counts.chunks_dropped) {
     ctx_.outside.meters.add(meter::chunks_dropped,
                             static_cast<double>(counts.chunks_dropped - before));
@@ -289,15 +323,15 @@ void queue::tell_load() {
                     next.undelivered == load_.undelivered;
   if (directory_.runpod) { // only it wants to know
     const auto capacity = table_.local_capacity();
-    if (capacity != std::exchange(capacity_told_, capacity)) {
+    if (capacity != std::exchange(capacity_sent_, capacity)) {
       send(directory_.runpod, slots_ready{capacity});
     }
   }
-  if (!directory_.supervisor || (load_told_ && same)) {
+  if (!directory_.supervisor || (load_sent_ && same)) {
     return;
   }
   load_ = next;
-  load_told_ = true;
+  load_sent_ = true;
   send(directory_.supervisor, next);
   send(directory_.ingress, next);
 }

@@ -3,8 +3,10 @@
 // every decision is in runtime/core/job_table.
 //
 // States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed)
-// -> SERVING -> DRAINING (nothing more is taken or given out). The table outlives the actor: a
-// restarted queue treats every attempt as lost, so no accepted job is.
+// -> SERVING -> DRAINING (nothing more is taken or given out). From each of them -> ENDING, when it
+// is asked to end (an exit message that is no kill): it ends as soon as all that it decided is
+// durable. The table outlives the actor: a restarted queue treats every attempt as lost, so no
+// accepted job is.
 //
 // Durability: nothing that the table decided is heard of outside (an answer, an attempt, a log
 // line, an event) before the rows that it changed are committed. One batch of rows is in flight at
@@ -32,8 +34,8 @@
 namespace tayfa {
 
 /// State that outlives the actor: the table, and decided effects that were not carried out yet.
-struct queue_books {
-  explicit queue_books(job_limits limits) : table(std::move(limits)) {}
+struct queue_state {
+  explicit queue_state(job_limits limits) : table(std::move(limits)) {}
   job_table table;
   effects left; ///< of the recovery
 };
@@ -66,7 +68,7 @@ struct webhook_answered {
 
 class queue : public queue_actor::base {
  public:
-  queue(caf::actor_config&, pod_context, std::shared_ptr<queue_books>);
+  queue(caf::actor_config&, pod_context, std::shared_ptr<queue_state>);
 
   const char* name() const override { return "queue"; }
   behavior_type make_behavior() override;
@@ -84,6 +86,7 @@ class queue : public queue_actor::base {
   behavior_type waiting();
   behavior_type serving();
   behavior_type draining();
+  behavior_type ending();
 
   /// Makes the table as if something had not been asked for, and names the jobs that are as they
   /// were. `unsent`: those whose attempts have not left.
@@ -118,6 +121,7 @@ class queue : public queue_actor::base {
   void gone(const worker_gone&);
   void pod(const pod_moved&);
   void drain();
+  void end(caf::error why);
   void on_directory(const actor_directory&);
   void deadline(const due_timer&);
 
@@ -156,8 +160,8 @@ class queue : public queue_actor::base {
   void fetch(std::uint64_t order, job_store::column, text_handler, byte_budget::place place = {});
   /// The output of an ended job that left memory, for an answer. Who asks for one that others have,
   /// or wait for, shares it. False, and `then` is not called, when there is no room for it in the
-  /// world's budget for answers, of which `spare` has to stay free.
-  bool fetch_output(const job_view&, std::size_t spare, text_handler then);
+  /// world's budget for answers, of which `headroom` has to stay free.
+  bool fetch_output(const job_view&, std::size_t headroom, text_handler then);
 
   // effects (queue_effects.cpp)
   /// The attempts that leave for one worker in one message.
@@ -189,7 +193,7 @@ class queue : public queue_actor::base {
 
   moment now() const { return ctx_.outside.time.now(); }
   void after();
-  void tell_load();
+  void send_load();
   void arm();
 
   struct worker_handle {
@@ -198,7 +202,7 @@ class queue : public queue_actor::base {
   };
 
   pod_context ctx_;
-  std::shared_ptr<queue_books> books_;
+  std::shared_ptr<queue_state> state_;
   job_table& table_;
   actor_directory directory_;
   std::map<worker_place, worker_handle> workers_;
@@ -208,12 +212,13 @@ class queue : public queue_actor::base {
   std::map<std::pair<worker_ref, std::uint64_t>, std::vector<assign_attempt>> handing_over_;
   /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
   std::set<job_id> end_watched_, chunks_watched_;
-  bool drained_told_ = false;
+  bool drained_sent_ = false;
   bool serves_ = false;
   bool is_draining_ = false;
+  std::optional<caf::error> end_reason_; ///< it was asked to end
   load_changed load_;
-  std::uint32_t capacity_told_ = 0;
-  bool load_told_ = false;
+  std::uint32_t capacity_sent_ = 0;
+  bool load_sent_ = false;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
 
@@ -241,7 +246,7 @@ class queue : public queue_actor::base {
   std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
   std::deque<deliver_result> large_results_;    ///< likewise
   bool waits_for_room_ = false;                 ///< a timer runs
-  std::uint64_t chunks_dropped_told_ = 0;
+  std::uint64_t chunks_dropped_counted_ = 0;
 };
 
 } // namespace tayfa

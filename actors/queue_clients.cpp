@@ -132,10 +132,10 @@ caf::result<job_answer> queue::cancel(const cancel_job& m) {
   if (!answer) {
     return job_answer{fail(answer.error())};
   }
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   enqueue_effects(std::move(answer->second));
   after();
-  return told;
+  return pending;
 }
 
 caf::result<job_answer> queue::retry(const retry_job& m) {
@@ -148,10 +148,10 @@ caf::result<job_answer> queue::retry(const retry_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_retried", {{"job", m.id}});
-  auto told = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(answer->first)}, std::move(undo));
   enqueue_effects(std::move(answer->second));
   after();
-  return told;
+  return pending;
 }
 
 caf::result<job_answer> queue::drop(const drop_job& m) {
@@ -164,9 +164,9 @@ caf::result<job_answer> queue::drop(const drop_job& m) {
     return job_answer{fail(answer.error())};
   }
   ctx_.outside.log.info("job_dropped", {{"job", m.id}});
-  auto told = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
+  auto pending = after_commit(m.id, m.who, job_answer{std::move(*answer)}, std::move(undo));
   after();
-  return told;
+  return pending;
 }
 
 /// Answered when all of it is durable (carry_out(purged)); it goes on between other messages.

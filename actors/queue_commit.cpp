@@ -27,11 +27,11 @@ const job_id& job_of(const effect& e) {
 }
 
 /// A place for one text; in an empty budget even a text larger than the limit gets one.
-byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t spare) {
+byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t headroom) {
   if (bytes > budget.most()) {
     return budget.used() == 0 ? budget.force(bytes) : nullptr;
   }
-  return budget.take(bytes, std::min(spare, budget.most() - bytes));
+  return budget.take(bytes, std::min(headroom, budget.most() - bytes));
 }
 
 /// Batches that lost members are told their new size.
@@ -318,7 +318,7 @@ void queue::fetch(std::uint64_t order, job_store::column column, text_handler th
       });
 }
 
-bool queue::fetch_output(const job_view& view, std::size_t spare, text_handler then) {
+bool queue::fetch_output(const job_view& view, std::size_t headroom, text_handler then) {
   const auto order = view.stored_output;
   if (const auto known = outputs_.find(order); known != outputs_.end()) {
     if (auto text = known->second.lock(); !text.empty()) {
@@ -331,7 +331,7 @@ bool queue::fetch_output(const job_view& view, std::size_t spare, text_handler t
     fetches_.at(asked->second).handlers.push_back(std::move(then));
     return true;
   }
-  auto place = place_for_text(ctx_.outside.answers, view.output_bytes, spare);
+  auto place = place_for_text(ctx_.outside.answers, view.output_bytes, headroom);
   if (place == nullptr) {
     return false;
   }

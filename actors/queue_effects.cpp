@@ -218,6 +218,9 @@ void queue::measure(const job_view& view) {
 }
 
 void queue::carry_out(const notify& n) {
+  if (end_reason_) {
+    return; // the answer would not be stored: the next process calls it
+  }
   if (n.view.stored_output == 0) {
     call_hook(n, n.view);
     return;
@@ -267,9 +270,9 @@ void queue::call_hook(const notify& n, const job_view& view) {
   outgoing_call call;
   call.url = n.url;
   call.headers = {{"Content-Type", "application/json"}};
-  auto told = api::job(view);
-  call.body = std::move(told.body);
-  call.more = std::move(told.more);
+  auto shown = api::job(view);
+  call.body = std::move(shown.body);
+  call.more = std::move(shown.more);
   ctx_.outside.post.send(
       std::move(call), [id = n.view.id, number = n.call,
                         me = caf::actor_cast<queue_actor>(this)](result<outgoing_answer> answer) {

@@ -64,7 +64,8 @@ remote_workers::behavior_type remote_workers::open() {
         const auto n = registry_->count();
         return health_answer{0, n.idle, n.running, n.unhealthy};
       },
-      [this](const list_workers&) { return workers_answer{registry_->lines(now())}; }, present());
+      [this](const list_workers&) { return workers_answer{registry_->summaries(now())}; },
+      present());
 }
 
 // ---- what the workers ask and say --------------------------------------------------------------
@@ -228,14 +229,14 @@ void remote_workers::obey(remote::turn_away& t) {
   }
 }
 
-void remote_workers::obey(remote::noted& n) {
+void remote_workers::obey(remote::log_entry& n) {
   auto& log = ctx_.outside.log;
   const std::initializer_list<log_field> who{
       {"endpoint", n.endpoint}, {"name", n.name}, {"text", n.text}};
   switch (n.kind) {
-  case remote::noted::what::came: log.info("remote_worker_came", who); break;
-  case remote::noted::what::left: log.info("remote_worker_left", who); break;
-  case remote::noted::what::unfit: log.warn("remote_worker_unfit", who); break;
+  case remote::log_entry::what::came: log.info("remote_worker_came", who); break;
+  case remote::log_entry::what::left: log.info("remote_worker_left", who); break;
+  case remote::log_entry::what::unfit: log.warn("remote_worker_unfit", who); break;
   }
 }
 

@@ -74,7 +74,7 @@ class remote_workers : public remote_workers_actor::base {
   void obey(remote::send_stops&);
   void obey(remote::nothing_yet&);
   void obey(remote::turn_away&);
-  void obey(remote::noted&);
+  void obey(remote::log_entry&);
   reply_ptr take_reply(remote::poll_id);
   /// Answers, and tells the registry whether the answer left.
   void send_watched(remote::poll_id, api::response);

@@ -62,7 +62,7 @@ auto supervisor::common() {
                     [this](const store_failed& m) { fail(cause::part_failed, m.why); },
                     [this](const slot_status& m) { slots_.status(m); },
                     ignore<worker_drained>(),
-                    [this](const list_slots&) { return slots_answer{slots_.lines()}; },
+                    [this](const list_slots&) { return slots_answer{slots_.summaries()}; },
                     not_now<drain_slot>(),
                     not_now<resize_slots>(),
                     when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); })};
@@ -138,9 +138,9 @@ void supervisor::opened(const store_opened& m) {
       ctx_.outside.log.error("job_damaged", {{"job", row.id}, {"code", errc::store_corrupt}});
     }
   }
-  terms_.books->left =
-      terms_.books->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
-  const auto counts = terms_.books->table.counts();
+  terms_.queue->left =
+      terms_.queue->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
+  const auto counts = terms_.queue->table.counts();
   ctx_.outside.log.info("store_opened", {{"jobs", jobs},
                                          {"waiting", counts.in_queue},
                                          {"ended", counts.kept},

@@ -48,7 +48,7 @@ int exit_code_for(errc);
 
 struct pod_terms {
   slot_engines engines;
-  std::shared_ptr<queue_books> books;
+  std::shared_ptr<queue_state> queue;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
   /// Called for every child that is started; the simulation needs to know which ones a kill -9

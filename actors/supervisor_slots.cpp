@@ -136,7 +136,7 @@ slots_answer supervisor::drain(const drain_slot& m) {
     execute(*actions);
     refresh_ready();
   }
-  return {slots_.lines()};
+  return {slots_.summaries()};
 }
 
 slots_answer supervisor::resize(const resize_slots& m) {
@@ -149,7 +149,7 @@ slots_answer supervisor::resize(const resize_slots& m) {
   ctx_.outside.meters.set(meter::slots, slots_.count());
   execute(*actions);
   refresh_ready();
-  return {slots_.lines()};
+  return {slots_.summaries()};
 }
 
 // ---- what the table decides --------------------------------------------------------------------

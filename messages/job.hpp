@@ -145,7 +145,7 @@ struct job_detail {
   std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
 };
 /// One line of a list of jobs.
-struct job_line {
+struct job_summary {
   job_id id;
   job_state state = job_state::IN_QUEUE;
   wait_reason why = wait_reason::none;
@@ -168,8 +168,8 @@ struct job_filter {
   std::uint64_t after = 0; ///< of an earlier list's `next`
 };
 struct job_list {
-  std::vector<job_line> jobs; ///< by submission, newest first
-  std::uint64_t next = 0;     ///< for the filter's `after`; 0 = that was all
+  std::vector<job_summary> jobs; ///< by submission, newest first
+  std::uint64_t next = 0;        ///< for the filter's `after`; 0 = that was all
 };
 
 /// How the queue stands: RunPod's `/health` "jobs", and what waits.

@@ -105,12 +105,8 @@ inline constexpr auto request_fields = std::tuple{
     request_field{"webhook", &job_request::webhook, fingerprint_part::always,
                   longest(value_form::url, webhook_length_max),
                   "An http or https URL of a public address; called when the job has ended."},
-    request_field{"s3Config",
-                  &job_request::s3_config,
-                  fingerprint_part::always,
-                  longest(value_form::texts, s3_config_bytes_max),
-                  "",
-                  secrecy::secret},
+    request_field{"s3Config", &job_request::s3_config, fingerprint_part::always,
+                  longest(value_form::texts, s3_config_bytes_max), "", secrecy::secret},
     request_field{"", &job_request::origin, fingerprint_part::no}, // its jobs have no key
     request_field{"", &job_request::sync, fingerprint_part::always},
 };

@@ -16,7 +16,7 @@ namespace tayfa {
 // ---- requests: ingress -> supervisor -----------------------------------------------------------
 
 /// One slot, for people (GET /slots).
-struct slot_line {
+struct slot_summary {
   slot_id slot;
   std::uint64_t incarnation = 0;
   engine_state state = engine_state::NOT_STARTED;
@@ -30,7 +30,7 @@ struct slot_line {
 };
 /// A request of a slot has begun, and is not done yet: the answer shows how the slots are now.
 struct slots_answer {
-  result<std::vector<slot_line>> value;
+  result<std::vector<slot_summary>> value;
 };
 /// GET /slots.
 struct list_slots {

@@ -61,7 +61,7 @@ struct ask_health {
   using answer = health_answer;
 };
 /// One remote worker, for people (GET /workers).
-struct remote_line {
+struct remote_summary {
   std::string name, endpoint;
   std::string version;                   ///< of its SDK, as it says
   std::string device;                    ///< as its URLs say
@@ -72,7 +72,7 @@ struct remote_line {
   std::uint64_t completed = 0, lost = 0; ///< attempts
 };
 struct workers_answer {
-  std::vector<remote_line> value;
+  std::vector<remote_summary> value;
 };
 /// GET /workers: the remote workers.
 struct list_workers {

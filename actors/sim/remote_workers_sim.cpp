@@ -106,9 +106,9 @@ class remote_worker : public caf::event_based_actor {
     frozen_ = false;
     asleep_.clear();
     const bool seen = happens(0.7);
-    for (const auto& [poll, line] : std::exchange(polls_, {})) {
+    for (const auto& [poll, client] : std::exchange(polls_, {})) {
       if (seen) {
-        line->left();
+        client->left();
       }
     }
     later(some(0ms, 20s), remote_turn::what::be_born);
@@ -176,41 +176,41 @@ class remote_worker : public caf::event_based_actor {
 
   void poll(const char* route, remote_answer::about what, const std::string& more) {
     const auto number = ++polls_made_;
-    auto line = std::make_shared<presence>();
-    polls_[number] = line;
+    auto client = std::make_shared<presence>();
+    polls_[number] = client;
     remote_answer answer{life_, what, number};
     ask(
         "GET", std::string{"/v2/tayfa/"} + route + "/" + who_ + "?gpu=sim" + more, {},
         [this, answer](api::response r, receipt left) {
-          auto told = answer;
+          auto delivered = answer;
           const bool unsent = happens(options_.unsent);
           const bool lost = !unsent && happens(options_.lost);
-          told.response = std::move(r);
+          delivered.response = std::move(r);
           if (unsent || lost) {
-            told.response = {};
-            told.response.status = 0;
+            delivered.response = {};
+            delivered.response.status = 0;
           }
-          caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(told));
+          caf::anon_send(caf::actor_cast<caf::actor>(this), std::move(delivered));
           left.say(!unsent);
         },
-        line);
+        client);
   }
 
-  void ask(std::string method, std::string target, std::string body, reply::line line,
+  void ask(std::string method, std::string target, std::string body, reply::responder responder,
            std::shared_ptr<presence> client) {
     auto parsed = api::parse(
         api::request{std::move(method), std::move(target), "application/json", std::move(body)},
         api::limits{});
     if (!parsed) {
-      line(parsed.error(), receipt{});
+      responder(parsed.error(), receipt{});
       return;
     }
     // The reply keeps this actor alive as long as it needs it.
     auto me = caf::actor_cast<caf::strong_actor_ptr>(this);
     gateway_.call(std::move(*parsed),
                   std::make_shared<reply>(
-                      [me, line = std::move(line)](api::response r, receipt left) {
-                        line(std::move(r), std::move(left));
+                      [me, responder = std::move(responder)](api::response r, receipt left) {
+                        responder(std::move(r), std::move(left));
                       },
                       std::move(client)));
   }
@@ -225,7 +225,7 @@ class remote_worker : public caf::event_based_actor {
     }
     switch (m.what) {
     case remote_answer::about::take: taken(m); break;
-    case remote_answer::about::stops: told_stops(m); break;
+    case remote_answer::about::stops: stops_arrived(m); break;
     case remote_answer::about::post: posted(m); break;
     case remote_answer::about::other: break;
     }
@@ -283,11 +283,11 @@ class remote_worker : public caf::event_based_actor {
     take_again(1ms);
   }
 
-  void told_stops(const remote_answer& m) {
+  void stops_arrived(const remote_answer& m) {
     polls_.erase(m.poll);
     if (m.response.status == 200) {
-      const auto told = json::parse(m.response.body);
-      for (const auto& id : told.at("jobsToStop").as_array()) {
+      const auto stops = json::parse(m.response.body);
+      for (const auto& id : stops.at("jobsToStop").as_array()) {
         const auto entry = jobs_.find(std::string{id.as_string()});
         const bool obeys = entry != jobs_.end() && !entry->second.posting_end &&
                            entry->second.plan.obeys_cancel && !happens(options_.missed_stops);
@@ -398,9 +398,9 @@ class remote_worker : public caf::event_based_actor {
     ask(
         "POST", std::move(target), std::move(body),
         [me, p = std::move(p)](api::response r, receipt) {
-          auto told = p;
-          told.response = std::move(r);
-          caf::anon_send(me, std::move(told));
+          auto delivered = p;
+          delivered.response = std::move(r);
+          caf::anon_send(me, std::move(delivered));
         },
         nullptr);
   }

@@ -128,8 +128,8 @@ void run::check_job(std::size_t index, const job_history& job) {
     return;
   }
   check_webhook(who, job);
-  for (const auto& told : job.told_strangers) {
-    violated(who + " was there for one who may not see it (I21): " + told);
+  for (const auto& leaked : job.leaked_answers) {
+    violated(who + " was there for one who may not see it (I21): " + leaked);
   }
   for (const auto& held : job.badly_held) {
     violated(who + ": " + held);

@@ -40,9 +40,9 @@ void run::check_platform_job(const platform_job& job) {
   const bool undisturbed =
       result_.lives == 1 && lines_.count("sim_incident") == 0 && !stopped_early;
   const bool fair =
-      faults.lost_requests + faults.lost_answers + faults.nonsense + faults.twice == 0 &&
+      faults.lost_requests + faults.lost_answers + faults.malformed + faults.twice == 0 &&
       result_.lives == 1 && lines_.count("sim_incident") == 0;
-  ++result_.ends[job.stop_told ? "STOPPED" : (job.results.empty() ? "unfinished" : "posted")];
+  ++result_.ends[job.stop_sent ? "STOPPED" : (job.results.empty() ? "unfinished" : "posted")];
   if (!job.over()) {
     if (!stopped_early || job.arrived > 0) {
       violated(who + " was given " + std::to_string(job.given) + " times, arrived " +
@@ -56,18 +56,18 @@ void run::check_platform_job(const platform_job& job) {
   if (fair && job.given > 1) {
     violated(who + " had to be given " + std::to_string(job.given) + " times");
   }
-  if (fair && !job.told_after.empty()) {
-    violated(who + " was told of after its result: " + job.told_after.front());
+  if (fair && !job.posts_after_end.empty()) {
+    violated(who + " was told of after its result: " + job.posts_after_end.front());
   }
-  if (fair && job.told_after_stop) {
+  if (fair && job.posted_after_stop) {
     violated(who + " was told of after its stop");
   }
-  for (const auto& later : job.told_after) {
+  for (const auto& later : job.posts_after_end) {
     if (job.given <= 1 && parsed(later) != parsed(job.results.front())) {
       violated(who + " has two results: " + job.results.front() + " and " + later);
     }
   }
-  if (job.stop_told || job.results.empty()) {
+  if (job.stop_sent || job.results.empty()) {
     return;
   }
   const auto& got = job.results.front();

@@ -29,7 +29,7 @@ scenario crashing(std::string name, std::string text) {
 void add_faults(platform_options& p) {
   p.lost_requests = 0.1;
   p.lost_answers = 0.1;
-  p.nonsense = 0.1;
+  p.malformed = 0.1;
   p.twice = 0.2;
   p.stops = 0.1;
 }

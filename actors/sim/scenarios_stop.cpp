@@ -113,6 +113,10 @@ void add_deadlines(std::vector<scenario>& list) {
                       incident{"pod", "READY", 110ms, what::sigterm, 0}};
   list.push_back(frozen);
 
+  auto core = hung("deadline_of_STOPPING_CORE", "it ends while the queue waits for the store");
+  allow(core, 1s, 1'700ms);
+  slow_disk(core, 2s);
+  list.push_back(core);
   auto origin = platform_worker("deadline_of_DRAINING_ORIGIN", "it ends while jobs are taken");
   allow(origin, 1s, 10ms);
   slow_disk(origin, 200ms);
@@ -141,6 +145,15 @@ void add_lost_cores(std::vector<scenario>& list) {
   lose_core(back, "DRAINING_QUEUE");
   back.incidents.back() = in_phase("HANDING_BACK", what::kill_ingress, 10ms);
   list.push_back(back);
+  auto take =
+      platform_worker("core_lost_in_DRAINING_ORIGIN", "it is given up while jobs are taken");
+  slow_disk(take, 200ms);
+  take.incidents.front().after = 1'500ms;
+  for (const auto after : {100ms, 400ms, 900ms}) { // the restarts that it may have
+    take.incidents.push_back(incident{"pod", "RUNNING", after, what::kill_ingress, 0});
+  }
+  take.incidents.push_back(in_phase("DRAINING_ORIGIN", what::kill_ingress));
+  list.push_back(take);
   auto jobs = platform_worker("core_lost_in_FINISHING_ORIGIN", "it is given up while jobs run");
   jobs.slots = 1;
   jobs.knobs = [](config& c) { c.runpod_concurrency = 8; };

@@ -164,7 +164,7 @@ class sim_process : public caf::event_based_actor, private engine::transport {
     }
     const auto arrival = runtime_end_.receive(*m.message, host_.time_.now());
     if (!arrival) {
-      sink_(engine_nonsense{spec_.worker, arrival.error()});
+      sink_(protocol_violation{spec_.worker, arrival.error()});
       return;
     }
     if (!arrival->frame.empty()) {
@@ -178,8 +178,8 @@ class sim_process : public caf::event_based_actor, private engine::transport {
     if (frame && frame->worker == spec_.worker) {
       sink_(engine_frame{spec_.worker, std::move(frame->body)});
     } else {
-      sink_(engine_nonsense{spec_.worker,
-                            frame ? error{errc::bad_frame, "another worker's"} : frame.error()});
+      sink_(protocol_violation{spec_.worker,
+                               frame ? error{errc::bad_frame, "another worker's"} : frame.error()});
     }
   }
 
@@ -231,7 +231,7 @@ class sim_process : public caf::event_based_actor, private engine::transport {
       return;
     }
     if (session_->done()) {
-      die(engine_exited{spec_.worker, true, session_->exit_code(), 0, "exit 0"});
+      die(engine_exited{spec_.worker, true, 0, 0, "exit 0"});
       return;
     }
     if (const auto next = session_->next_wakeup()) {

@@ -66,7 +66,7 @@ class platform_actor final : public caf::event_based_actor {
   platform_actor(caf::actor_config& cfg, sim_platform& around, time_source& time,
                  random_source& random, std::function<void()> finished)
       : caf::event_based_actor(cfg), around_(around), time_(time), random_(random),
-        finished_(std::move(finished)), told_(*around.ledger_) {}
+        finished_(std::move(finished)), ledger_(*around.ledger_) {}
 
   caf::behavior make_behavior() override {
     delayed_send(this, caf::timespan{1ms}, next_job{});
@@ -85,7 +85,7 @@ class platform_actor final : public caf::event_based_actor {
             [this](const next_job&) { make_job(); },
             [this](const look_for_lost&) { give_lost_again(); },
             [this](const stop_one& m) {
-              if (!told_.jobs[m.index].over() && told_.jobs[m.index].arrived > 0) {
+              if (!ledger_.jobs[m.index].over() && ledger_.jobs[m.index].arrived > 0) {
                 to_stop_.insert(m.index);
                 answer_stops();
               }
@@ -108,7 +108,7 @@ class platform_actor final : public caf::event_based_actor {
   // ---- its clients -----------------------------------------------------------------------------
 
   void make_job() {
-    const auto number = told_.jobs.size();
+    const auto number = ledger_.jobs.size();
     if (number == options().jobs) {
       return;
     }
@@ -118,7 +118,7 @@ class platform_actor final : public caf::event_based_actor {
       job.id += " /\xc3\xa9?&%";
     }
     fill(job, number);
-    told_.jobs.push_back(std::move(job));
+    ledger_.jobs.push_back(std::move(job));
     waiting_.push_back(number);
     if (draw() < options().stops) {
       delayed_send(this, caf::timespan{some(3s)}, stop_one{number});
@@ -164,13 +164,13 @@ class platform_actor final : public caf::event_based_actor {
       around_.answer(m.ticket, fail(errc::io_error, "reset"));
       return;
     }
-    if (draw() < options().nonsense && !is_ping) {
-      talk_nonsense(m);
+    if (draw() < options().malformed && !is_ping) {
+      answer_malformed(m);
       return;
     }
     if (url.find("/job-take") != std::string::npos) {
       if (around_.stopping_since_ && *around_.stopping_since_ < time_.now()) {
-        told_.faults.push_back("a take after SIGTERM: " + url);
+        ledger_.faults.push_back("a take after SIGTERM: " + url);
       }
       const auto count = url.find("batch_size=");
       poll p{m.ticket, 1, count != std::string::npos};
@@ -193,7 +193,7 @@ class platform_actor final : public caf::event_based_actor {
   }
 
   /// A post that is answered 200 was accepted, whatever the body says.
-  void talk_nonsense(const call_came& m) {
+  void answer_malformed(const call_came& m) {
     switch (random_.next() % (m.call.method == "POST" ? 3 : 6)) {
     case 0: reply(m.ticket, 500, "{}"); return;
     case 1: reply(m.ticket, 429, "{}"); return;
@@ -237,7 +237,7 @@ class platform_actor final : public caf::event_based_actor {
       while (which.size() < p.wanted && !waiting_.empty()) {
         const auto index = waiting_.front();
         waiting_.erase(waiting_.begin());
-        auto& job = told_.jobs[index];
+        auto& job = ledger_.jobs[index];
         ++job.given;
         named_at_[index] = time_.now();
         which.push_back(index);
@@ -251,7 +251,7 @@ class platform_actor final : public caf::event_based_actor {
                         json::serialize(p.batch ? json::value(given) : given.at(0)),
                         {{"content-type", "application/json"}}};
       for (const auto index : which) {
-        told_.jobs[index].arrived += lost ? 0 : 1;
+        ledger_.jobs[index].arrived += lost ? 0 : 1;
       }
       around_.answer(p.ticket, lost ? result<outgoing_answer>{fail(errc::io_error, "reset")}
                                     : result<outgoing_answer>{std::move(a)});
@@ -269,9 +269,9 @@ class platform_actor final : public caf::event_based_actor {
     }
     json::array ids;
     for (const auto index : std::exchange(to_stop_, {})) {
-      auto& job = told_.jobs[index];
+      auto& job = ledger_.jobs[index];
       if (!job.over()) {
-        job.stop_told = true;
+        job.stop_sent = true;
         job.stop_at = time_.now();
         ids.emplace_back(job.id);
       }
@@ -283,8 +283,9 @@ class platform_actor final : public caf::event_based_actor {
   }
 
   void pinged(const std::string& url) {
-    for (std::size_t i = 0; i < told_.jobs.size(); ++i) {
-      if (url.find(told_.jobs[i].id.substr(0, told_.jobs[i].id.find(' '))) != std::string::npos) {
+    for (std::size_t i = 0; i < ledger_.jobs.size(); ++i) {
+      if (url.find(ledger_.jobs[i].id.substr(0, ledger_.jobs[i].id.find(' '))) !=
+          std::string::npos) {
         named_at_[i] = time_.now();
       }
     }
@@ -298,30 +299,30 @@ class platform_actor final : public caf::event_based_actor {
       return std::nullopt;
     }
     const auto number = static_cast<std::size_t>(std::atoi(url.c_str() + at + 5));
-    return number < told_.jobs.size() ? std::optional{number} : std::nullopt;
+    return number < ledger_.jobs.size() ? std::optional{number} : std::nullopt;
   }
 
   void posted(const call_came& m) {
     const auto index = index_in(m.call.url);
     if (!index) {
-      told_.faults.push_back("a post for a job that was never given: " + m.call.url);
+      ledger_.faults.push_back("a post for a job that was never given: " + m.call.url);
       reply(m.ticket, 404, "{}");
       return;
     }
-    auto& job = told_.jobs[*index];
-    job.told_after_stop =
-        job.told_after_stop || (job.stop_told && time_.now() > job.stop_at + wire_max);
+    auto& job = ledger_.jobs[*index];
+    job.posted_after_stop =
+        job.posted_after_stop || (job.stop_sent && time_.now() > job.stop_at + wire_max);
     const bool side = m.call.url.find("/job-stream/") != std::string::npos ||
                       m.call.body.starts_with(R"({"status": "IN_PROGRESS")") ||
                       m.call.body.starts_with(R"({"status":"IN_PROGRESS")");
     if (side && job.results.empty()) {
       ++(m.call.url.find("/job-stream/") != std::string::npos ? job.chunks : job.progress);
     } else if (side) {
-      job.told_after.push_back(m.call.body);
+      job.posts_after_end.push_back(m.call.body);
     } else if (job.results.empty()) {
       job.results.push_back(m.call.body);
     } else {
-      job.told_after.push_back(m.call.body);
+      job.posts_after_end.push_back(m.call.body);
     }
     reply(m.ticket, 200, "{}");
     settle();
@@ -329,8 +330,8 @@ class platform_actor final : public caf::event_based_actor {
 
   /// A job that no ping names was lost in flight, or with its worker.
   void give_lost_again() {
-    for (std::size_t i = 0; i < told_.jobs.size(); ++i) {
-      auto& job = told_.jobs[i];
+    for (std::size_t i = 0; i < ledger_.jobs.size(); ++i) {
+      auto& job = ledger_.jobs[i];
       const bool waits = std::find(waiting_.begin(), waiting_.end(), i) != waiting_.end();
       if (job.given > 0 && !job.over() && !waits &&
           time_.now() - named_at_[i] > options().lost_after) {
@@ -343,7 +344,7 @@ class platform_actor final : public caf::event_based_actor {
   }
 
   void settle() {
-    const auto& jobs = told_.jobs;
+    const auto& jobs = ledger_.jobs;
     if (jobs.size() == options().jobs && !settled_ &&
         std::all_of(jobs.begin(), jobs.end(), [](const auto& j) { return j.over(); })) {
       settled_ = true;
@@ -355,7 +356,7 @@ class platform_actor final : public caf::event_based_actor {
   time_source& time_;
   random_source& random_;
   std::function<void()> finished_;
-  sim_platform::ledger& told_;
+  sim_platform::ledger& ledger_;
   std::vector<std::size_t> waiting_;
   std::map<std::size_t, moment> named_at_;
   std::vector<poll> takes_, stop_polls_;

@@ -25,7 +25,7 @@ struct platform_options {
   std::chrono::milliseconds lost_after{35'000};
   double lost_requests = 0; ///< share of calls that end before the platform reads them
   double lost_answers = 0;  ///< share that it reads and whose answer does not arrive
-  double nonsense = 0;      ///< share answered with garbage, 4xx, 5xx or an empty 200
+  double malformed = 0;     ///< share answered with garbage, 4xx, 5xx or an empty 200
   double twice = 0;         ///< share of jobs that are given twice
   double stops = 0;         ///< share of jobs that are stopped while they wait or run
   double odd_ids = 0.2;     ///< share of ids that are no job_id
@@ -37,17 +37,17 @@ struct platform_job {
   std::string input;
   std::string expected; ///< body of its result; empty = any error is right
   bool may_fail = false;
-  std::uint32_t given = 0;      ///< answers that named it
-  std::uint32_t arrived = 0;    ///< and were received
-  bool forgotten = false;       ///< it had arrived, had no result, and no ping named it for long
-  bool stop_told = false;       ///< the worker was told to stop it
-  moment stop_at{};             ///< when
-  bool told_after_stop = false; ///< a post came later than its stop
+  std::uint32_t given = 0;        ///< answers that named it
+  std::uint32_t arrived = 0;      ///< and were received
+  bool forgotten = false;         ///< it had arrived, had no result, and no ping named it for long
+  bool stop_sent = false;         ///< the worker was told to stop it
+  moment stop_at{};               ///< when
+  bool posted_after_stop = false; ///< a post came later than its stop
   std::vector<std::string> results; ///< bodies, in the order they came
   std::vector<std::string>
-      told_after; ///< results, chunks or progress that came after the first one
+      posts_after_end; ///< results, chunks or progress that came after the first one
   std::uint32_t chunks = 0, progress = 0;
-  bool over() const { return stop_told || !results.empty(); }
+  bool over() const { return stop_sent || !results.empty(); }
 };
 
 class sim_platform final : public http_poster {

@@ -24,7 +24,7 @@ store::sqlite_store_options on(store::sim_disk& disk) {
 
 sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(pod_exit)> stopped)
     : around_(around), store_(around.time, on(around.disk)),
-      books_(std::make_shared<queue_books>(limits_from(knobs))),
+      queue_(std::make_shared<queue_state>(limits_from(knobs))),
       world_{around.time,
              around.random,
              around.secrets,
@@ -41,7 +41,7 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
                                         : around.post} {
   pod_terms terms;
   terms.engines = engines_of(knobs);
-  terms.books = books_;
+  terms.queue = queue_;
   if (around.platform != nullptr) {
     terms.runpod = runpod_terms{sim_platform::settings()};
   }

@@ -54,7 +54,7 @@ class sim_pod {
   bool runs(const caf::resumable* one) const { return actors_->contains(one); }
 
   const supervisor_actor& root() const { return supervisor_; }
-  const job_table& jobs() const { return books_->table; }
+  const job_table& jobs() const { return queue_->table; }
   store::sqlite_store& disk_store() { return store_; }
 
  private:
@@ -62,7 +62,7 @@ class sim_pod {
 
   surroundings around_;
   store::sqlite_store store_;
-  std::shared_ptr<queue_books> books_;
+  std::shared_ptr<queue_state> queue_;
   world world_;
   std::vector<caf::weak_actor_ptr> born_;
   std::shared_ptr<std::size_t> alive_ = std::make_shared<std::size_t>(0);

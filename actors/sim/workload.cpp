@@ -148,9 +148,9 @@ class workload : public caf::event_based_actor {
       policy.as_object()["idempotencyKey"] = "key-" + std::to_string(index);
     }
     if (options_.webhooks) {
-      constexpr const char* moods[] = {"/ok", "/fail", "/flaky"};
+      constexpr const char* answers[] = {"/ok", "/fail", "/flaky"};
       job.webhook = "https://receiver.example/" + std::to_string(index) +
-                    moods[random_.next() % std::size(moods)];
+                    answers[random_.next() % std::size(answers)];
       value["webhook"] = job.webhook;
     }
     return boost::json::serialize(value);
@@ -273,7 +273,7 @@ class workload : public caf::event_based_actor {
     auto& job = (*seen_)[m.index];
     if (m.question == strange) {
       if (m.response.status != 404 && m.response.body.find("unavailable") == std::string::npos) {
-        job.told_strangers.push_back(m.response.body);
+        job.leaked_answers.push_back(m.response.body);
       }
       return;
     }

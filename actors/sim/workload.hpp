@@ -57,7 +57,7 @@ struct job_history {
   std::vector<std::string> later_bodies;   ///< the same question asked again after the end
   std::vector<std::string> chunks;         ///< answers to /stream
   bool drained = false;                    ///< the last of them had no chunk, after the end
-  std::vector<std::string> told_strangers; ///< answers to strangers that were not "no such job"
+  std::vector<std::string> leaked_answers; ///< answers to strangers that were not "no such job"
   std::vector<std::string> badly_held;     ///< answers that were held otherwise than promised
   std::uint32_t held_answers = 0;
 };

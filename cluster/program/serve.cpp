@@ -78,7 +78,7 @@ constexpr std::size_t other_threads = 16;
 
 /// Checks the resources that the pod needs and whose exhaustion it would not survive.
 result<void> try_resources(const serve_plan& plan) {
-  spare_address_space();
+  bound_arenas();
   return try_threads(plan.knobs.pod_threads + other_threads, memory_least);
 }
 
@@ -147,7 +147,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engines, std::make_shared<queue_books>(plan.limits),
+        pod_terms{plan.engines, std::make_shared<queue_state>(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
                   plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
     caf::anon_send(pod, start_pod{});
@@ -169,8 +169,8 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   return end;
 }
 
-void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
-                  std::size_t connections) {
+void log_created(const serve_plan& plan, event_log& lines, std::uint64_t open_files,
+                 std::size_t connections) {
   lines.info("created", {{"version", TAYFA_VERSION},
                          {"pid", getpid()},
                          {"engine", plan.engines.names()},
@@ -192,7 +192,7 @@ void tell_created(const serve_plan& plan, event_log& lines, std::uint64_t open_f
 }
 
 /// The access gate. errc::bad_config when no key is needed at an address that others can reach.
-result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const time_source& time,
+result<std::unique_ptr<access::key_gate>> checked_gate(const config& c, const time_source& time,
                                                        secret_source& secrets, event_log& log) {
   const auto first = access::make_first_key(c, secrets);
   if (!first) {
@@ -203,14 +203,14 @@ result<std::unique_ptr<access::key_gate>> guarded_door(const config& c, const ti
     say("tayfa: API key of the operator, shown only now: " + **first);
     log.info("first_key", {{"file", access::keys_path(c)}});
   }
-  auto door = access::open_gate(c, time, log);
-  if (!door) {
-    return door;
+  auto gate = access::open_gate(c, time, log);
+  if (!gate) {
+    return gate;
   }
-  if (auto allowed = access::may_listen(c, (*door)->keys()); !allowed) {
+  if (auto allowed = access::may_listen(c, (*gate)->keys()); !allowed) {
     return fail(allowed.error());
   }
-  return door;
+  return gate;
 }
 
 result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
@@ -229,7 +229,7 @@ result<descriptor_shares> descriptors_for(const serve_plan& plan, event_log& lin
   const auto files = raise_limits();
   auto shares = share_descriptors(needs_from(plan, files ? files->now : files_unknown));
   if (shares) {
-    tell_created(plan, lines, files ? files->now : 0, shares->connections);
+    log_created(plan, lines, files ? files->now : 0, shares->connections);
   }
   return shares;
 }
@@ -257,7 +257,7 @@ probe_options checks_from(const serve_plan& plan, const time_source& time,
   return checks;
 }
 
-void tell_pause(milliseconds paused, event_log& lines, metrics& meters) {
+void log_pause(milliseconds paused, event_log& lines, metrics& meters) {
   meters.add(meter::pauses);
   meters.add(meter::paused_seconds, static_cast<double>(paused.count()) / 1000.0);
   lines.warn("runtime_was_paused", {{"ms", paused.count()}});
@@ -286,19 +286,19 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   }
   system_secrets secrets;
   metrics meters;
-  watched_time time{[&](milliseconds paused) { tell_pause(paused, lines, meters); }};
+  watched_time time{[&](milliseconds paused) { log_pause(paused, lines, meters); }};
   seeded_random random;
   event_feed feed{event_feed::capacity_usual, event_base(time)}; // outlives the server's streams
-  std::unique_ptr<access::key_gate> door;
+  std::unique_ptr<access::key_gate> gate;
   std::optional<http_server> server;
   byte_budget answers{plan.knobs.http_answer_bytes};
   if (only == nullptr) {
-    auto opened = guarded_door(plan.knobs, time, secrets, lines);
+    auto opened = checked_gate(plan.knobs, time, secrets, lines);
     if (!opened) {
       return refuse_start(lines, opened.error());
     }
-    door = std::move(*opened);
-    auto options = http_from(plan.knobs, *shares, door.get(), meters, lines, time);
+    gate = std::move(*opened);
+    auto options = http_from(plan.knobs, *shares, gate.get(), meters, lines, time);
     answers = options.answers; // the same budget for the makers of answers
     server.emplace(std::move(options));
   }

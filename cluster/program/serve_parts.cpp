@@ -30,7 +30,7 @@ constexpr std::size_t platform_hosts = 2; ///< results may go to another host th
 
 std::size_t platform_calls_per_host(const serve_plan& plan) {
   // Takes and stops are long polls; each job posts one request at a time; plus a ping, and some
-  // spare, as a result may wait behind a slow one of another job.
+  // beyond these, as a result may wait behind a slow one of another job.
   const std::size_t jobs =
       plan.knobs.runpod_concurrency > 0
           ? plan.knobs.runpod_concurrency
@@ -50,14 +50,14 @@ descriptor_needs needs_from(const serve_plan& plan, std::uint64_t files) {
   return out;
 }
 
-http_options http_from(const config& c, const descriptor_shares& shares, api::gate* door,
+http_options http_from(const config& c, const descriptor_shares& shares, api::gate* gate,
                        metrics& meters, event_log& log, const time_source& time) {
   http_options o;
   o.time = &time;
   o.listen = c.http_listen;
   o.health_listen = c.http_health_listen;
   o.hosts = c.http_hosts.items();
-  o.api.door = door;
+  o.api.access_gate = gate;
   o.api.run_body_bytes = c.http_run_body_max;
   o.api.runsync_body_bytes = c.http_runsync_body_max;
   o.api.runsync_wait = c.http_runsync_wait;
@@ -75,7 +75,7 @@ http_options http_from(const config& c, const descriptor_shares& shares, api::ga
   o.answers =
       byte_budget{std::max(std::min<std::size_t>(c.http_answer_bytes, share), answer_least)};
   o.connections_max = shares.connections;
-  o.turned_away_max = shares.turned_away;
+  o.rejected_max = shares.rejected;
   o.health_connections_max = shares.health;
   o.streams_max = std::max<std::size_t>(shares.connections / 2, 1); // leaves connections for
                                                                     // requests

@@ -21,8 +21,8 @@ bool begins_with_bearer(std::string_view text) {
 }
 
 /// The owner of the rate bucket: the key, else the address.
-std::string asker(const api::visit& visit, const api::principal& who) {
-  return who.name.empty() ? "address " + network_of(visit.address) : "key " + who.name;
+std::string asker(const api::access_request& request, const api::principal& who) {
+  return who.name.empty() ? "address " + network_of(request.address) : "key " + who.name;
 }
 
 tl::unexpected<api::gate::refusal> refused(errc code, std::string text = {},
@@ -47,34 +47,34 @@ std::string_view key_in(std::string_view authorization) {
 key_gate::key_gate(key_ring ring, rate_rules rules, const time_source& time)
     : ring_(std::move(ring)), rates_(std::move(rules)), time_(time) {}
 
-key_gate::verdict key_gate::judge(const access_key* key, const api::visit& visit) const {
+key_gate::verdict key_gate::judge(const access_key* key, const api::access_request& request) const {
   if (key == nullptr) {
     return refused(errc::unauthorized);
   }
-  if (!opens(*key, visit.needs)) {
+  if (!opens(*key, request.needs)) {
     return refused(errc::forbidden, "the key has the scope " + scopes_text(*key));
   }
-  if (!reaches(*key, visit.endpoint)) {
+  if (!reaches(*key, request.endpoint)) {
     return refused(errc::forbidden, "the key is for other endpoints");
   }
-  if (visit.needs == api::scope::worker && bound_to_a_tenant(*key)) {
+  if (request.needs == api::scope::worker && bound_to_a_tenant(*key)) {
     return refused(errc::forbidden,
                    "the key belongs to a tenant, and a worker runs the jobs of all tenants");
   }
-  if (const auto may = may_be_worker(*key, ring_.keys(), visit.endpoint, visit.worker); !may) {
+  if (const auto may = may_be_worker(*key, ring_.keys(), request.endpoint, request.worker); !may) {
     return refused(errc::forbidden, may.error().text);
   }
   return api::principal{key->name, key->tenant, key->is_operator, key->endpoints, key->digest};
 }
 
-key_gate::verdict key_gate::identify(const api::visit& visit) const {
-  if (visit.needs == api::scope::open) {
+key_gate::verdict key_gate::identify(const api::access_request& request) const {
+  if (request.needs == api::scope::open) {
     return api::principal{{}, {}, false};
   }
   if (!ring_.in_force()) {
     return api::principal{};
   }
-  return judge(ring_.find(key_in(visit.authorization)), visit);
+  return judge(ring_.find(key_in(request.authorization)), request);
 }
 
 std::uint64_t key_gate::version() {
@@ -83,12 +83,12 @@ std::uint64_t key_gate::version() {
 }
 
 /// A request admitted without a key, because none was needed then, needs one now as well.
-std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
+std::optional<api::gate::refusal> key_gate::recheck(const api::access_request& request,
                                                     const api::principal& before) {
-  if (visit.needs == api::scope::open || !ring_.in_force()) {
+  if (request.needs == api::scope::open || !ring_.in_force()) {
     return std::nullopt;
   }
-  const auto now = judge(before.name.empty() ? nullptr : ring_.find(before.digest), visit);
+  const auto now = judge(before.name.empty() ? nullptr : ring_.find(before.digest), request);
   if (!now) {
     return now.error();
   }
@@ -98,21 +98,21 @@ std::optional<api::gate::refusal> key_gate::recheck(const api::visit& visit,
   return std::nullopt;
 }
 
-key_gate::verdict key_gate::admit(const api::visit& visit) {
+key_gate::verdict key_gate::admit(const api::access_request& request) {
   ring_.refresh();
-  auto who = identify(visit);
+  auto who = identify(request);
   if (!who) {
     return who;
   }
-  const auto wait_s = rates_.take(visit.route, asker(visit, *who), time_.now());
+  const auto wait_s = rates_.take(request.route, asker(request, *who), time_.now());
   if (wait_s > 0) {
     return refused(errc::rate_limited, {}, wait_s);
   }
   return who;
 }
 
-void key_gate::done(const api::visit& visit, const api::principal& who) {
-  rates_.done(visit.route, asker(visit, who));
+void key_gate::done(const api::access_request& request, const api::principal& who) {
+  rates_.done(request.route, asker(request, who));
 }
 
 std::string keys_path(const config& knobs) {

@@ -23,11 +23,11 @@ class key_gate final : public api::gate {
  public:
   key_gate(key_ring ring, rate_rules rules, const time_source& time);
 
-  tl::expected<api::principal, refusal> admit(const api::visit&) override;
-  /// `visit` needs only route and address; its authorization may be gone.
-  void done(const api::visit&, const api::principal&) override;
+  tl::expected<api::principal, refusal> admit(const api::access_request&) override;
+  /// `request` needs only route and address; its authorization may be gone.
+  void done(const api::access_request&, const api::principal&) override;
   std::uint64_t version() override;
-  std::optional<refusal> recheck(const api::visit&, const api::principal&) override;
+  std::optional<refusal> recheck(const api::access_request&, const api::principal&) override;
   bool needs_keys() const override { return ring_.in_force(); }
 
   /// Number of keys in force.
@@ -35,10 +35,10 @@ class key_gate final : public api::gate {
 
  private:
   using verdict = tl::expected<api::principal, refusal>;
-  verdict identify(const api::visit&) const;
+  verdict identify(const api::access_request&) const;
   /// The permissions of `key` (null: no known key). Called when a request arrives and again while
   /// it is open, so every restriction of a key must be checked here.
-  verdict judge(const access_key* key, const api::visit&) const;
+  verdict judge(const access_key* key, const api::access_request&) const;
 
   key_ring ring_;
   rate_limiter rates_;

@@ -1,10 +1,12 @@
 #include "runtime/access/keys.hpp"
 
 #include "messages/job.hpp"
+#include "runtime/base/base64url.hpp"
 
 #include <algorithm>
 #include <openssl/evp.h>
 #include <optional>
+#include <span>
 
 namespace tayfa::access {
 
@@ -303,19 +305,7 @@ result<key_digest> digest_of(std::string_view key) {
 }
 
 std::string key_text(const std::array<unsigned char, 32>& random) {
-  constexpr std::string_view letters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text = "tayfa_";
-  std::uint32_t bits = 0;
-  unsigned waiting = 0;
-  for (const unsigned char byte : random) {
-    bits = bits << 8U | byte;
-    for (waiting += 8; waiting >= 6; waiting -= 6) {
-      text += letters[bits >> (waiting - 6) & 63U];
-    }
-  }
-  text += letters[bits << (6 - waiting) & 63U];
-  return text;
+  return "tayfa_" + base64url_encode(std::as_bytes(std::span{random}));
 }
 
 } // namespace tayfa::access

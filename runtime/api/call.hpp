@@ -86,7 +86,7 @@ struct limits {
   /// The operator's verdict on a webhook's URL (errc::webhook_refused); empty allows every one.
   std::function<result<void>(const std::string&)> webhook_allowed{};
   /// The access gate; null allows every client everything. Outlives the server.
-  gate* door = nullptr;
+  gate* access_gate = nullptr;
   std::string health_path = "/ping"; ///< answered like /ping, beside it (HEALTH_CHECK_PATH)
 };
 
@@ -194,7 +194,7 @@ using worker_request =
 struct route; ///< runtime/api/route.hpp
 
 /// Result of reading a request's head: everything needed before its body is read.
-struct heading {
+struct route_match {
   scope needs = scope::open;
   std::string_view route;           ///< the row's path; static
   std::string endpoint;             ///< resolved
@@ -204,8 +204,8 @@ struct heading {
 };
 /// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
 /// that nobody uploads 10 MB to learn about a typing error.
-tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
-                                          const limits&);
+tl::expected<route_match, response> read_head(std::string_view method, std::string_view target,
+                                              const limits&);
 
 /// The call, or the refusal: unknown route or endpoint 404, wrong method 405 + Allow, bad JSON or
 /// fields 400 … or the answer that needs no call: 204 to OPTIONS, and to HEAD of a worker's take.
@@ -225,7 +225,7 @@ std::optional<call> result_lost(route&&, const principal&, const limits&);
 /// Retry-After: a disk takes longer to be emptied (5 s) than a queue (1 s).
 response refuse(const error&);
 /// Likewise; 401 carries WWW-Authenticate, and Retry-After is the gate's own.
-response turned_away(const gate::refusal&);
+response rejected(const gate::refusal&);
 response accepted(const job_id&); ///< {"id","status":"IN_QUEUE"}
 response job(const job_view&);    ///< /status, /runsync
 /// {"status","stream":[{"output":…}]}, and "droppedChunks" when a reader cannot have all of them.
@@ -240,12 +240,12 @@ std::string job_event(const job_view&, job_state from, cause why);
 /// engine's has its "worker".
 std::string lifecycle_event(std::string_view machine, std::string_view worker, std::string_view to,
                             std::string_view from, cause why, milliseconds stayed);
-response detail(const job_detail&);            ///< GET /jobs/{id}
-response slots(const std::vector<slot_line>&); ///< {"slots":[…]}
+response detail(const job_detail&);               ///< GET /jobs/{id}
+response slots(const std::vector<slot_summary>&); ///< {"slots":[…]}
 
-response requests(const job_list&);                ///< {"requests":[…],"next":…}
-response workers(const std::vector<remote_line>&); ///< {"workers":[…]}
-response described();                              ///< GET /openapi.json
+response requests(const job_list&);                   ///< {"requests":[…],"next":…}
+response workers(const std::vector<remote_summary>&); ///< {"workers":[…]}
+response described();                                 ///< GET /openapi.json
 
 // To remote workers, as RunPod's platform answers its own.
 

@@ -35,7 +35,7 @@ struct principal {
 };
 
 /// The parts of a request that the gate checks.
-struct visit {
+struct access_request {
   scope needs = scope::open;
   std::string_view route;         ///< the row's path: "run", "status/{id}"
   std::string_view endpoint;      ///< resolved
@@ -57,16 +57,18 @@ class gate {
     error why;
     std::uint32_t retry_after_s = 0; ///< 0 = says nothing about when
   };
-  virtual tl::expected<principal, refusal> admit(const visit&) = 0;
+  virtual tl::expected<principal, refusal> admit(const access_request&) = 0;
   /// The request that was admitted has been answered (limits of requests at the same time).
-  virtual void done(const visit&, const principal&) = 0;
+  virtual void done(const access_request&, const principal&) = 0;
 
   /// Grows whenever somebody who was admitted may no longer be. Looks at most every
   /// `recheck_pause`; to be asked that often while a request is open.
   virtual std::uint64_t version() { return 0; }
   /// Would this request, which was admitted as this principal, be admitted now, with no less to
-  /// see? Nothing when it would; `visit` has no authorization any more.
-  virtual std::optional<refusal> recheck(const visit&, const principal&) { return std::nullopt; }
+  /// see? Nothing when it would; `access_request` has no authorization any more.
+  virtual std::optional<refusal> recheck(const access_request&, const principal&) {
+    return std::nullopt;
+  }
   /// Does anybody need a key here?
   virtual bool needs_keys() const { return true; }
 };

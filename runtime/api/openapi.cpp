@@ -58,23 +58,23 @@ class document {
  public:
   explicit document(json::object prose)
       : prose_(std::move(prose)), out_(prose_.at("document").as_object()),
-        book_(out_.at("components").at("schemas").as_object()) {}
+        schemas_(out_.at("components").at("schemas").as_object()) {}
 
   json::object made() {
-    book_.sent<job_request>("Submission");
-    book_.shown(error_fields);
+    schemas_.sent<job_request>("Submission");
+    schemas_.shown(error_fields);
     json::object paths;
     for (const auto& row : routes()) {
       paths["/" + std::string{row.path}] = path_of(row);
     }
     out_["paths"] = std::move(paths);
     auto& components = out_["components"].as_object();
-    components["schemas"] = std::move(book_).done();
+    components["schemas"] = std::move(schemas_).done();
     return std::move(out_);
   }
 
  private:
-  json::object path_of(const route_shape& row) {
+  json::object path_of(const route_spec& row) {
     json::object out;
     json::array placed;
     each_word(row.path, "/", [&](std::string_view part) {
@@ -95,7 +95,7 @@ class document {
     return out;
   }
 
-  json::object operation(const route_shape& row, bool post) {
+  json::object operation(const route_spec& row, bool post) {
     const auto& notes = row.notes;
     const bool both = row.methods.find(',') != std::string_view::npos;
     json::object out{{"operationId", both ? (post ? "post" : "get") + component_of(notes.id)
@@ -146,7 +146,7 @@ class document {
     return out;
   }
 
-  json::object responses(const route_shape& row) {
+  json::object responses(const route_spec& row) {
     const auto shared = [](std::string_view name) {
       return json::object{{"$ref", "#/components/responses/" + std::string{name}}};
     };
@@ -157,7 +157,7 @@ class document {
     }
     json::object done{{"description", row.notes.answer}};
     done["content"] =
-        json::object{{row.notes.content, json::object{{"schema", row.notes.schema(book_)}}}};
+        json::object{{row.notes.content, json::object{{"schema", row.notes.schema(schemas_)}}}};
     if (row.body == body_rule::run || row.body == body_rule::runsync) {
       json::object links;
       for (const auto& [name, link] : out_.at("components").at("links").as_object()) {
@@ -176,7 +176,7 @@ class document {
 
   json::object prose_;
   json::object out_;
-  schema_book book_;
+  schema_collection schemas_;
 };
 
 } // namespace

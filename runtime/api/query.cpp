@@ -11,7 +11,6 @@ namespace tayfa::api {
 
 namespace {
 
-
 int hex_digit(char c) {
   if (c >= '0' && c <= '9') {
     return c - '0';

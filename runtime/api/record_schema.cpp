@@ -117,7 +117,7 @@ json::object sent_schema(std::string_view name, const value_rule& rule, std::int
   return {};
 }
 
-schema_book::schema_book(json::object prose) : components_(std::move(prose)) {
+schema_collection::schema_collection(json::object prose) : components_(std::move(prose)) {
   const auto id_pattern = [](std::size_t longest) {
     return "^[A-Za-z0-9._-]{1," + std::to_string(longest) + "}$";
   };
@@ -135,10 +135,10 @@ schema_book::schema_book(json::object prose) : components_(std::move(prose)) {
   }
 }
 
-json::value plain_text(schema_book&) {
+json::value plain_text(schema_collection&) {
   return json::object{{"type", "string"}};
 }
-json::value some_object(schema_book&) {
+json::value some_object(schema_collection&) {
   return json::object{{"type", "object"}};
 }
 

@@ -1,5 +1,5 @@
-// Describes records as OpenAPI schemas, by their lists of fields. A schema_book collects those that
-// have a name: the document's components.
+// Describes records as OpenAPI schemas, by their lists of fields. A schema_collection
+// collects those that have a name: the document's components.
 #pragma once
 
 #include "messages/error.hpp"
@@ -25,10 +25,10 @@ std::string component_of(std::string_view field); ///< "S3Config" of s3Config
 /// lowest.
 boost::json::object sent_schema(std::string_view name, const value_rule&, std::int64_t usual);
 
-class schema_book {
+class schema_collection {
  public:
   /// `prose`: what is written by hand of the components. Lists add their fields to it.
-  explicit schema_book(boost::json::object prose);
+  explicit schema_collection(boost::json::object prose);
   boost::json::object done() && { return std::move(components_); }
 
   /// The schema of a record in answers.
@@ -49,7 +49,7 @@ class schema_book {
 };
 
 template <class List>
-boost::json::object schema_book::shown(const List& list) {
+boost::json::object schema_collection::shown(const List& list) {
   boost::json::object here;
   if (list.name.empty()) {
     add_fields(list, here);
@@ -65,7 +65,7 @@ boost::json::object schema_book::shown(const List& list) {
 }
 
 template <class List>
-void schema_book::add_fields(const List& list, boost::json::object& to) {
+void schema_collection::add_fields(const List& list, boost::json::object& to) {
   boost::json::object properties;
   boost::json::array required;
   list.each([&]<class Field>(const Field& field) {
@@ -85,7 +85,7 @@ void schema_book::add_fields(const List& list, boost::json::object& to) {
 }
 
 template <class Value, class Field>
-boost::json::object schema_book::of_value(const Field& field) {
+boost::json::object schema_collection::of_value(const Field& field) {
   using access = typename Field::access;
   constexpr bool is_list =
       std::ranges::range<Value> && !std::convertible_to<Value, std::string_view>;
@@ -134,7 +134,7 @@ boost::json::object schema_book::of_value(const Field& field) {
 }
 
 template <class Record>
-boost::json::object schema_book::sent(std::string_view component) {
+boost::json::object schema_collection::sent(std::string_view component) {
   if (!added_.emplace(component).second) {
     return component_schema(component);
   }
@@ -178,15 +178,15 @@ boost::json::object schema_book::sent(std::string_view component) {
 // ---- the schemas of answers, for the table of routes --------------------------------------------
 
 template <const auto& List>
-boost::json::value shows(schema_book& book) {
-  return book.shown(List);
+boost::json::value shows(schema_collection& schemas) {
+  return schemas.shown(List);
 }
 /// A list of at least one.
 template <const auto& List>
-boost::json::value shows_some(schema_book& book) {
-  return boost::json::object{{"type", "array"}, {"minItems", 1}, {"items", book.shown(List)}};
+boost::json::value shows_some(schema_collection& schemas) {
+  return boost::json::object{{"type", "array"}, {"minItems", 1}, {"items", schemas.shown(List)}};
 }
-boost::json::value plain_text(schema_book&);
-boost::json::value some_object(schema_book&);
+boost::json::value plain_text(schema_collection&);
+boost::json::value some_object(schema_collection&);
 
 } // namespace tayfa::api

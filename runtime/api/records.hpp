@@ -116,15 +116,16 @@ inline constexpr auto accepted_fields =
 inline constexpr auto job_state_fields = record_of<job_view>(
     "JobState", always<&job_view::id>("id"), always<&job_view::state>("status"));
 
-inline constexpr auto job_line_fields = record_of<job_line>(
-    "JobLine", always<&job_line::id>("id"), always<&job_line::state>("status"),
-    if_set_by<while_waiting<at<&job_line::state>, at<&job_line::why>>>("waitReason"),
-    if_set<&job_line::model>("model"), if_set<&job_line::tenant>("tenant"),
-    always<&job_line::priority>("priority").at_most(job_policy::priority_max),
-    always<&job_line::attempts>("attempts"),
-    always<&job_line::age>("age", "Milliseconds since its acceptance."),
-    if_set<&job_line::worker>("workerId"), if_set_by<listed_error<at<&job_line::failure>>>("error"),
-    if_set_by<error_code<at<&job_line::failure>>>("errorCode"));
+inline constexpr auto job_summary_fields = record_of<job_summary>(
+    "JobLine", always<&job_summary::id>("id"), always<&job_summary::state>("status"),
+    if_set_by<while_waiting<at<&job_summary::state>, at<&job_summary::why>>>("waitReason"),
+    if_set<&job_summary::model>("model"), if_set<&job_summary::tenant>("tenant"),
+    always<&job_summary::priority>("priority").at_most(job_policy::priority_max),
+    always<&job_summary::attempts>("attempts"),
+    always<&job_summary::age>("age", "Milliseconds since its acceptance."),
+    if_set<&job_summary::worker>("workerId"),
+    if_set_by<listed_error<at<&job_summary::failure>>>("error"),
+    if_set_by<error_code<at<&job_summary::failure>>>("errorCode"));
 
 inline constexpr auto attempt_fields = record_of<attempt_view>(
     "Attempt", always<&attempt_view::number>("attempt"), if_set<&attempt_view::worker>("workerId"),
@@ -160,7 +161,7 @@ inline constexpr auto job_detail_fields = record_of<job_detail>(
     always_by<nested<attempt_fields, listed_attempts>>("history", "Its newest attempts."));
 
 using next_page = null_for_0<at<&job_list::next>>;
-using listed_jobs = nested<job_line_fields, at<&job_list::jobs>>;
+using listed_jobs = nested<job_summary_fields, at<&job_list::jobs>>;
 inline constexpr std::string_view next_text = "For `after` of the next page; null at the end.";
 inline constexpr auto job_list_fields = record_of<job_list>(
     "", always_by<listed_jobs>("jobs"), always_by<next_page>("next", next_text));
@@ -240,32 +241,32 @@ inline constexpr auto health_fields = record_of<health_numbers>(
     "Health", always_by<nested<job_count_fields, at<&health_numbers::jobs>>>("jobs"),
     always_by<nested<worker_count_fields, at<&health_numbers::workers>>>("workers"));
 
-inline constexpr auto slot_fields = record_of<slot_line>(
-    "", always<&slot_line::slot>("slot"),
-    always<&slot_line::incarnation>("incarnation", "Counts its engine processes."),
-    always<&slot_line::state>("state"), if_set<&slot_line::engine>("engine"),
-    if_set<&slot_line::device>("device"), if_set<&slot_line::model>("model"),
-    always<&slot_line::running>("running", "Attempts in it now."),
-    always<&slot_line::completed>("completed", "Attempts, since the runtime started."),
-    always<&slot_line::lost>("lost", "Likewise."), always<&slot_line::draining>("draining"),
-    always<&slot_line::quarantined>("quarantined",
-                                    "It kept failing; it is tried again after a while."),
-    always<&slot_line::given_up>("givenUp"),
-    if_set<&slot_line::pinned>("pinned", "CPUs, as a list: 0-3."));
+inline constexpr auto slot_fields = record_of<slot_summary>(
+    "", always<&slot_summary::slot>("slot"),
+    always<&slot_summary::incarnation>("incarnation", "Counts its engine processes."),
+    always<&slot_summary::state>("state"), if_set<&slot_summary::engine>("engine"),
+    if_set<&slot_summary::device>("device"), if_set<&slot_summary::model>("model"),
+    always<&slot_summary::running>("running", "Attempts in it now."),
+    always<&slot_summary::completed>("completed", "Attempts, since the runtime started."),
+    always<&slot_summary::lost>("lost", "Likewise."), always<&slot_summary::draining>("draining"),
+    always<&slot_summary::quarantined>("quarantined",
+                                       "It kept failing; it is tried again after a while."),
+    always<&slot_summary::given_up>("givenUp"),
+    if_set<&slot_summary::pinned>("pinned", "CPUs, as a list: 0-3."));
 inline constexpr auto slots_fields =
-    record_of<std::vector<slot_line>>("Slots", always_by<nested<slot_fields, whole>>("slots"));
+    record_of<std::vector<slot_summary>>("Slots", always_by<nested<slot_fields, whole>>("slots"));
 
-inline constexpr auto remote_fields = record_of<remote_line>(
-    "", always<&remote_line::name>("id"), always<&remote_line::endpoint>("endpoint"),
-    if_set<&remote_line::version>("version", "Of its SDK, as it says."),
-    if_set<&remote_line::device>("device", "As its addresses say."),
-    always<&remote_line::healthy>("healthy", "false: it reported itself unfit."),
-    always<&remote_line::jobs>("jobs", "Those that it holds."),
-    always<&remote_line::wanted>("waiting", "Jobs that it waits for."),
-    always<&remote_line::silent>("silentMs", "Since its last call."),
-    always<&remote_line::completed>("completed", "Attempts."),
-    always<&remote_line::lost>("lost", "Attempts."));
-inline constexpr auto remotes_fields = record_of<std::vector<remote_line>>(
+inline constexpr auto remote_fields = record_of<remote_summary>(
+    "", always<&remote_summary::name>("id"), always<&remote_summary::endpoint>("endpoint"),
+    if_set<&remote_summary::version>("version", "Of its SDK, as it says."),
+    if_set<&remote_summary::device>("device", "As its addresses say."),
+    always<&remote_summary::healthy>("healthy", "false: it reported itself unfit."),
+    always<&remote_summary::jobs>("jobs", "Those that it holds."),
+    always<&remote_summary::wanted>("waiting", "Jobs that it waits for."),
+    always<&remote_summary::silent>("silentMs", "Since its last call."),
+    always<&remote_summary::completed>("completed", "Attempts."),
+    always<&remote_summary::lost>("lost", "Attempts."));
+inline constexpr auto remotes_fields = record_of<std::vector<remote_summary>>(
     "Workers", always_by<nested<remote_fields, whole>>("workers"));
 
 inline constexpr std::string_view ready_text = "ready";

@@ -35,8 +35,8 @@ response nothing() {
   return answer;
 }
 
-/// Bytes of a line of a list; a good guess saves copies.
-constexpr std::size_t line_bytes = 256;
+/// Bytes of an entry of a list; a good guess saves copies.
+constexpr std::size_t entry_bytes = 256;
 
 } // namespace
 
@@ -57,7 +57,7 @@ response refuse(const error& e) {
   return answer;
 }
 
-response turned_away(const gate::refusal& refused) {
+response rejected(const gate::refusal& refused) {
   response answer = refuse(refused.why);
   if (answer.status == 401) {
     answer.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"tayfa\"");
@@ -97,11 +97,11 @@ response purged(std::size_t removed) {
 }
 
 response jobs(const job_list& list) {
-  return shown(job_list_fields, list, list.jobs.size() * line_bytes + 64);
+  return shown(job_list_fields, list, list.jobs.size() * entry_bytes + 64);
 }
 
 response requests(const job_list& list) {
-  return shown(request_list_fields, list, list.jobs.size() * line_bytes + 64);
+  return shown(request_list_fields, list, list.jobs.size() * entry_bytes + 64);
 }
 
 response detail(const job_detail& job) {
@@ -129,12 +129,12 @@ std::string lifecycle_event(std::string_view machine, std::string_view worker, s
                                         std::string{from}, why, stayed});
 }
 
-response slots(const std::vector<slot_line>& lines) {
-  return shown(slots_fields, lines, lines.size() * line_bytes + 64);
+response slots(const std::vector<slot_summary>& all) {
+  return shown(slots_fields, all, all.size() * entry_bytes + 64);
 }
 
-response workers(const std::vector<remote_line>& lines) {
-  return shown(remotes_fields, lines, lines.size() * line_bytes + 64);
+response workers(const std::vector<remote_summary>& all) {
+  return shown(remotes_fields, all, all.size() * entry_bytes + 64);
 }
 
 response counts(const job_counts& jobs, const worker_counts& workers) {

@@ -16,8 +16,8 @@ namespace {
 constexpr std::size_t ignored_body_bytes = 4096;
 
 /// `OPTIONS *`: not in the table, since no other method has it.
-constexpr route_shape whole_server{"*",         route_kind::ping, scope::open, false,
-                                   "GET, POST", body_rule::none,  "*"};
+constexpr route_spec whole_server{"*",         route_kind::ping, scope::open, false,
+                                  "GET, POST", body_rule::none,  "*"};
 
 struct target_parts {
   std::vector<std::string> segments; ///< decoded, after the path was cut at its slashes
@@ -175,7 +175,7 @@ result<void> take_job_words(route_kind of, std::string_view query, const limits&
   return {};
 }
 
-result<void> take_query(const route_shape& shape, std::string_view query, const limits& bounds,
+result<void> take_query(const route_spec& shape, std::string_view query, const limits& bounds,
                         route& found) {
   if (shape.needs == scope::worker) {
     auto words = worker_words_of(query);
@@ -218,10 +218,10 @@ bool is_health_path(std::string_view method, std::string_view target, const limi
          target.substr(0, target.find('?')) == bounds.health_path;
 }
 
-const route_shape* row_of(std::span<const std::string> names, bool prefixed) {
+const route_spec* row_of(std::span<const std::string> names, bool prefixed) {
   const auto table = routes();
   const auto shape =
-      std::find_if(table.begin(), table.end(), [names, prefixed](const route_shape& each) {
+      std::find_if(table.begin(), table.end(), [names, prefixed](const route_spec& each) {
         return matches(each.path, names) && (each.prefixed || !prefixed);
       });
   return shape == table.end() ? nullptr : &*shape;
@@ -293,7 +293,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
       return tl::unexpected(not_found("no such endpoint"));
     }
   }
-  const route_shape* const shape = row_of(names, prefixed);
+  const route_spec* const shape = row_of(names, prefixed);
   if (shape == nullptr) {
     return tl::unexpected(not_found("no such route"));
   }
@@ -321,16 +321,16 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   return found;
 }
 
-tl::expected<heading, response> read_head(std::string_view method, std::string_view target,
-                                          const limits& bounds) {
+tl::expected<route_match, response> read_head(std::string_view method, std::string_view target,
+                                              const limits& bounds) {
   auto found = find_route(method, target, bounds);
   if (!found) {
     return tl::unexpected(std::move(found.error()));
   }
   // Which methods a route takes is no secret: it stands in /openapi.json.
   const scope needs = method == "OPTIONS" ? scope::open : found->shape->needs;
-  heading head{needs, found->shape->path, found->endpoint, found->worker,
-               body_bytes(found->body, bounds)};
+  route_match head{needs, found->shape->path, found->endpoint, found->worker,
+                   body_bytes(found->body, bounds)};
   head.at = std::make_shared<route>(std::move(*found));
   return head;
 }

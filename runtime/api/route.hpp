@@ -46,9 +46,9 @@ enum class body_rule : std::uint8_t {
   openai
 };
 
-class schema_book;
+class schema_collection;
 /// Makes the OpenAPI schema of an answer (record_schema.hpp).
-using schema_source = boost::json::value (*)(schema_book&);
+using schema_source = boost::json::value (*)(schema_collection&);
 
 /// What /openapi.json says of a route for people, beside what follows from its row: its methods,
 /// scope, path, query and body.
@@ -66,7 +66,7 @@ struct route_notes {
 struct route;
 
 /// A row of the table of routes (route_table.cpp).
-struct route_shape {
+struct route_spec {
   /// "status/{id}"; each {…} takes one segment, {openai} all that are left.
   std::string_view path;
   route_kind kind;
@@ -79,18 +79,18 @@ struct route_shape {
   /// The call, where the path and the query say all of it; else parse() makes it.
   call (*make)(route&, job_access&&) = nullptr;
 
-  constexpr route_shape says(const route_notes& words) const {
-    route_shape out = *this;
+  constexpr route_spec says(const route_notes& words) const {
+    route_spec out = *this;
     out.notes = words;
     return out;
   }
-  constexpr route_shape by(call (*maker)(route&, job_access&&)) const {
-    route_shape out = *this;
+  constexpr route_spec by(call (*maker)(route&, job_access&&)) const {
+    route_spec out = *this;
     out.make = maker;
     return out;
   }
 };
-std::span<const route_shape> routes();
+std::span<const route_spec> routes();
 
 /// The largest body that a route with this rule takes.
 std::size_t body_bytes(body_rule, const limits&);
@@ -107,7 +107,7 @@ struct worker_words {
 };
 
 struct route {
-  const route_shape* shape = nullptr; ///< its row
+  const route_spec* shape = nullptr; ///< its row
   route_kind kind = route_kind::ping;
   body_rule body = body_rule::none;
   std::string endpoint;  ///< of the prefix; without one the first endpoint

@@ -43,33 +43,33 @@ call passes([[maybe_unused]] route& at, [[maybe_unused]] job_access&& who) {
 }
 
 constexpr std::array shapes{
-    route_shape{"run", kind::run, scope::client, true, "POST", rule::run, "*"}.says(
+    route_spec{"run", kind::run, scope::client, true, "POST", rule::run, "*"}.says(
         {"run", "Submit a job; the answer comes once it is durable.", accepted_text,
          shows<accepted_fields>, "Idempotency-Key"}),
-    route_shape{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"}.says(
+    route_spec{"runsync", kind::runsync, scope::client, true, "POST", rule::runsync, "*"}.says(
         {"runsync", "Submit a job and wait for its end, up to `wait` milliseconds.", job_now,
          shows<job_fields>, "wait Idempotency-Key"}),
-    route_shape{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"}
+    route_spec{"status/{id}", kind::status, scope::client, true, "GET, POST", rule::ignored, "*"}
         .says({"status", "The state of a job.", job_now, shows<job_fields>, "ttl"}),
-    route_shape{"status-sync/{id}", kind::status_sync, scope::client, true, "GET, POST",
-                rule::ignored, "*"}
+    route_spec{"status-sync/{id}", kind::status_sync, scope::client, true, "GET, POST",
+               rule::ignored, "*"}
         .says({"statusSync", "The state of a job, when it has ended or the wait is over.", job_now,
                shows<job_fields>, "wait ttl"}),
-    route_shape{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"}
+    route_spec{"stream/{id}", kind::stream, scope::client, true, "GET, POST", rule::ignored, "*"}
         .says({"stream",
                "The chunks of the job's stream that no reader has received yet. Without one the "
                "call waits for the next.",
                "Chunks, oldest first.", shows<stream_fields>, "wait"}),
-    route_shape{"cancel/{id}", kind::passed, scope::client, true, "POST", rule::ignored, "*"}
+    route_spec{"cancel/{id}", kind::passed, scope::client, true, "POST", rule::ignored, "*"}
         .says({"cancel", "End a job; no result becomes visible afterwards.", now,
                shows<job_state_fields>})
         .by(passes<cancel_job>),
-    route_shape{"retry/{id}", kind::passed, scope::client, true, "POST", rule::ignored, "*"}
+    route_spec{"retry/{id}", kind::passed, scope::client, true, "POST", rule::ignored, "*"}
         .says({"retry", "Run a FAILED or TIMED_OUT job again, under its id.", now,
                shows<job_state_fields>})
         .by(passes<retry_job>),
-    route_shape{"requests", kind::requests, scope::client, true, "GET", rule::none,
-                "state limit after"}
+    route_spec{"requests", kind::requests, scope::client, true, "GET", rule::none,
+               "state limit after"}
         .says({"requests",
                "The jobs of this endpoint, newest first. A tenant's key lists only that tenant's "
                "jobs.",
@@ -77,60 +77,60 @@ constexpr std::array shapes{
         .by([](route& at, job_access&& who) -> call {
           return list_requests{{std::move(who), std::move(at.filter)}};
         }),
-    route_shape{"health", kind::health, scope::client, true, "GET", rule::none, "*"}
+    route_spec{"health", kind::health, scope::client, true, "GET", rule::none, "*"}
         .says({"health", "Counts of jobs and workers.", "The counts in RunPod's form.",
                shows<health_fields>})
         .by(passes<health>),
-    route_shape{"purge-queue", kind::purge, scope::operator_, true, "POST", rule::ignored, "*"}
+    route_spec{"purge-queue", kind::purge, scope::operator_, true, "POST", rule::ignored, "*"}
         .says({"purgeQueue", "Cancel every waiting job; running jobs continue.", "Done.",
                shows<purged_fields>})
         .by(passes<purge_jobs>),
-    route_shape{"drop/{id}", kind::passed, scope::operator_, true, "POST", rule::ignored, ""}
+    route_spec{"drop/{id}", kind::passed, scope::operator_, true, "POST", rule::ignored, ""}
         .says({"drop", "Delete a job that has ended.", now, shows<job_state_fields>})
         .by(passes<drop_job>),
-    route_shape{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query}
+    route_spec{"jobs", kind::jobs, scope::operator_, true, "GET", rule::none, list_query}
         .says({"jobs", "Jobs, newest first.", "A page.", shows<job_list_fields>})
         .by(passes<list_jobs>),
-    route_shape{"jobs/{id}", kind::passed, scope::operator_, true, "GET", rule::none, ""}
+    route_spec{"jobs/{id}", kind::passed, scope::operator_, true, "GET", rule::none, ""}
         .says({"inspect", "All facts of a job except its output.", "The job.",
                shows<job_detail_fields>})
         .by(passes<inspect_job>),
-    route_shape{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query}
+    route_spec{"dead", kind::dead, scope::operator_, true, "GET", rule::none, list_query}
         .says({"dead",
                "The dead list: jobs that FAILED because their attempts were used up, or as poison.",
                "A page.", shows<job_list_fields>})
         .by(passes<list_jobs>),
-    route_shape{"events", kind::events, scope::operator_, true, "GET", rule::none, "job after"}
-        .says({"events",
-               "Every change of jobs, engines and the pod.",
-               "Server-sent events, without end.",
-               plain_text,
-               "Last-Event-ID",
-               {},
-               events_content}),
-    route_shape{"slots", kind::passed, scope::operator_, false, "GET", rule::none, ""}
+    route_spec{"events", kind::events, scope::operator_, true, "GET", rule::none, "job after"}.says(
+        {"events",
+         "Every change of jobs, engines and the pod.",
+         "Server-sent events, without end.",
+         plain_text,
+         "Last-Event-ID",
+         {},
+         events_content}),
+    route_spec{"slots", kind::passed, scope::operator_, false, "GET", rule::none, ""}
         .says({"slots", "The engine processes.", slots_now, shows<slots_fields>})
         .by(passes<list_slots>),
-    route_shape{"slots/{slot}/drain", kind::passed, scope::operator_, false, "POST", rule::ignored,
-                ""}
+    route_spec{"slots/{slot}/drain", kind::passed, scope::operator_, false, "POST", rule::ignored,
+               ""}
         .says({"drain", "Give this slot no more jobs.", slots_now, shows<slots_fields>})
         .by([](route& at, job_access&&) -> call {
           return drain_slot{at.slot, true};
         }),
-    route_shape{"slots/{slot}/undrain", kind::passed, scope::operator_, false, "POST",
-                rule::ignored, ""}
+    route_spec{"slots/{slot}/undrain", kind::passed, scope::operator_, false, "POST", rule::ignored,
+               ""}
         .says({"undrain", "Give this slot jobs again.", slots_now, shows<slots_fields>})
         .by([](route& at, job_access&&) -> call {
           return drain_slot{at.slot, false};
         }),
-    route_shape{"slots/count/{count}", kind::passed, scope::operator_, false, "POST", rule::ignored,
-                ""}
+    route_spec{"slots/count/{count}", kind::passed, scope::operator_, false, "POST", rule::ignored,
+               ""}
         .says({"resize", "Change the number of slots.", slots_now, shows<slots_fields>})
         .by(passes<resize_slots>),
-    route_shape{"workers", kind::passed, scope::operator_, false, "GET", rule::none, ""}
+    route_spec{"workers", kind::passed, scope::operator_, false, "GET", rule::none, ""}
         .says({"workers", "The remote workers.", "The workers.", shows<remotes_fields>})
         .by(passes<list_workers>),
-    route_shape{"metrics", kind::passed, scope::operator_, false, "GET", rule::none, "*"}
+    route_spec{"metrics", kind::passed, scope::operator_, false, "GET", rule::none, "*"}
         .says({"metrics",
                "Metrics as Prometheus text.",
                "Version 0.0.4.",
@@ -139,7 +139,7 @@ constexpr std::array shapes{
                {},
                "text/plain"})
         .by(passes<scrape>),
-    route_shape{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"}
+    route_spec{"ping", kind::ping, scope::open, false, "GET", rule::none, "*"}
         .says({"ping",
                "Is the pod ready? Also under the path that RunPod's HEALTH_CHECK_PATH names.",
                "Ready.",
@@ -147,45 +147,45 @@ constexpr std::array shapes{
                {},
                "Not yet."})
         .by(passes<ping>),
-    route_shape{"ready", kind::passed, scope::open, false, "GET", rule::none, "*"}
+    route_spec{"ready", kind::passed, scope::open, false, "GET", rule::none, "*"}
         .says({"ready", "Would a job be served now? For probes that accept any 2xx.", "Yes.",
                shows<ready_fields>})
         .by(passes<ready>),
-    route_shape{"openapi.json", kind::passed, scope::open, false, "GET", rule::none, "*"}
+    route_spec{"openapi.json", kind::passed, scope::open, false, "GET", rule::none, "*"}
         .says({"openapi", "This document.", "OpenAPI 3.1.", some_object})
         .by(passes<describe>),
-    route_shape{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"}.says(
+    route_spec{"job-take/{worker}", kind::take, scope::worker, true, "GET", rule::none, "*"}.says(
         {"jobTake", "Take a job. The call is held until there is one, or for a limited time.",
          "A job.", shows<handout_fields>, "gpu job_in_progress", none_came}),
-    route_shape{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
-                "*"}
+    route_spec{"job-take-batch/{worker}", kind::take_batch, scope::worker, true, "GET", rule::none,
+               "*"}
         .says({"jobTakeBatch", "Take at most this many jobs.", "Jobs.", shows_some<handout_fields>,
                "gpu batch_size job_in_progress", none_came}),
-    route_shape{"job-stop/{worker}", kind::poll_stops, scope::worker, true, "GET", rule::none, "*"}
+    route_spec{"job-stop/{worker}", kind::poll_stops, scope::worker, true, "GET", rule::none, "*"}
         .says({"jobStop",
                "Ask which jobs to stop. The call is held until there are some, or for a limited "
                "time.",
                "Jobs that the worker must stop.", shows<stops_fields>, "gpu", none_came}),
-    route_shape{"ping/{worker}", kind::worker_ping, scope::worker, true, "GET", rule::none, "*"}
+    route_spec{"ping/{worker}", kind::worker_ping, scope::worker, true, "GET", rule::none, "*"}
         .says({"workerPing", "Report that the worker lives, and which jobs it holds.",
                accepted_text, shows<noted_fields>,
                "gpu job_id runpod_version status check reason"}),
-    route_shape{"job-done/{worker}/{job}", kind::worker_done, scope::worker, true, "POST",
-                rule::result, "*"}
+    route_spec{"job-done/{worker}/{job}", kind::worker_done, scope::worker, true, "POST",
+               rule::result, "*"}
         .says({"jobDone", "Post a result, a failure or a progress report.", accepted_text,
                shows<noted_fields>, "gpu isStream"}),
-    route_shape{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
-                rule::chunk, "*"}
+    route_spec{"job-stream/{worker}/{job}", kind::worker_chunk, scope::worker, true, "POST",
+               rule::chunk, "*"}
         .says({"jobStream", "Post a chunk of a job's stream.", accepted_text, shows<noted_fields>,
                "gpu isStream"}),
-    route_shape{"openai/v1/{openai}", kind::openai, scope::client, true, "GET, POST", rule::openai,
-                "*"}
+    route_spec{"openai/v1/{openai}", kind::openai, scope::client, true, "GET, POST", rule::openai,
+               "*"}
         .says({"openai", {}, {}}), // its prose is openapi_prose.json's
 };
 
 } // namespace
 
-std::span<const route_shape> routes() {
+std::span<const route_spec> routes() {
   return shapes;
 }
 

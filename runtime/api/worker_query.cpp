@@ -8,7 +8,6 @@ namespace tayfa::api {
 
 namespace {
 
-
 bool of_id_letters(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||

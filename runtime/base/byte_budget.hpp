@@ -23,8 +23,8 @@ class byte_budget {
 
   explicit byte_budget(std::size_t most);
 
-  /// `spare`: bytes of the limit that must stay free for others.
-  place take(std::size_t bytes, std::size_t spare = 0);
+  /// `headroom`: bytes of the limit that must stay free for others.
+  place take(std::size_t bytes, std::size_t headroom = 0);
   /// The place of this text: its existing one (as a shared copy, or as text that is counted()), or
   /// a new one. The place holds the text.
   place share(const shared_text&);
@@ -37,8 +37,8 @@ class byte_budget {
   void on_refusal(std::function<void()> pressed);
 
  private:
-  struct books;
-  std::shared_ptr<books> books_;
+  struct account;
+  std::shared_ptr<account> account_;
 };
 
 } // namespace tayfa

@@ -2,7 +2,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/cli/answer.hpp"
 #include "runtime/cli/command_line.hpp"
-#include "runtime/cli/event_line.hpp"
+#include "runtime/cli/event_connection.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/terminal.hpp"
 
@@ -51,21 +51,21 @@ class event_printer {
  private:
   /// Reads until the connection breaks (-1: reconnect); else returns the exit code.
   int follow(interrupts& signals) {
-    event_line line{pod_.events_url(job_, after_), pod_.key()};
+    event_connection connection{pod_.events_url(job_, after_), pod_.key()};
     const int fds[] = {signals.fd()};
     bool asked = job_.empty();
     for (;;) {
-      while (const auto event = line.next()) {
+      while (const auto event = connection.next()) {
         show(*event);
-        after_ = line.last();
+        after_ = connection.last();
       }
       if (signals.count() > 0) {
         return exit_interrupted;
       }
-      if (line.open()) {
+      if (connection.open()) {
         seen_ = clock_.now();
-        if (line.last() != 0) {
-          after_ = line.last();
+        if (connection.last() != 0) {
+          after_ = connection.last();
         }
         if (!std::exchange(asked, true) && !ended_) {
           learn_state(); // it may have ended before the stream was open
@@ -74,16 +74,16 @@ class event_printer {
       if (ended_) {
         return exit_ok;
       }
-      if (line.dead()) {
-        return judge(line);
+      if (connection.dead()) {
+        return judge(connection);
       }
-      line.wait(milliseconds{60'000}, fds);
+      connection.wait(milliseconds{60'000}, fds);
     }
   }
 
   /// Failing to connect, or a pod that stays away, is an error; a broken connection is not.
-  int judge(const event_line& line) {
-    const unsigned status = line.status();
+  int judge(const event_connection& connection) {
+    const unsigned status = connection.status();
     const bool answered = status != 0 && status != 200;
     const bool later = status == 429 || status == 503;
     if ((!answered || later) && was_open() && clock_.now() - seen_ < away_longest) {

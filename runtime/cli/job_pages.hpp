@@ -16,7 +16,7 @@ struct list_filter {
 };
 
 struct job_page {
-  std::vector<job_line> jobs;
+  std::vector<job_summary> jobs;
   boost::json::array sent; ///< the same, as the pod sent them
 };
 

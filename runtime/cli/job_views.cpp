@@ -42,7 +42,7 @@ std::string error_cell(const std::optional<error>& failure) {
 }
 
 /// The reason why the job waits or failed.
-std::string why_cell(const job_line& job) {
+std::string why_cell(const job_summary& job) {
   return job.why == wait_reason::none ? error_cell(job.failure) : std::string{describe(job.why)};
 }
 
@@ -138,7 +138,7 @@ std::span<const table_column> job_columns() {
   return columns_of_jobs;
 }
 
-table_row job_row_of(const job_line& job) {
+table_row job_row_of(const job_summary& job) {
   return {job.id.str(),
           std::string{to_string(job.state)},
           time_cell(job.age),
@@ -150,7 +150,7 @@ table_row job_row_of(const job_line& job) {
           why_cell(job)};
 }
 
-table_rows job_rows(std::span<const job_line> jobs) {
+table_rows job_rows(std::span<const job_summary> jobs) {
   table_rows rows;
   std::transform(jobs.begin(), jobs.end(), std::back_inserter(rows), job_row_of);
   return rows;

@@ -12,8 +12,8 @@ namespace tayfa {
 
 std::span<const table_column> job_columns();
 /// GET /jobs or GET /dead as rows of these columns.
-table_rows job_rows(std::span<const job_line> jobs);
-table_row job_row_of(const job_line& job);
+table_rows job_rows(std::span<const job_summary> jobs);
+table_row job_row_of(const job_summary& job);
 
 /// GET /jobs/{id}, with the output of GET /status/{id}, if it has one: facts, then the attempts.
 std::string job_text(const job_detail& job, const boost::json::value* output, std::size_t width);

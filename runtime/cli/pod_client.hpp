@@ -70,7 +70,8 @@ class pod_client {
   command_result<std::string> ping() const;
   command_result<std::string> metrics() const;
 
-  /// The URL for event_line: events of all jobs when `job` is empty, from now on without `after`.
+  /// The URL for event_connection: events of all jobs when `job` is empty, from now on
+  /// without `after`.
   std::string events_url(const job_id& job, std::optional<std::uint64_t> after) const;
   const secret_text& key() const { return key_; }
 

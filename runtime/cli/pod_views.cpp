@@ -20,7 +20,7 @@ constexpr std::array columns_of_slots{
     table_column{"LIFE", true, 0, 1},
 };
 
-std::string note_of(const slot_line& slot) {
+std::string note_of(const slot_summary& slot) {
   std::string out;
   for (const auto& [on, word] :
        {std::pair{slot.given_up, "given up"}, std::pair{slot.quarantined, "quarantined"},
@@ -56,7 +56,7 @@ std::span<const table_column> slot_columns() {
   return columns_of_slots;
 }
 
-table_rows slot_rows(std::span<const slot_line> slots) {
+table_rows slot_rows(std::span<const slot_summary> slots) {
   table_rows rows;
   for (const auto& slot : slots) {
     rows.push_back({std::to_string(slot.slot.value), std::string{to_string(slot.state)},
@@ -68,7 +68,7 @@ table_rows slot_rows(std::span<const slot_line> slots) {
   return rows;
 }
 
-std::string slots_text(std::span<const slot_line> slots, std::size_t width) {
+std::string slots_text(std::span<const slot_summary> slots, std::size_t width) {
   return slots.empty() ? "no slots\n" : render_table(columns_of_slots, slot_rows(slots), width);
 }
 

@@ -14,7 +14,7 @@ std::string health_text(const boost::json::object& health);
 
 std::span<const table_column> slot_columns();
 /// GET /slots as rows of these columns.
-table_rows slot_rows(std::span<const slot_line> slots);
-std::string slots_text(std::span<const slot_line> slots, std::size_t width);
+table_rows slot_rows(std::span<const slot_summary> slots);
+std::string slots_text(std::span<const slot_summary> slots, std::size_t width);
 
 } // namespace tayfa

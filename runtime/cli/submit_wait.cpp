@@ -2,7 +2,7 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/cli/answer.hpp"
-#include "runtime/cli/event_line.hpp"
+#include "runtime/cli/event_connection.hpp"
 #include "runtime/cli/progress_view.hpp"
 
 #include <boost/json/serialize.hpp>
@@ -100,12 +100,13 @@ class job_wait {
   }
 
   bool is_time_to_ask() {
-    bool told = !std::exchange(was_open_, events_.open()) && was_open_; // it may have ended before
-                                                                        // the stream was open
+    bool must_ask =
+        !std::exchange(was_open_, events_.open()) && was_open_; // it may have ended before
+                                                                // the stream was open
     while (const auto event = events_.next()) {
-      told = true;
+      must_ask = true;
     }
-    return told || clock_.now() >= next_ask_;
+    return must_ask || clock_.now() >= next_ask_;
   }
 
   /// The final answer, or an empty object while the job is not done.
@@ -206,7 +207,7 @@ class job_wait {
   milliseconds between_ = poll_first;
   bool was_open_ = false;
   wait_display display_;
-  event_line events_;
+  event_connection events_;
 };
 
 } // namespace

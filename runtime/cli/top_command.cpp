@@ -1,6 +1,6 @@
 // tayfa top.
 #include "runtime/cli/command_line.hpp"
-#include "runtime/cli/event_line.hpp"
+#include "runtime/cli/event_connection.hpp"
 #include "runtime/cli/terminal.hpp"
 #include "runtime/cli/top_facts.hpp"
 
@@ -51,7 +51,7 @@ class live_view {
 
  private:
   int loop(interrupts& signals) {
-    events_ = std::make_unique<event_line>(pod_.events_url({}, {}), pod_.key());
+    events_ = std::make_unique<event_connection>(pod_.events_url({}, {}), pod_.key());
     draw();
     moment next = clock_.now() + between;
     for (;;) {
@@ -92,7 +92,7 @@ class live_view {
     }
     if (events_->dead() && clock_.now() - opened_ >= come_back) {
       opened_ = clock_.now();
-      events_ = std::make_unique<event_line>(pod_.events_url({}, {}), pod_.key());
+      events_ = std::make_unique<event_connection>(pod_.events_url({}, {}), pod_.key());
     }
   }
 
@@ -124,7 +124,7 @@ class live_view {
   pod_client pod_;
   system_time clock_;
   top_gatherer gatherer_;
-  std::unique_ptr<event_line> events_;
+  std::unique_ptr<event_connection> events_;
   moment opened_ = clock_.now();
   bool keys_ = false;
   bool paused_ = false;

@@ -83,16 +83,16 @@ namespace {
 
 /// An event says less of a job than a list does.
 table_row row_of(const job_view& job) {
-  job_line line;
-  line.id = job.id;
-  line.state = job.state;
-  line.worker = job.worker;
-  line.attempts = job.attempts;
-  line.failure = job.failure;
-  if (line.failure) {
-    line.failure->text = to_string(line.failure->code);
+  job_summary summary;
+  summary.id = job.id;
+  summary.state = job.state;
+  summary.worker = job.worker;
+  summary.attempts = job.attempts;
+  summary.failure = job.failure;
+  if (summary.failure) {
+    summary.failure->text = to_string(summary.failure->code);
   }
-  table_row row = job_row_of(line);
+  table_row row = job_row_of(summary);
   row[2].clear(); // its age
   row[3].clear(); // its priority
   return row;
@@ -102,7 +102,7 @@ table_row row_of(const job_view& job) {
 
 /// Ordered by end time where events reported it; the others by submission. A list has more details
 /// of a job than an event.
-void top_gatherer::merge_ended(const std::vector<job_line>& newest, const json::array& sent) {
+void top_gatherer::merge_ended(const std::vector<job_summary>& newest, const json::array& sent) {
   std::map<job_id, std::size_t> listed;
   for (std::size_t i = 0; i < newest.size(); ++i) {
     if (is_final(newest[i].state)) {

@@ -37,7 +37,7 @@ class top_gatherer {
     boost::json::object sent;
   };
   command_result<void> ask_lists();
-  void merge_ended(const std::vector<job_line>& newest, const boost::json::array& sent);
+  void merge_ended(const std::vector<job_summary>& newest, const boost::json::array& sent);
   void measure();
 
   const pod_client& pod_;

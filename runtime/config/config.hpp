@@ -85,8 +85,4 @@ result<loaded_config> load_config(const config_sources&);
 /// Source of a key's value; "default" when it was not set, or when there is no such key.
 std::string_view origin_of(const loaded_config&, std::string_view key);
 
-/// Violated relations between knobs, which no single row can state (e.g. heartbeat x misses <
-/// load_timeout).
-std::vector<std::string> broken_relations(const config&);
-
 } // namespace tayfa

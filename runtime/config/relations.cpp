@@ -132,14 +132,4 @@ std::string describe_broken(const relation& r, const config& c,
   return out;
 }
 
-std::vector<std::string> broken_relations(const config& c) {
-  std::vector<std::string> out;
-  for (const auto& r : relations()) {
-    if (!r.holds(c)) {
-      out.push_back(describe_broken(r, c));
-    }
-  }
-  return out;
-}
-
 } // namespace tayfa

@@ -11,7 +11,7 @@ namespace tayfa {
 job_table::job_table(job_limits limits)
     : limits_(std::move(limits)),
       deliveries_({limits_.hook_tries, limits_.hook_pause, limits_.hook_calls}),
-      jobs_(limits_, deliveries_), lines_(limits_.tenants, limits_.other_tenants),
+      jobs_(limits_, deliveries_), queue_(limits_.tenants, limits_.other_tenants),
       pool_(limits_.batch_max, limits_.batch_delay) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
   limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
@@ -29,7 +29,7 @@ result<void> job_table::room_for(const job_request& request, std::size_t input_b
   if (stopping_) {
     return fail(errc::stopping);
   }
-  const std::size_t waiting = lines_.size() + sleeping_ + parked_;
+  const std::size_t waiting = queue_.size() + sleeping_ + parked_;
   if (waiting >= limits_.queue_max) {
     return fail(errc::queue_full, std::to_string(waiting) + " jobs wait");
   }
@@ -225,7 +225,7 @@ void job_table::revive(moment now, record& ended_job) {
   jobs_.count_live(*r, true);
   jobs_.account(*r);
   jobs_.note(*r, store::part_state | store::part_output);
-  spare(*r);
+  exempt_from_purges(*r);
   queue_up(now, *r);
 }
 
@@ -283,7 +283,7 @@ effects job_table::hand_back(moment now) {
 
 job_counts job_table::counts() const {
   job_counts all = counts_;
-  all.in_queue = lines_.size() + sleeping_ + parked_;
+  all.in_queue = queue_.size() + sleeping_ + parked_;
   all.in_progress = running_;
   all.chunks_dropped = jobs_.chunks_dropped();
   all.dead = jobs_.dead().size();

@@ -12,7 +12,7 @@
 //   * an attempt's number only grows, over all lives; a report whose number is not the job's
 //     current one, or whose worker is not the one that holds it, changes nothing and is counted
 //     (`stale`);
-//   * a job waits in `lines_` or sleeps exactly while IN_QUEUE, and holds a worker exactly while
+//   * a job waits in `queue_` or sleeps exactly while IN_QUEUE, and holds a worker exactly while
 //     IN_PROGRESS;
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
@@ -267,7 +267,7 @@ class job_table {
     std::uint64_t at = 0;
     std::uint64_t upto = 0;
     std::size_t removed = 0;
-    std::set<std::uint64_t> spared; ///< began to wait after the purge was asked for
+    std::set<std::uint64_t> exempt; ///< began to wait after the purge was asked for
   };
 
   moment urgency_of(const record&) const;
@@ -275,7 +275,7 @@ class job_table {
   wait_reason why_waits(const record&, const worker_pool::waits_seen&) const;
   wait_reason why_waits(const record&) const;
   const order_set& shortest(const job_filter&) const;
-  job_line line_of(moment now, const record&, const worker_pool::waits_seen&) const;
+  job_summary summary_of(moment now, const record&, const worker_pool::waits_seen&) const;
   job_view view_of(const record&) const;
   attempt_view attempt_of(moment now, const record&, std::optional<error>) const;
   result<void> room_for(const job_request&, std::size_t input_bytes) const;
@@ -285,7 +285,7 @@ class job_table {
   void judge_waiting(moment now, effects&);
 
   void queue_up(moment now, record&);
-  void leave_line(record&);
+  void leave_queue(record&);
   void park(record&);
   void move(record&, job_state to, cause why, effects&);
   void settle_attempt(moment now, record&, std::optional<error>, bool lost);
@@ -316,7 +316,7 @@ class job_table {
   std::size_t step_purges(moment now, std::size_t most, effects&);
   std::size_t step_broken_models(moment now, std::size_t most, effects&);
   purge_order* purge_of(const record&);
-  void spare(const record&);
+  void exempt_from_purges(const record&);
   const order_set& shortest_waiting(const job_access&) const;
 
   void renew(moment now, record&);
@@ -364,7 +364,7 @@ class job_table {
   /// Of what purges ended in it, before they did; each with its purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
 
-  fair_queue lines_;
+  fair_queue queue_;
   worker_pool pool_;
   bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
   std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over

@@ -50,7 +50,7 @@ void job_table::serve_groups(moment now, effects& out) {
   fair_queue::passed_over passed;
   std::size_t left_out = 0;
   while (pool_.any_room()) {
-    const auto next = lines_.first(passed);
+    const auto next = queue_.first(passed);
     if (!next) {
       return;
     }
@@ -78,7 +78,7 @@ void job_table::serve_groups(moment now, effects& out) {
     const auto found = serve(now, r, next->group, out);
     if (found.why != wait_reason::none) {
       note_wait(*next->key, found.why, found.of_kind);
-      lines_.pass(passed, next->group, found.of_kind);
+      queue_.pass(passed, next->group, found.of_kind);
     }
   }
 }
@@ -107,7 +107,7 @@ worker_pool::verdict job_table::serve(moment now, record& r, fair_queue::group_i
     steps_at_ = now; // a step ends it
     return {wait_reason::model_retry, true};
   }
-  auto found = pool_.place(now, needs_of(r), place_of(r).group, lines_);
+  auto found = pool_.place(now, needs_of(r), place_of(r).group, queue_);
   if (found.changes) {
     out.emplace_back(change_worker_model{found.to->ref, found.to->changing_to});
   } else if (found.to != nullptr) {
@@ -125,7 +125,7 @@ void job_table::give_run(moment now, record& first, const worker_pool::verdict& 
   pool_.begin_run(now, w, needs_of(first), run.members);
   hand_over(now, first, w, run.run_ms, batch, out);
   while (members < run.members) {
-    const auto next = lines_.first_of(group);
+    const auto next = queue_.first_of(group);
     if (!next) {
       break;
     }
@@ -168,7 +168,7 @@ void job_table::hand_over(moment now, record& r, pool_worker& w, double expected
   r.progress_seen = 0;
   r.chunk_seen = 0;
   jobs_.schedule(r);
-  lines_.started(r.request.policy.tenant, milliseconds{r.expected_ms});
+  queue_.started(r.request.policy.tenant, milliseconds{r.expected_ms});
   std::get<moved>(out.back()).view = view_of(r);
 
   const attempt_ref attempt{*r.id, r.attempts};

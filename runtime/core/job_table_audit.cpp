@@ -36,7 +36,7 @@ std::vector<std::string> job_table::audit() const {
     fresh += queued && r.attempts == 0 ? 1 : 0;
     in_progress += r.state.state() == job_state::IN_PROGRESS ? 1 : 0;
   }
-  expect(waiting == lines_.size() + sleeping_ + parked_ && parked == parked_, "table",
+  expect(waiting == queue_.size() + sleeping_ + parked_ && parked == parked_, "table",
          "a job IN_QUEUE does not wait, or twice", broken);
   expect(asleep == sleeping_, "table", "sleeping jobs are miscounted", broken);
   expect(fresh <= std::max(limits_.queue_max, restored_), "table",
@@ -67,7 +67,7 @@ void job_table::audit_waiting(std::vector<std::string>& broken) const {
       return pool_.runs_now(w, needs_of(r));
     });
     const bool excused =
-        noted(place_of(r).group) != wait_reason::none || lines_.at_quota(r.request.policy.tenant);
+        noted(place_of(r).group) != wait_reason::none || queue_.at_quota(r.request.policy.tenant);
     expect(!room || excused, id.str(), "waits without a reason while a worker has room", broken);
   }
 }

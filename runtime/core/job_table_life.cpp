@@ -78,24 +78,24 @@ void job_table::queue_up(moment now, record& r) {
   } else if (r.parked) {
     ++parked_;
   } else {
-    lines_.add(place_of(r));
+    queue_.add(place_of(r));
   }
   jobs_.schedule(r);
 }
 
-void job_table::leave_line(record& r) {
+void job_table::leave_queue(record& r) {
   if (std::exchange(r.sleeping, false)) {
     --sleeping_;
   } else if (std::exchange(r.parked, false)) {
     --parked_;
   } else {
-    lines_.remove(place_of(r));
+    queue_.remove(place_of(r));
   }
 }
 
 /// It waits on without taking part in decisions.
 void job_table::park(record& r) {
-  leave_line(r);
+  leave_queue(r);
   r.parked = true;
   ++parked_;
 }
@@ -111,7 +111,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
   }
   jobs_.change_state(r, *from, to);
   if (*from == job_state::IN_QUEUE) {
-    leave_line(r);
+    leave_queue(r);
   } else {
     --running_;
   }
@@ -129,7 +129,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
 void job_table::settle_attempt(moment now, record& r, std::optional<error> why, bool lost) {
   const milliseconds expected{r.expected_ms};
   const auto took = duration_cast<milliseconds>(now - r.assigned);
-  lines_.ended(r.request.policy.tenant, expected, lost ? std::max(took, expected) : took);
+  queue_.ended(r.request.policy.tenant, expected, lost ? std::max(took, expected) : took);
   if (limits_.history_max == 0) {
     return;
   }

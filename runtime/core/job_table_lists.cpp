@@ -29,7 +29,7 @@ wait_reason job_table::why_waits(const record& r, const worker_pool::waits_seen&
   if (missing(r)) {
     return wait_reason::model_missing;
   }
-  if (lines_.at_quota(r.request.policy.tenant)) {
+  if (queue_.at_quota(r.request.policy.tenant)) {
     return wait_reason::quota;
   }
   if (const auto why = noted(place_of(r).group); why != wait_reason::none) {
@@ -102,25 +102,25 @@ job_list job_table::list(moment now, const job_filter& asked, const job_access& 
                         (!filter.endpoint || *filter.endpoint == r.request.endpoint) &&
                         covered.covers(r.request.endpoint, r.request.policy.tenant);
     if (wanted) {
-      out.jobs.push_back(line_of(now, r, seen));
+      out.jobs.push_back(summary_of(now, r, seen));
     }
   }
 }
 
-job_line job_table::line_of(moment now, const record& r,
-                            const worker_pool::waits_seen& seen) const {
-  job_line line;
-  line.id = *r.id;
-  line.state = r.state.state();
-  line.why = line.state == job_state::IN_QUEUE ? why_waits(r, seen) : wait_reason::none;
-  line.model = r.request.model;
-  line.tenant = r.request.policy.tenant;
-  line.worker = r.attempts > 0 ? r.worker_name() : "";
-  line.priority = r.request.policy.priority;
-  line.attempts = r.attempts;
-  line.age = duration_cast<milliseconds>(now - r.submitted);
-  line.failure = r.past_ ? r.past_->failure : std::nullopt;
-  return line;
+job_summary job_table::summary_of(moment now, const record& r,
+                                  const worker_pool::waits_seen& seen) const {
+  job_summary out;
+  out.id = *r.id;
+  out.state = r.state.state();
+  out.why = out.state == job_state::IN_QUEUE ? why_waits(r, seen) : wait_reason::none;
+  out.model = r.request.model;
+  out.tenant = r.request.policy.tenant;
+  out.worker = r.attempts > 0 ? r.worker_name() : "";
+  out.priority = r.request.policy.priority;
+  out.attempts = r.attempts;
+  out.age = duration_cast<milliseconds>(now - r.submitted);
+  out.failure = r.past_ ? r.past_->failure : std::nullopt;
+  return out;
 }
 
 result<job_detail> job_table::inspect(moment now, const job_id& id, const job_access& who) const {

@@ -36,7 +36,7 @@ void job_table::lose(moment now, record& r, const error& why, effects& out, bool
   } else {
     move(r, job_state::IN_QUEUE, cause::attempt_lost, out);
     settle_attempt(now, r, why, !free_of_charge);
-    spare(r);
+    exempt_from_purges(r);
     r.not_before = free_of_charge ? now : now + backoff(limits_, r.attempts_of_life());
     queue_up(now, r);
     std::get<moved>(out.back()).view = view_of(r);
@@ -70,7 +70,7 @@ void job_table::lose_worker(moment now, pool_worker& w, const error& why, effect
       r->suspect = true;
     }
   }
-  pool_.lost(now, w, std::move(blamed), lines_);
+  pool_.lost(now, w, std::move(blamed), queue_);
   // A loss that is not the job's fault costs it no attempt.
   const bool free_of_charge = why.code == errc::unavailable;
   for (const auto& [order, r] : mine) {

@@ -32,7 +32,7 @@ void job_table::judge_waiting(moment now, effects& out) {
     if (!takes_default && missing(r) == r.parked) {
       continue;
     }
-    leave_line(r);
+    leave_queue(r);
     if (takes_default) { // accepted when there was no catalogue
       jobs_.change_model(r, pool_.models().default_name());
     }

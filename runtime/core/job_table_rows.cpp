@@ -69,7 +69,7 @@ effects job_table::restore(moment now, std::vector<store::job_row> rows, std::ui
     restore_one(now, std::move(row), out);
   }
   orders_ = std::max(orders_, last_order);
-  restored_ = lines_.size() + sleeping_;
+  restored_ = queue_.size() + sleeping_;
   jobs_.trim(jobs_.newest_ended());
   jobs_.erase_slowly();
   return out;
@@ -136,7 +136,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::IN_PROGRESS:
     ++running_;
     r.assigned = now; // when it was given out is not known; its tenant is charged nothing
-    lines_.started(r.request.policy.tenant, milliseconds{0});
+    queue_.started(r.request.policy.tenant, milliseconds{0});
     lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
     break;
   case job_state::COMPLETED:

@@ -57,16 +57,16 @@ job_table::purge_order* job_table::purge_of(const record& r) {
   const auto it = std::find_if(purges_.begin(), purges_.end(), [&r](const purge_order& p) {
     return r.order > p.at && r.order <= p.upto &&
            p.covered.covers(r.request.endpoint, r.request.policy.tenant) &&
-           !p.spared.contains(r.order);
+           !p.exempt.contains(r.order);
   });
   return it == purges_.end() ? nullptr : &*it;
 }
 
 /// The job begins to wait again: what was asked for before does not mean it.
-void job_table::spare(const record& r) {
+void job_table::exempt_from_purges(const record& r) {
   for (auto& p : purges_) {
     if (r.order > p.at && r.order <= p.upto) {
-      p.spared.insert(r.order);
+      p.exempt.insert(r.order);
     }
   }
 }
@@ -127,7 +127,7 @@ std::size_t job_table::step_broken_models(moment now, std::size_t most, effects&
     if (!trouble.broken || now >= trouble.again_at) {
       continue;
     }
-    while (const auto next = lines_.any_of(model)) {
+    while (const auto next = queue_.any_of(model)) {
       if (ended_now == most) {
         steps_at_ = now;
         break;
@@ -183,7 +183,7 @@ void job_table::expire_one(moment now, record& r, effects& out) {
     if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
     } else {
-      leave_line(r);
+      leave_queue(r);
       queue_up(now, r); // it slept long enough
     }
     return;

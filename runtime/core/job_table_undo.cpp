@@ -12,13 +12,13 @@ namespace tayfa {
 void job_table::take_out(moment now, record& r, bool unsent) {
   switch (r.state.state()) {
   case job_state::IN_QUEUE:
-    leave_line(r);
+    leave_queue(r);
     jobs_.count_live(r, false);
     break;
   case job_state::IN_PROGRESS:
     --running_;
     jobs_.count_live(r, false);
-    lines_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
+    queue_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
     break;
   case job_state::COMPLETED:
   case job_state::FAILED:

@@ -22,12 +22,12 @@ effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts)
   effects out;
   switch (pool_.arrives(ref)) {
   case worker_pool::arrival::stale: ++counts_.stale; return out;
-  case worker_pool::arrival::again: pool_.told(now, ref, facts); break;
+  case worker_pool::arrival::again: pool_.updated(now, ref, facts); break;
   case worker_pool::arrival::next:
     if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
       lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
     }
-    if (pool_.joined(now, ref, std::move(facts), lines_)) {
+    if (pool_.joined(now, ref, std::move(facts), queue_)) {
       steps_at_ = now;
     }
     break;

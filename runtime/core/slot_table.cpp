@@ -233,33 +233,33 @@ bool slot_table::draining(slot_id slot) const {
   return slot.value < slots_.size() && slots_[slot.value].shall == wish::drained;
 }
 
-std::vector<slot_line> slot_table::lines() const {
-  std::vector<slot_line> out;
+std::vector<slot_summary> slot_table::summaries() const {
+  std::vector<slot_summary> out;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (!slots_[i].removed() || !slots_[i].stopped) {
-      out.push_back(line_of(i));
+      out.push_back(summary_of(i));
     }
   }
   return out;
 }
 
-slot_line slot_table::line_of(std::size_t i) const {
+slot_summary slot_table::summary_of(std::size_t i) const {
   const auto& s = slots_[i];
-  slot_line line;
-  line.slot = slot_id{static_cast<std::uint32_t>(i)};
-  line.incarnation = s.incarnation;
-  line.state = s.state;
-  line.engine = engines_.of(i);
-  line.device = s.status.device;
-  line.model = s.status.model;
-  line.running = s.status.running;
-  line.completed = s.completed + s.status.completed;
-  line.lost = s.lost + s.status.lost;
-  line.draining = s.leaving();
-  line.quarantined = s.quarantined;
-  line.given_up = s.given_up;
-  line.pinned = s.status.pinned;
-  return line;
+  slot_summary out;
+  out.slot = slot_id{static_cast<std::uint32_t>(i)};
+  out.incarnation = s.incarnation;
+  out.state = s.state;
+  out.engine = engines_.of(i);
+  out.device = s.status.device;
+  out.model = s.status.model;
+  out.running = s.status.running;
+  out.completed = s.completed + s.status.completed;
+  out.lost = s.lost + s.status.lost;
+  out.draining = s.leaving();
+  out.quarantined = s.quarantined;
+  out.given_up = s.given_up;
+  out.pinned = s.status.pinned;
+  return out;
 }
 
 } // namespace tayfa

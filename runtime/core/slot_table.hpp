@@ -104,7 +104,7 @@ class slot_table {
   /// another start; all else is not.
   error why_all_are_lost(const error& last) const;
   bool draining(slot_id) const;
-  std::vector<slot_line> lines() const; ///< for people
+  std::vector<slot_summary> summaries() const; ///< for people
 
  private:
   enum class wish : std::uint8_t { runs, drained, removed };
@@ -126,7 +126,7 @@ class slot_table {
   };
 
   entry* present(const worker_ref&); ///< null: an earlier engine
-  slot_line line_of(std::size_t) const;
+  slot_summary summary_of(std::size_t) const;
   void start(std::size_t, slot_actions&);
   void begin_drain(std::size_t, slot_actions&);
   void end_drain(std::size_t, slot_actions&);

@@ -58,7 +58,7 @@ void scripted_engine::start(const protocol::assign& message) {
 void scripted_engine::start_batch(const std::vector<protocol::assign>& members) {
   const auto now = time_.now();
   if (is().one_run_at_a_time()) {
-    line_.push_back(members);
+    queue_.push_back(members);
     begin_waiting(now);
   } else {
     begin(members, now);
@@ -67,9 +67,9 @@ void scripted_engine::start_batch(const std::vector<protocol::assign>& members) 
 }
 
 void scripted_engine::begin_waiting(moment now) {
-  while (is().one_run_at_a_time() && runs_.empty() && !line_.empty()) {
-    const auto members = std::move(line_.front());
-    line_.pop_front();
+  while (is().one_run_at_a_time() && runs_.empty() && !queue_.empty()) {
+    const auto members = std::move(queue_.front());
+    queue_.pop_front();
     begin(members, now);
   }
 }
@@ -125,7 +125,7 @@ void scripted_engine::cancel(const attempt_ref& attempt) {
   protocol::finished last;
   last.attempt = attempt;
   last.how = protocol::outcome::cancelled;
-  for (auto& waiting : line_) {
+  for (auto& waiting : queue_) {
     if (std::erase_if(waiting, [&](const auto& m) { return m.attempt == attempt; }) != 0) {
       out_.emit(std::move(last));
       return;
@@ -143,7 +143,7 @@ void scripted_engine::cancel(const attempt_ref& attempt) {
 
 std::uint32_t scripted_engine::running() const {
   auto count = runs_.size();
-  for (const auto& waiting : line_) {
+  for (const auto& waiting : queue_) {
     count += waiting.size();
   }
   return static_cast<std::uint32_t>(count);
@@ -214,7 +214,7 @@ void scripted_engine::wake(moment now) {
     }
     if (first) {
       do_step(*first, now);
-    } else if (runs_.empty() && !line_.empty()) {
+    } else if (runs_.empty() && !queue_.empty()) {
       begin_waiting(now);
     } else {
       return;

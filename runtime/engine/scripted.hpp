@@ -175,7 +175,7 @@ class scripted_engine final : public engine {
   scripted_options options_;
   std::optional<pending_load> load_;
   std::vector<run> runs_;        ///< in the order of their start
-  std::deque<batch_of> line_;    ///< waiting for the previous run, when only one runs at a time
+  std::deque<batch_of> queue_;   ///< waiting for the previous run, when only one runs at a time
   std::uint64_t batches_ = 0;    ///< begun
   std::uint64_t steps_done_ = 0; ///< of ended attempts
   bool dead_ = false;            ///< crash() returned: a simulated process has ended

@@ -106,10 +106,10 @@ void session::beat(moment now) {
   const auto memory = options_.memory ? options_.memory() : memory_use{};
   send(protocol::heartbeat{++beats_, static_cast<std::uint32_t>(attempts_.size()), memory.rss_bytes,
                            memory.device_bytes, engine_->steps()});
-  tell_steps();
+  report_steps();
 }
 
-void session::tell_steps() {
+void session::report_steps() {
   if (!engine_->counts_steps()) {
     return;
   }

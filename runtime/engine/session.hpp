@@ -86,9 +86,8 @@ class session final : public sink {
   void wake(moment now);
   std::optional<moment> next_wakeup() const;
 
-  /// The process must exit now with exit_code(). All calls are ignored from here on.
+  /// The process must exit now, with 0. All calls are ignored from here on.
   bool done() const { return done_; }
-  int exit_code() const { return 0; }
   /// crash() was called and returned (simulation only).
   bool dead() const { return dead_; }
 
@@ -119,7 +118,7 @@ class session final : public sink {
   void on_frame(std::span<const char> bytes);
   void send(const protocol::upstream&);
   void beat(moment now);
-  void tell_steps();
+  void report_steps();
   void say_drained_if_idle();
   std::optional<error> reason_to_refuse(const protocol::assign&) const;
   void refuse(const attempt_ref&, error why);

@@ -73,7 +73,7 @@ threaded_engine::~threaded_engine() {
 void threaded_engine::give(command c) {
   {
     const std::lock_guard guard{mutex_};
-    line_.push_back(std::move(c));
+    queue_.push_back(std::move(c));
   }
   changed_.notify_all();
 }
@@ -119,7 +119,7 @@ void threaded_engine::cancel(const attempt_ref& attempt) {
 /// Removes an attempt from the queue; false when its run has begun.
 bool threaded_engine::withdraw(const attempt_ref& attempt) {
   const std::lock_guard guard{mutex_};
-  for (auto& waiting : line_) {
+  for (auto& waiting : queue_) {
     auto* members = std::get_if<batch>(&waiting);
     if (members != nullptr && std::erase_if(*members, [&](const member& m) {
                                 return m.message.attempt == attempt;
@@ -178,12 +178,12 @@ void threaded_engine::compute() noexcept {
   try {
     for (;;) {
       std::unique_lock lock{mutex_};
-      changed_.wait(lock, [this] { return stop_ || !line_.empty(); });
+      changed_.wait(lock, [this] { return stop_ || !queue_.empty(); });
       if (stop_) {
         return;
       }
-      const auto next = std::move(line_.front());
-      line_.pop_front();
+      const auto next = std::move(queue_.front());
+      queue_.pop_front();
       lock.unlock();
       if (const auto* load = std::get_if<protocol::load_model>(&next)) {
         do_load(*load);

@@ -94,7 +94,7 @@ class threaded_engine final : public engine {
 
   std::mutex mutex_;
   std::condition_variable changed_; ///< a command arrived, room in events_, or stop_
-  std::deque<command> line_;
+  std::deque<command> queue_;
   std::deque<protocol::upstream> events_;
   bool stop_ = false;
 

@@ -70,12 +70,12 @@ struct engine_frame {
 };
 
 /// This worker sent a frame that violates the protocol.
-struct engine_nonsense {
+struct protocol_violation {
   worker_ref worker;
   error why;
 };
 
-using engine_event = std::variant<engine_spawned, engine_frame, engine_nonsense, engine_exited>;
+using engine_event = std::variant<engine_spawned, engine_frame, protocol_violation, engine_exited>;
 using engine_sink = std::function<void(engine_event)>;
 
 class engine_host {

@@ -1,5 +1,7 @@
 #include "runtime/host/frame_router.hpp"
 
+#include "runtime/host/socket_messages.hpp"
+
 #include <algorithm>
 #include <cerrno>
 #include <string_view>
@@ -18,10 +20,8 @@ constexpr std::size_t backlog_frames_max = 1'024;
 constexpr std::size_t backlog_bytes_max = std::size_t{256} << 20;
 // A peer that violates the protocol is killed after its first bad frame; more would only fill
 // mailboxes meanwhile.
-constexpr std::uint32_t nonsense_max = 16;
+constexpr std::uint32_t violations_max = 16;
 constexpr milliseconds blocked_retry{10};
-/// A message from this size on is handed over to the socket; a smaller one is cheaper to copy.
-constexpr std::size_t handed_over = std::size_t{8} << 10;
 constexpr milliseconds bind_patience{5'000};
 
 } // namespace
@@ -43,35 +43,25 @@ frame_router::~frame_router() {
 
 // ---- any thread -----------------------------------------------------------------------------
 
-void frame_router::post(command c) {
-  bool first = false;
-  {
-    const std::lock_guard guard{mutex_};
-    first = inbox_.empty();
-    inbox_.push_back(std::move(c));
-  }
-  if (first) {
-    wake_up(wakeup_);
-  }
-}
-
 void frame_router::add(const worker_ref& worker, engine_sink sink) {
-  post(adding{worker, std::move(sink)});
+  inbox_.post(adding{worker, std::move(sink)});
 }
 void frame_router::send(const worker_ref& worker, const protocol::downstream& message) {
-  post(sending{worker, protocol::encode(worker, message, data_header_bytes)});
+  inbox_.post(sending{worker, protocol::encode(worker, message, data_header_bytes)});
 }
 void frame_router::spawned(const engine_spawned& event) {
-  post(event);
+  inbox_.post(event);
 }
 void frame_router::exited(const engine_exited& event) {
-  post(event);
+  inbox_.post(event);
 }
 
 result<void> frame_router::bind_again(const std::string& endpoint) {
   binding asked{endpoint, {}};
   auto done = asked.done.get_future();
-  post(std::move(asked));
+  if (!inbox_.post(std::move(asked))) {
+    return fail(errc::io_error, "the router has been stopped");
+  }
   if (done.wait_for(bind_patience) != std::future_status::ready) {
     return fail(errc::io_error, "the router does not answer");
   }
@@ -82,11 +72,7 @@ void frame_router::stop() {
   if (!thread_.joinable()) {
     return;
   }
-  {
-    const std::lock_guard guard{mutex_};
-    stopping_ = true;
-  }
-  wake_up(wakeup_);
+  inbox_.stop();
   thread_.join();
   socket_.close();
   context_.close();
@@ -97,19 +83,12 @@ void frame_router::stop() {
 void frame_router::loop() {
   for (;;) {
     zmq::pollitem_t items[] = {{socket_.handle(), 0, ZMQ_POLLIN, 0},
-                               {nullptr, wakeup_.get(), ZMQ_POLLIN, 0}};
+                               {nullptr, inbox_.descriptor(), ZMQ_POLLIN, 0}};
     if (zmq_poll(items, 2, timeout_ms()) < 0 && zmq_errno() != EINTR) {
       log_.error("engine_socket_failed", {{"why", zmq_strerror(zmq_errno())}});
       return;
     }
-    settle_down(wakeup_);
-    std::deque<command> commands;
-    bool stopping = false;
-    {
-      const std::lock_guard guard{mutex_};
-      commands.swap(inbox_);
-      stopping = stopping_;
-    }
+    auto [commands, stopping] = inbox_.take();
     for (auto& c : commands) {
       carry_out(c);
     }
@@ -118,11 +97,11 @@ void frame_router::loop() {
     if (stopping) {
       while (read_frames()) {
       }
-      tell_exits(true);
+      report_exits(true);
       return;
     }
     if (!more) {
-      tell_exits(false);
+      report_exits(false);
     }
   }
 }
@@ -161,7 +140,7 @@ void frame_router::on(adding& c) {
   const auto id = to_string(c.worker);
   if (const auto old = peers_.find(id); old != peers_.end() && old->second.exit) {
     old->second.exit_due = moment::min(); // restarted under the same id: deliver the old end first
-    tell_exits(false);
+    report_exits(false);
   }
   peers_.insert_or_assign(id, peer{c.worker, std::move(c.sink)});
 }
@@ -191,7 +170,7 @@ void frame_router::on(engine_exited& event) {
   p.exit = std::move(event);
 }
 
-void frame_router::tell_exits(bool all) {
+void frame_router::report_exits(bool all) {
   if (waiting_ == 0) {
     return;
   }
@@ -253,15 +232,7 @@ frame_router::written frame_router::write(const std::string& id, const link_mess
     return zmq_errno() == EAGAIN ? written::later : written::unreachable;
   }
   // ZeroMQ accepts the body whenever it accepted the address.
-  zmq::message_t body;
-  if (message->size() < handed_over) {
-    body.rebuild(message->data(), message->size());
-  } else {
-    auto* held = new link_message(message);
-    body.rebuild(
-        const_cast<char*>(message->data()), message->size(), // the socket only reads it
-        [](void*, void* hint) { delete static_cast<link_message*>(hint); }, held);
-  }
+  auto body = body_of(message);
   return zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0 ? written::unreachable
                                                                          : written::yes;
 }
@@ -283,18 +254,9 @@ void frame_router::retry_blocked() {
 bool frame_router::read_frames() {
   for (int i = 0; i < messages_per_round; ++i) {
     zmq::message_t id;
-    if (!socket_.recv(id, zmq::recv_flags::dontwait)) {
-      return false;
-    }
     zmq::message_t body;
-    bool one_part = id.more() && socket_.recv(body).has_value();
-    for (bool more = body.more(); more;) {
-      zmq::message_t rest;
-      one_part = false;
-      more = socket_.recv(rest).has_value() && rest.more();
-    }
-    if (!one_part) {
-      body.rebuild();
+    if (!receive_addressed(socket_, id, body)) {
+      return false;
     }
     on_message(id.to_string(), body);
   }
@@ -311,7 +273,7 @@ void frame_router::on_message(const std::string& id, zmq::message_t& body) {
   const auto arrived =
       p.link.receive({static_cast<const char*>(body.data()), body.size()}, time_.now());
   if (!arrived) {
-    on_nonsense(p, arrived.error());
+    on_violation(p, arrived.error());
     return;
   }
   if (!arrived->frame.empty()) {
@@ -325,17 +287,17 @@ void frame_router::on_message(const std::string& id, zmq::message_t& body) {
 void frame_router::on_frame(peer& p, std::span<const char> bytes) {
   auto frame = protocol::decode_upstream(bytes);
   if (!frame) {
-    on_nonsense(p, frame.error());
+    on_violation(p, frame.error());
   } else if (frame->worker != p.worker) {
-    on_nonsense(p, error{errc::engine_protocol, "it speaks for " + to_string(frame->worker)});
+    on_violation(p, error{errc::engine_protocol, "it speaks for " + to_string(frame->worker)});
   } else {
     deliver(p, engine_frame{p.worker, std::move(frame->body)});
   }
 }
 
-void frame_router::on_nonsense(peer& p, error why) {
-  if (++p.nonsense <= nonsense_max) {
-    deliver(p, engine_nonsense{p.worker, std::move(why)});
+void frame_router::on_violation(peer& p, error why) {
+  if (++p.violations <= violations_max) {
+    deliver(p, protocol_violation{p.worker, std::move(why)});
   }
 }
 

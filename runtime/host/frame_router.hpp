@@ -6,8 +6,8 @@
 // by the dead process may arrive.
 //
 // A frame must come from the routing id "slot#incarnation" of a known worker and contain the same
-// ids; a known worker's other frames are reported as engine_nonsense, an unknown peer's frames are
-// dropped and counted.
+// ids; a known worker's other frames are reported as protocol_violation, an unknown peer's frames
+// are dropped and counted.
 //
 // Each worker has a link (runtime/link): its connection may be lost and come back without a loss of
 // frames. A message for a worker that is not connected waits for it, or ends with it. A worker that
@@ -15,7 +15,7 @@
 #pragma once
 
 #include "runtime/base/clock.hpp"
-#include "runtime/base/wakeup.hpp"
+#include "runtime/base/inbox.hpp"
 #include "runtime/host/engine_host.hpp"
 #include "runtime/host/spawn.hpp"
 #include "runtime/link/link_state.hpp"
@@ -26,7 +26,6 @@
 #include <future>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -84,13 +83,12 @@ class frame_router {
     std::deque<engine_event> early; ///< frames read before engine_spawned was delivered
     link_state link;
     bool blocked = false; ///< the socket took no more; the link is flushed again later
-    std::uint32_t nonsense = 0;
+    std::uint32_t violations = 0;
     std::optional<engine_exited> exit;
     moment exit_due{};
   };
   using peers = std::map<std::string, peer>; ///< by routing id
 
-  void post(command);
   void loop();
   int timeout_ms() const;
   void carry_out(command&);
@@ -102,13 +100,13 @@ class frame_router {
   bool read_frames();
   void on_message(const std::string& id, zmq::message_t& body);
   void on_frame(peer&, std::span<const char> frame);
-  void on_nonsense(peer&, error);
+  void on_violation(peer&, error);
   void deliver(peer&, engine_event);
   enum class written : std::uint8_t { yes, later, unreachable };
   written write(const std::string& id, const link_message&);
   void flush(const std::string& id, peer&);
   void retry_blocked();
-  void tell_exits(bool all);
+  void report_exits(bool all);
 
   event_log& log_;
   std::chrono::milliseconds settle_;
@@ -123,10 +121,7 @@ class frame_router {
   std::atomic<std::uint64_t> dropped_in_{0};
   std::atomic<std::uint64_t> dropped_out_{0};
 
-  unique_fd wakeup_ = make_wakeup();
-  std::mutex mutex_;
-  std::deque<command> inbox_;
-  bool stopping_ = false;
+  inbox<command> inbox_;
   std::thread thread_;
 };
 

@@ -145,13 +145,13 @@ guard::~guard() {
 
 namespace guard_link {
 
-void tell_started(pid_t pid) {
+void report_started(pid_t pid) {
   if (const int socket = link; socket >= 0) {
     send(socket, {message::kind::started, pid});
   }
 }
 
-void tell_ended(pid_t pid) {
+void report_ended(pid_t pid) {
   if (const int socket = link; socket >= 0) {
     send(socket, {message::kind::ended, pid});
   }

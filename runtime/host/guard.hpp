@@ -36,8 +36,8 @@ class guard {
 /// Notifies the guard, if there is one, of processes that were started or ended. Any thread.
 namespace guard_link {
 
-void tell_started(pid_t);
-void tell_ended(pid_t);
+void report_started(pid_t);
+void report_ended(pid_t);
 
 } // namespace guard_link
 

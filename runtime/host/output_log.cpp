@@ -41,7 +41,7 @@ void output_log::end_line(moment now) {
   refilled_ = now;
   if (allowance_ >= 1) {
     allowance_ -= 1;
-    tell_skipped();
+    log_skipped();
     write(line);
     return;
   }
@@ -56,7 +56,7 @@ void output_log::write(std::string_view line) {
   log_.info("engine_output", {{"worker", worker_}, {"pid", pid_}, {"line", line}});
 }
 
-void output_log::tell_skipped() {
+void output_log::log_skipped() {
   if (skipped_ > last_.size()) {
     log_.warn("engine_output_skipped",
               {{"worker", worker_}, {"pid", pid_}, {"lines", skipped_ - last_.size()}});
@@ -73,7 +73,7 @@ void output_log::finish() {
   if (!line_.empty()) {
     end_line(refilled_);
   }
-  tell_skipped();
+  log_skipped();
 }
 
 bool output_log::read_from(int fd, std::size_t bytes_max, moment now) {

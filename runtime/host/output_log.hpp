@@ -37,7 +37,7 @@ class output_log {
  private:
   void end_line(moment now);
   void write(std::string_view line);
-  void tell_skipped();
+  void log_skipped();
 
   event_log& log_;
   worker_ref worker_;

@@ -183,7 +183,7 @@ std::uint32_t process_engine_host::first_share(const engine_spec& spec, std::uin
 }
 
 /// Called with the mutex held.
-void process_engine_host::tell_share(const worker_ref& worker, share& given) {
+void process_engine_host::send_share(const worker_ref& worker, share& given) {
   if (slots_ == 0 || given.threads == 0 || !given.reachable) {
     return;
   }
@@ -198,7 +198,7 @@ void process_engine_host::share_among(std::uint32_t slots) {
   const std::lock_guard guard{mutex_};
   slots_ = slots;
   for (auto& [worker, given] : known_) {
-    tell_share(worker, given);
+    send_share(worker, given);
   }
 }
 
@@ -209,7 +209,7 @@ void process_engine_host::send(const worker_ref& worker, protocol::downstream me
     const std::lock_guard guard{mutex_};
     if (const auto found = known_.find(worker); found != known_.end()) {
       found->second.reachable = true;
-      tell_share(worker, found->second);
+      send_share(worker, found->second);
     }
   }
 }

@@ -66,7 +66,7 @@ class process_engine_host final : public engine_host {
 
   std::uint32_t first_share(const engine_spec&, std::uint32_t pinned);
   std::uint32_t threads_for(std::uint32_t slots, std::uint32_t pinned) const;
-  void tell_share(const worker_ref&, share&);
+  void send_share(const worker_ref&, share&);
   result<void> restore_socket();
 
   event_log& log_;

@@ -139,7 +139,7 @@ result<void> try_threads(std::size_t count, std::size_t bytes) {
   return {};
 }
 
-void spare_address_space() {
+void bound_arenas() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
     ::mallopt(M_ARENA_MAX, 1);

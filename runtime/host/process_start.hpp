@@ -23,6 +23,6 @@ result<void> try_threads(std::size_t count, std::size_t bytes = 0);
 
 /// With a limited address space (RLIMIT_AS), stops the allocator from reserving some for each
 /// thread, which would take most of it in varying amounts. To be called before the first thread.
-void spare_address_space();
+void bound_arenas();
 
 } // namespace tayfa

@@ -112,7 +112,7 @@ int wait_and_forget(pid_t pid, idtype_t how, int which, siginfo_t& info) {
     failed = ::waitid(how, static_cast<id_t>(which), &info, WEXITED) == 0 ? 0 : errno;
     children.remove(pid);
   }
-  guard_link::tell_ended(pid);
+  guard_link::report_ended(pid);
   return failed;
 }
 
@@ -159,7 +159,7 @@ result<child_process> spawn(const spawn_request& request) {
     }
     children.add(child.pid);
   }
-  guard_link::tell_started(child.pid);
+  guard_link::report_started(child.pid);
   child.output = std::move(out->read);
   child.errors = std::move(err.read);
   child.pidfd = unique_fd{static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0))};

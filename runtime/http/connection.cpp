@@ -290,7 +290,7 @@ void http_connection::refuse_target(const error& why) {
   respond(std::move(refused), after::close);
 }
 
-tl::expected<api::heading, api::response>
+tl::expected<api::route_match, api::response>
 http_connection::read_target(std::string_view method, std::string_view target) const {
   auto found = api::read_head(method, target, core_.options.api);
   if (found && only_health_ &&

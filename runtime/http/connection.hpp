@@ -111,10 +111,10 @@ class http_connection : public std::enable_shared_from_this<http_connection> {
   void scan_head();
   void read_head();
   void admit();
-  tl::expected<api::heading, api::response> read_target(std::string_view method,
-                                                        std::string_view target) const;
+  tl::expected<api::route_match, api::response> read_target(std::string_view method,
+                                                            std::string_view target) const;
   std::optional<error> refuse_stranger(std::string_view authority) const;
-  std::optional<api::response> ask_gate(const api::heading& asked);
+  std::optional<api::response> ask_gate(const api::route_match& asked);
   void begin_body(std::size_t limit);
   void refuse_head(const error&);
   void refuse_target(const error&);
@@ -282,8 +282,8 @@ class http_core : public std::enable_shared_from_this<http_core> {
   answer_watch watch{io, options.quiet};
 
  private:
-  http_listener door_ = listener(false);
-  http_listener health_door_ = listener(true);
+  http_listener listener_ = listener(false);
+  http_listener health_listener_ = listener(true);
   boost::asio::steady_timer close_deadline_{io};
   boost::asio::steady_timer access_timer_{io};
 };

@@ -25,8 +25,8 @@ std::optional<error> stranger(std::string text) {
 /// and must not come from a page of another name or another site. The authority of an absolute
 /// target stands in for Host (RFC 9112, 3.2.2); both must be accepted host names.
 std::optional<error> http_connection::refuse_stranger(std::string_view authority) const {
-  const api::gate* const door = core_.options.api.door;
-  if (door != nullptr && door->needs_keys()) {
+  const api::gate* const gate = core_.options.api.access_gate;
+  if (gate != nullptr && gate->needs_keys()) {
     return std::nullopt; // a web page has no key
   }
   error_code ec;
@@ -57,24 +57,24 @@ std::optional<error> http_connection::refuse_stranger(std::string_view authority
   return std::nullopt;
 }
 
-std::optional<api::response> http_connection::ask_gate(const api::heading& asked) {
-  api::gate* const door = core_.options.api.door;
-  if (door == nullptr) {
+std::optional<api::response> http_connection::ask_gate(const api::route_match& asked) {
+  api::gate* const gate = core_.options.api.access_gate;
+  if (gate == nullptr) {
     return std::nullopt;
   }
   error_code ec;
   std::string address = socket_.remote_endpoint(ec).address().to_string();
   const auto key = parser_->get()[http::field::authorization];
-  auto who = door->admit({.needs = asked.needs,
+  auto who = gate->admit({.needs = asked.needs,
                           .route = asked.route,
                           .endpoint = asked.endpoint,
                           .authorization = {key.data(), key.size()},
                           .address = address,
                           .worker = asked.worker});
   if (!who) {
-    return api::turned_away(who.error());
+    return api::rejected(who.error());
   }
-  pass_.emplace(*door, asked, std::move(address), std::move(*who), core_.passes);
+  pass_.emplace(*gate, asked, std::move(address), std::move(*who), core_.passes);
   core_.watch_access();
   return std::nullopt;
 }
@@ -85,12 +85,12 @@ void http_connection::recheck_access() {
     return;
   }
   switch (phase_) {
-  case phase::body: respond(api::turned_away(*refused), after::close); break;
+  case phase::body: respond(api::rejected(*refused), after::close); break;
   case phase::answering: {
     // The maker of the answer is notified as if the client had left, so that a job that waits for
     // this poll goes to another worker.
     const auto client = client_;
-    respond(api::turned_away(*refused), after::go_on);
+    respond(api::rejected(*refused), after::go_on);
     if (client) {
       client->left();
     }
@@ -127,7 +127,7 @@ void http_core::look_at_access() {
   if (passes > 0) {
     watch_access();
   }
-  const auto version = options.api.door->version();
+  const auto version = options.api.access_gate->version();
   if (std::exchange(access_version_, version) == version) {
     return;
   }

@@ -15,9 +15,9 @@ namespace tayfa {
 class gate_pass {
  public:
   /// Counts itself in `open` while it lives.
-  gate_pass(api::gate& door, const api::heading& asked, std::string address, api::principal who,
+  gate_pass(api::gate& gate, const api::route_match& asked, std::string address, api::principal who,
             std::size_t& open)
-      : door_(door), open_(open), needs_(asked.needs), route_(asked.route),
+      : gate_(gate), open_(open), needs_(asked.needs), route_(asked.route),
         endpoint_(asked.endpoint), worker_(asked.worker), address_(std::move(address)),
         who_(std::move(who)) {
     ++open_;
@@ -33,16 +33,16 @@ class gate_pass {
   /// The answer was chosen: the request no longer counts as open.
   void answered() {
     if (!std::exchange(answered_, true)) {
-      door_.done(visit(), who_);
+      gate_.done(request(), who_);
     }
   }
-  std::optional<api::gate::refusal> recheck() const { return door_.recheck(visit(), who_); }
+  std::optional<api::gate::refusal> recheck() const { return gate_.recheck(request(), who_); }
 
  private:
   /// Without the key, which is not kept.
-  api::visit visit() const { return {needs_, route_, endpoint_, {}, address_, worker_}; }
+  api::access_request request() const { return {needs_, route_, endpoint_, {}, address_, worker_}; }
 
-  api::gate& door_;
+  api::gate& gate_;
   std::size_t& open_;
   api::scope needs_;
   std::string_view route_;

@@ -71,11 +71,11 @@ class reply {
   /// Fire-and-forget transport: delivery is assumed, disconnects are never reported.
   using transport = std::function<void(api::response)>;
   /// Tracking transport: reports delivery through `receipt` and disconnects through `presence`.
-  using line = std::function<void(api::response, receipt)>;
+  using responder = std::function<void(api::response, receipt)>;
 
   explicit reply(transport t);
-  reply(line l, std::shared_ptr<presence> client)
-      : line_(std::move(l)), client_(std::move(client)) {}
+  reply(responder r, std::shared_ptr<presence> client)
+      : responder_(std::move(r)), client_(std::move(client)) {}
   ~reply();
   reply(const reply&) = delete;
   reply& operator=(const reply&) = delete;
@@ -91,7 +91,7 @@ class reply {
   void when_gone(std::function<void()> gone);
 
  private:
-  line line_;
+  responder responder_;
   std::shared_ptr<presence> client_; ///< null: disconnects are not tracked
   std::atomic<bool> sent_{false};
 };

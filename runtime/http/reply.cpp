@@ -14,8 +14,8 @@ receipt& receipt::operator=(receipt&& other) noexcept {
 }
 
 void receipt::say(bool left) {
-  if (const auto told = std::exchange(left_, nullptr)) {
-    told(left);
+  if (const auto report = std::exchange(left_, nullptr)) {
+    report(left);
   }
 }
 
@@ -51,7 +51,7 @@ void presence::answered() {
 }
 
 reply::reply(transport t)
-    : line_([take = std::move(t)](api::response answer, receipt left) {
+    : responder_([take = std::move(t)](api::response answer, receipt left) {
         take(std::move(answer));
         left.say(true);
       }) {}
@@ -66,7 +66,7 @@ reply::~reply() {
     if (!sent_.exchange(true)) {
       api::response bare;
       bare.status = 503;
-      line_(std::move(bare), {});
+      responder_(std::move(bare), {});
     }
   }
 }
@@ -76,14 +76,14 @@ void reply::send(api::response answer) {
 }
 
 void reply::send(api::response answer, std::function<void(bool)> left, proof wanted) {
-  receipt told{std::move(left), wanted};
+  receipt report{std::move(left), wanted};
   if (sent_.exchange(true)) {
     return;
   }
   if (client_) {
     client_->answered();
   }
-  line_(std::move(answer), std::move(told));
+  responder_(std::move(answer), std::move(report));
 }
 
 void reply::when_gone(std::function<void()> gone) {

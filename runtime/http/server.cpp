@@ -40,7 +40,7 @@ http_listener http_core::listener(bool only_health) {
 }
 
 void http_core::open(std::function<void(result<std::string>)> done) {
-  if (door_.is_open() || closing) {
+  if (listener_.is_open() || closing) {
     done(fail(errc::internal, "the HTTP server is open already"));
     return;
   }
@@ -52,25 +52,25 @@ void http_core::open(std::function<void(result<std::string>)> done) {
 }
 
 result<std::string> http_core::listen() {
-  auto bound = door_.listen(options.listen);
+  auto bound = listener_.listen(options.listen);
   if (!bound) {
     return bound;
   }
   if (!options.health_listen.empty()) {
-    auto health = health_door_.listen(options.health_listen);
+    auto health = health_listener_.listen(options.health_listen);
     if (!health) {
       return health;
     }
     health_address = std::move(*health);
-    health_door_.start();
+    health_listener_.start();
   }
-  door_.start();
+  listener_.start();
   return bound;
 }
 
 void http_core::stop_listening() {
-  door_.close();
-  health_door_.close();
+  listener_.close();
+  health_listener_.close();
 }
 
 void http_core::take(tcp::socket s, bool only_health) {
@@ -80,7 +80,7 @@ void http_core::take(tcp::socket s, bool only_health) {
     make_place(only_health);
   }
   const bool room = admitted < places;
-  if (!room && connections_.size() - admitted_ - health_admitted_ >= options.turned_away_max) {
+  if (!room && connections_.size() - admitted_ - health_admitted_ >= options.rejected_max) {
     return;
   }
   const auto client = std::make_shared<http_connection>(*this, std::move(s), only_health);

@@ -26,7 +26,7 @@ struct http_options {
   api::limits api;
   std::size_t connections_max = 1'024;
   /// Connections beyond the limit that are still answered 503; more are dropped silently.
-  std::size_t turned_away_max = 64;
+  std::size_t rejected_max = 64;
   std::size_t health_connections_max = 64; ///< a probe connects, asks and leaves: this bounds those
                                            ///< that stay
   std::size_t streams_max = 512;           ///< connections that may be streamed to (/events)

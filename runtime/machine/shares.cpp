@@ -32,10 +32,10 @@ result<descriptor_shares> share_descriptors(const descriptor_needs& needs) {
   const auto left =
       static_cast<std::size_t>(std::min<std::uint64_t>(needs.limit, 1U << 30)) - taken;
   descriptor_shares out;
-  out.turned_away = std::clamp<std::size_t>(left / 16, few, many);
+  out.rejected = std::clamp<std::size_t>(left / 16, few, many);
   out.health = std::clamp<std::size_t>(left / 8, few, many);
   out.calls = std::clamp<std::size_t>(left / 32, few, std::max(needs.calls, few));
-  const std::size_t others = out.turned_away + out.health + out.calls * per_call;
+  const std::size_t others = out.rejected + out.health + out.calls * per_call;
   out.connections = std::min(needs.connections, left - std::min(left, others));
   return out;
 }

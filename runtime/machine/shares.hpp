@@ -22,7 +22,7 @@ struct descriptor_needs {
 
 struct descriptor_shares {
   std::size_t connections = 0; ///< served at the same time
-  std::size_t turned_away = 0; ///< beyond them, while they are answered 503
+  std::size_t rejected = 0;    ///< beyond them, while they are answered 503
   std::size_t health = 0;      ///< on the health address
   std::size_t calls = 0;       ///< webhooks at the same time
 };

@@ -96,7 +96,7 @@ struct judged_block {
 const std::vector<judged_block>& judged() {
   static const std::vector<judged_block> rows = [] {
     std::vector<judged_block> out;
-    for (const auto& row : table) {
+    for (const auto& row : address_table()) {
       out.push_back({parse_block(row.prefix).value(), &row});
     }
     std::stable_sort(out.begin(), out.end(), [](const judged_block& a, const judged_block& b) {

@@ -10,14 +10,29 @@
 
 namespace tayfa {
 
-std::optional<std::uint64_t> acknowledged_bytes(int socket) {
+namespace {
+
+/// A 64-bit count of the kernel's; a kernel that does not report it leaves the member out.
+std::optional<std::uint64_t> count_of(int socket, __u64 tcp_info::*count, std::size_t offset) {
   tcp_info known{};
   socklen_t size = sizeof known;
   const bool said = ::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &known, &size) == 0 &&
-                    size >= offsetof(tcp_info, tcpi_bytes_acked) + sizeof known.tcpi_bytes_acked;
+                    size >= offset + sizeof(known.*count);
+  return said ? std::optional<std::uint64_t>{known.*count} : std::nullopt;
+}
+
+} // namespace
+
+std::optional<std::uint64_t> acknowledged_bytes(int socket) {
+  const auto acked =
+      count_of(socket, &tcp_info::tcpi_bytes_acked, offsetof(tcp_info, tcpi_bytes_acked));
   // Any reading client has acknowledged the answer's head, so 0 means that the kernel does not
   // count.
-  return said && known.tcpi_bytes_acked > 0 ? std::optional{known.tcpi_bytes_acked} : std::nullopt;
+  return acked && *acked > 0 ? acked : std::nullopt;
+}
+
+std::optional<std::uint64_t> arrived_bytes(int socket) {
+  return count_of(socket, &tcp_info::tcpi_bytes_received, offsetof(tcp_info, tcpi_bytes_received));
 }
 
 std::optional<std::uint64_t> unacknowledged_bytes(int socket) {

@@ -10,6 +10,9 @@ namespace tayfa {
 /// Bytes that the peer has acknowledged since the connection began; empty where the kernel does not
 /// report them.
 std::optional<std::uint64_t> acknowledged_bytes(int socket);
+/// Bytes that have arrived since the connection began, read or not; empty where the kernel does not
+/// report them.
+std::optional<std::uint64_t> arrived_bytes(int socket);
 /// Bytes not acknowledged yet; the FIN counts as one.
 std::optional<std::uint64_t> unacknowledged_bytes(int socket);
 

@@ -54,7 +54,7 @@ result<worker_registry::worker*> worker_registry::meet(moment now, const api::wo
     by_slot_[w->ref.slot.value] = w;
     w->due = now;
     due_.insert({w->due, w->ref.slot.value});
-    out.emplace_back(noted{noted::what::came, from.worker, from.endpoint, {}});
+    out.emplace_back(log_entry{log_entry::what::came, from.worker, from.endpoint, {}});
   }
   w->heard = now;
   if (!from.device.empty()) {
@@ -204,7 +204,7 @@ void worker_registry::part(worker& w, error why, effects& out) {
 }
 
 void worker_registry::forget(worker& w, error why, effects& out) {
-  out.emplace_back(noted{noted::what::left, w.who.second, w.who.first, why.text});
+  out.emplace_back(log_entry{log_entry::what::left, w.who.second, w.who.first, why.text});
   part(w, std::move(why), out);
   std::erase_if(flying_, [&w](const auto& each) { return each.second == &w; });
   due_.erase({w.due, w.ref.slot.value});
@@ -291,7 +291,7 @@ effects worker_registry::revoked(moment, worker_ref ref, const attempt_ref& atte
   if (entry->second.at == job::place::here) {
     end_revoked(*w, entry, out);
   } else {
-    tell(*w, out);
+    answer_stop_polls(*w, out);
   }
   schedule(*w);
   return out;
@@ -304,7 +304,7 @@ effects worker_registry::queue_restarted(moment) {
     w.joined = false;
     w.offered = 0;
     adjust(w, out);
-    tell(w, out);
+    answer_stop_polls(w, out);
     schedule(w);
   }
   return out;

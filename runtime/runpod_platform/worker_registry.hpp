@@ -86,13 +86,13 @@ struct turn_away {
 };
 
 /// For the log.
-struct noted {
+struct log_entry {
   enum class what : std::uint8_t { came, left, unfit } kind = what::came;
   std::string name, endpoint, text;
 };
 
 using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, send_stops,
-                            nothing_yet, turn_away, noted>;
+                            nothing_yet, turn_away, log_entry>;
 using effects = std::vector<effect>;
 
 class worker_registry {
@@ -153,7 +153,7 @@ class worker_registry {
   effects close();
 
   // ---- for people ------------------------------------------------------------------------------
-  std::vector<remote_line> lines(moment now) const; ///< by endpoint and name
+  std::vector<remote_summary> summaries(moment now) const; ///< by endpoint and name
   struct numbers {
     std::uint32_t idle = 0, running = 0, unhealthy = 0;
   };
@@ -236,7 +236,7 @@ class worker_registry {
   void arrived(moment now, worker&, job&, effects&);
   void add_orphan(worker&, const std::string& id);
   void void_jobs(worker&);
-  void tell(worker&, effects&);
+  void answer_stop_polls(worker&, effects&);
   void answer_takes(moment now, worker&, effects&);
   void give_back_unclaimed(worker&, const char* why, effects&);
   void close_polls(worker&, effects&);

@@ -76,7 +76,7 @@ effects worker_registry::poll_stops(moment now, poll_id poll, const api::poll_st
   }
   w->stops.push_back({poll, now + limits_.hold});
   open_[poll] = w;
-  tell(*w, out);
+  answer_stop_polls(*w, out);
   schedule(*w);
   return out;
 }
@@ -145,17 +145,17 @@ effects worker_registry::left(moment now, poll_id poll, bool whole) {
     }
   }
   for (auto orphan = w.orphans.begin(); orphan != w.orphans.end();) {
-    const bool told = orphan->second == poll;
-    orphan->second = told ? 0 : orphan->second;
-    orphan = told && whole ? w.orphans.erase(orphan) : std::next(orphan);
+    const bool was_sent = orphan->second == poll;
+    orphan->second = was_sent ? 0 : orphan->second;
+    orphan = was_sent && whole ? w.orphans.erase(orphan) : std::next(orphan);
   }
-  tell(w, out);
+  answer_stop_polls(w, out);
   schedule(w);
   return out;
 }
 
 /// A stop that is to be told goes with the oldest open stop poll.
-void worker_registry::tell(worker& w, effects& out) {
+void worker_registry::answer_stop_polls(worker& w, effects& out) {
   if (w.stops.empty()) {
     return;
   }
@@ -167,9 +167,9 @@ void worker_registry::tell(worker& w, effects& out) {
       answer.jobs.push_back(id);
     }
   }
-  for (auto& [id, told] : w.orphans) {
-    if (told == 0) {
-      told = poll;
+  for (auto& [id, sent_with] : w.orphans) {
+    if (sent_with == 0) {
+      sent_with = poll;
       answer.jobs.push_back(id);
     }
   }
@@ -196,8 +196,8 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
   w->version = m.version.substr(0, version_max);
   if (!m.unfit.empty()) {
     w->fit = false;
-    out.emplace_back(
-        noted{noted::what::unfit, m.from.worker, m.from.endpoint, text::visible(m.unfit, 300)});
+    out.emplace_back(log_entry{log_entry::what::unfit, m.from.worker, m.from.endpoint,
+                               text::visible(m.unfit, 300)});
     part(*w, error{errc::unfit, text::visible(m.unfit, 300)}, out);
     w->orphans.clear(); // such a worker ends
     schedule(*w);
@@ -230,7 +230,7 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
       add_orphan(*w, std::string{id});
     }
   }
-  tell(*w, out);
+  answer_stop_polls(*w, out);
   schedule(*w);
   return v;
 }

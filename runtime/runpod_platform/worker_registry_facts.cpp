@@ -5,24 +5,24 @@
 
 namespace tayfa::remote {
 
-std::vector<remote_line> worker_registry::lines(moment now) const {
-  std::vector<remote_line> out;
+std::vector<remote_summary> worker_registry::summaries(moment now) const {
+  std::vector<remote_summary> out;
   out.reserve(workers_.size());
   for (const auto& [who, w] : workers_) {
-    remote_line line;
-    line.name = who.second;
-    line.endpoint = who.first;
-    line.version = w.version;
-    line.device = w.device;
-    line.healthy = w.fit;
+    remote_summary one;
+    one.name = who.second;
+    one.endpoint = who.first;
+    one.version = w.version;
+    one.device = w.device;
+    one.healthy = w.fit;
     for (const auto& [id, j] : w.jobs) {
-      line.jobs.push_back(j.attempt.job);
+      one.jobs.push_back(j.attempt.job);
     }
-    line.wanted = static_cast<std::uint32_t>(wanted(w));
-    line.silent = std::chrono::duration_cast<milliseconds>(now - w.heard);
-    line.completed = w.completed;
-    line.lost = w.lost;
-    out.push_back(std::move(line));
+    one.wanted = static_cast<std::uint32_t>(wanted(w));
+    one.silent = std::chrono::duration_cast<milliseconds>(now - w.heard);
+    one.completed = w.completed;
+    one.lost = w.lost;
+    out.push_back(std::move(one));
   }
   return out;
 }

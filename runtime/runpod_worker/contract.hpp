@@ -93,7 +93,7 @@ struct stop_outcome {
   take_outcome::what kind = take_outcome::what::none; ///< `jobs`: there are ids
   std::vector<std::string> ids;
   milliseconds pause{0};
-  std::string remark;
+  std::string remark; ///< for the log: the part that was not understood
 };
 stop_outcome read_stop(const result<outgoing_answer>&);
 

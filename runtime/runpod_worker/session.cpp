@@ -3,6 +3,7 @@
 #include "runtime/api/shape.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace tayfa::runpod {
 
@@ -273,6 +274,10 @@ effects session::stops_answered(moment now, std::uint64_t number,
   const auto outcome = read_stop(answer);
   for (const auto& origin : outcome.ids) {
     stop_job(now, origin, then);
+  }
+  // A platform may answer every poll alike: the log has a remark once until it changes.
+  if (std::exchange(stop_remark_, outcome.remark) != outcome.remark && !outcome.remark.empty()) {
+    then.push_back(log_line{"stop_poll_remark", true, {}, {}, outcome.remark});
   }
   const bool hasty = outcome.kind == answer_kind::none && now - stops_.began < held_at_least;
   if (outcome.kind == answer_kind::jobs || (outcome.kind == answer_kind::none && !hasty)) {

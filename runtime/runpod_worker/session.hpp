@@ -113,6 +113,7 @@ class session {
     std::optional<moment> paused_until;
   };
   poll takes_, stops_;
+  std::string stop_remark_;          ///< about the latest stop poll, as the log has it
   std::optional<moment> held_until_; ///< the open take is dropped then; empty = it has been
 
   std::set<job_id> submitting_;          ///< the queue has not answered yet

@@ -1,6 +1,6 @@
 // No durability: for those who want none, and to see its price. Keeps no rows: whoever commits has
-// them in memory already (keeps_large_texts() is false, so nobody drops a text), and a new process
-// finds nothing. Owned by the composition root.
+// them in memory already (so nobody may drop a text: job_limits::spill_above is 0), and a new
+// process finds nothing. Owned by the composition root.
 #pragma once
 
 #include "runtime/store/store.hpp"
@@ -25,7 +25,6 @@ class memory_store final : public job_store {
   /// Always errc::job_not_found: it keeps no text.
   void fetch(std::uint64_t order, column, std::function<void(result<shared_text>)> done) override;
   void close(std::function<void()> done) override;
-  bool keeps_large_texts() const override { return false; }
 
  private:
   enum class phase : std::uint8_t { fresh, open, closed };

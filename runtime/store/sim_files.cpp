@@ -11,14 +11,14 @@ class sim_disk::sim_files final : public file_system {
 
   result<void> prepare(const std::string& folder) override {
     // Makes the folder and its parents as if they had existed for long.
-    return told("making", folder, disk_.make_old_folder(folder));
+    return outcome_of("making", folder, disk_.make_old_folder(folder));
   }
   result<void> make_folder(const std::string& path) override {
-    return told("making", path, disk_.make_folder(path));
+    return outcome_of("making", path, disk_.make_folder(path));
   }
   result<void> make_file(const std::string& path) override {
     opened ignored;
-    return told("making", path, disk_.open_file(path, true, ignored));
+    return outcome_of("making", path, disk_.open_file(path, true, ignored));
   }
   result<void> write_flushed(const std::string& path, std::string_view bytes) override {
     opened file;
@@ -26,7 +26,7 @@ class sim_disk::sim_files final : public file_system {
     number = number != 0 ? number : disk_.truncate(file, 0);
     number = number != 0 ? number : disk_.write(file, 0, bytes);
     if (number != 0) {
-      return told("writing", path, number);
+      return outcome_of("writing", path, number);
     }
     return disk_.sync(file) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
   }
@@ -39,12 +39,12 @@ class sim_disk::sim_files final : public file_system {
     number = number != 0 ? number : disk_.read(file, 0, size, bytes);
     number = number != 0 ? number : disk_.write(file, 0, bytes);
     if (number != 0) {
-      return told("writing", path, number);
+      return outcome_of("writing", path, number);
     }
     return disk_.sync(file) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
   }
   result<void> rename(const std::string& from, const std::string& to) override {
-    return told("renaming", from, disk_.rename(from, to));
+    return outcome_of("renaming", from, disk_.rename(from, to));
   }
   result<void> sync_folder(const std::string& path) override {
     return disk_.sync_folder(path) == 0 ? result<void>{} : fail(errc::io_error, "flushing " + path);
@@ -55,13 +55,13 @@ class sim_disk::sim_files final : public file_system {
     int number = disk_.open_file(path, false, file);
     number = number != 0 ? number : disk_.read(file, 0, limit, bytes);
     if (number != 0) {
-      return fail(told("reading", path, number).error());
+      return fail(outcome_of("reading", path, number).error());
     }
     return bytes;
   }
   result<void> remove(const std::string& path) override {
     const int number = disk_.remove(path);
-    return told("removing", path, number == ENOENT ? 0 : number);
+    return outcome_of("removing", path, number == ENOENT ? 0 : number);
   }
   result<std::vector<std::string>> list(const std::string& folder) override {
     return disk_.list(folder);
@@ -74,7 +74,7 @@ class sim_disk::sim_files final : public file_system {
   result<void> write_over(const std::string& path, std::string_view bytes) override {
     opened file;
     const int number = disk_.open_file(path, false, file);
-    return told("writing", path, number != 0 ? number : disk_.write(file, 0, bytes));
+    return outcome_of("writing", path, number != 0 ? number : disk_.write(file, 0, bytes));
   }
   result<void> occupy(const std::string& path, std::size_t bytes) override {
     opened file;
@@ -89,7 +89,7 @@ class sim_disk::sim_files final : public file_system {
         static_cast<void>(disk_.truncate(file, size));
       }
     }
-    return told("reserving space in", path, number);
+    return outcome_of("reserving space in", path, number);
   }
   result<std::size_t> disk_bytes(const std::string&) override { return std::size_t{1} << 40; }
   result<std::size_t> size(const std::string& path) override {
@@ -98,11 +98,11 @@ class sim_disk::sim_files final : public file_system {
     int number = disk_.open_file(path, false, file);
     number = number != 0 ? number : disk_.size(file, bytes);
     return number == 0 ? result<std::size_t>{bytes}
-                       : fail(told("looking at", path, number).error());
+                       : fail(outcome_of("looking at", path, number).error());
   }
 
  private:
-  static result<void> told(std::string_view what, const std::string& path, int number) {
+  static result<void> outcome_of(std::string_view what, const std::string& path, int number) {
     if (number == 0) {
       return {};
     }

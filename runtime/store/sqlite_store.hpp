@@ -56,7 +56,6 @@ class sqlite_store final : public job_store {
   void commit(batch, std::function<void(result<void>)> done) override;
   void fetch(std::uint64_t order, column, std::function<void(result<shared_text>)> done) override;
   void close(std::function<void()> done) override;
-  bool keeps_large_texts() const override { return true; }
   bool has_reserve() const override;
   void on_failure(std::function<void(error)>) override;
 

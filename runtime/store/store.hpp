@@ -48,8 +48,6 @@ class job_store {
                      std::function<void(result<shared_text>)> done) = 0;
   /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.
   virtual void close(std::function<void()> done) = 0;
-  /// Whether texts above inline_max may be dropped from memory after their commit.
-  virtual bool keeps_large_texts() const = 0;
   /// Although the disk is full: whether changes of rows that are there are sure to find space.
   virtual bool has_reserve() const { return true; }
   /// Called when the store finds by itself, with no commit under way, that it cannot go on

@@ -10,8 +10,8 @@ namespace {
 
 constexpr std::int64_t small_step_pages = 32; ///< while the disk is full
 constexpr std::int64_t step_pages = 512;      ///< that one step gives back: 2 MiB
-constexpr std::int64_t spare_pages = 256;     ///< that stay for the jobs to come,
-constexpr std::int64_t spare_part = 8;        ///< or such a part of what is in use
+constexpr std::int64_t free_pages_kept = 256; ///< that stay for the jobs to come,
+constexpr std::int64_t free_part_kept = 8;    ///< or such a part of what is in use
 constexpr std::size_t log_page_bytes = 4096 + 24;
 constexpr std::int64_t rewrite_at_once = rewrite_max / 4; ///< while jobs may come
 
@@ -44,14 +44,15 @@ result<bool> store_file::give_back() {
   if (!unused || !all) {
     return fail(unused ? all.error() : unused.error());
   }
-  const auto spare = std::max(spare_pages, (*all - *unused) / spare_part);
-  if (*unused <= spare) {
+  const auto kept_free = std::max(free_pages_kept, (*all - *unused) / free_part_kept);
+  if (*unused <= kept_free) {
     return false;
   }
   if (!shrinkable_) {
     return *unused > *all / 2 ? make_shrinkable(rewrite_at_once) : result<bool>{false};
   }
-  const auto pages = std::min(reserve_.whole() ? step_pages : small_step_pages, *unused - spare);
+  const auto pages =
+      std::min(reserve_.whole() ? step_pages : small_step_pages, *unused - kept_free);
   if (auto done =
           database_.run(("PRAGMA incremental_vacuum(" + std::to_string(pages) + ")").c_str());
       !done) {

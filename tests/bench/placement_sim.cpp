@@ -1,8 +1,8 @@
 #include "tests/bench/placement_sim.hpp"
 
 #include "runtime/base/random.hpp"
-#include "runtime/core/workers/arrival_rate.hpp"
 #include "runtime/core/fairness/fair_queue.hpp"
+#include "runtime/core/workers/arrival_rate.hpp"
 #include "runtime/core/workers/placement.hpp"
 #include "runtime/core/workers/run_times.hpp"
 
@@ -67,8 +67,8 @@ class simulation {
     for (std::size_t i = 0; i < workers_.size(); ++i) {
       workers_[i].model = i % setup.models.size();
     }
-    if (policy == sim_policy::told) {
-      tell();
+    if (policy == sim_policy::informed) {
+      inform();
     }
   }
 
@@ -102,7 +102,7 @@ class simulation {
     std::size_t held() const { return own.size() + (job != none ? 1 : 0); }
   };
 
-  void tell() {
+  void inform() {
     for (const auto& m : setup_.models) {
       for (const auto& d : setup_.devices) {
         times_.ran({m.name, "", d.kind}, 1, m.work_ms / d.speed);
@@ -125,7 +125,7 @@ class simulation {
     case sim_policy::first_free:
     case sim_policy::free_with_model: queue_.push_back(job); break;
     case sim_policy::expected_finish:
-    case sim_policy::told: add(job); break;
+    case sim_policy::informed: add(job); break;
     }
   }
 
@@ -155,7 +155,7 @@ class simulation {
       }
       break;
     case sim_policy::expected_finish:
-    case sim_policy::told: place(); break;
+    case sim_policy::informed: place(); break;
     }
   }
 
@@ -279,7 +279,7 @@ class simulation {
     if (policy_ == sim_policy::expected_finish) {
       times_.ran(kind_of(job.model, i), 1, now_ - w.run_starts);
     }
-    if (policy_ == sim_policy::expected_finish || policy_ == sim_policy::told) {
+    if (policy_ == sim_policy::expected_finish || policy_ == sim_policy::informed) {
       lines_.ended("", milliseconds{static_cast<std::int64_t>(w.expected.ms)},
                    milliseconds{static_cast<std::int64_t>(now_ - w.run_starts)});
     }
@@ -348,7 +348,7 @@ const char* to_string(sim_policy policy) {
   case sim_policy::first_free: return "first free";
   case sim_policy::free_with_model: return "free, model first";
   case sim_policy::expected_finish: return "expected finish";
-  case sim_policy::told: return "the same, told";
+  case sim_policy::informed: return "the same, informed";
   }
   return "";
 }

@@ -40,12 +40,12 @@ enum class sim_policy : std::uint8_t {
   first_free,      ///< one queue; the worker that is free, idle longest
   free_with_model, ///< the same, one that has the model first
   expected_finish, ///< fair_queue, placement::choose, with run_times that start empty
-  told,            ///< the same, with the true mean times from the beginning
+  informed,        ///< the same, with the true mean times from the beginning
 };
 const char* to_string(sim_policy);
 inline constexpr sim_policy sim_policies[] = {
     sim_policy::round_robin,     sim_policy::least_loaded,    sim_policy::first_free,
-    sim_policy::free_with_model, sim_policy::expected_finish, sim_policy::told};
+    sim_policy::free_with_model, sim_policy::expected_finish, sim_policy::informed};
 
 struct sim_times {
   double mean = 0;

@@ -23,7 +23,7 @@ import stand_in  # noqa: E402
 
 HOLD = 10.0  # seconds; how long a take is held open
 LONGEST = 120.0
-LATENCIES_TOLD = 20_000
+LATENCIES_SENT = 20_000
 
 
 class Meter(stand_in.StandIn):
@@ -97,9 +97,9 @@ class Meter(stand_in.StandIn):
         self.happens(lambda: self.spent, LONGEST / 4)  # one at the least, however long it takes
         with self.changed:
             spent, took = self.spent, time.monotonic() - begin
-        told = sorted(spent)
-        step = max(1, len(told) // LATENCIES_TOLD)
-        return {"results": len(told), "seconds": took, "ms": told[::step]}
+        sorted_spent = sorted(spent)
+        step = max(1, len(sorted_spent) // LATENCIES_SENT)
+        return {"results": len(sorted_spent), "seconds": took, "ms": sorted_spent[::step]}
 
 
 class Nothing(list):

@@ -226,7 +226,7 @@ class StormCase(Case):
             self.read(identity)
         self.assertEqual(ledger.faults, [])
         sea.hang_up()
-        self.tell()
+        self.log_summary()
         for what in ("runtime kills", "engine kills", "broken connections", "lost attempts"):
             self.assertGreater(sea.counts[what], 0, f"no {what}: the storm proves nothing")
 
@@ -243,7 +243,7 @@ class StormCase(Case):
             x.get("errorCode") in ("engine_crash", "unavailable") for x in detail["history"]
         )
 
-    def tell(self):
+    def log_summary(self):
         states = collections.Counter(self.ledger.finals[x][0] for x in self.ledger.jobs)
         states = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
         counts = ", ".join(f"{count} {what}" for what, count in sorted(self.sea.counts.items()))

@@ -270,11 +270,11 @@ class worker_exit(FlagCase):
         self.assertEqual(alone.stdout, "")
 
     def test_the_platform_is_told_which_check_failed(self):
-        told = []
+        pings = []
 
         class platform(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                told.append(self.path)
+                pings.append(self.path)
                 self.send_response(200)
                 self.send_header("Content-Length", "0")
                 self.end_headers()
@@ -298,9 +298,9 @@ class worker_exit(FlagCase):
         words = ["worker", "--data", str(self.place / "data"), "--listen", "127.0.0.1:0"]
         done = self.command(*words, environment=environment)
         self.assertEqual(done.returncode, FAILED, done.stderr)
-        self.assertEqual(len(told), 1, "it is told once, and nothing is taken")
-        self.assertTrue(told[0].startswith("/v2/ep/ping/p1?gpu=x&"), told)
-        self.assertIn("status=unhealthy&check=_memory_check&reason=RuntimeError", told[0])
+        self.assertEqual(len(pings), 1, "it is told once, and nothing is taken")
+        self.assertTrue(pings[0].startswith("/v2/ep/ping/p1?gpu=x&"), pings)
+        self.assertIn("status=unhealthy&check=_memory_check&reason=RuntimeError", pings[0])
         self.assertIn("fitness_check_failed check=_memory_check", done.stderr)
 
     def test_half_of_the_variables_is_a_refusal_that_names_the_other(self):

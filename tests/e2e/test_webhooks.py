@@ -18,7 +18,7 @@ class HookCase(Case):
     def submit(self, pod, script, path="/hook", **more):
         return pod.run(script, webhook=self.hooks.url(path), **more)
 
-    def wait_told(self, pod, job, delivered=True, count=1, timeout=60):
+    def wait_notified(self, pod, job, delivered=True, count=1, timeout=60):
         """The lines of the log about that many calls for this job."""
         fields = {"job": job, "delivered": "true" if delivered else "false"}
 
@@ -37,7 +37,7 @@ class delivery(HookCase):
         self.assertEqual((post.method, post.path), ("POST", "/hook"))
         self.assertEqual(post.headers["content-type"], "application/json")
         self.assertEqual(post.json, pod.status(job))
-        self.wait_told(pod, job)
+        self.wait_notified(pod, job)
         self.assert_stops(pod)
         self.assertEqual(len(self.hooks.posts()), 1)
 
@@ -52,11 +52,11 @@ class delivery(HookCase):
         jobs["TIMED_OUT"] = self.submit(pod, {"mock_hang": True})
         jobs["CANCELLED"] = self.submit(pod, {"mock_return": "never"})
         pod.post(f"/cancel/{jobs['CANCELLED']}")
-        told = {x.json["id"]: x.json for x in self.hooks.wait(4)}
-        self.assertEqual({told[job]["status"]: job for job in jobs.values()}, jobs)
-        self.assertEqual(told[jobs["COMPLETED"]]["output"], ["a"])
-        self.assertEqual(told[jobs["FAILED"]]["error"], "no such style")
-        self.assertNotIn("output", told[jobs["CANCELLED"]])
+        notified = {x.json["id"]: x.json for x in self.hooks.wait(4)}
+        self.assertEqual({notified[job]["status"]: job for job in jobs.values()}, jobs)
+        self.assertEqual(notified[jobs["COMPLETED"]]["output"], ["a"])
+        self.assertEqual(notified[jobs["FAILED"]]["error"], "no such style")
+        self.assertNotIn("output", notified[jobs["CANCELLED"]])
 
     def test_a_large_output_is_in_it(self):
         pod = self.ready(*QUICKLY)
@@ -77,9 +77,9 @@ class trying_again(HookCase):
         pod = self.ready(*QUICKLY, "--webhook.tries", "9")
         job = self.submit(pod, {"mock_return": 1})
         posts = self.hooks.wait(4)
-        self.wait_told(pod, job)
+        self.wait_notified(pod, job)
         self.assertEqual(len({x.body for x in posts}), 1, "the same each time")
-        refused = self.wait_told(pod, job, False, 3)
+        refused = self.wait_notified(pod, job, False, 3)
         self.assertEqual([x["text"] for x in refused[1:]], ["status 500", "status 503"])
         self.assert_stops(pod)
         self.assertEqual(len(self.hooks.posts()), 4)
@@ -88,10 +88,10 @@ class trying_again(HookCase):
         self.hooks.script("/hook", 500)
         pod = self.ready(*QUICKLY, "--webhook.tries", "2")
         job = self.submit(pod, {"mock_return": "here all the same"})
-        self.wait_told(pod, job, False, 2)
+        self.wait_notified(pod, job, False, 2)
         # A later job's call comes after any third one would have.
         later = self.submit(pod, {"mock_return": 2}, "/other", policy={"delay": 500})
-        self.wait_told(pod, later)
+        self.wait_notified(pod, later)
         self.assertEqual(len(self.hooks.posts("/hook")), 2)
         self.assertEqual(pod.status(job)["output"], "here all the same")
 
@@ -106,7 +106,7 @@ class trying_again(HookCase):
         self.hooks.script("/hook", redirect(self.hooks.url("/elsewhere")))
         pod = self.ready(*QUICKLY, "--webhook.tries", "1")
         job = self.submit(pod, {"mock_return": 1})
-        (line,) = self.wait_told(pod, job, False)
+        (line,) = self.wait_notified(pod, job, False)
         self.assertEqual(line["text"], "status 307")
         self.assert_stops(pod)
         self.assertEqual(self.hooks.posts("/elsewhere"), [])
@@ -116,7 +116,7 @@ class trying_again(HookCase):
         pod = self.ready(*QUICKLY)
         job = self.submit(pod, {"mock_return": 1})
         self.hooks.wait(1)
-        self.wait_told(pod, job)
+        self.wait_notified(pod, job)
 
 
 class ends_of_the_process(HookCase):
@@ -129,7 +129,7 @@ class ends_of_the_process(HookCase):
         pod.kill()
         pod = self.again(pod).wait_ready()
         post = self.hooks.wait(2)[1]
-        self.wait_told(pod, job)
+        self.wait_notified(pod, job)
         self.assertEqual(post.json["output"], "kept")
         pod.post("/runsync", {"input": {}})  # what was known before is durable when it is answered
         pod.kill()
@@ -141,12 +141,12 @@ class ends_of_the_process(HookCase):
         self.hooks.script("/hook", 500, 500, 200)
         pod = self.ready(*LOOPBACK, "--webhook.pause", "500ms", "--webhook.tries", "3")
         job = self.submit(pod, {"mock_return": 1})
-        self.wait_told(pod, job, False)
+        self.wait_notified(pod, job, False)
         pod.kill()
         pod = self.again(pod)
         self.hooks.wait(3)
-        self.wait_told(pod, job)
-        self.wait_told(pod, job, False)
+        self.wait_notified(pod, job)
+        self.wait_notified(pod, job, False)
 
     def test_a_call_that_was_cut_off_does_not_count(self):
         self.hooks.script("/hook", NEVER, 500, 200)
@@ -156,9 +156,9 @@ class ends_of_the_process(HookCase):
         pod.kill()
         pod = self.again(pod).wait_ready()
         self.hooks.wait(2)
-        self.wait_told(pod, job, False)
+        self.wait_notified(pod, job, False)
         later = self.submit(pod, {"mock_return": 2}, "/other", policy={"delay": 300})
-        self.wait_told(pod, later)
+        self.wait_notified(pod, later)
         self.assertEqual(len(self.hooks.posts("/hook")), 2)
         self.assertEqual(pod.status(job)["output"], 1)
 
@@ -170,7 +170,7 @@ class ends_of_the_process(HookCase):
         self.assertEqual(pod.stop(), OK)
         pod = self.again(pod)
         self.hooks.wait(2)
-        self.wait_told(pod, job)
+        self.wait_notified(pod, job)
 
 
 class what_may_not_be_called(HookCase):
@@ -190,7 +190,7 @@ class what_may_not_be_called(HookCase):
             answer = pod.post("/run", {"input": {"mock_return": url}, "webhook": url})
             if answer.status == 200:
                 job = answer.body["id"]
-                (line, *_) = self.wait_told(pod, job, False)
+                (line, *_) = self.wait_notified(pod, job, False)
                 self.assertIn("webhook_refused", line["text"], url)
                 self.assertEqual(pod.status(job)["output"], url)
             else:
@@ -221,9 +221,9 @@ class nobody_waits(HookCase):
             answer = pod.post("/runsync", {"input": {"mock_return": i}})
             self.assertEqual(answer.body["output"], i)
         with HookReceiver() as alive:
-            told = pod.run({"mock_return": "told"}, webhook=alive.url())
+            notified = pod.run({"mock_return": "told"}, webhook=alive.url())
             self.assertEqual(alive.wait(1)[0].json["output"], "told")
-            self.wait_told(pod, told)
+            self.wait_notified(pod, notified)
         self.assertEqual(pod.stop(), OK)
 
     def hang(self, pod, hooks, jobs, one_host):
@@ -245,8 +245,8 @@ class nobody_waits(HookCase):
                     pod.run({"mock_return": i}, webhook=hooks.url(), policy={"tenant": "alice"})
                     for i in range(5)
                 ]
-                told = hooks.wait(5, "/hook", timeout=9)
-                self.assertEqual({x.json["id"] for x in told}, set(alice))
+                notified = hooks.wait(5, "/hook", timeout=9)
+                self.assertEqual({x.json["id"] for x in notified}, set(alice))
                 bobs = len(hooks.posts("/dead"))
                 self.assertLessEqual(bobs, 4, "half of the places")
                 self.assertEqual(pod.stop(), OK)
@@ -261,8 +261,8 @@ class nobody_waits(HookCase):
             pod.kill()
             hooks.script("/dead", 200)
             self.again(pod).wait_ready()
-            told = hooks.wait(begun + 20, "/dead")[begun:]
-            self.assertEqual(sorted(x.json["output"] for x in told), list(range(20)))
+            notified = hooks.wait(begun + 20, "/dead")[begun:]
+            self.assertEqual(sorted(x.json["output"] for x in notified), list(range(20)))
 
     def test_many_are_all_told_once(self):
         pod = self.ready(*QUICKLY, "--slots", "4")
@@ -270,7 +270,7 @@ class nobody_waits(HookCase):
         posts = self.hooks.wait(150)
         self.assertEqual({x.json["id"]: x.json["output"] for x in posts}, jobs)
         for job in jobs:
-            self.wait_told(pod, job)
+            self.wait_notified(pod, job)
         self.assert_stops(pod)
         self.assertEqual(len(self.hooks.posts()), 150)
 

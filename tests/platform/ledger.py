@@ -131,8 +131,8 @@ class Ledger:
                     yield f"{job.id}: {post.kind} after the result"
             # A result may come again only where its first answer was lost on the way, or where the
             # job itself was given again.
-            told = sum(1 for x in job.posts if x.kind == "result" and x.delivered)
-            if told > max(job.lives, sum(1 for x in job.takes if x.delivered)):
+            delivered = sum(1 for x in job.posts if x.kind == "result" and x.delivered)
+            if delivered > max(job.lives, sum(1 for x in job.takes if x.delivered)):
                 yield f"{job.id}: more than one result"
             updates = [x.value["output"]["update"] for x in job.of("progress", "") if counted(x)]
             if job.lives == 1 and updates != sorted(updates):

@@ -62,8 +62,8 @@ async def plain(job):
 
     script = of(job)
     say_logs(job, script)
-    for told, pause in updates(script):
-        runpod.serverless.progress_update(job, told)
+    for update, pause in updates(script):
+        runpod.serverless.progress_update(job, update)
         await asyncio.sleep(pause)
     await asyncio.sleep(86400 if script.get("mock_hang") else script.get("mock_delay", 0))
     return endings(script)

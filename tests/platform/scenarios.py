@@ -159,7 +159,7 @@ class Ground:
     def broken(self):
         return sorted({words.partition(": ")[2] for words in self.platform.violations()})
 
-    def strays(self):
+    def orphans(self):
         """Requests that a worker may never make."""
         return [
             f"{x.method} {x.target}"
@@ -182,7 +182,7 @@ def play(kind, chosen):
     try:
         facts = dict(chosen.run(ground))
         facts["broken"] = ground.broken()
-        assert not ground.strays(), ground.strays()
+        assert not ground.orphans(), ground.orphans()
         return facts, ground.seen()
     except Exception as problem:
         lines = ground.worker.log.splitlines() if ground.worker is not None else []

@@ -92,10 +92,10 @@ def unfit(g):
     )
     code = g.worker.wait_exit(30)
     pings = [urllib.parse.parse_qs(x.target.partition("?")[2]) for x in g.platform.requests("ping")]
-    told = next(x for x in pings if x.get("status") == ["unhealthy"])
+    report = next(x for x in pings if x.get("status") == ["unhealthy"])
     return {
         "code": code,
-        "check": "memory" if "memory" in told["check"][0] else told["check"],
+        "check": "memory" if "memory" in report["check"][0] else report["check"],
         "takes": len(g.platform.requests("take")),
     }
 

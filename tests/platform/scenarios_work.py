@@ -67,12 +67,12 @@ def delay(g):
 )
 def error(g):
     job = g.run({"mock_error": "mock é error"})[0]
-    told = json.loads(job.error)
+    error = json.loads(job.error)
     return {
         "state": job.state,
-        "keys": list(told),
-        "message": told["error_message"],
-        "who": [told["hostname"], told["worker_id"], told["runpod_version"]],
+        "keys": list(error),
+        "message": error["error_message"],
+        "who": [error["hostname"], error["worker_id"], error["runpod_version"]],
     }
 
 
@@ -124,10 +124,10 @@ def logs(g):
     job = g.run({"mock_logs": LOGS, "mock_return": 1})[0]
 
     def lines():
-        told = [json.loads(x) for x in g.worker.log.splitlines() if x.startswith("{")]
+        logged = [json.loads(x) for x in g.worker.log.splitlines() if x.startswith("{")]
         return [
             [x["level"], entry["message"]]
-            for x in told
+            for x in logged
             for entry in LOGS
             if x.get("requestId") == job.id and entry["message"] in x["message"]
         ]
@@ -170,18 +170,18 @@ def aggregate(g):
 
 
 @scenario(
-    sdk={"chunks": ["a", "b"], "state": "FAILED", "told": False},
-    tayfa={"chunks": ["a", "b"], "state": "FAILED", "told": True},
+    sdk={"chunks": ["a", "b"], "state": "FAILED", "reader_sees_error": False},
+    tayfa={"chunks": ["a", "b"], "state": "FAILED", "reader_sees_error": True},
     why="who reads the stream is told of the error as well, in a last chunk",
     handler="async_generator",
 )
 def generator_error(g):
     job = g.run({"mock_stream": ["a", "b"], "mock_error": "broke"})[0]
-    told = [x for x in job.chunks if isinstance(x, dict) and "error" in x]
+    errors = [x for x in job.chunks if isinstance(x, dict) and "error" in x]
     return {
-        "chunks": [x for x in job.chunks if x not in told],
+        "chunks": [x for x in job.chunks if x not in errors],
         "state": job.state if "broke" in job.error else job.error,
-        "told": bool(told) and "broke" in str(told),
+        "reader_sees_error": bool(errors) and "broke" in str(errors),
     }
 
 

@@ -20,8 +20,8 @@ def load_what_others_wrote():
     """All that `import runpod` brings, but runpod."""
     import cpuinfo
 
-    told = cpuinfo.get_cpu_info()  # a second of work, the same for all
-    cpuinfo.get_cpu_info = lambda: told
+    facts = cpuinfo.get_cpu_info()  # a second of work, the same for all
+    cpuinfo.get_cpu_info = lambda: facts
     import runpod  # noqa: F401
 
     for name in [x for x in sys.modules if x == "runpod" or x.startswith("runpod.")]:

@@ -211,10 +211,10 @@ class StandIn:
             return self.ledger.violations(self.log)
 
     def tail(self, count=25):
-        told = [x for x in self.log if x.kind != "ping"][-count:]
+        listed = [x for x in self.log if x.kind != "ping"][-count:]
         return "The platform's log:\n" + "\n".join(
             f"{x.at:.3f} #{x.connection} {x.method} {x.target} {x.body[:120]!r} -> {x.fate}"
-            for x in told
+            for x in listed
         )
 
     # ---- the sockets' side (the loop's thread) -------------------------------------------------
@@ -311,11 +311,11 @@ class StandIn:
         elif request.kind in ("result", "progress", "stream"):
             post, status = self._post(request, value)
             body = b"{}" if status == 200 else b'{"error":"refused"}'
-            exchange.answer(Answer(status, body), lambda sent: self._told(post, sent))
+            exchange.answer(Answer(status, body), lambda sent: self._answered(post, sent))
         else:
             exchange.answer(Answer(404, b'{"error":"not found"}'))
 
-    def _told(self, post, sent):
+    def _answered(self, post, sent):
         if post is not None:
             post.delivered = sent
 
@@ -370,9 +370,9 @@ class StandIn:
                 self._queue.extendleft(reversed(jobs))
                 self.loop.call_soon(self._serve)
 
-        told = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
+        batch = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
         array = batch > 0 if self.as_array is None else self.as_array
-        body = json.dumps(told if array or len(told) > 1 else told[0]).encode()
+        body = json.dumps(batch if array or len(batch) > 1 else batch[0]).encode()
         exchange.answer(Answer(200, body), delivered)
 
     def _serve_stops(self):

@@ -75,15 +75,15 @@ class sdk_workers(RemoteCase):
         self.worker(pod, "w1", concurrency=4)
         done = pod.run({"mock_return": {"x": "é"}, "mock_delay": 0.1})
         failed = pod.run({"mock_error": "a reason"})
-        told = pod.run({"mock_progress": {"updates": 1, "wait_time": 1.5}, "mock_return": "end"})
-        pod.wait_job(told, "IN_PROGRESS")
+        updated = pod.run({"mock_progress": {"updates": 1, "wait_time": 1.5}, "mock_return": "end"})
+        pod.wait_job(updated, "IN_PROGRESS")
         self.eventually(
-            lambda: pod.status(told).get("output") == {"update": 1, "updates": 1}, "the update"
+            lambda: pod.status(updated).get("output") == {"update": 1, "updates": 1}, "the update"
         )
-        self.assert_ended_once(pod, [done, told])
+        self.assert_ended_once(pod, [done, updated])
         self.assert_ended_once(pod, [failed], "FAILED")
         self.assertEqual(pod.status(done)["output"], {"x": "é"})
-        self.assertEqual(pod.status(told)["output"], "end")
+        self.assertEqual(pod.status(updated)["output"], "end")
         self.assertIn("a reason", str(pod.status(failed)["error"]))
         self.assertEqual(pod.status(done)["workerId"], "w1")
 

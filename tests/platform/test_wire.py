@@ -6,7 +6,7 @@ import platform_case
 import scenarios
 from differences import ALLOWED
 from platform_case import Case
-from wire_facts import all_differences, differences, told
+from wire_facts import all_differences, differences, sent_facts
 
 
 class same_wire(Case):
@@ -51,8 +51,8 @@ class same_wire(Case):
             differences(sdk, [[*said, headers, '{"output": "y"}']]),
             [("result", "body", ['{"output": "x"}'], ['{"output": "y"}'])],
         )
-        self.assertIn(("posts", "kinds"), told(sdk))
-        self.assertEqual(len(differences(sdk, [])), len(told(sdk)))
+        self.assertIn(("posts", "kinds"), sent_facts(sdk))
+        self.assertEqual(len(differences(sdk, [])), len(sent_facts(sdk)))
 
 
 if __name__ == "__main__":

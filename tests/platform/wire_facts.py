@@ -38,11 +38,11 @@ def body_facts(body):
         error = value.pop("error")
         facts = {"body beside an error": json.dumps(value, ensure_ascii=False)}
         try:
-            told = json.loads(error)
+            error_fields = json.loads(error)
         except ValueError:
             return {**facts, "body error": error}
-        facts["body error keys"] = " ".join(told)
-        for key, text in told.items():
+        facts["body error keys"] = " ".join(error_fields)
+        for key, text in error_fields.items():
             facts[f"body error {key}"] = text
         return facts
     return {"body": json.dumps(value, ensure_ascii=False)}
@@ -66,7 +66,7 @@ def facts_of(kind, job, method, target, headers, body):
     return facts
 
 
-def told(seen):
+def sent_facts(seen):
     """(kind, field) -> set of values, over all requests of a scenario."""
     values = collections.defaultdict(set)
     jobs = {}
@@ -83,7 +83,7 @@ def told(seen):
 
 def differences(sdk, tayfa):
     """(kind, field, what only the SDK said, what only Tayfa said), sorted."""
-    one, other = told(sdk), told(tayfa)
+    one, other = sent_facts(sdk), sent_facts(tayfa)
     found = []
     for key in sorted({*one, *other}):
         only_sdk, only_tayfa = one[key] - other[key], other[key] - one[key]

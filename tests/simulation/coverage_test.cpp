@@ -58,9 +58,6 @@ const std::map<std::string, std::string>& exceptions() {
        "the supervisor sends a new ingress the directory before anything else"},
       {"stop NOT_STOPPING CLOSING_STORE part_failed", "the simulated store can be opened"},
       {"stop NOT_STOPPING CLOSING_STORE state_timeout", "the simulated store answers"},
-      {"stop STOPPING_CORE KILLING deadline", "no actor hangs in the simulation"},
-      {"stop DRAINING_ORIGIN STOPPING_WORKERS part_failed",
-       "a new runpod_worker has no call open, and is drained at once"},
       {"stop DRAINING_QUEUE DELIVERING jobs_done",
        "the queue is asked to drain when the platform has every result"},
   };

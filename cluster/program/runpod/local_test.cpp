@@ -95,18 +95,18 @@ result<test_job> read_test_job(std::string_view bytes) {
 }
 
 test_end judge_test(const test_job& job, const api::response& answer) {
-  const auto told = parsed(answer.whole_body());
-  const auto* status = member(told, "status");
+  const auto shown = parsed(answer.whole_body());
+  const auto* status = member(shown, "status");
   if (answer.status != 200 || status == nullptr) {
-    const auto* refusal = member(told, "error");
+    const auto* refusal = member(shown, "error");
     const auto* why = refusal == nullptr ? nullptr : member(*refusal, "message");
     return failed(job, why == nullptr ? "no answer" : text_of(*why));
   }
   if (*status != "COMPLETED") {
-    const auto* why = member(told, "error");
+    const auto* why = member(shown, "error");
     return failed(job, why == nullptr ? text_of(*status) : text_of(*why));
   }
-  const auto* output = member(told, "output");
+  const auto* output = member(shown, "output");
   const auto sent = runpod::output_body(
       shared_text{output == nullptr ? "null" : json::serialize(*output)}, false);
   if (!sent) {

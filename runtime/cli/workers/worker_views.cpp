@@ -16,7 +16,7 @@ constexpr std::array columns_of_workers{
     table_column{"DEVICE", false, 6, 4},  table_column{"SDK", false, 0, 1},
 };
 
-std::string state_of(const remote_line& worker) {
+std::string state_of(const remote_summary& worker) {
   return !worker.healthy ? "unfit" : worker.jobs.empty() ? "idle" : "running";
 }
 
@@ -26,7 +26,7 @@ std::span<const table_column> worker_columns() {
   return columns_of_workers;
 }
 
-table_rows worker_rows(std::span<const remote_line> workers) {
+table_rows worker_rows(std::span<const remote_summary> workers) {
   table_rows rows;
   for (const auto& worker : workers) {
     rows.push_back({clean_line(worker.name), state_of(worker),
@@ -38,7 +38,7 @@ table_rows worker_rows(std::span<const remote_line> workers) {
   return rows;
 }
 
-std::string workers_text(std::span<const remote_line> workers, std::size_t width) {
+std::string workers_text(std::span<const remote_summary> workers, std::size_t width) {
   return workers.empty() ? "no remote workers\n"
                          : render_table(columns_of_workers, worker_rows(workers), width);
 }

@@ -10,7 +10,7 @@ namespace tayfa {
 
 std::span<const table_column> worker_columns();
 /// GET /workers as rows of these columns.
-table_rows worker_rows(std::span<const remote_line> workers);
-std::string workers_text(std::span<const remote_line> workers, std::size_t width);
+table_rows worker_rows(std::span<const remote_summary> workers);
+std::string workers_text(std::span<const remote_summary> workers, std::size_t width);
 
 } // namespace tayfa

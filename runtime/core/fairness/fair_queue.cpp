@@ -56,8 +56,8 @@ void fair_queue::add(const place& p) {
     t.virtual_ms = std::max(t.virtual_ms, start_for(g));
     t.since = ++ticks_;
   }
-  const auto [it, is_new] = t.lines.try_emplace(g.id);
-  line& l = it->second;
+  const auto [it, is_new] = t.subqueues.try_emplace(g.id);
+  subqueue& l = it->second;
   if (!put(t, g, l, job)) {
     return;
   }
@@ -69,12 +69,12 @@ void fair_queue::add(const place& p) {
     list(t);
     forget_idle();
   } else if (is_new) {
-    line_made(t, l);
+    subqueue_made(t, l);
   }
 }
 
 /// False when it is there already.
-bool fair_queue::put(tenant& t, group& g, line& l, const ticket& job) {
+bool fair_queue::put(tenant& t, group& g, subqueue& l, const ticket& job) {
   if (l.jobs.empty()) {
     l.in = &g;
     l.jobs.insert(job);
@@ -103,8 +103,8 @@ void fair_queue::remove(const place& p) {
   }
   tenant& t = found->second;
   group& g = group_found->second;
-  const auto it = t.lines.find(g.id);
-  if (it == t.lines.end()) {
+  const auto it = t.subqueues.find(g.id);
+  if (it == t.subqueues.end()) {
     return;
   }
   auto& jobs = it->second.jobs;
@@ -127,8 +127,8 @@ void fair_queue::remove(const place& p) {
     }
   }
   if (jobs.empty()) {
-    t.lines.erase(it);
-    line_gone(t, g);
+    t.subqueues.erase(it);
+    subqueue_gone(t, g);
   }
   if (t.waiting == 0) {
     unlist(t);
@@ -269,7 +269,7 @@ std::optional<fair_queue::candidate> fair_queue::first_of(group_id id) const {
     if (best != nullptr && best_turn < t) {
       break;
     }
-    if (t.who->lines.contains(id)) {
+    if (t.who->subqueues.contains(id)) {
       best = t.who;
       break;
     }
@@ -277,7 +277,7 @@ std::optional<fair_queue::candidate> fair_queue::first_of(group_id id) const {
   if (best == nullptr) {
     return std::nullopt;
   }
-  const ticket& job = *best->lines.find(id)->second.jobs.begin();
+  const ticket& job = *best->subqueues.find(id)->second.jobs.begin();
   return candidate{job.order, job.urgency, id, best->name, g.key};
 }
 

@@ -151,7 +151,7 @@ class fair_queue {
   /// broad_ when many, so that neither a changed turn nor a search costs much.
   enum class listing : std::uint8_t { nowhere, narrow, broad, held, idle };
 
-  struct line { ///< of one tenant in one group; never empty
+  struct subqueue { ///< of one tenant in one group; never empty
     group* in = nullptr;
     std::set<ticket> jobs;
   };
@@ -165,7 +165,7 @@ class fair_queue {
     std::size_t running = 0;
     listing listed = listing::nowhere;
     bool wide = false;
-    std::map<group_id, line> lines;
+    std::map<group_id, subqueue> subqueues;
     std::set<std::pair<ticket, group_id>> heads; ///< the first job of each line
     bool active() const { return waiting + running > 0; }
     bool at_quota() const { return terms.running_max > 0 && running >= terms.running_max; }
@@ -177,13 +177,13 @@ class fair_queue {
   group& known_group(const group_key&);
   void forget_group(group&);
   bool left_out(const passed_over&, group_id) const;
-  static bool put(tenant&, group&, line&, const ticket&);
+  static bool put(tenant&, group&, subqueue&, const ticket&);
 
   // Maintenance of the orders of tenants and groups (fair_queue_order.cpp).
   void list(tenant&);
   void unlist(tenant&);
-  void line_made(tenant&, line&);
-  void line_gone(tenant&, group&);
+  void subqueue_made(tenant&, subqueue&);
+  void subqueue_gone(tenant&, group&);
   void rank(group&);
   void set_active(tenant&, bool was_active);
   std::optional<double> least() const;

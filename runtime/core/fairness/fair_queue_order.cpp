@@ -23,7 +23,7 @@ void fair_queue::list(tenant& t) {
     }
     return;
   }
-  t.wide = t.lines.size() > (t.wide ? broad_min : narrow_max);
+  t.wide = t.subqueues.size() > (t.wide ? broad_min : narrow_max);
   if (t.at_quota()) {
     t.listed = listing::held;
     held_.insert(t.now());
@@ -32,7 +32,7 @@ void fair_queue::list(tenant& t) {
     broad_.insert(t.now());
   } else {
     t.listed = listing::narrow;
-    for (auto& [id, l] : t.lines) {
+    for (auto& [id, l] : t.subqueues) {
       l.in->turns.insert(t.now());
       rank(*l.in);
     }
@@ -43,7 +43,7 @@ void fair_queue::unlist(tenant& t) {
   switch (t.listed) {
   case listing::nowhere: break;
   case listing::narrow:
-    for (auto& [id, l] : t.lines) {
+    for (auto& [id, l] : t.subqueues) {
       l.in->turns.erase(t.now());
       rank(*l.in);
     }
@@ -55,23 +55,23 @@ void fair_queue::unlist(tenant& t) {
   t.listed = listing::nowhere;
 }
 
-void fair_queue::line_made(tenant& t, line& l) {
+void fair_queue::subqueue_made(tenant& t, subqueue& l) {
   if (t.listed != listing::narrow) {
     return; // a broad or held tenant is found by itself, not by its lines
   }
   l.in->turns.insert(t.now());
   rank(*l.in);
-  if (t.lines.size() > narrow_max) {
+  if (t.subqueues.size() > narrow_max) {
     unlist(t);
     list(t);
   }
 }
 
-void fair_queue::line_gone(tenant& t, group& g) {
+void fair_queue::subqueue_gone(tenant& t, group& g) {
   if (t.listed == listing::narrow) {
     g.turns.erase(t.now());
     rank(g);
-  } else if (t.listed == listing::broad && t.lines.size() <= broad_min) {
+  } else if (t.listed == listing::broad && t.subqueues.size() <= broad_min) {
     unlist(t);
     list(t);
   }

@@ -161,8 +161,7 @@ void job_register::forget(job_record& r) {
 // ---- bounds -------------------------------------------------------------------------------------
 
 /// The tenant's oldest; never the newest of all.
-job_record* job_register::evictable(tenant_jobs& t, const job_record* newest,
-                                                  bool dead) {
+job_record* job_register::evictable(tenant_jobs& t, const job_record* newest, bool dead) {
   const auto& list = dead ? t.dead : t.ended;
   if (list.empty()) {
     return nullptr;

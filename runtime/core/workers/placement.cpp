@@ -41,10 +41,7 @@ class best_option {
   }
   bool any() const { return found_ != nullptr; }
   double cost() const { return std::get<0>(best_); }
-  choice chosen() const {
-    const double change = found_->loaded ? 0 : sane(found_->load_ms);
-    return {std::get<3>(best_), start_of(*found_) + change + sane(found_->run_ms), !found_->loaded};
-  }
+  choice chosen() const { return {std::get<3>(best_), !found_->loaded}; }
 
  private:
   using key = std::tuple<double, std::size_t, std::uint64_t, std::size_t>;

@@ -31,8 +31,7 @@ struct option {
 
 struct choice {
   std::size_t index = 0;
-  double finish_ms = 0; ///< from now
-  bool loads = false;   ///< its model must be changed first
+  bool loads = false; ///< its model must be changed first
 };
 
 /// How much work there is of one kind.

@@ -62,7 +62,7 @@ struct pool_worker {
   moment gone_at;
 
   std::uint32_t counted_capacity = 0; ///< in the pool's local capacity
-  double reserved_ms = 0;             ///< within one decision: promised to jobs that wait for it
+  double reserved_ms = 0;             ///< within one decision: kept for jobs that wait for it
   worker_index::entry at;             ///< where the index has it
 
   /// True if the worker runs one job, or one batch, at a time.

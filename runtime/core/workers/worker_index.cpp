@@ -155,8 +155,8 @@ void worker_index::update_load(moment now, pool_worker& w) {
   w.at.givable = w.may_be_given();
   givable_ += w.at.givable ? 1 : 0;
   if (w.reserved_ms > 0) {
-    w.at.waits = &c.promised;
-    c.promised.insert(w, w.free_at(now, false) + w.reserved());
+    w.at.waits = &c.reserved;
+    c.reserved.insert(w, w.free_at(now, false) + w.reserved());
     return;
   }
   if (w.has_room()) {

@@ -79,7 +79,7 @@ class worker_index {
     free_order busy{false};  ///< the others, unless they pull: when one is asked next is not known
     /// Of those that take attempts side by side: all that are not empty, by when they will be.
     free_order occupied{true};
-    free_order promised{false}; ///< reserved by this decision: in none of those before
+    free_order reserved{false}; ///< reserved by this decision: in none of those before
   };
   /// A worker's position in the index.
   struct entry {
@@ -87,7 +87,7 @@ class worker_index {
     bool counts_as_present = false, counts_as_serving = false, givable = false;
     order* room = nullptr; ///< or null
     order::iterator room_at;
-    free_order* waits = nullptr; ///< busy or promised
+    free_order* waits = nullptr; ///< busy or reserved
     order::iterator waits_at;
     bool occupied = false;
     order::iterator occupied_at;

@@ -36,7 +36,7 @@ worker_pool::arrival worker_pool::arrives(worker_ref ref) const {
   return w->present && w->ref == ref ? arrival::again : arrival::next;
 }
 
-void worker_pool::told(moment now, worker_ref ref, const worker_facts& facts) {
+void worker_pool::updated(moment now, worker_ref ref, const worker_facts& facts) {
   pool_worker& w = *find(ref.place());
   w.draining = false;
   w.facts.capacity = w.facts.elastic ? facts.capacity : w.facts.capacity;

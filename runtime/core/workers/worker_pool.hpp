@@ -45,12 +45,12 @@ class worker_pool {
   // ---- who there is ----------------------------------------------------------------------------
   enum class arrival : std::uint8_t {
     stale, ///< of an older incarnation: nothing is to be done
-    again, ///< the present one: told()
+    again, ///< the present one: updated()
     next   ///< after lost() of the one that is present: joined()
   };
   arrival arrives(worker_ref) const;
   /// The worker ends its draining and changes what its capabilities allow.
-  void told(moment now, worker_ref, const worker_facts&);
+  void updated(moment now, worker_ref, const worker_facts&);
   /// True when a model turned out to be broken: the worker has not got what it was asked for.
   bool joined(moment now, worker_ref, worker_facts, fair_queue& charged);
   /// It is gone, with all that it held. `blamed`: a tenant for each attempt that may be why.

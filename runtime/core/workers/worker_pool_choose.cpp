@@ -109,7 +109,7 @@ bool worker_pool::runs_model(const worker_index::class_key& c, const needs& job)
 
 /// The cost to other jobs when a worker gives up its model for so long.
 double worker_pool::eviction(moment now, const std::string& model, const std::string& device,
-                             double away_ms, const fair_queue& lines) const {
+                             double away_ms, const fair_queue& jobs) const {
   const auto run_on = [&](const std::string& kind) {
     return std::max(times_.expect({model, {}, kind}).ms, 0.001);
   };
@@ -118,7 +118,7 @@ double worker_pool::eviction(moment now, const std::string& model, const std::st
     kept_per_ms += static_cast<double>(workers - (kind == device ? 1 : 0)) / run_on(kind);
   }
   placement::demand d;
-  d.waiting = lines.wants(model) ? 1 : 0;
+  d.waiting = jobs.wants(model) ? 1 : 0;
   d.arrivals_per_ms = rate_of(now, model);
   const auto* facts = models_.find(model);
   const double reload = times_.expect_load(model, device, facts != nullptr ? facts->file_bytes : 0);
@@ -140,7 +140,7 @@ double worker_pool::run_ms(const worker_index::class_key& c, const needs& job,
   return known->second;
 }
 
-void worker_pool::fill_options(moment now, const needs& job, const fair_queue& lines) {
+void worker_pool::fill_options(moment now, const needs& job, const fair_queue& jobs) {
   options_.clear();
   offers_.clear();
   runs_.clear();
@@ -158,7 +158,7 @@ void worker_pool::fill_options(moment now, const needs& job, const fair_queue& l
     if (!o.loaded) {
       o.load_ms =
           times_.expect_load(job.model, key.device, model != nullptr ? model->file_bytes : 0);
-      o.evicted_ms = eviction(now, key.model, key.device, o.load_ms + run_ms(key, job, 1), lines);
+      o.evicted_ms = eviction(now, key.model, key.device, o.load_ms + run_ms(key, job, 1), jobs);
     }
     offer_best(now, c, job, o);
   }
@@ -177,20 +177,20 @@ void worker_pool::offer_best(moment now, worker_index::worker_class& c, const ne
   }
   const bool whole = job.alone && c.key->side_by_side;
   const worker_index::load_key* best = whole ? c.occupied.first(now) : c.busy.first(now);
-  const auto* promised = c.promised.first(now);
+  const auto* reserved = c.reserved.first(now);
   worker_index::load_key later;
   if (whole) {
-    for (const auto& each : c.promised.all()) { // they have a place sooner than they are empty
+    for (const auto& each : c.reserved.all()) { // they have a place sooner than they are empty
       worker_index::load_key one = each;
       one.at = one.who->free_at(now, true) + one.who->reserved();
-      if (&each == promised || one < later) {
+      if (&each == reserved || one < later) {
         later = one;
       }
     }
-    promised = promised == nullptr ? nullptr : &later;
+    reserved = reserved == nullptr ? nullptr : &later;
   }
-  if (promised != nullptr && (best == nullptr || *promised < *best)) {
-    best = promised;
+  if (reserved != nullptr && (best == nullptr || *reserved < *best)) {
+    best = reserved;
   }
   if (best != nullptr) {
     o.has_room = false;
@@ -229,7 +229,7 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
   double served = 0;
   each_class([&](placement::option o, const worker_index::worker_class& c) {
     const bool whole = job.alone && c.key->side_by_side;
-    for (const auto* list : {whole ? &c.occupied : &c.busy, &c.promised}) {
+    for (const auto* list : {whole ? &c.occupied : &c.busy, &c.reserved}) {
       for (const auto& one : list->all()) {
         o.free_in_ms = ms_until(now, one.at); // at least
         if (served >= wanted || placement::served_by(o, until) == 0) {
@@ -246,13 +246,13 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
 // ---- the choice ---------------------------------------------------------------------------------
 
 std::optional<placement::choice>
-worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_queue& lines) {
-  auto* const left_out = job.not_again ? leave_out_last(now, job, lines) : nullptr;
+worker_pool::choose(moment now, const needs& job, const group_key& group, const fair_queue& jobs) {
+  auto* const left_out = job.not_again ? leave_out_last(now, job, jobs) : nullptr;
   if (left_out == nullptr) {
-    fill_options(now, job, lines);
+    fill_options(now, job, jobs);
   }
   placement::demand d;
-  d.waiting = std::max<std::size_t>(lines.waiting_in(group), 1);
+  d.waiting = std::max<std::size_t>(jobs.waiting_in(group), 1);
   d.arrivals_per_ms = rate_of(now, job.model);
   const auto best = placement::choose(options_, d, [&](double until, double wanted) {
     return served_before(now, job, until, wanted);
@@ -266,13 +266,13 @@ worker_pool::choose(moment now, const needs& job, const group_key& group, const 
 /// A job that was alone in an engine that ended goes to another place, if one has room: it shows
 /// whether the job or the place is at fault. The worker there is hidden then, and the
 /// options are those of the others; null: it is not left out.
-pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& lines) {
+pool_worker* worker_pool::leave_out_last(moment now, const needs& job, const fair_queue& jobs) {
   auto* last = find(*job.not_again);
   if (last == nullptr || last->at.in == nullptr) {
     return nullptr;
   }
   index_.hide(*last);
-  fill_options(now, job, lines);
+  fill_options(now, job, jobs);
   const bool other = std::any_of(options_.begin(), options_.end(),
                                  [](const auto& o) { return o.has_room && o.loaded && o.fits; });
   if (!other) {
@@ -299,9 +299,9 @@ wait_reason worker_pool::without_options(const needs& job) const {
 }
 
 worker_pool::verdict worker_pool::place(moment now, const needs& job, const group_key& group,
-                                        const fair_queue& lines) {
+                                        const fair_queue& jobs) {
   const auto* trouble = models_.trouble_with(job.model);
-  const auto best = choose(now, job, group, lines);
+  const auto best = choose(now, job, group, jobs);
   if (!best && options_.empty() && trouble != nullptr && now < trouble->again_at) {
     look_again_at(trouble->again_at);
     return {wait_reason::model_retry, true};
@@ -324,7 +324,7 @@ worker_pool::verdict worker_pool::place(moment now, const needs& job, const grou
   out.members = batch_size(job, w);
   if (out.members > 1 && batch_delay_.count() > 0) {
     const auto patience_ends = job.since + batch_delay_;
-    if (now < patience_ends && lines.waiting_in(group) < out.members) {
+    if (now < patience_ends && jobs.waiting_in(group) < out.members) {
       look_again_at(patience_ends);
       return {wait_reason::batch_filling};
     }
@@ -336,11 +336,11 @@ worker_pool::verdict worker_pool::place(moment now, const needs& job, const grou
 
 worker_pool::verdict worker_pool::change_model(moment now, const needs& job,
                                                const placement::option& o, pool_worker& w) {
-  const double promised = o.load_ms + o.run_ms;
+  const double until_done = o.load_ms + o.run_ms;
   const bool room = w.reserved_ms == 0 && w.has_room() && w.holds.empty();
   if (!room) {
     look_again_at(after(now, ms_until(now, w.free_at(now, true) + w.reserved())));
-    reserve(now, w, promised);
+    reserve(now, w, until_done);
     return {wait_reason::worker_reserved};
   }
   const auto patience_ends = after(job.since, o.evicted_ms > 0 ? change_patience * o.load_ms : 0);
@@ -357,7 +357,7 @@ worker_pool::verdict worker_pool::change_model(moment now, const needs& job,
   look_again_at(w.change_until);
   changing_.insert(w.ref.place());
   update(now, w);
-  reserve(now, w, promised);
+  reserve(now, w, until_done);
   return {wait_reason::model_loading, false, &w, 1, 0, true};
 }
 

@@ -149,13 +149,13 @@ TEST_F(gate_test, rates_of_an_address_where_there_are_no_keys) {
   std::filesystem::remove(here / "keys");
   knobs.http_rate_limits = string_list{"run=1000/1s:1"};
   const auto gate = open();
-  const api::visit visit{scope::client, "run", "tayfa", "", "192.0.2.1"};
-  const auto first = gate->admit(visit);
+  const api::access_request request{scope::client, "run", "tayfa", "", "192.0.2.1"};
+  const auto first = gate->admit(request);
   ASSERT_TRUE(first);
-  EXPECT_EQ(gate->admit(visit).error().why.code, errc::rate_limited);
+  EXPECT_EQ(gate->admit(request).error().why.code, errc::rate_limited);
   EXPECT_TRUE(gate->admit({scope::client, "run", "tayfa", "any", "192.0.2.2"}));
-  gate->done(visit, *first);
-  EXPECT_TRUE(gate->admit(visit));
+  gate->done(request, *first);
+  EXPECT_TRUE(gate->admit(request));
 }
 
 TEST_F(gate_test, broken_settings_name_themselves) {
@@ -182,7 +182,7 @@ class second_look : public gate_test {
     const auto who = gate->admit({needs, "events", endpoint, key, "192.0.2.1"});
     EXPECT_TRUE(who) << key;
     const auto before = gate->version();
-    const api::visit open_one{needs, "events", endpoint, {}, "192.0.2.1"};
+    const api::access_request open_one{needs, "events", endpoint, {}, "192.0.2.1"};
     EXPECT_FALSE(gate->recheck(open_one, *who)) << "nothing has changed";
     write_private(here / "keys", lines);
     time.pass(api::gate::recheck_pause);
@@ -237,7 +237,7 @@ TEST_F(second_look, the_first_key_ends_what_was_opened_without_one) {
   const auto gate = open();
   EXPECT_FALSE(gate->needs_keys());
   const auto who = gate->admit({scope::operator_, "events", "tayfa", "", ""});
-  const api::visit open_one{scope::operator_, "events", "tayfa", {}, ""};
+  const api::access_request open_one{scope::operator_, "events", "tayfa", {}, ""};
   EXPECT_FALSE(gate->recheck(open_one, *who));
   write_private(here / "keys", "");
   time.pass(api::gate::recheck_pause);

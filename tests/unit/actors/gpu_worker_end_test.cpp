@@ -66,12 +66,12 @@ TEST(gpu_worker, a_kill_from_outside_is_no_jobs_fault) {
 TEST(gpu_worker, nonsense_costs_the_process) {
   gpu_script s;
   s.until_ready();
-  s.event(engine_nonsense{gpu_script::me, error{errc::bad_frame, "no frame"}});
+  s.event(protocol_violation{gpu_script::me, error{errc::bad_frame, "no frame"}});
   EXPECT_EQ(s.so_far(),
             (texts{"process: SIGKILL", "supervisor: moved SHUTDOWN spoke_nonsense engine_protocol",
                    "health: moved SHUTDOWN spoke_nonsense engine_protocol",
                    "queue: worker_gone engine_protocol"}));
-  s.event(engine_nonsense{gpu_script::me, error{errc::bad_frame, "more of it"}});
+  s.event(protocol_violation{gpu_script::me, error{errc::bad_frame, "more of it"}});
   EXPECT_THAT(s.so_far(), IsEmpty());
 }
 

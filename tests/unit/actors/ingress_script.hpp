@@ -18,7 +18,7 @@ struct test_client {
   receipt delivery; ///< of the answer
   std::shared_ptr<presence> connection = std::make_shared<presence>();
   reply_ptr reply =
-      std::make_shared<tayfa::reply>(tayfa::reply::line{[this](api::response r, receipt left) {
+      std::make_shared<tayfa::reply>(tayfa::reply::responder{[this](api::response r, receipt left) {
                                        answer = std::move(r);
                                        delivery = std::move(left);
                                      }},

@@ -6,6 +6,7 @@
 #include "actors/sim/sim_platform.hpp"
 #include "actors/supervisor.hpp"
 #include "tests/unit/actors/actor_script.hpp"
+#include "tests/unit/actors/held_store.hpp"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -30,41 +31,10 @@ class silent_poster final : public http_poster {
   call_ticket tickets_ = 0;
 };
 
-/// A store that answers nothing until it is asked to, or cannot be opened.
-class scripted_store final : public job_store {
- public:
-  std::optional<error> open_error;
-  bool opens = true;
-  bool closes = true;
-
-  void open(std::function<void(result<recovered>)> done) override {
-    if (open_error) {
-      done(fail(*open_error));
-    } else if (opens) {
-      memory_.open(std::move(done));
-    }
-  }
-  void commit(store::batch b, std::function<void(result<void>)> done) override {
-    memory_.commit(std::move(b), std::move(done));
-  }
-  void fetch(std::uint64_t order, job_store::column c,
-             std::function<void(result<shared_text>)> done) override {
-    memory_.fetch(order, c, std::move(done));
-  }
-  void close(std::function<void()> done) override {
-    if (closes) {
-      memory_.close(std::move(done));
-    }
-  }
-  bool keeps_large_texts() const override { return false; }
-
- private:
-  store::memory_store memory_;
-};
-
 struct supervisor_script : actor_script {
   explicit supervisor_script(std::uint32_t slots = 1, bool on_runpod = false) {
     knobs.engine_slots = slots;
+    pod_store.holds = false;
     if (on_runpod) {
       terms.runpod = runpod_terms{sim::sim_platform::settings()};
     }
@@ -89,7 +59,7 @@ struct supervisor_script : actor_script {
   /// After this the knobs have their effect.
   void create() {
     terms.engines.usual = engine_rows::scripted.name;
-    terms.books = std::make_shared<queue_books>(limits_from(knobs));
+    terms.queue = std::make_shared<queue_state>(limits_from(knobs));
     terms.stopped = [this](pod_exit e) {
       ++ends;
       exit = std::move(e);
@@ -125,16 +95,21 @@ struct supervisor_script : actor_script {
     return it == born.end() ? 0 : it->second.size();
   }
 
-  /// A job that runs for so long.
-  void submit(const std::string& id, double seconds) {
+  /// A job that runs for so long; `origin`: one of the platform, under its own id there.
+  void submit(const std::string& id, double seconds, const std::string& origin = {}) {
     submit_job job;
     job.id = job_id{id};
     job.request.endpoint = "tayfa";
+    job.request.origin = origin;
     job.request.input = shared_text{"{\"mock_delay\":" + std::to_string(seconds) + "}"};
-    caf::anon_send(caf::actor_cast<queue_actor>(
-                       caf::actor_cast<caf::strong_actor_ptr>(born.at("queue").back())),
-                   std::move(job));
+    notify_queue(std::move(job));
     pass(100ms);
+  }
+  template <class Message>
+  void notify_queue(Message m) {
+    tell(caf::actor_cast<queue_actor>(
+             caf::actor_cast<caf::strong_actor_ptr>(born.at("queue").back())),
+         std::move(m));
   }
 
   template <class Request>
@@ -142,12 +117,12 @@ struct supervisor_script : actor_script {
     caf::scoped_actor self{system};
     auto answer = self->request(tested, caf::infinite, std::move(m));
     settle();
-    slots_answer out{std::vector<slot_line>{}};
+    slots_answer out{std::vector<slot_summary>{}};
     answer.receive([&](slots_answer& a) { out = std::move(a); },
                    [](const caf::error& e) { ADD_FAILURE() << caf::to_string(e); });
     return out;
   }
-  slot_line slot(std::uint32_t number) {
+  slot_summary slot(std::uint32_t number) {
     const auto answer = ask(list_slots{});
     for (const auto& line : *answer.value) {
       if (line.slot.value == number) {
@@ -183,7 +158,7 @@ struct supervisor_script : actor_script {
   }
 
   silent_poster platform;
-  scripted_store pod_store;
+  held_store pod_store;
   world pod_world{time,  random, secrets,   log,  meters, engines, http,
                   probe, models, pod_store, post, feed,   platform};
   pod_terms terms;

@@ -283,6 +283,83 @@ TEST(supervisor_stop, a_result_that_the_queue_reports_late_has_its_moment_after_
   EXPECT_TRUE(s.moved("stop", "DELIVERING", "STOPPING_WORKERS", "delivered"));
 }
 
+/// The platform has the result of a job that was handed back, and the store is slow to hold that.
+struct settled_script : supervisor_script {
+  settled_script() : supervisor_script(1, true) {}
+
+  void stop_and_settle() {
+    knobs.pod_drain_budget = 2s;
+    run();
+    submit("one", 600, "one");
+    stop();
+    tell(tested, origin_drained{});
+    pass(2'500ms);
+    ASSERT_EQ(phases(), "DRAINING_ORIGIN FINISHING_ORIGIN HANDING_BACK DELIVERING");
+    ASSERT_TRUE(delivery_pends());
+    pod_store.holds = true;
+    notify_queue(result_posted{job_id{"one"}, delivery::delivered, 0ms, "status 200"});
+    pass(100ms);
+    ASSERT_TRUE(moved("stop", "DELIVERING", "STOPPING_WORKERS", "delivered"));
+  }
+  bool delivery_pends() const { return pod_store.row("one")->hook_open; }
+};
+
+TEST(supervisor_stop, the_store_holds_that_a_result_was_delivered_before_it_is_closed) {
+  settled_script s;
+  s.stop_and_settle();
+  s.pass(2s);
+  EXPECT_EQ(s.phase(), "STOPPING_CORE");
+  EXPECT_FALSE(s.pod_store.closed);
+  ASSERT_TRUE(s.pod_store.answer());
+  s.pass(100ms);
+  EXPECT_EQ(s.phase(), "DONE");
+  EXPECT_FALSE(s.delivery_pends());
+  EXPECT_EQ(s.exit.code, 0);
+}
+
+TEST(supervisor_stop, a_store_that_does_not_answer_ends_the_queue_after_its_time_to_stop) {
+  settled_script s;
+  s.stop_and_settle();
+  s.pass(4'500ms);
+  EXPECT_EQ(s.phase(), "STOPPING_CORE");
+  s.pass(1s);
+  EXPECT_EQ(s.log.count(" child_killed child=queue"), 1U) << s.log.text();
+  EXPECT_TRUE(s.moved("stop", "STOPPING_CORE", "CLOSING_PORT", "all_stopped"));
+  EXPECT_EQ(s.phase(), "DONE");
+}
+
+TEST(supervisor_stop, the_budget_of_STOPPING_ends_while_the_queue_waits_for_the_store) {
+  settled_script s;
+  s.knobs.pod_stopping_budget = 4s;
+  s.stop_and_settle();
+  s.pass(1'300ms);
+  EXPECT_EQ(s.phase(), "STOPPING_CORE");
+  s.pass(300ms);
+  EXPECT_TRUE(s.moved("stop", "STOPPING_CORE", "KILLING", "deadline"));
+  EXPECT_EQ(s.phase(), "DONE");
+  EXPECT_TRUE(s.pod_store.closed);
+  EXPECT_NE(s.exit.reason.find("what still ran was killed"), std::string::npos);
+}
+
+TEST(supervisor_stop, a_core_that_is_given_up_before_the_platform_has_drained_ends_the_drain) {
+  supervisor_script s{1, true};
+  s.knobs.pod_drain_budget = 1h;
+  s.knobs.pod_stopping_budget = 2h;
+  s.run();
+  for (int i = 0; i < 3; ++i) {
+    s.kill("ingress");
+    s.pass(2s);
+  }
+  EXPECT_EQ(s.lives("ingress"), 4U);
+  s.stop();
+  EXPECT_EQ(s.phases(), "DRAINING_ORIGIN") << "its take is still open";
+  s.kill("ingress");
+  s.pass(2s);
+  EXPECT_EQ(s.phases(), "DRAINING_ORIGIN " + after_the_drain);
+  EXPECT_TRUE(s.moved("stop", "DRAINING_ORIGIN", "STOPPING_WORKERS", "part_failed"));
+  EXPECT_EQ(s.exit.code, 0) << "the first reason stands";
+}
+
 TEST(supervisor_stop, a_new_runpod_worker_is_asked_to_drain_as_well) {
   supervisor_script s{1, true};
   s.run();

@@ -154,12 +154,12 @@ std::string header(const response& answer, const std::string& name) {
 }
 
 TEST(access, refusals) {
-  const auto unknown = turned_away({{errc::unauthorized, {}}, 0});
+  const auto unknown = rejected({{errc::unauthorized, {}}, 0});
   EXPECT_EQ(unknown.status, 401U);
   EXPECT_EQ(header(unknown, "WWW-Authenticate"), "Bearer realm=\"tayfa\"");
   EXPECT_EQ(header(unknown, "Retry-After"), "");
-  EXPECT_EQ(turned_away({{errc::forbidden, {}}, 0}).status, 403U);
-  const auto busy = turned_away({{errc::rate_limited, {}}, 7});
+  EXPECT_EQ(rejected({{errc::forbidden, {}}, 0}).status, 403U);
+  const auto busy = rejected({{errc::rate_limited, {}}, 7});
   EXPECT_EQ(busy.status, 429U);
   EXPECT_EQ(header(busy, "Retry-After"), "7");
   EXPECT_EQ(busy.headers.size(), 1U);

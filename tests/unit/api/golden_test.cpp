@@ -96,23 +96,23 @@ void add_views(pages& to) {
 
 void add_lists(pages& to) {
   for (const auto state : all_states) {
-    job_line first;
+    job_summary first;
     first.id = job_id{"job-1"};
     first.state = state;
     grown(
         first,
-        [&to](const job_line& line) {
-          to.add("jobs", jobs({{line}, 0}));
-          to.add("requests", requests({{line, line}, 7}));
+        [&to](const job_summary& one) {
+          to.add("jobs", jobs({{one}, 0}));
+          to.add("requests", requests({{one, one}, 7}));
         },
-        [](job_line& l) { l.why = wait_reason::backoff; }, [](job_line& l) { l.model = strange; },
-        [](job_line& l) { l.tenant = "alice"; }, [](job_line& l) { l.worker = "slot-0"; },
-        [](job_line& l) { l.priority = 0; }, [](job_line& l) { l.attempts = 2; },
-        [](job_line& l) { l.age = milliseconds{90}; },
-        [](job_line& l) {
+        [](job_summary& l) { l.why = wait_reason::backoff; },
+        [](job_summary& l) { l.model = strange; }, [](job_summary& l) { l.tenant = "alice"; },
+        [](job_summary& l) { l.worker = "slot-0"; }, [](job_summary& l) { l.priority = 0; },
+        [](job_summary& l) { l.attempts = 2; }, [](job_summary& l) { l.age = milliseconds{90}; },
+        [](job_summary& l) {
           l.failure = error{errc::gpu_oom, "text"};
         },
-        [](job_line& l) {
+        [](job_summary& l) {
           l.failure = error{errc::job_failed, std::string(600, 'e')};
         });
   }
@@ -138,31 +138,32 @@ void add_details(pages& to) {
 
 void add_pod(pages& to) {
   grown(
-      slot_line{},
-      [&to](const slot_line& s) {
+      slot_summary{},
+      [&to](const slot_summary& s) {
         to.add("slots", slots({s, s}));
       },
-      [](slot_line& s) { s.slot = slot_id{3}; }, [](slot_line& s) { s.incarnation = 2; },
-      [](slot_line& s) { s.state = engine_state::PROCESSING; },
-      [](slot_line& s) { s.engine = "torch"; }, [](slot_line& s) { s.device = strange; },
-      [](slot_line& s) { s.model = "m"; }, [](slot_line& s) { s.running = 1; },
-      [](slot_line& s) { s.completed = 4; }, [](slot_line& s) { s.lost = 5; },
-      [](slot_line& s) { s.draining = true; }, [](slot_line& s) { s.quarantined = true; },
-      [](slot_line& s) { s.given_up = true; }, [](slot_line& s) { s.pinned = "0-3"; });
+      [](slot_summary& s) { s.slot = slot_id{3}; }, [](slot_summary& s) { s.incarnation = 2; },
+      [](slot_summary& s) { s.state = engine_state::PROCESSING; },
+      [](slot_summary& s) { s.engine = "torch"; }, [](slot_summary& s) { s.device = strange; },
+      [](slot_summary& s) { s.model = "m"; }, [](slot_summary& s) { s.running = 1; },
+      [](slot_summary& s) { s.completed = 4; }, [](slot_summary& s) { s.lost = 5; },
+      [](slot_summary& s) { s.draining = true; }, [](slot_summary& s) { s.quarantined = true; },
+      [](slot_summary& s) { s.given_up = true; }, [](slot_summary& s) { s.pinned = "0-3"; });
   to.add("slots", slots({}));
   grown(
-      remote_line{},
-      [&to](const remote_line& r) {
+      remote_summary{},
+      [&to](const remote_summary& r) {
         to.add("workers", workers({r, r}));
       },
-      [](remote_line& r) { r.name = strange; }, [](remote_line& r) { r.endpoint = "tayfa"; },
-      [](remote_line& r) { r.version = "1.12"; }, [](remote_line& r) { r.device = "L4"; },
-      [](remote_line& r) { r.healthy = false; },
-      [](remote_line& r) {
+      [](remote_summary& r) { r.name = strange; }, [](remote_summary& r) { r.endpoint = "tayfa"; },
+      [](remote_summary& r) { r.version = "1.12"; }, [](remote_summary& r) { r.device = "L4"; },
+      [](remote_summary& r) { r.healthy = false; },
+      [](remote_summary& r) {
         r.jobs = {job_id{"a"}, job_id{"b"}};
       },
-      [](remote_line& r) { r.wanted = 1; }, [](remote_line& r) { r.silent = milliseconds{2}; },
-      [](remote_line& r) { r.completed = 3; }, [](remote_line& r) { r.lost = 4; });
+      [](remote_summary& r) { r.wanted = 1; },
+      [](remote_summary& r) { r.silent = milliseconds{2}; },
+      [](remote_summary& r) { r.completed = 3; }, [](remote_summary& r) { r.lost = 4; });
   to.add("workers", workers({}));
   to.add("health", counts({}, {}));
   to.add("health",

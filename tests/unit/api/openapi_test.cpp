@@ -133,7 +133,7 @@ TEST(openapi, every_operation_has_a_name_of_its_own_and_a_summary) {
 
 TEST(openapi, bodies_are_as_large_as_they_may_be) {
   const limits bounds;
-  each_operation([&bounds](const route_shape& row, const json::object&, const std::string& method,
+  each_operation([&bounds](const route_spec& row, const json::object&, const std::string& method,
                            const json::object& op) {
     if (!op.contains("requestBody")) {
       return;

@@ -31,8 +31,8 @@ void expect_same(const List& list, const typename List::record& record) {
   EXPECT_EQ(object_text(list, reread(list, record)), object_text(list, record));
 }
 
-job_line line() {
-  job_line out;
+job_summary summary() {
+  job_summary out;
   out.id = job_id{"a"};
   out.why = wait_reason::quota;
   out.model = "m";
@@ -65,22 +65,22 @@ job_detail detail_of() {
 }
 
 TEST(record_reader, what_was_written_is_read_back) {
-  expect_same(job_line_fields, line());
-  job_line least;
+  expect_same(job_summary_fields, summary());
+  job_summary least;
   least.id = job_id{"b"};
-  expect_same(job_line_fields, least);
-  expect_same(job_list_fields, {{line(), line()}, 77});
+  expect_same(job_summary_fields, least);
+  expect_same(job_list_fields, {{summary(), summary()}, 77});
   expect_same(job_list_fields, {});
   expect_same(job_detail_fields, detail_of());
   expect_same(purged_fields, 7);
-  slot_line slot;
+  slot_summary slot;
   slot.slot = slot_id{3};
   slot.state = engine_state::PROCESSING;
   slot.device = "cuda:0";
   slot.given_up = true;
   slot.pinned = "0-3";
-  expect_same(slots_fields, {slot, slot_line{}});
-  remote_line remote;
+  expect_same(slots_fields, {slot, slot_summary{}});
+  remote_summary remote;
   remote.name = "w";
   remote.healthy = false;
   remote.jobs = {job_id{"a"}, job_id{"b"}};
@@ -94,7 +94,7 @@ TEST(record_reader, what_was_written_is_read_back) {
 }
 
 TEST(record_reader, members_have_their_values) {
-  const job_line read = reread(job_line_fields, line());
+  const job_summary read = reread(job_summary_fields, summary());
   EXPECT_EQ(read.id.str(), "a");
   EXPECT_EQ(read.why, wait_reason::quota);
   EXPECT_EQ(read.priority, 9);
@@ -104,19 +104,19 @@ TEST(record_reader, members_have_their_values) {
 }
 
 TEST(record_reader, a_failure_is_read_as_people_see_it) {
-  job_line failed = line();
+  job_summary failed = summary();
   failed.failure = error{errc::gpu_oom, "detail"};
-  EXPECT_EQ(reread(job_line_fields, failed).failure,
+  EXPECT_EQ(reread(job_summary_fields, failed).failure,
             (error{errc::gpu_oom, "gpu_oom: the device ran out of memory: detail"}));
 }
 
 TEST(record_reader, what_is_missing_or_wrong_is_named) {
-  const std::string whole = object_text(job_line_fields, line());
+  const std::string whole = object_text(job_summary_fields, summary());
   const auto fault = [&whole](std::string_view name, const char* value) {
     auto changed = parsed(whole);
     value == nullptr ? static_cast<void>(changed.erase(name))
                      : static_cast<void>(changed[name] = json::parse(value));
-    const auto read = read_record(job_line_fields, changed);
+    const auto read = read_record(job_summary_fields, changed);
     return read ? std::string{} : read.error().text;
   };
   EXPECT_EQ(fault("id", nullptr), "id is missing");

@@ -7,19 +7,19 @@
 namespace tayfa::api {
 namespace {
 
-job_line line_of(std::string id, job_state state) {
-  job_line line;
-  line.id = job_id{std::move(id)};
-  line.state = state;
-  return line;
+job_summary summary_of(std::string id, job_state state) {
+  job_summary one;
+  one.id = job_id{std::move(id)};
+  one.state = state;
+  return one;
 }
 
 TEST(render_lists, jobs) {
   EXPECT_EQ(jobs({}).body, R"({"jobs":[],"next":null})");
-  job_line waits = line_of("a", job_state::IN_QUEUE);
+  job_summary waits = summary_of("a", job_state::IN_QUEUE);
   waits.why = wait_reason::no_worker;
   waits.age = milliseconds{1'500};
-  job_line failed = line_of("b", job_state::FAILED);
+  job_summary failed = summary_of("b", job_state::FAILED);
   failed.model = "sd-15";
   failed.tenant = "alice";
   failed.worker = "slot-1";
@@ -65,19 +65,19 @@ TEST(render_lists, detail) {
 
 TEST(render_lists, slots) {
   EXPECT_EQ(slots({}).body, R"({"slots":[]})");
-  slot_line line;
-  line.slot = slot_id{3};
-  line.incarnation = 2;
-  line.state = engine_state::READY;
-  line.engine = "torch";
-  line.device = "cuda:3";
-  line.running = 1;
-  line.completed = 40;
-  line.lost = 1;
-  line.draining = true;
-  line.pinned = "0-3";
+  slot_summary one;
+  one.slot = slot_id{3};
+  one.incarnation = 2;
+  one.state = engine_state::READY;
+  one.engine = "torch";
+  one.device = "cuda:3";
+  one.running = 1;
+  one.completed = 40;
+  one.lost = 1;
+  one.draining = true;
+  one.pinned = "0-3";
   EXPECT_EQ(
-      slots({line}).body,
+      slots({one}).body,
       R"({"slots":[{"slot":3,"incarnation":2,"state":"READY","engine":"torch","device":"cuda:3","running":1,"completed":40,"lost":1,)"
       R"("draining":true,"quarantined":false,"givenUp":false,"pinned":"0-3"}]})");
 }
@@ -117,9 +117,9 @@ TEST(render_lists, events) {
 TEST(render_lists, are_bounded) {
   job_list list;
   for (std::size_t i = 0; i < job_filter::limit_max; ++i) {
-    auto line = line_of(std::string(job_id::max_length, 'i'), job_state::FAILED);
-    line.failure = error{errc::job_failed, std::string(100'000, i % 2 == 0 ? '\x01' : 'x')};
-    list.jobs.push_back(std::move(line));
+    auto one = summary_of(std::string(job_id::max_length, 'i'), job_state::FAILED);
+    one.failure = error{errc::job_failed, std::string(100'000, i % 2 == 0 ? '\x01' : 'x')};
+    list.jobs.push_back(std::move(one));
   }
   const auto body = jobs(list).body;
   EXPECT_LT(body.size(), std::size_t{4} << 20);
@@ -139,13 +139,13 @@ TEST(render_lists, are_bounded) {
 }
 
 TEST(render_lists, a_long_text_is_cut_between_characters) {
-  auto line = line_of("a", job_state::FAILED);
+  auto one = summary_of("a", job_state::FAILED);
   std::string euros;
   for (int i = 0; i < 1'000; ++i) {
     euros += "\xE2\x82\xAC";
   }
-  line.failure = error{errc::job_failed, euros};
-  const auto body = jobs({{line}, 0}).body;
+  one.failure = error{errc::job_failed, euros};
+  const auto body = jobs({{one}, 0}).body;
   EXPECT_EQ(body.find("\xEF\xBF\xBD"), std::string::npos) << "half a character";
   EXPECT_NE(body.find("\xE2\x82\xAC …"), std::string::npos);
 }

@@ -259,7 +259,7 @@ TEST(routes, the_health_path_of_the_platform) {
 }
 
 /// A target for this row that is well formed.
-std::string target_of(const route_shape& shape) {
+std::string target_of(const route_spec& shape) {
   std::string path{shape.path};
   for (const auto& [part, value] :
        std::vector<std::pair<std::string, std::string>>{{"{id}", "a-1"},
@@ -275,7 +275,7 @@ std::string target_of(const route_shape& shape) {
   return "/" + path;
 }
 
-std::vector<std::string> methods_of(const route_shape& shape) {
+std::vector<std::string> methods_of(const route_spec& shape) {
   std::vector<std::string> methods;
   std::istringstream list{std::string{shape.methods}};
   for (std::string method; std::getline(list, method, ',');) {

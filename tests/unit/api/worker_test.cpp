@@ -250,16 +250,16 @@ TEST(worker_answers, stops_and_notes) {
 }
 
 TEST(worker_answers, the_list_of_workers) {
-  remote_line line;
-  line.name = "w-1";
-  line.endpoint = "tayfa";
-  line.version = "1.12.0";
-  line.device = "NVIDIA \"H200\"";
-  line.jobs = {job_id{"a"}, job_id{"b"}};
-  line.wanted = 2;
-  line.silent = milliseconds{1'500};
-  line.completed = 7;
-  EXPECT_EQ(workers({line}).body,
+  remote_summary one;
+  one.name = "w-1";
+  one.endpoint = "tayfa";
+  one.version = "1.12.0";
+  one.device = "NVIDIA \"H200\"";
+  one.jobs = {job_id{"a"}, job_id{"b"}};
+  one.wanted = 2;
+  one.silent = milliseconds{1'500};
+  one.completed = 7;
+  EXPECT_EQ(workers({one}).body,
             R"({"workers":[{"id":"w-1","endpoint":"tayfa","version":"1.12.0",)"
             R"("device":"NVIDIA \"H200\"","healthy":true,"jobs":["a","b"],"waiting":2,)"
             R"("silentMs":1500,"completed":7,"lost":0}]})");

@@ -74,10 +74,10 @@ TEST(utf8, a_prefix_ends_between_two_characters) {
 }
 
 TEST(utf8, a_prefix_of_bytes_that_are_none_loses_three_at_most) {
-  const std::string stray(100, '\x80');
-  EXPECT_EQ(utf8_prefix(stray, 50).size(), 47U);
-  EXPECT_EQ(utf8_prefix(stray, 2).size(), 0U);
-  EXPECT_EQ(utf8_prefix(stray, 100).size(), 100U);
+  const std::string continuations(100, '\x80');
+  EXPECT_EQ(utf8_prefix(continuations, 50).size(), 47U);
+  EXPECT_EQ(utf8_prefix(continuations, 2).size(), 0U);
+  EXPECT_EQ(utf8_prefix(continuations, 100).size(), 100U);
 }
 
 TEST(utf8, half_a_surrogate_pair_is_written_but_is_not_utf8) {

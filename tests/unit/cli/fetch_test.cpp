@@ -48,12 +48,12 @@ TEST(fetch, ignores_the_proxy_of_the_environment_for_this_machine) {
 
 /// Records the requests it is asked about.
 struct noting_gate final : api::gate {
-  tl::expected<api::principal, refusal> admit(const api::visit& v) override {
+  tl::expected<api::principal, refusal> admit(const api::access_request& v) override {
     const std::lock_guard lock{mutex};
     authorization = v.authorization;
     return api::principal{};
   }
-  void done(const api::visit&, const api::principal&) override {}
+  void done(const api::access_request&, const api::principal&) override {}
   std::mutex mutex;
   std::string authorization;
 };
@@ -61,7 +61,7 @@ struct noting_gate final : api::gate {
 TEST(fetch, brings_its_key) {
   noting_gate gate;
   auto options = quick_options();
-  options.api.door = &gate;
+  options.api.access_gate = &gate;
   served s{options};
   auto request = request_for(url_of(s, "/ping"));
   EXPECT_EQ(fetch(request)->status, 200U);

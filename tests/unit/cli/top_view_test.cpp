@@ -20,26 +20,26 @@ top_facts facts() {
                        "tayfa_jobs_completed_total 1234\ntayfa_jobs_failed_total 2\n"
                        "tayfa_transitions_total{machine=\"pod\"} 7\nother 5\ntayfa_broken x");
   f.rates = top_rates{10, 13, 12.45};
-  slot_line busy;
+  slot_summary busy;
   busy.state = engine_state::PROCESSING;
   busy.model = "m";
   busy.running = 1;
   busy.completed = 9;
   busy.incarnation = 1;
-  slot_line idle;
+  slot_summary idle;
   idle.slot = slot_id{1};
   idle.state = engine_state::READY;
   idle.completed = 8;
   idle.incarnation = 1;
   f.slots.rows = slot_rows(std::vector{busy, idle});
   for (int i = 0; i < 10; ++i) {
-    job_line waits;
+    job_summary waits;
     waits.id = job_id{"wait-" + std::to_string(i)};
     waits.age = std::chrono::milliseconds{1'000};
     waits.why = wait_reason::workers_busy;
     f.waiting.rows.push_back(job_row_of(waits));
     f.waiting.sent.push_back(json::object{{"id", waits.id.str()}});
-    job_line ended;
+    job_summary ended;
     ended.id = job_id{"end-" + std::to_string(i)};
     ended.state = i == 0 ? job_state::FAILED : job_state::COMPLETED;
     if (i == 0) {

@@ -21,7 +21,7 @@ auto read(const List& list, std::string_view text) {
       .value();
 }
 
-std::vector<job_line> jobs() {
+std::vector<job_summary> jobs() {
   return read(api::job_list_fields, R"({"next":null,"jobs":[
     {"id":"3d89ac86-788f-482e-a523-196df0f5ffda-t1","status":"IN_QUEUE","waitReason":"quota",
      "tenant":"acme","priority":7,"attempts":0,"age":76},

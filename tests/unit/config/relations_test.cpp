@@ -1,6 +1,7 @@
 #include "runtime/config/relations.hpp"
 
 #include "runtime/config/knobs.hpp"
+#include "tests/unit/config/broken_relations.hpp"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

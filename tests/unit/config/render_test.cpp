@@ -2,6 +2,7 @@
 
 #include "runtime/base/table.hpp"
 #include "runtime/config/knobs.hpp"
+#include "tests/unit/config/broken_relations.hpp"
 #include "tests/unit/config/scratch_file.hpp"
 
 #include <algorithm>

@@ -16,9 +16,9 @@ bool fits(const std::optional<T>& wanted, const T& is) {
 }
 
 /// All pages of a list.
-std::vector<job_line> all_of(const job_script& s, job_filter f, const job_access& who,
-                             std::size_t& pages) {
-  std::vector<job_line> all;
+std::vector<job_summary> all_of(const job_script& s, job_filter f, const job_access& who,
+                                std::size_t& pages) {
+  std::vector<job_summary> all;
   pages = 0;
   do {
     auto page = s.table.list(s.now, f, who);

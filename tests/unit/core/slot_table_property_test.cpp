@@ -198,9 +198,9 @@ class owner {
   }
   void check() const {
     RC_ASSERT(table_.count() == known_.size() - removed_.size());
-    RC_ASSERT(table_.lines().size() == shown_running());
-    for (const auto& line : table_.lines()) {
-      RC_ASSERT(line.draining != shall_run_.contains(line.slot.value));
+    RC_ASSERT(table_.summaries().size() == shown_running());
+    for (const auto& shown : table_.summaries()) {
+      RC_ASSERT(shown.draining != shall_run_.contains(shown.slot.value));
     }
   }
 

@@ -57,8 +57,8 @@ struct slot_script {
   std::string dies(std::uint32_t slot) { return text_of(table.worker_down(slot)); }
   std::string stopped(std::uint32_t slot) { return text_of(table.stopped(slot)); }
   std::string again(std::uint32_t slot) { return text_of(table.again(slot)); }
-  slot_line line(std::uint32_t slot) const {
-    for (const auto& each : table.lines()) {
+  slot_summary summary(std::uint32_t slot) const {
+    for (const auto& each : table.summaries()) {
       if (each.slot.value == slot) {
         return each;
       }

@@ -37,9 +37,9 @@ TEST(slot_table, a_pod_without_slots_is_launched_and_serves_at_once) {
 
 TEST(slot_table, each_life_has_a_higher_incarnation_and_the_slots_own_engine_and_model) {
   slot_script s{3, {"usual", {{0, "first"}, {1, "second"}}}};
-  EXPECT_EQ(s.line(0).engine, "first");
-  EXPECT_EQ(s.line(1).engine, "second");
-  EXPECT_EQ(s.line(2).engine, "usual");
+  EXPECT_EQ(s.summary(0).engine, "first");
+  EXPECT_EQ(s.summary(1).engine, "second");
+  EXPECT_EQ(s.summary(2).engine, "usual");
   slot_status status;
   status.worker = s.worker(1);
   status.next_model = "m";
@@ -56,12 +56,12 @@ TEST(slot_table, what_an_earlier_engine_says_changes_nothing) {
   s.table.begin_life(0);
   EXPECT_FALSE(s.table.is_present(old));
   s.table.engine({old, engine_state::READY, cause::warmed_up, {}});
-  EXPECT_EQ(s.line(0).state, engine_state::NOT_STARTED);
+  EXPECT_EQ(s.summary(0).state, engine_state::NOT_STARTED);
   slot_status late;
   late.worker = old;
   late.running = 7;
   s.table.status(late);
-  EXPECT_EQ(s.line(0).running, 0U);
+  EXPECT_EQ(s.summary(0).running, 0U);
   s.drain(0);
   EXPECT_EQ(text_of(s.table.drained({old})), "");
 }
@@ -74,12 +74,12 @@ TEST(slot_table, attempts_are_counted_over_the_lives_of_a_slot) {
   status.lost = 1;
   s.table.status(status);
   s.table.begin_life(0);
-  EXPECT_EQ(s.line(0).completed, 5U);
+  EXPECT_EQ(s.summary(0).completed, 5U);
   status.worker = s.worker(0);
   status.completed = 2;
   s.table.status(status);
-  EXPECT_EQ(s.line(0).completed, 7U);
-  EXPECT_EQ(s.line(0).lost, 2U);
+  EXPECT_EQ(s.summary(0).completed, 7U);
+  EXPECT_EQ(s.summary(0).lost, 2U);
 }
 
 // ---- drain and undrain -------------------------------------------------------------------------
@@ -88,11 +88,11 @@ TEST(slot_table, a_working_slot_lets_its_attempts_end_and_is_stopped_then) {
   slot_script s;
   s.ready(0);
   EXPECT_EQ(s.drain(0), "drain 0#1");
-  EXPECT_TRUE(s.line(0).draining);
+  EXPECT_TRUE(s.summary(0).draining);
   EXPECT_EQ(s.drain(0), "") << "it drains already";
   EXPECT_EQ(s.drained(0), "stop 0");
   EXPECT_EQ(s.stopped(0), "drained 0; share 2");
-  EXPECT_EQ(s.line(0).state, engine_state::SHUTDOWN);
+  EXPECT_EQ(s.summary(0).state, engine_state::SHUTDOWN);
 }
 
 TEST(slot_table, a_slot_where_nothing_can_run_is_stopped_at_once) {
@@ -128,7 +128,7 @@ TEST(slot_table, an_undrained_slot_is_started_when_nothing_of_it_is_left) {
   s.stopped(0);
   EXPECT_EQ(s.undrain(0), "start 0");
   EXPECT_EQ(s.undrain(0), "");
-  EXPECT_FALSE(s.line(0).draining);
+  EXPECT_FALSE(s.summary(0).draining);
 }
 
 TEST(slot_table, an_undrained_slot_that_still_runs_offers_itself_again) {
@@ -176,10 +176,10 @@ TEST(slot_table, a_slot_that_is_removed_keeps_its_share_until_its_engine_is_gone
   s.ready(1);
   EXPECT_EQ(s.resize(1), "drain 1#1; share 2");
   EXPECT_EQ(s.table.count(), 1U);
-  EXPECT_EQ(s.table.lines().size(), 2U);
+  EXPECT_EQ(s.table.summaries().size(), 2U);
   EXPECT_EQ(s.drained(1), "stop 1");
   EXPECT_EQ(s.stopped(1), "removed 1; share 1");
-  EXPECT_EQ(s.table.lines().size(), 1U) << "it is not shown any more";
+  EXPECT_EQ(s.table.summaries().size(), 1U) << "it is not shown any more";
 }
 
 TEST(slot_table, new_slots_are_started_and_share_the_cpus) {
@@ -202,7 +202,7 @@ TEST(slot_table, a_resize_does_not_undrain) {
   s.ready(0);
   s.drain(0);
   EXPECT_EQ(s.resize(2), "share 2");
-  EXPECT_TRUE(s.line(0).draining);
+  EXPECT_TRUE(s.summary(0).draining);
   s.resize(0);
   s.stopped(0);
   EXPECT_EQ(s.resize(1), "start 0; share 2") << "removed and added again: nobody drains it";
@@ -219,19 +219,19 @@ TEST(slot_table, there_is_a_most_of_slots) {
 TEST(slot_table, a_quarantined_slot_is_shown_until_its_next_engine) {
   slot_script s;
   EXPECT_EQ(s.table.quarantined(0, false), loss::some);
-  EXPECT_TRUE(s.line(0).quarantined);
-  EXPECT_FALSE(s.line(0).given_up) << "only while LAUNCHING";
+  EXPECT_TRUE(s.summary(0).quarantined);
+  EXPECT_FALSE(s.summary(0).given_up) << "only while LAUNCHING";
   s.table.begin_life(0);
-  EXPECT_FALSE(s.line(0).quarantined);
+  EXPECT_FALSE(s.summary(0).quarantined);
 }
 
 TEST(slot_table, a_slot_that_was_given_up_is_no_more_once_it_is_READY) {
   slot_script s;
   s.table.quarantined(0, true);
   s.table.begin_life(0);
-  EXPECT_TRUE(s.line(0).given_up);
+  EXPECT_TRUE(s.summary(0).given_up);
   s.ready(0);
-  EXPECT_FALSE(s.line(0).given_up);
+  EXPECT_FALSE(s.summary(0).given_up);
 }
 
 TEST(slot_table, the_last_slot_to_be_quarantined_ends_the_pod) {

@@ -249,7 +249,7 @@ class random_pool {
       auto f = before->facts;
       f.hand_overs = before->hand_overs - (chance(4) ? 1 : 0);
       f.capacity = static_cast<std::uint32_t>(below(4));
-      s_.pool.told(s_.now, before->ref, f);
+      s_.pool.updated(s_.now, before->ref, f);
       return;
     }
     if (before != nullptr && before->present) {

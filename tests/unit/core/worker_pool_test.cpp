@@ -51,12 +51,12 @@ TEST(worker_pool, only_an_elastic_worker_changes_its_capacity) {
   pool_script s;
   const auto w = s.join(0, pool_script::facts(1));
   auto f = pool_script::facts(3);
-  s.pool.told(s.now, w, f);
+  s.pool.updated(s.now, w, f);
   EXPECT_EQ(at(s, 0).facts.capacity, 1U);
   f.elastic = true;
   const auto x = s.join(1, f);
   f.capacity = 0;
-  s.pool.told(s.now, x, f);
+  s.pool.updated(s.now, x, f);
   EXPECT_EQ(at(s, 1).facts.capacity, 0U);
   EXPECT_EQ(s.decide(), "0");
 }
@@ -71,7 +71,7 @@ TEST(worker_pool, nobody_waits_for_one_that_pulls_while_it_does_not_ask) {
   s.complete(4);
   EXPECT_EQ(s.decide(), "workers_busy") << "room is no call";
   f.hand_overs = 1;
-  s.pool.told(s.now, ref, f);
+  s.pool.updated(s.now, ref, f);
   EXPECT_EQ(s.decide(), "4");
 }
 

@@ -114,21 +114,21 @@ struct linked_peer {
 TEST_F(impostor_test, a_worker_speaks_only_for_itself) {
   linked_peer s{connect("0#1"), worker()};
   s.say(beat(worker(0, 2)));
-  EXPECT_EQ(box.wait<engine_nonsense>(1).why.code, errc::engine_protocol);
+  EXPECT_EQ(box.wait<protocol_violation>(1).why.code, errc::engine_protocol);
   say(s.socket, "\xff\xff");
-  EXPECT_EQ(box.wait<engine_nonsense>(2).why.code, errc::bad_frame);
+  EXPECT_EQ(box.wait<protocol_violation>(2).why.code, errc::bad_frame);
   s.socket.send(zmq::str_buffer("two"), zmq::send_flags::sndmore);
   s.socket.send(zmq::str_buffer("parts"));
-  EXPECT_EQ(box.wait<engine_nonsense>(3).why.code, errc::bad_frame);
+  EXPECT_EQ(box.wait<protocol_violation>(3).why.code, errc::bad_frame);
   say(s.socket, "");
-  EXPECT_EQ(box.wait<engine_nonsense>(4).why.code, errc::bad_frame);
+  EXPECT_EQ(box.wait<protocol_violation>(4).why.code, errc::bad_frame);
   s.say(protocol::encode(worker(), protocol::downstream{protocol::drain{}}, data_header_bytes));
-  EXPECT_EQ(box.wait<engine_nonsense>(5).why.code, errc::bad_frame)
+  EXPECT_EQ(box.wait<protocol_violation>(5).why.code, errc::bad_frame)
       << "the other direction's words";
   say(s.socket, control_message({link_kind::open, 2, 0, 0, 0, {}}));
-  EXPECT_EQ(box.wait<engine_nonsense>(6).why.text, "it speaks for another incarnation");
+  EXPECT_EQ(box.wait<protocol_violation>(6).why.text, "it speaks for another incarnation");
   say(s.socket, control_message({link_kind::ack, 1, runtime_incarnation, 0, 99, {}}));
-  EXPECT_EQ(box.wait<engine_nonsense>(7).why.text, "it acknowledges what was never sent");
+  EXPECT_EQ(box.wait<protocol_violation>(7).why.text, "it acknowledges what was never sent");
   s.say(beat(worker()));
   EXPECT_EQ(box.wait_frame<protocol::heartbeat>().sequence, 1U);
 }
@@ -138,7 +138,7 @@ TEST_F(impostor_test, an_engine_of_another_protocol_version_is_named) {
   auto hello = protocol::encode(worker(), protocol::upstream{protocol::hello{}});
   hello[1] = 1; // version 1 had no link
   say(s, hello);
-  EXPECT_EQ(box.wait<engine_nonsense>(1).why.text, "another protocol version");
+  EXPECT_EQ(box.wait<protocol_violation>(1).why.text, "another protocol version");
 }
 
 TEST_F(impostor_test, a_connection_that_is_lost_costs_no_frame) {
@@ -158,7 +158,7 @@ TEST_F(impostor_test, a_connection_that_is_lost_costs_no_frame) {
   }
   EXPECT_EQ(box.wait_frame<protocol::heartbeat>(2).sequence, 2U);
   for (const auto& e : box.events()) {
-    EXPECT_FALSE(std::holds_alternative<engine_nonsense>(e));
+    EXPECT_FALSE(std::holds_alternative<protocol_violation>(e));
   }
 }
 
@@ -184,7 +184,7 @@ TEST_F(impostor_test, an_unknown_peer_is_ignored) {
   }
   EXPECT_EQ(host->router().dropped_frames(), 2U);
   for (const auto& e : box.events()) {
-    EXPECT_FALSE(std::holds_alternative<engine_nonsense>(e));
+    EXPECT_FALSE(std::holds_alternative<protocol_violation>(e));
   }
 }
 
@@ -197,7 +197,7 @@ TEST_F(impostor_test, nonsense_without_end_is_not_reported_without_end) {
   box.wait_frame<protocol::heartbeat>();
   std::size_t reported = 0;
   for (const auto& e : box.events()) {
-    reported += std::holds_alternative<engine_nonsense>(e) ? 1 : 0;
+    reported += std::holds_alternative<protocol_violation>(e) ? 1 : 0;
   }
   EXPECT_EQ(reported, 16U);
 }

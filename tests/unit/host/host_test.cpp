@@ -132,7 +132,7 @@ TEST_F(host_test, garbage_is_nonsense) {
   make_host();
   start_and_load(worker(), box);
   give(worker(), "a", R"({"mock_garbage":true})");
-  EXPECT_EQ(box.wait<engine_nonsense>().why.code, errc::bad_frame);
+  EXPECT_EQ(box.wait<protocol_violation>().why.code, errc::bad_frame);
 }
 
 TEST_F(host_test, a_stopped_engine_falls_silent_and_can_only_be_killed) {

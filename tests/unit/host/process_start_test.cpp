@@ -67,7 +67,7 @@ TEST(try_threads, too_few_are_an_error_that_names_the_limits) {
               // Each thread's stack takes address space: a few fit, a thousand do not.
               const rlimit space{std::uint64_t{600} << 20, std::uint64_t{600} << 20};
               ::setrlimit(RLIMIT_AS, &space);
-              spare_address_space();
+              bound_arenas();
               const auto tried = try_threads(1'000);
               const bool named = !tried && tried.error().code == errc::unavailable &&
                                  tried.error().text.find("of 1000") != std::string::npos &&
@@ -112,7 +112,7 @@ TEST(try_threads, memory_that_is_not_there_beside_them_is_an_error) {
               ::setrlimit(RLIMIT_AS, &space);
               // As the program does: without it each thread that frees memory may map an arena of
               // 64 to 128 MiB, or not, depending on when it runs.
-              spare_address_space();
+              bound_arenas();
               const auto room = std::size_t{300} << 20; // there, but not beside 24 stacks
               const auto tried = try_threads(24, room);
               const bool named = !tried &&

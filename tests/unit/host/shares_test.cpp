@@ -14,7 +14,7 @@ TEST(share_descriptors, with_room_everybody_gets_what_was_asked_for) {
   ASSERT_TRUE(shares.has_value());
   EXPECT_EQ(shares->connections, 1'024U);
   EXPECT_EQ(shares->health, 64U);
-  EXPECT_EQ(shares->turned_away, 64U);
+  EXPECT_EQ(shares->rejected, 64U);
   EXPECT_EQ(shares->calls, 32U);
 }
 
@@ -41,7 +41,7 @@ TEST(share_descriptors, whatever_is_asked_for_the_pod_keeps_its_own) {
           EXPECT_LE(shares->connections, asked);
           EXPECT_GE(shares->health, 4U);
           EXPECT_GE(shares->calls, 4U);
-          const auto strangers = shares->connections + shares->turned_away + shares->health;
+          const auto strangers = shares->connections + shares->rejected + shares->health;
           const auto own = 72 + slots * 4 + platform + shares->calls * 3;
           EXPECT_LE(strangers + own, limit) << slots << " slots, " << asked << " asked";
         }

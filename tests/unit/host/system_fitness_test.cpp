@@ -199,17 +199,17 @@ struct reason_row {
   const char* check;
   const char* reason;
 };
-void expect_told(std::span<const reason_row> rows) {
+void expect_reported(std::span<const reason_row> rows) {
   for (const reason_row& row : rows) {
     invented_machine machine;
     fitness_report report = cpu_report();
     row.spoil(machine, report);
     const fitness_report after = judged(report, limits_of(row.environment), machine);
     EXPECT_EQ(after.verdict, fitness::unfit) << row.name;
-    const auto told = unhealthy_of(after);
-    ASSERT_TRUE(told.has_value()) << row.name;
-    EXPECT_EQ(told->check, row.check) << row.name;
-    EXPECT_EQ(told->reason, row.reason) << row.name;
+    const auto unhealthy = unhealthy_of(after);
+    ASSERT_TRUE(unhealthy.has_value()) << row.name;
+    EXPECT_EQ(unhealthy->check, row.check) << row.name;
+    EXPECT_EQ(unhealthy->reason, row.reason) << row.name;
   }
 }
 
@@ -255,7 +255,7 @@ TEST(system_rows, what_the_platform_is_told_of_the_machine) {
        "_network_check",
        "RuntimeError: Network connectivity check failed: h:443: Connection refused"},
   };
-  expect_told(rows);
+  expect_reported(rows);
 }
 
 TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
@@ -301,7 +301,7 @@ TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
        "_gpu_health_check",
        "RuntimeError: GPU health check failed. check: signal 11"},
   };
-  expect_told(rows);
+  expect_reported(rows);
 }
 
 TEST(system_rows, the_first_in_the_sdks_order_is_told) {

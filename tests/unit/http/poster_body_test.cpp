@@ -25,7 +25,9 @@ TEST(poster_bodies, pieces_are_sent_as_one_body) {
 
 /// A connection that had died is tried again, from the first byte.
 TEST(poster_bodies, pieces_are_sent_again_on_a_fresh_connection) {
-  receiver there{[](const received&) { return told{answered(200).bytes, told::then::close}; }};
+  receiver there{[](const received&) {
+    return scripted_answer{answered(200).bytes, scripted_answer::then::close};
+  }};
   curl_poster poster{local_options()};
   answers got;
   for (int i = 0; i < 3; ++i) {

@@ -26,7 +26,9 @@ outgoing_call poll_of(std::string url) {
 /// Holds /poll until the caller says goodbye, and then says `last`; answers all else at once.
 receiver::answerer holding(std::string last = {}) {
   return [last = std::move(last)](const received& r) {
-    return r.head.starts_with("GET /poll") ? told{last, told::then::at_goodbye} : answered(200);
+    return r.head.starts_with("GET /poll")
+               ? scripted_answer{last, scripted_answer::then::at_goodbye}
+               : answered(200);
   };
 }
 
@@ -56,7 +58,7 @@ TEST(poster_drop, what_the_server_says_last_is_an_answer_like_any_other) {
 TEST(poster_drop, it_works_over_ipv6_and_through_a_proxy_as_well) {
   receiver six{holding(answered(200, "six").bytes), "::1"};
   receiver proxy{[](const received&) {
-    return told{answered(200, "proxied").bytes, told::then::at_goodbye};
+    return scripted_answer{answered(200, "proxied").bytes, scripted_answer::then::at_goodbye};
   }};
   const std::string proxy_url = proxy.url("127.0.0.1", "");
   answers got;
@@ -76,7 +78,7 @@ TEST(poster_drop, it_works_over_ipv6_and_through_a_proxy_as_well) {
 }
 
 TEST(poster_drop, a_server_that_does_not_care_is_left_when_the_time_is_over) {
-  receiver there{[](const received&) { return told{"", told::then::hang}; }};
+  receiver there{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers got;
   curl_poster poster{local_options()};
   std::size_t sent = 0;
@@ -92,7 +94,8 @@ TEST(poster_drop, a_server_that_does_not_care_is_left_when_the_time_is_over) {
 
 TEST(poster_drop, half_an_answer_is_none) {
   receiver there{[](const received&) {
-    return told{"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", told::then::drip};
+    return scripted_answer{"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+                           scripted_answer::then::drip};
   }};
   answers got;
   curl_poster poster{local_options()};
@@ -201,7 +204,7 @@ TEST(poster_drop, only_the_dropped_one_of_many_is_told) {
 }
 
 TEST(poster_drop, a_call_that_waits_ends_at_once) {
-  receiver there{[](const received&) { return told{"", told::then::hang}; }};
+  receiver there{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   auto options = local_options();
   options.unguarded.per_target_max = 1;
   answers first;
@@ -269,7 +272,8 @@ TEST(poster_drop, unknown_tickets_and_repeated_drops_are_harmless) {
 
 TEST(poster_drop, a_call_may_be_dropped_from_an_answer_and_at_the_end) {
   receiver there{[](const received& r) {
-    return r.head.starts_with("GET /poll") ? told{"", told::then::hang} : answered(200);
+    return r.head.starts_with("GET /poll") ? scripted_answer{"", scripted_answer::then::hang}
+                                           : answered(200);
   }};
   answers got;
   {

@@ -39,7 +39,7 @@ TEST(poster, a_thousand_calls_share_a_few_connections) {
 }
 
 TEST(poster, a_receiver_that_hangs_does_not_hold_back_the_others) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   receiver alive;
   auto options = local_options();
   options.guarded.in_flight_max = 4;
@@ -65,7 +65,7 @@ TEST(poster, a_receiver_that_hangs_does_not_hold_back_the_others) {
 }
 
 TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   auto options = local_options();
   options.guarded.in_flight_max = 1;
   options.guarded.open_max = 3;
@@ -96,7 +96,7 @@ TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
 }
 
 TEST(poster, at_its_end_every_open_call_is_told_so) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers got;
   {
     curl_poster poster{local_options()};
@@ -142,7 +142,7 @@ TEST(poster, what_is_sent_again_from_an_answer_is_served) {
 }
 
 TEST(poster, what_is_sent_again_at_the_end_is_told_so) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers late;
   {
     curl_poster poster{local_options()};

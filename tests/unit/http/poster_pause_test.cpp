@@ -35,7 +35,7 @@ TEST(poster_pause, an_answer_that_came_while_the_pod_was_away_is_taken) {
 }
 
 TEST(poster_pause, a_receiver_that_says_nothing_is_given_up_all_the_same) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   held_time time;
   auto options = local_options();
   options.time = &time;

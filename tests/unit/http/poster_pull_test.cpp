@@ -116,7 +116,7 @@ TEST(poster_pull, a_silent_poll_is_not_cut_short) {
       when.wait_for(20s);
       return answered(200, "job");
     }
-    return told{"", told::then::hang};
+    return scripted_answer{"", scripted_answer::then::hang};
   }};
   auto options = local_options();
   options.connect_timeout = 50ms;
@@ -154,7 +154,7 @@ TEST(poster_pull, a_hundred_polls_of_one_host_are_held_at_once) {
 }
 
 TEST(poster_pull, webhooks_that_hang_take_no_place_from_own_calls) {
-  receiver dead{[](const received&) { return told{"", told::then::hang}; }};
+  receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   receiver there;
   auto options = local_options();
   options.guarded = {.in_flight_max = 1, .per_target_max = 1, .open_max = 3};
@@ -195,7 +195,7 @@ TEST(poster_pull, a_call_on_a_dead_connection_has_one_answer) {
   std::atomic<int> posts{0};
   receiver there{[&](const received& r) {
     if (r.head.starts_with("POST") && posts++ == 0) {
-      return told{"", told::then::close};
+      return scripted_answer{"", scripted_answer::then::close};
     }
     return answered(200, "posted " + r.body, "X-Try: " + std::to_string(posts) + "\r\n");
   }};
@@ -248,7 +248,7 @@ TEST(poster_pull, own_calls_go_through_the_environment_s_proxy) {
 TEST(poster_pull, a_secure_call_asks_the_proxy_for_a_tunnel) {
   receiver proxy{[](const received&) {
     auto no = answered(403, "no tunnels");
-    no.after = told::then::close;
+    no.after = scripted_answer::then::close;
     return no;
   }};
   const with_environment set{"https_proxy", proxy.url("127.0.0.1", "")};

@@ -130,7 +130,7 @@ TEST(poster, malformed_calls_are_refused_before_anything_is_sent) {
 // ---- receivers that are broken -----------------------------------------------------------------
 
 TEST(poster, a_receiver_that_never_answers_times_out) {
-  receiver there{[](const received&) { return told{"", told::then::hang}; }};
+  receiver there{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   auto call = call_to(there.url());
   call.timeout = 100ms;
   EXPECT_EQ(code_of(ask(call)), errc::request_timeout);
@@ -138,7 +138,8 @@ TEST(poster, a_receiver_that_never_answers_times_out) {
 
 TEST(poster, a_body_that_drips_times_out) {
   receiver there{[](const received&) {
-    return told{"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", told::then::drip};
+    return scripted_answer{"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+                           scripted_answer::then::drip};
   }};
   auto call = call_to(there.url());
   call.timeout = 200ms;
@@ -146,7 +147,9 @@ TEST(poster, a_body_that_drips_times_out) {
 }
 
 TEST(poster, a_head_that_drips_times_out) {
-  receiver there{[](const received&) { return told{"HTTP/1.1 200 OK\r\nX: ", told::then::drip}; }};
+  receiver there{[](const received&) {
+    return scripted_answer{"HTTP/1.1 200 OK\r\nX: ", scripted_answer::then::drip};
+  }};
   auto call = call_to(there.url());
   call.timeout = 200ms;
   EXPECT_EQ(code_of(ask(call)), errc::request_timeout);
@@ -173,12 +176,13 @@ TEST(poster, a_name_without_address_is_unavailable) {
 }
 
 TEST(poster, answers_are_bounded) {
-  for (const auto& told_so :
+  for (const auto& scripted :
        {answered(200, std::string(200'000, 'a')),
         // without a length: only the counting of bytes can end it
-        told{"HTTP/1.1 200 OK\r\n\r\n" + std::string(200'000, 'a'), told::then::drip},
+        scripted_answer{"HTTP/1.1 200 OK\r\n\r\n" + std::string(200'000, 'a'),
+                        scripted_answer::then::drip},
         answered(200, "", "X-Long: " + std::string(40'000, 'a') + "\r\n")}) {
-    receiver there{[&](const received&) { return told_so; }};
+    receiver there{[&](const received&) { return scripted; }};
     EXPECT_EQ(code_of(ask(call_to(there.url()))), errc::payload_too_large);
   }
   std::string many;
@@ -200,9 +204,12 @@ TEST(poster, an_answer_of_exactly_the_bound_is_taken) {
 
 TEST(poster, nonsense_and_early_ends_are_io_errors) {
   for (const auto& nonsense :
-       {told{"SSH-2.0-OpenSSH_9.2\r\n", told::then::close}, told{"", told::then::close},
-        told{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", told::then::close},
-        told{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", told::then::close}}) {
+       {scripted_answer{"SSH-2.0-OpenSSH_9.2\r\n", scripted_answer::then::close},
+        scripted_answer{"", scripted_answer::then::close},
+        scripted_answer{"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+                        scripted_answer::then::close},
+        scripted_answer{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+                        scripted_answer::then::close}}) {
     receiver there{[&](const received&) { return nonsense; }};
     EXPECT_EQ(code_of(ask(call_to(there.url()))), errc::io_error) << nonsense.bytes;
   }
@@ -210,9 +217,9 @@ TEST(poster, nonsense_and_early_ends_are_io_errors) {
 
 TEST(poster, a_receiver_that_closes_after_each_answer_is_asked_again) {
   receiver there{[](const received&) {
-    auto told_so = answered(200, "x");
-    told_so.after = told::then::close;
-    return told_so;
+    auto scripted = answered(200, "x");
+    scripted.after = scripted_answer::then::close;
+    return scripted;
   }};
   curl_poster poster{local_options()};
   for (int i = 0; i < 20; ++i) {

@@ -29,20 +29,21 @@ struct received {
 };
 
 /// The receiver's reaction to a request.
-struct told {
+struct scripted_answer {
   std::string bytes; ///< the answer
   /// at_goodbye: nothing until the caller closes its sending side; then the answer, then the end.
   enum class then { serve_on, close, hang, drip, at_goodbye } after = then::serve_on;
 };
 
-inline told answered(unsigned status, std::string_view body = {}, std::string_view fields = {}) {
-  return {"HTTP/1.1 " + std::to_string(status) + " Told\r\n" + std::string{fields} +
+inline scripted_answer answered(unsigned status, std::string_view body = {},
+                                std::string_view fields = {}) {
+  return {"HTTP/1.1 " + std::to_string(status) + " Scripted\r\n" + std::string{fields} +
           "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + std::string{body}};
 }
 
 class receiver {
  public:
-  using answerer = std::function<told(const received&)>;
+  using answerer = std::function<scripted_answer(const received&)>;
 
   explicit receiver(
       answerer answer = [](const received&) { return answered(200); },
@@ -109,7 +110,7 @@ class receiver {
     return connections_.size();
   }
   /// Number of callers that closed their sending side while they were held
-  /// (told::then::at_goodbye).
+  /// (scripted_answer::then::at_goodbye).
   bool wait_for_goodbyes(std::size_t count) {
     std::unique_lock lock{mutex_};
     return changed_.wait_for(lock, std::chrono::seconds{20}, [&] { return goodbyes_ >= count; });
@@ -145,13 +146,13 @@ class receiver {
   void serve(int fd) {
     std::string bytes;
     while (auto request = next_request(fd, bytes)) {
-      const told what = answer_(*request);
+      const scripted_answer what = answer_(*request);
       {
         const std::lock_guard lock{mutex_};
         requests_.push_back(std::move(*request));
       }
       changed_.notify_all();
-      if (what.after == told::then::at_goodbye) {
+      if (what.after == scripted_answer::then::at_goodbye) {
         char more = 0;
         if (::recv(fd, &more, 1, 0) == 0) {
           const std::lock_guard lock{mutex_};
@@ -161,11 +162,11 @@ class receiver {
       }
       send(fd, what.bytes);
       switch (what.after) {
-      case told::then::serve_on: continue;
-      case told::then::at_goodbye:
-      case told::then::close: ::shutdown(fd, SHUT_RDWR); return;
-      case told::then::hang: hang(std::chrono::hours{1}); return;
-      case told::then::drip:
+      case scripted_answer::then::serve_on: continue;
+      case scripted_answer::then::at_goodbye:
+      case scripted_answer::then::close: ::shutdown(fd, SHUT_RDWR); return;
+      case scripted_answer::then::hang: hang(std::chrono::hours{1}); return;
+      case scripted_answer::then::drip:
         while (send(fd, "x") && !hang(std::chrono::milliseconds{20})) {
         }
         return;

@@ -29,7 +29,7 @@ TEST(reply, an_unanswered_one_answers_by_itself) {
 }
 
 /// Records what a tracking transport was given.
-struct line_of_test {
+struct test_connection {
   std::vector<unsigned> sent;
   std::vector<receipt> receipts;
   std::shared_ptr<presence> client = std::make_shared<presence>();
@@ -66,63 +66,64 @@ TEST(reply, a_transport_that_fails_has_not_sent_anything) {
 
 TEST(reply, the_line_says_what_became_of_the_answer) {
   for (const bool truth : {true, false}) {
-    line_of_test line;
+    test_connection connection;
     std::vector<bool> left;
-    line.make()->send(api::pinged(true), [&](bool l) { left.push_back(l); });
+    connection.make()->send(api::pinged(true), [&](bool l) { left.push_back(l); });
     EXPECT_TRUE(left.empty());
-    line.receipts.front().say(truth);
-    line.receipts.front().say(!truth);
+    connection.receipts.front().say(truth);
+    connection.receipts.front().say(!truth);
     EXPECT_EQ(left, std::vector{truth});
-    line.receipts.clear();
+    connection.receipts.clear();
     EXPECT_EQ(left.size(), 1U);
   }
 }
 
 TEST(reply, a_receipt_that_is_forgotten_says_no) {
-  line_of_test line;
+  test_connection connection;
   std::vector<bool> left;
-  line.make()->send(api::pinged(true), [&](bool l) { left.push_back(l); });
-  line.receipts.clear();
+  connection.make()->send(api::pinged(true), [&](bool l) { left.push_back(l); });
+  connection.receipts.clear();
   EXPECT_EQ(left, std::vector{false});
 }
 
 TEST(reply, who_waits_is_told_when_the_client_leaves) {
-  line_of_test line;
+  test_connection connection;
   int gone = 0;
-  const auto r = line.make();
+  const auto r = connection.make();
   r->when_gone([&] { ++gone; });
-  line.client->left();
-  line.client->left();
+  connection.client->left();
+  connection.client->left();
   EXPECT_EQ(gone, 1);
   r->when_gone([&] { ++gone; });
   EXPECT_EQ(gone, 2) << "it had left already";
   r->send(api::pinged(true));
-  EXPECT_EQ(line.sent, std::vector{200U}) << "one that only closed its sending side still listens";
+  EXPECT_EQ(connection.sent, std::vector{200U})
+      << "one that only closed its sending side still listens";
 }
 
 TEST(reply, nobody_is_told_after_the_answer) {
-  line_of_test line;
+  test_connection connection;
   int gone = 0;
-  const auto r = line.make();
+  const auto r = connection.make();
   r->when_gone([&] { ++gone; });
   r->send(api::pinged(true));
-  line.client->left();
+  connection.client->left();
   r->when_gone([&] { ++gone; });
   EXPECT_EQ(gone, 0);
 }
 
 TEST(reply, what_watches_the_client_may_answer_and_may_hold_the_reply) {
-  line_of_test line;
-  auto r = line.make();
+  test_connection connection;
+  auto r = connection.make();
   const std::weak_ptr<reply> seen = r;
   r->when_gone([r] { r->send(api::refuse({errc::cancelled, {}})); });
   r.reset();
-  EXPECT_TRUE(line.sent.empty());
-  line.client->left();
-  EXPECT_EQ(line.sent.size(), 1U);
+  EXPECT_TRUE(connection.sent.empty());
+  connection.client->left();
+  EXPECT_EQ(connection.sent.size(), 1U);
   EXPECT_TRUE(seen.expired());
 
-  auto other = line_of_test{};
+  auto other = test_connection{};
   auto answered = other.make();
   const std::weak_ptr<reply> kept = answered;
   answered->when_gone([answered] {});
@@ -137,10 +138,10 @@ TEST(reply, an_answer_and_a_goodbye_at_the_same_time) {
     std::atomic<int> sent{0};
     std::atomic<int> receipts{0};
     std::atomic<bool> answered{false};
-    std::atomic<bool> told_late{false};
+    std::atomic<bool> notified_late{false};
     const auto client = std::make_shared<presence>();
     const auto r = std::make_shared<reply>([&](api::response, receipt) { ++sent; }, client);
-    r->when_gone([&] { told_late = answered.load(); });
+    r->when_gone([&] { notified_late = answered.load(); });
     std::latch together{3};
     std::thread leaver{[&] {
       together.arrive_and_wait();
@@ -157,7 +158,7 @@ TEST(reply, an_answer_and_a_goodbye_at_the_same_time) {
     first.join();
     EXPECT_EQ(sent, 1);
     EXPECT_EQ(receipts, 2);
-    EXPECT_FALSE(told_late);
+    EXPECT_FALSE(notified_late);
   }
 }
 

@@ -17,7 +17,7 @@ class counting_gate final : public api::gate {
     std::string route, endpoint, authorization, address;
   };
 
-  tl::expected<api::principal, refusal> admit(const api::visit& v) override {
+  tl::expected<api::principal, refusal> admit(const api::access_request& v) override {
     const std::lock_guard lock{mutex_};
     asked_.push_back({v.needs, std::string{v.route}, std::string{v.endpoint},
                       std::string{v.authorization}, std::string{v.address}});
@@ -30,7 +30,7 @@ class counting_gate final : public api::gate {
     ++inside_;
     return api::principal{"key", "alice", false};
   }
-  void done(const api::visit& v, const api::principal& who) override {
+  void done(const api::access_request& v, const api::principal& who) override {
     const std::lock_guard lock{mutex_};
     --inside_;
     EXPECT_EQ(who.name, "key");
@@ -65,7 +65,7 @@ class gated : public testing::Test {
  protected:
   http_options options() {
     auto o = quick_options();
-    o.api.door = &gate;
+    o.api.access_gate = &gate;
     return o;
   }
   counting_gate gate;

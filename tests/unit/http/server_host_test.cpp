@@ -28,10 +28,10 @@ unsigned status(served& s, std::string_view method, std::string_view target,
 
 struct open_door final : api::gate {
   explicit open_door(bool keys) : keys_(keys) {}
-  tl::expected<api::principal, refusal> admit(const api::visit&) override {
+  tl::expected<api::principal, refusal> admit(const api::access_request&) override {
     return api::principal{};
   }
-  void done(const api::visit&, const api::principal&) override {}
+  void done(const api::access_request&, const api::principal&) override {}
   bool needs_keys() const override { return keys_; }
   bool keys_;
 };
@@ -142,11 +142,11 @@ TEST(http_host, names_of_the_owner) {
 TEST(http_host, where_keys_are_needed_the_name_does_not_matter) {
   open_door keys{true};
   auto options = quick_options();
-  options.api.door = &keys;
+  options.api.access_gate = &keys;
   served s{options};
   EXPECT_EQ(status(s, "GET", "/health", "Host: pod.example\r\nOrigin: null\r\n"), 200U);
   open_door none{false};
-  options.api.door = &none;
+  options.api.access_gate = &none;
   served open{options};
   EXPECT_EQ(status(open, "GET", "/health", "Host: pod.example\r\n"), 421U);
 }

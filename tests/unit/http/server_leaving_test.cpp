@@ -10,13 +10,13 @@ namespace {
 using namespace test;
 
 /// A callback that is called once; the test waits for it.
-class told_once {
+class notified_once {
  public:
   std::function<void(bool)> left() {
-    return [this](bool l) { tell(l); };
+    return [this](bool l) { notify(l); };
   }
   std::function<void()> gone() {
-    return [this] { tell(true); };
+    return [this] { notify(true); };
   }
   std::optional<bool> wait() {
     std::unique_lock lock{mutex_};
@@ -29,7 +29,7 @@ class told_once {
   }
 
  private:
-  void tell(bool said) {
+  void notify(bool said) {
     const std::lock_guard lock{mutex_};
     ++times_;
     said_ = said;
@@ -57,7 +57,7 @@ api::response large(std::size_t bytes) {
 // ---- answers that leave ------------------------------------------------------------------------
 
 TEST(leaving, a_client_that_reads_its_answer_has_got_it) {
-  told_once receipt;
+  notified_once receipt;
   served s{quick_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
@@ -71,7 +71,7 @@ TEST(leaving, a_client_that_reads_its_answer_has_got_it) {
 TEST(leaving, a_client_that_reads_its_answer_and_leaves_at_once_has_got_it) {
   served s{quick_options(), true};
   for (int i = 0; i < 200; ++i) {
-    told_once receipt;
+    notified_once receipt;
     auto client = s.client();
     client.send(get("/ping", "Connection: close\r\n"));
     s.next().second->send(api::pinged(true), receipt.left());
@@ -84,7 +84,7 @@ TEST(leaving, a_client_that_reads_its_answer_and_leaves_at_once_has_got_it) {
 TEST(leaving, an_answer_that_nobody_takes_has_not_left) {
   auto options = quick_options();
   options.body_timeout = 100ms;
-  told_once receipt;
+  notified_once receipt;
   served s{options, true};
   raw_client client{s.port(), 4096};
   client.send(get("/ping"));
@@ -93,7 +93,7 @@ TEST(leaving, an_answer_that_nobody_takes_has_not_left) {
 }
 
 TEST(leaving, a_client_that_leaves_in_the_middle_of_its_answer_has_not_got_it) {
-  told_once receipt;
+  notified_once receipt;
   served s{quick_options(), true};
   raw_client client{s.port(), 4096};
   client.send(get("/ping"));
@@ -105,8 +105,8 @@ TEST(leaving, a_client_that_leaves_in_the_middle_of_its_answer_has_not_got_it) {
 
 TEST(leaving, a_client_that_is_gone_gets_nothing) {
   for (const bool with_reset : {true, false}) {
-    told_once gone;
-    told_once receipt;
+    notified_once gone;
+    notified_once receipt;
     served s{quick_options(), true};
     auto client = s.client();
     client.send(get("/ping"));
@@ -121,8 +121,8 @@ TEST(leaving, a_client_that_is_gone_gets_nothing) {
 }
 
 TEST(leaving, a_second_answer_has_not_left) {
-  told_once first;
-  told_once second;
+  notified_once first;
+  notified_once second;
   served s{quick_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
@@ -136,8 +136,8 @@ TEST(leaving, a_second_answer_has_not_left) {
 // ---- clients that leave ------------------------------------------------------------------------
 
 TEST(leaving, who_waits_learns_at_once_that_the_client_has_said_all) {
-  told_once gone;
-  told_once receipt;
+  notified_once gone;
+  notified_once receipt;
   served s{patient_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
@@ -151,8 +151,8 @@ TEST(leaving, who_waits_learns_at_once_that_the_client_has_said_all) {
 }
 
 TEST(leaving, a_late_watcher_learns_it_too) {
-  told_once gone;
-  told_once late;
+  notified_once gone;
+  notified_once late;
   served s{patient_options(), true};
   auto client = s.client();
   client.send(get("/ping"));
@@ -165,8 +165,8 @@ TEST(leaving, a_late_watcher_learns_it_too) {
 }
 
 TEST(leaving, requests_in_a_row_have_watchers_of_their_own) {
-  told_once first;
-  told_once second;
+  notified_once first;
+  notified_once second;
   served s{patient_options(), true};
   auto client = s.client();
   client.send(get("/ping") + get("/ping"));
@@ -181,7 +181,7 @@ TEST(leaving, requests_in_a_row_have_watchers_of_their_own) {
 }
 
 TEST(leaving, a_goodbye_behind_a_second_request_is_heard) {
-  told_once gone;
+  notified_once gone;
   served s{patient_options(), true};
   auto client = s.client();
   client.send(get("/ping") + get("/ping"));
@@ -192,9 +192,9 @@ TEST(leaving, a_goodbye_behind_a_second_request_is_heard) {
 }
 
 TEST(leaving, the_server_s_end_is_a_goodbye_and_no_receipt_is_forgotten) {
-  told_once gone;
-  told_once receipt;
-  told_once too_late;
+  notified_once gone;
+  notified_once receipt;
+  notified_once too_late;
   auto s = std::make_unique<served>(quick_options(), true);
   auto client = s->client();
   auto other = s->client();

@@ -150,11 +150,11 @@ TEST(http_limits, connections_above_the_limit_are_told) {
   EXPECT_EQ(a.ask(get("/ping"))->status, 200U);
   EXPECT_EQ(b.ask(get("/ping"))->status, 200U);
   auto c = s.client();
-  const auto told = c.read();
-  ASSERT_TRUE(told);
-  EXPECT_EQ(told->status, 503U);
-  EXPECT_NE(told->body.find("too_many_connections"), std::string::npos);
-  EXPECT_TRUE(told->has("Retry-After: 1"));
+  const auto refusal = c.read();
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->status, 503U);
+  EXPECT_NE(refusal->body.find("too_many_connections"), std::string::npos);
+  EXPECT_TRUE(refusal->has("Retry-After: 1"));
   c.drop();
   a.ask(get("/ping", "Connection: close\r\n"));
   EXPECT_TRUE(a.ended());

@@ -12,12 +12,12 @@ using namespace test;
 /// Admits every client under the name in its key, until that name is revoked.
 class changing_gate final : public api::gate {
  public:
-  tl::expected<api::principal, refusal> admit(const api::visit& v) override {
+  tl::expected<api::principal, refusal> admit(const api::access_request& v) override {
     const std::lock_guard lock{mutex_};
     ++inside_;
     return api::principal{std::string{v.authorization}, {}, false};
   }
-  void done(const api::visit&, const api::principal&) override {
+  void done(const api::access_request&, const api::principal&) override {
     const std::lock_guard lock{mutex_};
     --inside_;
   }
@@ -27,7 +27,7 @@ class changing_gate final : public api::gate {
     looked_.notify_all();
     return version_;
   }
-  std::optional<refusal> recheck(const api::visit& v, const api::principal& who) override {
+  std::optional<refusal> recheck(const api::access_request& v, const api::principal& who) override {
     const std::lock_guard lock{mutex_};
     EXPECT_EQ(v.authorization, "") << "no key is kept";
     seen_.insert(std::string{v.route});
@@ -85,7 +85,7 @@ class rechecked : public testing::Test {
  protected:
   http_options options() {
     auto o = quick_options();
-    o.api.door = &gate;
+    o.api.access_gate = &gate;
     return o;
   }
   changing_gate gate;

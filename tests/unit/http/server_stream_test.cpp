@@ -262,11 +262,11 @@ TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
   auto late = s.client();
   ASSERT_TRUE(late.send(get("/events")));
   s.next().second->send(second.answer());
-  const auto told = late.read();
-  ASSERT_TRUE(told);
-  EXPECT_EQ(told->status, 503U);
-  EXPECT_TRUE(told->has("Retry-After: 1"));
-  EXPECT_NE(told->body.find("too_many_connections"), std::string::npos);
+  const auto refusal = late.read();
+  ASSERT_TRUE(refusal);
+  EXPECT_EQ(refusal->status, 503U);
+  EXPECT_TRUE(refusal->has("Retry-After: 1"));
+  EXPECT_NE(refusal->body.find("too_many_connections"), std::string::npos);
   EXPECT_TRUE(second.let_go());
   ASSERT_TRUE(late.send(get("/ping"))); // the connection is as good as before
   s.next().second->send(api::pinged(true));

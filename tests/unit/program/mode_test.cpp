@@ -30,7 +30,7 @@ std::string refusal(const sdk_flags& flags, const entries& environment, errc cod
 }
 
 /// "key=text (from)" of each.
-entries told(const std::vector<foreign_value>& values) {
+entries entries_of(const std::vector<foreign_value>& values) {
   entries out;
   std::transform(values.begin(), values.end(), std::back_inserter(out),
                  [](const auto& v) { return v.key + "=" + v.text + " (" + v.from + ")"; });
@@ -56,12 +56,13 @@ TEST(serve_mode, has_the_sdks_order) {
   environment.emplace_back("RUNPOD_REALTIME_PORT=8123");
   auto realtime = chosen(flags, environment);
   EXPECT_EQ(realtime.mode, serve_mode::api);
-  EXPECT_THAT(told(realtime.assumed),
+  EXPECT_THAT(entries_of(realtime.assumed),
               ElementsAre("http.listen=0.0.0.0:8123 (env RUNPOD_REALTIME_PORT)"));
   flags.serve_api = true;
   const auto api = chosen(flags, environment);
   EXPECT_EQ(api.mode, serve_mode::api);
-  EXPECT_THAT(told(api.assumed), ElementsAre("http.listen=localhost:8000 (flag --rp_serve_api)"));
+  EXPECT_THAT(entries_of(api.assumed),
+              ElementsAre("http.listen=localhost:8000 (flag --rp_serve_api)"));
   EXPECT_THAT(api.remarks, ElementsAre(HasSubstr("--test_input has no effect")));
 }
 
@@ -71,10 +72,12 @@ TEST(serve_mode, the_api_flags_say_where_and_how_many) {
   flags.api_port = "9001";
   flags.api_concurrency = "3";
   const auto choice = chosen(flags, {});
-  EXPECT_THAT(told(choice.firm), ElementsAre("http.listen=localhost:9001 (flag --rp_api_port)"));
-  EXPECT_THAT(told(choice.assumed), ElementsAre("engine.slots=3 (flag --rp_api_concurrency)"));
+  EXPECT_THAT(entries_of(choice.firm),
+              ElementsAre("http.listen=localhost:9001 (flag --rp_api_port)"));
+  EXPECT_THAT(entries_of(choice.assumed),
+              ElementsAre("engine.slots=3 (flag --rp_api_concurrency)"));
   flags.api_host = "::1";
-  EXPECT_THAT(told(chosen(flags, {}).firm),
+  EXPECT_THAT(entries_of(chosen(flags, {}).firm),
               ElementsAre("http.listen=[::1]:9001 (flag --rp_api_host)"));
   for (const char* bad : {"", "x", "70000", "-1", "80 ", "8e1"}) {
     flags.api_port = bad;
@@ -96,7 +99,7 @@ TEST(serve_mode, api_flags_alone_do_nothing_and_say_so) {
 TEST(serve_mode, the_realtime_port_opens_to_all_only_where_runpod_decides) {
   const auto choice = chosen(
       {}, {"RUNPOD_REALTIME_PORT=8123", "RUNPOD_REALTIME_CONCURRENCY=2", "RUNPOD_ENDPOINT_ID=ep"});
-  EXPECT_THAT(told(choice.assumed),
+  EXPECT_THAT(entries_of(choice.assumed),
               ElementsAre("http.listen=0.0.0.0:8123 (env RUNPOD_REALTIME_PORT)",
                           "http.allow_public=true (env RUNPOD_REALTIME_PORT)",
                           "engine.slots=2 (env RUNPOD_REALTIME_CONCURRENCY)"));
@@ -116,11 +119,11 @@ TEST(serve_mode, log_levels_in_the_sdks_words) {
                                      {"NOTSET", "error"},
                                      {"warn", "warn"}}) {
     flags.log_level = theirs;
-    EXPECT_THAT(told(chosen(flags, {}).firm),
+    EXPECT_THAT(entries_of(chosen(flags, {}).firm),
                 ElementsAre(std::string{"log.level="} + ours + " (flag --rp_log_level)"));
-    EXPECT_THAT(told(chosen({}, {std::string{"RUNPOD_LOG_LEVEL="} + theirs,
-                                 "RUNPOD_DEBUG_LEVEL=nonsense is not read"})
-                         .assumed),
+    EXPECT_THAT(entries_of(chosen({}, {std::string{"RUNPOD_LOG_LEVEL="} + theirs,
+                                       "RUNPOD_DEBUG_LEVEL=nonsense is not read"})
+                               .assumed),
                 ElementsAre(std::string{"log.level="} + ours + " (env RUNPOD_LOG_LEVEL)"));
   }
   flags.log_level = "LOUD";
@@ -143,7 +146,7 @@ balanced balance(const entries& environment, config_sources sources = {}) {
   const auto first = load_config(sources);
   EXPECT_TRUE(first) << first.error().str();
   const auto done = assume_load_balancer(environment, *first, choice);
-  return {told(choice.assumed), choice.remarks, done ? "" : done.error().text};
+  return {entries_of(choice.assumed), choice.remarks, done ? "" : done.error().text};
 }
 
 TEST(load_balancer, serves_the_platforms_port_on_an_endpoint) {

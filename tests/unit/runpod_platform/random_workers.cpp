@@ -235,7 +235,7 @@ void random_workers::obey(const effects& all) {
     } else if (const auto* a = std::get_if<turn_away>(&e)) {
       demand(open_.erase(a->poll) == 1, "a poll is answered that is not open");
       seen["turned away"]++;
-    } else if (!std::holds_alternative<noted>(e)) {
+    } else if (!std::holds_alternative<log_entry>(e)) {
       to_queue_.push_back(e);
     }
   }

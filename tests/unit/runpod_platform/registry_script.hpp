@@ -79,11 +79,11 @@ inline std::string text_of(const effect& e) {
   if (const auto* t = std::get_if<turn_away>(&e)) {
     return "poll " + std::to_string(t->poll) + " " + std::string{to_string(t->why.code)};
   }
-  const auto& n = std::get<noted>(e);
+  const auto& n = std::get<log_entry>(e);
   switch (n.kind) {
-  case noted::what::came: return n.name + " came";
-  case noted::what::left: return n.name + " left";
-  case noted::what::unfit: break;
+  case log_entry::what::came: return n.name + " came";
+  case log_entry::what::left: return n.name + " left";
+  case log_entry::what::unfit: break;
   }
   return n.name + " unfit";
 }

@@ -39,7 +39,7 @@ TEST(worker_names, another_key_can_neither_call_it_unfit_nor_keep_it_alive) {
   EXPECT_EQ(s.ping("a", {"j"}), "forbidden");
   EXPECT_EQ(s.stops(8, "a"), "poll 8 forbidden");
   EXPECT_EQ(s.take(9, "a"), "poll 9 forbidden");
-  EXPECT_TRUE(s.registry.lines(s.now).front().healthy);
+  EXPECT_TRUE(s.registry.summaries(s.now).front().healthy);
   s.pass(seconds{1});
   EXPECT_EQ(s.expire(), "a left; leave w0.1 lease_expired") << "only its own words count";
   EXPECT_EQ(s.take(10, "a"), "a came; offer w0.2 x1") << "and then the name is free";

@@ -13,7 +13,7 @@ TEST(worker_registry, a_take_offers_the_worker_and_is_answered_with_its_job) {
   EXPECT_EQ(s.assign(s.ref(0, 1), "j"), "poll 1 j={}; pause w0.1");
   EXPECT_EQ(s.left(1), "w0.1 started j/1");
   EXPECT_EQ(s.post("a", "j", what::completed, "42"), "w0.1 completed j/1 42");
-  EXPECT_EQ(s.registry.lines(s.now).front().completed, 1U);
+  EXPECT_EQ(s.registry.summaries(s.now).front().completed, 1U);
 }
 
 TEST(worker_registry, what_the_queue_is_told_of_a_worker) {
@@ -245,7 +245,7 @@ TEST(worker_registry, lines_say_how_the_workers_stand) {
   s.take(2, "a", 4);
   s.pass(seconds{3});
   s.ping("b", {"j"});
-  const auto lines = s.registry.lines(s.now);
+  const auto lines = s.registry.summaries(s.now);
   ASSERT_EQ(lines.size(), 2U);
   EXPECT_EQ(lines[0].name, "a");
   EXPECT_EQ(lines[0].version, "1.12.0");

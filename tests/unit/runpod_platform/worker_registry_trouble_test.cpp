@@ -97,11 +97,11 @@ TEST(worker_registry, an_unfit_worker_leaves_with_what_it_holds) {
   s.running("a", "j");
   s.take(2, "a");
   EXPECT_EQ(s.ping("a", {}, "gpu: dead"), "a unfit; poll 2 nothing; leave w0.1 unfit");
-  EXPECT_FALSE(s.registry.lines(s.now).front().healthy);
+  EXPECT_FALSE(s.registry.summaries(s.now).front().healthy);
   EXPECT_EQ(s.registry.count().unhealthy, 1U);
   EXPECT_EQ(s.post("a", "j"), "job_not_found");
   EXPECT_EQ(s.take(3, "a"), "offer w0.2 x1") << "another process of this name";
-  EXPECT_TRUE(s.registry.lines(s.now).front().healthy);
+  EXPECT_TRUE(s.registry.summaries(s.now).front().healthy);
 }
 
 TEST(worker_registry, only_the_holder_may_bring_a_result) {
@@ -218,8 +218,8 @@ TEST(worker_registry, a_ping_cannot_fill_the_memory) {
     ids.push_back("x" + std::to_string(i));
   }
   s.ping("a", ids);
-  const auto told = s.registry.poll_stops(s.now, 1, {s.place("a")});
-  EXPECT_EQ(std::get<send_stops>(told.front()).jobs.size(), worker_registry::orphans_max);
+  const auto stops = s.registry.poll_stops(s.now, 1, {s.place("a")});
+  EXPECT_EQ(std::get<send_stops>(stops.front()).jobs.size(), worker_registry::orphans_max);
 }
 
 TEST(worker_registry, the_next_deadline_is_the_earliest_of_all) {

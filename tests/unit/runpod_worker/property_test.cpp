@@ -79,7 +79,7 @@ bool truthy(const json::value& value) {
 }
 
 /// The SDK's treatment of a handler's return value, after its source.
-json::object body_by_the_book(json::value output, bool refresh) {
+json::object expected_body(json::value output, bool refresh) {
   json::object body;
   bool stop = refresh;
   if (json::object* const object = output.if_object()) {
@@ -124,7 +124,7 @@ RC_GTEST_PROP(runpod_output_property, as_the_sdk_would_send_it, (bool refresh)) 
   text += blank + "}" + blank;
   const std::string output = *rc::gen::oneOf(rc::gen::just(text), value);
   const std::string body = output_body(shared_text{output}, refresh).value();
-  RC_ASSERT(json::parse(body) == json::value(body_by_the_book(json::parse(output), refresh)));
+  RC_ASSERT(json::parse(body) == json::value(expected_body(json::parse(output), refresh)));
 }
 
 RC_GTEST_PROP(runpod_take_property, any_bytes_are_read, ()) {

@@ -243,6 +243,21 @@ TEST(runpod_session, stop_polls_go_on_while_there_are_jobs_or_the_pod_serves) {
   EXPECT_EQ(s.pass(200ms), "poll stops");
 }
 
+TEST(runpod_session, a_stop_poll_that_is_not_understood_is_logged_once_until_that_changes) {
+  session_script s;
+  s.start(1);
+  const auto poll = [&s](const result<outgoing_answer>& answer) {
+    s.stops_answered(answer);
+    s.pass(10s);
+    return times(s, "stop_poll_remark");
+  };
+  EXPECT_EQ(poll(samples::answer(404, "")), 1U);
+  EXPECT_EQ(poll(samples::answer(404, "")), 1U) << "as before";
+  EXPECT_EQ(poll(samples::answer(200, R"({"jobsToStop":7})")), 2U);
+  EXPECT_EQ(poll(samples::answer(200, R"({"jobsToStop":["a"]})")), 2U);
+  EXPECT_EQ(poll(samples::answer(404, "")), 3U) << "it was understood meanwhile";
+}
+
 TEST(runpod_session, an_answer_to_an_earlier_sessions_take_is_read_but_ends_none) {
   session_options o;
   o.takes_before = 7;

@@ -158,15 +158,15 @@ TEST(feed, many_threads) {
   std::atomic<bool> stop{false};
   std::thread reader{[&] {
     std::uint64_t at = 0;
-    std::uint64_t told = 0; // seen or missed
+    std::uint64_t seen_or_missed = 0; // seen or missed
     while (!stop || at < feed.last()) {
       const auto page = feed.after(at, {}, 16);
-      told += page.missed + page.events.size();
+      seen_or_missed += page.missed + page.events.size();
       EXPECT_EQ(at + page.missed + page.events.size(), page.last);
       at = page.last;
     }
     EXPECT_EQ(at, 4'000U);
-    EXPECT_EQ(told, 4'000U);
+    EXPECT_EQ(seen_or_missed, 4'000U);
   }};
   std::thread watcher{[&] {
     while (!stop) {

@@ -5,7 +5,8 @@
 #include <map>
 
 #ifndef ECHO_KIND
-#define ECHO_KIND "echo" // the engine's kind, which tayfa-engine compares with the one that it wants
+// The engine's kind: tayfa-engine compares it with the one that it wants.
+#define ECHO_KIND "echo"
 #endif
 
 namespace tayfa::engine {

@@ -1,6 +1,5 @@
-#include "runtime/access/key_file.hpp"
+#include "runtime/base/private_file.hpp"
 
-#include "runtime/access/keys.hpp"
 #include "runtime/base/plain_text.hpp"
 #include "runtime/base/unique_fd.hpp"
 
@@ -15,7 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-namespace tayfa::access {
+namespace tayfa {
 
 namespace {
 
@@ -49,10 +48,11 @@ bool is_mounted(const unique_fd& file, const struct stat& found, const std::stri
          (found.st_uid == 0 && ::geteuid() != 0) || (found.st_mode & 0222U) == 0;
 }
 
-/// A user who can write the file has every key; one who can read it can guess keys offline. The
-/// first is always refused, the second only if the file is not mounted; else it is a remark.
-result<std::string> judge(const unique_fd& file, const struct stat& found,
-                          const std::string& path) {
+/// A user who can write the file decides what we trust; one who can read it learns secrets, or can
+/// guess them offline. The first is always refused, the second only if the file is not mounted;
+/// else it is a remark.
+result<std::string> judge(const unique_fd& file, const struct stat& found, const std::string& path,
+                          std::size_t bytes_max) {
   if (!S_ISREG(found.st_mode)) {
     return fail(errc::bad_config, path + " is no plain file");
   }
@@ -65,9 +65,8 @@ result<std::string> judge(const unique_fd& file, const struct stat& found,
     return fail(errc::bad_config,
                 path + " may be read or written by others than its owner; chmod 600 " + path);
   }
-  if (found.st_size > static_cast<off_t>(keys_bytes_max)) {
-    return fail(errc::bad_config,
-                path + " is larger than " + std::to_string(keys_bytes_max) + " bytes");
+  if (found.st_size > static_cast<off_t>(bytes_max)) {
+    return fail(errc::bad_config, path + " is larger than " + std::to_string(bytes_max) + " bytes");
   }
   return (found.st_mode & 044U) != 0 || foreign
              ? path + " may be read by other users; it is mounted so (a Secret's defaultMode 0400 "
@@ -75,8 +74,9 @@ result<std::string> judge(const unique_fd& file, const struct stat& found,
              : std::string{};
 }
 
-result<std::string> read_all(const unique_fd& file, const std::string& path) {
-  std::string text(keys_bytes_max + 1, '\0');
+result<std::string> read_all(const unique_fd& file, const std::string& path,
+                             std::size_t bytes_max) {
+  std::string text(bytes_max + 1, '\0');
   std::size_t size = 0;
   while (size < text.size()) {
     const auto got = ::read(file.get(), text.data() + size, text.size() - size);
@@ -118,29 +118,29 @@ std::optional<file_stamp> stamp_of(const std::string& path) {
   return ::stat(path.c_str(), &found) == 0 ? std::optional{stamp_in(found)} : std::nullopt;
 }
 
-result<key_file> read_key_file(const std::string& path) {
+result<private_file> read_private_file(const std::string& path, std::size_t bytes_max) {
   const auto file = open_file(path, O_RDONLY | O_NONBLOCK); // O_NONBLOCK: a pipe of this name must
                                                             // not block us
   struct stat found {};
   if (!file || ::fstat(file.get(), &found) != 0) {
     return failed("opening", path, errno);
   }
-  auto remark = judge(file, found, path);
+  auto remark = judge(file, found, path, bytes_max);
   if (!remark) {
     return fail(remark.error());
   }
-  const auto bytes = read_all(file, path);
+  const auto bytes = read_all(file, path, bytes_max);
   if (!bytes) {
     return fail(bytes.error());
   }
   if (const auto foreign = text::why_not_utf8(*bytes)) {
     return fail(errc::bad_config, path + ": " + *foreign);
   }
-  return key_file{std::string{text::without_mark(*bytes)}, stamp_in(found), std::move(*remark)};
+  return private_file{std::string{text::without_mark(*bytes)}, stamp_in(found), std::move(*remark)};
 }
 
-result<void> change_key_file(const std::string& path,
-                             const std::function<result<std::string>(std::string)>& change) {
+result<void> change_private_file(const std::string& path, std::size_t bytes_max,
+                                 const std::function<result<std::string>(std::string)>& change) {
   std::error_code wrong;
   auto folder = std::filesystem::path{path}.parent_path();
   folder = folder.empty() ? std::filesystem::path{"."} : folder;
@@ -152,7 +152,7 @@ result<void> change_key_file(const std::string& path,
   if (!place || ::flock(place.get(), LOCK_EX) != 0) {
     return failed("opening", folder.string(), errno);
   }
-  auto before = read_key_file(path);
+  auto before = read_private_file(path, bytes_max);
   if (!before && before.error().code != errc::not_found) {
     return fail(before.error());
   }
@@ -171,4 +171,4 @@ result<void> change_key_file(const std::string& path,
   return {};
 }
 
-} // namespace tayfa::access
+} // namespace tayfa

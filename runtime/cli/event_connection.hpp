@@ -15,13 +15,13 @@
 
 namespace tayfa {
 
-class event_line {
+class event_connection {
  public:
   /// Starts connecting without blocking.
-  explicit event_line(const std::string& url, const secret_text& key = {});
-  ~event_line();
-  event_line(const event_line&) = delete;
-  event_line& operator=(const event_line&) = delete;
+  explicit event_connection(const std::string& url, const secret_text& key = {});
+  ~event_connection();
+  event_connection(const event_connection&) = delete;
+  event_connection& operator=(const event_connection&) = delete;
 
   /// Returns when bytes came, one of `others` is readable, or the time is up.
   void wait(std::chrono::milliseconds, std::span<const int> others);

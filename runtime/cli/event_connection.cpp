@@ -1,4 +1,4 @@
-#include "runtime/cli/event_line.hpp"
+#include "runtime/cli/event_connection.hpp"
 
 #include <curl/curl.h>
 #include <poll.h>
@@ -25,7 +25,7 @@ bool is_loopback(const std::string& url) {
 
 } // namespace
 
-struct event_line::impl {
+struct event_connection::impl {
   event_reader reader;
   bool open = false;
   bool dead = false;
@@ -98,13 +98,13 @@ struct event_line::impl {
   }
 };
 
-event_line::event_line(const std::string& url, const secret_text& key)
+event_connection::event_connection(const std::string& url, const secret_text& key)
     : impl_(std::make_unique<impl>()) {
   impl_->begin(url, key);
 }
-event_line::~event_line() = default;
+event_connection::~event_connection() = default;
 
-void event_line::wait(std::chrono::milliseconds time, std::span<const int> others) {
+void event_connection::wait(std::chrono::milliseconds time, std::span<const int> others) {
   if (impl_->dead) {
     wait_for(time, others);
     return;
@@ -122,19 +122,19 @@ void event_line::wait(std::chrono::milliseconds time, std::span<const int> other
   impl_->arrived = false;
 }
 
-bool event_line::open() const {
+bool event_connection::open() const {
   return impl_->open && !impl_->dead;
 }
-bool event_line::dead() const {
+bool event_connection::dead() const {
   return impl_->dead;
 }
-unsigned event_line::status() const {
+unsigned event_connection::status() const {
   return static_cast<unsigned>(impl_->status);
 }
-std::optional<server_event> event_line::next() {
+std::optional<server_event> event_connection::next() {
   return impl_->reader.next();
 }
-std::uint64_t event_line::last() const {
+std::uint64_t event_connection::last() const {
   return impl_->reader.last();
 }
 
