@@ -70,9 +70,9 @@ void child_keeper::replace(const std::string& name) {
   }
 }
 
-void child_keeper::execute(supervision::orders consequences) {
-  for (const auto& order : consequences) {
-    std::visit([this](const auto& one) { execute_one(one); }, order);
+void child_keeper::execute(supervision::commands all) {
+  for (const auto& command : all) {
+    std::visit([this](const auto& one) { execute_one(one); }, command);
   }
   if (std::exchange(fresh_, false)) {
     hooks_.started();

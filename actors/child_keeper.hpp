@@ -1,4 +1,4 @@
-// Carries out a supervision group's orders for the actor that owns it: spawns, watches, stops and
+// Carries out a supervision group's commands for the actor that owns it: spawns, watches, stops and
 // kills children.
 //
 // Not an actor: a part of its owner (supervisor), used on the owner's thread only. All decisions
@@ -35,7 +35,7 @@ class child_keeper {
 
   void start();
   void stop();
-  /// Kills whatever still lives; all_stopped follows.
+  /// Kills every child that still lives; all_stopped follows.
   void kill_all();
   /// True when the message was about a child of this keeper.
   bool down(const caf::down_msg&);
@@ -44,7 +44,7 @@ class child_keeper {
   void replace(const std::string& name);
 
  private:
-  void execute(supervision::orders);
+  void execute(supervision::commands);
   void execute_one(const supervision::start_child&);
   void execute_one(const supervision::start_later&);
   void execute_one(const supervision::stop_child&);

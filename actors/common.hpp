@@ -31,7 +31,7 @@ void send_made(const reply_ptr& answer, Make make) {
     answer->send(api::refuse(error{errc::busy, {}}));
   }
 }
-/// Likewise; `received` is told whether its client's machine has all of it.
+/// Likewise; `received` gets whether the client's machine has all of the answer.
 template <class Make>
 void send_made(const reply_ptr& answer, Make make, std::function<void(bool)> received) {
   try {

@@ -93,7 +93,7 @@ gpu_worker::behavior_type gpu_worker::ending() {
               actor_directory>());
 }
 
-// ---- what other actors say -------------------------------------------------------------------
+// ---- messages of other actors ----------------------------------------------------------------
 
 void gpu_worker::settle() {
   if (!session_.idle()) {

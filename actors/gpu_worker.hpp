@@ -1,11 +1,11 @@
-// One incarnation of one slot's engine: the actor lives exactly as long as the process.
+// The actor for one incarnation of a slot's engine. It lives exactly as long as the process.
 //
 // Started by the supervisor, it starts the process (process_keeper), has it load the model, offers
 // it to the queue, carries attempts to it and reports back by the rules of the worker protocol
 // (worker_session), watches its heartbeats, and ends when the process has ended. A crash, a hang or
-// nonsense costs the attempt and the process: the actor informs the queue, quits with the reason,
-// and the supervisor decides about the next incarnation. The engine's state machine is this actor's
-// behaviour.
+// a malformed frame costs the attempt and the process: the actor informs the queue, quits with the
+// reason, and the supervisor decides about the next incarnation. The engine's state machine is this
+// actor's behaviour.
 #pragma once
 
 #include "actors/common.hpp"
@@ -74,7 +74,6 @@ class gpu_worker : public gpu_worker_actor::base {
   void said(const protocol::heartbeat&);
   void said(const protocol::load_finished&);
   void said(const protocol::log&);
-  void said(const protocol::drained&);
   template <class About>
   void report_attempt(const About&);
 
@@ -85,7 +84,7 @@ class gpu_worker : public gpu_worker_actor::base {
   void drain(const drain_engine&);
   void check_drain();
   void on_directory(const actor_directory&);
-  /// Tells the supervisor what people see of the slot.
+  /// Sends the supervisor the slot's facts for people.
   void report_status();
   void timed(const due_timer&);
 
@@ -114,7 +113,7 @@ class gpu_worker : public gpu_worker_actor::base {
   error reason_;              ///< why it ended, when that was not asked for
   bool asked_ = false;        ///< the end was asked for
   bool refresh_ = false;      ///< a fresh process is to take its place at once
-  bool from_outside_ = false; ///< it was killed by somebody else
+  bool from_outside_ = false; ///< a process outside the pod killed it
   bool in_job_ = false;       ///< attempts ran when it ended
   bool offered_ = false;
   bool draining_ = false;

@@ -133,8 +133,6 @@ void gpu_worker::said(const protocol::log& m) {
   }
 }
 
-void gpu_worker::said(const protocol::drained&) {} // the queue, not the engine, drains a pod
-
 template <class About>
 void gpu_worker::report_attempt(const About& m) {
   if (!alive() || !session_.holds(m.attempt)) {

@@ -25,11 +25,11 @@ struct client_call {
   reply_ptr answer;
 };
 /// The client of a held call left, or closed its sending side. Both look alike, so the call is
-/// answered with what there is: somebody may still read.
+/// answered with the present state, since the client may still read.
 struct client_left {
   held_calls::number call = 0;
 };
-/// It is known whether the reader of an answer with chunks of this job has them.
+/// The outcome of an answer with chunks of this job is known: its reader has them, or has not.
 struct chunks_settled {
   job_id job;
 };

@@ -159,7 +159,7 @@ void model_loader::refused(const model_refused& m) {
   if (entry == models_.end()) {
     return;
   }
-  // Not the file's fault, as far as one can tell, or there is no file.
+  // The file is probably not at fault, or there is no file.
   if (m.why.code != errc::model_invalid || entry->path.empty()) {
     send(directory_.queue, m);
     return;

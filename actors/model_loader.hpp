@@ -9,8 +9,8 @@
 // happens in the engine.
 //
 // A file that an engine refuses is looked at again: when another one has taken its place, with a
-// manifest that fits, that one is the model from then on; else the queue hears that it cannot be
-// loaded. A worker that wants no particular model is given one that was not refused.
+// manifest that fits, that one is the model from then on; else it reports to the queue that the
+// model cannot be loaded. A worker without a model of its own gets one that was not refused.
 #pragma once
 
 #include "actors/common.hpp"

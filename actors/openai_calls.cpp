@@ -335,7 +335,7 @@ void openai_calls::finish_stream(entry it, const job_view& view, std::string pag
     put(it, page + c.events.finish(), {}, true);
     return;
   }
-  // It has streamed nothing: what it returned is the stream.
+  // The job has streamed nothing: its output serves as the stream.
   c.reading = true;
   with_output(view, c.who, [this, id](const result<shared_text>& output) {
     const auto at = calls_.find(id);

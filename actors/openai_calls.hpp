@@ -2,7 +2,7 @@
 // followed, and what it makes is the answer (runtime/api/openai*.hpp says in which form).
 //
 // Owner: the ingress, of which it is a part. A call has a job of its own, which is cancelled when
-// the client leaves: nobody else can ever read what it makes.
+// the client leaves: no other client can ever read its output.
 //
 //   not streamed: submitted -> (job_ended) -> answered
 //   streamed:     submitted -> reads chunks -> head and pages -> last page

@@ -30,7 +30,7 @@ class process_keeper {
   void no_limit() { limit_ticket_ = 0; }
   bool is_over_limit(std::uint64_t ticket) const { return ticket == limit_ticket_; }
 
-  /// Asks it to end itself; when it cannot hear yet, or does not obey, SIGTERM and then SIGKILL
+  /// Asks it to end itself; when it cannot receive yet, or does not obey, SIGTERM and then SIGKILL
   /// follow.
   void end_politely(bool connected);
   /// Sends SIGKILL: the process may not obey anything else.

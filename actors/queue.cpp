@@ -8,8 +8,8 @@ namespace tayfa {
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
     : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);
-  // A change of the table that broke off for want of memory is not to be gone on with: the process
-  // ends, and the next one begins with what is durable.
+  // The queue must not go on with a change of the table that broke off for lack of memory: the
+  // process ends, and the next one begins with what is durable.
   set_exception_handler([this](caf::scheduled_actor*, std::exception_ptr& e) -> caf::error {
     auto failed = actor_failed(name(), ctx_.outside.log, e);
     try {
@@ -176,7 +176,7 @@ void queue::reported(const attempt_reported& m) {
   after();
 }
 
-/// The platform hears of what is on its way at once: it is not durable here either.
+/// Forwards progress and chunks to the platform at once: they are not durable here either.
 void queue::notify_origin(const attempt_reported& m) {
   const auto forward = [this](const job_id& id, const shared_text& payload, bool is_chunk) {
     if (const auto* origin = table_.origin_of(id)) {
@@ -193,7 +193,7 @@ void queue::notify_origin(const attempt_reported& m) {
   }
 }
 
-/// Readers that wait for a chunk hear of it as soon as it is there: chunks of a job that runs are
+/// Readers that wait for a chunk are notified as soon as it arrives: chunks of a job that runs are
 /// not durable anyway.
 void queue::notify_watchers(const attempt_reported& m) {
   const auto* said = std::get_if<protocol::partial>(&m.body);
@@ -246,7 +246,7 @@ void queue::on_directory(const actor_directory& m) {
     capacity_sent_ = 0;
     after();
   }
-  load_sent_ = false; // whoever is new must hear it once
+  load_sent_ = false; // a new receiver must get the load once
   send_load();
   if (broken_ && directory_.supervisor) {
     send(directory_.supervisor, store_failed{*broken_});
@@ -321,7 +321,7 @@ void queue::send_load() {
   const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.undelivered() > 0};
   const bool same = next.waiting == load_.waiting && next.running == load_.running &&
                     next.undelivered == load_.undelivered;
-  if (directory_.runpod) { // only it wants to know
+  if (directory_.runpod) { // only the RunPod worker needs this
     const auto capacity = table_.local_capacity();
     if (capacity != std::exchange(capacity_sent_, capacity)) {
       send(directory_.runpod, slots_ready{capacity});

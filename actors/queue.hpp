@@ -8,9 +8,9 @@
 // durable. The table outlives the actor: a restarted queue treats every attempt as lost, so no
 // accepted job is.
 //
-// Durability: nothing that the table decided is heard of outside (an answer, an attempt, a log
-// line, an event) before the rows that it changed are committed. One batch of rows is in flight at
-// a time; what is decided meanwhile goes with the next one, and so does what waits in the mailbox
+// Durability: no decision of the table becomes visible outside (an answer, an attempt, a log line,
+// an event) before the rows that it changed are committed. One batch of rows is in flight at a
+// time; what is decided meanwhile goes with the next one, and so does what waits in the mailbox
 // when that one may begin. So a busy queue commits in groups and an idle one at once, without a
 // timer.
 //   * the disk is full: submissions of that batch are withdrawn from the table and refused, and so
@@ -210,7 +210,7 @@ class queue : public queue_actor::base {
   /// Attempts of remote workers that became durable with the commit that is being released, by
   /// worker and number: a hand-over leaves as a whole, and also when nothing is left of it.
   std::map<std::pair<worker_ref, std::uint64_t>, std::vector<assign_attempt>> handing_over_;
-  /// Jobs that have not ended and whose end, or next chunk, the ingress wants to hear of.
+  /// Jobs that have not ended and whose end, or next chunk, the queue must report to the ingress.
   std::set<job_id> end_watched_, chunks_watched_;
   bool drained_sent_ = false;
   bool serves_ = false;
@@ -241,7 +241,7 @@ class queue : public queue_actor::base {
   std::uint64_t fetch_ticket_ = 0;
   std::map<std::uint64_t, text_fetch> fetches_; ///< under way, by ticket
   std::map<text_key, std::uint64_t> fetch_of_;  ///< likewise, by text
-  std::map<std::uint64_t, weak_text> outputs_;  ///< that somebody still has, by order
+  std::map<std::uint64_t, weak_text> outputs_;  ///< texts that are still in use, by the job's order
   std::size_t outputs_swept_ = 0;               ///< how many were left by the last sweep
   std::deque<notify> hooks_for_room_;           ///< their large bodies wait for room
   std::deque<deliver_result> large_results_;    ///< likewise

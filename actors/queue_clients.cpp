@@ -5,9 +5,9 @@
 
 namespace tayfa {
 
-/// Answers when what is known of that job (empty: of all jobs) is durable: at once when nothing of
-/// it is on its way, and when it is not there for `who`, to whom nothing of it is told, not even
-/// that it changes.
+/// Answers when the known state of that job (empty: of all jobs) is durable. Answers at once when
+/// none of its changes is waiting for a commit, and when `who` may not see the job: such a client
+/// must not even learn that the job changes.
 template <class Answer>
 caf::result<Answer> queue::after_commit(const job_id& about, const job_access& who, Answer answer,
                                         undo_of undo, bool asks) {
@@ -191,7 +191,8 @@ void queue::refuse_purges(const error& why, const std::map<std::uint64_t, std::s
   }
 }
 
-/// While the disk is full it shows what is: whoever makes room must see what waits for it.
+/// While the disk is full, answers show the present state: an operator who makes room must see
+/// which jobs wait for it.
 caf::result<list_answer> queue::list(const list_jobs& m) {
   list_answer answer{table_.list(now(), m.filter, m.who)};
   if (full_) {

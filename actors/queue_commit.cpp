@@ -34,7 +34,7 @@ byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::s
   return budget.take(bytes, std::min(headroom, budget.most() - bytes));
 }
 
-/// Batches that lost members are told their new size.
+/// Corrects the size in the messages of batches that lost members.
 void recount_batches(effects& list) {
   std::map<std::pair<worker_ref, std::uint64_t>, std::uint32_t> sizes;
   for (const auto& e : list) {

@@ -109,13 +109,14 @@ void queue::give_run(worker_ref worker, std::uint64_t hand_over,
 void queue::send_run(run& r) {
   const auto it = workers_.find(r.worker.place());
   if (it == workers_.end() || it->second.incarnation != r.worker.incarnation) {
-    return; // the table has heard of its end, or will
+    return; // the table has the end of the attempt, or will get it
   }
   std::erase_if(r.members, [this](const assign_attempt& g) {
     if (table_.runs(g.worker, g.message.attempt)) {
       return false;
     }
-    // Ended while it was fetched: its worker never hears of it, so nobody else will say so.
+    // The job ended while its input was fetched. Its worker never got the attempt, so no report
+    // will come from there.
     protocol::finished over;
     over.attempt = g.message.attempt;
     over.how = protocol::outcome::cancelled;
@@ -140,7 +141,7 @@ void queue::send_run(run& r) {
 }
 
 void queue::carry_out(const revoke_attempt& r) {
-  hand_over_remote(); // a worker hears of an attempt before it hears that it is revoked
+  hand_over_remote(); // a worker gets an attempt before its revocation
   const auto it = workers_.find(r.worker.place());
   if (it != workers_.end() && it->second.incarnation == r.worker.incarnation) {
     send(it->second.handle, r);
@@ -155,7 +156,7 @@ void queue::carry_out(const change_worker_model& c) {
   }
 }
 
-// ---- what is told ------------------------------------------------------------------------------
+// ---- events and webhooks -----------------------------------------------------------------------
 
 void queue::carry_out(const moved& m) {
   auto& w = ctx_.outside;

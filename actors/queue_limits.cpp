@@ -37,7 +37,7 @@ job_limits limits_from(const config& c) {
   l.kept_bytes_max = c.queue_keep_bytes;
   l.kept_jobs_max = c.queue_keep_jobs;
   l.max_attempts = c.queue_max_attempts;
-  l.lone_kills_max = c.queue_poison_after;
+  l.solo_crashes_max = c.queue_poison_after;
   l.execution_timeout = c.queue_execution_timeout;
   l.ttl = c.queue_ttl;
   l.lease = c.queue_lease;

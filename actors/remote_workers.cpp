@@ -18,7 +18,7 @@ remote_workers::remote_workers(caf::actor_config& cfg, pod_context ctx,
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (m.reason != caf::exit_reason::kill) {
-      obey(registry_->close()); // nobody's poll ends with an error because the pod stops
+      obey(registry_->close()); // no poll shall end with an error because the pod stops
     }
     quit(m.reason);
   });
@@ -56,7 +56,7 @@ remote_workers::behavior_type remote_workers::open() {
         obey(registry_->revoked(now(), m.worker, m.attempt));
         after();
       },
-      ignored<change_worker_model>(), // a remote worker loads what it wants
+      ignored<change_worker_model>(), // a remote worker chooses its own model
       [this](const poll_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
       [this](const actor_directory& m) { on_directory(m); },
       when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
@@ -68,7 +68,7 @@ remote_workers::behavior_type remote_workers::open() {
       present());
 }
 
-// ---- what the workers ask and say --------------------------------------------------------------
+// ---- calls of the workers ----------------------------------------------------------------------
 
 void remote_workers::serve(const worker_call& m) {
   std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
@@ -89,7 +89,7 @@ void remote_workers::on(const api::poll_stops& call, const reply_ptr& answer) {
   wait_for_answer(poll);
 }
 
-/// A poll that is still open wants to be known when its client leaves.
+/// Watches the client of a poll that is still open, so that its leaving is noticed.
 void remote_workers::wait_for_answer(remote::poll_id poll) {
   const auto entry = replies_.find(poll);
   if (entry == replies_.end()) {

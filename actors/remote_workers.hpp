@@ -7,8 +7,8 @@
 // and no socket: a poll is a reply object that waits in a map.
 //
 // States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
-// takes are held but offered to nobody, in STOPPING nothing is handed out. The registry outlives
-// the actor: a new one begins with no polls, and what the last one had given out is void.
+// takes are held but not offered to the queue, in STOPPING nothing is handed out. The registry
+// outlives the actor: a new one begins with no polls, and what the last one had given out is void.
 #pragma once
 
 #include "actors/common.hpp"
@@ -76,7 +76,7 @@ class remote_workers : public remote_workers_actor::base {
   void obey(remote::turn_away&);
   void obey(remote::log_entry&);
   reply_ptr take_reply(remote::poll_id);
-  /// Answers, and tells the registry whether the answer left.
+  /// Answers, and reports to the registry whether the answer left.
   void send_watched(remote::poll_id, api::response);
   void after();
 

@@ -182,7 +182,7 @@ void supervisor::begin_configuring() {
   }
 }
 
-/// One for each kind of engine; the worst counts.
+/// Each kind of engine reports once; the worst verdict counts.
 void supervisor::checked(const machine_checked& m) {
   fitness_ = fitness_ ? std::max(*fitness_, m.report.verdict) : m.report.verdict;
   checks_left_ -= std::min<std::size_t>(checks_left_, 1);

@@ -139,7 +139,7 @@ class supervisor : public supervisor_actor::base {
   void execute_one(const slot_ended&);
   void execute_one(const share_cpus&);
 
-  /// Tells everybody who everybody is; called whenever some actor is new.
+  /// Sends every actor the directory; called whenever an actor is new.
   void introduce();
   void broadcast();
   call_sink sink() const;

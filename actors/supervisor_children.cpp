@@ -1,5 +1,5 @@
 // The supervisor's children: which there are, under which policy, how each is started, and how they
-// come to know each other.
+// get each other's handles.
 #include "actors/health.hpp"
 #include "actors/supervisor.hpp"
 

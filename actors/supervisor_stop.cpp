@@ -163,7 +163,7 @@ void supervisor::kill_all() {
   core_->kill_all();
 }
 
-/// Last of all: whatever the actors decided has been asked of it by now.
+/// The store closes last: by now it has received every decision of the actors.
 void supervisor::close_store() {
   if (!std::exchange(store_open_, false)) {
     finish();

@@ -14,13 +14,11 @@ std::string_view to_string(kind k) {
   case kind::partial: return "partial";
   case kind::finished: return "finished";
   case kind::log: return "log";
-  case kind::drained: return "drained";
   case kind::stepped: return "stepped";
   case kind::welcome: return "welcome";
   case kind::load_model: return "load_model";
   case kind::assign: return "assign";
   case kind::cancel: return "cancel";
-  case kind::drain: return "drain";
   case kind::shutdown: return "shutdown";
   case kind::use_threads: return "use_threads";
   }

@@ -1,8 +1,8 @@
 // The closed list of errors that Tayfa reports to anyone: clients, logs, exit codes, metrics.
 //
-// A code exists only if somebody reacts to it differently. Texts never carry paths of the machine,
-// secrets or exception texts to HTTP clients; `error::text` may add detail that the sender may see.
-// Numbers are stable: a removed row keeps its number as retired.
+// A code exists only if some caller reacts to it differently. Texts never carry paths of the
+// machine, secrets or exception texts to HTTP clients; `error::text` may add detail that the sender
+// may see. Numbers are stable: a removed row keeps its number as retired.
 #pragma once
 
 #include <cstdint>

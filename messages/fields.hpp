@@ -1,4 +1,4 @@
-// One field list per struct: every serializer derives from it.
+// A field list per struct, from which every serializer derives.
 //
 // A struct that crosses a process boundary declares
 //     static constexpr auto fields() { return std::make_tuple(field{"job", &T::job}, …); }
@@ -43,7 +43,7 @@ class shared_text {
     out.text_ = std::shared_ptr<const std::string>(same, keeper{text_, std::move(held)});
     return out;
   }
-  /// It was made by holding(): its bytes are counted for as long as it lives.
+  /// True for a text made by holding(): its bytes are counted for as long as it lives.
   bool counted() const { return std::get_deleter<keeper>(text_) != nullptr; }
   /// Equal for copies of one text, and for no other text that lives.
   const void* identity() const { return text_.get(); }
@@ -63,7 +63,7 @@ class shared_text {
   std::shared_ptr<const std::string> text_;
 };
 
-/// Finds a text again for as long as somebody holds it.
+/// Finds a text again for as long as an owner holds it.
 class weak_text {
  public:
   weak_text() = default;

@@ -77,8 +77,8 @@ struct worker_ref {
   }
 };
 
-/// One try of one job. `number` is the job's fence: it starts at 1 and only grows; a report with an
-/// older number is refused.
+/// Identifies an attempt of a job. `number` is the job's fence: it starts at 1 and only grows; a
+/// report with an older number is refused.
 struct attempt_ref {
   job_id job;
   std::uint32_t number = 0;

@@ -29,7 +29,7 @@ namespace tayfa {
 // Defined by the room that makes them; named here because interfaces carry them.
 struct client_call;         ///< actors/ingress.hpp: an HTTP call and its reply
 struct reader_event;        ///< actors/openai_calls.hpp: of the reader of an answer to OpenAI's API
-struct client_left;         ///< actors/ingress.hpp: nobody waits for a held call any more
+struct client_left;         ///< actors/ingress.hpp: no client waits for a held call any more
 struct chunks_settled;      ///< actors/ingress.hpp: an answer with chunks was received, or was not
 struct engine_reported;     ///< actors/gpu_worker.hpp: what an engine process did
 struct catalogue_inspected; ///< actors/model_loader.hpp: the model files are checked

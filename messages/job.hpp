@@ -64,9 +64,9 @@ struct job_request {
   bool sync = false; ///< ids of sync jobs begin with "sync-", as RunPod's do
 };
 
-/// Which jobs somebody may see and touch: those of these endpoints and of this tenant. A job
-/// outside of it is answered as if it did not exist (errc::job_not_found), so that nobody learns of
-/// it.
+/// The jobs that a client may see and touch: those of these endpoints and of this tenant. A job
+/// outside of it is answered as if it did not exist (errc::job_not_found), so that no client learns
+/// of it.
 struct job_access {
   std::vector<std::string> endpoints{}; ///< empty = those of every endpoint
   std::optional<std::string> tenant{};  ///< empty = those of every tenant
@@ -101,10 +101,10 @@ enum class wait_reason : std::uint8_t {
 std::string_view to_string(wait_reason); ///< "no_worker"
 std::string_view describe(wait_reason);  ///< the sentence of the row
 
-/// One chunk of a streaming job: JSON text.
+/// A chunk of a streaming job: JSON text.
 using chunk = shared_text;
 
-/// One attempt that has ended. Times are since the job was accepted.
+/// An attempt that has ended. Times are since the job was accepted.
 struct attempt_view {
   std::uint32_t number = 0;
   std::string worker;                ///< "slot-0"
@@ -133,18 +133,18 @@ struct job_view {
   std::uint64_t dropped_chunks = 0;
 };
 
-/// Everything about one job, for whoever looks closely (GET /jobs/{id}, the command line).
+/// Everything about a job, for close inspection (GET /jobs/{id}, the command line).
 struct job_detail {
   job_view view;
   std::string endpoint, model, shape, tenant;
   std::uint8_t priority = job_policy::priority_normal;
   std::size_t input_bytes = 0;
   milliseconds age{0}; ///< since acceptance
-  bool dead = false;   ///< on the dead list: FAILED for want of attempts, kept for retry or drop
+  bool dead = false;   ///< on the dead list: FAILED without attempts left, kept for retry or drop
   std::uint32_t lives = 1;           ///< 1 + how often it was retried by a client
   std::vector<attempt_view> history; ///< oldest first, of all lives; the oldest may be forgotten
 };
-/// One line of a list of jobs.
+/// A job as an entry of a list of jobs.
 struct job_summary {
   job_id id;
   job_state state = job_state::IN_QUEUE;
@@ -156,7 +156,7 @@ struct job_summary {
   std::optional<error> failure;
 };
 
-/// Which jobs a list holds. Empty members hold nobody back.
+/// Selects the jobs of a list. Empty members exclude no job.
 struct job_filter {
   static constexpr std::size_t limit_max = 1'000;
   std::optional<job_state> state;

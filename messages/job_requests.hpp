@@ -42,7 +42,7 @@ struct cancel_job {
   using answer = job_answer;
   job_access who;
   job_id id;
-  bool by_origin = false; ///< the platform that owns the job stops it: it wants no result any more
+  bool by_origin = false; ///< the platform that owns the job stops it, and takes no result any more
 };
 /// POST /retry/{id}: a FAILED or TIMED_OUT job runs again, under its id.
 struct retry_job {

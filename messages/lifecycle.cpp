@@ -34,7 +34,7 @@ constexpr edge<p> pod_edges[] = {
 
 using s = stop_state;
 constexpr edge<s> stop_edges[] = {
-    // whatever there is to stop decides where it begins
+    // the parts that exist decide where the stop begins
     {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::stop_requested},
     {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::part_failed},
     {s::NOT_STOPPING, s::DRAINING_ORIGIN, cause::state_timeout},
@@ -43,7 +43,8 @@ constexpr edge<s> stop_edges[] = {
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::part_failed},
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::state_timeout},
     {s::NOT_STOPPING, s::DRAINING_QUEUE, cause::unfit},
-    {s::NOT_STOPPING, s::STOPPING_WORKERS, cause::part_failed}, // the core: nobody is left to drain
+    // when the core has failed, no queue is left to drain
+    {s::NOT_STOPPING, s::STOPPING_WORKERS, cause::part_failed},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::stop_requested},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::part_failed},
     {s::NOT_STOPPING, s::CLOSING_STORE, cause::state_timeout},

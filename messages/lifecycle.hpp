@@ -107,7 +107,7 @@ std::string_view to_string(ingress_state);
 std::string_view to_string(job_state);
 std::string_view to_string(cause);
 
-/// One legal move.
+/// A legal move.
 template <class State>
 struct edge {
   State from;

@@ -1,4 +1,4 @@
-// How many members an aggregate has: for lists that must have a line for each of them.
+// How many members an aggregate has: for lists that must have an entry for each member.
 #pragma once
 
 #include <cstddef>

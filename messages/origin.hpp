@@ -27,7 +27,7 @@ struct deliver_result {
   bool whole = true;           ///< false: the oldest chunks may have been left out
   bool refresh = false;        ///< the job asked for a fresh worker
   std::uint32_t number = 0;    ///< of the try, from 1
-  milliseconds left{0};        ///< of the job's time to live; nobody wants the result after it
+  milliseconds left{0}; ///< of the job's time to live; after it the platform drops the result
 };
 enum class delivery : std::uint8_t {
   delivered, ///< the platform has it

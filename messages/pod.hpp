@@ -1,4 +1,4 @@
-// The pod's life: what the supervisor and the other actors tell each other when the pod starts,
+// The pod's life: the messages between the supervisor and the other actors when the pod starts,
 // serves and stops. Plain values that never leave the process.
 #pragma once
 

@@ -15,8 +15,6 @@
 //     finished         ──────────────▶            exactly one per attempt, the last word on it
 //                      ◀──────────────  cancel    finished(cancelled) must follow within the grace
 //     heartbeat        ──────────────▶            every welcome.heartbeat_interval
-//                      ◀──────────────  drain     take nothing more; drained when nothing runs
-//     drained          ──────────────▶
 //                      ◀──────────────  shutdown  end yourself now; the process exits 0
 //
 // Sockets lose, repeat and reorder around reconnects: a link (runtime/link) carries each frame once
@@ -61,14 +59,14 @@ enum class kind : std::uint8_t {
   partial = 6,
   finished = 7,
   log = 8,
-  drained = 9,
+  // 9 is retired (drained)
   stepped = 10,
   // dispatcher -> worker
   welcome = 32,
   load_model = 33,
   assign = 34,
   cancel = 35,
-  drain = 36,
+  // 36 is retired (drain: the queue decides what a worker gets)
   shutdown = 37,
   use_threads = 38,
 };
@@ -77,7 +75,7 @@ enum class kind : std::uint8_t {
 enum class outcome : std::uint8_t {
   completed = 0, ///< `output` is the result
   failed = 1,    ///< the job is at fault; trying again would not help
-  cancelled = 2, ///< stopped because it was told to
+  cancelled = 2, ///< stopped on request
 };
 
 // ---- worker -> dispatcher -----------------------------------------------------------------------
@@ -90,7 +88,7 @@ struct hello {
   std::uint32_t capacity = 1; ///< attempts it takes at the same time, >= 1
   /// Members that one run can take together, >= 1; a model may allow fewer (load_finished).
   std::uint32_t batch_max = 1;
-  /// It batches by itself: attempts pass straight through up to its capacity, never as a batch.
+  /// The engine batches by itself: it gets attempts singly up to its capacity, never as a batch.
   bool continuous = false;
   bool steps = false;             ///< it reports steps of progress (heartbeat.steps, stepped)
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
@@ -158,7 +156,7 @@ struct progress {
   }
 };
 
-/// One chunk of `/stream`.
+/// A chunk of `/stream`.
 struct partial {
   static constexpr kind id = kind::partial;
   attempt_ref attempt;
@@ -201,13 +199,8 @@ struct log {
   }
 };
 
-struct drained {
-  static constexpr kind id = kind::drained;
-  static constexpr auto fields() { return std::make_tuple(); }
-};
-
-/// The attempt has made `steps` steps of progress since it started. Being alive (heartbeat) and
-/// going forward are told apart by this.
+/// The attempt has made `steps` steps of progress since it started. This distinguishes an attempt
+/// that makes progress from an engine that is merely alive (heartbeat).
 struct stepped {
   static constexpr kind id = kind::stepped;
   attempt_ref attempt;
@@ -262,11 +255,6 @@ struct cancel {
   static constexpr auto fields() { return std::make_tuple(field{"attempt", &cancel::attempt}); }
 };
 
-struct drain {
-  static constexpr kind id = kind::drain;
-  static constexpr auto fields() { return std::make_tuple(); }
-};
-
 struct shutdown {
   static constexpr kind id = kind::shutdown;
   static constexpr auto fields() { return std::make_tuple(); }
@@ -280,8 +268,8 @@ struct use_threads {
 };
 
 using upstream = std::variant<hello, heartbeat, load_finished, started, progress, partial, finished,
-                              log, drained, stepped>;
-using downstream = std::variant<welcome, load_model, assign, cancel, drain, shutdown, use_threads>;
+                              log, stepped>;
+using downstream = std::variant<welcome, load_model, assign, cancel, shutdown, use_threads>;
 
 std::string_view to_string(kind);
 

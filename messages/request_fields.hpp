@@ -1,11 +1,11 @@
 // Every field of a client's request, once: its name in JSON, its member, what it may hold, whether
-// it is part of the fingerprint, whether it is a secret, and a line for people. Derived are the
-// parser (runtime/api), the OpenAPI schema, the fingerprint of idempotency keys (runtime/core) and
-// the body that the command line sends.
+// it is part of the fingerprint, whether it is a secret, and a description for people. Derived are
+// the parser (runtime/api), the OpenAPI schema, the fingerprint of idempotency keys (runtime/core)
+// and the body that the command line sends.
 //
-// A field cannot leave out what it means to the fingerprint, and a member without a line does not
-// compile (runtime/core/request_fingerprint.cpp). Stores keep fingerprints, so the order of the
-// lines that are always part of it is frozen.
+// A field must say what it means to the fingerprint, and a member without a field does not compile
+// (runtime/core/request_fingerprint.cpp). Stores keep fingerprints, so the order of the fields that
+// are always part of it is frozen.
 #pragma once
 
 #include "messages/job.hpp"

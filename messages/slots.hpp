@@ -15,7 +15,7 @@ namespace tayfa {
 
 // ---- requests: ingress -> supervisor -----------------------------------------------------------
 
-/// One slot, for people (GET /slots).
+/// A slot, for people (GET /slots).
 struct slot_summary {
   slot_id slot;
   std::uint64_t incarnation = 0;

@@ -28,22 +28,22 @@ struct worker_facts {
   bool steps = false;             ///< it reports steps, so a lease makes sense
   std::string device;             ///< kind of device, "NVIDIA H200"
   std::uint64_t memory_bytes = 0; ///< of the device; 0 = unknown
-  std::string model;              ///< loaded; empty = whatever is asked for (scripted)
+  std::string model;              ///< loaded; empty = any model (scripted)
   bool can_change = false;        ///< change_model may be asked of it
   std::string name{};             ///< for people; empty = default_name()
   std::string endpoint{};         ///< it runs jobs of this endpoint only; empty = of every one
   /// An attempt that is not renewed for so long is lost; 0 = the pod's usual lease, if it reports
   /// steps.
   std::chrono::milliseconds lease{0};
-  /// It asks for its attempts: all that one decision gives it is one hand-over. It is given nothing
-  /// more until it announces the number of that in `hand_overs`, and nobody waits for it while it
-  /// does not ask.
+  /// The worker asks for its attempts. All attempts that a decision gives it form one hand-over.
+  /// The queue gives it no more until it announces the number of that hand-over in `hand_overs`,
+  /// and no job waits for it while it does not ask.
   bool pulls = false;
   /// The latest hand-over that has reached the keeper of a worker that pulls.
   std::uint64_t hand_overs = 0;
   /// Each announcement may change its capacity, also to 0 or to less than it holds.
   bool elastic = false;
-  /// Another worker never comes to its place: it is forgotten when it is gone, and nobody pays for
+  /// No other worker ever takes its place: it is forgotten when it is gone, and no tenant pays for
   /// the start of the next one.
   bool forgotten_when_gone = false;
   /// An attempt that it answers with errc::unavailable never reached it, and costs the job nothing.

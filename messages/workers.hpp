@@ -32,7 +32,7 @@ struct attempt_reported {
 struct worker_gone {
   worker_ref worker;
   error why;
-  bool from_outside = false; ///< killed by somebody outside of the pod: no job is why
+  bool from_outside = false; ///< killed by a process outside the pod: no job is the cause
 };
 /// All that one decision gives one worker: the members of a run, or to one that pulls the
 /// answer to its request.
@@ -60,7 +60,7 @@ struct health_answer {
 struct ask_health {
   using answer = health_answer;
 };
-/// One remote worker, for people (GET /workers).
+/// A remote worker, for people (GET /workers).
 struct remote_summary {
   std::string name, endpoint;
   std::string version;                   ///< of its SDK, as it says

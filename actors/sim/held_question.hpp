@@ -22,7 +22,7 @@ struct held_question {
   static held_question draw(const std::string& id, bool chunks, random_source&);
   struct surroundings {
     bool actors_die = false; ///< then calls are answered early, with what there is
-    bool runs_again = false; ///< jobs do, so their times tell only of their last run
+    bool runs_again = false; ///< jobs do, so their times describe only their last run
   };
   /// The fault of an answer that came after `took`; empty = none.
   std::string fault(std::chrono::nanoseconds took, unsigned status, const std::string& body,

@@ -27,7 +27,7 @@ struct remote_options {
   double lost_posts = 0; ///< results that never reach the pod
   double twice = 0;      ///< results that are posted twice
   double lost_pings = 0;
-  double missed_stops = 0; ///< stops that a worker was told and does not obey
+  double missed_stops = 0; ///< stops that a worker receives and does not obey
   // At each ping:
   double dies = 0;    ///< SIGKILL; another process of its name starts a little later
   double freezes = 0; ///< it does nothing for up to a minute, then goes on as if nothing were

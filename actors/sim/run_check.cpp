@@ -231,7 +231,7 @@ void run::check_webhook(const std::string& who, const job_history& job) {
   }
   for (const auto& body : bodies->second) {
     if (body.find("\"" + job.final_state + "\"") == std::string::npos) {
-      violated(who + " told its webhook something else than its client (I2): " + body);
+      violated(who + " sent its webhook another result than its client (I2): " + body);
     }
   }
 }

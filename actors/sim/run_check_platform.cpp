@@ -51,16 +51,16 @@ void run::check_platform_job(const platform_job& job) {
     return;
   }
   if (undisturbed && job.forgotten) {
-    violated(who + " arrived, and neither a result nor a ping told of it any more");
+    violated(who + " arrived, and neither a result nor a ping named it any more");
   }
   if (fair && job.given > 1) {
     violated(who + " had to be given " + std::to_string(job.given) + " times");
   }
   if (fair && !job.posts_after_end.empty()) {
-    violated(who + " was told of after its result: " + job.posts_after_end.front());
+    violated(who + " had a post after its result: " + job.posts_after_end.front());
   }
   if (fair && job.posted_after_stop) {
-    violated(who + " was told of after its stop");
+    violated(who + " had a post after its stop");
   }
   for (const auto& later : job.posts_after_end) {
     if (job.given <= 1 && parsed(later) != parsed(job.results.front())) {

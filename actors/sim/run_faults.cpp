@@ -4,7 +4,7 @@
 namespace tayfa::sim {
 
 /// Some at moments, some in the very call of the disk: before it, in it, and after it, when the
-/// store has answered and nobody has heard it yet.
+/// store has answered and no actor has received the answer yet.
 void run::draw_crashes() {
   const auto count = 1 + random_.next() % 6;
   for (std::uint64_t i = 0; i < count; ++i) {

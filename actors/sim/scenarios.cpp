@@ -88,7 +88,7 @@ void add_broken_engines(std::vector<scenario>& list) {
   list.push_back(silent);
 }
 
-/// Whatever the connection loses, the link repeats: no attempt is lost and no engine killed.
+/// The link repeats every frame that the connection loses: no attempt is lost and no engine killed.
 void add_lost_connections(std::vector<scenario>& list) {
   const auto patient = [](config& c) { c.engine_cancel_grace = 20s; };
   for (const auto* state : {"INITIALIZING", "LOADING_MODEL", "READY", "PROCESSING"}) {

@@ -54,8 +54,8 @@ void add_held(std::vector<scenario>& list) {
   killed.faulty = true;
   list.push_back(killed);
 
-  auto stopped =
-      held("while_it_stops", "SIGTERM while clients wait: what ends is told, the rest 503");
+  auto stopped = held("while_it_stops",
+                      "SIGTERM while clients wait: jobs that end are answered, the rest get 503");
   stopped.work->held_where = {.actors_die = true, .runs_again = true};
   stopped.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
   stopped.faulty = true;

@@ -66,7 +66,7 @@ void lose_core(scenario& s, const std::string& phase) {
   }
 }
 
-/// What is asked of the store takes a while: jobs are handed back, or taken, only then.
+/// Delays every operation of the store: jobs are handed back, or taken, only after it.
 void slow_disk(scenario& s, std::chrono::milliseconds most) {
   s.disk_latency_max = most;
 }
@@ -143,7 +143,8 @@ void add_lost_cores(std::vector<scenario>& list) {
   allow(back, 1s, 30s);
   slow_disk(back, 2s);
   lose_core(back, "DRAINING_QUEUE");
-  back.incidents.back() = in_phase("HANDING_BACK", what::kill_ingress, 10ms);
+  // The queue itself: it would answer, and end, only when its commit is durable.
+  back.incidents.back() = in_phase("HANDING_BACK", what::kill_queue, 10ms);
   list.push_back(back);
   auto take =
       platform_worker("core_lost_in_DRAINING_ORIGIN", "it is given up while jobs are taken");

@@ -110,8 +110,8 @@ class sim_process : public caf::event_based_actor, private engine::transport {
     });
   }
 
-  /// What is under way is lost, in both directions. A socket that connects again by itself keeps
-  /// what is sent meanwhile, or loses it; each end may notice or not.
+  /// Loses the messages under way, in both directions. A socket that reconnects by itself keeps the
+  /// messages sent meanwhile, or loses them; each end may notice the loss or not.
   void lose_connection() {
     if (!connected_) {
       return;

@@ -20,7 +20,7 @@ class sim_engine_host final : public engine_host {
   std::map<slot_id, engine::scripted_behavior> behaviors;
   std::chrono::nanoseconds latency_max{500'000};
   bool cannot_start = false; ///< the program is missing
-  bool stuck = false;        ///< nothing is ever heard of a start
+  bool stuck = false;        ///< a start never reports anything
   /// The runtime does not run before: what engines send waits in its socket, and is read a little
   /// after it goes on.
   moment reads_again{};

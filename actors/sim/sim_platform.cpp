@@ -204,7 +204,7 @@ class platform_actor final : public caf::event_based_actor {
     }
   }
 
-  /// A lost answer: the platform believes that it was told.
+  /// When the answer is lost, the platform still counts the call as received.
   void reply(call_ticket ticket, unsigned status, std::string body) {
     outgoing_answer a{status, std::move(body), {{"content-type", "application/json"}}};
     if (draw() < options().lost_answers) {

@@ -40,7 +40,7 @@ struct platform_job {
   std::uint32_t given = 0;        ///< answers that named it
   std::uint32_t arrived = 0;      ///< and were received
   bool forgotten = false;         ///< it had arrived, had no result, and no ping named it for long
-  bool stop_sent = false;         ///< the worker was told to stop it
+  bool stop_sent = false;         ///< the worker got the order to stop it
   moment stop_at{};               ///< when
   bool posted_after_stop = false; ///< a post came later than its stop
   std::vector<std::string> results; ///< bodies, in the order they came
@@ -59,7 +59,7 @@ class sim_platform final : public http_poster {
   call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) override;
   void drop(call_ticket, std::chrono::milliseconds linger) override;
 
-  /// The process that made the calls is dead: none of them will hear an answer.
+  /// The process that made the calls is dead: none of them will get an answer.
   void callers_died();
   /// The pod's process does not run before: answers wait in its sockets.
   void unread_until(moment when) { unread_until_ = when; }

@@ -68,7 +68,8 @@ class sim_pod {
   std::shared_ptr<std::size_t> alive_ = std::make_shared<std::size_t>(0);
   std::shared_ptr<std::set<const caf::resumable*>> actors_ =
       std::make_shared<std::set<const caf::resumable*>>();
-  std::shared_ptr<bool> over_ = std::make_shared<bool>(false); ///< nobody hears it any more
+  std::shared_ptr<bool> over_ =
+      std::make_shared<bool>(false); ///< no actor gets its messages any more
   supervisor_actor supervisor_;
 };
 

@@ -69,8 +69,8 @@ class process_time final : public time_source {
   bool stopped_ = false;
 };
 
-/// A log that also tells an observer of every lifecycle move, so that scenarios can act on "the pod
-/// is LAUNCHING".
+/// A log that also passes every lifecycle move to an observer, so that scenarios can act on "the
+/// pod is LAUNCHING".
 class observed_log final : public event_log {
  public:
   /// `who` is the worker ("0#1") where the machine is an engine's.
@@ -94,7 +94,7 @@ class sim_gateway final : public http_gateway {
   void open(call_sink sink, std::function<void(result<std::string>)> done) override;
   void redirect(call_sink sink) override { sink_ = std::move(sink); }
   void close(std::function<void()> done) override;
-  /// A client's call; answered 503 at once when nobody listens.
+  /// A client's call; answered 503 at once when no pod listens.
   void call(api::call, reply_ptr);
   /// The process does not run: what comes waits in its sockets. After that they are read in an
   /// order that `random` draws.
@@ -130,7 +130,7 @@ class sim_poster final : public http_poster {
 class sim_models final : public model_source {
  public:
   bool broken = false;
-  std::vector<model_entry> entries; ///< the catalogue; empty = models are not told apart
+  std::vector<model_entry> entries; ///< the catalogue; empty = models are not distinguished
   void inspect(std::vector<std::string> paths,
                std::function<void(result<std::vector<model_entry>>)> done) override;
 };

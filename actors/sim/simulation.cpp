@@ -135,7 +135,7 @@ void run::crash(bool power) {
   born_again_ = time_.now() + std::chrono::milliseconds{1} + pause;
 }
 
-/// The next process begins, when everybody of the last one is dead.
+/// Starts the next process once all actors of the last one are dead.
 void run::reborn() {
   while (pod_->alive() > 0 || !engines_.alive().empty()) {
     due_incidents();

@@ -182,7 +182,7 @@ class workload : public caf::event_based_actor {
     ask(index, chunks ? streamed : polled, asked.first, asked.second, {}, {}, client);
   }
 
-  /// The client is served as it was promised, and asks again at once.
+  /// The client got an answer that keeps the rules, and asks again at once.
   void judge_held(const answer_came& m, job_history& job) {
     const auto node = waiting_.extract(m.index);
     if (node.empty()) {

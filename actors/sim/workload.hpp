@@ -1,5 +1,5 @@
 // The simulated clients: they submit jobs over the API's own parser, wait, poll, stream, cancel,
-// and remember what they were told. The history is checked against the promises afterwards
+// and remember every answer. The history is checked against the promises afterwards
 // (simulation.cpp).
 #pragma once
 
@@ -35,7 +35,7 @@ struct workload_options {
   /// Clients ask as RunPod's JavaScript and Go clients do: they have the pod hold its answers, and
   /// ask again without a pause. Some leave while they wait.
   bool held = false;
-  bool purged = false; ///< somebody purges the queue: each job may end CANCELLED
+  bool purged = false; ///< a client purges the queue: each job may end CANCELLED
   held_question::surroundings held_where{};
 };
 
@@ -58,7 +58,7 @@ struct job_history {
   std::vector<std::string> chunks;         ///< answers to /stream
   bool drained = false;                    ///< the last of them had no chunk, after the end
   std::vector<std::string> leaked_answers; ///< answers to strangers that were not "no such job"
-  std::vector<std::string> badly_held;     ///< answers that were held otherwise than promised
+  std::vector<std::string> badly_held;     ///< answers that were held against the rules
   std::uint32_t held_answers = 0;
 };
 

@@ -35,7 +35,7 @@ struct request {
   principal who{};               ///< as the gate said
 };
 
-/// A body that goes on after its head has left. Whoever sends it pulls it piece by piece, from one
+/// A body that goes on after its head has left. The sender pulls it piece by piece, from one
 /// thread, so a slow reader costs no memory here: what it did not pull yet stays with the source.
 class body_source {
  public:
@@ -203,7 +203,7 @@ struct route_match {
   std::shared_ptr<api::route> at{}; ///< for parse(), so that the target is read once
 };
 /// Or the refusal that needs no body (unknown route or endpoint 404, wrong method 405 + Allow), so
-/// that nobody uploads 10 MB to learn about a typing error.
+/// that no client uploads 10 MB to learn about a typing error.
 tl::expected<route_match, response> read_head(std::string_view method, std::string_view target,
                                               const limits&);
 

@@ -22,7 +22,7 @@ enum class scope : std::uint8_t {
   open,     ///< no key: /ping, /openapi.json
   client,   ///< jobs: run, status, stream, cancel …
   worker,   ///< pull jobs and bring results
-  operator_ ///< slots, events, metrics, everybody's jobs
+  operator_ ///< slots, events, metrics, the jobs of all tenants
 };
 
 /// The authenticated client.
@@ -61,15 +61,15 @@ class gate {
   /// The request that was admitted has been answered (limits of requests at the same time).
   virtual void done(const access_request&, const principal&) = 0;
 
-  /// Grows whenever somebody who was admitted may no longer be. Looks at most every
+  /// Grows whenever an admitted client might no longer be admitted. Looks at most every
   /// `recheck_pause`; to be asked that often while a request is open.
   virtual std::uint64_t version() { return 0; }
-  /// Would this request, which was admitted as this principal, be admitted now, with no less to
-  /// see? Nothing when it would; `access_request` has no authorization any more.
+  /// Checks whether this request, which was admitted as this principal, would be admitted now, with
+  /// no less to see. Returns nothing when it would. The request has no authorization any more.
   virtual std::optional<refusal> recheck(const access_request&, const principal&) {
     return std::nullopt;
   }
-  /// Does anybody need a key here?
+  /// True when a request needs a key.
   virtual bool needs_keys() const { return true; }
 };
 

@@ -17,7 +17,7 @@ namespace json = boost::json;
 
 namespace {
 
-/// Hears every event of the parser and keeps nothing: only the verdict is wanted.
+/// Takes every event of the parser and keeps nothing: only the verdict counts.
 struct verdict_handler {
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();

@@ -1,8 +1,8 @@
 // JSON as text: validate it, find the members of an object in it, read and write small values.
 //
-// Bodies carry megabytes of base64 that nobody here reads, so a body is validated once and its
-// members are then handled as byte ranges of the original text. Nothing is parsed into a tree and
-// printed again.
+// Bodies carry megabytes of base64 that this process never reads, so a body is validated once and
+// its members are then handled as byte ranges of the original text. Nothing is parsed into a tree
+// and printed again.
 #pragma once
 
 #include "messages/error.hpp"

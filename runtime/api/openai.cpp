@@ -134,7 +134,7 @@ response openai_output(const shared_text& output) {
     return openai_answer(*fault);
   }
   if (auto events = openai_events::whole(output.view())) {
-    response answer; // the worker streams although nobody asked for it
+    response answer; // the worker streams although the client did not ask for it
     answer.content_type = "text/event-stream";
     answer.body = std::move(*events);
     return answer;

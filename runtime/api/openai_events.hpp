@@ -1,9 +1,9 @@
 // The chunks of a job as server-sent events for a client of OpenAI's API.
 //
-// Owner: whoever answers one streamed call. A worker's chunk is a text of events ("data: {…}\n\n",
+// Owner: the answer of one streamed call. A worker's chunk is a text of events ("data: {…}\n\n",
 // several, or a part of one), one JSON value, or a list of either. Only whole events leave, so that
-// a heartbeat or an error may follow whatever has left.
-// Invariant: the last event of a stream that finish() ended is `data: [DONE]`, once.
+// a heartbeat or an error may follow whatever has left. Invariant: the last event of a stream that
+// finish() ended is `data: [DONE]`, once.
 #pragma once
 
 #include "runtime/api/openai.hpp"

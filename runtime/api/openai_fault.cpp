@@ -10,7 +10,7 @@ namespace tayfa::api {
 
 namespace {
 
-/// Outputs above it are results, whatever is in them.
+/// Larger outputs always count as results.
 constexpr std::size_t fault_bytes_max = std::size_t{64} << 10;
 constexpr std::size_t type_bytes_max = 128;
 

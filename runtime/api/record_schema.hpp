@@ -21,8 +21,8 @@ namespace tayfa::api {
 boost::json::object number_schema(std::uint64_t lowest, std::uint64_t highest); ///< 0: no bound
 boost::json::object component_schema(std::string_view name);                    ///< a reference
 std::string component_of(std::string_view field); ///< "S3Config" of s3Config
-/// Of a field that clients send. `usual`: the number that it is when it is absent, if not the
-/// lowest.
+/// The schema of a field that clients send. `usual`: the number that an absent field means, if that
+/// is not the lowest.
 boost::json::object sent_schema(std::string_view name, const value_rule&, std::int64_t usual);
 
 class schema_collection {

@@ -1,6 +1,6 @@
-// Every answer's fields, once: the name, the member, whether it is always there, and a line for
-// people where the name does not say it. The writer, the command line's reader and the schemas of
-// /openapi.json are made of these lists; their order is the order of the members in an answer.
+// Every answer's fields, once: the name, the member, whether it is always there, and a description
+// for people where the name does not suffice. The writer, the command line's reader and the schemas
+// of /openapi.json are made of these lists; their order is the order of the members in an answer.
 #pragma once
 
 #include "runtime/api/call.hpp"

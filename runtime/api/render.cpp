@@ -77,8 +77,8 @@ response job(const job_view& view) {
   response answer = shown_uncopied(job_fields, view);
   if (view.failure && view.failure->code == errc::store_corrupt &&
       visible_output::get(view).empty()) {
-    // It may have COMPLETED, and this pod has lost its result: an error of the server, not only
-    // the end of a job.
+    // The job may have COMPLETED, and this pod has lost its result: that is an error of the server,
+    // and not only the end of a job.
     answer.status = http_status(errc::store_corrupt);
   }
   return answer;

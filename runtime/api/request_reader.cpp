@@ -21,7 +21,7 @@ result<std::string> url_of(std::string text) {
   return text;
 }
 
-/// An object of texts, kept as it was written: only whoever runs the job reads it.
+/// An object of texts, kept as it was written: only the worker of the job reads it.
 result<std::string> texts_of(std::string_view text, std::size_t longest) {
   if (text.size() > longest) {
     return fail(errc::bad_request, "no larger than " + std::to_string(longest) + " bytes");

@@ -185,7 +185,8 @@ result<void> take_query(const route_spec& shape, std::string_view query, const l
       shape.kind == route_kind::stream) {
     return take_job_words(shape.kind, query, bounds, found);
   }
-  // RunPod's clients may add what they like, broken escapes included, where nobody reads it.
+  // Queries that the pod does not read may hold anything, broken escapes included, since RunPod's
+  // clients add parameters.
   if (shape.query == "*" && shape.kind != route_kind::runsync) {
     return {};
   }
@@ -212,7 +213,7 @@ result<void> take_query(const route_spec& shape, std::string_view query, const l
   return {};
 }
 
-/// HEALTH_CHECK_PATH may be any path; where it is one of ours, whoever set it means /ping.
+/// HEALTH_CHECK_PATH may be any path. Where it is one of our routes, its setter means /ping.
 bool is_health_path(std::string_view method, std::string_view target, const limits& bounds) {
   return (method == "GET" || method == "HEAD") &&
          target.substr(0, target.find('?')) == bounds.health_path;
@@ -305,7 +306,7 @@ tl::expected<route, response> find_route(std::string_view method, std::string_vi
   found.shape = shape;
   found.kind = shape->kind;
   if (method == "OPTIONS") {
-    return found; // it asks about the route, whatever its parameters are
+    return found; // the request is about the route, not about its parameters
   }
   found.body = method == "POST" ? shape->body : body_rule::none;
   if (const auto taken = take_parameters(shape->path, names, raw, found); !taken) {

@@ -50,8 +50,8 @@ class schema_collection;
 /// Makes the OpenAPI schema of an answer (record_schema.hpp).
 using schema_source = boost::json::value (*)(schema_collection&);
 
-/// What /openapi.json says of a route for people, beside what follows from its row: its methods,
-/// scope, path, query and body.
+/// The text of /openapi.json about a route. Methods, scope, path, query and body follow from its
+/// row.
 struct route_notes {
   std::string_view id; ///< operationId; with two methods "getId" and "postId"
   std::string_view summary;

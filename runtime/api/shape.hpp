@@ -10,7 +10,7 @@
 //     they say nothing, above they are kept to the next power of two.
 // A number that is missing is missing from the shape: the model's own default is a shape as well.
 //
-// Pure; never throws but for want of memory; cost: one look at each byte of the input.
+// Pure; throws only when memory is lacking; cost: one look at each byte of the input.
 #pragma once
 
 #include <cstddef>

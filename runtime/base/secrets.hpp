@@ -1,5 +1,5 @@
-// Source of all values that must not be guessed: job ids (whoever has one may ask for the job),
-// generated worker names, API keys.
+// Source of all values that must not be guessed: job ids (a client that has one may ask for the
+// job), generated worker names, API keys.
 //
 // The type is distinct from random_source: a predictable generator does not compile where a secret
 // is made. The simulation has its own kind (actors/sim), so that a seed replays a run; no other

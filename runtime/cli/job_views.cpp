@@ -91,7 +91,7 @@ std::string milliseconds_text(const std::optional<milliseconds>& time) {
   return time ? std::to_string(time->count()) + " ms" : std::string{};
 }
 
-/// One change, as a line of the feed shows it: the subject and its move, then the details.
+/// Renders a change as a line of the feed: the subject and its move, then the details.
 std::string change_text(std::string_view subject, std::string_view from, std::string_view to,
                         std::initializer_list<std::string> details) {
   std::string out = clean_line(subject) + "  ";

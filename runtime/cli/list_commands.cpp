@@ -123,7 +123,8 @@ void add_dead_command(CLI::App& app, int& exit_code) {
   auto* const cmd = app.add_subcommand("dead", "jobs that were given up: list, retry, drop");
   cmd->require_subcommand(0, 1);
   add_target(*cmd, o->list.at);
-  auto* const list = cmd->add_subcommand("list", "the list, also without this word")->fallthrough();
+  auto* const list =
+      cmd->add_subcommand("list", "list them (also without this word)")->fallthrough();
   add_filter(*list, o->list);
   auto* const retry = cmd->add_subcommand("retry", "run them again")->fallthrough();
   auto* const drop = cmd->add_subcommand("drop", "forget them")->fallthrough();

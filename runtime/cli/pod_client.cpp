@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t answer_bytes_max = std::size_t{256} << 20;
 
-/// The message of {"error": {"code", "message"}}, or whatever else the server sent.
+/// The message of {"error": {"code", "message"}}, or the whole text that the server sent.
 std::string refusal_text(std::string_view body) {
   json::error_code ec;
   const json::value parsed = json::parse(body, ec);

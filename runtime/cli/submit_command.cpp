@@ -133,14 +133,14 @@ void add_policy(CLI::App& cmd, submit_options& o) {
   cmd.add_option("--deadline", o.deadline, "wanted finished this long from now")
       ->check(is_time())
       ->group(group);
-  cmd.add_option("--delay", o.delay, "not started sooner than this")
+  cmd.add_option("--delay", o.delay, "the job does not start sooner than this")
       ->check(is_time())
       ->group(group);
-  cmd.add_option("--ttl", o.ttl, "TIMED_OUT when it has not ended after this")
+  cmd.add_option("--ttl", o.ttl, "the job is TIMED_OUT when it has not ended after this")
       ->check(is_time())
       ->group(group);
   cmd.add_option("--execution-timeout", o.execution_timeout,
-                 "TIMED_OUT when one attempt runs longer")
+                 "the job is TIMED_OUT when one attempt runs longer")
       ->check(is_time())
       ->group(group);
   cmd.add_option("--idempotency-key", o.idempotency_key,

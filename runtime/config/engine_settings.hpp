@@ -16,7 +16,7 @@ const engine_kind& engine_of(const config&);
 slot_engines engines_of(const config&);
 
 /// The longest budgets of the kinds where they differ from the knobs' defaults: values that hold
-/// where nobody says otherwise (config_sources::assumed).
+/// where no source sets another one (config_sources::assumed).
 std::vector<foreign_value> budgets_of(std::span<const engine_kind>);
 
 } // namespace tayfa

@@ -45,7 +45,7 @@ class held_calls {
   void release(number);
   /// The call is about another job from now on.
   void rename(number, job_id job);
-  /// It waits no longer than this from now.
+  /// The call waits no longer than `rest` from now.
   void shorten(moment now, number, milliseconds rest);
 
   /// There is a chunk more. The calls that may be answered with it now; those that came a moment
@@ -57,17 +57,19 @@ class held_calls {
   /// While an answer with chunks of a job is on its way, it is not known whether its reader has
   /// them. Another call for chunks of that job waits for the receipt, but not for long: a reader
   /// that goes on on another connection shall not see the same chunks again. The receipt comes a
-  /// quarter of a second after the last byte at most; the rest is for slow lines and busy machines.
+  /// quarter of a second after the last byte at most; the rest is for slow connections and busy
+  /// machines.
   static constexpr milliseconds receipt_patience{2'000};
   /// An answer with chunks of this job leaves.
   void sent(moment now, const job_id&);
-  /// It was received, or was not. The calls that may have waited for it, when it was the last.
+  /// An answer with chunks of this job was received, or was not. When it was the last one under
+  /// way, returns the calls that may have waited for it.
   std::vector<number> settled(const job_id&);
   /// Is an answer with chunks of the call's job on its way, and has it not had its time yet?
   bool receipt_is_missing(moment now, number) const;
   /// The call becomes due when that answer has had its time. One that is over gets a new end then.
   void wait_for_receipt(number);
-  /// It was looked at, and there was nothing for it: due at its end.
+  /// The caller found nothing for this call: it becomes due at its end.
   void wait_on(number);
 
   struct due_call {

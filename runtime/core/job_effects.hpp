@@ -26,7 +26,7 @@ struct assign_attempt {
   std::uint64_t hand_over = 0;    ///< to one that pulls: the number of the decision that gave it
 };
 /// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
-/// `watched` says that the one who submitted it asked to be told.
+/// `watched` says that the submitter waits for the end.
 struct moved {
   job_view view;
   job_state from;

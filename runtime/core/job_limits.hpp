@@ -20,7 +20,7 @@ struct job_limits {
   tenant_terms other_tenants;
   std::uint32_t max_attempts = 3;
   /// Engines that end while the job runs alone in them, until it FAILS as poison.
-  std::uint32_t lone_kills_max = 3;
+  std::uint32_t solo_crashes_max = 3;
   milliseconds execution_timeout{600'000}; ///< default of policy.executionTimeout
   milliseconds ttl{86'400'000};            ///< default of policy.ttl
   /// From assignment, or from the last step of progress, to the loss of the attempt; for workers
@@ -60,7 +60,7 @@ struct job_limits {
   /// Purges, time-outs and forgetting change so many rows in a step, fewer while others change
   /// something as well (step_pace).
   std::size_t step_rows = 128;
-  /// Changes are noted for take_changes(). Without a store nobody would take them.
+  /// Changes are noted for take_changes(). Without a store they would never be taken.
   bool durable = false;
   /// Texts larger than this leave memory once they are durable; 0 = never.
   std::size_t spill_above = 0;

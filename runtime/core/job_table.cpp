@@ -14,7 +14,7 @@ job_table::job_table(job_limits limits)
       jobs_(limits_, deliveries_), queue_(limits_.tenants, limits_.other_tenants),
       pool_(limits_.batch_max, limits_.batch_delay) {
   limits_.max_attempts = std::max<std::uint32_t>(limits_.max_attempts, 1);
-  limits_.lone_kills_max = std::max<std::uint32_t>(limits_.lone_kills_max, 1);
+  limits_.solo_crashes_max = std::max<std::uint32_t>(limits_.solo_crashes_max, 1);
   limits_.step_rows = std::max<std::size_t>(limits_.step_rows, 1);
   pace_ = step_pace{limits_.step_rows};
 }
@@ -87,10 +87,10 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.submitted = now;
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
-  r.attempts = r.free_attempts = !r.of_platform() ? 0 : pool_.last_held_of(*r.id, running_);
+  r.attempts = r.uncharged_attempts = !r.of_platform() ? 0 : pool_.last_held_of(*r.id, running_);
   jobs_.enlist(r);
   jobs_.account(r);
-  jobs_.note(r, store::part_request);
+  jobs_.mark_changed(r, store::part_request);
   pool_.job_arrived(now, r.request.model);
   queue_up(now, r);
   submitted answer{{}, true, {}};
@@ -144,7 +144,7 @@ void job_table::keep(moment now, const job_id& id, milliseconds time, const job_
     return;
   }
   r->keep_until = until;
-  jobs_.note(*r, store::part_state);
+  jobs_.mark_changed(*r, store::part_state);
   jobs_.schedule(*r);
 }
 
@@ -212,9 +212,9 @@ void job_table::revive(moment now, record& ended_job) {
   jobs_.change_state(*r, r->state.state(), job_state::IN_QUEUE);
   r->state = {}; // a new life is a new machine, as a restarted engine is
   ++r->lives;
-  r->suspect = r->suspect || r->lone_kills > 0;
-  r->lone_kills = 0;
-  r->free_attempts = r->attempts;
+  r->suspect = r->suspect || r->solo_crashes > 0;
+  r->solo_crashes = 0;
+  r->uncharged_attempts = r->attempts;
   jobs_.mark_dead(*r, false);
   deliveries_.close(r->order, r->delivery);
   r->delivery.tries = 0;
@@ -224,7 +224,7 @@ void job_table::revive(moment now, record& ended_job) {
   r->not_before = now;
   jobs_.count_live(*r, true);
   jobs_.account(*r);
-  jobs_.note(*r, store::part_state | store::part_output);
+  jobs_.mark_changed(*r, store::part_state | store::part_output);
   exempt_from_purges(*r);
   queue_up(now, *r);
 }
@@ -264,7 +264,7 @@ effects job_table::hand_back(moment now) {
   }
   effects out;
   for (auto next = jobs_.origins_live().above(0); next; next = jobs_.origins_live().above(*next)) {
-    running.emplace(*next, &jobs_.at(*next)); // nobody here will run what a platform gave
+    running.emplace(*next, &jobs_.at(*next)); // this pod will not run the platform's job any more
   }
   for (const auto& [order, r] : running) {
     if (!r->request.origin.empty()) {

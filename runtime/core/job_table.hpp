@@ -72,19 +72,19 @@ class job_table {
   /// Takes the job under this id, or refuses, changing nothing: stopping, queue_full,
   /// quota_exceeded, model_not_found, bad_request for an id that exists, idempotency_mismatch for a
   /// key that belongs to a different request. A key that belongs to the same request gives that job
-  /// again; keys are told apart by endpoint and tenant and live as long as the job is kept. An id
-  /// is used once, even after its job has been forgotten (make_id sees to it): attempt numbers
-  /// fence only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// again; a key counts per endpoint and tenant, and lives as long as the job is kept. An id is
+  /// used once, even after its job has been forgotten (make_id sees to it): attempt numbers fence
+  /// only then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
   /// A job with an origin may be given again under its id. One that is live is left as it is. The
   /// result of one that COMPLETED, or whose result is undelivered, is delivered again (at once, and
   /// for a while from now). Any other begins a new life. Once forgotten it is a new job, whose
   /// attempts are numbered on from those that a worker still holds.
   result<submitted> submit(moment now, job_id id, job_request request, bool watch);
-  // What follows names a job, or shows some, for one who may see only those that `who` covers: any
-  // other job is not there for it (errc::job_not_found).
+  // The functions below name or list jobs for a caller who may see only those that `who` covers.
+  // Any other job does not exist for that caller (errc::job_not_found).
   result<job_view> find(moment now, const job_id&, const job_access& who = {}) const;
-  /// Its result stays at least for so long from now (at most the longest time to live).
+  /// Keeps the job's result at least for so long from now (at most the longest time to live).
   void keep(moment now, const job_id&, milliseconds, const job_access& who = {});
   struct unread {
     job_view view;
@@ -98,7 +98,7 @@ class job_table {
   void chunks_received(const job_id&, std::uint64_t last);
   using view_and_effects = std::pair<job_view, effects>;
   /// Ends the job CANCELLED unless it has ended already (then its view, unchanged). `by_origin`:
-  /// the platform that owns it wants no result any more, nor that of one that has ended.
+  /// the platform that owns it takes no result any more, nor that of one that has ended.
   result<view_and_effects> cancel(moment now, const job_id&, bool by_origin = false,
                                   const job_access& who = {});
   /// A new life for a FAILED or TIMED_OUT job: it waits again, with all its attempts and its time
@@ -121,9 +121,10 @@ class job_table {
   bool hidden(const job_id& id, const job_access& who) const { return jobs_.hidden(id, who); }
 
   // ---- workers ---------------------------------------------------------------------------------
-  /// What the catalogue holds; the first is the default. Empty = models are not told apart. A job
-  /// that waits for a model that is not in it goes on waiting (model_missing) and takes part in no
-  /// decision; one of a platform FAILS with model_not_found: nobody here will run it.
+  /// The models of the catalogue; the first is the default. Empty = models are not distinguished. A
+  /// job that waits for a model outside the catalogue goes on waiting (model_missing) and takes
+  /// part in no decision. A platform's job FAILS with model_not_found instead, since this pod will
+  /// never run it.
   effects models_known(moment now, std::vector<model_facts>);
   /// An engine could not load this model. One that certainly cannot be loaded, or could not several
   /// times in a row, is broken for a while, which doubles: its jobs FAIL with
@@ -138,12 +139,12 @@ class job_table {
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
-  /// has room.
-  /// `from_outside`: somebody killed it whom no job can have made do so; its attempts are lost, but
-  /// nobody is suspected.
+  /// has room. `from_outside`: a process outside the pod killed it, which no job can have caused;
+  /// its attempts are lost, but no job is suspected.
   effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
-  /// The same for every worker there is (a restarted queue knows none of them). Nor will it hear
-  /// how the webhooks went that are being called: their last try is made again.
+  /// The same for every worker there is (a restarted queue knows none of them). The outcome of the
+  /// deliveries that are under way will not be reported either: their last try is made again. The
+  /// deliveries that follow from the losses begin afterwards; their outcome will be.
   effects lose_all_workers(moment now, const error& why);
   /// No new attempt for this worker; running ones go on.
   effects worker_draining(moment now, worker_ref worker);
@@ -181,7 +182,7 @@ class job_table {
   /// (`pause` at least, but there is a last try), until the latest of: the end of the job's time to
   /// live, the end of keep(), some minutes after the job's end.
   effects posted(moment now, const job_id&, bool settled, milliseconds pause);
-  /// Nobody will say posted() of what is being posted: it is posted again.
+  /// No posted() will come for the results that are being posted: they are posted again.
   effects posts_lost(moment now);
   /// The platform's own id of a job that was taken from it; null for others.
   const std::string* origin_of(const job_id&) const;
@@ -191,7 +192,7 @@ class job_table {
   std::size_t undelivered() const {
     return jobs_.origins_live().size() + jobs_.undelivered().size();
   }
-  /// What the pod's own workers take at the same time, together.
+  /// How many attempts the pod's own workers take at the same time, together.
   std::uint32_t local_capacity() const { return pool_.local_capacity(); }
 
   // ---- the pod ---------------------------------------------------------------------------------
@@ -199,7 +200,7 @@ class job_table {
   void stop_taking();
   /// The jobs that run are put back to the queue (the stop deadline has come), at no cost of their
   /// attempts; their attempts are revoked. Those of platforms FAIL with errc::stopping, waiting
-  /// ones too: nobody here will run them. Implies stop_taking().
+  /// ones too: this pod will not run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
   /// what has been kept long enough, takes the next step of a purge, and looks again at who waits
@@ -209,7 +210,8 @@ class job_table {
   /// When expire() has something to do next.
   std::optional<moment> next_deadline() const;
   job_counts counts() const;
-  /// Of the jobs that `who` covers: without `kept`, `dead` and `stale`, unless it covers all.
+  /// Counts the jobs that `who` covers: without `kept`, `dead` and `stale`, unless `who` covers
+  /// all.
   job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
   /// This attempt is the job's current one, on this worker.
@@ -229,8 +231,8 @@ class job_table {
   bool durable(const job_id& id) const { return jobs_.durable(id); }
   /// The batch in flight is durable.
   void committed();
-  /// It is not (storage_full, or nobody knows): its rows count as changed again. The jobs that were
-  /// new in it are named, so that they can be withdrawn.
+  /// The commit failed (storage_full), or its outcome is unknown: its rows count as changed again.
+  /// Returns the jobs that were new in it, so that they can be withdrawn.
   std::vector<job_id> not_committed();
   /// Submissions that could not be made durable: as if they never were. Nothing of them has left.
   effects withdraw(moment now, const std::vector<job_id>&);
@@ -241,9 +243,10 @@ class job_table {
     bool durable = false; ///< the store has it so
   };
   std::optional<job_image> image(const job_id&) const;
-  /// What a client asked for the job since then could not be made durable, and is refused: the job
-  /// is as it was, also when it was forgotten. Nothing of what was decided about it since has left;
-  /// `unsent`: nor has its latest attempt. A job that ran waits again, at no cost of its attempts.
+  /// A client's change of the job since then could not be made durable, and is refused: the job
+  /// becomes what it was, even if it was forgotten. No effect of a decision about it since then has
+  /// left; with `unsent`, its latest attempt has not left either. A job that ran waits again, at no
+  /// cost of its attempts.
   effects put_back(moment now, const job_image&, bool unsent);
   /// The same for what the last step of a purge has cancelled, as far as it is not durable.
   purge_undone undo_purge_step(moment now);
@@ -297,6 +300,7 @@ class job_table {
   void deliver(moment now, record&, effects&);
   void begin_try(moment now, record&, std::uint64_t call = 0);
   void begin_calls(moment now, effects&);
+  void forget_tries_under_way(moment now, effects&);
   void close_delivery(record&);
   moment deliver_until(const record&) const;
   std::uint8_t tries_known(const record&, std::uint32_t begun) const;
@@ -328,7 +332,7 @@ class job_table {
   void serve_groups(moment now, effects&);
   worker_pool::needs needs_of(const record&) const;
   worker_pool::verdict serve(moment now, record&, fair_queue::group_id, effects&);
-  void note_wait(group_key, wait_reason, bool of_kind);
+  void record_wait(group_key, wait_reason, bool of_kind);
   wait_reason noted(group_key) const;
   void give_run(moment now, record& first, const worker_pool::verdict&, fair_queue::group_id,
                 effects&);
@@ -361,14 +365,16 @@ class job_table {
   step_pace pace_{1};
   bool step_dirty_ = false;  ///< rows of the last step are not taken yet
   bool step_flying_ = false; ///< or in flight
-  /// Of what purges ended in it, before they did; each with its purge's number.
+  /// Images of the jobs that purges ended in this step, from before their end; each with its
+  /// purge's number.
   std::vector<std::pair<std::uint64_t, job_image>> step_images_;
 
   fair_queue queue_;
   worker_pool pool_;
-  bool cut_short_ = false;                 ///< the last decision was, and goes on at look_again_
-  std::map<group_key, wait_reason> notes_; ///< of the groups that the last decision passed over
-  std::map<group_key, wait_reason> kind_notes_; ///< of all groups that differ in shape only
+  bool cut_short_ = false; ///< the last decision was, and goes on at look_again_
+  std::map<group_key, wait_reason>
+      group_waits_; ///< of the groups that the last decision passed over
+  std::map<group_key, wait_reason> kind_waits_; ///< of all groups that differ in shape only
 };
 
 } // namespace tayfa

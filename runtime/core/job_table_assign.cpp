@@ -25,7 +25,7 @@ worker_pool::needs job_table::needs_of(const record& r) const {
                          .endpoint = r.request.endpoint,
                          .alone = r.suspect,
                          .since = std::max(r.life_began, r.not_before)};
-  if (r.lone_kills > 0 && r.holder.incarnation > 0) {
+  if (r.solo_crashes > 0 && r.holder.incarnation > 0) {
     job.not_again = r.holder.place();
   }
   return job;
@@ -34,8 +34,8 @@ worker_pool::needs job_table::needs_of(const record& r) const {
 void job_table::assign(moment now, effects& out) {
   pool_.forget_look_again();
   cut_short_ = false;
-  notes_.clear();
-  kind_notes_.clear();
+  group_waits_.clear();
+  kind_waits_.clear();
   if (stopping_) {
     return;
   }
@@ -64,7 +64,7 @@ void job_table::serve_groups(moment now, effects& out) {
     const bool to_be_purged = purge_of(r) != nullptr;
     if ((over || to_be_purged) && left_out++ == limits_.step_rows * purged_per_row) {
       cut_short_ = true;
-      pool_.look_again_at(now); // whatever else has come is served between
+      pool_.look_again_at(now); // other messages are served in between
       return;
     }
     if (to_be_purged) {
@@ -77,27 +77,27 @@ void job_table::serve_groups(moment now, effects& out) {
     }
     const auto found = serve(now, r, next->group, out);
     if (found.why != wait_reason::none) {
-      note_wait(*next->key, found.why, found.of_kind);
+      record_wait(*next->key, found.why, found.of_kind);
       queue_.pass(passed, next->group, found.of_kind);
     }
   }
 }
 
-void job_table::note_wait(group_key group, wait_reason why, bool of_kind) {
+void job_table::record_wait(group_key group, wait_reason why, bool of_kind) {
   if (of_kind) {
     group.shape.clear();
   }
-  (of_kind ? kind_notes_ : notes_)[std::move(group)] = why;
+  (of_kind ? kind_waits_ : group_waits_)[std::move(group)] = why;
 }
 
 /// Why the last decision passed over jobs of this group; none = it did not.
 wait_reason job_table::noted(group_key group) const {
-  if (const auto note = notes_.find(group); note != notes_.end()) {
+  if (const auto note = group_waits_.find(group); note != group_waits_.end()) {
     return note->second;
   }
   group.shape.clear();
-  const auto note = kind_notes_.find(group);
-  return note == kind_notes_.end() ? wait_reason::none : note->second;
+  const auto note = kind_waits_.find(group);
+  return note == kind_waits_.end() ? wait_reason::none : note->second;
 }
 
 /// Gives the job out, with others of its group; or says why it waits.

@@ -76,8 +76,8 @@ void job_table::audit_job(const job_id& id, const record& r,
                           std::vector<std::string>& broken) const {
   const auto& name = id.str();
   const auto state = r.state.state();
-  expect(r.attempts - r.free_attempts <= limits_.max_attempts, name, "more attempts than allowed",
-         broken);
+  expect(r.attempts - r.uncharged_attempts <= limits_.max_attempts, name,
+         "more attempts than allowed", broken);
   const bool has_chunks = r.past_ && !r.past_->chunks.empty();
   expect(!has_chunks || r.past_->chunks.size() <= limits_.chunks_max, name,
          "too many unread chunks", broken);
@@ -102,7 +102,7 @@ void job_table::audit_job(const job_id& id, const record& r,
   expect(r.delivery.waits == deliveries_.has_place(r.order), name,
          "its webhook has no turn, or too many", broken);
   expect(!r.delivery.undelivered || (r.delivery.open && r.of_platform()), name,
-         "has a result to deliver that nobody waits for", broken);
+         "has a result to deliver that no receiver waits for", broken);
   if (state == job_state::IN_PROGRESS) {
     const auto* w = pool_.present(r.holder);
     expect(w != nullptr && w->holds.contains(attempt_ref{id, r.attempts}), name,
@@ -121,7 +121,7 @@ void job_table::audit_workers(std::vector<std::string>& broken) const {
                   : 0;
     }
   }
-  expect(held == running_, "table", "a running attempt is held by nobody, or twice", broken);
+  expect(held == running_, "table", "a running attempt is held by no worker, or by two", broken);
 }
 
 } // namespace tayfa

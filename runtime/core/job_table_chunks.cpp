@@ -35,7 +35,7 @@ void job_table::chunks_received(const job_id& id, std::uint64_t last) {
   }
   jobs_.account(r);
   if (r.ended()) {
-    jobs_.note(r, store::part_chunks); // of a job that runs they are not durable
+    jobs_.mark_changed(r, store::part_chunks); // of a job that runs they are not durable
   }
 }
 

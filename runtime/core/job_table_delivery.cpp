@@ -26,7 +26,8 @@ void job_table::deliver_again(moment now, record& r, effects& out) {
   open_delivery(now, r, out);
 }
 
-/// It is due: a result for its platform is posted at once, a webhook when there is a place for it.
+/// Begins a delivery that is due: a result for a platform is posted at once, a webhook when a call
+/// may begin.
 void job_table::deliver(moment now, record& r, effects& out) {
   if (!r.delivery.undelivered) {
     deliveries_.wait(r.order, r.delivery, r.request.policy.tenant, r.request.webhook,
@@ -50,7 +51,7 @@ void job_table::deliver(moment now, record& r, effects& out) {
 void job_table::begin_try(moment now, record& r, std::uint64_t call) {
   deliveries_.begin(r.order, r.delivery, call);
   r.not_before = now; // should its end not be reported
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
 }
 
 void job_table::begin_calls(moment now, effects& out) {
@@ -69,7 +70,7 @@ void job_table::close_delivery(record& r) {
     r.delivery.undelivered = false;
     jobs_.put_among_ended(r);
   }
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
   jobs_.schedule(r);
 }
 
@@ -98,7 +99,7 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
   if (deliveries_.answered(now, call, how, r == nullptr ? 0 : r->order,
                            r == nullptr ? nullptr : &r->delivery)) {
     r->not_before = deliveries_.next_call(now);
-    jobs_.note(*r, store::part_state);
+    jobs_.mark_changed(*r, store::part_state);
     jobs_.schedule(*r);
   }
   begin_calls(now, out);
@@ -108,7 +109,7 @@ effects job_table::notified(moment now, const job_id& id, std::uint64_t call, ho
 effects job_table::posted(moment now, const job_id& id, bool settled, milliseconds pause) {
   const auto entry = jobs_.find(id);
   if (entry == nullptr || !entry->delivery.undelivered || (!entry->delivery.out && !settled)) {
-    return {}; // that it is settled is good to know from whichever try
+    return {}; // any try may report that the delivery is settled
   }
   record& r = *entry;
   const auto again = settled
@@ -120,9 +121,21 @@ effects job_table::posted(moment now, const job_id& id, bool settled, millisecon
     return {};
   }
   r.not_before = *again;
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
   jobs_.schedule(r);
   return {};
+}
+
+/// The outcome of what is being delivered will not be reported: each last try is made again.
+void job_table::forget_tries_under_way(moment now, effects& out) {
+  for (const auto order : deliveries_.out()) {
+    record& r = jobs_.at(order);
+    deliveries_.give_up_try(order, r.delivery);
+    r.delivery.tries = tries_known(r, r.delivery.tries);
+    jobs_.schedule(r);
+  }
+  deliveries_.forget_calls();
+  begin_calls(now, out);
 }
 
 effects job_table::posts_lost(moment) {

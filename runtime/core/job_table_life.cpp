@@ -93,7 +93,7 @@ void job_table::leave_queue(record& r) {
   }
 }
 
-/// It waits on without taking part in decisions.
+/// The job goes on waiting without taking part in decisions.
 void job_table::park(record& r) {
   leave_queue(r);
   r.parked = true;
@@ -119,7 +119,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
     ++running_;
   }
   jobs_.tally(r);
-  jobs_.note(r, store::part_state);
+  jobs_.mark_changed(r, store::part_state);
   out.emplace_back(moved{job_view{}, *from, why, r.watch && is_final(to), r.request.endpoint});
 }
 
@@ -177,12 +177,13 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     jobs_.discard_chunks(r);
   }
   const bool from_here = !r.of_platform();
-  // A client may retry what failed; a platform may give whatever it has no result of once more.
+  // A client may retry a job that failed; a platform may give a job again as long as it has no
+  // result.
   const bool again = to == job_state::FAILED || to == job_state::TIMED_OUT ||
                      (to == job_state::CANCELLED && !from_here);
   unsigned parts = store::part_state | store::part_output | store::part_chunks;
   if (!again) {
-    r.request.input = {}; // nobody will want it
+    r.request.input = {}; // it will not run again
     r.input_bytes = 0;
     parts |= store::part_input_released;
   }
@@ -192,7 +193,7 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
   jobs_.count_live(r, false);
   jobs_.account(r);
   jobs_.put_among_ended(r);
-  jobs_.note(r, parts);
+  jobs_.mark_changed(r, parts);
   std::get<moved>(out[announced]).view = view_of(r);
   open_delivery(now, r, out);
   jobs_.schedule(r);

@@ -26,9 +26,9 @@ milliseconds backoff(const job_limits& limits, std::uint32_t attempts) {
 
 void job_table::lose(moment now, record& r, const error& why, effects& out, bool free_of_charge) {
   drop_attempt_traces(r);
-  r.free_attempts += free_of_charge ? 1 : 0;
+  r.uncharged_attempts += free_of_charge ? 1 : 0;
   const auto last = "attempt " + std::to_string(r.attempts) + ": " + why.str();
-  if (!free_of_charge && r.lone_kills >= limits_.lone_kills_max) {
+  if (!free_of_charge && r.solo_crashes >= limits_.solo_crashes_max) {
     end(now, r, job_state::FAILED, cause::poisoned, error{errc::poison, last}, out, why);
   } else if (r.attempts_of_life() >= limits_.max_attempts) {
     end(now, r, job_state::FAILED, cause::attempts_exhausted, error{errc::max_attempts, last}, out,
@@ -66,7 +66,7 @@ void job_table::lose_worker(moment now, pool_worker& w, const error& why, effect
       }
     }
     for (const auto& [order, r] : mine) {
-      r->lone_kills += w.holds.size() == 1 ? 1 : 0;
+      r->solo_crashes += w.holds.size() == 1 ? 1 : 0;
       r->suspect = true;
     }
   }

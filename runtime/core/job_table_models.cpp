@@ -1,10 +1,10 @@
-// What becomes of jobs whose model the catalogue does not have, or engines cannot load
+// Handles jobs whose model is missing in the catalogue, or cannot be loaded by engines
 // (workers/known_models).
 //
 // A job that waits for a model that is not in the catalogue any more (an operator took it out) is
-// parked: it waits until its time to live ends or a start has the model again, and takes part in
-// no decision. A model that engines cannot load fails its jobs, which nobody can run; it is tried
-// again after a pause that doubles, since its file may have been mended.
+// parked: it waits until its time to live ends or a start has the model again, and takes part in no
+// decision. A model that engines cannot load fails its jobs, which no worker can run. Engines try
+// the model again after a pause that doubles, since its file may have been repaired.
 #include "runtime/core/job_table.hpp"
 
 namespace tayfa {

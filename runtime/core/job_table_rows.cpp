@@ -116,9 +116,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.refresh = row.refresh;
   r.keep_until = row.keep_until.value_or(moment{});
   r.attempts = row.attempts;
-  r.free_attempts = row.attempts_before;
+  r.uncharged_attempts = row.attempts_before;
   r.lives = row.lives;
-  r.lone_kills = row.lone_kills;
+  r.solo_crashes = row.solo_crashes;
   // Other nodes' numbers held for the life of the process that gave them.
   r.holder = row.holder.node == this_node ? row.holder : worker_ref{};
   if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
@@ -145,7 +145,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::TIMED_OUT: jobs_.schedule(r); break;
   }
   if (row.damaged) { // what is left of it takes the place of what is damaged
-    jobs_.note(r, store::part_output | store::part_chunks | store::part_input_released);
+    jobs_.mark_changed(r, store::part_output | store::part_chunks | store::part_input_released);
   }
 }
 

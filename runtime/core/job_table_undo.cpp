@@ -92,7 +92,7 @@ effects job_table::put_back(moment now, const job_image& before, bool unsent) {
     r.past().chunks_gone = chunks_gone;
   }
   if (ran || !before.durable) {
-    jobs_.note(r, store::part_output | store::part_chunks);
+    jobs_.mark_changed(r, store::part_output | store::part_chunks);
   }
   return out;
 }
@@ -106,7 +106,7 @@ void job_table::keep_as_before(const job_id& id, moment until) {
   const auto entry = jobs_.find(id);
   if (entry != nullptr) {
     entry->keep_until = until;
-    jobs_.note(*entry, store::part_state);
+    jobs_.mark_changed(*entry, store::part_state);
     jobs_.schedule(*entry);
   }
 }

@@ -49,6 +49,9 @@ effects job_table::worker_lost(moment now, worker_place at, const error& why, bo
 
 effects job_table::lose_all_workers(moment now, const error& why) {
   effects out;
+  // First the deliveries that are under way: those that follow from the losses are new ones, and
+  // their outcome will be reported.
+  forget_tries_under_way(now, out);
   std::vector<worker_place> places;
   for (auto& [at, w] : pool_.all()) {
     places.push_back(at);
@@ -59,15 +62,7 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   for (const auto& at : places) {
     pool_.forget(at);
   }
-  for (const auto order : deliveries_.out()) {
-    record& r = jobs_.at(order);
-    deliveries_.give_up_try(order, r.delivery);
-    r.delivery.tries = tries_known(r, r.delivery.tries);
-    jobs_.schedule(r);
-  }
-  deliveries_.forget_calls();
-  begin_calls(now, out);
-  assign(now, out); // there is nobody to wait for
+  assign(now, out); // there is no worker to wait for
   return out;
 }
 
@@ -75,7 +70,7 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
   effects out;
   if (auto* w = pool_.present(ref)) {
     pool_.drain(now, *w);
-    assign(now, out); // nobody is to wait for it any more
+    assign(now, out); // no job shall wait for it any more
   }
   return out;
 }
@@ -204,7 +199,7 @@ job_table::report_result job_table::finished(moment now, worker_ref ref,
       break;
     case protocol::outcome::failed:
       if (code == errc::gpu_oom && r->in_batch) {
-        r->suspect = true; // too large in company: alone it has the memory for itself
+        r->suspect = true; // too large in a batch: alone it has the memory for itself
         lose(now, *r, error{code, report.text}, answer.consequences, true);
       } else if (never_had_it) {
         lose(now, *r, error{code, report.text}, answer.consequences, true);

@@ -9,7 +9,7 @@ namespace {
 
 static_assert(std::tuple_size_v<decltype(request_fields)> == member_count<job_request>() &&
                   std::tuple_size_v<decltype(policy_fields)> == member_count<job_policy>(),
-              "a member has no line in request_fields.hpp");
+              "a member has no field in request_fields.hpp");
 
 /// FNV-1a.
 class mixer {

@@ -32,7 +32,7 @@ slot_actions slot_table::stop_all() {
 result<slot_actions> slot_table::drain(slot_id slot, bool on) {
   const auto i = std::size_t{slot.value};
   if (i >= slots_.size() || slots_[i].removed()) {
-    return fail(errc::not_found, "no slot of this number");
+    return fail(errc::not_found, "no slot has this number");
   }
   slot_actions out;
   if (on != slots_[i].leaving()) {

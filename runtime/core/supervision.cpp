@@ -34,8 +34,8 @@ child_state group::state(std::size_t index) const {
   return children_.at(index).state;
 }
 
-orders group::start(moment now) {
-  orders out;
+commands group::start(moment now) {
+  commands out;
   if (phase_ != phase::fresh) {
     return out;
   }
@@ -46,8 +46,8 @@ orders group::start(moment now) {
   return out;
 }
 
-orders group::ended(moment now, std::size_t index, bool normal) {
-  orders out;
+commands group::ended(moment now, std::size_t index, bool normal) {
+  commands out;
   if (index >= children_.size()) {
     return out;
   }
@@ -58,7 +58,7 @@ orders group::ended(moment now, std::size_t index, bool normal) {
   const bool was_asked = c.state == child_state::stopping;
   switch (phase_) {
   case phase::fresh:
-  case phase::done: break; // nobody runs
+  case phase::done: break; // no child runs
   case phase::up:
   case phase::pausing:
     if (wants_restart(index, normal)) {
@@ -89,8 +89,8 @@ orders group::ended(moment now, std::size_t index, bool normal) {
   return out;
 }
 
-orders group::refreshed(moment now, std::size_t index) {
-  orders out;
+commands group::refreshed(moment now, std::size_t index) {
+  commands out;
   if (index >= children_.size() || !alone() || phase_ != phase::up ||
       children_[index].state != child_state::running) {
     return ended(now, index, true);
@@ -100,14 +100,14 @@ orders group::refreshed(moment now, std::size_t index) {
   return out;
 }
 
-orders group::excused(moment now, std::size_t index, bool worked) {
-  orders out;
+commands group::excused(moment now, std::size_t index, bool worked) {
+  commands out;
   if (index >= children_.size() || !alone() || phase_ != phase::up ||
       children_[index].state != child_state::running || !wants_restart(index, false)) {
     return ended(now, index, false);
   }
   child& c = children_[index];
-  note_life(now, c, c.past);
+  record_life(now, c, c.past);
   c.past.excuses = worked ? 0 : c.past.excuses + 1;
   if (c.past.excuses <= policy_.intensity) {
     ++restarts_;
@@ -123,8 +123,8 @@ orders group::excused(moment now, std::size_t index, bool worked) {
   return out;
 }
 
-orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
-  orders out;
+commands group::due(moment now, std::size_t index, std::uint64_t ticket) {
+  commands out;
   if (index >= children_.size() || children_[index].ticket != ticket ||
       (children_[index].state != child_state::backing_off &&
        children_[index].state != child_state::quarantined)) {
@@ -145,8 +145,8 @@ orders group::due(moment now, std::size_t index, std::uint64_t ticket) {
   return out;
 }
 
-orders group::stop(moment) {
-  orders out;
+commands group::stop(moment) {
+  commands out;
   if (phase_ == phase::stopping) {
     return out;
   }
@@ -194,10 +194,10 @@ error group::why_given_up(std::size_t index) const {
 }
 
 /// A child that is to be restarted has ended.
-void group::fail(moment now, std::size_t index, orders& out) {
+void group::fail(moment now, std::size_t index, commands& out) {
   child& c = children_[index];
   history& past = alone() ? c.past : past_;
-  note_life(now, c, past);
+  record_life(now, c, past);
   // After a quarantine there is one try.
   if (past.quarantines == 0 && within_intensity(now, past)) {
     c.state = child_state::backing_off;
@@ -231,30 +231,30 @@ void group::fail(moment now, std::size_t index, orders& out) {
 }
 
 /// A child that lived healthy has shown that what was held against it is over.
-void group::note_life(moment now, const child& c, history& past) const {
+void group::record_life(moment now, const child& c, history& past) const {
   if (now - c.started >= policy_.healthy_after) {
     past.failures = 0;
     past.quarantines = 0;
   }
 }
 
-void group::later(std::size_t index, milliseconds after, orders& out) {
+void group::later(std::size_t index, milliseconds after, commands& out) {
   children_[index].ticket = ++tickets_;
   out.emplace_back(start_later{index, after, tickets_});
 }
 
-void group::restart_one(std::size_t index, history& past, orders& out) {
+void group::restart_one(std::size_t index, history& past, commands& out) {
   later(index, backoff(policy_, past.failures++, random_), out);
 }
 
-void group::quarantine(std::size_t index, history& past, orders& out) {
+void group::quarantine(std::size_t index, history& past, commands& out) {
   const auto time = doubled(policy_.quarantine_base, past.quarantines++, policy_.quarantine_max);
   children_[index].state = child_state::quarantined;
   out.emplace_back(quarantined{index, why_given_up(index), time});
   later(index, time, out);
 }
 
-void group::run(moment now, std::size_t index, orders& out) {
+void group::run(moment now, std::size_t index, commands& out) {
   children_[index].state = child_state::running;
   children_[index].started = now;
   out.emplace_back(start_child{index});
@@ -269,7 +269,7 @@ bool group::awaits_end() const {
 
 /// The next step of a group restart: stop the last affected child that runs, or, when none does,
 /// begin the backoff.
-void group::clear_next(orders& out) {
+void group::clear_next(commands& out) {
   if (awaits_end()) {
     return;
   }
@@ -287,11 +287,11 @@ void group::clear_next(orders& out) {
       return;
     }
   }
-  phase_ = phase::up; // nobody is left to restart
+  phase_ = phase::up; // no child is left to restart
 }
 
 /// The next step of stop(), or of giving up.
-void group::stop_next(orders& out) {
+void group::stop_next(commands& out) {
   if (awaits_end()) {
     return;
   }

@@ -68,7 +68,7 @@ enum class child_state : std::uint8_t {
   quarantined
 };
 
-// ---- orders to the owner ------------------------------------------------------------------------
+// ---- commands to the owner ----------------------------------------------------------------------
 
 /// Now.
 struct start_child {
@@ -100,8 +100,9 @@ struct quarantined {
 /// stop() is complete.
 struct all_stopped {};
 
-using order = std::variant<start_child, start_later, stop_child, gave_up, quarantined, all_stopped>;
-using orders = std::vector<order>;
+using command =
+    std::variant<start_child, start_later, stop_child, gave_up, quarantined, all_stopped>;
+using commands = std::vector<command>;
 
 /// A group of children under one policy. Not thread safe; owned by one actor.
 ///
@@ -118,25 +119,25 @@ class group {
   group(policy p, std::vector<child_spec> children, random_source& random);
 
   /// Starts all children in order. Only once: a group that has ended is not started again.
-  orders start(moment now);
+  commands start(moment now);
   /// A child ended. `normal`: it ended as it should. Unknown or old ends are ignored.
-  orders ended(moment now, std::size_t index, bool normal);
+  commands ended(moment now, std::size_t index, bool normal);
   /// A child was brought down by the work it was given, not by itself (a job that crashes its
   /// engine): restarted at once, and not counted as a failure, because others wait for it who have
   /// no part in it. After `intensity` such ends in a row, none of them of a child that had ended
   /// some work well (`worked`), each restart waits for as long as that life was, backoff_base at
   /// most: so starting is not all that the machine does, and others who wait for the child wait for
   /// twice its start at most. one_for_one only; else as ended().
-  orders excused(moment now, std::size_t index, bool worked);
+  commands excused(moment now, std::size_t index, bool worked);
   /// A child ended because a fresh one was asked for: started again at once, and not counted as a
   /// failure.
-  orders refreshed(moment now, std::size_t index);
+  commands refreshed(moment now, std::size_t index);
   /// The timer of a start_later fired; an old ticket changes nothing.
-  orders due(moment now, std::size_t index, std::uint64_t ticket);
+  commands due(moment now, std::size_t index, std::uint64_t ticket);
   /// Stops all children in reverse order, one after the other (the next is asked when the last has
   /// ended). Pending restarts are dropped. all_stopped follows when the last one has ended; again
   /// at once when asked again.
-  orders stop(moment now);
+  commands stop(moment now);
 
   child_state state(std::size_t index) const;
   const std::vector<child_spec>& children() const { return specs_; }
@@ -172,15 +173,15 @@ class group {
   bool alone() const { return policy_.how == strategy::one_for_one; }
   bool wants_restart(std::size_t index, bool normal) const;
   bool within_intensity(moment now, history&);
-  void fail(moment now, std::size_t index, orders&);
-  void restart_one(std::size_t index, history&, orders&);
-  void later(std::size_t index, milliseconds after, orders&);
-  void quarantine(std::size_t index, history&, orders&);
-  void note_life(moment now, const child&, history&) const;
-  void clear_next(orders&);
-  void stop_next(orders&);
+  void fail(moment now, std::size_t index, commands&);
+  void restart_one(std::size_t index, history&, commands&);
+  void later(std::size_t index, milliseconds after, commands&);
+  void quarantine(std::size_t index, history&, commands&);
+  void record_life(moment now, const child&, history&) const;
+  void clear_next(commands&);
+  void stop_next(commands&);
   bool awaits_end() const;
-  void run(moment now, std::size_t index, orders&);
+  void run(moment now, std::size_t index, commands&);
   error why_given_up(std::size_t index) const;
 
   policy policy_;

@@ -84,7 +84,7 @@ def write_manifest(path: pathlib.Path, name: str, kind: str, device: str) -> Non
 
 
 def replace(path: pathlib.Path, write) -> None:
-    """Writes beside and renames, so that nobody reads half a model. The archive's inner name is the file's."""
+    """Writes beside and renames, so that no process reads half a model. The archive's inner name is the file's."""
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         fresh = pathlib.Path(folder) / path.name
         write(fresh)

@@ -115,7 +115,7 @@ def script(model, path, inputs, axes=None, shapes=None, trace=False, name=None, 
 
 
 def flat(value, name=""):
-    """What forward() returned, with the names that it has there."""
+    """The values that forward() returned, with the names that they have there."""
     if isinstance(value, dict):
         return [pair for k, v in value.items() for pair in flat(v, str(k))]
     if isinstance(value, (tuple, list)):

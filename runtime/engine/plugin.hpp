@@ -26,8 +26,8 @@ struct plugin {
 result<plugin> open_plugin(const engine_kind&, const std::string& folder);
 
 /// Makes the plugin's engine. Without a usable plugin: an engine on the device "none" whose loads
-/// answer kind.plugin.absent and why, so that the runtime hears the reason over the protocol and
-/// not from an exit code. The clock outlives the factory.
+/// answer kind.plugin.absent and why, so that the runtime gets the reason over the protocol and not
+/// from an exit code. The clock outlives the factory.
 engine_factory plugin_factory(const engine_kind&, const std::string& folder, const time_source&);
 
 /// The plugin's own check. Without a usable plugin, or when its report is not valid: one unfit row

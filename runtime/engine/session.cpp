@@ -184,7 +184,7 @@ void session::on(const protocol::welcome& message) {
 }
 
 void session::on(const protocol::load_model& message) {
-  if (draining_ || load_ == load_state::loading || !attempts_.empty()) {
+  if (load_ == load_state::loading || !attempts_.empty()) {
     ++counters_.out_of_place;
     return;
   }
@@ -215,9 +215,6 @@ void session::on(const protocol::assign& message) {
 }
 
 std::optional<error> session::reason_to_refuse(const protocol::assign& message) const {
-  if (draining_) {
-    return error{errc::stopping, "the engine is draining"};
-  }
   if (load_ != load_state::loaded) {
     return error{errc::not_ready, "no model is loaded"};
   }
@@ -298,22 +295,6 @@ void session::finish_cancelled(const attempt_ref& attempt) {
   last.attempt = attempt;
   last.how = protocol::outcome::cancelled;
   pass(std::move(last));
-}
-
-void session::on(const protocol::drain&) {
-  draining_ = true;
-  drained_ = false; // a repeated drain means that the answer was not received
-  if (gathering_) {
-    start_gathered(); // later members are refused
-  }
-  say_drained_if_idle();
-}
-
-void session::say_drained_if_idle() {
-  if (draining_ && !drained_ && attempts_.empty()) {
-    drained_ = true;
-    send(protocol::drained{});
-  }
 }
 
 void session::on(const protocol::shutdown&) {
@@ -406,7 +387,6 @@ void session::pass(protocol::finished message) {
   }
   clip(message.text);
   send(message);
-  say_drained_if_idle();
 }
 
 void session::pass(protocol::log message) {

@@ -119,7 +119,6 @@ class session final : public sink {
   void send(const protocol::upstream&);
   void beat(moment now);
   void report_steps();
-  void say_drained_if_idle();
   std::optional<error> reason_to_refuse(const protocol::assign&) const;
   void refuse(const attempt_ref&, error why);
   void gather(const protocol::assign&, bool taken);
@@ -130,7 +129,6 @@ class session final : public sink {
   void on(const protocol::load_model&);
   void on(const protocol::assign&);
   void on(const protocol::cancel&);
-  void on(const protocol::drain&);
   void on(const protocol::shutdown&);
   void on(const protocol::use_threads&);
 
@@ -154,8 +152,6 @@ class session final : public sink {
       finished_; ///< the latest ones, so that a repeated assign is not run again
   std::optional<gathering> gathering_;
   load_state load_ = load_state::none;
-  bool draining_ = false;
-  bool drained_ = false;
   bool done_ = false;
   bool dead_ = false;
 

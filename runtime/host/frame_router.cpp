@@ -212,7 +212,7 @@ void frame_router::on(sending& c) {
   flush(id, p);
 }
 
-/// Writes what the link has to say. When the socket takes no more, retry_blocked() goes on.
+/// Writes the link's messages. When the socket takes no more, retry_blocked() goes on.
 void frame_router::flush(const std::string& id, peer& p) {
   const bool was_blocked = std::exchange(p.blocked, false);
   p.link.flush(time_.now(), [&](const link_message& message) {

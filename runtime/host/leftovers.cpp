@@ -116,7 +116,7 @@ void remove_temporary(const fs::path& stem, const std::string& elsewhere, event_
 void write_pid_file(const std::string& path, const std::vector<pid_t>& engines,
                     const std::string& temporary, event_log& log) {
   const auto fresh = path + ".new";
-  // Created for this user alone, whatever the umask, and never through another user's link.
+  // Creates the file for this user alone, under any umask, and never through another user's link.
   ::unlink(fresh.c_str());
   unique_fd{::open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)}.reset();
   std::ofstream file{fresh, std::ios::trunc};

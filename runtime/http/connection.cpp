@@ -426,8 +426,8 @@ void http_connection::on_no_memory() {
   close();
 }
 
-/// Exactly one answer comes back, whatever the sink does with the reply (also when it throws or
-/// drops it).
+/// Exactly one answer comes back, however the sink treats the reply (also when it throws or drops
+/// it).
 void http_connection::pass_on(api::call call, reply_ptr reply) {
   if (core_.sink) {
     try {

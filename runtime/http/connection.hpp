@@ -261,7 +261,7 @@ class http_core : public std::enable_shared_from_this<http_core> {
   void look_at_access();
   void make_place(bool only_health);
 
-  byte_budget budget_; ///< options.answers: a shared handle, whoever holds it
+  byte_budget budget_; ///< options.answers: a shared handle
   std::mutex posting_;
   bool retired_ = false;
   std::size_t receiving_ = 0;

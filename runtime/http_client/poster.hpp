@@ -56,7 +56,7 @@ class http_poster {
   /// calls wait; this one is not made), stopping, cancelled (dropped), io_error otherwise. Any HTTP
   /// status is a success here.
   virtual call_ticket send(outgoing_call, std::function<void(result<outgoing_answer>)> done) = 0;
-  /// The caller no longer wants the answer. A call that has not begun ends with errc::cancelled at
+  /// The caller no longer needs the answer. A call that has not begun ends with errc::cancelled at
   /// once. A running one half-closes its connection and still accepts an answer in flight: one that
   /// arrives within `linger` goes to `done` as usual, else `done` gets errc::cancelled. So an
   /// answer that the server has sent is never lost in between. Unknown and ended tickets are

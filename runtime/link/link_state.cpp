@@ -75,7 +75,7 @@ const link_message* link_state::next() {
     turn_ = turn::data;
     const auto sequence = first_ + sent_;
     auto& frame = kept_[sent_];
-    if (sequence > sent_highest_) { // later the line may hold it too, and it stays as it is
+    if (sequence > sent_highest_) { // later the connection may hold it too, so it must not change
       write_data_header(header(link_kind::data, sequence), *frame.written);
     }
     return &frame.message;
@@ -157,7 +157,7 @@ std::optional<moment> link_state::asks_again() const {
   return asked_at_ ? std::max(due, *asked_at_ + options_.ask_again) : due;
 }
 
-/// Asks when sent frames stay unacknowledged although the peer is heard: they may be lost.
+/// Asks when sent frames stay unacknowledged although the peer sends: they may be lost.
 void link_state::ask_when_heard(moment now) {
   if (open_ && sent_ > 0 && now - kept_.front().sent_at >= options_.ask_again) {
     ask(now);
@@ -173,7 +173,7 @@ result<link_arrival> link_state::receive(std::span<const char> message, moment n
   }
   const auto& e = read->header;
   if (options_.peer != 0 && e.from != options_.peer) {
-    return fail(errc::bad_frame, "it speaks for another incarnation");
+    return fail(errc::bad_frame, "the message names another incarnation");
   }
   if (e.kind == link_kind::open || e.kind == link_kind::opened) {
     return on_opening(e, now);
@@ -182,7 +182,7 @@ result<link_arrival> link_state::receive(std::span<const char> message, moment n
     return link_arrival{};
   }
   if (e.acknowledged > sent_highest_) {
-    return fail(errc::bad_frame, "it acknowledges what was never sent");
+    return fail(errc::bad_frame, "it acknowledges frames that were never sent");
   }
   if (e.kind == link_kind::data) {
     return on_data(e, read->frame, now);
@@ -218,10 +218,10 @@ result<link_arrival> link_state::on_opening(const envelope& e, moment now) {
   const bool fresh = e.from > peer_ && peer_ != 0;
   const std::uint64_t has = e.to == 0 ? 0 : e.sequence;
   if (has > (fresh ? 0 : sent_highest_)) {
-    return fail(errc::bad_frame, "it has what was never sent");
+    return fail(errc::bad_frame, "it claims frames that were never sent");
   }
   if (e.acknowledged > e.sequence || (e.to == 0 && e.sequence != 0)) {
-    return fail(errc::bad_frame, "it acknowledges what it does not have");
+    return fail(errc::bad_frame, "it acknowledges frames that it does not have");
   }
   link_arrival out;
   if (fresh) {

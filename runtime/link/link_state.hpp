@@ -1,9 +1,10 @@
-// One end of a link: every frame arrives once and in order, whatever happens to the connections.
+// An end of a link: every frame arrives once and in order, whatever happens to the connections.
 //
-// Connections lose what is under way when they end, and a socket that connects again by itself does
-// not say so. A link therefore numbers its frames, keeps each until the peer has acknowledged it,
-// and sends again after a reconnect what the peer does not have. Both hops of the worker protocol
-// use it: runtime and engine (ipc, no limit), and later head and pod (tcp, bounded windows).
+// A connection that ends loses the frames under way, and a socket that reconnects by itself does
+// not report that. A link therefore numbers its frames, keeps each until the peer has acknowledged
+// it, and sends again after a reconnect what the peer does not have. Both hops of the worker
+// protocol use it: runtime and engine (ipc, no limit), and later head and pod (tcp, bounded
+// windows).
 //
 //   open    "I am incarnation F, I know you as T, I have all up to N, I accept W"; answered by
 //   opened  with the same about the other end. Both ends send from N + 1 on. An end asks by `open`
@@ -20,7 +21,7 @@
 //   * an end keeps no more than the peer accepts, and refuses more than it accepts itself;
 //   * a message that violates this is refused as errc::bad_frame and changes nothing.
 //
-// Owner: whoever owns the socket; one thread. It has no socket and no clock but the given moments.
+// Owner: the owner of the socket; one thread. It has no socket and no clock but the given moments.
 #pragma once
 
 #include "runtime/base/clock.hpp"
@@ -36,7 +37,7 @@
 
 namespace tayfa {
 
-/// A message that the line and the link hold together; data begins with its header.
+/// A message that the connection and the link share; data begins with its header.
 using link_message = std::shared_ptr<const std::string>;
 
 /// The runtime's incarnation for its engines: they never outlive it.
@@ -53,8 +54,8 @@ struct link_options {
   std::uint64_t ack_bytes = std::uint64_t{1} << 20;
   /// An acknowledgement older than this goes out with the next message that arrives; 0 = no limit.
   std::chrono::nanoseconds ack_after{0};
-  /// A question has no answer for so long, or a frame no acknowledgement although the peer is heard
-  /// or its credit is used up.
+  /// A question has no answer for so long, or a frame no acknowledgement although the peer sends or
+  /// its credit is used up.
   std::chrono::nanoseconds ask_again = std::chrono::seconds{1};
   /// Likewise when the peer is silent, as it may well be.
   std::chrono::nanoseconds ask_silent = std::chrono::seconds{5};
@@ -86,15 +87,16 @@ class link_state {
 
   /// A new connection: this end asks the peer for its state before it sends more.
   void connected(moment now);
-  /// For the end that does not connect: nothing is sent until the peer has been heard again.
+  /// For the end that does not connect: nothing is sent until a message of the peer arrives again.
   void disconnected();
 
-  /// A message from the line.
+  /// Takes a message that has arrived on the connection.
   result<link_arrival> receive(std::span<const char> message, moment now);
   /// All delivered frames up to this number have been dealt with.
   void acknowledge(std::uint64_t sequence, moment now);
 
-  /// Gives what is to be written to `write`, until that answers false: the line takes no more now.
+  /// Gives what is to be written to `write`, until that answers false: the connection takes no more
+  /// now.
   template <class Write>
   void flush(moment now, Write&& write) {
     if (const auto due = asks_again(); due && *due <= now) {
@@ -113,7 +115,7 @@ class link_state {
 
   bool is_open() const { return open_; }
   std::uint64_t peer() const { return peer_; }
-  /// Frames that wait for the line, and their bytes.
+  /// Frames that wait to be written, and their bytes.
   std::size_t unsent() const { return kept_.size() - sent_; }
   std::size_t unsent_bytes() const { return unsent_bytes_; }
   /// Frames without an acknowledgement, sent or not, and their bytes.

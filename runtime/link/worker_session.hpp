@@ -1,5 +1,5 @@
 // The dispatcher's side of the worker protocol with one incarnation of one worker: which messages
-// are in order, which attempts it holds, and whether it is still heard.
+// are in order, which attempts it holds, and whether it still sends.
 //
 // Pure: it sends nothing and has no clock. The owner (gpu_worker; a link to another pod) carries
 // the messages, asks this class what each of them means, and arms the timers.

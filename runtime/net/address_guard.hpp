@@ -52,7 +52,7 @@ result<address_block> parse_block(std::string_view);
 result<std::vector<address_block>> parse_blocks(std::span<const std::string>);
 
 enum class reach : std::uint8_t {
-  open,          ///< callable for anybody
+  open,          ///< callable for every client
   closed,        ///< not callable for a client's URL
   embedded_ipv4, ///< judged as its last 32 bits, an IPv4 address
 };

@@ -1,4 +1,4 @@
-// The workers themselves: how they come and go, what the queue hears of them.
+// The workers themselves: how they come and go, and what the queue learns about them.
 #include "runtime/runpod_platform/worker_registry.hpp"
 
 #include <algorithm>
@@ -25,7 +25,7 @@ result<void> worker_registry::may_speak(const worker& w, const api::worker_place
   return fail(errc::forbidden, "this worker's name belongs to another key");
 }
 
-/// The worker of this name, which has just been heard of.
+/// The worker of this name, which has just made a call.
 result<worker_registry::worker*> worker_registry::meet(moment now, const api::worker_place& from,
                                                        effects& out) {
   const key who{from.endpoint, from.worker};
@@ -72,7 +72,7 @@ std::size_t worker_registry::wanted(const worker& w) {
   return sum - std::min(sum, w.unclaimed.size());
 }
 
-// ---- what the queue hears -----------------------------------------------------------------------
+// ---- messages to the queue ----------------------------------------------------------------------
 
 worker_ready worker_registry::ready_of(const worker& w) const {
   worker_ready o{w.ref, pulling()};
@@ -133,7 +133,7 @@ void worker_registry::finish(worker& w, job_entry entry, protocol::finished last
   out.emplace_back(attempt_reported{w.ref, std::move(last)});
 }
 
-/// It never reached the worker, as far as we know.
+/// Returns an attempt that, as far as we know, never reached the worker.
 void worker_registry::give_back(worker& w, job_entry entry, const char* why, effects& out) {
   protocol::finished last;
   last.how = protocol::outcome::failed;
@@ -193,7 +193,7 @@ void worker_registry::close_polls(worker& w, effects& out) {
   w.stops.clear();
 }
 
-/// It leaves the queue, for a while or for ever.
+/// The worker leaves the queue, for a while or for good.
 void worker_registry::part(worker& w, error why, effects& out) {
   close_polls(w, out);
   void_jobs(w);
@@ -213,9 +213,9 @@ void worker_registry::forget(worker& w, error why, effects& out) {
   workers_.erase(key{w.who});
 }
 
-// ---- what the queue says ------------------------------------------------------------------------
+// ---- messages of the queue ----------------------------------------------------------------------
 
-/// The job's own id, where nobody can have had it before; see the invariants.
+/// The job's own id, where no worker can have had it before; see the invariants.
 std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) {
   std::string id = attempt.job.str();
   if (attempt.number > 1) {
@@ -247,7 +247,7 @@ effects worker_registry::assigned(moment now, worker_ref ref, std::uint64_t numb
   effects out;
   worker* w = find(ref);
   if (w == nullptr) {
-    return out; // it has left, and the queue will hear so, or is another one by now
+    return out; // it has left, and the queue will learn that, or is another one by now
   }
   w->hand_overs = std::max(w->hand_overs, number);
   for (const auto& each : all) {
@@ -321,7 +321,7 @@ effects worker_registry::owner_restarted(moment) {
     for (auto& [id, poll] : w.orphans) {
       poll = 0;
     }
-    part(w, error{errc::unavailable, "the keeper of remote workers was restarted"}, out);
+    part(w, error{errc::unavailable, "the part that serves remote workers was restarted"}, out);
     schedule(w);
   }
   return out;

@@ -1,5 +1,6 @@
 // The registry of the remote workers: programs built on RunPod's SDK that pull jobs of this pod's
-// queue over HTTP. Decides what a worker is given, what it is told, and what the queue hears of it.
+// queue over HTTP. Decides which attempts and stops a worker gets, and what the queue learns about
+// it.
 //
 // Owner: the remote_workers actor (the registry outlives it, so that incarnations only grow). Not
 // thread safe, no clock, no sockets: time and calls are arguments, what must be done now comes back
@@ -10,14 +11,14 @@
 //   * an attempt is in the hands of at most one worker, and every attempt that was assigned is
 //     later finished to the queue, or its worker left the queue, or the queue was started anew;
 //   * a poll is answered at most once, and is not open any more then;
-//   * what the queue was told that a worker takes (offer) never exceeds what it holds plus what its
-//     open takes still want. What the queue gives for it in one decision arrives here as one
-//     numbered hand-over, which answers the takes at once; the queue gives nothing more before it
-//     has an offer with that number. So no attempt comes that nothing waits for, unless its take
-//     ended meanwhile;
+//   * the capacity that the queue was last offered for a worker never exceeds the attempts that the
+//     worker holds plus those that its open polls still want. What the queue gives for it in one
+//     decision arrives here as one numbered hand-over, which answers the takes at once; the queue
+//     gives nothing more before it has an offer with that number. So no attempt comes that nothing
+//     waits for, unless its take ended meanwhile;
 //   * a worker's name belongs to the API key that brought it first, for as long as the worker is
 //     known here; under another key it is refused (errc::forbidden) and nothing changes, except for
-//     an operator's, which speaks for every worker. Without keys names belong to nobody;
+//     an operator's, which speaks for every worker. Without keys no name belongs to a key;
 //   * the id under which an attempt is handed out is the job's own for its first attempt and
 //     "<id>-r<number>" for every later one, whoever had the earlier ones: also a pod that was
 //     started anew, and knows of no earlier hands, cannot mistake a late result for a current one.
@@ -46,7 +47,7 @@
 namespace tayfa::remote {
 
 struct registry_limits {
-  milliseconds ping_interval{10'000}; ///< that the workers were told
+  milliseconds ping_interval{10'000}; ///< as announced to the workers
   std::uint32_t missed = 3;           ///< pings that a job, or a worker, may miss
   milliseconds hold{20'000};          ///< how long a poll is held open
   std::uint32_t workers_max = 1'000;
@@ -115,8 +116,8 @@ class worker_registry {
   effects poll_stops(moment now, poll_id, const api::poll_stops&);
   struct verdict {
     /// errc::forbidden: the worker's name belongs to another key. errc::job_not_found: the worker
-    /// does not hold this job, or nobody wants it any more. 4xx, so that the SDK drops it and does
-    /// not try again.
+    /// does not hold this job, or the result is no longer needed. 4xx, so that the SDK drops it and
+    /// does not try again.
     result<void> answer;
     effects then;
   };
@@ -134,19 +135,20 @@ class worker_registry {
   effects assigned(moment now, worker_ref, std::uint64_t number,
                    const std::vector<protocol::assign>&);
   effects revoked(moment now, worker_ref, const attempt_ref&);
-  /// A new queue, which counts every attempt as lost: nobody wants their results any more, and the
-  /// workers are offered again. What they still run is told to stop.
+  /// A new queue counts every attempt as lost: the results are dropped, and the workers are offered
+  /// again. They get stops for the jobs that they still run.
   effects queue_restarted(moment now);
   /// A new owner of the registry: the polls that the last one held are lost, and so is what was
   /// ordered of it.
   effects owner_restarted(moment now);
 
   // ---- the pod ---------------------------------------------------------------------------------
-  /// Jobs are asked for from now on. Before it takes are held, but offered to nobody.
+  /// Offers the workers to the queue from now on. Before that, takes are held but not offered.
   effects serve(moment now);
-  /// Nothing more is handed out. Stops are told and results taken to the end.
+  /// Nothing more is handed out. Stops are sent and results accepted to the end.
   effects stop(moment now);
-  /// The polls that were held long enough, unclaimed that nobody came for, workers that are silent.
+  /// Ends polls that were held long enough, unclaimed jobs that no worker came for, and silent
+  /// workers.
   effects expire(moment now);
   std::optional<moment> next_deadline() const;
   /// Every poll that is open, to be answered before the owner ends.
@@ -185,8 +187,8 @@ class worker_registry {
     std::string s3_config;
     place at = place::here;
     poll_id with = 0;           ///< the answer it leaves with
-    bool revoked = false;       ///< the queue wants no result of it any more
-    poll_id stop_sent_with = 0; ///< the answer that tells the worker to stop it
+    bool revoked = false;       ///< the queue takes no result of it any more
+    poll_id stop_sent_with = 0; ///< the answer that carries its stop to the worker
     moment since;               ///< it is at its place
     std::uint32_t progress = 0, chunks = 0;
     std::uint64_t steps = 0;
@@ -196,7 +198,7 @@ class worker_registry {
     std::string api_key; ///< whose name it is; empty = it came without one
     worker_ref ref;      ///< its slot is its own from its coming on
     bool joined = false;
-    std::uint32_t offered = 0;      ///< capacity that the queue was told last
+    std::uint32_t offered = 0;      ///< the latest capacity that the queue was offered
     std::uint64_t hand_overs = 0;   ///< number of the latest
     std::uint64_t acknowledged = 0; ///< the number in the latest offer
     bool takes_again = true;        ///< its last take was not left by its client
@@ -208,8 +210,8 @@ class worker_registry {
     std::deque<stop_poll> stops;
     std::map<std::string, job> jobs;   ///< by the id it is handed out under
     std::deque<std::string> unclaimed; ///< of `jobs`, those that are here, in their order
-    /// Ids that the worker is at without holding them: to be told to stop. And the answer that
-    /// tells so.
+    /// Ids of jobs that the worker runs without holding them: it must stop these. The value is the
+    /// answer that carries the stop.
     std::map<std::string, poll_id> orphans;
     std::uint64_t completed = 0, lost = 0;
   };

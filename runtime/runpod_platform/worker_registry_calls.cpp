@@ -38,7 +38,7 @@ effects worker_registry::take(moment now, poll_id poll, const api::take_jobs& m)
     return out;
   }
   worker* const w = *met;
-  w->fit = true; // whoever reported trouble has ended; this is another process
+  w->fit = true; // the process that reported trouble has ended; this is another one
   const std::size_t room = jobs_max - std::min(jobs_max, w->jobs.size() + wanted(*w));
   const std::size_t asked = m.batch ? std::max<std::size_t>(m.wanted, 1) : 1;
   if (room == 0) {
@@ -154,7 +154,7 @@ effects worker_registry::left(moment now, poll_id poll, bool whole) {
   return out;
 }
 
-/// A stop that is to be told goes with the oldest open stop poll.
+/// Pending stops leave with the oldest open stop poll.
 void worker_registry::answer_stop_polls(worker& w, effects& out) {
   if (w.stops.empty()) {
     return;

@@ -56,9 +56,9 @@ std::vector<std::string> worker_registry::audit() const {
       check(j.at != job::place::leaving || flying_.contains(j.with), w,
             "a job leaves with nothing");
       check(j.stop_sent_with == 0 || (j.revoked && flying_.contains(j.stop_sent_with)), w,
-            "a stop is told with nothing");
+            "a stop left with no answer");
       check(!j.revoked || j.at != job::place::here, w, "a revoked job is still here");
-      check(j.at == job::place::here || !w.orphans.contains(id), w, "a job is a orphan as well");
+      check(j.at == job::place::here || !w.orphans.contains(id), w, "a job is an orphan as well");
     }
     check(unclaimed == w.unclaimed.size(), w, "its unclaimed are not those that are here");
     for (const auto& id : w.unclaimed) {

@@ -191,7 +191,7 @@ void outbox::posted(moment now, std::uint64_t number, const result<outgoing_answ
   const auto outcome = read_post(answer);
   using what = post_outcome::what;
   if (sent.what == kind::result && outcome.kind == what::refused && !means_gone(answer)) {
-    // The job must end: with a small error, when the platform does not want its result.
+    // The job must end: with a small error, when the platform refuses its result.
     then.push_back(log_line{"result_replaced", true, job.id, {}, outcome.text});
     sent = {kind::refusal,
             error_body(platform_, error{errc::job_failed,

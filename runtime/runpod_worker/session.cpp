@@ -292,7 +292,7 @@ effects session::stops_answered(moment now, std::uint64_t number,
   return then;
 }
 
-/// Nothing is posted for it any more: the platform knows.
+/// Posts nothing more for the job: the platform has stopped it itself.
 void session::stop_job(moment now, const std::string& origin, effects& then) {
   const auto id = local_id(origin);
   if (live_.contains(id) || submitting_.contains(id)) {

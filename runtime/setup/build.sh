@@ -3,7 +3,7 @@
 #
 #   runtime/setup/build.sh BUILD_DIR [-DNAME=VALUE…] [-- TARGET…]
 #
-# Compiled objects are shared between clones through ccache: paths below the clone are made relative first.
+# Compiled objects are shared between clones through ccache (compile.sh).
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
@@ -19,10 +19,6 @@ while (($# > 0)) && [[ $1 != -- ]]; do
   shift
 done
 (($# == 0)) || shift
-
-export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$root}
-export CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
-export CCACHE_SLOPPINESS=${CCACHE_SLOPPINESS:-pch_defines,time_macros,include_file_ctime,include_file_mtime}
 
 # libtorch may come or go between two builds; CMake itself would not look again.
 torch=$(compgen -G "$deps/venv/lib/python3*/site-packages/torch/share/cmake/Torch/TorchConfig.cmake" || true)

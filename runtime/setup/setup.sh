@@ -3,7 +3,7 @@
 #
 #   runtime/setup/setup.sh [--retry] [GROUP…]     GROUP of packages.txt: build (always), dev, bench
 #
-# What Debian does not package goes to $TAYFA_DEPS (default .deps), so that clones can share it. A second call asks dpkg
+# Sources that Debian lacks go to $TAYFA_DEPS (default .deps), so that clones can share it. A second call asks dpkg
 # once, compares one stamp and is done; several calls at the same time wait for each other. Without PyTorch it says
 # so and succeeds: everything but the torch engine is built. --retry tries PyTorch again after such a failure.
 set -euo pipefail
@@ -77,7 +77,7 @@ as_root() {
   fi
 }
 
-# One package manager at a time, machine-wide: the lock is the package lists' own folder.
+# Only a single package manager runs at a time on a machine: the lock is the package lists' own folder.
 apt() {
   as_root flock /var/lib/apt env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=600 \
     -o Acquire::Retries=3 "$@"

@@ -18,8 +18,8 @@
 
 namespace tayfa::store {
 
-/// What stands behind a name: two names of one thing have the same, a thing that was put in its
-/// place has another.
+/// Identifies the file behind a name: two names of one file have the same identity, a file that
+/// replaces it has another.
 struct file_identity {
   std::uint64_t device = 0;
   std::uint64_t number = 0;
@@ -44,7 +44,7 @@ class file_system {
   virtual result<void> write_again(const std::string& path) = 0;
   virtual result<void> rename(const std::string& from, const std::string& to) = 0; ///< replaces
   virtual result<void> sync_folder(const std::string& path) = 0;
-  /// At most `limit` bytes: one more than wanted tells whether the file is longer.
+  /// At most `limit` bytes: a limit of one more than wanted shows whether the file is longer.
   virtual result<std::string> read(const std::string& path, std::size_t limit) = 0;
   virtual result<void> remove(const std::string& path) = 0; ///< a file that is not there is fine
   virtual result<std::vector<std::string>> list(const std::string& folder) = 0; ///< names, sorted

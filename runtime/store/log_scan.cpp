@@ -59,7 +59,8 @@ class scan {
 
   std::size_t frames() const { return frames_; }
   bool is_commit(std::size_t frame) const { return big_endian(log_, at(frame) + 4) != 0; }
-  /// It is of this log, and its checksum follows from that of the frame before (or of the head).
+  /// True when the frame is of this log and its checksum follows from that of the frame before it
+  /// (or of the head).
   bool fits(std::size_t frame) const {
     const auto begin = at(frame);
     if (big_endian(log_, begin) == 0 || log_.substr(begin + 8, 8) != log_.substr(16, 8)) {

@@ -1,6 +1,6 @@
-// Whether SQLite's write-ahead log is damaged or only torn at its end, judged by its bytes before
-// SQLite opens it (which takes it up to the first frame that does not fit, and is silent about the
-// rest). Pure.
+// Decides by its bytes whether SQLite's write-ahead log is damaged, or only torn at its end. This
+// happens before SQLite opens it: SQLite reads the log up to the first frame that does not fit, and
+// ignores the rest silently. Pure.
 //
 // Each frame's checksum is computed on from that of the frame before. With synchronous=FULL a
 // commit is flushed before the next frame is written. So where a frame does not fit, and somewhere
@@ -8,7 +8,7 @@
 // fits it, the bad frame had been flushed: it is damaged. What a power loss or a rollback leaves
 // behind the end has no such commit, and frames of an earlier log have other salts.
 //
-// What it cannot tell: damage in the last commit, or in the log's head. store_mark does.
+// The scan cannot see damage in the last commit or in the log's head; store_mark does.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// No durability: for those who want none, and to see its price. Keeps no rows: whoever commits has
-// them in memory already (so nobody may drop a text: job_limits::spill_above is 0), and a new
+// No durability: for those who want none, and to see its price. Keeps no rows: the committer has
+// them in memory already (so it must not drop a text: job_limits::spill_above is 0), and a new
 // process finds nothing. Owned by the composition root.
 #pragma once
 

@@ -1,6 +1,7 @@
-// Whether names still stand for what they stood for when the store was opened. SQLite goes on in a
-// file whose name was removed or given to another one, and its commits succeed there; whoever opens
-// the name next finds none of them. So the names are compared before a commit is acknowledged.
+// Checks that the store's names still mean the files that were opened. SQLite goes on in a file
+// whose name was removed or given to another file, and its commits succeed there; the next process
+// that opens the name finds none of them. So the names are compared before a commit is
+// acknowledged.
 //
 // Owned by store_file, on its thread.
 #pragma once

@@ -1,5 +1,5 @@
-// What of a job survives the process: plain rows, and the changes that the queue asks the store to
-// make durable. Knows neither SQL nor decisions.
+// The parts of a job that survive the process: plain rows, and the changes that the queue asks the
+// store to make durable. Knows neither SQL nor decisions.
 //
 // Moments are those of this process's monotonic clock; the store translates them at its border, so
 // that a moment read back after a restart means the same point in time (store.hpp).
@@ -16,8 +16,8 @@
 
 namespace tayfa::store {
 
-/// One job. `order` names it (ids are texts of the outside); orders are given by the job table,
-/// grow, and are never used again.
+/// A job. `order` identifies it (ids are texts from outside); the job table assigns orders, which
+/// grow and are never used again.
 struct job_row {
   std::uint64_t order = 0;
   job_id id;
@@ -29,8 +29,8 @@ struct job_row {
   std::uint32_t attempts = 0;        ///< number of the latest attempt: the fence
   std::uint32_t lives = 1;           ///< 1 + retries by a client
   std::uint32_t attempts_before = 0; ///< of earlier lives, or handed back: they cost nothing
-  std::uint32_t lone_kills = 0;      ///< engines that ended while it ran alone in them
-  bool suspect = false;              ///< an engine ended while it ran in company
+  std::uint32_t solo_crashes = 0;    ///< engines that ended while it ran alone in them
+  bool suspect = false;              ///< an engine ended while it ran beside others
   bool dead = false;                 ///< on the dead list
   moment not_before;                 ///< delayed start, or backoff
   std::optional<moment> retried;     ///< the latest retry by a client: this life began then
@@ -47,7 +47,7 @@ struct job_row {
       false;            ///< of a job with an origin: its result is to be delivered to its platform
   bool refresh = false; ///< it asked for a fresh worker
   std::uint32_t dropped_chunks = 0; ///< of its stream, before a reader received them
-  std::optional<moment> keep_until; ///< somebody asked for its result to stay until then
+  std::optional<moment> keep_until; ///< a client asked for its result to stay until then
 
   shared_text output;        ///< JSON text
   std::vector<chunk> chunks; ///< unread stream chunks of an ended job

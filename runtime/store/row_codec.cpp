@@ -202,8 +202,8 @@ bool read_meta(statement& from, meta_row& meta) {
 
 namespace {
 
-/// A part of what was stored of the job is damaged. Its client learns so, whatever else may be
-/// right: it FAILED, with nothing left that could be taken for its result or run again.
+/// A part of the job's stored data is damaged. Its client learns that, whatever else may be right:
+/// it FAILED, with nothing left that could be taken for its result or run again.
 void give_up(read_row& read, bool state_known) {
   auto& row = read.row;
   const bool was_final = state_known && is_final(row.state);

@@ -28,8 +28,8 @@ struct read_row {
   std::string input_file, output_file;
 };
 /// A row of read_rows_sql. A job whose input, state or result does not fit its checksum is FAILED
-/// with errc::store_corrupt and `damaged`; errc::store_corrupt when it cannot be told whose job it
-/// is. Rows up to `unsealed` may have no checksums. `seen` counts the rows and their sums.
+/// with errc::store_corrupt and `damaged`; errc::store_corrupt alone when the job's identity is
+/// unreadable. Rows up to `unsealed` may have no checksums. `seen` counts the rows and their sums.
 result<read_row> read_next(statement&, const store_clock&, std::uint64_t unsealed,
                            row_sums::totals& seen);
 /// The row of read_meta_sql. False: it is damaged.

@@ -60,7 +60,7 @@ std::string sum_of_parameters(const table& of, sums which, std::uint8_t bound) {
 }
 
 /// `INTO table(columns) VALUES(parameters and their checksums)`. The main checksum is the last that
-/// is computed, as row_sums wants it.
+/// is computed, as row_sums expects it.
 std::string into(const table& of, std::uint8_t which) {
   std::string names;
   std::string values;

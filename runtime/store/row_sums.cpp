@@ -82,7 +82,7 @@ bool row_sums::digest(int count, sqlite3_value** values, std::uint64_t& out) {
       feed({number.data(), number.size()});
       break;
     }
-    default: { // our tables hold texts beside integers; whatever else is there is summed as bytes
+    default: { // our tables hold texts beside integers; other values are summed as bytes
       const auto* const bytes = static_cast<const char*>(sqlite3_value_blob(value));
       const std::int64_t size = sqlite3_value_bytes(value);
       std::memcpy(number.data(), &size, sizeof size);

@@ -1,6 +1,6 @@
 // Checksums over rows: SHA-256 of a row's columns, cut to 64 bits, bound to its table and its
 // order, so that neither a flipped bit nor an exchanged row passes; and a running total over all
-// rows of the store, which tells rows that are missing, double, or of an earlier time.
+// rows of the store, which reveals rows that are missing, double, or of an earlier time.
 //
 // SQL functions of one connection, so that what is written and what is verified is one expression:
 //   row_sum(kind, column, …)  the sum of these values

@@ -205,7 +205,7 @@ result<void> check_head(std::string_view head) {
     return value;
   };
   constexpr std::string_view begin{"SQLite format 3", 16};
-  // Page size 4096, log, log, nothing reserved, and the fractions that SQLite wants.
+  // Page size 4096, log, log, nothing reserved, and the fractions that SQLite requires.
   constexpr std::string_view fixed{"\x10\x00\x02\x02\x00\x40\x20\x20", 8};
   constexpr std::size_t format = 44, encoding = 56, mark = 68;
   if (head.size() < 100 || !head.starts_with(begin) || number(mark) != application_mark) {

@@ -20,7 +20,7 @@ class space_reserve {
   /// is made whole again; one that never was is made smaller where it does not fit.
   space_reserve(file_system&, const std::string& folder, std::size_t bytes);
 
-  /// Somebody may have cut it.
+  /// Another program may have cut it.
   void look();
   /// Makes what is missing of it, if there is space. Whether it is whole.
   bool restore();

@@ -15,7 +15,7 @@ void statement::finalizer::operator()(sqlite3_stmt* handle) const {
 result<database> database::open(const std::string& path, const std::string& vfs) {
   database opened;
   sqlite3* handle = nullptr;
-  // One thread at a time uses the connection, so SQLite's own mutexes would only cost.
+  // The connection is used by a single thread at a time, so SQLite's own mutexes would only cost.
   const int code =
       sqlite3_open_v2(path.c_str(), &handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
                       vfs.empty() ? nullptr : vfs.c_str());

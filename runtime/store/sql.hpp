@@ -22,7 +22,8 @@ class database {
  public:
   database() = default;
   /// Opens the file, which exists, and locks it for good with its first use; so there is no shared
-  /// memory file, and a second opener is told. Closing writes nothing. `vfs` may be empty.
+  /// memory file, and a second opener gets store_locked. Closing writes nothing. `vfs` may be
+  /// empty.
   static result<database> open(const std::string& path, const std::string& vfs);
 
   result<void> run(const char* sql);            ///< results are dropped
@@ -30,8 +31,8 @@ class database {
   result<std::string> text(const char* sql);
   bool in_transaction() const;
   sqlite3* handle() const { return handle_.get(); }
-  /// What SQLite's code means to us, with its words: storage_full, store_locked, store_corrupt,
-  /// else store_failed.
+  /// Translates SQLite's code, with its text: storage_full, store_locked, store_corrupt, else
+  /// store_failed.
   error why(int code, std::string_view what) const;
   void close() { handle_.reset(); }
 

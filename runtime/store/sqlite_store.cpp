@@ -185,11 +185,11 @@ class sqlite_store::worker {
     try {
       return file_.fetch(order, which);
     } catch (const std::bad_alloc&) {
-      return fail(errc::busy, "no memory for a text of the store");
+      return fail(errc::busy, "there is no memory to read a text from the store");
     }
   }
 
-  /// What was done before the memory ended is not known.
+  /// Fails without memory: then the outcome of the commit is unknown.
   result<void> commit(std::span<const batch* const> batches) {
     try {
       return file_.commit(batches);

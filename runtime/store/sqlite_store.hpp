@@ -1,14 +1,14 @@
 // The durable job store: SQLite in <folder>/jobs.sqlite, large texts in <folder>/blobs.
 //
 // One thread of its own does everything, in the order of the calls. Batches that queued up while a
-// transaction ran are joined into the next one, so the price of a flush is shared by whoever waits,
-// and nobody waits for a timer: group commit without a delay. When a joined transaction finds the
+// transaction ran are joined into the next one, so all waiting commits share the price of a flush,
+// and none waits for a timer: group commit without a delay. When a joined transaction finds the
 // disk full, its batches are tried one by one, and each gets an answer of its own.
 //
 // When nothing was asked for some time, the thread gives space back in small steps and looks
 // whether the store's names still stand for it.
 //
-// inline_mode, for simulation: no thread; calls queue up, and whoever owns the simulation performs
+// inline_mode, for simulation: no thread; calls queue up, and the owner of the simulation performs
 // them with step().
 //
 // Owned by the composition root. Destroying it without close() is what a killed process does: what

@@ -1,6 +1,6 @@
-// Where accepted jobs are durable. One of the world's interfaces: SQLite in a file (sqlite_store),
-// SQLite over a simulated disk (the same, with runtime/store/sim_disk below it), or nothing
-// (memory_store, for those who want no durability and to see its price).
+// The store makes accepted jobs durable. It is an interface of the world: SQLite in a file
+// (sqlite_store), SQLite over a simulated disk (the same, with runtime/store/sim_disk below it), or
+// nothing (memory_store, for those who want no durability and to see its price).
 //
 // Contract:
 //   * commit() makes a batch durable as a whole, or not at all; batches become durable in the order
@@ -48,10 +48,10 @@ class job_store {
                      std::function<void(result<shared_text>)> done) = 0;
   /// Commits what was asked for before, checkpoints and lets go. Nothing is accepted afterwards.
   virtual void close(std::function<void()> done) = 0;
-  /// Although the disk is full: whether changes of rows that are there are sure to find space.
+  /// True when changes of existing rows are sure to find space although the disk is full.
   virtual bool has_reserve() const { return true; }
   /// Called when the store finds by itself, with no commit under way, that it cannot go on
-  /// (store_failed). Null: nobody wants to know any more.
+  /// (store_failed). Null: no caller needs the answer any more.
   virtual void on_failure(std::function<void(error)>) {}
 };
 

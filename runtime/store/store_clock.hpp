@@ -26,7 +26,7 @@ class store_clock {
  public:
   static constexpr std::chrono::milliseconds gap_max = std::chrono::hours{24};
 
-  /// What is written with each commit.
+  /// The values written with each commit.
   struct saved {
     std::string boot{};         ///< kernel's boot id; empty = unknown, no boot is the same
     std::int64_t offset_ms = 0; ///< store milliseconds = monotonic milliseconds + offset

@@ -75,7 +75,8 @@ result<void> store_file::commit(std::span<const batch* const> batches) {
   return done;
 }
 
-/// What is committed under a name that stands for something else now is lost to whoever opens it.
+/// Refuses commits once a name means another file: the next process that opens the name would not
+/// find them.
 result<void> store_file::keep_names() {
   if (auto same = names_.look(); !same) {
     return fail(refuse(same.error()));
@@ -97,7 +98,8 @@ result<void> store_file::attempt(std::span<const batch* const> batches) {
     return {};
   }
   if (done.error().code != errc::storage_full) {
-    // It may be durable all the same, so its texts stay; the next open removes what has no row.
+    // The batch may be durable all the same, so its texts stay; the next open removes texts without
+    // a row.
     return fail(refuse(done.error()));
   }
   last_order_ = last_order;
@@ -358,7 +360,7 @@ void store_file::tidy() {
 
 void store_file::close() {
   if (sql_ && !refusal_) {
-    // What cannot be moved stays in the log and is found at the next open.
+    // Frames that cannot be moved stay in the log; the next open finds them.
     static_cast<void>(checkpoint(SQLITE_CHECKPOINT_TRUNCATE));
     mark_.flush();
   }

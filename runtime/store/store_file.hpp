@@ -71,7 +71,7 @@ class store_file {
   result<void> load_meta();
   result<std::vector<job_row>> load_rows();
   result<void> check_totals(const row_sums::totals& found, bool some_damaged) const;
-  /// What an earlier release has made becomes such that it gives space back.
+  /// Converts a file of an earlier release so that it can give space back.
   result<bool> make_shrinkable(std::int64_t used_max);
   result<bool> give_back();
   result<void> shorten();

@@ -25,7 +25,7 @@ result<job_store::recovered> store_file::open() {
     refuse(why);
     sql_.reset();
     database_.close();
-    // Whatever else the opening met, nothing was accepted yet: it can be tried again later.
+    // No job was accepted yet, so an open that failed in another way can be tried again later.
     return fail(why.code == errc::store_failed ? errc::io_error : why.code, why.text);
   };
   const auto path = options_.folder + "/" + file_name;
@@ -73,7 +73,7 @@ result<void> store_file::begin_work(const std::string& path) {
   mark_.begin(commits_);
   reserve_ = space_reserve{files_, options_.folder, options_.reserve};
   if (const auto pages = reserve_.wanted() / page_bytes * 4 / 5; pages > 0) {
-    // What is in the log must fit into the file by means of the reserve.
+    // The log must fit into the file with the space of the reserve.
     options_.checkpoint_pages = std::min(options_.checkpoint_pages, pages);
     checkpoint_at_ = options_.checkpoint_pages;
   }
@@ -230,8 +230,9 @@ result<std::vector<job_row>> store_file::load_rows() {
   return rows;
 }
 
-/// A row of an earlier time fits its own checksum, a missing one has none: the totals tell. With a
-/// damaged row it may be its checksum that is damaged, so then only the number of rows does.
+/// Detects rows of an earlier time, which fit their own checksums, and missing rows, which have
+/// none: only the totals show them. When a row is damaged, its checksum may be what is damaged, so
+/// then only the number of rows is compared.
 result<void> store_file::check_totals(const row_sums::totals& found, bool some_damaged) const {
   const auto& expected = sums_.total();
   if (found.rows != expected.rows) {

@@ -1,4 +1,4 @@
-// What can wait until nobody waits: the file gives space back, the log is cut, the mark is flushed.
+// Work for idle times: the file gives space back, the log is cut, the mark is flushed.
 #include "runtime/store/store_file.hpp"
 
 #include <algorithm>

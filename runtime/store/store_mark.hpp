@@ -1,10 +1,10 @@
 // How many commits were acknowledged, beside the database: <folder>/jobs.mark, one line of text.
 //
-// SQLite takes the log up to the first frame that does not fit for all there ever was: behind a
-// flipped bit, committed jobs would be gone without a word. The mark tells. It is written over
-// without a flush after each commit's own flush, so it never says more than what is durable: after
-// kill -9 it is exact, after a power loss it may be behind by what the kernel had not yet written
-// back. A mark that is damaged or gone says nothing.
+// SQLite treats the log up to the first frame that does not fit as the whole log: behind a flipped
+// bit, committed jobs would vanish silently. The mark detects that. It is written over without a
+// flush after each commit's own flush, so it never says more than what is durable: after kill -9 it
+// is exact, after a power loss it may be behind by what the kernel had not yet written back. A mark
+// that is damaged or gone says nothing.
 //
 // Owned by store_file, on its thread.
 #pragma once
@@ -32,7 +32,7 @@ class store_mark {
   void begin(std::uint64_t commits);
   /// A commit is durable. Errors leave the mark behind, which is safe.
   void say(std::uint64_t commits);
-  /// What was said is durable.
+  /// Makes the mark durable.
   void flush();
   const std::string& path() const { return path_; }
 

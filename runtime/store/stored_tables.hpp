@@ -1,11 +1,11 @@
-// Every column that the store has, once. A new stored member costs one line here, with the version
-// of the schema that brings it: the statements, the binding and the reading, the tables of a new
-// file and the migration of an older one are made of these lines.
+// Every column that the store has, once. A new stored member costs one entry here, with the version
+// of the schema that brings it. The statements, the binding and reading, the tables of a new file
+// and the migration of an older one are made of these entries.
 //
-// Frozen is what files rely on: names, types, versions, and the order of the lines, which is the
-// order of the columns in a file and under a checksum. A line that comes later than version 3 goes
-// to the end of its table; a checksum leaves such columns out while they hold their defaults, so
-// that adding one rewrites no row.
+// Files rely on names, types, versions, and the order of the entries, which is the order of the
+// columns in a file and under a checksum: these are frozen. An entry later than version 3 goes to
+// the end of its table; a checksum leaves such columns out while they hold their defaults, so that
+// adding one rewrites no row.
 //
 //   requests  what was asked; written once          results  output and chunks; written at the end
 //   states    how the job stands; small, rewritten with each change
@@ -59,7 +59,7 @@ inline constexpr std::array state_columns = {
     stored<&job_row::attempts>("attempts"),
     stored<&job_row::lives>("lives"),
     stored<&job_row::attempts_before>("attempts_before"),
-    stored<&job_row::lone_kills>("lone_kills"),
+    stored<&job_row::solo_crashes>("lone_kills"),
     stored<&job_row::suspect>("suspect"),
     stored<&job_row::dead>("dead"),
     coded<or_null, &job_row::not_before>("not_before"),

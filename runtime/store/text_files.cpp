@@ -178,7 +178,7 @@ void text_files::remove_unused() {
 
 result<shared_text> text_files::read(const std::string& name, std::size_t bytes) const {
   if (name.size() != digits || !is_hex(name)) {
-    return fail(errc::store_corrupt, "a row names a file that cannot be");
+    return fail(errc::store_corrupt, "a row names an impossible file");
   }
   auto text = files_->read(path_of(name), bytes + 1);
   if (!text) {

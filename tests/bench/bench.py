@@ -336,7 +336,7 @@ def processes(run):
 
 
 def link(run):
-    """What the link under the worker protocol adds to encoding and decoding a frame."""
+    """Measures what the link under the worker protocol adds to encoding and decoding a frame."""
     lines = peers.said_by(run.program("bench_link")).splitlines()
     rows = [
         [found["payload"], found["codec_ns"], found["link_ns"], f"{found['ratio']:.2f}"]

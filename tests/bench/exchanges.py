@@ -18,7 +18,7 @@ class BenchError(Exception):
 
 
 class Connection:
-    """One keep-alive connection that sends prepared bytes; http.client alone would cost more than the pod."""
+    """A keep-alive connection that sends prepared bytes; http.client alone would cost more than the pod."""
 
     def __init__(self, port):
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)

@@ -1,4 +1,4 @@
-// What the link costs per frame of the worker protocol, beside the codec alone.
+// Measures the link's cost per frame of the worker protocol, beside the codec alone.
 //
 // One exchange is what one job costs on an engine's connection: assign down, started and finished
 // up, with a payload each way. Both kinds run alternately in this process, and the ratio is that of

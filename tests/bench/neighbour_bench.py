@@ -1,4 +1,4 @@
-"""One tenant's latency alone, and beside a hostile tenant (hostile.py), in turns.
+"""A tenant's latency alone, and beside a hostile tenant (hostile.py), in turns.
 
 Alice asks for zero-work jobs one at a time over HTTP, durable. Bob purges 100,000 jobs, polls lists
 without matches, reads nothing of large answers, names webhooks that hang, and lets engines crash.

@@ -89,7 +89,7 @@ class line {
       timed([this] { submit(); }); // restores the number of waiting jobs
     }
     if (table_.counts().in_queue != waiting_ || running_.size() != workers_) {
-      throw std::runtime_error{"the line is not as long as it should be"};
+      throw std::runtime_error{"the queue is not as long as it should be"};
     }
     table_row out;
     out.waiting = waiting_;

@@ -17,7 +17,7 @@ constexpr std::size_t block = 64; ///< commands between two readings of the cloc
 constexpr std::size_t blocks_least = 40;
 constexpr std::chrono::microseconds step{100};
 
-/// What the workers of a pool are, by their number.
+/// The facts of a worker in a pool, by its number.
 struct pool_kind {
   const char* name;
   unsigned devices = 1;
@@ -68,7 +68,7 @@ class busy_pool {
       }
     }
     if (table_.counts().in_queue != waiting_) {
-      throw std::runtime_error{"the line is not as long as it should be"};
+      throw std::runtime_error{"the queue is not as long as it should be"};
     }
     std::nth_element(each.begin(), each.begin() + static_cast<std::ptrdiff_t>(each.size() / 2),
                      each.end());

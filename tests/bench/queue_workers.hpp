@@ -13,8 +13,7 @@ struct workers_plan {
   double seconds = 0.3; ///< for each row
 };
 
-/// One kind of pool with one number of workers, all of them busy. Nanoseconds, the median of
-/// blocks.
+/// A kind of pool with a number of workers, all of them busy. Nanoseconds, the median of blocks.
 struct workers_row {
   std::string pool;
   unsigned workers = 0;

@@ -1,4 +1,4 @@
-"""What the benchmarks write: Markdown tables, and the parts of a file that they own."""
+"""The benchmarks' output: Markdown tables, and the parts of a file that they own."""
 
 import os
 import pathlib

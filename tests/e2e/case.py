@@ -1,4 +1,4 @@
-"""What every end-to-end test is made of: a build, pods that are always cleaned up, and ctest's way
+"""The parts of every end-to-end test: a build, pods that are always cleaned up, and ctest's way
 to say "skipped".
 """
 

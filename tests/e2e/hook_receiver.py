@@ -1,5 +1,5 @@
-"""A receiver of webhooks on a free loopback port: it keeps every post, and answers each path as a
-test has told it to.
+"""A receiver of webhooks on a free loopback port: it keeps every post, and answers each path as the
+test has scripted.
 
     with HookReceiver() as hooks:
         hooks.script("/flaky", 500, 503, 200)          # in turn; the last one repeats
@@ -91,7 +91,7 @@ class HookReceiver:
         return f"http://{host}:{self.port}{path}"
 
     def script(self, path, *answers):
-        """What the posts to this path are answered, in turn from now on; a number is a status."""
+        """Sets the answers to posts to this path, in turn from now on; a number is a status."""
         if not answers:
             raise ValueError("a script needs at least one answer")
         with self._changed:

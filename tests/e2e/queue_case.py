@@ -1,4 +1,4 @@
-"""What the tests of the queue share: a held slot, reasons to wait, refusals."""
+"""Shared parts of the tests of the queue: a held slot, reasons to wait, refusals."""
 
 
 from case import Case

@@ -1,4 +1,4 @@
-"""What the storm of kills is made of: its jobs, the clients' line to the pod, and the ledger of what they were told."""
+"""The parts of the kill storm: its jobs, the clients' connection to the pod, and the ledger of the answers."""
 
 import collections
 import http.client
@@ -32,7 +32,7 @@ class Broken(Exception):
 
 
 class Job:
-    """What one client asks for, and what it may get."""
+    """A client's job, and the results that it may get."""
 
     def __init__(self, number, kind, longest, chance):
         self.number = number
@@ -66,7 +66,7 @@ class Job:
         return {"mock_crash": True}
 
     def may_end(self, body, cancelled, innocent_fails):
-        """Whether this is a way in which the job may end."""
+        """True when the job may end in this way."""
         state, output = body["status"], body.get("output")
         if cancelled:
             return state == "CANCELLED" and output is None
@@ -100,7 +100,7 @@ class Sea:
         self.local = threading.local()
 
     def call(self, method, path, body=None, headers=None):
-        """One exchange over this thread's connection."""
+        """An exchange over this thread's connection."""
         with self.changed:
             incarnation, pod = self.incarnation, self.pod
         if getattr(self.local, "incarnation", 0) != incarnation:
@@ -178,8 +178,8 @@ class Sea:
 
 
 class Ledger:
-    """What the clients were told. A final state that somebody has seen is what everybody sees from
-    then on.
+    """The answers that clients got. Once a client has seen a final state, every client sees that state
+    from then on.
     """
 
     def __init__(self):

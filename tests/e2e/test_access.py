@@ -1,4 +1,4 @@
-"""Who sees which job, what a key that is taken away ends, and by which names a pod without keys is called."""
+"""Access: which jobs a key shows, what ends with a removed key, and which host names a pod without keys accepts."""
 
 import http.client
 import json
@@ -276,7 +276,7 @@ class names(AccessCase):
         self.assertEqual(self.ask(pod, None, "GET", "/jobs").body["jobs"], [])
         self.assert_stops(pod)
 
-    def test_a_pod_that_everybody_may_use_answers_to_any_name_but_on_the_loopback(self):
+    def test_a_pod_open_to_everyone_answers_to_any_name_but_on_the_loopback(self):
         pod = self.ready("--allow-public", listen="0.0.0.0:0")
         self.assertEqual(self.status(pod, "Host: evil.example\r\n")[0], 421)
         self.assertEqual(self.status(pod, "Host: localhost\r\n")[0], 200)

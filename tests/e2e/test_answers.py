@@ -1,4 +1,4 @@
-"""What leaves is bounded, and what a reader has not received it has not read."""
+"""Answers are bounded, and chunks that a reader has not received do not count as read."""
 
 import contextlib
 import json
@@ -215,7 +215,7 @@ class chunks(Case):
         self.assertEqual(self.outputs(pod, job), ["a", "b"])
 
     @case.own_memory
-    def test_those_of_running_jobs_are_bounded_together_and_the_loss_is_told(self):
+    def test_those_of_running_jobs_are_bounded_together_and_the_loss_is_reported(self):
         bound = 8 * MIB
         pod = self.start("--queue.chunk_bytes", str(bound), "--slots", "0")
         pod.wait_listening()

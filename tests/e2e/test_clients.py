@@ -115,7 +115,7 @@ class slow(Case):
             for at in range(0, len(body), 60_000):
                 piece = body[at : at + 60_000]
                 connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
-                time.sleep(0.03)  # this is the slow line
+                time.sleep(0.03)  # this is the slow connection
             connection.sendall(b"0\r\n\r\n" if chunked else b"")
             received = self.closed_with(connection)
             self.assertIn(b" 200 ", received.split(b"\r\n")[0])
@@ -136,7 +136,7 @@ class slow(Case):
         received = 0
         while piece := connection.recv(120_000):
             received += len(piece)
-            time.sleep(0.03)  # this is the slow line
+            time.sleep(0.03)  # this is the slow connection
         self.assertGreater(received, 6_000_000)
 
     def test_a_body_that_trickles(self):

@@ -1,4 +1,4 @@
-"""What a container's platform makes: limits in control groups, variables of services, mounted files; and
+"""The surroundings that a container's platform makes: limits in control groups, variables of services, mounted files; and
 what engines leave behind. The control groups are shown in a mount namespace, so those need root.
 """
 

@@ -1,4 +1,4 @@
-"""What a pod does when its disk is full, damaged, read-only or failing: it loses nothing and says why.
+"""A pod whose disk is full, damaged, read-only or failing loses nothing and says why.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ class damage(Case):
         self.assert_refused(pod, file)
         self.assertEqual(file.read_bytes(), b"")
 
-    def test_somebody_elses_file(self):
+    def test_a_file_of_another_program(self):
         pod, file = self.stopped_store()
         file.unlink()
         with contextlib.closing(sqlite3.connect(file)) as other:
@@ -253,7 +253,7 @@ class full_disk(Case):
         self.assertNotIn(str(pod.data), answer.body["error"]["message"])
 
     def submit_until_full(self, pod, text):
-        """What was accepted before the disk was full; pages that are there already are still used."""
+        """Jobs accepted before the disk was full go on; pages that exist already are still used."""
         accepted = []
         for i in range(2000):
             answer = pod.post("/run", {"input": {"mock_return": i, "mock_logs": [], "x": text}})
@@ -378,7 +378,7 @@ class failing_calls(Case):
         subprocess.run(command, check=True, timeout=30, capture_output=True)
 
     def assert_fatal(self, words):
-        """It stops acknowledging and ends; the next one has what was acknowledged."""
+        """The pod stops acknowledging and ends; the next pod has everything that was acknowledged."""
         pod = self.pod_with_faults()
         jobs = [pod.run({"mock_return": i}) for i in range(10)]
         self.fault(pod, words)

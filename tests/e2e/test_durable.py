@@ -1,4 +1,4 @@
-"""What a pod keeps when its process ends in any way, large texts included, and that a folder is one
+"""A pod keeps its jobs when its process ends in any way, large texts included, and that a folder is one
 runtime's at a time. (Disks that are full, damaged or failing: test_disk.py.)
 """
 
@@ -222,7 +222,7 @@ class large_texts(Case):
         self.eventually(lambda: self.blobs(pod.data) == [], "the file is removed")
         self.assertEqual(pod.get(f"/status/{job}").status, 404)
 
-    def test_a_file_that_nobody_refers_to_is_swept(self):
+    def test_a_file_without_a_row_is_swept(self):
         pod = self.ready()
         job = pod.post("/runsync", {"input": {"mock_return": TALE}}).body["id"]
         (mine,) = self.blobs(pod.data)

@@ -128,7 +128,7 @@ class status_sync(HeldCase):
             self.assertEqual((status, body["error"]["code"]), (503, "stopping"))
         self.assert_exit(pod, 0)
 
-    def test_who_leaves_is_waited_for_no_longer(self):
+    def test_a_client_that_leaves_is_waited_for_no_longer(self):
         pod = self.ready("--slots", "1")
         job = pod.run({"mock_delay": 60})
         pod.wait_job(job, "IN_PROGRESS")

@@ -148,7 +148,7 @@ class answers(Case):
 
 
 class forms(Case):
-    """What RFC 9110 and 9112 want of every server."""
+    """The demands of RFC 9110 and 9112 on every server."""
 
     def raw(self, pod, text):
         with socket.create_connection(("127.0.0.1", pod.port), timeout=20) as connection:

@@ -1,4 +1,4 @@
-"""What the Dockerfile says about a running pod, tried on a real one: settings, model file, health check."""
+"""The Dockerfile's statements about a running pod, tried on a real one: settings, model file, health check."""
 
 import json
 import pathlib

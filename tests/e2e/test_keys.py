@@ -16,7 +16,7 @@ class keys(Case):
     def bearer(self, key):
         return {"Authorization": f"Bearer {key}"}
 
-    def test_who_may_do_what(self):
+    def test_each_scope_opens_its_own_routes(self):
         data = self.folder()
         client = self.make(data, "--name", "alice", "--tenant", "team-a")
         worker = self.make(data, "--name", "w", "--scope", "worker")

@@ -1,5 +1,5 @@
 """Jobs in flight over HTTP while the runtime and its engines are killed with SIGKILL at random: what
-was accepted ends once, with a result of its own, and nothing that a client was told is taken back.
+was accepted ends once, with a result of its own, and no answer to a client is taken back.
 
 The clients are what careful clients are: they keep connections, submit again under the same
 idempotency key when a connection breaks, and ask for the state until it is final. Two more only
@@ -187,7 +187,7 @@ class StormCase(Case):
     # ---- the end ------------------------------------------------------------------------------
 
     def wait_everything_ended(self):
-        """Nobody is killed any more: every job ends. One that is not final when it is read ends in
+        """After the last kill every job ends. One that is not final when it is read ends in
         this incarnation, whose log tells.
         """
         open_ids = {

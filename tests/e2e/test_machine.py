@@ -54,7 +54,7 @@ def needs_root(test):
 
 
 def has_own_pids():
-    """Whether a process may be PID 1 of a namespace here."""
+    """True when a process may be PID 1 of a namespace here."""
     tried = subprocess.run(
         ["unshare", "-pf", "--mount-proc", "true"], capture_output=True, check=False
     )
@@ -126,7 +126,7 @@ class modes(MachineCase):
         self.assert_stops(pod)
         self.assertEqual(self.loose(pod.data), [])
 
-    def test_a_folder_that_everybody_may_write_to_is_refused(self):
+    def test_a_folder_that_every_user_may_write_to_is_refused(self):
         data = self.folder() / "data"
         data.mkdir()
         data.chmod(0o777)
@@ -302,11 +302,11 @@ class children_of_engines(MachineCase):
                 (engine,) = pod.engines()
                 os.kill(engine, signal.SIGKILL)
                 pod.wait_for("engine_exited")
-                self.assertFalse(lives(child), "it is gone before the end is told")
+                self.assertFalse(lives(child), "it is gone before the end is reported")
                 self.assertEqual(pod.post("/runsync", {"input": {"mock_return": 1}}).status, 200)
                 self.assert_stops(pod)
 
-    def test_they_end_with_a_pod_that_is_told_to_stop(self):
+    def test_they_end_with_a_pod_that_is_asked_to_stop(self):
         for how in CHILDREN:
             with self.subTest(how=how):
                 pod, child = self.start_with(how)
@@ -356,7 +356,7 @@ class children_of_engines(MachineCase):
 
 @unittest.skipUnless(has_own_pids(), "no PID namespace can be made here")
 class first_process(MachineCase):
-    def test_pid_1_reaps_everybody(self):
+    def test_pid_1_reaps_every_orphan(self):
         body = "for i in 1 2 3 4 5; do ( (sleep 0.1) & ); (setsid sleep 0.1 &); done"
         pod = self.ready(
             "--engine.program", self.program(body), wrapper=["unshare", "-pf", "--mount-proc"]

@@ -1,5 +1,6 @@
-"""Who is next, who is refused, who waits and why, with real engines: priorities, tenants, bounds,
-idempotency keys, times, the dead list. (Batches, poison and many slots: test_company.py.)
+"""Decisions of the queue with real engines, about which job is next, refused, or waits, and why:
+priorities, tenants, bounds, idempotency keys, times, the dead list. (Batches, poison and many slots:
+test_company.py.)
 """
 
 import collections

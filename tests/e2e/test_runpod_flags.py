@@ -269,7 +269,7 @@ class worker_exit(FlagCase):
         self.assertEqual(alone.returncode, case.UNFIT, alone.stderr)
         self.assertEqual(alone.stdout, "")
 
-    def test_the_platform_is_told_which_check_failed(self):
+    def test_the_platform_learns_which_check_failed(self):
         pings = []
 
         class platform(http.server.BaseHTTPRequestHandler):
@@ -298,7 +298,7 @@ class worker_exit(FlagCase):
         words = ["worker", "--data", str(self.place / "data"), "--listen", "127.0.0.1:0"]
         done = self.command(*words, environment=environment)
         self.assertEqual(done.returncode, FAILED, done.stderr)
-        self.assertEqual(len(pings), 1, "it is told once, and nothing is taken")
+        self.assertEqual(len(pings), 1, "it is informed once, and no job is taken")
         self.assertTrue(pings[0].startswith("/v2/ep/ping/p1?gpu=x&"), pings)
         self.assertIn("status=unhealthy&check=_memory_check&reason=RuntimeError", pings[0])
         self.assertIn("fitness_check_failed check=_memory_check", done.stderr)

@@ -1,5 +1,5 @@
-"""Webhooks with a real receiver: told once when it listens, again when it does not, never what must
-not be called, and nobody waits for them.
+"""Webhooks with a real receiver: it is called once when it listens and again when it fails. Blocked
+addresses are never called, and no job waits for a webhook.
 """
 
 import case
@@ -41,7 +41,7 @@ class delivery(HookCase):
         self.assert_stops(pod)
         self.assertEqual(len(self.hooks.posts()), 1)
 
-    def test_every_way_to_end_is_told(self):
+    def test_every_way_to_end_is_reported(self):
         pod = self.ready(*QUICKLY, "--queue.ttl", "1s", "--queue.max_attempts", "1")
         jobs = {
             "COMPLETED": self.submit(pod, {"mock_stream": ["a"], "mock_aggregate": True}),
@@ -221,8 +221,8 @@ class nobody_waits(HookCase):
             answer = pod.post("/runsync", {"input": {"mock_return": i}})
             self.assertEqual(answer.body["output"], i)
         with HookReceiver() as alive:
-            notified = pod.run({"mock_return": "told"}, webhook=alive.url())
-            self.assertEqual(alive.wait(1)[0].json["output"], "told")
+            notified = pod.run({"mock_return": "delivered"}, webhook=alive.url())
+            self.assertEqual(alive.wait(1)[0].json["output"], "delivered")
             self.wait_notified(pod, notified)
         self.assertEqual(pod.stop(), OK)
 
@@ -264,7 +264,7 @@ class nobody_waits(HookCase):
             notified = hooks.wait(begun + 20, "/dead")[begun:]
             self.assertEqual(sorted(x.json["output"] for x in notified), list(range(20)))
 
-    def test_many_are_all_told_once(self):
+    def test_many_are_all_called_once(self):
         pod = self.ready(*QUICKLY, "--slots", "4")
         jobs = {self.submit(pod, {"mock_return": i}): i for i in range(150)}
         posts = self.hooks.wait(150)

@@ -1,4 +1,4 @@
-"""What an earlier process accepted under another configuration: its jobs end or wait with a reason, and
+"""Jobs that an earlier process accepted under another configuration end or wait with a reason, and
 nobody else is harmed. And what one client's dearest calls leave to the others.
 """
 

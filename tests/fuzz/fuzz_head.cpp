@@ -18,7 +18,7 @@ namespace {
 void check_target(std::string_view method, std::string_view target) {
   const auto read = read_request_target(method, target);
   if (!read) {
-    fuzz::require(!read.error().text.empty(), "a refused target is told why");
+    fuzz::require(!read.error().text.empty(), "a refusal of a target says why");
     return;
   }
   fuzz::require(read->path.starts_with('/') || (read->path == "*" && method == "OPTIONS"),

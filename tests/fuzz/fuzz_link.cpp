@@ -1,6 +1,6 @@
 // A link whose peer is an adversary: it drops, repeats, reorders and forges messages. The end under
 // test refuses as bad_frame, keeps within its windows, delivers an honest peer's frames at most
-// once and in order, and recovers when the line is honest again.
+// once and in order, and recovers when the wire is honest again.
 #include "runtime/link/link_state.hpp"
 
 #include "tests/fuzz/fuzz.hpp"
@@ -48,7 +48,7 @@ struct end {
   }
   void flush(moment now) {
     state.flush(now, [&](const link_message& m) {
-      line.push_back(*m);
+      wire.push_back(*m);
       return true;
     });
   }
@@ -76,7 +76,7 @@ struct end {
   }
 
   link_state state;
-  std::deque<std::string> line;
+  std::deque<std::string> wire;
   int next = 0;
   int delivered = 0;
 };
@@ -133,13 +133,13 @@ struct conversation {
       break;
     case 6: one.take(forged(in), now, false); break;
     case 7:
-      if (!one.line.empty()) {
-        one.line.push_back(one.line.front());
+      if (!one.wire.empty()) {
+        one.wire.push_back(one.wire.front());
       }
       break;
     case 8:
-      if (!one.line.empty()) {
-        one.line.pop_front();
+      if (!one.wire.empty()) {
+        one.wire.pop_front();
       }
       break;
     }
@@ -148,16 +148,16 @@ struct conversation {
   }
 
   void deliver(end& from) {
-    if (!from.line.empty()) {
-      const auto message = from.line.front();
-      from.line.pop_front();
+    if (!from.wire.empty()) {
+      const auto message = from.wire.front();
+      from.wire.pop_front();
       (&from == &a ? b : a).take(message, now, honest);
     }
   }
 
   void lose() {
-    a.line.clear();
-    b.line.clear();
+    a.wire.clear();
+    b.wire.clear();
   }
 
   void calm_down() {
@@ -167,13 +167,13 @@ struct conversation {
         one->send();
         one->flush(now);
       }
-      while (!a.line.empty() || !b.line.empty()) {
+      while (!a.wire.empty() || !b.wire.empty()) {
         deliver(a);
         deliver(b);
       }
     }
     fuzz::require(a.delivered == b.next && b.delivered == a.next,
-                  "an honest line delivers everything in the end");
+                  "an honest wire delivers everything in the end");
   }
 
   bool honest;

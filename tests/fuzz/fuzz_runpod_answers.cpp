@@ -50,14 +50,14 @@ int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
 
   const auto stop = runpod::read_stop(answer);
   fuzz::require((stop.kind == runpod::take_outcome::what::jobs) == !stop.ids.empty(),
-                "ids to stop are told as such");
+                "ids to stop are recognised");
   for (const std::string& id : stop.ids) {
     check_id(id);
   }
   const auto taken = runpod::read_take(answer);
   fuzz::require((taken.kind == runpod::take_outcome::what::jobs) ==
                     (!taken.jobs.empty() || !taken.faulty.empty()),
-                "jobs are told as such");
+                "jobs are recognised");
   for (const auto& job : taken.jobs) {
     check_id(job.id);
     fuzz::require(api::check_json(job.input.view()).has_value(), "an input is JSON");

@@ -1,4 +1,4 @@
-"""What the tests with RunPod's client share: one pod, and the client pointed at it."""
+"""Shared parts of the tests with RunPod's client: a pod, and the client pointed at it."""
 
 import platform_case  # noqa: F401
 import pod as pods
@@ -12,7 +12,7 @@ RUNSYNC_WAIT_MS = 1_000
 
 
 class ClientCase(Case):
-    """One pod for all tests of a class, with room for all of them."""
+    """A pod for all tests of a class, with room for all of them."""
 
     slots = 16
     arguments = ()

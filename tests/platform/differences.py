@@ -1,4 +1,4 @@
-"""Where Tayfa's worker may speak otherwise than RunPod's SDK 1.12.0, and why. A difference that is
+"""The points in which Tayfa's worker may speak otherwise than RunPod's SDK 1.12.0, and why. A difference that is
 not here fails the test, and so does a row that no difference needs any more.
 
 A row: the request's kind, the field (both may hold `*`), why.
@@ -23,7 +23,7 @@ ALLOWED = [
     Allowed("*", "header order", "HTTP gives no meaning to the order of different fields"),
     Allowed("take", "header X-Request-ID", "the SDK leaks the header of its last post into takes"),
     Allowed("take", "header names", "the same"),
-    Allowed("ping", "header Connection", "keep-alive is what HTTP/1.1 does unless it is told"),
+    Allowed("ping", "header Connection", "HTTP/1.1 keeps connections alive by default"),
     Allowed("ping", "header names", "the same"),
     Allowed(
         "ping", "header Accept-Encoding", "Tayfa reads gzip and deflate, in pings as elsewhere"

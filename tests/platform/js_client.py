@@ -23,7 +23,7 @@ class JsError(Exception):
 
 
 class Call:
-    """One call under way: its chunks so far, and its value when it has ended."""
+    """A call under way: its chunks so far, and its value when it has ended."""
 
     def __init__(self):
         self.chunks = []  # (milliseconds since the call began, chunk)

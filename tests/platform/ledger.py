@@ -1,4 +1,4 @@
-"""What the stand-in platform knows of each job: when it was given to whom, everything that was
+"""The stand-in platform's facts about each job: when it was given to whom, everything that was
 posted about it, in order; and the rules that hold over all of it.
 """
 
@@ -145,7 +145,7 @@ class Ledger:
             return
         chunks = [x.value.get("output") for x in job.of("stream", "")]
         if job.error is not None and chunks and isinstance(chunks[-1], dict):
-            chunks = chunks[:-1]  # what the readers of the stream are told of the error
+            chunks = chunks[:-1]  # the last chunk carries the error to the stream's readers
         seen, whole = without_repeats(chunks), without_repeats(expected)
         if seen != (whole if job.state == "COMPLETED" else whole[: len(seen)]):
             yield f"{job.id}: chunks left out, or out of order"

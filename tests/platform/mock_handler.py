@@ -37,7 +37,7 @@ def say_logs(job, script):
 
 
 def endings(script):
-    """What comes after the delays: a crash, an error, or an output."""
+    """Ends the job after the delays: with a crash, an error, or an output."""
     if script.get("mock_crash"):
         os._exit(1)
     if "mock_error" in script:

@@ -1,4 +1,4 @@
-"""What tests with the `openai` client share: a pod without slots whose worker is RunPod's unmodified
+"""Shared parts of the tests with the `openai` client: a pod without slots whose worker is RunPod's unmodified
 SDK, with a handler that answers as worker-vllm does (vllm_handler.py).
 """
 

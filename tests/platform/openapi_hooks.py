@@ -1,4 +1,4 @@
-"""What no schema can say, for schemathesis: the key of a submission comes in the header or in the
+"""Facts that no schema can express, for schemathesis: the key of a submission comes in the header or in the
 policy; two that differ are refused.
 """
 

@@ -1,4 +1,4 @@
-"""What the tests of this folder share: e2e's case, with the folder's own modules in reach."""
+"""Shared parts of the tests of this folder: e2e's case, with the folder's own modules in reach."""
 
 import concurrent.futures
 import pathlib

@@ -1,4 +1,4 @@
-"""What a RunPod worker is put through, on the stand-in platform: a table of scenarios, each with
+"""The scenarios of a RunPod worker on the stand-in platform: a table of scenarios, each with
 what must be seen of every worker, or, where RunPod's SDK is known to be weak, of each.
 
 A scenario is a function that drives a Ground and returns facts; the table says which facts are
@@ -100,7 +100,7 @@ def objects_in(line):
 
 
 class Ground:
-    """One scenario's stage: its own platform, and a worker when start() is called."""
+    """A scenario's stage: its own platform, and a worker when start() is called."""
 
     def __init__(self, kind, chosen):
         self.kind, self.scenario = kind, chosen

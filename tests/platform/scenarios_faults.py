@@ -171,7 +171,7 @@ def pings_that_fail(g):
 
 
 def posted(g, *spells, count=1):
-    """What becomes of jobs whose results meet this; a last job gives every retry its time."""
+    """Returns how jobs end whose results meet this fault; a last job gives every retry its time."""
     g.platform.sky("result", *spells)
     ids = g.platform.enqueue_all([{"mock_return": i} for i in range(count)])
     if g.worker is None:
@@ -202,7 +202,7 @@ def results_that_meet_5xx_often(g):
 @scenario(
     sdk={"states": ["LOST"]},
     tayfa={"states": ["COMPLETED"]},
-    why="the SDK drops a result that was told to come later",
+    why="the SDK drops a result when the answer asks it to come later",
 )
 def results_that_meet_429(g):
     return posted(g, Spell(status=429, headers=(("Retry-After", "1"),)))
@@ -349,7 +349,7 @@ def the_same_job_twice_at_once(g):
 @scenario(
     sdk={"runs": 2, "results": 2},
     tayfa={"runs": 1, "results": 2},
-    why="a job that COMPLETED is not run again: its result is told again",
+    why="a job that COMPLETED is not run again: its result is sent again",
 )
 def the_same_job_after_its_end(g):
     g.run(MARKED, ids=["same-u1"])

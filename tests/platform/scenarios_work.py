@@ -172,7 +172,7 @@ def aggregate(g):
 @scenario(
     sdk={"chunks": ["a", "b"], "state": "FAILED", "reader_sees_error": False},
     tayfa={"chunks": ["a", "b"], "state": "FAILED", "reader_sees_error": True},
-    why="who reads the stream is told of the error as well, in a last chunk",
+    why="readers of the stream get the error as well, in a last chunk",
     handler="async_generator",
 )
 def generator_error(g):

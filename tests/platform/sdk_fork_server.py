@@ -60,7 +60,7 @@ def become_worker(order):
 
 
 def end(alive):
-    """Whoever ordered the workers has gone; with their ping processes, so do they."""
+    """Ends the workers and their ping processes once the process that ordered them has gone."""
     for pid in alive:
         try:
             os.killpg(pid, signal.SIGKILL)

@@ -103,7 +103,7 @@ class StandIn:
         }
 
     def enqueue(self, job_input, job_id=None, **extra):
-        """One job; the id under which the platform knows it."""
+        """Adds a job; returns the id under which the platform knows it."""
         return self.enqueue_all([job_input], [job_id], **extra)[0]
 
     def enqueue_all(self, inputs, ids=None, **extra):
@@ -126,14 +126,14 @@ class StandIn:
         self.loop.call_soon_threadsafe(self._serve_stops)
 
     def sky(self, kind, *spells):
-        """What happens to the next requests of this kind, in turn: take, stop, ping, result,
+        """Sets what happens to the next requests of this kind, in turn: take, stop, ping, result,
         progress, stream.
         """
         with self.changed:
             self._spells[kind] += spells
 
     def always(self, kind, spell):
-        """What happens to each request of this kind that no sky() is for; None ends it."""
+        """Sets what happens to each request of this kind that no sky() is for; None ends it."""
         with self.changed:
             self._always[kind] = spell or FAIR
 
@@ -174,7 +174,7 @@ class StandIn:
             return found
 
     def happens(self, true, timeout):
-        """Whether it comes true in this time: for what must not happen."""
+        """True when the condition comes true in this time: for events that must not happen."""
         try:
             self.wait(true, "", timeout)
         except AssertionError:
@@ -370,9 +370,9 @@ class StandIn:
                 self._queue.extendleft(reversed(jobs))
                 self.loop.call_soon(self._serve)
 
-        batch = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
+        given = [{"id": x.id, "input": x.input, **x.extra} for x in jobs]
         array = batch > 0 if self.as_array is None else self.as_array
-        body = json.dumps(batch if array or len(batch) > 1 else batch[0]).encode()
+        body = json.dumps(given if array or len(given) > 1 else given[0]).encode()
         exchange.answer(Answer(200, body), delivered)
 
     def _serve_stops(self):

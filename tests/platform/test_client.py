@@ -139,7 +139,7 @@ class sync_client(ClientCase):
 
 
 class alone(ClientCase):
-    """What no other test may stand beside: a pod whose only slot is held, so that jobs wait; the
+    """Tests that need a pod of their own: a pod whose only slot is held, so that jobs wait; the
     client's one key for all endpoints.
     """
 

@@ -1,7 +1,7 @@
 """RunPod's Go client against Tayfa's API, under RunPod's own rates: its requests as they were
 recorded, in the loops that it makes of them.
 
-It asks again without a pause until it is told COMPLETED or FAILED, or an error; it knows of no
+It asks again without a pause until the answer is COMPLETED, FAILED or an error; it knows no
 other end. Its answers are read into structs: what has another type ends the call.
 """
 
@@ -33,7 +33,7 @@ TYPES = {
 
 
 class GoClient:
-    """One connection, as Go's http.DefaultTransport keeps it between calls."""
+    """A connection, as Go's http.DefaultTransport keeps it between calls."""
 
     def __init__(self, pod):
         self.host = f"127.0.0.1:{pod.port}"
@@ -65,7 +65,7 @@ class GoClient:
         return body
 
     def loop(self, request, job, seconds, seen=None):
-        """Asks without a pause until it is told an end that it knows, or for so long."""
+        """Asks without a pause until the answer is an end that it knows, or for so long."""
         end = time.monotonic() + seconds
         asked = 0
         while True:

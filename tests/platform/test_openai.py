@@ -219,7 +219,7 @@ class openai_client(OpenaiCase):
 
 @side_by_side
 class openai_trouble(OpenaiCase):
-    """What ends a worker, a pod or a key takes a pod of its own."""
+    """Tests that end a worker, a pod or a key use a pod of their own."""
 
     def test_a_worker_that_goes_in_the_midst(self):
         pod, worker = self.served()

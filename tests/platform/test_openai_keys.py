@@ -26,7 +26,7 @@ class openai_keys(OpenaiCase):
         )
         return pod, keys, made
 
-    def test_whose_it_is(self):
+    def test_a_call_belongs_to_its_key(self):
         pod, _, made = self.served_with(("alice", "--tenant", "alice"), ("bob", "--tenant", "bob"))
         wrong = self.client(pod, key="wrong")
         self.assert_raised(

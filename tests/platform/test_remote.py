@@ -1,5 +1,5 @@
 """The unmodified worker of RunPod's SDK pulls jobs from Tayfa's own queue: several at once, some
-killed, stopped, told to end; nothing is lost, and each job has one result.
+killed, stopped, asked to end; nothing is lost, and each job has one result.
 """
 
 import collections
@@ -33,7 +33,7 @@ class RemoteCase(Case):
         return pod
 
     def variables(self, pod, worker, *arguments):
-        """What `tayfa worker-env` tells to set in a container."""
+        """The variables that `tayfa worker-env` prints for a container."""
         done = self.tayfa(
             "worker-env",
             "--url",
@@ -163,7 +163,7 @@ class sdk_workers(RemoteCase):
             pod.wait_job(job, "COMPLETED", 60)
         self.assertEqual(self.handed_out(pod), dict.fromkeys(jobs, 1))
 
-    def test_one_ends_when_it_is_told_to(self):
+    def test_one_ends_on_request(self):
         pod = self.queue()
         leaving, staying = self.worker(pod, "w1"), self.worker(pod, "w2")
         jobs = self.run_numbers(pod, 6, 0.2)

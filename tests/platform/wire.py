@@ -34,7 +34,7 @@ class Spell:
     headers: tuple = ()  # of (name, value), more of them
     delay: float = 0.0  # seconds before the first byte of the answer
     drip: float = 0.0  # seconds between single bytes of the answer
-    act: bool = False  # a `status` is told, but the request is acted upon
+    act: bool = False  # a `status` is answered, but the request is acted upon
 
     def __post_init__(self):
         assert not self.reset or self.reset in PHASES, self.reset
@@ -83,7 +83,7 @@ FAIR = Spell()
 
 @dataclass
 class Exchange:
-    """One request and its answer; the service calls answer() once, now or later."""
+    """A request and its answer; the service calls answer() once, now or later."""
 
     request: Request
     connection: "Connection"
@@ -91,7 +91,7 @@ class Exchange:
     gone: bool = field(default=False)  # the client has left; no answer will reach it
 
     def answer(self, answer, delivered=None):
-        """`delivered(bool)` is told whether the whole answer was handed to the socket."""
+        """`delivered(bool)` gets whether the whole answer was handed to the socket."""
         self.connection.send(self, answer, delivered or (lambda _: None))
 
 
@@ -285,7 +285,7 @@ class Connection(asyncio.Protocol):
 
 
 class Sea:
-    """One event loop in a thread, for any number of stand-ins."""
+    """An event loop in a thread, for any number of stand-ins."""
 
     _shared = None
 

@@ -1,4 +1,4 @@
-"""What two workers said in the same scenario, made comparable: ids, ports, times and the white
+"""The requests of two workers in the same scenario, made comparable: ids, ports, times and the white
 space of JSON are taken out, order and spelling of everything else stay.
 
 Each request becomes small facts, (kind, field) -> value, such as ("result", "query isStream"). What

@@ -41,7 +41,7 @@ def instructions(text):
 
 
 def ignored(root, path):
-    """What .dockerignore keeps from being sent (patterns without exceptions are all that we use)."""
+    """The files that .dockerignore keeps from being sent (patterns without exceptions are all that we use)."""
     file = root / ".dockerignore"
     patterns = file.read_text().splitlines() if file.is_file() else []
     for pattern in (p.strip().strip("/") for p in patterns if p.strip() and not p.startswith("#")):
@@ -113,7 +113,7 @@ PUBLISHED = re.compile(r"(?:-p|--publish)[ =]([0-9.:\[\]a-f]*\d)")
 
 
 def check_published(where, text):
-    """What we tell people to type publishes a port to their own machine only: docker's plain -p 8000:8000 is every
+    """The commands in our pages publish a port to the own machine only: docker's plain -p 8000:8000 is every
     interface, and goes past the host's firewall.
     """
     for number, line in enumerate(text.splitlines(), 1):

@@ -40,8 +40,15 @@ UNFINISHED = re.compile(r"\b(" + "|".join(["TO" + "DO", "FIX" + "ME", "X" * 3, "
 # Words of an earlier vocabulary, and the field's own for what they meant (docs/hacking.md, Dictionary).
 OLD_WORDS = {"crew": "directory", "mates": "directory", "deed": "deferred_reply", "giver": "dispatcher", "desk": "gateway",
              "owe": "pending delivery", "owed": "undelivered", "news": "event, reply, status", "taker": "executor",
-             "nursery": "fork server", "weather": "faults", "crowd": "workers, clients", "worker_book": "worker_registry"}
+             "nursery": "fork server", "weather": "faults", "crowd": "workers, clients", "book": "registry, state",
+             "told": "notified, sent, reported", "stray": "orphan", "spare": "headroom, free", "seat": "worker_handle, place",
+             "job_line": "job_summary", "slot_line": "slot_summary", "remote_line": "remote_summary",
+             "event_line": "event_connection", "leave_line": "leave_queue", "turned_away": "rejected"}
 OLD_WORD = re.compile(r"(?<![a-z])(" + "|".join(OLD_WORDS) + r")s?(?![a-z])", re.I)
+# Names that users rely on and that contain such a word: an event of the log, the rendering of an event as a line of text.
+KEPT_NAMES = re.compile(r"\b(unhealthy_told|event_line_text)\b")
+# A comment's first sentence has a subject: none of these words begins it.
+HEADLESS = re.compile(r"(What|One|Of|Where|Who|Whoever|Whatever|Whether|Nobody|That|Said|Asked|Told|It)\b")
 SWITCHED_OFF = re.compile(r"\bDISABLED" + r"_\w+")
 ROOMS = "tests/style/rooms.txt"  # which room of runtime/ may include which
 PICTURE = "docs/architecture.md"
@@ -111,7 +118,7 @@ MEMBER_INIT = re.compile(r"\)[^;{}]*[^:]:[^:](?:.|\n)*[\w>]\s*$")  # `a(int x) :
 
 
 def kind_of_brace(words, parens, inside):
-    """What a brace opens, by the words before it: a space (namespace, class), a function, or anything else."""
+    """The kind of what a brace opens, by the words before it: a space (namespace, class), a function, or anything else."""
     if inside or parens > 0 or MEMBER_INIT.search(words):
         return "other"
     if SPACE.search(words):
@@ -172,6 +179,7 @@ class Checker:
             if path.suffix in CODE:
                 self.check_room(name)
                 self.check_vocabulary(name, text)
+                self.check_comments(name, text)
                 code = without_comments(text)
                 self.check_includes(name, text)
                 self.check_world(name, code)
@@ -188,9 +196,18 @@ class Checker:
             self.add(name, line_of(text, match.start()), "disabled_test", f"{match.group(0)} is not run")
 
     def check_vocabulary(self, name, text):
-        for match in OLD_WORD.finditer(text):
+        for match in OLD_WORD.finditer(KEPT_NAMES.sub(lambda m: " " * len(m.group(0)), text)):
             words = f"{match.group(0)}: {OLD_WORDS[match.group(1).lower()]} (docs/hacking.md, Dictionary)"
             self.add(name, line_of(text, match.start()), "vocabulary", words)
+
+    def check_comments(self, name, text):
+        inside = False
+        for number, line in enumerate(text.splitlines(), 1):
+            comment = re.match(r"\s*//[/<]*\s*(.*)", line)
+            if comment and not inside and HEADLESS.match(comment.group(1)):
+                words = f"{comment.group(1)[:40]}…: say who does what to whom, the subject first"
+                self.add(name, number, "headless_comment", words)
+            inside = comment is not None
 
     def check_includes(self, name, text):
         for match in INCLUDE.finditer(text):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import check_style
 
-HEADER = "// What it is.\n#pragma once\n"
+HEADER = "// The thing, its owner.\n#pragma once\n"
 WORD = "TO" + "DO"
 ROOMS = """# bottom to top
 base | | time
@@ -170,7 +170,7 @@ class StyleTest(unittest.TestCase):
                      "request(queue, caf::timespan{patience}, liveness_probe{})",
                      "curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, 5L)"):
             self.expect("timers", "actors/bad.cpp", f"void f() {{ {call}; }}\n")
-        self.write("actors/common.hpp", "// What all share.\n#pragma once\nvoid f() { delayed_send(1); }\n")
+        self.write("actors/common.hpp", "// Shared parts.\n#pragma once\nvoid f() { delayed_send(1); }\n")
         self.write("actors/bad.cpp", "void f() { request(queue, caf::infinite, liveness_probe{}); }\n")
         self.assertEqual(self.rules(), [])
 
@@ -192,7 +192,7 @@ class StyleTest(unittest.TestCase):
         self.expect("header_comment", "messages/bad.hpp", "#pragma once\n// too late\n")
 
     def test_a_header_is_included_once(self):
-        self.expect("pragma_once", "messages/bad.hpp", "// What it is.\nint a;\n")
+        self.expect("pragma_once", "messages/bad.hpp", "// The thing.\nint a;\n")
 
     def test_nothing_is_left_unfinished(self):
         for word in (WORD, "FIX" + "ME", "X" * 3, "HA" + "CK"):
@@ -215,11 +215,24 @@ class StyleTest(unittest.TestCase):
         self.expect("long_file", "messages/bad.cpp", "int a;\n" * 451)
 
     def test_old_words(self):
-        self.write("messages/fine.cpp", "int estimates = 0; // seeded, a screw, forgiver\n")
+        self.write("messages/fine.cpp", "int estimates = 0; // seeded, a screw, forgiver, foretold, a notebook\n")
         self.assertEqual(self.rules(), [])
         self.expect("vocabulary", "messages/bad.cpp", "int crew" + "_ = 0;\n")
         self.expect("vocabulary", "messages/bad.cpp", "// the De" + "eds\n")
         self.expect("vocabulary", "messages/bad.cpp", "class worker" + "_book;\n")
+        self.expect("vocabulary", "messages/bad.cpp", "bool load_to" + "ld_ = false;\n")
+        self.expect("vocabulary", "messages/bad.cpp", "struct slot" + "_line;\n")
+
+    def test_names_that_users_rely_on_may_contain_an_old_word(self):
+        self.write("messages/fine.cpp", 'auto e = "unhealthy_to' + 'ld"; // event_li' + 'ne_text\n')
+        self.assertEqual(self.rules(), [])
+        self.expect("vocabulary", "messages/bad.cpp", 'auto e = "unhealthy_to' + 'ld_so";\n')
+
+    def test_comments_begin_with_their_subject(self):
+        self.write("messages/fine.cpp", "// The store ends\n// What follows is a second line.\nint a;\n/// Whatsoever\nint b; ///< one\n")
+        self.assertEqual(self.rules(), [])
+        self.expect("headless_comment", "messages/bad.cpp", "int a;\n  /// What has " + "ended.\nint b;\n")
+        self.expect("headless_comment", "messages/bad.cpp", "// Nobody knows\n// the rest\nint b;\n")
 
     def test_long_comments(self):
         self.write("messages/fine.cpp", "// " + "é" * 97 + "\nint a;\n")

@@ -49,11 +49,11 @@ WHOLE_LIFE = [
 
 
 class PodError(Exception):
-    """What was waited for did not come; the text ends with the log's tail."""
+    """An awaited event did not come; the text ends with the log's tail."""
 
 
 class Line:
-    """One line of the log in its text form: time, level, event, fields."""
+    """A line of the log in its text form: time, level, event, fields."""
 
     def __init__(self, text):
         self.text = text
@@ -336,7 +336,7 @@ class Pod:
         return http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
 
     def request(self, method, path, body=None, timeout=60.0, connection=None, headers=None):
-        """One exchange; `body` is JSON unless it is bytes. Answer.body is JSON when the answer says so."""
+        """An exchange; `body` is JSON unless it is bytes. Answer.body is JSON when the answer says so."""
         own = connection is None
         connection = self.connect(timeout) if own else connection
         try:

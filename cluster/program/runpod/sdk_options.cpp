@@ -7,7 +7,7 @@ namespace tayfa {
 void add_sdk_flags(CLI::App& app, sdk_flags& flags) {
   constexpr const char* group = "flags of RunPod's SDK";
   app.add_flag("--rp_serve_api", flags.serve_api,
-               "serve the HTTP API; be no worker of the platform")
+               "serve the HTTP API instead of working for the platform")
       ->group(group);
   const auto add = [&app](const char* name, std::optional<std::string>& to, const char* type,
                           const char* text) {

@@ -153,8 +153,9 @@ void add_key_command(CLI::App& app, int& exit_code) {
   make->add_option("--tenant", options->wanted.tenant, "its jobs are this tenant's");
   make->add_option("--endpoint", options->wanted.endpoints, "only this endpoint; may be repeated")
       ->delimiter(',');
-  make->add_option("--worker", options->wanted.worker,
-                   "as a worker it is the one of this name, which no other key may use");
+  make->add_option(
+      "--worker", options->wanted.worker,
+      "bind a key of the scope worker to this worker's name, which no other key may use then");
   add_place(*make, options);
   make->callback([options, &exit_code] {
     options->wanted.file = options->path();

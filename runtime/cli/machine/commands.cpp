@@ -133,7 +133,8 @@ void add_check_command(CLI::App& app, probe_factory make_probe, std::string auto
   const auto command = std::make_shared<check_command>();
   command->auto_engine = std::move(auto_engine);
   CLI::App* const cmd = app.add_subcommand(
-      "check", "is this machine fit for the engine? exit code 0 fit, 1 reduced, 2 unfit");
+      "check",
+      "test whether this machine is fit for the engine: exit code 0 fit, 1 reduced, 2 unfit");
   cmd->add_flag("--json", command->json, "as JSON");
   cmd->add_option("--engine", command->engine, "the engine kind to check for")
       ->check(CLI::IsMember(std::vector<std::string>{engine_choices.begin(), engine_choices.end()}))

@@ -34,7 +34,8 @@ int show_env(env_options& o) {
 void add_env(CLI::App& app, int& exit_code) {
   auto o = std::make_shared<env_options>();
   auto* const cmd = app.add_subcommand(
-      "worker-env", "the environment that makes a container built on RunPod's SDK pull jobs here");
+      "worker-env",
+      "print the environment that makes a container built on RunPod's SDK pull jobs from this pod");
   cmd->add_option("--url", o->place.url, "the pod, as the worker reaches it")->required();
   cmd->add_option("--endpoint", o->place.endpoint, "the endpoint whose jobs the worker takes")
       ->capture_default_str();

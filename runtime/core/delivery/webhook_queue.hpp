@@ -53,14 +53,14 @@ class webhook_queue {
   /// Only one that does not wait. `target`: host and port; `bytes`: of the body.
   void wait(std::uint64_t order, const std::string& tenant, const std::string& target,
             std::size_t bytes = 0);
-  /// It waits no more; one that does not wait is ignored.
+  /// Removes the job from the waiting ones; ignores a job that does not wait.
   void leave(std::uint64_t order);
   bool waits(std::uint64_t order) const { return waiting_.contains(order); }
   /// The next that may begin; it is under way until ended() or unmade().
   std::optional<turn> next(moment now);
   /// An unknown call is ignored.
   void ended(std::uint64_t call, moment now);
-  /// It was never made: its tenant is charged nothing.
+  /// The call was never made: its tenant is charged nothing.
   void unmade(std::uint64_t call);
   /// The outcomes of the running calls will never be known: forgets them.
   void forget_calls();

@@ -150,8 +150,8 @@ void fair_queue::started(const std::string& name, milliseconds expected) {
   unlist(t);
   ++t.running;
   set_active(t, was_active);
-  // Only what is settled: whoever joins now would otherwise stay behind a charge that is taken back
-  // (a first run's guess, an engine start that was quicker than the last ones).
+  // Only settled charges count: a tenant that joins now would otherwise stay behind a charge that
+  // is taken back (a first run's guess, an engine start that was quicker than the last ones).
   highest_ = std::max(highest_, t.virtual_ms - t.unsettled_ms);
   charge(t, charged(expected));
   list(t);

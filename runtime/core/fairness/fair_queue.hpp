@@ -1,15 +1,15 @@
 // The waiting jobs, in the order in which they are to be served. Pure: knows orders and times, not
 // jobs.
 //
-//   * Between tenants: start-time fair queueing (Goyal, Vin and Cheng 1996) with weights.
-//     A tenant's virtual time grows by expected milliseconds / weight of what it is given; the
-//     tenant with the least virtual time is served next. One that was idle starts at the least of
-//     those who wait for the same (group, else model, else anything), so that nobody saves up; but
-//     not beyond the latest start there was, so that it does not pay for what others were given.
+//   * Between tenants: start-time fair queueing (Goyal, Vin and Cheng 1996) with weights. A
+//     tenant's virtual time grows by expected milliseconds / weight of what it is given; the tenant
+//     with the least virtual time is served next. One that was idle starts at the least of those
+//     who wait for the same (group, else model, else anything), so that no tenant saves up; but not
+//     beyond the latest start there was, so that it does not pay for what others were given.
 //   * Fairness has a horizon: what was given longer ago than that counts less and less
-//     (exponentially, by milliseconds given to all). It is far longer than a round of everybody's
-//     turns, so that it changes no share; but a tenant that used for hours what nobody else could
-//     use (another model's workers) is not shut out for hours when it wants what others want.
+//     (exponentially, by milliseconds given to all). It is far longer than a round of all turns, so
+//     that it changes no share; but a tenant that used for hours what no other tenant could use
+//     (another model's workers) is not shut out for hours when it wants what others want.
 //   * Within a tenant: earliest urgency first, ties by order. Urgency is a moment fixed at
 //     submission (job_table::urgency_of): a low priority is a later moment, so every job gets its
 //     turn as time goes by, without its place ever being computed again (ageing for free).
@@ -24,7 +24,7 @@
 //
 // Owner: the job table. Invariants: what was added and not removed is found exactly once; a tenant
 // that waits or runs is known, at most idle_max others are (what they were given counts as long as
-// it is more than what anybody who waits was given); the same calls give the same answers.
+// it is more than any waiting tenant got); the same calls give the same answers.
 #pragma once
 
 #include "messages/job.hpp"
@@ -78,7 +78,7 @@ class fair_queue {
     const group_key* key = nullptr;
   };
 
-  /// `known` by name; everybody else has the terms `others`.
+  /// `known` by name; all other tenants have the terms `others`.
   fair_queue(std::map<std::string, tenant_terms> known, tenant_terms others);
 
   void add(const place&);
@@ -166,7 +166,7 @@ class fair_queue {
     listing listed = listing::nowhere;
     bool wide = false;
     std::map<group_id, subqueue> subqueues;
-    std::set<std::pair<ticket, group_id>> heads; ///< the first job of each line
+    std::set<std::pair<ticket, group_id>> heads; ///< the first job of each subqueue
     bool active() const { return waiting + running > 0; }
     bool at_quota() const { return terms.running_max > 0 && running >= terms.running_max; }
     turn now() { return {virtual_ms, since, this}; }
@@ -215,7 +215,7 @@ class fair_queue {
   double highest_ = 0;  ///< settled turn at which a job was started, the latest there was
 
   double scale_ = 1;           ///< what a millisecond given now counts: more than earlier ones
-  double longest_turn_ms_ = 0; ///< given to all while somebody waits for its next turn
+  double longest_turn_ms_ = 0; ///< given to all while a tenant waits for its next turn
   double in_flight_ms_ = 0;    ///< expected, of what runs
   double active_weight_ = 0;
   std::size_t active_ = 0;

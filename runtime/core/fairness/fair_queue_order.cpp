@@ -57,7 +57,7 @@ void fair_queue::unlist(tenant& t) {
 
 void fair_queue::subqueue_made(tenant& t, subqueue& l) {
   if (t.listed != listing::narrow) {
-    return; // a broad or held tenant is found by itself, not by its lines
+    return; // a broad or held tenant is found by itself, not by its subqueues
   }
   l.in->turns.insert(t.now());
   rank(*l.in);
@@ -143,7 +143,7 @@ double fair_queue::start_for(const group& g) const {
   return std::min(found.value_or(highest_), highest_);
 }
 
-/// An idle tenant that was given less than everybody who waits joins them as a new one would.
+/// An idle tenant that got less than every waiting tenant joins them as a new tenant would.
 void fair_queue::forget_idle() {
   while (!idle_.empty()) {
     const turn first = *idle_.begin();

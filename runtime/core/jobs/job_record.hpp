@@ -1,5 +1,5 @@
-// One job in the job table: what was asked, how it stands, and where the register counts it. Plain
-// data; the rules are job_register's (indexes, deadlines, bytes, rows) and job_table's (the rest).
+// A job in the job table: the request, its state, and where the register counts it. Plain data; the
+// rules are job_register's (indexes, deadlines, bytes, rows) and job_table's (the rest).
 #pragma once
 
 #include "messages/job.hpp"
@@ -24,7 +24,7 @@ struct job_past {
   std::size_t chunk_bytes = 0;
   std::uint64_t chunks_gone = 0;    ///< before those: received, dropped or discarded
   std::uint32_t chunks_taken = 0;   ///< received by readers, of the latest attempt
-  std::uint32_t chunks_dropped = 0; ///< before anybody received them, of the latest attempt
+  std::uint32_t chunks_dropped = 0; ///< before a reader received them, of the latest attempt
   std::optional<milliseconds> delay;
   std::optional<milliseconds> execution;
   moment ended;
@@ -60,15 +60,15 @@ struct job_record {
   std::uint8_t flying = 0;          ///< store::parts in flight
   std::optional<job_state> tallied; ///< the live state that it is counted in by endpoint and tenant
 
-  std::uint32_t attempts = 0;      ///< also the number of the latest attempt
-  std::uint32_t free_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
+  std::uint32_t attempts = 0;           ///< also the number of the latest attempt
+  std::uint32_t uncharged_attempts = 0; ///< of earlier lives, or handed back: they cost nothing
   std::uint32_t lives = 1;
-  std::uint32_t lone_kills = 0;
+  std::uint32_t solo_crashes = 0;
   std::uint32_t progress_seen = 0;
   std::uint32_t chunk_seen = 0;
   worker_ref holder;                              ///< of the latest attempt
   std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
-  moment keep_until;                              ///< somebody asked for its result to stay
+  moment keep_until;                              ///< a client asked for its result to stay
   moment assigned;
   moment lease_end;
   std::optional<moment> began;
@@ -79,7 +79,7 @@ struct job_record {
   std::unique_ptr<job_past> past_;
 
   bool ended() const { return is_final(state.state()); }
-  std::uint32_t attempts_of_life() const { return attempts - free_attempts; }
+  std::uint32_t attempts_of_life() const { return attempts - uncharged_attempts; }
   bool of_platform() const { return !request.origin.empty(); }
   /// The worker that has, or had, its latest attempt, for people.
   std::string worker_name() const {

@@ -49,7 +49,7 @@ class job_register {
   const std::unordered_map<job_id, job_record>& all() const { return jobs_; }
   job_record* find(const job_id&);
   const job_record* find(const job_id&) const;
-  /// Of a job that is here.
+  /// The record of a job that the register holds.
   job_record& at(std::uint64_t order) { return *by_order_.at(order); }
   const job_record& at(std::uint64_t order) const { return *by_order_.at(order); }
   /// The job with the endpoint, tenant and idempotency key of this request.
@@ -129,7 +129,7 @@ class job_register {
   void tally(job_record&);
 
   // ---- rows ------------------------------------------------------------------------------------
-  void note(job_record&, unsigned parts);
+  void mark_changed(job_record&, unsigned parts);
   store::job_row row_of(const job_record&, unsigned parts) const;
   bool has_changes() const {
     return !dirty_.empty() || !erased_.empty() || !erased_before_.empty();
@@ -139,7 +139,7 @@ class job_register {
   store::batch take_changes();
   void committed();
   std::vector<job_id> not_committed();
-  /// What is forgotten so far was kept by an earlier process: its rows are erased a few at a time.
+  /// The rows forgotten so far belong to an earlier process: they are erased a few at a time.
   void erase_slowly() { erased_before_ = std::exchange(erased_, {}); }
   /// The row with this order is put back as it was.
   void forget_changes_of(std::uint64_t order);

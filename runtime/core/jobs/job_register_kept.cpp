@@ -11,7 +11,7 @@ namespace tayfa {
 
 namespace {
 
-/// Of a chunk in memory, beside its text: many that say nothing are not free.
+/// Bytes of a chunk in memory beside its text, so that many empty chunks are not free.
 constexpr std::size_t chunk_overhead = 128;
 
 } // namespace
@@ -66,7 +66,7 @@ void job_register::discard_chunks(job_record& r) {
   p.chunks_taken = 0;
   p.chunks_dropped = 0;
   if (some && r.ended()) {
-    note(r, store::part_chunks); // of a job that runs they are not durable
+    mark_changed(r, store::part_chunks); // of a job that runs they are not durable
   }
 }
 

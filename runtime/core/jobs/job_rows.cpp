@@ -12,7 +12,7 @@ constexpr std::size_t erased_before_at_once = 1'024;
 
 } // namespace
 
-void job_register::note(job_record& r, unsigned parts) {
+void job_register::mark_changed(job_record& r, unsigned parts) {
   if (!limits_.durable) {
     return;
   }
@@ -34,8 +34,8 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
   row.state = r.state.state();
   row.attempts = r.attempts;
   row.lives = r.lives;
-  row.attempts_before = r.free_attempts;
-  row.lone_kills = r.lone_kills;
+  row.attempts_before = r.uncharged_attempts;
+  row.solo_crashes = r.solo_crashes;
   row.suspect = r.suspect;
   row.dead = r.dead;
   row.not_before = r.not_before;
@@ -49,7 +49,9 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
     row.keep_until = r.keep_until;
   }
   row.input_bytes = r.input_bytes;
-  row.output_bytes = r.output_bytes;
+  if (r.ended()) { // what is shown as progress is not durable
+    row.output_bytes = r.output_bytes;
+  }
   if (r.attempts > 0) {
     row.worker = r.worker_name();
     row.holder = r.holder;
@@ -68,7 +70,7 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
     }
   }
   if ((parts & store::part_output) != 0 && r.ended()) {
-    row.output = r.output; // what is shown as progress is not durable
+    row.output = r.output;
   }
   return row;
 }

@@ -23,7 +23,7 @@ class made_bytes {
   void set(const std::string& tenant, std::uint64_t job, std::size_t bytes);
   std::size_t total() const { return total_; }
   std::size_t of(std::uint64_t job) const;
-  /// Nothing when nobody holds anything.
+  /// Nothing when no tenant holds anything.
   std::optional<std::uint64_t> largest() const;
 
  private:

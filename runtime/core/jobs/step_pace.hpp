@@ -1,6 +1,6 @@
 // The size of the steps in which purges, time-outs and forgetting change rows.
 //
-// A commit holds a step and whatever else was decided meanwhile, so everybody waits for its rows.
+// A commit holds a step and all other decisions made meanwhile, so every client waits for its rows.
 // While only steps change rows they are large, which costs least; as soon as others change rows as
 // well, each step is half of the one before, down to `least_rows`.
 //

@@ -1,7 +1,7 @@
 // How often something arrives, learned: an exponentially forgetting count. Pure; time is an
 // argument.
 //
-// Owner: whoever asks placement (one for each model). Invariant: per_ms is never negative, and
+// Owner: the caller of placement (one for each model). Invariant: per_ms is never negative, and
 // falls to nothing when nothing arrives.
 #pragma once
 

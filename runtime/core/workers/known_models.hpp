@@ -30,7 +30,7 @@ class known_models {
 
   /// False when nothing changed. Trouble with models that changed is forgotten.
   bool replace(std::vector<model_facts>);
-  /// Models are told apart only with a catalogue.
+  /// Models are distinguished only with a catalogue.
   bool empty() const { return models_.empty(); }
   const model_facts* find(const std::string& name) const;
   /// The first of the catalogue; not of an empty one.

@@ -2,10 +2,10 @@
 // functions over plain values.
 //
 // Assumptions: times are expectations, nothing is preempted; a worker serves what it was given in
-// order; changing a worker's model costs the load time, and costs whoever still wants the model
-// that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker waits, as
-// long as that delays nobody else: a slow GPU is used when it finishes one before the fast ones
-// have finished all that wait and all that come meanwhile.
+// order; changing a worker's model costs the load time, and costs the jobs that still want the
+// model that is thrown out (`evicted_ms`); a job that is better off waiting for a busy worker
+// waits, as long as that delays no other job: a slow GPU is used when it finishes one before the
+// fast ones have finished all that wait and all that come meanwhile.
 #pragma once
 
 #include "messages/ids.hpp"

@@ -1,4 +1,4 @@
-// One worker as the worker pool sees it. Plain data; every rule is the pool's.
+// A worker as the worker pool sees it. Plain data; the pool has the rules.
 #pragma once
 
 #include "messages/ids.hpp"
@@ -16,7 +16,7 @@
 
 namespace tayfa {
 
-/// One attempt in a worker. Members of a batch begin together and expect the same.
+/// An attempt in a worker. Members of a batch begin together and have the same estimate.
 struct held_attempt {
   moment began; ///< it was given
   run_estimate expected;
@@ -35,7 +35,7 @@ struct pool_worker {
   std::uint64_t since = 0;                   ///< tick of the last change of its load
   std::map<attempt_ref, held_attempt> holds; ///< given and not ended, revoked ones included
 
-  // One that pulls.
+  // Only for workers that pull:
   bool handing_over = false;       ///< this decision gives it something
   std::size_t hand_over_bytes = 0; ///< of the inputs that this decision gives it
   std::uint64_t hand_overs = 0;    ///< decisions that gave it something
@@ -80,8 +80,8 @@ struct pool_worker {
   bool has_room() const { return may_be_given() && (!facts.batches() || holds.empty()); }
   /// True if the worker takes an attempt that must not share it.
   bool is_empty() const { return has_room() && holds.empty(); }
-  /// When it has a place, as far as one can tell; `whole`: when it has nothing else. Never earlier
-  /// at a later `now`, as long as what it holds is the same.
+  /// The estimated time at which the worker has a place; `whole`: when it has nothing else. Never
+  /// earlier at a later `now`, as long as what it holds is the same.
   moment free_at(moment now, bool whole) const;
 };
 

@@ -247,7 +247,7 @@ double run_times::expect_load(const std::string& model, const std::string& devic
   if (const auto it = loads_.find(load_key{model, device}); it != loads_.end()) {
     return it->second.ms;
   }
-  // A file takes about as long to read whatever the device it goes to.
+  // Reading a file takes about as long for every kind of device.
   const auto it = loads_.lower_bound(load_key{model, {}});
   if (it != loads_.end() && it->first.first == model) {
     return it->second.ms;

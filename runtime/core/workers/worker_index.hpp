@@ -1,7 +1,7 @@
 // The workers of the pool, ordered so that a decision looks at none but the best of each kind.
 //
-// Workers that placement cannot tell apart but by their load are one class. Within a class those
-// with room are ordered by what they hold, and those without by when they will have room, so that a
+// Workers that differ only in their load are one class for placement. Within a class those with
+// room are ordered by what they hold, and those without by when they will have room, so that a
 // decision costs O(classes + log workers).
 //
 // When a worker is free is an expectation that is put off as its run takes longer than expected.
@@ -77,7 +77,8 @@ class worker_index {
     std::size_t serving = 0; ///< of those, the ones that do not change their model
     order room;              ///< has_room()
     free_order busy{false};  ///< the others, unless they pull: when one is asked next is not known
-    /// Of those that take attempts side by side: all that are not empty, by when they will be.
+    /// The workers that take attempts side by side and are not empty, by the time at which they
+    /// will be.
     free_order occupied{true};
     free_order reserved{false}; ///< reserved by this decision: in none of those before
   };
@@ -98,7 +99,7 @@ class worker_index {
   /// Only its load or its reservation has changed.
   void update_load(moment now, pool_worker&);
   void remove(pool_worker&);
-  /// It is offered to nobody until update_load(), but counts as before.
+  /// Placement does not see the worker until update_load(); it counts as before.
   void hide(pool_worker& w) { leave_load(w); }
   /// Orders may be asked for their first at this time.
   void look_at(moment now) { latest_ = std::max(latest_, now); }

@@ -256,7 +256,7 @@ void worker_pool::learn(moment now, pool_worker& w, const held_attempt& held, co
   if (how.out_of_memory && w.members > 1) {
     sizes_.out_of_memory(w.run, w.members);
   }
-  if (w.members == 0) { // several attempts that know nothing of each other
+  if (w.members == 0) { // several independent attempts
     if (how.completed && how.kind) {
       const double lasted = ms_between(held.began, now);
       const double mean = lasted > 0 ? (w.occupied_ms - held.occupied_ms) / lasted : 1;
@@ -336,7 +336,7 @@ std::vector<std::string> worker_pool::audit() const {
     expect(w.present || w.holds.empty(), name, "is gone and holds attempts");
     expect(w.facts.elastic || w.holds.size() <= w.facts.capacity, name,
            "holds more than its capacity");
-    expect(!w.alone || w.holds.size() == 1, name, "a suspect has company");
+    expect(!w.alone || w.holds.size() == 1, name, "a suspect runs beside others");
     expect(changing_.contains(place) == !w.changing_to.empty(), name, "changes its model unseen");
     expect(!w.handing_over && w.hand_over_bytes == 0, name, "is given something after a decision");
     index_.audit(w, broken);

@@ -53,9 +53,10 @@ class worker_pool {
   void updated(moment now, worker_ref, const worker_facts&);
   /// True when a model turned out to be broken: the worker has not got what it was asked for.
   bool joined(moment now, worker_ref, worker_facts, fair_queue& charged);
-  /// It is gone, with all that it held. `blamed`: a tenant for each attempt that may be why.
+  /// The worker is gone, with all its attempts. `blamed`: a tenant for each attempt that may be the
+  /// cause.
   void lost(moment now, pool_worker&, std::vector<std::string> blamed, fair_queue& charged);
-  /// Forgets one that is gone, if nobody comes to its place.
+  /// Forgets a worker that is gone, if no other takes its place.
   void forget(worker_place);
   void drain(moment now, pool_worker&);
 
@@ -100,7 +101,8 @@ class worker_pool {
     double run_ms = 0;
     bool changes = false; ///< `to` is to be asked to change to the job's model
   };
-  /// Where a job that is next runs; or why it waits, and for whom: what it waits for is reserved.
+  /// Decides where the next job runs; or why it waits, and for which worker, which is then
+  /// reserved.
   verdict place(moment now, const needs&, const group_key&, const fair_queue&);
   /// A run of so many members begins; then hold() for each, then begun().
   void begin_run(moment now, pool_worker&, const needs&, std::uint32_t planned);
@@ -187,7 +189,7 @@ class worker_pool {
   std::optional<moment> look_again_;
   std::set<worker_place> changing_; ///< asked to change their model
 
-  // Of one decision; kept for their memory.
+  // Buffers of a decision; kept so that their memory is used again.
   std::vector<placement::option> options_;
   std::vector<offer> offers_;                             ///< of each option
   std::vector<std::pair<std::string_view, double>> runs_; ///< there are few kinds of device

@@ -1,5 +1,5 @@
-// Where the job that is next runs: the options of each class of workers, the best of them, and what
-// follows when that one has no room or another model.
+// Decides where the next job runs: lists the options of each class of workers, chooses the best,
+// and handles an option whose worker has no room or another model.
 #include "runtime/core/workers/worker_pool.hpp"
 
 #include <algorithm>
@@ -47,7 +47,7 @@ bool worker_pool::begin_decision(moment now) {
         look_again_at(w.change_until);
       }
     } else if (w.present) {
-      // It did not change: it serves what it has.
+      // The worker did not change its model: it serves the one that it has.
       const auto wished = std::exchange(w.changing_to, {});
       changing_.erase(at);
       update(now, w);
@@ -83,7 +83,8 @@ void worker_pool::reserve(moment now, pool_worker& w, double ms) {
 
 // ---- options ------------------------------------------------------------------------------------
 
-/// Models are told apart only with a catalogue, so that clients cannot make up new ones for ever.
+/// Models are distinguished only with a catalogue, so that clients cannot invent new ones without
+/// end.
 std::string worker_pool::rate_key(const std::string& model) const {
   return models_.empty() ? std::string{} : model;
 }
@@ -93,7 +94,7 @@ double worker_pool::rate_of(moment now, const std::string& model) const {
   return rate == arrivals_.end() ? 0 : rate->second.per_ms(now);
 }
 
-/// True if the worker could run the job, whatever it has loaded.
+/// True if the worker could run the job, with any loaded model.
 bool worker_pool::serves(const worker_index::class_key& c, const needs& job) const {
   return (c.endpoint.empty() || c.endpoint == job.endpoint) && runs_model(c, job);
 }
@@ -233,7 +234,7 @@ double worker_pool::served_before(moment now, const needs& job, double until, do
       for (const auto& one : list->all()) {
         o.free_in_ms = ms_until(now, one.at); // at least
         if (served >= wanted || placement::served_by(o, until) == 0) {
-          break; // whoever is free later serves no more
+          break; // workers that are free later serve no more
         }
         o.free_in_ms = ms_until(now, one.who->free_at(now, whole) + one.who->reserved());
         served += placement::served_by(o, until);

@@ -18,16 +18,20 @@ pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)         # libzmq3-dev, cp
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)         # libhwloc-dev
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus) # libtomlplusplus-dev
 
+# The compiler sees them below the build folder, wherever they are: ccache makes such paths the same in each clone.
+set(TAYFA_DEPS_HERE ${CMAKE_BINARY_DIR}/deps)
+file(CREATE_LINK ${TAYFA_DEPS} ${TAYFA_DEPS_HERE} SYMBOLIC)
+
 # Debian's libmsgpack-cxx-dev depends on a Boost that conflicts with 1.81: set-up unpacks its headers.
 find_path(MSGPACK_INCLUDE_DIR msgpack.hpp
-  PATHS ${TAYFA_DEPS}/msgpack/usr/include NO_DEFAULT_PATH REQUIRED)
+  PATHS ${TAYFA_DEPS_HERE}/msgpack/usr/include NO_CACHE NO_DEFAULT_PATH REQUIRED)
 add_library(tayfa_msgpack INTERFACE)
 target_include_directories(tayfa_msgpack SYSTEM INTERFACE ${MSGPACK_INCLUDE_DIR})
 target_compile_definitions(tayfa_msgpack INTERFACE MSGPACK_NO_BOOST)
 
 # libtorch from the wheel that set-up installed (headers, libraries and CMake files; no Python at run time).
 file(GLOB TAYFA_TORCH_CMAKE_DIR
-  ${TAYFA_DEPS}/venv/lib/python3*/site-packages/torch/share/cmake/Torch)
+  ${TAYFA_DEPS_HERE}/venv/lib/python3*/site-packages/torch/share/cmake/Torch)
 set(TAYFA_HAVE_TORCH OFF)
 if(TAYFA_TORCH_CMAKE_DIR)
   list(GET TAYFA_TORCH_CMAKE_DIR 0 Torch_DIR)
@@ -36,7 +40,7 @@ if(TAYFA_TORCH_CMAKE_DIR)
   set(CMAKE_CXX_FLAGS "${CMAKE_CXX_FLAGS_BEFORE_TORCH}")
   if(Torch_FOUND)
     set(TAYFA_HAVE_TORCH ON)
-    get_filename_component(TAYFA_TORCH_ROOT ${Torch_DIR}/../../.. ABSOLUTE)
+    get_filename_component(TAYFA_TORCH_ROOT ${Torch_DIR}/../../.. REALPATH)
   endif()
 endif()
 if(TAYFA_HAVE_TORCH)

@@ -271,7 +271,7 @@ def filesystem(path):
 
 
 class Contender:
-    """What is measured: anything with these names. `open` is a context that gives a function
+    """A measured service: anything with these names. `open` is a context that gives a function
     run(clients, seconds, payload), whose dictionary has cycles and seconds at least. This one is a
     server that bench_peers is the client of, or the bare disk.
     """
@@ -328,7 +328,7 @@ def others(build, data):
 
 
 def summary(clients, rounds):
-    """Of the rounds with one number of clients: the one in the middle, and how far apart they are."""
+    """The median of the rounds with the same number of clients, and how far apart these are."""
     rates = sorted(x["cycles"] / x["seconds"] for x in rounds)
     middle = sorted(rounds, key=lambda x: x["cycles"] / x["seconds"])[len(rounds) // 2]
     return {

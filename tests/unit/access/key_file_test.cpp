@@ -76,7 +76,7 @@ TEST(read_key_file, a_mounted_secret_may_be_read_by_others_and_is_remarked_on) {
   }
 }
 
-TEST(read_key_file, a_file_that_nobody_may_write_is_mounted_too) {
+TEST(read_key_file, a_file_without_write_permission_counts_as_mounted_too) {
   const scratch_folder here;
   for (const unsigned mode : {0444U, 0440U}) { // a secret of Docker
     write_private(here / "keys", "text", mode);

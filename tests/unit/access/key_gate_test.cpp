@@ -49,7 +49,7 @@ class gate_test : public testing::Test {
   config knobs;
 };
 
-TEST_F(gate_test, who_may_do_what) {
+TEST_F(gate_test, each_scope_opens_its_own_routes) {
   const auto gate = open();
   EXPECT_EQ(gate->keys(), 4U);
   struct row {
@@ -115,7 +115,7 @@ TEST_F(gate_test, a_key_that_is_bound_to_a_worker_is_that_one_and_no_other_key_i
   EXPECT_EQ(text("worker-key", "gpu-1", "tayfa"), "w") << "the name of another endpoint's worker";
   EXPECT_EQ(text("root-key", "gpu-1"), "root");
   EXPECT_TRUE(gate->admit({scope::client, "run", "sd", "bound-key", "192.0.2.1"}))
-      << "as a client it is nobody's worker";
+      << "as a client it is no worker";
 }
 
 TEST_F(gate_test, without_a_file_all_is_open_until_there_is_one) {

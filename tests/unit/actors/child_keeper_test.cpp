@@ -181,7 +181,7 @@ TEST(child_keeper, a_failed_child_is_started_again_after_its_backoff) {
   EXPECT_EQ(s.so_far(), (texts{"start a", "started"}));
 }
 
-TEST(child_keeper, who_ended_normally_is_started_again_only_if_permanent) {
+TEST(child_keeper, a_child_that_ended_normally_is_restarted_only_if_permanent) {
   keeper_script s{three};
   s.start();
   s.so_far();
@@ -328,7 +328,7 @@ TEST(child_keeper, a_stuck_child_is_replaced_by_name) {
   EXPECT_EQ(s.so_far(), (texts{"start b", "started"}));
 }
 
-TEST(child_keeper, the_end_of_a_group_brings_down_who_started_later) {
+TEST(child_keeper, the_end_of_a_group_brings_down_children_that_started_later) {
   auto policy = calm_policy();
   policy.how = strategy::rest_for_one;
   keeper_script s{

@@ -153,7 +153,7 @@ struct gpu_script : actor_script {
     return caf::actor_cast<Handle>(peers_.back());
   }
 
-  // What the process does.
+  // Events of the process.
   void event(engine_event e) {
     process.sink(std::move(e));
     settle();
@@ -193,7 +193,7 @@ struct gpu_script : actor_script {
     event(engine_exited{me, true, code, signal, "how it ended"});
   }
 
-  // What other actors ask.
+  // Messages of other actors.
   void assign(const attempt_ref& which, worker_ref whom = me) {
     assign_attempts m;
     m.worker = whom;
@@ -217,7 +217,7 @@ struct gpu_script : actor_script {
     loads();
     seen.clear();
   }
-  /// What has happened since the last question.
+  /// Everything that has happened since the last call.
   texts so_far() { return std::exchange(seen, {}); }
 
   static constexpr worker_ref me{slot_id{0}, 1};

@@ -1,5 +1,4 @@
-// One engine's start, load and attempts as its gpu_worker sees them, and what comes at a wrong
-// time.
+// An engine's start, load and attempts as its gpu_worker sees them, and messages at a wrong time.
 #include "tests/unit/actors/gpu_script.hpp"
 
 #include <gmock/gmock.h>

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/store/store.hpp"
-#include "tests/unit/core/perfect_store.hpp"
+#include "tests/job_model/perfect_store.hpp"
 
 #include <deque>
 #include <functional>

@@ -101,7 +101,7 @@ struct ingress_script : actor_script {
     caf::anon_send_exit(tested, how);
     settle();
   }
-  /// What the queue got since the last look.
+  /// The messages that the queue got since the last call.
   std::vector<std::string> messages() { return std::exchange(queue.messages, {}); }
 
   static job_id id(const std::string& text) { return job_id::parse(text).value(); }

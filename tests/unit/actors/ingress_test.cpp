@@ -61,7 +61,7 @@ TEST(ingress_actor, a_runsync_that_has_waited_long_enough_shows_how_the_job_stan
   s.pass(4'900ms);
   EXPECT_EQ(s.messages(), texts{});
   s.pass(200ms);
-  EXPECT_EQ(s.messages(), texts{"find " + job.str()}) << "nobody waits for its end any more";
+  EXPECT_EQ(s.messages(), texts{"find " + job.str()}) << "no call waits for its end any more";
   EXPECT_EQ(s.queue.who.endpoints, texts{"tayfa"});
   s.queue_says(job_answer{ingress_script::view(job, job_state::IN_PROGRESS)});
   EXPECT_TRUE(says(client, R"("status":"IN_PROGRESS")")) << client->text();

@@ -39,7 +39,7 @@ struct openai_script : ingress_script {
     v.output = shared_text{output};
     tell(tested, job_ended{v});
   }
-  /// What the reader of a stream gets next; it asks for more when it has everything.
+  /// The next bytes for the reader of a stream; it asks for more when it has everything.
   std::string reads(const client_ptr& client) {
     const auto piece = client->answer->stream->next(1'000'000);
     settle();
@@ -86,7 +86,7 @@ TEST(openai_calls, the_job_of_a_client_that_leaves_is_cancelled) {
   EXPECT_EQ(s.messages(), texts{"cancel " + s.job});
   EXPECT_EQ(s.queue.who.endpoints, texts{"tayfa"});
   s.job_ends(job_state::CANCELLED);
-  EXPECT_EQ(client->answer->status, 503U) << "the reply was dropped: nobody reads it";
+  EXPECT_EQ(client->answer->status, 503U) << "the reply was dropped: no client reads it";
 }
 
 TEST(openai_calls, a_stream_shows_each_chunk_once_and_ends_with_done) {
@@ -173,7 +173,7 @@ TEST(openai_calls, a_new_queue_ends_the_calls_of_the_old_one_and_cancels_their_j
   std::sort(cancelled.begin(), cancelled.end());
   auto both = texts{"cancel " + first, "cancel " + s.job};
   std::sort(both.begin(), both.end());
-  EXPECT_EQ(cancelled, both) << "nobody else can read what they make";
+  EXPECT_EQ(cancelled, both) << "no other client can read what they make";
 }
 
 TEST(openai_calls, calls_end_with_the_pod_and_cancel_their_jobs) {

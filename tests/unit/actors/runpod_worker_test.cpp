@@ -74,7 +74,7 @@ struct worker_script : actor_script {
     caf::anon_send_exit(tested, caf::exit_reason::kill);
     settle();
   }
-  /// What the queue got since the last look.
+  /// The messages that the queue got since the last call.
   texts messages() { return std::exchange(queue.messages, {}); }
   std::size_t takes() const { return platform.count(take_url); }
   std::string take_call() { return platform.latest(take_url)->call.url; }

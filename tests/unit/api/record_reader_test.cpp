@@ -1,5 +1,5 @@
-// What the pod writes of a record, the command line reads back, by the same list; and what is
-// missing or of another kind is named.
+// The command line reads back what the pod writes of a record, by the same list of fields. Fields
+// that are missing or of another type are named.
 #include "runtime/api/record_reader.hpp"
 #include "runtime/api/record_writer.hpp"
 #include "runtime/api/records.hpp"

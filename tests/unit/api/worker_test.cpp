@@ -61,7 +61,7 @@ TEST(worker_take, single_and_batch) {
   }
 }
 
-TEST(worker_take, what_nobody_reads_may_be_broken) {
+TEST(worker_take, parameters_that_are_not_read_may_be_broken) {
   EXPECT_EQ(refused("GET", "/job-take/w1?x=%zz&&=&%&job_in_progress=0&"), 0U);
   EXPECT_EQ(got<take_jobs>("/job-take/w1?gpu=" + std::string(500, 'g')).from.device.size(),
             device_bytes_max);

@@ -45,7 +45,7 @@ TEST(active_time, of_a_pause_only_a_step_counts_also_before_the_next_tick) {
   t.runs(1s);
   const auto before = t.now();
   t.stopped(1h);
-  EXPECT_EQ(t.now() - before, 100ms) << "whoever reads first";
+  EXPECT_EQ(t.now() - before, 100ms) << "whichever thread reads first";
   EXPECT_EQ(t.time.tick(t.real), 1h - 100ms);
   EXPECT_EQ(t.now() - before, 100ms);
   EXPECT_EQ(t.time.away(), 1h - 100ms);

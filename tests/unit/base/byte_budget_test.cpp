@@ -81,7 +81,7 @@ TEST(byte_budget, a_text_that_holds_its_place_is_not_counted_again) {
   EXPECT_TRUE(seen.lock().empty());
 }
 
-TEST(byte_budget, a_refusal_is_told_and_a_place_outlives_the_budget) {
+TEST(byte_budget, a_refusal_is_reported_and_a_place_outlives_the_budget) {
   int pressed = 0;
   byte_budget::place place;
   {

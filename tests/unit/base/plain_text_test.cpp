@@ -44,7 +44,7 @@ TEST(plain_text, wide_texts_are_named_with_a_mark_and_without) {
   EXPECT_TRUE(why_not_utf8(wide("{\"", 2, true) + "\x3a\x04\x3b\x04"));
 }
 
-TEST(plain_text, all_else_is_left_to_those_who_read_it) {
+TEST(plain_text, all_other_text_is_left_to_its_parser) {
   for (const auto text : {""sv, "{"sv, "{}"sv, "name=a"sv, "\xef\xbb\xbf{}"sv, "\0"sv, "ab\0"sv,
                           "\xd0\xba\xd0\xbb"sv, "\0\0\0\0"sv}) {
     EXPECT_FALSE(why_not_utf8(text).has_value()) << text;

@@ -242,7 +242,7 @@ TEST_F(pod_of_one_job, cancel) {
 }
 
 TEST_F(pod_of_one_job, an_answer_without_its_fields_is_an_error_that_names_them) {
-  // It answers everything else as /health.
+  // The server answers every other request as /health.
   for (const auto& [command, fault] :
        {std::pair{"slots", "slots is missing"}, std::pair{"jobs", "jobs is no list"},
         std::pair{"purge", "removed is missing"}}) {

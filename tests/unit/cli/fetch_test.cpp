@@ -75,7 +75,7 @@ TEST(fetch, brings_its_key) {
   }
 }
 
-TEST(fetch, nobody_there) {
+TEST(fetch, no_server_at_the_address) {
   std::uint16_t port = 0;
   {
     served s;

@@ -13,7 +13,7 @@ namespace {
 
 namespace json = boost::json;
 
-/// What the command line reads out of a pod's answer.
+/// The record that the command line reads out of a pod's answer.
 template <class List>
 auto read(const List& list, std::string_view text) {
   return api::read_record(list,

@@ -35,7 +35,7 @@ TEST(engine_settings, usual_budgets_are_the_knobs_defaults) {
   EXPECT_THAT(budgets_of(std::vector{engine_kind{.name = "usual", .about = ""}}), IsEmpty());
 }
 
-TEST(engine_settings, a_slow_kinds_budget_holds_where_nobody_says_otherwise) {
+TEST(engine_settings, a_slow_kinds_budget_holds_where_no_source_sets_another) {
   engine_kind slow{.name = "slow", .about = ""};
   slow.budgets.hello = 90s;
   auto sources = with_flags({});

@@ -271,7 +271,7 @@ TEST(load_config, environment_names) {
               ElementsAre(HasSubstr("TAYFA_LOG_COLOURS: no such setting")));
   EXPECT_THAT(errors_of({"", {"TAYFA_HTPP_LISTEN=127.0.0.1:1"}, {}}),
               ElementsAre(HasSubstr("did you mean TAYFA_HTTP_LISTEN?")))
-      << "a slip in the section must not be taken for somebody else's name";
+      << "a slip in the section must not be taken for a service's name";
   const loaded_config c = loaded({"",
                                   {"TAYFA_DEPS=/opt", "TAYFA_SCRIPTED=x", "TAYFA_TORCH_THREADS=2",
                                    "TAYFA_HOME_GROWN=1", "HTTP_LISTEN=x", "TAYFA_POD_THREADS"},

@@ -88,7 +88,7 @@ TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
               ElementsAre(HasSubstr("http.health_listen must be another address")));
   EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = "127.0.0.1:8001"; }), IsEmpty());
   EXPECT_THAT(broken_after([](config& c) { c.http_health_listen = "0.0.0.0:8001"; }), IsEmpty())
-      << "whoever reaches it learns ready or not";
+      << "every client that reaches it learns ready or not";
   EXPECT_THAT(broken_after([](config& c) {
                 c.http_listen = "127.0.0.1:0";
                 c.http_health_listen = "127.0.0.1:0";

@@ -189,10 +189,10 @@ TEST(batch_sizes, kinds_are_apart_and_bounded) {
   EXPECT_EQ(sizes.most(kind, engine_max), 1U); // forgotten: it was not used for longest
 }
 
-TEST(batch_sizes, always_within_the_bounds_whatever_it_is_told) {
-  EXPECT_TRUE(tayfa::testing::property(300, [](const std::vector<std::uint32_t>& told) {
+TEST(batch_sizes, always_within_the_bounds_after_any_reports) {
+  EXPECT_TRUE(tayfa::testing::property(300, [](const std::vector<std::uint32_t>& reports) {
     batch_sizes sizes;
-    for (const auto word : told) {
+    for (const auto word : reports) {
       const std::uint32_t members = word >> (word % 31);
       switch (word % 5) {
       case 0: sizes.out_of_memory(kind, members); break;

@@ -2,8 +2,8 @@
 // the runtime may die and restart from the committed rows.
 #pragma once
 
+#include "tests/job_model/perfect_store.hpp"
 #include "tests/unit/core/job_script.hpp"
-#include "tests/unit/core/perfect_store.hpp"
 
 #include <initializer_list>
 #include <string>

@@ -179,7 +179,7 @@ TEST(fair_shares, of_two_that_wait_neither_is_ahead_by_more_than_a_turn_each) {
   }));
 }
 
-TEST(fair_shares, who_was_idle_cannot_have_saved_up) {
+TEST(fair_shares, an_idle_tenant_cannot_have_saved_up) {
   fair_queue lines({}, {});
   farm machine_room(lines, one);
   machine_room.submit("returns", "m", 1'000, 1'000);
@@ -217,7 +217,7 @@ TEST(fair_shares, going_away_does_not_wipe_out_what_was_given) {
 
 /// A tenant that had the machines of another model to itself was given much; still it must not be
 /// locked out for as long once it competes with others.
-TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
+TEST(fair_shares, capacity_that_no_other_tenant_could_use_is_forgotten_in_time) {
   fair_queue lines({}, {});
   farm machine_room(lines, {"common", "rare"});
   machine_room.submit("rich", "rare", 1'000, 1'000);
@@ -227,7 +227,7 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
   machine_room.run_until(hours_10, [&](const farm::given& g) {
     machine_room.submit(g.tenant, g.tenant == "rich" ? "rare" : "common", 1'000, 1'000);
   });
-  // It was given twice as much as each of the others: five hours more.
+  // The rich tenant was served twice as much as each of the others: five hours more.
   EXPECT_NEAR(machine_room.served("rich") / machine_room.served("poor"), 2, 0.02);
   const auto order = machine_room.submit("rich", "common", 1'000, 1'000);
   double waited = -1;
@@ -244,7 +244,7 @@ TEST(fair_shares, what_nobody_else_could_use_is_forgotten_in_time) {
 
 /// Jobs of a model that no worker can run wait for hours; their tenant neither changes the shares
 /// of the others nor lets newcomers pass them.
-TEST(fair_shares, who_cannot_be_served_does_not_change_the_others_shares) {
+TEST(fair_shares, a_tenant_that_cannot_be_served_does_not_change_the_others_shares) {
   fair_queue lines(one_two_four, {});
   farm machine_room(lines, {"m"});
   machine_room.submit("stuck", "too large", 1'000, 1'000);
@@ -267,7 +267,7 @@ TEST(fair_shares, who_cannot_be_served_does_not_change_the_others_shares) {
   EXPECT_NEAR(machine_room.served("guest"), 10'000, 2'000);
 }
 
-// ---- nobody starves (I18) -----------------------------------------------------------------------
+// ---- no tenant starves (I18) --------------------------------------------------------------------
 
 TEST(fair_waits, an_urgent_flood_of_the_same_tenant_delays_a_later_job_only_until_its_moment) {
   fair_queue lines({}, {});
@@ -325,8 +325,8 @@ TEST(fair_waits, a_small_tenants_job_waits_for_at_most_a_turn_of_each_of_the_oth
         refill(g);
       }
     });
-    // It starts at the others' lowest level; each of them may get one job while it is not above,
-    // and one is running.
+    // The tenant starts at the lowest level of the others. Each of them may get one job while the
+    // tenant is not above it, and one job is running.
     RC_ASSERT(started >= 0);
     RC_ASSERT(started - asked <= (others + 1) * most_ms);
   }));

@@ -144,7 +144,7 @@ TEST(fair_queue, what_a_run_costs_besides_counts_and_can_be_corrected) {
 
 /// Bob's jobs run on all machines, and what they cost is only guessed; Alice comes; the guesses
 /// were much too high. She is next all the same.
-TEST(fair_queue, whoever_joins_does_not_stay_behind_a_charge_that_was_only_expected) {
+TEST(fair_queue, a_tenant_that_joins_does_not_stay_behind_a_charge_that_was_only_expected) {
   for (const bool also : {false, true}) {
     fair_queue lines({}, {});
     const auto guess = 10 * second;

@@ -77,7 +77,7 @@ TEST(held_calls, one_that_found_nothing_waits_on) {
   EXPECT_EQ(s.due(1'000ms), due_list{-1});
 }
 
-TEST(held_calls, the_next_reader_waits_until_it_is_known_who_has_the_chunks) {
+TEST(held_calls, the_next_reader_waits_until_the_receipt_of_the_chunks_is_known) {
   script s;
   s.held.sent(s.at(0ms), one);
   s.held.sent(s.at(20ms), one);

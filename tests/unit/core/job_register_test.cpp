@@ -43,7 +43,7 @@ struct script {
     job.submitted = job.life_began = now;
     jobs.enlist(job);
     jobs.account(job);
-    jobs.note(job, store::part_request);
+    jobs.mark_changed(job, store::part_request);
     return job;
   }
   void end(job_record& job, std::string output = "12", bool dead = false) {
@@ -63,7 +63,7 @@ struct script {
     jobs.account(job);
     jobs.put_among_ended(job);
     jobs.schedule(job);
-    jobs.note(job, store::part_state | store::part_output);
+    jobs.mark_changed(job, store::part_state | store::part_output);
     jobs.trim(&job);
   }
   std::string all() const {

@@ -79,7 +79,7 @@ TEST(job_table_access, a_strangers_job_is_not_there_whatever_its_state) {
   s.failed(w0, attempt("ends", 1), errc::job_failed);
   try_all("ends"); // FAILED: could be retried or dropped
   EXPECT_EQ(s.table.find(s.now, job_id{"ends"}, alice)->state, job_state::FAILED);
-  EXPECT_EQ(words(s, "never-was", bob), nothing) << "told apart by nothing";
+  EXPECT_EQ(words(s, "never-was", bob), nothing) << "the two answers do not differ";
   EXPECT_FALSE(s.table.hidden(job_id{"never-was"}, bob));
 }
 

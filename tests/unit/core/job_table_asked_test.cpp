@@ -57,7 +57,7 @@ TEST(job_table_lives, a_full_or_stopping_queue_still_answers_for_a_known_key) {
   EXPECT_EQ(s.submit("d", job_script::keyed("k")), "again a");
 }
 
-TEST(job_table_lives, whoever_asks_again_with_a_key_is_told_of_the_end_as_well) {
+TEST(job_table_lives, a_client_that_asks_again_with_a_key_learns_the_end_as_well) {
   job_script s;
   s.submit("a", job_script::keyed("k"));
   s.submit("b", job_script::keyed("k"), true);
@@ -106,7 +106,7 @@ TEST(job_table_lives, a_webhook_is_tried_until_it_is_delivered_or_its_tries_are_
   EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 2");
   EXPECT_EQ(s.notified("a", false), "");
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
-  EXPECT_EQ(s.notified("a", true), "") << "nobody asked";
+  EXPECT_EQ(s.notified("a", true), "") << "no call was open";
   EXPECT_EQ(s.expire(), "");
   EXPECT_EQ(s.state("a"), "job_not_found") << "its time was over long ago";
 }
@@ -120,7 +120,8 @@ TEST(job_table_lives, a_webhook_that_a_dead_queue_was_calling_is_called_again) {
   s.submit("a", r);
   s.cancel("a");
   s.table.lose_all_workers(s.now, error{errc::unavailable, "the queue was restarted"});
-  EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 1") << "nobody told how it went";
+  EXPECT_EQ(s.expire(), "notify https://h/ of a CANCELLED try 1")
+      << "the outcome of the call was never reported";
   s.notified("a", false);
   s.pass(hours{1});
   EXPECT_EQ(s.expire(), "");

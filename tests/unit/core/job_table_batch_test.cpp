@@ -40,7 +40,7 @@ TEST(job_table_batch, jobs_of_one_model_and_shape_run_together_and_end_each_by_i
             "c COMPLETED (finished); other IN_PROGRESS (assigned); give other#1 to 0#1");
 }
 
-TEST(job_table_batch, an_oldest_member_waits_for_company_no_longer_than_it_may) {
+TEST(job_table_batch, an_oldest_member_waits_for_others_no_longer_than_it_may) {
   job_script s{batches_of(2, seconds{1})};
   s.join(w0, job_script::batching(2));
   EXPECT_EQ(s.submit("a"), "");
@@ -110,7 +110,7 @@ TEST(job_table_batch, a_job_goes_only_where_its_model_fits) {
   EXPECT_EQ(s.join(w1, f), "a IN_PROGRESS (assigned); give a#1 to 1#1");
 }
 
-TEST(job_table_batch, a_worker_changes_its_model_when_nobody_wants_the_old_one) {
+TEST(job_table_batch, a_worker_changes_its_model_when_no_job_needs_the_old_one) {
   job_script s;
   s.table.models_known(s.now, {{"m0", 0, 0}, {"m1", 0, 0}});
   auto f = job_script::facts();

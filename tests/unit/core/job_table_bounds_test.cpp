@@ -54,7 +54,7 @@ TEST(job_table_bounds, a_result_larger_than_the_bound_is_kept_until_the_next_one
   s.join(0);
   s.submit("a");
   s.complete(w0, attempt("a", 1), "12345");
-  EXPECT_EQ(s.state("a"), "COMPLETED") << "somebody is about to ask for it";
+  EXPECT_EQ(s.state("a"), "COMPLETED") << "its client is about to ask for it";
   s.submit("b");
   s.complete(w0, attempt("b", 1), "1");
   EXPECT_EQ(s.state("a"), "job_not_found");

@@ -63,7 +63,8 @@ TEST(job_table_delivery_rows, a_post_that_was_on_its_way_is_made_again_and_the_p
   s.commit();
   durable_script t;
   s.restart(t);
-  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2") << "nobody knows how the last one went";
+  EXPECT_EQ(t.expire(), "deliver p-a of a COMPLETED try 2")
+      << "the outcome of the last try is unknown";
   t.posted("a", false);
   EXPECT_EQ(t.next(), seconds{1});
 }
@@ -140,7 +141,7 @@ TEST(job_table_delivery_rows, a_result_given_again_has_its_time_over_a_restart_t
   EXPECT_EQ(std::get<deliver_result>(then[0]).left, minutes{10});
 }
 
-TEST(job_table_delivery_rows, a_result_given_again_is_told_only_after_its_commit) {
+TEST(job_table_delivery_rows, a_result_given_again_is_reported_only_after_its_commit) {
   durable_script s;
   s.join(0);
   s.take("a");

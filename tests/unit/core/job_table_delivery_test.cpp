@@ -63,7 +63,7 @@ TEST(job_table_delivery, every_kind_of_end_is_delivered) {
   s.take("slow");
   s.take("late");
   EXPECT_THAT(s.cancel("late"), HasSubstr("deliver p-late of late CANCELLED try 1"))
-      << "somebody here ended it; the platform does not know";
+      << "a client here ended it; the platform does not know";
   s.pass(seconds{600});
   EXPECT_THAT(s.expire(), HasSubstr("deliver p-slow of slow TIMED_OUT try 1"));
   s.take("waits");
@@ -212,7 +212,7 @@ TEST(job_table_delivery, a_refused_result_is_not_posted_again) {
   s.posted("a", true);
   s.pass(minutes{5});
   EXPECT_EQ(s.expire(), "");
-  EXPECT_EQ(s.posted("a", false), "") << "nobody asked";
+  EXPECT_EQ(s.posted("a", false), "") << "no post was open";
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
 }
 
@@ -242,7 +242,7 @@ TEST(job_table_delivery,
   EXPECT_EQ(s.expire(), "deliver p-a of a COMPLETED try 3");
 }
 
-TEST(job_table_delivery, posts_that_nobody_will_tell_of_are_made_again) {
+TEST(job_table_delivery, posts_without_a_reported_outcome_are_made_again) {
   job_script s;
   s.join(0);
   for (const auto* id : {"a", "b"}) {

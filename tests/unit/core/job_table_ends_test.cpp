@@ -165,7 +165,7 @@ TEST(job_table, what_is_to_be_forgotten_soon_is_forgotten_together) {
   s.complete(w0, attempt("b", 1));
   EXPECT_EQ(s.next(), seconds{60} + milliseconds{60});
   s.pass(seconds{60} - milliseconds{30});
-  EXPECT_EQ(s.state("a"), "job_not_found") << "nobody sees it after its time";
+  EXPECT_EQ(s.state("a"), "job_not_found") << "no client sees it after its time";
   EXPECT_EQ(s.state("b"), "COMPLETED");
   s.pass(milliseconds{90});
   s.expire();

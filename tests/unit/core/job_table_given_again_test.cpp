@@ -40,7 +40,7 @@ TEST(job_table_given_again, a_live_job_that_is_given_again_is_left_as_it_is) {
   EXPECT_EQ(s.take("a", true), "again a");
   EXPECT_EQ(s.detail("a").lives, 1u);
   EXPECT_THAT(s.complete(w0, attempt("a", 1)), HasSubstr("a COMPLETED (finished) watched"))
-      << "whoever asked again is told as well";
+      << "the second asker is notified as well";
 }
 
 TEST(job_table_given_again, a_completed_job_that_is_given_again_has_its_result_brought_again) {
@@ -57,7 +57,7 @@ TEST(job_table_given_again, a_completed_job_that_is_given_again_has_its_result_b
   const auto o = delivery_of(again->then);
   EXPECT_EQ(o.view.output.view(), "42");
   EXPECT_EQ(o.number, 1u);
-  EXPECT_EQ(o.left, minutes{10}) << "whoever asks for it wants it, whenever it ended";
+  EXPECT_EQ(o.left, minutes{10}) << "a client that asks for it gets it, whenever it ended";
   s.posted("a", false);
   EXPECT_EQ(s.next(), milliseconds{500}) << "and it is tried like the first time";
 }

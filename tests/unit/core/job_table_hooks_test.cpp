@@ -1,4 +1,5 @@
-// Webhooks of ended jobs: when they are called, whose goes first, what costs a try.
+// Webhooks of ended jobs: when they are called, which one goes first, what costs a try; and what a
+// queue that begins anew delivers.
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -88,7 +89,7 @@ TEST(job_table_hooks, the_answer_to_a_call_of_an_earlier_life_settles_nothing) {
   EXPECT_THAT(s.complete(job_script::worker(0), job_script::attempt("a", 2)),
               HasSubstr("notify https://h/ of a COMPLETED try 1"));
   s.table.notified(s.now, job_id{"a"}, first, hook_answer::delivered);
-  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"})) << "that was told of the first life";
+  EXPECT_TRUE(s.table.webhook_is_pending(job_id{"a"})) << "that call was about the first life";
   s.notified("a", true);
   EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"}));
 }
@@ -126,6 +127,30 @@ TEST(job_table_hooks, a_queue_that_begins_anew_calls_what_the_last_one_was_calli
   EXPECT_EQ(text_of(then), "notify https://h/ of b CANCELLED try 1");
   EXPECT_EQ(s.expire(), "");
   EXPECT_EQ(s.notified("b", true), "notify https://h/ of a CANCELLED try 2");
+}
+
+TEST(job_table_hooks, a_job_that_ends_as_the_queue_begins_anew_is_called_once) {
+  job_limits limits;
+  limits.max_attempts = 1;
+  job_script s{limits};
+  s.join(0);
+  s.submit("a", hooked("https://h/"));
+  const auto then = s.table.lose_all_workers(s.now, error{errc::engine_crash, "signal 11"});
+  EXPECT_THAT(text_of(then), HasSubstr("notify https://h/ of a FAILED try 1"));
+  EXPECT_EQ(s.expire(), "") << "the call is under way";
+  EXPECT_EQ(s.notified("a", true), "");
+  EXPECT_FALSE(s.table.webhook_is_pending(job_id{"a"})) << "the answer to it counts";
+}
+
+TEST(job_table_hooks, a_platform_s_job_that_ends_as_the_queue_begins_anew_is_posted_once) {
+  job_limits limits;
+  limits.max_attempts = 1;
+  job_script s{limits};
+  s.join(0);
+  s.submit("a", job_script::taken("a"));
+  const auto then = s.table.lose_all_workers(s.now, error{errc::engine_crash, "signal 11"});
+  EXPECT_THAT(text_of(then), HasSubstr("deliver p-a of a FAILED try 1"));
+  EXPECT_EQ(s.expire(), "") << "the post is under way";
 }
 
 } // namespace

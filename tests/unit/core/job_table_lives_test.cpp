@@ -111,7 +111,7 @@ TEST(job_table_lives, chunks_of_the_failed_life_are_gone_with_it) {
 TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
   job_limits limits;
   limits.max_attempts = 9;
-  limits.lone_kills_max = 2;
+  limits.solo_crashes_max = 2;
   job_script s{limits};
   s.submit("a", job_script::request(), true);
   s.join(0);
@@ -128,7 +128,7 @@ TEST(job_table_lives, a_job_that_ends_its_engines_alone_fails_as_poison) {
 TEST(job_table_lives, a_job_whose_engines_are_killed_from_outside_is_no_poison) {
   job_limits limits;
   limits.max_attempts = 6;
-  limits.lone_kills_max = 1;
+  limits.solo_crashes_max = 1;
   job_script s{limits};
   s.submit("a");
   s.join(0);
@@ -151,12 +151,12 @@ TEST(job_table_lives, members_of_a_run_whose_engine_was_killed_from_outside_are_
   s.expire();
   EXPECT_THAT(s.join(w1, 2),
               ::testing::AllOf(HasSubstr("give a#2 to 1#1"), HasSubstr("give b#2 to 1#1")))
-      << "in company again";
+      << "side by side again";
 }
 
-TEST(job_table_lives, an_engine_that_was_told_to_end_blames_nobody) {
+TEST(job_table_lives, an_engine_that_was_asked_to_end_blames_no_job) {
   job_limits limits;
-  limits.lone_kills_max = 1;
+  limits.solo_crashes_max = 1;
   job_script s{limits};
   s.join(0);
   s.submit("a");
@@ -164,7 +164,7 @@ TEST(job_table_lives, an_engine_that_was_told_to_end_blames_nobody) {
   s.submit("b");
   EXPECT_THAT(s.join(w1, 2), HasSubstr("give b#1"));
   s.pass(milliseconds{100});
-  EXPECT_THAT(s.expire(), HasSubstr("give a#2 to 1#1")) << "in company";
+  EXPECT_THAT(s.expire(), HasSubstr("give a#2 to 1#1")) << "side by side";
 }
 
 TEST(job_table_lives, jobs_that_were_together_when_their_engine_ended_run_alone_from_then_on) {
@@ -177,14 +177,14 @@ TEST(job_table_lives, jobs_that_were_together_when_their_engine_ended_run_alone_
   s.expire();
   EXPECT_EQ(s.join(w1, 4), "a IN_PROGRESS (assigned); give a#2 to 1#1");
   EXPECT_EQ(s.why("b"), "isolation");
-  EXPECT_EQ(s.submit("c"), "") << "nobody joins a suspect";
+  EXPECT_EQ(s.submit("c"), "") << "no job joins a suspect";
   EXPECT_EQ(s.complete(w1, attempt("a", 2)),
             "a COMPLETED (finished); b IN_PROGRESS (assigned); give b#2 to 1#1");
   EXPECT_EQ(s.lose(1), "b IN_QUEUE (attempt_lost)") << "its first lone kill";
   EXPECT_EQ(s.detail("b").history.size(), 2u);
 }
 
-TEST(job_table_lives, a_suspect_joins_nobody_although_there_is_room) {
+TEST(job_table_lives, a_suspect_joins_no_other_job_although_there_is_room) {
   job_script s;
   s.join(0);
   s.submit("suspect");

@@ -279,7 +279,7 @@ TEST(job_table_models, many_jobs_of_a_broken_model_fail_in_steps) {
   EXPECT_EQ(waiting, (std::vector<std::size_t>{4, 1, 0}));
 }
 
-TEST(job_table_models, a_refusal_of_a_model_that_nobody_knows_changes_nothing) {
+TEST(job_table_models, a_refusal_of_an_unknown_model_changes_nothing) {
   two_models s;
   EXPECT_EQ(s.refuse("zzz", invalid), "");
   EXPECT_EQ(s.submit("z", of_model("zzz")), "model_not_found");

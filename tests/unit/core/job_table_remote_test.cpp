@@ -160,11 +160,11 @@ TEST(job_table_remote, it_runs_jobs_of_its_endpoint_only) {
   EXPECT_EQ(s.submit("1", to("a")), "");
   EXPECT_EQ(s.why("1"), "no_worker");
   EXPECT_EQ(s.submit("2", to("b")), "2 IN_PROGRESS (assigned); give 2#1 to 1/0#1")
-      << "the one before it is in nobody's way";
+      << "the one before it blocks no other job";
   EXPECT_EQ(s.join(further, asking(1, "a")), "1 IN_PROGRESS (assigned); give 1#1 to 1/1#1");
 }
 
-TEST(job_table_remote, nobody_waits_for_a_worker_of_another_endpoint) {
+TEST(job_table_remote, no_job_waits_for_a_worker_of_another_endpoint) {
   job_script s;
   s.join(far, asking(1, "b"));
   s.submit("runs", to("b"));
@@ -310,7 +310,7 @@ TEST(job_table_remote, a_worker_that_is_gone_is_forgotten) {
   EXPECT_EQ(s.why("a"), "no_worker");
   EXPECT_EQ(s.join(job_script::remote(0, 4), asking(1)),
             "a IN_PROGRESS (assigned); give a#2 to 1/0#4")
-      << "whoever numbers them sees to it that this is a new one";
+      << "their node makes sure that this is a new one";
 }
 
 TEST(job_table_remote, one_that_comes_back_as_another_has_lost_what_it_held) {

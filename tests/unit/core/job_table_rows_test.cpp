@@ -58,6 +58,18 @@ TEST(job_table_rows, progress_and_chunks_of_a_running_job_are_not_worth_a_write)
   EXPECT_FALSE(s.table.has_changes());
 }
 
+TEST(job_table_rows, the_row_of_a_job_that_has_not_ended_has_no_output) {
+  durable_script s;
+  s.join(0);
+  s.submit("a");
+  s.started(w0, attempt("a", 1));
+  s.progress(w0, attempt("a", 1), 1, "half");
+  const auto image = s.table.image(job_id{"a"});
+  ASSERT_TRUE(image);
+  EXPECT_EQ(image->row.output.view(), "");
+  EXPECT_EQ(image->row.output_bytes, 0u) << "an empty output of some bytes is one that is stored";
+}
+
 TEST(job_table_rows, a_forgotten_job_is_erased_and_one_that_was_never_stored_is_not) {
   durable_script s;
   s.submit("a");
@@ -123,7 +135,7 @@ TEST(job_table_rows, what_could_not_be_stored_never_was) {
   EXPECT_EQ(s.submit("d"), "");
   EXPECT_EQ(s.refuse(), (std::vector<std::string>{"c", "d"}));
   EXPECT_EQ(s.withdraw({"c", "d"}), "") << "d does not get the worker that c had";
-  EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "nobody was told to run it";
+  EXPECT_EQ(s.table.held(slot_id{0}), 0u) << "no worker was asked to run it";
   EXPECT_EQ(s.state("c"), "job_not_found");
   EXPECT_THAT(s.table.take_changes(), IsEmpty());
   s.table.committed();
@@ -207,7 +219,7 @@ TEST(job_table_rows, after_a_restart_everything_stands_as_it_was_stored) {
   EXPECT_EQ(t.view("dead").failure->code, errc::max_attempts);
   EXPECT_EQ(t.detail("dead").history, s.detail("dead").history);
   EXPECT_EQ(t.table.counts().dead, 1u);
-  EXPECT_EQ(t.state("too late"), "job_not_found") << "nobody was told that it was accepted";
+  EXPECT_EQ(t.state("too late"), "job_not_found") << "no client learned that it was accepted";
   EXPECT_EQ(t.submit("again", job_script::keyed("key")), "again waits");
   EXPECT_EQ(t.submit("other", job_script::keyed("key", "[2]")), "idempotency_mismatch");
   EXPECT_THAT(t.join(0), HasSubstr("give waits#1"));
@@ -241,7 +253,7 @@ TEST(job_table_rows, a_job_that_runs_at_every_death_of_the_runtime_ends_all_the_
 TEST(job_table_rows, a_suspect_stays_one_and_its_kills_are_remembered) {
   job_limits l;
   l.max_attempts = 9;
-  l.lone_kills_max = 2;
+  l.solo_crashes_max = 2;
   durable_script s{l};
   s.join(0);
   s.submit("a");
@@ -303,7 +315,7 @@ TEST(job_table_rows, a_webhook_that_was_open_is_tried_again_but_never_beyond_its
   durable_script t{l};
   s.restart(t);
   EXPECT_EQ(t.expire(), "notify https://h/ of a CANCELLED try 1")
-      << "nobody knows how the try went, so it is made again";
+      << "the outcome of the try is unknown, so it is made again";
   t.notified("a", true);
   t.commit();
   durable_script u{l};

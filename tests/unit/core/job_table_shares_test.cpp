@@ -33,7 +33,7 @@ TEST(job_table_shares, large_results_of_one_tenant_do_not_push_out_anothers) {
   EXPECT_EQ(s.state("bob5"), "COMPLETED");
 }
 
-TEST(job_table_shares, one_result_larger_than_the_bound_pushes_out_nobody_within_its_share) {
+TEST(job_table_shares, one_result_larger_than_the_bound_pushes_out_no_tenant_within_its_share) {
   job_limits l;
   l.kept_bytes_max = 100;
   job_script s{l};
@@ -44,7 +44,7 @@ TEST(job_table_shares, one_result_larger_than_the_bound_pushes_out_nobody_within
   complete(s, "bob", "bob", 200);
   EXPECT_EQ(s.state("alice"), "COMPLETED") << "no more than her share";
   EXPECT_EQ(s.state("carol"), "job_not_found");
-  EXPECT_EQ(s.state("bob"), "COMPLETED") << "somebody is about to ask for it";
+  EXPECT_EQ(s.state("bob"), "COMPLETED") << "its client is about to ask for it";
   complete(s, "dave", "dave", 10);
   EXPECT_EQ(s.state("bob"), "job_not_found");
   EXPECT_EQ(s.state("dave"), "COMPLETED");
@@ -100,7 +100,7 @@ struct crash_pod : job_script {
   static job_limits limits() {
     job_limits l;
     l.max_attempts = 1'000;
-    l.lone_kills_max = 1'000;
+    l.solo_crashes_max = 1'000;
     l.retry_max = milliseconds{100};
     return l;
   }
@@ -183,7 +183,7 @@ TEST(job_table_shares, beside_jobs_that_crash_another_tenant_waits_for_one_attem
   }
 }
 
-TEST(job_table_shares, who_asks_for_a_fresh_engine_pays_for_its_start) {
+TEST(job_table_shares, a_tenant_that_asks_for_a_fresh_engine_pays_for_its_start) {
   job_script s;
   s.join(0);
   for (int i = 0; i < 4; ++i) {

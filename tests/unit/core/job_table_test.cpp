@@ -35,15 +35,15 @@ TEST(job_table, the_assignment_carries_the_input) {
   EXPECT_EQ(std::get<assign_attempt>(done->then.at(1)).message.input.view(), R"({"x":1})");
 }
 
-TEST(job_table, the_move_is_told_before_the_attempt_is_given) {
+TEST(job_table, the_move_is_reported_before_the_attempt_is_given) {
   job_script s;
   s.join(0);
   const auto done = s.table.submit(s.now, job_id{"a"}, job_script::request(), false);
   ASSERT_TRUE(done);
-  const auto& told = std::get<moved>(done->then.at(0));
-  EXPECT_EQ(told.from, job_state::IN_QUEUE);
-  EXPECT_EQ(told.view.attempts, 1u);
-  EXPECT_EQ(told.view.worker, "slot-0");
+  const auto& first = std::get<moved>(done->then.at(0));
+  EXPECT_EQ(first.from, job_state::IN_QUEUE);
+  EXPECT_EQ(first.view.attempts, 1u);
+  EXPECT_EQ(first.view.worker, "slot-0");
 }
 
 TEST(job_table, an_id_is_taken_once) {
@@ -205,7 +205,7 @@ TEST(job_table, a_lost_attempt_moves_to_another_worker_after_its_pause) {
   s.join(1);
   EXPECT_EQ(s.lose(0), "a IN_QUEUE (attempt_lost)");
   EXPECT_EQ(s.lose(0), "") << "lost twice is lost once";
-  EXPECT_EQ(s.lose(9), "") << "a slot nobody announced";
+  EXPECT_EQ(s.lose(9), "") << "a slot that was never announced";
   s.pass(milliseconds{99});
   EXPECT_EQ(s.expire(), "");
   s.pass(milliseconds{1});
@@ -216,7 +216,7 @@ TEST(job_table, a_lost_attempt_moves_to_another_worker_after_its_pause) {
 TEST(job_table, the_pause_doubles_with_every_lost_attempt_up_to_its_bound) {
   job_limits limits;
   limits.max_attempts = 9;
-  limits.lone_kills_max = 9;
+  limits.solo_crashes_max = 9;
   limits.retry_max = milliseconds{1'000};
   job_script s{limits};
   s.submit("a");
@@ -305,8 +305,8 @@ TEST(job_table, only_the_current_attempt_of_the_holder_is_heard) {
   s.join(1);
   s.submit("a");
   EXPECT_EQ(s.started(w1, attempt("a", 1)), "stale") << "another worker";
-  EXPECT_EQ(s.started(w0, attempt("a", 2)), "stale") << "an attempt nobody made";
-  EXPECT_EQ(s.progress(w0, attempt("b", 1), 1, "1"), "stale") << "a job nobody knows";
+  EXPECT_EQ(s.started(w0, attempt("a", 2)), "stale") << "an attempt that was never made";
+  EXPECT_EQ(s.progress(w0, attempt("b", 1), 1, "1"), "stale") << "an unknown job";
   EXPECT_EQ(s.partial(job_script::worker(0, 2), attempt("a", 1), 1, "1"), "stale");
   EXPECT_EQ(s.complete(w1, attempt("a", 1)), "stale");
   EXPECT_EQ(s.table.counts().stale, 5u);

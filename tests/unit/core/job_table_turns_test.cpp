@@ -109,7 +109,7 @@ TEST(job_table_turns, a_tenant_that_was_idle_has_saved_nothing_up) {
 
 /// Each job forms a group that no worker serves. A decision that looked at all of them would be as
 /// long as the queue, and beyond its limit no job would be served.
-TEST(job_table_turns, many_shapes_that_nobody_serves_do_not_stand_before_others) {
+TEST(job_table_turns, many_shapes_that_no_worker_serves_do_not_stand_before_others) {
   job_limits limits;
   limits.queue_max = 5'000;
   job_script s{limits};

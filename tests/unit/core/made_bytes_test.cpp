@@ -39,7 +39,7 @@ job_request of_tenant(const char* name) {
 }
 
 /// Each chunk costs 128 bytes and its text.
-TEST(made_bytes, who_holds_most_loses_its_oldest_chunks_and_is_told_how_many) {
+TEST(made_bytes, the_largest_holder_loses_its_oldest_chunks_and_learns_how_many) {
   job_limits limits;
   limits.made_bytes_max = 700;
   job_script s{limits};

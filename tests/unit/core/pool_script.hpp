@@ -65,7 +65,7 @@ struct pool_script {
         std::chrono::duration_cast<moment::duration>(std::chrono::duration<double, std::milli>{ms});
   }
 
-  /// What place() says, in words: "0" is given to slot 0, "change 0", or why it waits.
+  /// The verdict of place() as text: "0" is given to slot 0, "change 0", or why it waits.
   std::string words(const worker_pool::verdict& v) {
     if (v.why != wait_reason::none && !v.changes) {
       return std::string{to_string(v.why)};
@@ -107,7 +107,7 @@ struct pool_script {
                             .began = held.began}));
     audited();
   }
-  /// A run of the job on this worker takes so long; it is given to nobody else.
+  /// A run of the job on this worker takes so long; it is given to no other worker.
   void learn(std::uint32_t slot, double ms, const pool_job& job = {}) {
     auto& w = *pool.find(worker_place{slot_id{slot}});
     pool.begin_run(now, w, job.needs(), 1);

@@ -2,7 +2,6 @@
 
 #include "runtime/store/sim_disk.hpp"
 #include "runtime/store/sqlite_store.hpp"
-#include "tests/unit/core/perfect_store.hpp"
 
 #include <cerrno>
 #include <cstdlib>
@@ -12,42 +11,6 @@
 namespace tayfa::testing {
 
 namespace {
-
-class in_memory final : public row_keeper {
- public:
-  explicit in_memory(dice d) : dice_(std::move(d)) {}
-
-  commit_result commit(const store::batch& b) override {
-    if (faults_ && dice_(12) == 0) {
-      return commit_result::full;
-    }
-    if (faults_ && dice_(200) == 0) {
-      if (dice_(2) == 0) {
-        rows_.apply(b);
-      }
-      return commit_result::broken;
-    }
-    rows_.apply(b);
-    return commit_result::done;
-  }
-  job_store::recovered crash(const store::batch* on_its_way) override {
-    if (on_its_way != nullptr && dice_(2) == 0) {
-      rows_.apply(*on_its_way);
-    }
-    return {rows_.rows(), rows_.last_order()};
-  }
-  shared_text fetch(std::uint64_t, job_store::column) override {
-    ADD_FAILURE() << "nothing left the memory";
-    return {};
-  }
-  bool keeps_large_texts() const override { return false; }
-  void heal() override { faults_ = false; }
-
- private:
-  dice dice_;
-  perfect_store rows_;
-  bool faults_ = true;
-};
 
 /// Base of the two SQLite keepers: one store in inline mode, one call at a time.
 class in_sqlite : public row_keeper {
@@ -73,6 +36,7 @@ class in_sqlite : public row_keeper {
     store_.reset();
     return reopened();
   }
+  bool keeps_large_texts() const override { return true; }
   shared_text fetch(std::uint64_t order, job_store::column which) override {
     result<shared_text> found = fail(errc::internal, "never answered");
     store_->fetch(order, which, [&found](result<shared_text> text) { found = std::move(text); });
@@ -202,9 +166,6 @@ class on_failing_disk final : public in_sqlite {
 
 } // namespace
 
-std::unique_ptr<row_keeper> keep_in_memory(dice d, const time_source&) {
-  return std::make_unique<in_memory>(std::move(d));
-}
 std::unique_ptr<row_keeper> keep_in_sqlite(dice d, const time_source& time) {
   return std::make_unique<in_folder>(std::move(d), time);
 }

@@ -1,6 +1,6 @@
 // Random requests of operators, engines that live and die, and slots that stop late, against an
 // owner that only carries out the actions. Invariants: a slot never has two engines; no slot is
-// started that nobody asked for; counts and shares are those of the slots; and when everything
+// started without being asked for; counts and shares are those of the slots; and when everything
 // pending is over, each slot has an engine exactly when it shall have one.
 #include "runtime/core/slot_table.hpp"
 

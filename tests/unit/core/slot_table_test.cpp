@@ -205,7 +205,7 @@ TEST(slot_table, a_resize_does_not_undrain) {
   EXPECT_TRUE(s.summary(0).draining);
   s.resize(0);
   s.stopped(0);
-  EXPECT_EQ(s.resize(1), "start 0; share 2") << "removed and added again: nobody drains it";
+  EXPECT_EQ(s.resize(1), "start 0; share 2") << "removed and added again: it is not drained";
 }
 
 TEST(slot_table, there_is_a_most_of_slots) {

@@ -137,7 +137,7 @@ class owner {
     return !timers_.empty() || std::count(asked_.begin(), asked_.end(), true) > 0;
   }
 
-  void obey(const orders& all) {
+  void obey(const commands& all) {
     std::optional<std::size_t> last_started;
     for (const auto& o : all) {
       RC_ASSERT((!stopped_ || std::holds_alternative<all_stopped>(o)));

@@ -1,4 +1,4 @@
-// A supervised group driven by hand, whose orders are read as text.
+// A supervised group driven by hand, whose commands are read as text.
 #pragma once
 
 #include "runtime/core/supervision.hpp"
@@ -10,7 +10,7 @@ namespace tayfa::supervision {
 
 using std::chrono::seconds;
 
-inline std::string text_of(const order& o) {
+inline std::string text_of(const command& o) {
   struct {
     std::string operator()(const start_child& x) const {
       return "start " + std::to_string(x.index);
@@ -54,7 +54,7 @@ struct group_script {
     return out;
   }
 
-  std::string say(const orders& all) {
+  std::string say(const commands& all) {
     std::string out;
     for (const auto& o : all) {
       out += (out.empty() ? "" : "; ") + text_of(o);

@@ -276,7 +276,7 @@ TEST(supervision, an_earlier_failure_widens_a_restart_that_waits) {
   EXPECT_EQ(s.due(), "start 0; start 1; start 2");
 }
 
-TEST(supervision, who_reached_its_end_is_not_brought_back_by_a_sibling) {
+TEST(supervision, a_child_that_reached_its_end_is_not_brought_back_by_a_sibling) {
   group_script s{strategy::one_for_all,
                  3,
                  {restart::transient, restart::temporary, restart::transient, restart::permanent}};

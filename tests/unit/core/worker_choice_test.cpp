@@ -157,8 +157,8 @@ class linear_search {
   static bool may_change(const pool_worker& w) {
     return w.facts.can_change && w.changing_to.empty();
   }
-  /// Of shared engines that are alike the emptier one comes first, whatever was learned of each
-  /// number of attempts.
+  /// Leaves out the fuller one of two equal shared engines, whatever was learned of each number of
+  /// attempts.
   void leave_out_fuller() {
     std::vector<bool> fuller(options_.size());
     for (std::size_t i = 0; i < options_.size(); ++i) {

@@ -61,7 +61,7 @@ TEST(worker_pool, only_an_elastic_worker_changes_its_capacity) {
   EXPECT_EQ(s.decide(), "0");
 }
 
-TEST(worker_pool, nobody_waits_for_one_that_pulls_while_it_does_not_ask) {
+TEST(worker_pool, no_job_waits_for_a_pulling_worker_that_does_not_ask) {
   pool_script s;
   auto f = pulling(pool_script::facts(1));
   const auto ref = s.join(worker_place{slot_id{4}}, f);

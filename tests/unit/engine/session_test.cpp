@@ -56,7 +56,7 @@ struct session_test : testing::Test {
   }
 };
 
-TEST_F(session_test, says_who_it_is) {
+TEST_F(session_test, names_its_slot_and_incarnation) {
   open({}, 2);
   ASSERT_EQ(wire.said.size(), 1U);
   const auto& hello = std::get<protocol::hello>(wire.said[0]);
@@ -99,7 +99,7 @@ TEST_F(session_test, beats_go_on_while_a_job_hangs) {
   EXPECT_TRUE(all<protocol::finished>(wire.said).empty());
 }
 
-TEST_F(session_test, falls_silent_when_told_to) {
+TEST_F(session_test, falls_silent_on_request) {
   open(R"({"no_heartbeat_after":1})");
   tell(protocol::welcome{100});
   pass(10s);
@@ -171,32 +171,11 @@ TEST_F(session_test, an_assign_that_cannot_be_taken_is_answered) {
   tell(protocol::load_model{"m", "", ""});
   tell(assign("one", R"({"mock_delay":1})"));
   tell(assign("two", "1"));
-  tell(protocol::drain{});
-  tell(assign("late", "1"));
   const auto done = all<protocol::finished>(wire.said);
-  ASSERT_EQ(done.size(), 3U);
+  ASSERT_EQ(done.size(), 2U);
   EXPECT_EQ(errc_from(done[0].code), errc::not_ready);
   EXPECT_EQ(errc_from(done[1].code), errc::engine_protocol);
-  EXPECT_EQ(errc_from(done[2].code), errc::stopping);
   EXPECT_EQ(all<protocol::started>(wire.said).size(), 1U);
-}
-
-TEST_F(session_test, drains_when_the_last_attempt_ends) {
-  open_and_load(2);
-  tell(assign("a", R"({"mock_delay":1})"));
-  tell(assign("b", R"({"mock_delay":2})"));
-  tell(protocol::drain{});
-  pass(1500ms);
-  EXPECT_TRUE(all<protocol::drained>(wire.said).empty());
-  pass(1s);
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
-  EXPECT_TRUE(std::holds_alternative<protocol::drained>(wire.said.back()));
-}
-
-TEST_F(session_test, an_idle_engine_is_drained_at_once) {
-  open_and_load();
-  tell(protocol::drain{});
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
 }
 
 TEST_F(session_test, a_cancelled_attempt_ends_once) {
@@ -225,7 +204,7 @@ TEST_F(session_test, shutdown_is_the_end) {
   EXPECT_EQ(wire.said.size(), before);
 }
 
-TEST_F(session_test, a_crash_is_told_outside_and_then_nothing_more) {
+TEST_F(session_test, a_crash_is_reported_once_and_then_nothing_more) {
   int crashes = 0;
   it = std::make_unique<session>(
       me, [&](sink& out) { return std::make_unique<scripted_engine>(out, time); }, wire, time,
@@ -263,7 +242,7 @@ class rude_engine final : public engine {
   }
   void start(const protocol::assign& m) override {
     out_.emit(protocol::hello{});
-    out_.emit(protocol::drained{});
+    out_.emit(protocol::heartbeat{});
     out_.emit(protocol::started{m.attempt});
     out_.emit(protocol::log{m.attempt, 200, std::string(65'535, 'x') + "\xc3\xa9"});
     protocol::finished last;
@@ -378,7 +357,7 @@ TEST_F(batch_test, a_member_that_is_refused_has_arrived) {
   EXPECT_THAT(ended(), ElementsAre("b engine_protocol", "busy completed", "a completed"));
 }
 
-TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
+TEST_F(batch_test, a_batch_without_members_gives_way) {
   open_with(R"({"batch_max":4})");
   give("a", 1, 2);
   tell(protocol::cancel{attempt("a")});
@@ -386,7 +365,7 @@ TEST_F(batch_test, a_batch_of_which_nobody_is_left_gives_way) {
   EXPECT_THAT(ended(), ElementsAre("a cancelled", "b completed"));
   give("c", 3, 2);
   give("d", 4, 1);
-  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for company";
+  EXPECT_THAT(ended(), testing::Contains("d engine_protocol")) << "c still waits for others";
   give("e", 3, 2);
   EXPECT_THAT(ended(), testing::IsSupersetOf({"c completed", "e completed"}));
 }
@@ -402,20 +381,9 @@ TEST_F(batch_test, sizes_that_the_engine_does_not_take_are_refused) {
   EXPECT_EQ(it->counters().out_of_place, 3U);
 }
 
-TEST_F(batch_test, a_drain_starts_what_has_arrived_and_refuses_the_rest) {
-  open_with(R"({"batch_max":4})");
-  give("a", 1, 3, R"({"mock_delay":1})");
-  give("b", 1, 3);
-  tell(protocol::drain{});
-  give("c", 1, 3);
-  pass(2s);
-  EXPECT_THAT(ended(), ElementsAre("c stopping", "a completed", "b completed"));
-  EXPECT_EQ(all<protocol::drained>(wire.said).size(), 1U);
-}
-
 // ---- progress -------------------------------------------------------------------------------
 
-TEST_F(batch_test, steps_are_told_at_heartbeats_for_what_went_forward) {
+TEST_F(batch_test, heartbeats_report_the_steps_of_attempts_that_made_progress) {
   open_with(R"({"capacity":2})");
   tell(protocol::welcome{1000});
   give("a", 0, 1, R"({"mock_delay":2.5,"mock_hang":true})");

@@ -200,7 +200,7 @@ TEST_F(threaded_test, a_cancel_reaches_the_running_model_and_no_other) {
   EXPECT_EQ(wait<protocol::finished>().how, protocol::outcome::cancelled);
 }
 
-TEST_F(threaded_test, cancelled_by_nobody_is_a_failure) {
+TEST_F(threaded_test, cancelled_without_a_request_is_a_failure) {
   make([](std::string_view, const cancel_token&, run_events&) -> result<std::string> {
     return fail(errc::cancelled);
   });

@@ -45,7 +45,7 @@ TEST_F(data_folder_test, a_folder_of_ones_own_is_taken_without_a_word) {
   }
 }
 
-TEST_F(data_folder_test, a_folder_that_everybody_may_write_to_is_refused) {
+TEST_F(data_folder_test, a_folder_that_every_user_may_write_to_is_refused) {
   make(0777);
   const auto refused = data_folder_lock::acquire(data);
   ASSERT_FALSE(refused.has_value());

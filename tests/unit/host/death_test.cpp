@@ -37,7 +37,7 @@ TEST(host_death, engines_die_with_a_runtime_that_is_killed) {
   EXPECT_TRUE(engine.ends());
   EXPECT_EQ(reap(*helper).signal, SIGKILL);
 
-  EXPECT_EQ(::access(socket.c_str(), F_OK), 0) << "nobody could remove it";
+  EXPECT_EQ(::access(socket.c_str(), F_OK), 0) << "no process could remove it";
   const auto host =
       process_engine_host::make({.program = engine_program, .run_folder = home.path()}, log);
   ASSERT_TRUE(host.has_value());

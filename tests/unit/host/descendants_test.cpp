@@ -104,7 +104,7 @@ TEST_F(descendants_test, a_stranger_that_has_ended_is_reaped_and_our_own_is_not)
   ASSERT_TRUE(ends(*own));
   reap_strangers();
   reap_strangers();
-  EXPECT_EQ(reap(*own).code, 7) << "its end is for whoever started it";
+  EXPECT_EQ(reap(*own).code, 7) << "its end is for its starter";
   EXPECT_FALSE(facts_of(stranger).has_value());
 }
 

@@ -122,13 +122,14 @@ TEST_F(impostor_test, a_worker_speaks_only_for_itself) {
   EXPECT_EQ(box.wait<protocol_violation>(3).why.code, errc::bad_frame);
   say(s.socket, "");
   EXPECT_EQ(box.wait<protocol_violation>(4).why.code, errc::bad_frame);
-  s.say(protocol::encode(worker(), protocol::downstream{protocol::drain{}}, data_header_bytes));
+  s.say(protocol::encode(worker(), protocol::downstream{protocol::shutdown{}}, data_header_bytes));
   EXPECT_EQ(box.wait<protocol_violation>(5).why.code, errc::bad_frame)
       << "the other direction's words";
   say(s.socket, control_message({link_kind::open, 2, 0, 0, 0, {}}));
-  EXPECT_EQ(box.wait<protocol_violation>(6).why.text, "it speaks for another incarnation");
+  EXPECT_EQ(box.wait<protocol_violation>(6).why.text, "the message names another incarnation");
   say(s.socket, control_message({link_kind::ack, 1, runtime_incarnation, 0, 99, {}}));
-  EXPECT_EQ(box.wait<protocol_violation>(7).why.text, "it acknowledges what was never sent");
+  EXPECT_EQ(box.wait<protocol_violation>(7).why.text,
+            "it acknowledges frames that were never sent");
   s.say(beat(worker()));
   EXPECT_EQ(box.wait_frame<protocol::heartbeat>().sequence, 1U);
 }
@@ -163,11 +164,11 @@ TEST_F(impostor_test, a_connection_that_is_lost_costs_no_frame) {
 }
 
 TEST_F(impostor_test, a_frame_for_a_worker_that_is_not_connected_yet_waits_for_it) {
-  host->send(worker(), protocol::drain{});
+  host->send(worker(), protocol::shutdown{});
   linked_peer s{connect("0#1"), worker()};
   const auto frame = s.hear();
   ASSERT_TRUE(frame.has_value());
-  EXPECT_TRUE(std::holds_alternative<protocol::drain>(*frame));
+  EXPECT_TRUE(std::holds_alternative<protocol::shutdown>(*frame));
 }
 
 TEST_F(impostor_test, an_unknown_peer_is_ignored) {

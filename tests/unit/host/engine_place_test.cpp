@@ -62,7 +62,7 @@ TEST_F(engine_place_test, each_engine_has_a_temporary_folder_that_goes_with_it) 
   std::ofstream{elsewhere.path() + "/kept"} << "x";
   host->kill(worker(), SIGKILL);
   box.wait<engine_exited>();
-  EXPECT_FALSE(fs::exists(place)) << "before anybody hears of the end";
+  EXPECT_FALSE(fs::exists(place)) << "before the end is reported";
   EXPECT_TRUE(fs::exists(elsewhere.path() + "/kept"));
   const fs::path next = variable(start(other, 2), "TMPDIR");
   EXPECT_NE(next, place);

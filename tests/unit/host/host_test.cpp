@@ -68,7 +68,7 @@ TEST_F(host_test, an_engine_runs_where_it_is_pinned) {
   EXPECT_TRUE(CPU_ISSET(cpu->front(), &now));
 }
 
-TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_when_told) {
+TEST_F(host_test, an_engine_says_hello_runs_a_job_and_ends_on_request) {
   make_host();
   start_and_load(worker(), box);
   const auto spawned = box.wait<engine_spawned>();
@@ -225,9 +225,9 @@ TEST_F(host_test, the_destructor_ends_everything_tells_it_and_leaves_no_file) {
   EXPECT_TRUE(std::filesystem::is_empty(home.path() + "/run"));
 }
 
-TEST_F(host_test, sending_to_nobody_is_counted_and_harmless) {
+TEST_F(host_test, sending_to_an_unknown_worker_is_counted_and_harmless) {
   make_host();
-  host->send(worker(7), protocol::drain{});
+  host->send(worker(7), protocol::shutdown{});
   host->kill(worker(7), SIGKILL);
   start_and_load(worker(), box);
   EXPECT_EQ(host->router().dropped_messages(), 1U);

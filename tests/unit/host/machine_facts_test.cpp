@@ -159,7 +159,7 @@ TEST_F(machine_facts_test, connections) {
   ASSERT_FALSE(nameless.has_value());
 }
 
-TEST_F(machine_facts_test, nobody_waits_for_a_connection_when_the_runtime_stops) {
+TEST_F(machine_facts_test, a_stop_ends_the_wait_for_a_connection) {
   const door open{true};
   const unique_fd stop = make_wakeup();
   wake_up(stop);

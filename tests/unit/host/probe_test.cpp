@@ -78,7 +78,7 @@ TEST_F(probe_test, whatever_goes_wrong_is_an_unfit_row) {
   expect_broken(check_script("exec tr '\\0' x < /dev/zero"), "printed too much");
 }
 
-TEST_F(probe_test, a_check_that_somebody_has_killed_is_made_again) {
+TEST_F(probe_test, a_check_that_was_killed_from_outside_is_made_again) {
   const std::string counter = tools.path() + "/counter";
   const std::string count = "echo x >> " + counter + "; n=$(wc -l < " + counter + "); ";
   const auto report = check_script(count + "[ $n -gt 2 ] || kill -9 $$; echo '" + fit_report + "'");

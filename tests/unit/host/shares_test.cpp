@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-TEST(share_descriptors, with_room_everybody_gets_what_was_asked_for) {
+TEST(share_descriptors, with_room_every_part_gets_what_it_asked_for) {
   const auto shares = share_descriptors({.limit = 65'536, .connections = 1'024, .slots = 8});
   ASSERT_TRUE(shares.has_value());
   EXPECT_EQ(shares->connections, 1'024U);

@@ -213,7 +213,7 @@ void expect_reported(std::span<const reason_row> rows) {
   }
 }
 
-TEST(system_rows, what_the_platform_is_told_of_the_machine) {
+TEST(system_rows, the_platform_gets_the_sdks_words_for_the_machine) {
   const reason_row rows[] = {
       {"memory",
        {},
@@ -258,7 +258,7 @@ TEST(system_rows, what_the_platform_is_told_of_the_machine) {
   expect_reported(rows);
 }
 
-TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
+TEST(system_rows, the_platform_gets_the_sdks_words_for_the_gpu) {
   const reason_row rows[] = {
       {"old CUDA",
        {},
@@ -304,7 +304,7 @@ TEST(system_rows, what_the_platform_is_told_of_the_gpu) {
   expect_reported(rows);
 }
 
-TEST(system_rows, the_first_in_the_sdks_order_is_told) {
+TEST(system_rows, the_first_in_the_sdks_order_is_reported) {
   invented_machine machine;
   machine.has_memory.reset();
   machine.root.reset();
@@ -325,7 +325,7 @@ TEST(system_rows, limits_are_inclusive) {
   EXPECT_EQ(report.verdict, fitness::fit);
 }
 
-TEST(system_rows, a_small_container_and_a_full_volume_are_told_and_no_more) {
+TEST(system_rows, a_small_container_and_a_full_volume_are_reported_and_no_more) {
   invented_machine machine;
   machine.has_memory->container = 2 * gib;
   machine.data = disk_facts{gib, 1'000 * gib};

@@ -36,7 +36,7 @@ TEST_F(temporary_folder_test, is_made_for_this_user_alone) {
   ::umask(022);
 }
 
-TEST_F(temporary_folder_test, never_is_what_somebody_has_put_in_its_place) {
+TEST_F(temporary_folder_test, never_is_a_folder_that_another_user_has_put_in_its_place) {
   fs::create_directories(root / "elsewhere");
   fs::create_directories(root / "base");
   fs::create_symlink(root / "elsewhere", folder);

@@ -35,7 +35,7 @@ TEST(thread_share, omp_num_threads_lowers_the_share_and_never_raises_it) {
   }
 }
 
-TEST(thread_share, the_engines_libraries_are_told_and_wait_asleep) {
+TEST(thread_share, the_engines_libraries_get_their_share_and_wait_asleep) {
   const auto said = variables(3, {}, {});
   EXPECT_EQ(said.at("OMP_NUM_THREADS"), "3");
   EXPECT_EQ(said.at("MKL_NUM_THREADS"), "3");

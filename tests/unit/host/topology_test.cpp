@@ -37,7 +37,7 @@ std::vector<std::string> lists(const std::vector<slot_place>& places) {
 using testing::Each;
 using testing::ElementsAre;
 
-TEST(plan_slots, off_pins_nobody) {
+TEST(plan_slots, off_pins_no_slot) {
   EXPECT_THAT(lists(plan_slots(machine(1, 16), anywhere(2), pinning::off)), Each(""));
 }
 
@@ -57,7 +57,7 @@ TEST(plan_slots, a_core_is_not_split_between_slots_while_there_are_enough) {
               ElementsAre("1-2,6-7", "3-4,8-9"));
 }
 
-TEST(plan_slots, automatic_pins_nobody_when_somebody_would_have_less_than_two) {
+TEST(plan_slots, automatic_pins_no_slot_when_one_would_have_less_than_two) {
   EXPECT_THAT(lists(plan_slots(machine(1, 2), anywhere(2), pinning::automatic)), Each(""));
   EXPECT_THAT(lists(plan_slots(machine(1, 2), anywhere(1), pinning::automatic)),
               ElementsAre("0-1"));

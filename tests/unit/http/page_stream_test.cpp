@@ -67,7 +67,7 @@ TEST(page_stream, holds_its_place_until_the_page_is_taken) {
   EXPECT_EQ(budget.used(), 0U);
   p.inlet->put("y", budget.take(700), false);
   body.reset();
-  EXPECT_EQ(budget.used(), 0U) << "nobody reads it any more";
+  EXPECT_EQ(budget.used(), 0U) << "no client reads it any more";
   EXPECT_TRUE(p.let_go());
   p.inlet->put("z", budget.take(700), false);
   EXPECT_EQ(budget.used(), 0U);
@@ -85,7 +85,7 @@ TEST(page_stream, says_why_it_is_cut_short_behind_what_was_begun) {
   EXPECT_EQ(whole->cut_short(), "data: 1\n\n") << "all of it was there";
 }
 
-TEST(page_stream, is_told_apart_from_its_end_when_the_server_closes) {
+TEST(page_stream, differs_from_its_end_when_the_server_closes) {
   served s{quick_options(), true};
   paged p;
   auto client = s.client();

@@ -185,7 +185,7 @@ TEST(poster_drop, an_answer_to_a_goodbye_does_not_save_the_connection) {
   EXPECT_EQ(there.requests().size(), 4U);
 }
 
-TEST(poster_drop, only_the_dropped_one_of_many_is_told) {
+TEST(poster_drop, only_the_dropped_one_of_many_is_informed) {
   receiver there{holding(answered(204).bytes)};
   answers got;
   curl_poster poster{local_options()};

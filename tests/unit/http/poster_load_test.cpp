@@ -95,7 +95,7 @@ TEST(poster, beyond_its_bounds_a_call_is_refused_at_once) {
   }
 }
 
-TEST(poster, at_its_end_every_open_call_is_told_so) {
+TEST(poster, at_its_end_every_open_call_gets_an_outcome) {
   receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers got;
   {
@@ -141,7 +141,7 @@ TEST(poster, what_is_sent_again_from_an_answer_is_served) {
   EXPECT_EQ(there.requests().size(), 6U);
 }
 
-TEST(poster, what_is_sent_again_at_the_end_is_told_so) {
+TEST(poster, a_call_sent_again_at_the_end_gets_an_outcome) {
   receiver dead{[](const received&) { return scripted_answer{"", scripted_answer::then::hang}; }};
   answers late;
   {
@@ -179,29 +179,29 @@ TEST(poster, sends_from_many_threads) {
   EXPECT_EQ(there.requests().size(), 400U);
 }
 
-// ---- lines -------------------------------------------------------------------------------------
+// ---- queues ------------------------------------------------------------------------------------
 
 TEST(call_queues, targets_take_turns_and_none_runs_more_than_its_share) {
-  call_queues<int> lines{2};
+  call_queues<int> queues{2};
   for (int i = 0; i < 4; ++i) {
-    lines.push("a", i);
+    queues.push("a", i);
   }
-  lines.push("b", 10);
-  EXPECT_EQ(lines.next(), 0);
-  EXPECT_EQ(lines.next(), 10);
-  EXPECT_EQ(lines.next(), 1);
-  EXPECT_EQ(lines.next(), std::nullopt) << "a is full, b is empty";
-  lines.ended("b");
-  EXPECT_EQ(lines.targets(), 1U);
-  EXPECT_EQ(lines.next(), std::nullopt);
-  lines.ended("a");
-  EXPECT_EQ(lines.next(), 2);
-  lines.push("b", 11);
-  EXPECT_THAT(lines.take_all(), ::testing::UnorderedElementsAre(3, 11));
-  EXPECT_EQ(lines.next(), std::nullopt);
-  lines.ended("a");
-  lines.ended("a");
-  EXPECT_EQ(lines.targets(), 0U) << "nothing is kept of a target without calls";
+  queues.push("b", 10);
+  EXPECT_EQ(queues.next(), 0);
+  EXPECT_EQ(queues.next(), 10);
+  EXPECT_EQ(queues.next(), 1);
+  EXPECT_EQ(queues.next(), std::nullopt) << "a is full, b is empty";
+  queues.ended("b");
+  EXPECT_EQ(queues.targets(), 1U);
+  EXPECT_EQ(queues.next(), std::nullopt);
+  queues.ended("a");
+  EXPECT_EQ(queues.next(), 2);
+  queues.push("b", 11);
+  EXPECT_THAT(queues.take_all(), ::testing::UnorderedElementsAre(3, 11));
+  EXPECT_EQ(queues.next(), std::nullopt);
+  queues.ended("a");
+  queues.ended("a");
+  EXPECT_EQ(queues.targets(), 0U) << "nothing is kept of a target without calls";
 }
 
 /// Against a list that is searched: the next is always the first of its target, of a target with
@@ -210,20 +210,20 @@ TEST(call_queues, behave_as_a_searched_list_does) {
   using step = std::pair<std::uint8_t, std::uint8_t>;
   EXPECT_TRUE(testing::property(500, [](const std::vector<step>& steps, std::uint8_t seed) {
     const std::size_t most = 1 + seed % 3;
-    call_queues<std::pair<std::string, int>> lines{most};
+    call_queues<std::pair<std::string, int>> queues{most};
     std::map<std::string, std::deque<int>> waiting;
     std::map<std::string, std::size_t> running;
     int number = 0;
     for (const auto& [kind, which] : steps) {
       const std::string target(1, static_cast<char>('a' + which % 4));
       if (kind % 3 == 0) {
-        lines.push(target, {target, number});
+        queues.push(target, {target, number});
         waiting[target].push_back(number++);
       } else if (kind % 3 == 1) {
         const bool any = std::any_of(waiting.begin(), waiting.end(), [&](const auto& w) {
           return !w.second.empty() && running[w.first] < most;
         });
-        const auto next = lines.next();
+        const auto next = queues.next();
         RC_ASSERT(next.has_value() == any);
         if (next) {
           RC_ASSERT(waiting[next->first].front() == next->second);
@@ -232,14 +232,14 @@ TEST(call_queues, behave_as_a_searched_list_does) {
         }
       } else if (running[target] > 0) {
         --running[target];
-        lines.ended(target);
+        queues.ended(target);
       }
     }
     std::size_t left = 0;
-    for (const auto& [target, line] : waiting) {
-      left += line.size();
+    for (const auto& [target, calls] : waiting) {
+      left += calls.size();
     }
-    RC_ASSERT(lines.take_all().size() == left);
+    RC_ASSERT(queues.take_all().size() == left);
   }));
 }
 

@@ -58,7 +58,7 @@ TEST(poster_pull, compressed_answers_are_unpacked) {
   EXPECT_TRUE(there.requests()[0].has("\r\nAccept-Encoding: gzip, deflate\r\n"));
 }
 
-TEST(poster_pull, who_did_not_ask_for_it_gets_bytes_as_they_are) {
+TEST(poster_pull, a_caller_that_did_not_ask_for_decoding_gets_bytes_as_they_are) {
   const std::string bytes = packed("text", 31);
   receiver there{
       [&](const received&) { return answered(200, bytes, "Content-Encoding: gzip\r\n"); }};

@@ -86,7 +86,7 @@ TEST(reply, a_receipt_that_is_forgotten_says_no) {
   EXPECT_EQ(left, std::vector{false});
 }
 
-TEST(reply, who_waits_is_told_when_the_client_leaves) {
+TEST(reply, a_waiting_caller_is_notified_when_the_client_leaves) {
   test_connection connection;
   int gone = 0;
   const auto r = connection.make();
@@ -101,7 +101,7 @@ TEST(reply, who_waits_is_told_when_the_client_leaves) {
       << "one that only closed its sending side still listens";
 }
 
-TEST(reply, nobody_is_told_after_the_answer) {
+TEST(reply, no_notification_comes_after_the_answer) {
   test_connection connection;
   int gone = 0;
   const auto r = connection.make();

@@ -143,7 +143,7 @@ struct note {
   std::atomic<int> said{-1};
 };
 
-TEST(http_receipts, who_reads_and_closes_or_asks_on_has_received) {
+TEST(http_receipts, a_client_that_reads_and_closes_or_asks_on_has_received) {
   served s{quick_options(), true};
   for (const bool closes : {true, false}) {
     note received;
@@ -163,7 +163,7 @@ TEST(http_receipts, who_reads_and_closes_or_asks_on_has_received) {
   }
 }
 
-TEST(http_receipts, who_reads_and_stays_has_received) {
+TEST(http_receipts, a_client_that_reads_and_stays_has_received) {
   note received;
   served s{quick_options(), true};
   auto client = s.client();
@@ -174,7 +174,7 @@ TEST(http_receipts, who_reads_and_stays_has_received) {
 }
 
 /// All of it is with the kernel, which is not with the reader.
-TEST(http_receipts, who_never_reads_has_not_received_what_the_kernel_still_holds) {
+TEST(http_receipts, a_client_that_never_reads_has_not_received_bytes_in_the_kernel) {
   note received;
   served s{quick_options(), true};
   raw_client client{s.port(), 4096};
@@ -189,7 +189,7 @@ TEST(http_receipts, who_never_reads_has_not_received_what_the_kernel_still_holds
 
 /// The client's kernel has acknowledged all of it, but closing with unread bytes resets the
 /// connection.
-TEST(http_receipts, who_closes_with_a_small_answer_unread_has_not_received_it) {
+TEST(http_receipts, a_client_that_closes_with_a_small_answer_unread_has_not_received_it) {
   note received;
   served s{quick_options(), true};
   auto client = s.client();
@@ -216,7 +216,7 @@ TEST(http_receipts, sent_is_what_left_for_a_client_that_is_there) {
   }
 }
 
-TEST(http_receipts, who_asked_for_the_head_has_not_received_the_body) {
+TEST(http_receipts, a_client_that_asked_for_the_head_has_not_received_the_body) {
   note received;
   served s{quick_options(), true};
   auto client = s.client();

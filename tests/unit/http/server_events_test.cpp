@@ -90,7 +90,7 @@ TEST(http_events, go_on_where_a_watcher_left) {
   EXPECT_TRUE(by_query.until(text_of(3)));
 }
 
-TEST(http_events, tell_who_was_away_too_long) {
+TEST(http_events, a_reader_that_was_away_too_long_learns_so) {
   watched w{4};
   for (int i = 0; i < 10; ++i) {
     w.publish("a");
@@ -101,7 +101,7 @@ TEST(http_events, tell_who_was_away_too_long) {
   EXPECT_TRUE(stranger.until("event: missed\ndata: {\"missed\":null}\n\n" + text_of(7)));
 }
 
-TEST(http_events, a_slow_reader_is_told_what_it_missed_and_goes_on) {
+TEST(http_events, a_slow_reader_learns_what_it_missed_and_goes_on) {
   watched w{64};
   auto client = w.watcher("/events", {}, 4096);
   constexpr std::uint64_t total = 20'000;

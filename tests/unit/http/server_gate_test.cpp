@@ -71,7 +71,7 @@ class gated : public testing::Test {
   counting_gate gate;
 };
 
-TEST_F(gated, what_it_is_told) {
+TEST_F(gated, the_gate_gets_route_endpoint_and_address) {
   served s{options()};
   auto client = s.client();
   EXPECT_EQ(client.ask(get("/v2/tayfa/status/a-1?x=1", good))->status, 200U);
@@ -133,7 +133,7 @@ TEST_F(gated, the_principal_goes_with_the_call) {
   EXPECT_EQ(gate.inside(), 0);
 }
 
-TEST_F(gated, who_leaves_is_outside) {
+TEST_F(gated, a_client_that_leaves_counts_no_more) {
   served s{options(), true};
   std::pair<api::call, reply_ptr> held;
   {
@@ -148,7 +148,7 @@ TEST_F(gated, who_leaves_is_outside) {
   EXPECT_TRUE(gate.empties());
 }
 
-TEST_F(gated, a_server_that_ends_leaves_nobody_inside) {
+TEST_F(gated, a_server_that_ends_leaves_no_request_counted) {
   {
     served s{options(), true};
     auto client = s.client();

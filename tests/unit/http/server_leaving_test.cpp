@@ -81,7 +81,7 @@ TEST(leaving, a_client_that_reads_its_answer_and_leaves_at_once_has_got_it) {
   }
 }
 
-TEST(leaving, an_answer_that_nobody_takes_has_not_left) {
+TEST(leaving, an_answer_that_no_client_takes_has_not_left) {
   auto options = quick_options();
   options.body_timeout = 100ms;
   notified_once receipt;
@@ -135,7 +135,7 @@ TEST(leaving, a_second_answer_has_not_left) {
 
 // ---- clients that leave ------------------------------------------------------------------------
 
-TEST(leaving, who_waits_learns_at_once_that_the_client_has_said_all) {
+TEST(leaving, a_waiting_caller_learns_at_once_that_the_client_has_sent_all) {
   notified_once gone;
   notified_once receipt;
   served s{patient_options(), true};
@@ -147,7 +147,7 @@ TEST(leaving, who_waits_learns_at_once_that_the_client_has_said_all) {
   EXPECT_EQ(gone.wait(), true);
   reply->send(api::pinged(true), receipt.left());
   EXPECT_EQ(client.read()->status, 200U) << "it still listens";
-  EXPECT_EQ(receipt.wait(), false) << "nobody can know that it does";
+  EXPECT_EQ(receipt.wait(), false) << "no program can know that it does";
 }
 
 TEST(leaving, a_late_watcher_learns_it_too) {

@@ -88,7 +88,7 @@ TEST(http_limits, a_client_that_vanishes_costs_nothing) {
       pending = s.next().second;
       rude ? client.reset() : client.drop();
     }
-    // The only seat is free again although the answer is still open.
+    // The only place is free again although the answer is still open.
     std::optional<answer> a;
     do {
       auto next = s.client();
@@ -140,7 +140,7 @@ TEST(http_limits, two_hundred_idle_connections_do_not_disturb) {
   EXPECT_EQ(idle.back().ask(get("/ping"))->status, 200U);
 }
 
-TEST(http_limits, connections_above_the_limit_are_told) {
+TEST(http_limits, connections_above_the_limit_get_503) {
   auto options = quick_options();
   options.connections_max = 2;
   options.undisturbed = 1h; // else the longest idle one would go

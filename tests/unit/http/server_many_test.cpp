@@ -51,7 +51,7 @@ TEST(http_many, five_hundred_wait_and_are_answered_in_any_order) {
   }
 }
 
-TEST(http_many, who_leaves_among_many_is_told_apart) {
+TEST(http_many, a_client_that_leaves_among_many_is_identified) {
   constexpr std::size_t count = 100;
   served s{quick_options(), true};
   std::vector<raw_client> clients;

@@ -156,7 +156,7 @@ TEST(http_places, the_longest_idle_connection_goes_for_a_new_one) {
   auto b = s.client();
   EXPECT_EQ(a.ask(get("/ping"))->status, 200U);
   EXPECT_EQ(b.ask(get("/ping"))->status, 200U);
-  EXPECT_EQ(s.client().ask(get("/ping"))->status, 503U) << "nobody has been idle for a second";
+  EXPECT_EQ(s.client().ask(get("/ping"))->status, 503U) << "no client has been idle for a second";
   time.advance(2s);
   auto c = s.client();
   EXPECT_EQ(c.ask(get("/ping"))->status, 200U);
@@ -251,7 +251,7 @@ TEST(http_places, a_slow_reader_gives_its_room_to_another) {
   EXPECT_TRUE(slow.hung_up());
 }
 
-TEST(http_pace, a_refusal_waits_for_whoever_still_sends) {
+TEST(http_pace, a_refusal_waits_for_a_client_that_still_sends) {
   manual_time time;
   served s{timed_by(time)};
   auto client = s.client();

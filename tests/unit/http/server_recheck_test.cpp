@@ -106,7 +106,7 @@ TEST_F(rechecked, a_waiting_answer_becomes_a_refusal) {
   EXPECT_EQ(leaver.read()->status, 401U);
   EXPECT_LT(std::chrono::steady_clock::now() - began, 1s);
   EXPECT_EQ(gone.get_future().wait_for(10s), std::future_status::ready)
-      << "who works on it hears that nobody waits";
+      << "the worker learns that no client waits";
   std::promise<bool> left;
   first.second->send(api::accepted(job_id{"late"}), [&left](bool whole) { left.set_value(whole); });
   EXPECT_FALSE(left.get_future().get()) << "the late answer went nowhere";

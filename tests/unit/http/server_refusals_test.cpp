@@ -196,7 +196,7 @@ TEST(http_refusals, body_over_the_limit_is_refused_before_it_is_sent) {
   EXPECT_TRUE(a->has("Connection: close"));
 }
 
-TEST(http_refusals, who_sends_eleven_megabytes_anyway_can_read_why_not) {
+TEST(http_refusals, a_client_that_sends_eleven_megabytes_anyway_can_read_why_not) {
   served s;
   auto client = s.client();
   ASSERT_TRUE(client.send(post("/run", body_of(std::size_t{11} << 20))));

@@ -201,7 +201,7 @@ TEST(http_stream, is_let_go_when_its_reader_leaves) {
   }
 }
 
-TEST(http_stream, is_not_begun_for_who_has_left) {
+TEST(http_stream, is_not_begun_for_a_client_that_has_left) {
   auto options = quick_options();
   options.linger = 10s;
   served s{options, true};
@@ -248,7 +248,7 @@ TEST(http_stream, requests_behind_it_are_not_served) {
   EXPECT_TRUE(client.until("0\r\n\r\n"));
 }
 
-TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
+TEST(http_stream, counts_as_an_open_answer_and_there_are_not_too_many) {
   auto options = quick_options();
   options.connections_max = 3;
   options.streams_max = 1;
@@ -275,7 +275,7 @@ TEST(http_stream, takes_a_seat_and_there_are_not_too_many) {
   ASSERT_TRUE(third.send(get("/ping")));
   s.next().second->send(api::pinged(true));
   EXPECT_EQ(third.read()->status, 200U);
-  EXPECT_EQ(s.client().read()->status, 503U); // the seats are taken
+  EXPECT_EQ(s.client().read()->status, 503U); // the places are taken
   watcher.drop();
   EXPECT_TRUE(first.let_go());
   stream_of_mine again;

@@ -154,7 +154,7 @@ TEST(http_server, connection_close_is_obeyed) {
   EXPECT_TRUE(client.ended());
 }
 
-TEST(http_server, who_shuts_only_its_sending_side_gets_the_answer) {
+TEST(http_server, a_client_that_shuts_only_its_sending_side_gets_the_answer) {
   served s{quick_options(), true};
   auto client = s.client();
   ASSERT_TRUE(client.send(get("/health")));

@@ -44,7 +44,7 @@ TEST(transfer_pace, a_byte_now_and_then_gains_one_span) {
   EXPECT_EQ(cut_at(1s, 112, 1h), std::nullopt);
 }
 
-TEST(transfer_pace, whoever_stops_is_cut_after_the_idle_time) {
+TEST(transfer_pace, a_transfer_that_stops_is_cut_after_the_idle_time) {
   EXPECT_EQ(cut_at(2h, 1, 1h), 10s);
   transfer_pace pace;
   pace.begin(limits, moment{});

@@ -23,7 +23,8 @@ inline envelope header_of(const link_message& message) {
   return read_envelope(*message).value().header;
 }
 
-/// One end, what it has put on the line, and what it has delivered.
+/// An end of a link, the messages that it has put on the wire, and the frames that it has
+/// delivered.
 struct link_end {
   explicit link_end(const link_options& options) : state(options) {}
 
@@ -37,7 +38,7 @@ struct link_end {
       if (blocked) {
         return false;
       }
-      line.push_back(m);
+      wire.push_back(m);
       return true;
     });
   }
@@ -61,7 +62,7 @@ struct link_end {
   }
 
   link_state state;
-  std::deque<link_message> line; ///< sent and not received
+  std::deque<link_message> wire; ///< sent and not received
   std::vector<std::string> delivered;
   std::vector<std::string> lost;
   int new_peers = 0;
@@ -74,9 +75,9 @@ inline void settle(link_end& a, link_end& b) {
   for (bool moved = true; moved;) {
     moved = false;
     for (auto [from, to] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
-      while (!from->line.empty()) {
-        const auto message = from->line.front();
-        from->line.pop_front();
+      while (!from->wire.empty()) {
+        const auto message = from->wire.front();
+        from->wire.pop_front();
         const auto taken = to->take(*message);
         EXPECT_TRUE(taken.has_value()) << taken.error().text;
         moved = true;

@@ -17,7 +17,7 @@ using texts = std::vector<std::string>;
 
 constexpr std::size_t largest = 40;
 
-/// One side through all its incarnations.
+/// A side through all its incarnations.
 struct side {
   std::string name;
   std::uint64_t incarnation = 0;
@@ -28,10 +28,10 @@ struct side {
   std::uint64_t numbers = 0;
 };
 
-/// Two sides and a line that drops connections. Within a connection nothing is lost or reordered.
-class lossy_line {
+/// Two sides and a wire that drops connections. Within a connection nothing is lost or reordered.
+class lossy_wire {
  public:
-  explicit lossy_line(std::uint64_t seed) : random_(seed) {
+  explicit lossy_wire(std::uint64_t seed) : random_(seed) {
     for (auto* one : {&a_, &b_}) {
       one->options.receives = {random_.next() % 4 == 0 ? 0 : 1 + random_.next() % 8,
                                random_.next() % 4 == 0 ? 0 : 1 + random_.next() % 90};
@@ -109,18 +109,18 @@ class lossy_line {
     }
   }
 
-  /// The oldest message that `from` has on the line.
+  /// The oldest message that `from` has on the wire.
   void deliver(side& from) {
-    if (from.end->line.empty()) {
+    if (from.end->wire.empty()) {
       return;
     }
-    const auto message = from.end->line.front();
-    from.end->line.pop_front();
+    const auto message = from.end->wire.front();
+    from.end->wire.pop_front();
     auto& to = other(from);
     const auto taken = to.end->take(*message);
     ASSERT_TRUE(taken.has_value()) << taken.error().text;
     if (taken->new_peer) {
-      // What is lost is the end of what was accepted: the rest is known to have arrived.
+      // Only the last accepted frames may be lost: the others are known to have arrived.
       auto& lost = to.end->lost;
       lost_ += lost.size();
       ASSERT_LE(lost.size(), to.accepted.size());
@@ -133,12 +133,12 @@ class lossy_line {
   /// The connection ends: a part of what is under way arrives nevertheless. The ends may notice.
   void cut() {
     for (auto* one : {&a_, &b_}) {
-      for (auto arrive = random_.next() % (one->end->line.size() + 1); arrive > 0; --arrive) {
+      for (auto arrive = random_.next() % (one->end->wire.size() + 1); arrive > 0; --arrive) {
         deliver(*one);
       }
     }
-    a_.end->line.clear();
-    b_.end->line.clear();
+    a_.end->wire.clear();
+    b_.end->wire.clear();
     if (chance(2)) {
       a_.end->connected(); // the one that connects
     }
@@ -172,7 +172,7 @@ class lossy_line {
         send(*one);
         one->end->flush();
       }
-      while (!a_.end->line.empty() || !b_.end->line.empty()) {
+      while (!a_.end->wire.empty() || !b_.end->wire.empty()) {
         deliver(a_);
         deliver(b_);
         for (auto* one : {&a_, &b_}) {
@@ -218,9 +218,9 @@ TEST(link_property, each_frame_once_and_in_order_or_reported_as_lost) {
   std::uint64_t lost = 0;
   for (std::uint64_t seed = 1; seed <= seeds && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
-    lossy_line line{seed};
-    line.run(400);
-    lost += line.lost_frames();
+    lossy_wire wire{seed};
+    wire.run(400);
+    lost += wire.lost_frames();
   }
   EXPECT_GT(lost, seeds / 10) << "the runs are worth something";
 }

@@ -20,8 +20,8 @@ struct link_resume : ::testing::Test {
     settle(a, b);
   }
   void lose_all() {
-    a.line.clear();
-    b.line.clear();
+    a.wire.clear();
+    b.wire.clear();
     pass(a, b, std::chrono::milliseconds{200}); // a connection is not lost and back in no time
   }
 };
@@ -67,7 +67,7 @@ TEST_F(link_resume, a_resumed_link_has_acknowledged) {
 
 TEST_F(link_resume, what_arrives_twice_is_delivered_once) {
   a.send("1");
-  const auto again = a.line.front();
+  const auto again = a.wire.front();
   settle(a, b);
   EXPECT_TRUE(b.take(*again)->frame.empty());
   EXPECT_EQ(b.state.counters().duplicates, 1U);
@@ -76,7 +76,7 @@ TEST_F(link_resume, what_arrives_twice_is_delivered_once) {
   EXPECT_EQ(a.state.kept(), 0U) << "the sender learns that it need not";
 }
 
-TEST_F(link_resume, a_missing_number_shows_a_loss_that_nobody_saw) {
+TEST_F(link_resume, a_missing_number_shows_an_unreported_loss) {
   a.send("1");
   a.send("2");
   lose_all();
@@ -108,11 +108,11 @@ TEST_F(link_resume, a_loss_is_asked_about_once_and_again_when_that_is_lost) {
   for (int i = 0; i < 50; ++i) {
     a.send("x");
   }
-  while (!a.line.empty()) {
-    b.take(*a.line.front());
-    a.line.pop_front();
+  while (!a.wire.empty()) {
+    b.take(*a.wire.front());
+    a.wire.pop_front();
   }
-  EXPECT_EQ(b.line.size(), 1U) << "one question for fifty frames";
+  EXPECT_EQ(b.wire.size(), 1U) << "one question for fifty frames";
   lose_all();
   a.send("y");
   settle(a, b);
@@ -166,7 +166,7 @@ TEST_F(link_resume, a_lost_last_frame_is_noticed_even_if_the_peer_has_nothing_to
 TEST_F(link_resume, an_end_that_saw_the_loss_alone_asks_when_it_hears_the_peer) {
   b.state.disconnected();
   b.send("waits");
-  EXPECT_TRUE(b.line.empty());
+  EXPECT_TRUE(b.wire.empty());
   a.send("goes on");
   settle(a, b);
   EXPECT_EQ(b.delivered, texts{"goes on"});
@@ -177,8 +177,8 @@ TEST_F(link_resume, an_acknowledged_frame_that_was_to_be_repeated_is_not) {
   a.send("1");
   settle(a, b);
   b.send("answer"); // acknowledges it
-  const auto answer = b.line.front();
-  b.line.clear();
+  const auto answer = b.wire.front();
+  b.wire.clear();
   pass(a, b, std::chrono::milliseconds{200});
   // An old question of b, from before it had the frame, makes a go back.
   a.blocked = true;
@@ -238,10 +238,10 @@ TEST_F(link_resume, both_ends_may_be_new) {
 
 TEST_F(link_resume, what_an_old_incarnation_said_late_is_ignored) {
   b.send("late");
-  const auto late = b.line.front();
+  const auto late = b.wire.front();
   b.connected();
-  const auto question = b.line.back();
-  b.line.clear();
+  const auto question = b.wire.back();
+  b.wire.clear();
   link_end next{{.self = 10}};
   next.connected();
   settle(a, next);
@@ -249,7 +249,7 @@ TEST_F(link_resume, what_an_old_incarnation_said_late_is_ignored) {
   EXPECT_FALSE(a.take(*question)->new_peer);
   EXPECT_EQ(a.state.counters().stale, 2U);
   EXPECT_EQ(a.state.peer(), 10U);
-  EXPECT_TRUE(a.line.empty()) << "it gets no answer";
+  EXPECT_TRUE(a.wire.empty()) << "it gets no answer";
   next.send("1");
   settle(a, next);
   EXPECT_EQ(a.delivered, texts{"1"});
@@ -257,7 +257,7 @@ TEST_F(link_resume, what_an_old_incarnation_said_late_is_ignored) {
 
 TEST_F(link_resume, frames_for_an_old_incarnation_do_not_reach_the_new_one) {
   a.send("1");
-  const auto old = a.line.front();
+  const auto old = a.wire.front();
   lose_all();
   link_end next{{.self = 10}};
   next.connected();

@@ -40,9 +40,9 @@ TEST(link_state, frames_wait_until_the_peer_has_been_heard) {
   link_pair l;
   l.a.connected();
   EXPECT_TRUE(l.a.send("early"));
-  ASSERT_EQ(l.a.line.size(), 1U);
-  EXPECT_EQ(header_of(l.a.line[0]).kind, link_kind::open);
-  EXPECT_EQ(header_of(l.a.line[0]).to, 0U) << "it does not know the peer";
+  ASSERT_EQ(l.a.wire.size(), 1U);
+  EXPECT_EQ(header_of(l.a.wire[0]).kind, link_kind::open);
+  EXPECT_EQ(header_of(l.a.wire[0]).to, 0U) << "it does not know the peer";
   settle(l.a, l.b);
   EXPECT_EQ(l.b.delivered, texts{"early"});
   EXPECT_TRUE(l.a.state.is_open());
@@ -59,8 +59,8 @@ TEST(link_state, an_answer_carries_the_acknowledgement) {
   EXPECT_EQ(l.a.state.kept(), 1U);
   EXPECT_EQ(l.a.state.kept_bytes(), 8U);
   l.b.send("answer");
-  ASSERT_EQ(l.b.line.size(), 1U);
-  EXPECT_EQ(header_of(l.b.line[0]).acknowledged, 1U);
+  ASSERT_EQ(l.b.wire.size(), 1U);
+  EXPECT_EQ(header_of(l.b.wire[0]).acknowledged, 1U);
   settle(l.a, l.b);
   EXPECT_EQ(l.a.state.kept(), 0U);
   EXPECT_EQ(l.a.state.kept_bytes(), 0U);
@@ -177,14 +177,14 @@ TEST(link_state, a_line_that_takes_no_more_gets_the_rest_later_in_order) {
   l.a.blocked = false;
   l.a.flush();
   EXPECT_FALSE(l.a.state.wants_to_write());
-  EXPECT_EQ(header_of(l.a.line[0]).acknowledged, 1U) << "its header is not older than its sending";
+  EXPECT_EQ(header_of(l.a.wire[0]).acknowledged, 1U) << "its header is not older than its sending";
   settle(l.a, l.b);
   EXPECT_EQ(l.b.delivered, (texts{"1", "2", "3"}));
 }
 
 // ---- what is refused ----------------------------------------------------------------------------
 
-/// What `b` says to a message from `a`'s incarnation that `a` did not send.
+/// The answer of `b` to a message from `a`'s incarnation that `a` did not send.
 struct link_refusal : link_pair {
   link_refusal() : link_pair{{}, {.receives = {4, 10}, .acknowledge_at_once = false}} {
     open();
@@ -217,18 +217,20 @@ struct link_refusal : link_pair {
 };
 
 TEST(link_state, an_acknowledgement_of_what_was_never_sent_is_refused) {
-  EXPECT_EQ(link_refusal{}.data(2, 2), "it acknowledges what was never sent");
+  EXPECT_EQ(link_refusal{}.data(2, 2), "it acknowledges frames that were never sent");
   EXPECT_EQ(link_refusal{}.other({link_kind::ack, 7, 9, 0, 2, {}}),
-            "it acknowledges what was never sent");
+            "it acknowledges frames that were never sent");
   EXPECT_EQ(link_refusal{}.other({link_kind::ack, 7, 9, 0, ~std::uint64_t{0}, {}}),
-            "it acknowledges what was never sent");
-  EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 9, 2, 0, {}}), "it has what was never sent");
-  EXPECT_EQ(link_refusal{}.other({link_kind::open, 8, 9, 1, 0, {}}), "it has what was never sent")
+            "it acknowledges frames that were never sent");
+  EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 9, 2, 0, {}}),
+            "it claims frames that were never sent");
+  EXPECT_EQ(link_refusal{}.other({link_kind::open, 8, 9, 1, 0, {}}),
+            "it claims frames that were never sent")
       << "nothing was ever sent to the next incarnation";
   EXPECT_EQ(link_refusal{}.other({link_kind::opened, 7, 9, 0, 1, {}}),
-            "it acknowledges what it does not have");
+            "it acknowledges frames that it does not have");
   EXPECT_EQ(link_refusal{}.other({link_kind::open, 7, 0, 1, 1, {}}),
-            "it acknowledges what it does not have")
+            "it acknowledges frames that it does not have")
       << "a peer that does not know us has nothing from us";
 }
 
@@ -236,7 +238,8 @@ TEST(link_state, what_was_accepted_and_not_sent_cannot_be_acknowledged) {
   link_refusal r;
   r.b.blocked = true;
   r.b.send("waits");
-  EXPECT_EQ(r.other({link_kind::ack, 7, 9, 0, 2, {}}), "it acknowledges what was never sent");
+  EXPECT_EQ(r.other({link_kind::ack, 7, 9, 0, 2, {}}),
+            "it acknowledges frames that were never sent");
 }
 
 TEST(link_state, more_than_the_credit_is_refused) {
@@ -253,7 +256,7 @@ TEST(link_state, more_than_the_credit_is_refused) {
 TEST(link_state, an_end_that_expects_one_incarnation_refuses_another) {
   link_end end{{.self = 1, .peer = 7}};
   EXPECT_EQ(end.take(control_message({link_kind::open, 8, 0, 0, 0, {}})).error().text,
-            "it speaks for another incarnation");
+            "the message names another incarnation");
   EXPECT_TRUE(end.take(control_message({link_kind::open, 7, 0, 0, 0, {}})).has_value());
 }
 

@@ -53,13 +53,11 @@ std::vector<std::string> one_of_each() {
                           partial{a, 1, payload},
                           finished{a, outcome::failed, 40, "no", payload, true, 5},
                           log{a, 1, "text"},
-                          drained{},
                           stepped{a, 3}};
   const downstream downs[] = {welcome{1000},
                               load_model{"m", "p", "{}"},
                               assign{a, "m", payload, 1, 2},
                               cancel{a},
-                              drain{},
                               shutdown{},
                               use_threads{3}};
   for (const auto& m : ups) {
@@ -116,7 +114,7 @@ TEST(hostile_frames, random_bytes) {
 }
 
 TEST(hostile_frames, the_wrong_direction) {
-  const auto up = encode({}, upstream{drained{}});
+  const auto up = encode({}, upstream{heartbeat{}});
   const auto down = encode({}, downstream{shutdown{}});
   EXPECT_FALSE(decode_downstream(up));
   EXPECT_FALSE(decode_upstream(down));

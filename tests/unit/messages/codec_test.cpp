@@ -78,7 +78,7 @@ TEST(codec, a_frame_is_the_array_that_the_protocol_describes) {
   EXPECT_EQ(bytes, (std::string{"\x95\x02\x04\x02\xcd\x01\x2c\x92\xa2"
                                 "ab\x07",
                                 12}));
-  EXPECT_EQ(encode({}, downstream{drain{}}), (std::string{"\x94\x02\x24\x00\x00", 5}));
+  EXPECT_EQ(encode({}, downstream{shutdown{}}), (std::string{"\x94\x02\x25\x00\x00", 5}));
 }
 
 TEST(codec, kinds_are_unique_named_and_split_by_direction) {

@@ -264,7 +264,7 @@ TEST(lifecycle_tables, job) {
                                    "IN_QUEUE>TIMED_OUT", "IN_PROGRESS>TIMED_OUT"}));
 }
 
-TEST(lifecycle_tables, whoever_is_asked_to_stop_can_in_every_state) {
+TEST(lifecycle_tables, every_machine_can_stop_in_every_state) {
   for (const auto s : machine_traits<pod_state>::states) {
     const bool ending = s == pod_state::STOPPING || s == pod_state::STOPPED;
     EXPECT_NE(legal(s, pod_state::STOPPING, cause::stop_requested), ending) << to_string(s);

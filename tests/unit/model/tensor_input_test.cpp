@@ -291,7 +291,8 @@ TEST(TensorImage, ADataUrlMayStandAroundIt) {
   for (const char* type : {"image/png", "image/jpeg", "image/jpg", "image/x-png;charset=utf-8",
                            "application/octet-stream", ""}) {
     const auto url = std::string{"\"data:"} + type + ";base64," + base64_encode(png) + "\"";
-    EXPECT_EQ(decode_one(image(dtype::u8, 1), url), plain) << "told by content, not by its name";
+    EXPECT_EQ(decode_one(image(dtype::u8, 1), url), plain)
+        << "recognised by content, not by its name";
   }
   expect_refused(image(dtype::u8, 1), "\"data:image/png," + base64_encode(png) + "\"", "base64");
 }

@@ -168,7 +168,7 @@ TEST(load_balancer, has_one_listener_when_both_ports_are_the_same) {
 TEST(load_balancer, does_not_open_a_plain_pod_by_itself) {
   EXPECT_THAT(balance({"RUNPOD_POD_ID=p", "PORT=80"}).assumed,
               ElementsAre("http.listen=0.0.0.0:80 (env PORT)"))
-      << "nobody stands before a plain pod's port: http.allow_public is for its owner to say";
+      << "no gateway protects a plain pod's port: only its owner may set http.allow_public";
   EXPECT_THAT(balance({"PORT=80"}).assumed, IsEmpty()) << "not on RunPod";
   EXPECT_THAT(balance({"PORT=80", "TAYFA_HTTP_ALLOW_PUBLIC=true"}).assumed,
               ElementsAre("http.listen=0.0.0.0:80 (env PORT)"))

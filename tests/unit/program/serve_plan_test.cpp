@@ -246,7 +246,7 @@ TEST(serve_plan, exit_codes_are_the_platforms_for_a_worker_and_the_tests_for_a_t
   EXPECT_EQ(exit_code_of(test, 0, 0), 0);
   EXPECT_EQ(exit_code_of(test, 0, 1), 1);
   EXPECT_EQ(exit_code_of(test, 0, {}), 1) << "it ended without a result";
-  EXPECT_EQ(exit_code_of(test, 69, 0), 69) << "the pod's own trouble is told first";
+  EXPECT_EQ(exit_code_of(test, 69, 0), 69) << "the pod's own failure comes first";
 }
 
 } // namespace

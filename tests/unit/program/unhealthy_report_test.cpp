@@ -47,7 +47,7 @@ TEST(unhealthy_report, names_the_check_and_the_reason_once) {
   EXPECT_THAT(post.calls.front().url, HasSubstr("&status=unhealthy&check=_memory_check&reason="));
 }
 
-TEST(unhealthy_report, an_answer_that_does_not_come_holds_nobody_up) {
+TEST(unhealthy_report, a_missing_answer_delays_no_stop) {
   recorder post;
   post.answer = fail(errc::request_timeout);
   const system_time time;

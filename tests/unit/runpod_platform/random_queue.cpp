@@ -7,9 +7,9 @@
 namespace tayfa::remote::testing {
 
 void random_workers::give_or_revoke() {
-  std::vector<seat*> with_room;
-  std::vector<std::pair<seat*, attempt_ref>> held;
-  for (auto& [slot, s] : seats_) {
+  std::vector<worker_handle*> with_room;
+  std::vector<std::pair<worker_handle*, attempt_ref>> held;
+  for (auto& [slot, s] : handles_) {
     if (s.holds.size() < s.capacity && s.hand_overs == s.acknowledged) {
       with_room.push_back(&s);
     }
@@ -32,7 +32,7 @@ void random_workers::give_or_revoke() {
   if (with_room.empty()) {
     return;
   }
-  seat& s = *with_room[below(with_room.size())];
+  worker_handle& s = *with_room[below(with_room.size())];
   order o{s.ref, {}, ++s.hand_overs, false};
   do {
     attempt_ref a{job_id{"j" + std::to_string(jobs_)}, 1};
@@ -90,23 +90,23 @@ void random_workers::hear(const effect& e) {
 }
 
 void random_workers::hear(const worker_ready& o) {
-  const auto entry = seats_.find(o.worker.slot.value);
-  if (entry == seats_.end()) {
+  const auto entry = handles_.find(o.worker.slot.value);
+  if (entry == handles_.end()) {
     demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
     newest_ = o.worker.incarnation;
-    seats_[o.worker.slot.value].ref = o.worker;
+    handles_[o.worker.slot.value].ref = o.worker;
   } else {
     demand(entry->second.ref == o.worker, "a slot of two workers");
   }
-  auto& s = seats_[o.worker.slot.value];
+  auto& s = handles_[o.worker.slot.value];
   s.capacity = o.facts.capacity;
   s.acknowledged = o.facts.hand_overs;
 }
 
 void random_workers::hear(const worker_gone& l) {
-  const auto entry = seats_.find(l.worker.slot.value);
-  demand(entry != seats_.end() && entry->second.ref == l.worker, "a stranger leaves");
-  if (entry == seats_.end()) {
+  const auto entry = handles_.find(l.worker.slot.value);
+  demand(entry != handles_.end() && entry->second.ref == l.worker, "a stranger leaves");
+  if (entry == handles_.end()) {
     return;
   }
   for (const auto& a : entry->second.holds) {
@@ -114,15 +114,15 @@ void random_workers::hear(const worker_gone& l) {
       waiting_.push_back({a.job, a.number + 1});
     }
   }
-  seats_.erase(entry);
+  handles_.erase(entry);
   seen["left by " + std::string{to_string(l.why.code)}]++;
 }
 
 template <class Numbered>
 void random_workers::hear_numbered(worker_ref who, const Numbered& m, std::uint64_t number,
                                    std::uint64_t& last) {
-  const auto entry = seats_.find(who.slot.value);
-  demand(entry != seats_.end() && entry->second.ref == who &&
+  const auto entry = handles_.find(who.slot.value);
+  demand(entry != handles_.end() && entry->second.ref == who &&
              entry->second.holds.contains(m.attempt),
          "a word about an attempt that its worker does not hold");
   demand(number > last, "a number that does not grow");
@@ -151,9 +151,9 @@ void random_workers::hear(const attempt_reported& s) {
 }
 
 void random_workers::end(worker_ref who, const protocol::finished& f) {
-  const auto entry = seats_.find(who.slot.value);
-  demand(entry != seats_.end() && entry->second.ref == who, "a stranger ends an attempt");
-  if (entry == seats_.end()) {
+  const auto entry = handles_.find(who.slot.value);
+  demand(entry != handles_.end() && entry->second.ref == who, "a stranger ends an attempt");
+  if (entry == handles_.end()) {
     return;
   }
   const auto& facts = attempts_[f.attempt];
@@ -181,13 +181,13 @@ void random_workers::end(worker_ref who, const protocol::finished& f) {
 void random_workers::do_restart() {
   if (chance(2)) {
     to_queue_.clear(); // they were for the old queue
-    for (const auto& [slot, s] : seats_) {
+    for (const auto& [slot, s] : handles_) {
       for (const auto& a : s.holds) {
         waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1,
                         attempt_ref{a.job, a.number + 1});
       }
     }
-    seats_.clear();
+    handles_.clear();
     obey(registry_.queue_restarted(now_));
     seen["queue restarted"]++;
     return;

@@ -220,7 +220,7 @@ void random_workers::obey(const send_stops& t) {
     }
   }
   flying_.push_back({t.poll, got});
-  seen["stops told"]++;
+  seen["stops sent"]++;
 }
 
 void random_workers::obey(const effects& all) {
@@ -262,7 +262,7 @@ void random_workers::finish() {
     obey(registry_.serve(now_));
   }
   talk();
-  for (auto& [slot, s] : seats_) { // every lease ends
+  for (auto& [slot, s] : handles_) { // every lease ends
     for (const auto& a : s.holds) {
       if (!std::exchange(attempts_[a].revoked, true)) {
         waiting_.push_back(next_of(a));
@@ -290,7 +290,7 @@ void random_workers::finish() {
       give_or_revoke();
       talk();
     }
-    for (auto& [slot, s] : seats_) { // what was lost on its way in this round
+    for (auto& [slot, s] : handles_) { // what was lost on its way in this round
       for (const auto& a : s.holds) {
         if (!at_[attempts_[a].holder].contains(a.job.str()) && chance(4)) {
           waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1, next_of(a));
@@ -305,7 +305,7 @@ void random_workers::finish() {
   now_ += limits_.ping_interval * limits_.missed;
   obey(registry_.expire(now_));
   talk();
-  for (const auto& [slot, s] : seats_) {
+  for (const auto& [slot, s] : handles_) {
     demand(s.holds.empty(), "an attempt never ends");
   }
   demand(registry_.size() == 0 && !registry_.next_deadline(), "a worker is never forgotten");

@@ -31,7 +31,7 @@ class random_workers {
 
  private:
   // the queue's side
-  struct seat {
+  struct worker_handle {
     worker_ref ref;
     std::uint32_t capacity = 0;
     std::uint64_t hand_overs = 0, acknowledged = 0;
@@ -106,7 +106,7 @@ class random_workers {
   std::map<std::string, attempt_ref> ids_;          ///< "worker id" -> attempt, ever handed out
   std::deque<effect> to_queue_;
   std::deque<order> to_registry_;
-  std::map<std::uint32_t, seat> seats_;
+  std::map<std::uint32_t, worker_handle> handles_;
   std::map<attempt_ref, attempt_facts> attempts_;
   std::uint64_t newest_ = 0; ///< incarnation
   std::uint32_t jobs_ = 0;

@@ -27,7 +27,7 @@ TEST(worker_registry, keeps_its_promises_in_random_workers) {
     }
   }
   for (const auto* what :
-       {"given", "revoked", "one handed out", "several handed out", "stops told", "nothing",
+       {"given", "revoked", "one handed out", "several handed out", "stops sent", "nothing",
         "turned away", "completed", "given back", "cancelled", "result taken", "result refused",
         "left by lease_expired", "left by unfit", "left by unavailable", "queue restarted",
         "owner restarted"}) {

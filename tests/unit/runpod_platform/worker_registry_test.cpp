@@ -16,7 +16,7 @@ TEST(worker_registry, a_take_offers_the_worker_and_is_answered_with_its_job) {
   EXPECT_EQ(s.registry.summaries(s.now).front().completed, 1U);
 }
 
-TEST(worker_registry, what_the_queue_is_told_of_a_worker) {
+TEST(worker_registry, the_queue_learns_of_a_worker_by_offers) {
   registry_script s;
   const auto then = s.registry.take(s.now, 1, {{"tayfa", "a", "L4"}, 3, true, false});
   const auto& facts = std::get<worker_ready>(then.at(1)).facts;
@@ -168,7 +168,7 @@ TEST(worker_registry, a_result_may_come_before_the_report_that_the_answer_left) 
   EXPECT_EQ(s.left(1, false), "");
 }
 
-TEST(worker_registry, a_revoked_job_is_told_and_then_over) {
+TEST(worker_registry, a_revoked_job_is_stopped_and_then_over) {
   registry_script s;
   s.running("a", "j");
   EXPECT_EQ(s.stops(2, "a"), "");
@@ -223,7 +223,7 @@ TEST(worker_registry, a_job_that_is_revoked_before_it_leaves_is_not_handed_out) 
   EXPECT_EQ(s.take(2, "a"), "offer w0.1 x1");
 }
 
-TEST(worker_registry, a_job_that_is_revoked_while_it_leaves_is_told_when_it_has_left) {
+TEST(worker_registry, a_job_that_is_revoked_while_it_leaves_is_stopped_when_it_has_left) {
   registry_script s;
   s.stops(9, "a");
   s.take(1, "a");

@@ -158,7 +158,7 @@ TEST(worker_registry, an_attempt_is_not_taken_twice) {
   EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j", "j"}), "poll 1 batch j={}; pause w0.1");
 }
 
-TEST(worker_registry, a_new_queue_is_offered_the_workers_and_nobody_wants_their_results) {
+TEST(worker_registry, a_new_queue_is_offered_the_workers_and_their_results_are_dropped) {
   registry_script s;
   s.running("a", "j");
   s.take(2, "a");
@@ -194,7 +194,7 @@ TEST(worker_registry, a_stopping_pod_hands_out_nothing_and_takes_results) {
   EXPECT_EQ(s.words(s.registry.close()), "poll 5 nothing");
 }
 
-TEST(worker_registry, more_workers_than_it_may_know_are_turned_away) {
+TEST(worker_registry, more_workers_than_it_may_know_are_rejected) {
   registry_limits limits;
   limits.workers_max = 1;
   registry_script s{limits};

@@ -16,7 +16,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// What surrounds the session, and what it may not do.
+/// The session's surroundings, and checks of what it must not do.
 class random_surroundings {
  public:
   explicit random_surroundings(std::uint64_t seed) : random_(seed), options_(options()) {
@@ -335,7 +335,7 @@ class random_surroundings {
     carry_out(tested_.submitted(now_, v.id, node.mapped().name, job_answer{v}));
   }
   std::uint64_t below(std::uint64_t most) { return random_.next() % most; }
-  /// One of the jobs that came last.
+  /// A random job among the latest.
   std::size_t recent() { return names_ - 1 - below(std::min<std::size_t>(names_, 8)); }
   /// Its result is not delivered yet: the queue has it, and does not take it again.
   bool is_known(const job_id& id) const {

@@ -1,4 +1,4 @@
-// Every line of stored_tables.hpp: it is written under its name, read back into its member, named
+// Every entry of stored_tables.hpp: it is written under its name, read back into its member, named
 // once by each statement, covered by one checksum, and in the tables of a new file. And every
 // member of a stored record has a line.
 #include "messages/member_count.hpp"

@@ -148,7 +148,7 @@ struct durable : contract {
     }
     std::string words;
     for (const auto& row : found->rows) {
-      words += words_of(row) + "\n";
+      words += text_of(row) + "\n";
     }
     return words;
   }
@@ -177,7 +177,7 @@ TEST_P(durable, a_change_of_state_touches_nothing_else) {
   other.hook_tries = 3;
   ASSERT_TRUE(commit({state_of(other)}));
   row.hook_tries = 3;
-  EXPECT_EQ(found_again(), words_of(row) + "\n");
+  EXPECT_EQ(found_again(), text_of(row) + "\n");
 }
 
 TEST_P(durable, a_retry_takes_output_and_chunks_away) {
@@ -191,7 +191,7 @@ TEST_P(durable, a_retry_takes_output_and_chunks_away) {
   row.state = job_state::IN_QUEUE;
   row.lives = 2;
   ASSERT_TRUE(commit({state_of(row, part_output | part_chunks)}));
-  EXPECT_EQ(found_again(), words_of(row) + "\n");
+  EXPECT_EQ(found_again(), text_of(row) + "\n");
 }
 
 TEST_P(durable, a_put_for_a_row_that_is_gone_changes_nothing) {
@@ -210,7 +210,7 @@ TEST_P(durable, a_released_input_is_gone) {
   EXPECT_EQ(fetch(1, job_store::column::input).error().code, errc::job_not_found);
   row.request.input = {};
   row.input_bytes = 0;
-  EXPECT_EQ(found_again(), words_of(row) + "\n");
+  EXPECT_EQ(found_again(), text_of(row) + "\n");
 }
 
 TEST_P(durable, texts_are_fetched_at_every_size_around_the_border) {

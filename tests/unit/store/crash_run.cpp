@@ -162,15 +162,20 @@ std::string crash_run::whole_check() {
 }
 
 std::string crash_run::compare(const job_store::recovered& found) {
-  const auto seen = words_of(found.rows, found.last_order);
+  const auto is_found = [&found](const perfect_store& all) {
+    return all.last_order() == found.last_order && same_columns(all.rows(), found.rows);
+  };
   auto expected = acknowledged_;
-  while (expected.words() != seen && !under_way_.empty()) {
+  while (!is_found(expected) && !under_way_.empty()) {
     expected.apply(under_way_.front());
     under_way_.pop_front();
   }
-  if (expected.words() != seen) {
-    return "found:\n" + seen + "acknowledged:\n" + acknowledged_.words() + "with all:\n" +
-           expected.words();
+  if (!is_found(expected)) {
+    const auto text = [](const perfect_store& all) {
+      return text_of(all.rows(), all.last_order());
+    };
+    return "found:\n" + text_of(found.rows, found.last_order) + "acknowledged:\n" +
+           text(acknowledged_) + "with all:\n" + text(expected);
   }
   acknowledged_ = expected;
   issued_ = expected;
@@ -182,7 +187,7 @@ std::string crash_run::compare(const job_store::recovered& found) {
 std::string crash_run::compare_texts() {
   const calls call{*store_, true};
   std::size_t large = 0;
-  for (const auto& [order, row] : acknowledged_.rows) {
+  for (const auto& [order, row] : acknowledged_.by_order()) {
     for (const auto which : {job_store::column::input, job_store::column::output}) {
       const auto& text = which == job_store::column::input ? row.request.input : row.output;
       if (text.size() <= job_store::inline_max) {

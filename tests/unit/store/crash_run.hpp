@@ -1,10 +1,10 @@
 // A life of a store on a simulated disk: a random workload, a fault in it, and a reader's view
-// afterwards, compared with the naive store. Owned by each test.
+// afterwards, compared with a perfect store. Owned by each test.
 #pragma once
 
 #include "runtime/store/sim_disk.hpp"
-#include "tests/unit/store/naive.hpp"
 #include "tests/unit/store/support.hpp"
+#include "tests/unit/store/workload.hpp"
 
 #include <deque>
 #include <memory>
@@ -26,7 +26,7 @@ class crash_run {
   ~crash_run();
 
   sim_disk& disk() { return disk_; }
-  const naive_store& acknowledged() const { return acknowledged_; }
+  const perfect_store& acknowledged() const { return acknowledged_; }
   /// Opens, and plays batches until there were enough or the store refuses; closes now and then.
   void play(int batches);
   /// The same on a store that may be open already, without ever closing.
@@ -36,7 +36,7 @@ class crash_run {
 
   void kill() { store_.reset(); }
   /// Opens (after kill) and compares: what was acknowledged is there; of the batches that were
-  /// under way, the first few, each as a whole. The words of what is wrong; empty = nothing.
+  /// under way, the first few, each as a whole. A description of what is wrong; empty = nothing.
   std::string recover();
   /// Opens (after kill) without comparing.
   result<void> open();
@@ -55,7 +55,7 @@ class crash_run {
   std::unique_ptr<file_system> files_;
   std::unique_ptr<sqlite_store> store_;
   workload workload_;
-  naive_store acknowledged_, issued_;
+  perfect_store acknowledged_, issued_;
   std::deque<batch> under_way_;
   std::vector<std::string> wrong_; ///< seen on the way
   bool refused_ = false;

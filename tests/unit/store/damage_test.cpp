@@ -217,7 +217,7 @@ TEST_F(damage, a_row_of_an_earlier_time_is_found) {
   EXPECT_EQ(refused().code, errc::store_corrupt);
 }
 
-TEST_F(damage, a_large_text_that_is_damaged_or_gone_is_told) {
+TEST_F(damage, a_large_text_that_is_damaged_or_gone_is_reported) {
   const std::string large(job_store::inline_max + 5, 'x');
   auto store = make();
   const calls call{*store};

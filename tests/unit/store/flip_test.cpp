@@ -93,7 +93,7 @@ class flip : public ::testing::Test {
     case 3:
       row.state = job_state::FAILED;
       row.ended = row.submitted;
-      row.failure = error{errc::job_failed, "as it was told to"};
+      row.failure = error{errc::job_failed, "as scripted"};
       break;
     case 4: row = completed(std::move(row), std::string(job_store::inline_max + order, 'L')); break;
     default:
@@ -168,8 +168,8 @@ class flip : public ::testing::Test {
         }
         continue;
       }
-      if (words_of(row) != words_of(expected->second)) {
-        return "found " + words_of(row) + "\nexpected " + words_of(expected->second);
+      if (text_of(row) != text_of(expected->second)) {
+        return "found " + text_of(row) + "\nexpected " + text_of(expected->second);
       }
       if (const auto text = known.texts.find(row.order); text != known.texts.end()) {
         const auto read = call.fetch(row.order, job_store::column::output);

@@ -15,10 +15,10 @@
 namespace tayfa::store::testing {
 namespace {
 
-std::string words_of_all(const std::vector<job_row>& rows) {
+std::string text_of_all(const std::vector<job_row>& rows) {
   std::string out;
   for (const auto& row : rows) {
-    out += words_of(row) + "\n";
+    out += text_of(row) + "\n";
   }
   return out;
 }
@@ -81,7 +81,7 @@ TEST(store_migration, a_file_of_version_1_is_read_and_takes_what_is_new) {
       const calls call{store};
       const auto found = call.open();
       ASSERT_TRUE(found) << found.error().str();
-      EXPECT_EQ(words_of_all(found->rows), words_of_all(version_1_rows()));
+      EXPECT_EQ(text_of_all(found->rows), text_of_all(version_1_rows()));
       EXPECT_EQ(found->last_order, version_1_last_order);
       ASSERT_TRUE(call.commit({accept(newer_row())}));
     }
@@ -96,7 +96,7 @@ TEST(store_migration, a_file_of_version_1_is_read_and_takes_what_is_new) {
     ASSERT_TRUE(found) << found.error().str();
     auto expected = version_1_rows();
     expected.push_back(newer_row());
-    EXPECT_EQ(words_of_all(found->rows), words_of_all(expected));
+    EXPECT_EQ(text_of_all(found->rows), text_of_all(expected));
   }
 }
 
@@ -168,7 +168,7 @@ TEST(store_migration,
     const auto found = calls{again}.open();
     ASSERT_TRUE(found) << found.error().str();
     ASSERT_EQ(found->rows.size(), 6U);
-    *each++ = words_of_all(found->rows);
+    *each++ = text_of_all(found->rows);
     calls{again}.close();
   }
   EXPECT_EQ(words[0], words[1]);
@@ -299,7 +299,7 @@ struct old_disk {
     const auto most = last_order;
     const auto found = open();
     ASSERT_TRUE(found) << where << found.error().str();
-    EXPECT_EQ(words_of_all(found->rows), words_of_all(version_1_rows())) << where;
+    EXPECT_EQ(text_of_all(found->rows), text_of_all(version_1_rows())) << where;
     EXPECT_GE(found->last_order, version_1_last_order) << where;
     EXPECT_LE(found->last_order, most) << where;
     EXPECT_EQ(version(), schema_version) << where;

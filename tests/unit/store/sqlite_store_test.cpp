@@ -45,7 +45,7 @@ job_row row_with_everything() {
   row.attempts = 4;
   row.lives = 2;
   row.attempts_before = 3;
-  row.lone_kills = 1;
+  row.solo_crashes = 1;
   row.suspect = true;
   row.dead = true;
   row.not_before = row.submitted + milliseconds{11};
@@ -91,7 +91,7 @@ TEST_F(sqlite_store_test, every_field_comes_back_after_a_kill) {
   const auto found = calls{*store}.open();
   ASSERT_TRUE(found) << found.error().str();
   ASSERT_EQ(found->rows.size(), 1U);
-  EXPECT_EQ(words_of(found->rows[0]), words_of(row));
+  EXPECT_EQ(text_of(found->rows[0]), text_of(row));
   EXPECT_EQ(found->last_order, 7U);
 }
 
@@ -111,7 +111,7 @@ TEST_F(sqlite_store_test, orders_of_erased_rows_stay_taken) {
   EXPECT_EQ(found->last_order, 2U);
 }
 
-TEST_F(sqlite_store_test, a_second_opener_is_told) {
+TEST_F(sqlite_store_test, a_second_opener_gets_store_locked) {
   auto first = make();
   ASSERT_TRUE(calls{*first}.open());
   auto second = make();

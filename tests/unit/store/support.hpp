@@ -3,6 +3,7 @@
 #pragma once
 
 #include "runtime/store/sqlite_store.hpp"
+#include "tests/job_model/row_text.hpp"
 
 #include <cstdlib>
 #include <filesystem>
@@ -119,7 +120,7 @@ inline job_row completed(job_row row, std::string output) {
   return row;
 }
 
-/// Every field, for comparison and for words in a failure.
-std::string words_of(const job_row&);
+using tayfa::testing::same_columns;
+using tayfa::testing::text_of;
 
 } // namespace tayfa::store::testing

@@ -201,7 +201,7 @@ TEST_F(full_disk, when_the_reserve_is_used_up_it_says_so) {
   EXPECT_TRUE(store->has_reserve());
 }
 
-TEST_F(full_disk, a_reserve_that_somebody_cut_is_noticed) {
+TEST_F(full_disk, a_reserve_that_was_cut_is_noticed) {
   open(512 * 1024);
   ASSERT_TRUE(disk.files().occupy("/data/reserve", 0));
   disk.set_limit(0);

@@ -71,7 +71,7 @@ inline job_row version_1_waiting() {
   waits.request.input = shared_text{R"({"a":1})"};
   waits.input_bytes = 7;
   waits.attempts = 1;
-  waits.lone_kills = 1;
+  waits.solo_crashes = 1;
   waits.suspect = true;
   waits.not_before = at(3'599'900);
   waits.worker = "slot-1";

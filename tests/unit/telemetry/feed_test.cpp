@@ -112,7 +112,7 @@ TEST(feed, wakes_watchers_until_they_go) {
   EXPECT_FALSE(feed.idle()) << "they may come back and ask what they missed";
 }
 
-TEST(feed, stays_awake_for_who_is_about_to_watch) {
+TEST(feed, stays_awake_for_a_watcher_to_come) {
   event_feed feed;
   EXPECT_TRUE(feed.idle());
   feed.stay_awake();

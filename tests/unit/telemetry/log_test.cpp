@@ -168,7 +168,7 @@ struct pipe_pair {
   }
 };
 
-TEST(line_sink, a_pipe_that_nobody_reads_costs_lines_and_not_time) {
+TEST(line_sink, a_pipe_without_a_reader_costs_lines_and_not_time) {
   const pipe_pair pipe;
   spdlog::logger logger{"t", std::make_shared<line_sink>(pipe.writer, false, log_format::text)};
   logger.log(spdlog::level::info, std::string(3000, 'a'));

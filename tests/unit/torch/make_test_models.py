@@ -16,7 +16,7 @@ TYPES = ["uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "flo
 
 
 class Types(torch.nn.Module):
-    """One input of every type; numbers grow by one, truths turn around."""
+    """An input of every type; numbers grow by one, truths turn around."""
 
     def forward(self, a: torch.Tensor, b: torch.Tensor, c: torch.Tensor, d: torch.Tensor, e: torch.Tensor,
                 f: torch.Tensor, g: torch.Tensor, h: torch.Tensor, i: torch.Tensor, j: torch.Tensor):
@@ -247,7 +247,7 @@ def main() -> None:
 
 
 def strangers(folder: pathlib.Path) -> None:
-    """What people's own models are like."""
+    """Models like those that people write."""
     batch = {"batch_axis": 0}
     pair = tensor("question", "float32", [2]), tensor("context", "float32", [2])
     write(folder, "difference", Difference(), [*pair], [tensor("y", "float32", [2])])

@@ -29,7 +29,7 @@ TEST(worker_rows, a_worker_is_a_line) {
             "w3       idle     1m 01s ago     0     4     0     0  other\n");
 }
 
-TEST(worker_rows, nobody_is_said_so) {
+TEST(worker_rows, an_empty_list_says_so) {
   EXPECT_EQ(workers_text({}, 0), "no remote workers\n");
 }
 

@@ -2,7 +2,7 @@
 // says.
 #pragma once
 
-#include "runtime/core/job_table.hpp"
+#include "runtime/store/row.hpp"
 
 #include <map>
 #include <vector>

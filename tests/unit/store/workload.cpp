@@ -1,77 +1,11 @@
-#include "tests/unit/store/naive.hpp"
+#include "tests/unit/store/workload.hpp"
 
 #include "runtime/store/store.hpp"
 #include "tests/unit/store/support.hpp"
 
-#include <algorithm>
 #include <iterator>
 
 namespace tayfa::store::testing {
-
-namespace {
-
-void put_in(std::map<std::uint64_t, job_row>& rows, const put& what) {
-  auto row = what.row;
-  const auto old = rows.find(row.order);
-  if ((what.which & part_request) == 0) {
-    if (old == rows.end()) {
-      return;
-    }
-    row.id = old->second.id;
-    row.request = old->second.request;
-    row.fingerprint = old->second.fingerprint;
-    row.submitted = old->second.submitted;
-    if ((what.which & part_output) == 0) {
-      row.output = old->second.output;
-    }
-    if ((what.which & part_chunks) == 0) {
-      row.chunks = old->second.chunks;
-    }
-  }
-  if ((what.which & part_input_released) != 0) {
-    row.request.input = {};
-  }
-  rows.insert_or_assign(row.order, row);
-}
-
-} // namespace
-
-void naive_store::apply(const batch& changes) {
-  for (const auto& each : changes) {
-    if (const auto* const what = std::get_if<put>(&each)) {
-      put_in(rows, *what);
-      if ((what->which & part_request) != 0) {
-        last_order = std::max(last_order, what->row.order);
-      }
-    } else {
-      rows.erase(std::get<erase>(each).order);
-    }
-  }
-}
-
-std::string naive_store::words() const {
-  std::vector<job_row> out;
-  for (auto [order, row] : rows) {
-    row.input_bytes = row.request.input.size();
-    row.output_bytes = row.output.size();
-    if (row.input_bytes > job_store::inline_max) {
-      row.request.input = {};
-    }
-    if (row.output_bytes > job_store::inline_max) {
-      row.output = {};
-    }
-    out.push_back(std::move(row));
-  }
-  return words_of(out, last_order);
-}
-
-std::string words_of(const std::vector<job_row>& rows, std::uint64_t last_order) {
-  std::string out = "last " + std::to_string(last_order) + "\n";
-  for (const auto& row : rows) {
-    out += words_of(row) + "\n";
-  }
-  return out;
-}
 
 shared_text workload::text() {
   const auto kind = draw(8);
@@ -93,9 +27,9 @@ change workload::accept_one() {
   return accept(std::move(row));
 }
 
-change workload::change_one(const naive_store& now) {
-  auto at = now.rows.begin();
-  std::advance(at, static_cast<std::ptrdiff_t>(draw(now.rows.size())));
+change workload::change_one(const perfect_store& now) {
+  auto at = now.by_order().begin();
+  std::advance(at, static_cast<std::ptrdiff_t>(draw(now.size())));
   auto row = at->second;
   const auto kind = draw(6);
   if (kind == 0) {
@@ -110,6 +44,7 @@ change workload::change_one(const naive_store& now) {
   if (kind >= 3) {
     row = completed(std::move(row), "");
     row.output = text();
+    row.output_bytes = row.output.size();
     row.chunks.assign(draw(3), chunk{"\"part\""});
     row.history.push_back({.number = row.attempts,
                            .worker = row.worker,
@@ -126,11 +61,11 @@ change workload::change_one(const naive_store& now) {
   return state_of(std::move(row), more);
 }
 
-batch workload::next(const naive_store& now) {
+batch workload::next(const perfect_store& now) {
   batch out;
   const auto changes = 1 + draw(4);
   for (std::uint64_t i = 0; i < changes; ++i) {
-    out.push_back(now.rows.empty() || draw(3) == 0 ? accept_one() : change_one(now));
+    out.push_back(now.size() == 0 || draw(3) == 0 ? accept_one() : change_one(now));
   }
   return out;
 }
