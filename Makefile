@@ -9,7 +9,7 @@ export TAYFA_DEPS
 BUILD_DIR ?= build
 SEEDS ?= 1000
 FUZZ_SECONDS ?= 10
-TEST_JOBS ?= 2
+TEST_JOBS ?= 3
 
 SETUP := runtime/setup/setup.sh
 BUILD := runtime/setup/build.sh

@@ -143,8 +143,11 @@ TEST(hostile_frames, other_versions_and_headers) {
 
 TEST(hostile_frames, too_few_and_too_many_fields) {
   EXPECT_EQ(decode_upstream(framed(0, 4, nothing)).error().text, "wrong number of fields");
-  EXPECT_EQ(decode_upstream(framed(1, 9, [](auto& out) { out.pack(1); })).error().text,
-            "wrong number of fields");
+  const auto two = [](auto& out) { out.pack(1), out.pack(1); };
+  EXPECT_EQ(decode_upstream(framed(2, 4, two)).error().text, "wrong number of fields");
+  EXPECT_EQ(decode_upstream(framed(0, 9, nothing)).error().text,
+            "no such message in this direction")
+      << "a retired kind";
 }
 
 TEST(hostile_frames, fields_that_were_appended_may_be_missing_and_no_others) {
