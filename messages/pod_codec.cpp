@@ -111,6 +111,8 @@ std::string_view to_string(kind k) {
   case kind::drained: return "drained";
   case kind::key_made: return "key_made";
   case kind::join: return "join";
+  case kind::models: return "models";
+  case kind::model_refused: return "model_refused";
   case kind::welcome: return "welcome";
   case kind::verdicts: return "verdicts";
   case kind::refused: return "refused";

@@ -33,6 +33,7 @@
 // frame_bytes_max, larger texts travel as blobs.
 #pragma once
 
+#include "messages/pod_blobs.hpp"
 #include "messages/pod_values.hpp"
 #include "messages/protocol.hpp"
 
@@ -44,51 +45,6 @@
 #include <variant>
 
 namespace tayfa::pod_protocol {
-
-// ---- both directions ----------------------------------------------------------------------------
-
-/// The receiver has the first `offset` bytes, and takes chunks up to `until`; both only grow.
-struct blob_need {
-  static constexpr kind id = kind::blob_need;
-  blob_ref blob;
-  std::uint64_t offset = 0;
-  std::uint64_t until = 0;
-  static constexpr const char* rule = "a blob is needed up to its end at most";
-  bool valid() const { return !blob.empty() && offset <= until && until <= blob.bytes; }
-  static constexpr auto fields() {
-    return std::make_tuple(field{"blob", &blob_need::blob}, field{"offset", &blob_need::offset},
-                           field{"until", &blob_need::until});
-  }
-};
-
-/// The receiver has all of it, and has checked it. `ok` false: it can never have it.
-struct blob_have {
-  static constexpr kind id = kind::blob_have;
-  blob_ref blob;
-  bool ok = true;
-  static constexpr const char* rule = "a blob has a name";
-  bool valid() const { return !blob.empty(); }
-  static constexpr auto fields() {
-    return std::make_tuple(field{"blob", &blob_have::blob}, field{"ok", &blob_have::ok});
-  }
-};
-
-/// Empty `bytes`: the sender does not have this blob.
-struct chunk {
-  static constexpr kind id = kind::chunk;
-  blob_ref blob;
-  std::uint64_t offset = 0;
-  shared_text bytes;
-  static constexpr std::size_t payload_most = chunk_bytes_max;
-  static constexpr const char* rule = "a chunk lies within its blob";
-  bool valid() const {
-    return !blob.empty() && offset <= blob.bytes && bytes.size() <= blob.bytes - offset;
-  }
-  static constexpr auto fields() {
-    return std::make_tuple(field{"blob", &chunk::blob}, field{"offset", &chunk::offset},
-                           field{"bytes", &chunk::bytes});
-  }
-};
 
 // ---- pod -> head --------------------------------------------------------------------------------
 
@@ -115,7 +71,7 @@ struct hello {
   }
 };
 
-/// The worker of the header is ready, or its facts have changed.
+/// The worker of the header is ready, or its facts have changed. Capacity 0: it takes nothing now.
 struct slot_ready {
   static constexpr kind id = kind::slot_ready;
   std::uint32_t capacity = 1;
@@ -130,7 +86,7 @@ struct slot_ready {
   static constexpr std::size_t text_most = 256;
   static constexpr const char* rule = "a worker's batches fit its capacity";
   bool valid() const {
-    return capacity >= 1 && capacity <= 4096 && batch_max >= 1 && batch_max <= capacity;
+    return capacity <= 4096 && batch_max >= 1 && (capacity == 0 || batch_max <= capacity);
   }
   static constexpr auto fields() {
     return std::make_tuple(
@@ -142,7 +98,7 @@ struct slot_ready {
   }
 };
 
-/// One attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
+/// An attempt that the pod has. Its worker may be gone when it is finished: incarnation 0 then.
 struct inventory_entry {
   attempt_ref attempt;
   stage at = stage::waiting;
@@ -207,7 +163,7 @@ struct accepted {
   attempt_ref attempt;
   static constexpr auto fields() { return std::make_tuple(field{"attempt", &accepted::attempt}); }
 };
-/// It never began here, or was stopped by no fault of its own: it costs the job nothing.
+/// The attempt never began here, or was stopped by no fault of its own: the job pays nothing.
 struct returned {
   static constexpr kind id = kind::returned;
   attempt_ref attempt;
@@ -257,6 +213,26 @@ struct finished {
                            field{"output", &finished::output},
                            field{"refresh_worker", &finished::refresh_worker},
                            field{"run_ms", &finished::run_ms});
+  }
+};
+
+/// The models that the pod has on its disk now.
+struct models {
+  static constexpr kind id = kind::models;
+  bounded_list<std::string, models_max> names;
+  static constexpr std::size_t text_most = 256;
+  static constexpr auto fields() { return std::make_tuple(field{"names", &models::names}); }
+};
+/// The worker of the header could not load it.
+struct model_refused {
+  static constexpr kind id = kind::model_refused;
+  std::string model;
+  std::uint16_t code = 0; ///< errc
+  std::string text;
+  static constexpr auto fields() {
+    return std::make_tuple(field{"model", &model_refused::model},
+                           field{"code", &model_refused::code},
+                           field{"text", &model_refused::text});
   }
 };
 
@@ -310,7 +286,7 @@ struct welcome {
   }
 };
 
-/// Of the inventory's entries, in their order.
+/// Verdicts on the inventory's entries, in their order.
 struct verdicts {
   static constexpr kind id = kind::verdicts;
   bounded_list<verdict, list_max> entries;
@@ -423,7 +399,7 @@ struct joined {
 using upstream =
     std::variant<hello, slot_ready, inventory, slot_gone, beat, credit, accepted, returned,
                  protocol::started, protocol::stepped, progress, partial, finished, protocol::log,
-                 drained, key_made, join, blob_need, blob_have, chunk>;
+                 models, model_refused, drained, key_made, join, blob_need, blob_have, chunk>;
 using downstream =
     std::variant<welcome, verdicts, refused, beat_answer, assign, protocol::cancel, forget, load,
                  unload, drain, undrain, rotate, revoked, joined, blob_need, blob_have, chunk>;

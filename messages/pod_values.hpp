@@ -49,6 +49,8 @@ enum class kind : std::uint8_t {
   drained = 91,
   key_made = 92,
   join = 93,
+  models = 94,
+  model_refused = 95,
   // head -> pod
   welcome = 112,
   verdicts = 113,
@@ -112,7 +114,7 @@ constexpr const char* unknown_value(stage) {
   return "no such stage";
 }
 
-/// What the pod shall do with an attempt of its inventory.
+/// The pod's part in a decision about an attempt of its inventory.
 enum class verdict : std::uint8_t {
   keep = 0,   ///< go on
   report = 1, ///< send its result

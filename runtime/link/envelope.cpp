@@ -12,7 +12,9 @@ constexpr unsigned char u64_follows = 0xcf; // eight bytes, the most significant
 constexpr std::size_t number_bytes = 9;
 constexpr std::size_t data_elements = 6;
 constexpr std::size_t open_elements = 8;
-static_assert(protocol::version < 128, "the version is one byte of msgpack");
+/// Version of the header alone. It does not follow the protocols of the frames: a pod and a head
+/// that speak different ones can still open a link, and say so in words.
+constexpr unsigned char link_version = 2;
 
 bool opens(link_kind kind) {
   return kind == link_kind::open || kind == link_kind::opened;
@@ -27,7 +29,7 @@ char* put_number(char* at, std::uint64_t number) {
 
 void put_header(const envelope& e, char* at) {
   *at++ = static_cast<char>(array_of + (opens(e.kind) ? open_elements : data_elements));
-  *at++ = static_cast<char>(protocol::version);
+  *at++ = static_cast<char>(link_version);
   *at++ = static_cast<char>(e.kind);
   for (const auto number : {e.from, e.to, e.sequence, e.acknowledged}) {
     at = put_number(at, number);
@@ -67,7 +69,7 @@ result<opened_envelope> read_envelope(std::span<const char> bytes) {
   if (bytes.size() < 3 || (static_cast<unsigned char>(bytes[0]) & 0xf0) != array_of) {
     return broken("a link message begins with an array");
   }
-  if (static_cast<unsigned char>(bytes[1]) != protocol::version) {
+  if (static_cast<unsigned char>(bytes[1]) != link_version) {
     return broken("another protocol version");
   }
   opened_envelope out;

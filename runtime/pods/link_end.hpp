@@ -1,4 +1,4 @@
-// One end of one session between a pod and its head: the link (runtime/link), messages that wait
+// An end of a session between a pod and its head: the link (runtime/link), messages that wait
 // for its credit, the version that was agreed, and the blobs that go either way.
 //
 // Pure: connections are reached through the `write` that flush() is given. Both ends use it; they
@@ -16,7 +16,7 @@
 
 namespace tayfa::pods {
 
-/// What each end accepts without an acknowledgement.
+/// Each end accepts so much without an acknowledgement.
 inline constexpr link_window session_window{256, std::uint64_t{4} << 20};
 /// Messages that wait for credit; beyond it the peer is too slow, and is cut.
 inline constexpr std::size_t outbox_bytes_max = std::size_t{8} << 20;

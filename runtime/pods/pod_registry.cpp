@@ -51,7 +51,7 @@ effects pod_registry::on(moment now, const received& m) {
   const auto entry = by_connection_.find(m.connection);
   pod* p = entry == by_connection_.end() ? connect(now, m, out) : entry->second;
   if (p != nullptr && p->key != m.key) { // a connection proves one key
-    drop(m.connection, out);
+    disconnect(*p, out);
     return out;
   }
   if (p != nullptr) {
@@ -113,10 +113,10 @@ pod_registry::pod* pod_registry::meet(moment now, const received& m, const envel
     return known;
   }
   if (pods_.size() >= limits_.pods_max) {
-    pod turned_away;
-    turned_away.key = m.key;
+    pod rejected;
+    rejected.key = m.key;
     ++counters_.hellos_refused;
-    note(noted::what::refused, turned_away,
+    note(noted::what::refused, rejected,
          "too many pods: the head takes " + std::to_string(limits_.pods_max), out);
     return nullptr;
   }
@@ -175,7 +175,9 @@ pod_registry::pod* pod_registry::connect(moment now, const received& m, effects&
 bool pod_registry::is_cloned(moment now, pod& p, std::uint64_t incarnation, bool living) {
   std::erase_if(p.replaced,
                 [&](const replacement& each) { return now - each.at > limits_.clones_within; });
-  if (!living) {
+  // A pod that has not said hello may not have heard of its session.
+  const bool unheard = incarnation == p.incarnation && p.at == phase::open;
+  if (!living || unheard) {
     return false;
   }
   p.replaced.push_back({now, p.incarnation, incarnation});
@@ -205,7 +207,7 @@ void pod_registry::begin_session(moment now, pod& p, std::uint64_t incarnation, 
   p.take_until = p.assigns = 0;
 }
 
-/// What it holds stays with it, until the next hello or until it is lost.
+/// The pod keeps what it holds, until the next hello or until it is lost.
 void pod_registry::end_session(pod& p, effects& out) {
   disconnect(p, out);
   p.link.reset();
@@ -255,6 +257,7 @@ void pod_registry::refused_frame(moment now, pod& p, const error& why, effects& 
   if (now - p.refused_since > limits_.refused_within) {
     p.refused_since = now;
     p.refused = 0;
+    note(noted::what::bad_frame, p, why.str(), out);
   }
   if (++p.refused < limits_.refused_most) {
     return;
@@ -288,7 +291,9 @@ void pod_registry::take(moment now, pod& p, std::span<const char> bytes, effects
 void pod_registry::settle(moment now, pod& p, effects& out) {
   if (p.link) {
     send_pending(now, p);
-    p.link->ask_for_chunks();
+    if (p.at == phase::linked) {
+      p.link->ask_for_chunks();
+    }
     if (p.link->too_slow()) {
       note(noted::what::slow, p, "it does not take what it is sent", out);
       end_session(p, out);

@@ -14,8 +14,8 @@
 //   * a suspect, draining, closed or unfit pod is announced with capacity 0;
 //   * no command looks at more than one pod, and no message at more than one.
 //
-// A session begins with a hello, and ends when the pod is lost, revoked, too slow, or begins another
-// one. A short cut of the connection does not end it.
+// A session begins with a hello, and ends when the pod is lost, revoked, too slow, or begins
+// another one. A short cut of the connection does not end it.
 #pragma once
 
 #include "messages/pod_protocol.hpp"
@@ -77,11 +77,11 @@ struct attempt_order {
 /// Nodes of pods are numbered from here on.
 inline constexpr std::uint32_t first_node = 2;
 
-/// What the queue is told of a pod's worker.
+/// A pod's worker as the queue sees it.
 worker_facts facts_of(const pod_protocol::slot_ready&, const std::string& pod,
                       std::uint32_t number);
 
-/// One pod, for people.
+/// A pod, for people.
 struct pod_line {
   std::string key, name, release, closed;
   node_id node;
@@ -114,7 +114,7 @@ class pod_registry {
   effects change_model(moment now, worker_ref, const std::string& model);
   effects reconciled(moment now, node_id, std::uint64_t session,
                      const std::vector<claim_decision>&);
-  /// What this attempt's result changed is durable, or it changed nothing.
+  /// The change by this attempt's result is durable, or there was none.
   effects settled(moment now, worker_ref, const attempt_ref&);
   /// A new queue: it knows no workers, and every pod says hello again.
   effects queue_restarted(moment now);
@@ -161,7 +161,7 @@ class pod_registry {
     worker_ref ref;                    ///< as the queue knows it
     std::uint64_t life = 0;            ///< incarnation of the pod that announced it
     worker_facts facts;
-    /// It has ended, and results of it still wait for a blob.
+    /// The worker has ended, and results of it still wait for a blob.
     std::unique_ptr<pod_protocol::slot_gone> end;
   };
   struct parked_message {
@@ -180,6 +180,7 @@ class pod_registry {
     std::uint64_t life = 0;               ///< incarnation of the pod that it was given to
     std::unique_ptr<attempt_order> order; ///< until it is sent
     pod_protocol::blob_ref input;         ///< offered until it is accepted
+    bool cancelled = false;               ///< to be said after the welcome
     std::vector<parked_message> parked;   ///< in order, until a blob has arrived
   };
   using held_map = std::unordered_map<attempt_ref, held, attempt_hash>;
@@ -249,6 +250,7 @@ class pod_registry {
   void begin_reconciliation(moment, pod&, effects&);
   void adopt_slots(pod&, reconcile_pod&);
   bool name_absent(pod&, reconcile_pod&);
+  void expect(pod&, const attempt_ref&, worker_ref holder);
   void judge(pod&, const claim&, const claim_decision&);
   void welcome(moment, pod&, const std::vector<claim_decision>&, effects&);
   bool admits_hello(moment);
@@ -263,6 +265,8 @@ class pod_registry {
   void said(moment, pod&, const worker_ref&, pod_protocol::returned&, effects&);
   void said(moment, pod&, const worker_ref&, protocol::log&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::drained&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::models&, effects&);
+  void said(moment, pod&, const worker_ref&, pod_protocol::model_refused&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::key_made&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_need&, effects&);
   void said(moment, pod&, const worker_ref&, pod_protocol::blob_have&, effects&);
@@ -273,6 +277,7 @@ class pod_registry {
   content fetch(pod&, pod_protocol::payload&, const shared_text& arrived);
   bool deliver(pod&, held_map::iterator, pod_protocol::upstream&, const pod_protocol::blob_ref& at,
                const shared_text& arrived, bool failed, effects&);
+  void late_result(pod&, held_map::iterator, const pod_protocol::finished&, effects&);
   void park(pod&, held_map::iterator, pod_protocol::upstream);
   void unpark(moment, pod&, const pod_protocol::blob_ref&, const shared_text&, bool failed,
               effects&);

@@ -163,6 +163,22 @@ bool pod_registry::name_absent(pod& p, reconcile_pod& ask) {
   return true;
 }
 
+/// From the question on the queue may count on the claim, also when the session ends before the
+/// answer comes: the next hello, or the loss of the pod, then names it.
+void pod_registry::expect(pod& p, const attempt_ref& attempt, worker_ref holder) {
+  auto& h = p.attempts[attempt];
+  if (h.at == held::state::reported) {
+    return;
+  }
+  if (h.at == held::state::pending) {
+    p.pending.remove(attempt);
+    h.order.reset();
+  }
+  h.at = held::state::accepted;
+  h.ref = holder;
+  h.life = p.incarnation;
+}
+
 /// Once all of the hello has arrived.
 void pod_registry::begin_reconciliation(moment now, pod& p, effects& out) {
   auto& g = *p.hello;
@@ -195,6 +211,7 @@ void pod_registry::begin_reconciliation(moment now, pod& p, effects& out) {
     const bool lives = s != nullptr && s->pod_incarnation == each.incarnation;
     const auto holder = lives ? s->ref : worker_ref{kept_slot, ++incarnations_, p.node};
     g.claims.push_back({each.attempt, view_of(each.at), holder, each.steps});
+    expect(p, each.attempt, holder);
   }
   ask.claims = g.claims;
   p.at = phase::judging;
@@ -237,7 +254,7 @@ void pod_registry::judge(pod& p, const claim& c, const claim_decision& decision)
     h.ref = c.worker;
     h.life = p.incarnation;
     h.order.reset();
-    // It says its last word again.
+    // The pod says its last word again.
     std::erase_if(h.parked, [&](const parked_message& each) {
       const bool last = std::holds_alternative<pod_protocol::finished>(each.body);
       p.parked_bytes -= last ? each.bytes : 0;
@@ -270,6 +287,12 @@ void pod_registry::welcome(moment, pod& p, const std::vector<claim_decision>& de
   }
   p.link->send(pod_protocol::welcome{p.link->version(), self_.id, self_.boot,
                                      static_cast<std::uint32_t>(limits_.beat.count())});
+  for (const auto& each : p.hello->claims) {
+    const auto entry = p.attempts.find(each.attempt);
+    if (entry != p.attempts.end() && std::exchange(entry->second.cancelled, false)) {
+      p.link->send(protocol::cancel{each.attempt});
+    }
+  }
   if (p.drain) {
     p.link->send(*p.drain);
   }

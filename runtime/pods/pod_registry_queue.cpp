@@ -1,4 +1,4 @@
-// What the queue and the operators say about pods.
+// Commands of the queue and of operators.
 #include "runtime/pods/pod_registry.hpp"
 
 #include "runtime/pods/payloads.hpp"
@@ -67,7 +67,7 @@ void pod_registry::erase(pod& p, held_map::iterator entry) {
   p.attempts.erase(entry);
 }
 
-/// It never began, as far as anybody can tell: the job pays nothing.
+/// The attempt never began, as far as anybody can tell: the job pays nothing.
 void pod_registry::give_back(pod&, held_map::iterator entry, const std::string& why, effects& out) {
   protocol::finished last;
   last.attempt = entry->first;
@@ -99,7 +99,7 @@ effects pod_registry::assigned(moment now, worker_ref ref,
   return out;
 }
 
-/// What credit allows. The members of a run go together: the pod runs them when all are there.
+/// Sends what credit allows. The members of a run go together: the pod waits for all of them.
 void pod_registry::send_pending(moment, pod& p) {
   while (p.at == phase::linked && !p.suspect && !p.pending.empty()) {
     const auto& first = *p.attempts.at(p.pending.front()).order;
@@ -161,8 +161,12 @@ effects pod_registry::revoked(moment now, worker_ref ref, const attempt_ref& att
     if (unsent) {
       erase(*p, entry);
     }
-  } else if (p->link && entry->second.at != held::state::reported) {
-    p->link->send(protocol::cancel{attempt});
+  } else if (entry->second.at != held::state::reported) {
+    if (p->at == phase::linked) {
+      p->link->send(protocol::cancel{attempt});
+    } else {
+      entry->second.cancelled = true; // a pod obeys from its welcome on
+    }
   }
   settle(now, *p, out);
   return out;

@@ -155,7 +155,10 @@ void pod_registry::end_slot(pod& p, slot& s, effects& out) {
   const auto ref = s.ref;
   for (auto entry = p.attempts.begin(); entry != p.attempts.end();) {
     const auto here = entry++;
-    if (here->second.ref == ref && here->second.at != held::state::reported) {
+    auto& h = here->second;
+    if (h.ref == ref && h.at == held::state::sent) {
+      h.at = held::state::void_; // it crosses with the worker's end, and will be returned
+    } else if (h.ref == ref && h.at != held::state::reported && h.at != held::state::void_) {
       erase(p, here);
     }
   }
@@ -195,6 +198,21 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, protocol::log& m,
 
 void pod_registry::said(moment, pod& p, const worker_ref&, wire::drained&, effects& out) {
   note(noted::what::drained, p, {}, out);
+}
+
+void pod_registry::said(moment, pod& p, const worker_ref&, wire::models& m, effects&) {
+  p.models.assign(m.names.begin(), m.names.end());
+}
+
+void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::model_refused& m,
+                        effects& out) {
+  const auto* const s = find_slot(p, from.slot.value);
+  if (s == nullptr || s->pod_incarnation != from.incarnation) {
+    refused_frame(now, p, {errc::bad_frame, "no such worker can refuse a model"}, out);
+    return;
+  }
+  out.emplace_back(tayfa::model_refused{
+      s->ref, std::move(m.model), {errc_from(m.code).value_or(errc::model_invalid), m.text}});
 }
 
 void pod_registry::said(moment, pod& p, const worker_ref&, wire::key_made& m, effects& out) {
@@ -240,10 +258,8 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, Report& m, effect
   }
   auto& h = entry->second;
   if (h.at == held::state::void_) {
-    if (last) {
-      ++counters_.fenced;
-      p.link->send(wire::forget{m.attempt});
-      erase(p, entry);
+    if constexpr (last) {
+      late_result(p, entry, m, out);
     }
     return;
   }
@@ -257,12 +273,25 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, Report& m, effect
   }
 }
 
-/// It, and what comes after it, waits for a blob.
+/// The report, and what comes after it, waits for a blob.
 void pod_registry::park(pod& p, held_map::iterator entry, wire::upstream body) {
   const auto bytes = bytes_of(body);
   p.parked_bytes += bytes;
   p.parked.insert(entry->first);
   entry->second.parked.push_back({std::move(body), bytes});
+}
+
+/// The result of an attempt that was given back, because the pod accepted it too late. The job may
+/// still wait under this number: another hello lets the table decide whether it is of use.
+void pod_registry::late_result(pod& p, held_map::iterator entry, const wire::finished& m,
+                               effects& out) {
+  if (m.how == protocol::outcome::cancelled) {
+    p.link->send(wire::forget{m.attempt});
+    erase(p, entry);
+  } else {
+    note(noted::what::cut, p, "it has the result of an attempt that was given back", out);
+    end_session(p, out);
+  }
 }
 
 pod_registry::content pod_registry::fetch(pod& p, wire::payload& from, const shared_text& arrived) {

@@ -91,7 +91,7 @@ void pod_registry::expire_one(moment now, pod& p, effects& out) {
       erase(p, entry);
     } else {
       entry->second.at = held::state::void_;
-      if (p.link) {
+      if (p.at == phase::linked) {
         p.link->send(protocol::cancel{attempt});
       }
     }

@@ -1,6 +1,8 @@
 // The connection: when it is tried, what a session begins with, when the head counts as silent.
 #include "runtime/pods/pod_session.hpp"
 
+#include "runtime/base/text.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -46,7 +48,8 @@ void pod_session::connect_later(moment now, milliseconds at_least) {
 
 /// The session, if there is one, waits for the next connection.
 void pod_session::cut(moment now, session_effects&) {
-  if (phase_ == phase::linked && now - welcomed_ >= limits_.welcome_holds) {
+  const bool held = wire_ == wire_state::up && phase_ == phase::linked;
+  if (held && now - linked_since_ >= limits_.welcome_holds) {
     tries_ = 0;
   }
   wire_ = wire_state::idle;
@@ -60,6 +63,7 @@ session_effects pod_session::on(moment now, const connector_event& event) {
     first_message_ = true;
     wrong_keys_ = 0;
     heard_ = now;
+    linked_since_ = now;
     link_->link().connected(now);
   } else if (const auto* m = std::get_if<message_in>(&event)) {
     if (wire_ == wire_state::up) {
@@ -116,7 +120,7 @@ void pod_session::message(moment now, std::span<const char> bytes, session_effec
   std::visit([&](auto& body) { said(now, read->worker, body, out); }, read->body);
 }
 
-/// What the earlier session did not deliver of streams is sent again in this one; all else is said
+/// Parts of streams that the earlier session did not deliver are sent again; all else is said
 /// by the hello.
 void pod_session::begin_session(moment, std::vector<link_message> lost, session_effects&) {
   ++counters_.sessions;
@@ -182,7 +186,7 @@ void pod_session::say_hello() {
   link_->send(std::move(m));
   for (const auto& [number, s] : slots_) {
     if (s.live.incarnation != 0) {
-      link_->send({slot_id{number}, s.live.incarnation}, ready_of(s.facts));
+      link_->send({slot_id{number}, s.live.incarnation}, announced(s));
     }
   }
   wire::inventory some;
@@ -202,6 +206,12 @@ void pod_session::say_hello() {
       link_->send(std::exchange(some, {}));
     }
   }
+}
+
+wire::slot_ready pod_session::announced(const slot& s) {
+  auto m = ready_of(s.facts);
+  m.capacity = s.drained ? 0 : m.capacity;
+  return m;
 }
 
 // ---- out ----------------------------------------------------------------------------------------
@@ -236,19 +246,23 @@ void pod_session::send_part(wire::upstream m) {
   parts_.push_back(std::move(m));
 }
 
-/// Tells the head of the workers as they are now. The end of one waits until its results are kept.
+/// Results of this worker are being written, or have not been said in this session.
+bool pod_session::has_results_of(const worker_ref& worker) const {
+  return std::any_of(tasks_.begin(), tasks_.end(), [&](const auto& each) {
+    const auto& [attempt, t] = each;
+    return t.worker == worker && !t.dropped &&
+           (t.at == task::state::keeping || unreported_.contains(attempt));
+  });
+}
+
+/// Tells the head of the workers as they are now. The end of one waits until its results are said.
 void pod_session::sync_slots() {
   for (auto entry = slots_.begin(); entry != slots_.end();) {
     const auto here = entry++;
     auto& [number, s] = *here;
     const bool ended = s.announced != 0 && s.announced != s.live.incarnation;
-    const bool writes =
-        ended && std::any_of(tasks_.begin(), tasks_.end(), [&, n = number](const auto& each) {
-          const auto& t = each.second;
-          return t.at == task::state::keeping && t.worker.slot.value == n &&
-                 t.worker.incarnation == s.announced;
-        });
-    if (writes) {
+    const bool speaks = ended && has_results_of({slot_id{number}, s.announced});
+    if (speaks) {
       continue;
     }
     if (ended) {
@@ -257,7 +271,7 @@ void pod_session::sync_slots() {
       s.announced = 0;
     }
     if (s.live.incarnation != 0 && (s.announced == 0 || s.changed)) {
-      send({slot_id{number}, s.live.incarnation}, ready_of(s.facts));
+      send({slot_id{number}, s.live.incarnation}, announced(s));
       s.announced = s.live.incarnation;
       s.changed = false;
     }
@@ -272,14 +286,14 @@ void pod_session::say_credit() {
   std::uint64_t free = 0;
   if (closed().empty()) {
     for (const auto& [number, s] : slots_) {
-      if (s.live.incarnation != 0) {
+      if (s.live.incarnation != 0 && !s.drained) {
         free += s.facts.capacity - std::min(s.facts.capacity, s.busy);
       }
     }
     // All that is here must fit an inventory.
     free = std::min<std::uint64_t>(free, wire::inventory_max - tasks_.size());
   }
-  if (taken_ + free > take_until_) {
+  if (free > 0 && taken_ + free > take_until_) {
     take_until_ = taken_ + free;
     send(wire::credit{take_until_});
   }
@@ -289,9 +303,10 @@ void pod_session::say_credit() {
 void pod_session::settle(moment now, session_effects& out) {
   gather(now, out);
   if (has_session()) {
+    say_credit(); // before what frees a place is said
+    report_results(out);
     sync_slots();
     say_credit();
-    report_results(out);
     say_drained(out);
     link_->ask_for_chunks();
   }
@@ -372,6 +387,44 @@ session_status pod_session::status(moment now) const {
   s.kept_bytes = kept_bytes_;
   s.silent = std::chrono::duration_cast<milliseconds>(now - heard_);
   return s;
+}
+
+// ---- workers that take nothing, models ----------------------------------------------------------
+
+session_effects pod_session::on(moment now, const drain_worker& m) {
+  session_effects out;
+  if (auto* const s = find_slot(m.worker); s != nullptr && !std::exchange(s->drained, true)) {
+    s->changed = true;
+  }
+  settle(now, out);
+  return out;
+}
+
+session_effects pod_session::on(moment now, const model_refused& m) {
+  session_effects out;
+  const auto entry = slots_.find(m.worker.slot.value);
+  if (entry != slots_.end() && entry->second.announced == m.worker.incarnation) {
+    send({m.worker.slot, m.worker.incarnation},
+         wire::model_refused{text::cut_middle(m.model, wire::text_bytes_max),
+                             static_cast<std::uint16_t>(m.why.code),
+                             text::cut_middle(m.why.text, wire::text_bytes_max)});
+  }
+  settle(now, out);
+  return out;
+}
+
+session_effects pod_session::models(moment now, std::vector<std::string> names) {
+  session_effects out;
+  self_.models = std::move(names);
+  wire::models m;
+  for (const auto& name : self_.models) {
+    if (m.names.size() < m.names.most) {
+      m.names.push_back(name);
+    }
+  }
+  send(std::move(m));
+  settle(now, out);
+  return out;
 }
 
 } // namespace tayfa::pods

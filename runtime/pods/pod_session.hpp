@@ -15,6 +15,7 @@
 //     welcome has held for a while.
 #pragma once
 
+#include "messages/models.hpp"
 #include "messages/pod_protocol.hpp"
 #include "messages/workers.hpp"
 #include "runtime/base/clock.hpp"
@@ -49,9 +50,9 @@ struct session_limits {
 
 struct pod_identity {
   std::uint64_t incarnation = 1; ///< counts the starts of this pod, durably
-  std::string name, release;
-  std::string head; ///< id of the head that welcomed it last; empty = none
-  std::vector<std::string> models;
+  std::string name{}, release{};
+  std::string head{}; ///< id of the head that welcomed it last; empty = none
+  std::vector<std::string> models{};
   std::uint32_t versions_from = pod_protocol::version_min;
   std::uint32_t versions_to = pod_protocol::version_max;
 };
@@ -66,7 +67,7 @@ struct kept_result {
   std::uint64_t bytes = 0;
 };
 
-/// What the head is told of a worker.
+/// A worker as the head sees it.
 pod_protocol::slot_ready ready_of(const worker_facts&);
 
 /// The pod, for people.
@@ -97,6 +98,11 @@ class pod_session {
   session_effects on(moment now, const worker_ready&);
   session_effects on(moment now, const attempt_reported&);
   session_effects on(moment now, const worker_gone&);
+  /// The worker gets nothing more; what it has goes on. worker_ready offers it again.
+  session_effects on(moment now, const drain_worker&);
+  session_effects on(moment now, const model_refused&);
+  /// The models on this pod's disk have changed.
+  session_effects models(moment now, std::vector<std::string>);
 
   // ---- disk ------------------------------------------------------------------------------------
   session_effects result_kept(moment now, const attempt_ref&, const result<void>&);
@@ -127,6 +133,7 @@ class pod_session {
     worker_ref live; ///< incarnation 0 = it has no worker
     worker_facts facts;
     bool changed = false;
+    bool drained = false;        ///< by an operator of this pod
     std::uint64_t announced = 0; ///< incarnation of the worker that this session knows; 0 = none
     std::optional<pod_protocol::slot_gone> end; ///< of that worker
     std::uint32_t busy = 0; ///< attempts that the live worker has, or that wait for it
@@ -165,8 +172,10 @@ class pod_session {
   void message(moment now, std::span<const char>, session_effects&);
   void begin_session(moment now, std::vector<link_message>, session_effects&);
   void say_hello();
+  static pod_protocol::slot_ready announced(const slot&);
   void settle(moment now, session_effects&);
   void sync_slots();
+  bool has_results_of(const worker_ref&) const;
   void say_credit();
   void send(const worker_ref&, pod_protocol::upstream);
   void send(pod_protocol::upstream m) { send({}, std::move(m)); }
@@ -230,7 +239,7 @@ class pod_session {
   std::uint32_t tries_ = 0;
   std::uint32_t target_ = 0; ///< of heads_
   std::uint32_t wrong_keys_ = 0;
-  moment heard_{}, welcomed_{}, beat_due_ = moment::max(), beat_at_{};
+  moment heard_{}, linked_since_{}, beat_due_ = moment::max(), beat_at_{};
   milliseconds beat_{0};
   std::uint64_t beats_ = 0;
   std::chrono::microseconds round_trip_{0};

@@ -46,7 +46,7 @@ void pod_session::said(moment now, const worker_ref&, wire::welcome& m, session_
     return;
   }
   phase_ = phase::linked;
-  welcomed_ = now;
+  linked_since_ = now;
   beat_ = milliseconds{m.beat_ms};
   beat_due_ = now;
   link_->agreed(m.version);
@@ -70,7 +70,8 @@ void pod_session::said(moment now, const worker_ref&, wire::welcome& m, session_
     const bool wanted = std::visit(
         [&](const auto& body) {
           if constexpr (requires { body.attempt; }) {
-            return body.attempt.job.empty() || tasks_.contains(body.attempt);
+            const auto entry = tasks_.find(body.attempt);
+            return body.attempt.job.empty() || (entry != tasks_.end() && !entry->second.dropped);
           } else {
             return false;
           }
@@ -123,6 +124,9 @@ std::string pod_session::why_not(const worker_ref& from, const wire::assign& m) 
     return "its worker has ended";
   }
   const auto& s = entry->second;
+  if (s.drained) {
+    return "its worker is drained";
+  }
   if (s.busy >= s.facts.capacity || tasks_.size() >= wire::inventory_max) {
     return "its worker has no place";
   }
@@ -168,13 +172,13 @@ void pod_session::said(moment, const worker_ref& from, wire::assign& m, session_
   }
   // An attempt that runs alone is a run of one.
   const run_key key{from.slot.value, m.batch != 0 ? m.batch : ~taken_};
-  auto& r = runs_[key];
-  r.size = m.batch != 0 ? m.batch_size : 1;
+  auto& r = runs_.try_emplace(key, run{m.batch != 0 ? m.batch_size : 1, {}}).first->second;
   r.members.push_back(m.attempt);
 }
 
 void pod_session::said(moment, const worker_ref&, protocol::cancel& m, session_effects& out) {
-  if (const auto entry = tasks_.find(m.attempt); entry != tasks_.end()) {
+  const auto entry = tasks_.find(m.attempt);
+  if (has_session() && entry != tasks_.end()) {
     stop(entry, "cancelled", out);
   }
 }

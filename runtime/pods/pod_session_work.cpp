@@ -46,6 +46,7 @@ session_effects pod_session::on(moment now, const worker_ready& m) {
   s.live = m.worker;
   s.facts = m.facts;
   s.changed = true;
+  s.drained = false;
   settle(now, out);
   return out;
 }
@@ -145,7 +146,7 @@ void pod_session::free_place(const task& t) {
   }
 }
 
-/// It has not begun here: the job pays nothing.
+/// The attempt has not begun here: the job pays nothing.
 void pod_session::give_back(const attempt_ref& attempt, const std::string& why) {
   const auto entry = tasks_.find(attempt);
   free_place(entry->second);
@@ -286,7 +287,7 @@ session_effects pod_session::result_kept(moment now, const attempt_ref& attempt,
   ++kept_;
   if (!done) {
     ++undurable_;
-    // It is reported nevertheless: if this pod ends before the head has it, the job runs again.
+    // The result is reported nevertheless: at worst this pod ends first, and the job runs again.
     out.emplace_back(pod_event{pod_event::what::results_fail, done.error().str()});
   }
   if (t.dropped) {

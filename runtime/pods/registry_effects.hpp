@@ -1,12 +1,13 @@
-// What the registry of pods asks for: of the queue, of the connections, of the log.
+// Effects of the registry of pods: on the queue, the connections, the log.
 //
 // Towards the queue these are its messages: worker_ready (facts.capacity 0 while the pod takes
-// nothing), attempt_reported, worker_gone, and reconcile_pod.
+// nothing), attempt_reported, worker_gone, model_refused, and reconcile_pod.
 #pragma once
 
+#include "messages/models.hpp"
+#include "messages/pod_claims.hpp"
 #include "messages/pod_protocol.hpp"
 #include "messages/workers.hpp"
-#include "runtime/pods/reconcile.hpp"
 #include "runtime/pods/transport.hpp"
 
 #include <cstdint>
@@ -20,43 +21,6 @@ struct attempt_hash {
   std::size_t operator()(const attempt_ref& a) const noexcept {
     return std::hash<job_id>{}(a.job) * 31 + a.number;
   }
-};
-
-/// The worker of results whose own worker has ended: it holds what was claimed for it, and is never
-/// given anything.
-inline constexpr slot_id kept_slot{0xffff'ffff};
-
-/// One attempt of a pod's inventory.
-struct claim {
-  attempt_ref attempt;
-  pod_view at = pod_view::waiting;
-  worker_ref worker; ///< that is to hold it, if the queue's step says so
-  std::uint64_t steps = 0;
-};
-/// One that the pod was given, and does not have.
-struct absent_attempt {
-  attempt_ref attempt;
-  worker_ref worker;
-  head_view view = head_view::held_sent; ///< as far as the registry knows
-};
-
-/// A pod has said hello. The queue deals with all of it in one step: it knows the workers, lets go
-/// of those that are gone once the claims are made, applies reconcile() to every claim and every
-/// absent attempt, and answers pod_registry::reconciled(). An attempt that it gave to one of the
-/// workers and that is in neither list is still on its way to the registry, and stays as it is.
-struct reconcile_pod {
-  node_id node;
-  std::uint64_t session = 0;
-  std::string key; ///< the pod's
-  std::vector<worker_ready> workers;
-  std::vector<worker_ref> gone;
-  std::vector<claim> claims;
-  std::vector<absent_attempt> absent;
-};
-/// The queue's answer: what it decided about each claim, in their order.
-struct claim_decision {
-  pod_protocol::verdict verdict = pod_protocol::verdict::drop;
-  bool unknown = false; ///< no such job here
 };
 
 /// Close it; `gone` follows.
@@ -75,6 +39,7 @@ struct noted {
     refused,    ///< a hello, with the reason
     cloned,     ///< two processes use one key
     slow,       ///< it does not take what it is sent
+    bad_frame,  ///< the first of a while that broke a rule
     misbehaved, ///< cut for a while
     unfit,      ///< it takes no attempts although it said so
     drained,
@@ -101,8 +66,9 @@ struct pod_log {
   protocol::log row;
 };
 
-using effect = std::variant<worker_ready, attempt_reported, worker_gone, reconcile_pod,
-                            drop_connection, noted, pod_log, join_asked, key_announced>;
+using effect =
+    std::variant<worker_ready, attempt_reported, worker_gone, model_refused, reconcile_pod,
+                 drop_connection, noted, pod_log, join_asked, key_announced>;
 using effects = std::vector<effect>;
 
 } // namespace tayfa::pods

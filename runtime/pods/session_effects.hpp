@@ -1,4 +1,4 @@
-// What the pod's session asks for: of its workers, of its disk, of the connection, of the log.
+// Effects of the pod's session: on its workers, its disk, the connection, the log.
 //
 // Towards the workers these are the queue's messages: assign_attempts, revoke_attempt and
 // change_worker_model.

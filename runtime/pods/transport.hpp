@@ -39,7 +39,7 @@ enum class sent : std::uint8_t {
 
 // ---- the head's side ----------------------------------------------------------------------------
 
-/// One link message of a connection.
+/// A link message of a connection.
 struct received {
   connection_id connection = 0;
   /// Proven by this very message: a trusted pod's public key (Z85), or "join:<id>" for a peer that
@@ -89,7 +89,7 @@ class pod_listener {
   virtual void drop(connection_id) = 0;
   /// Holds for peers that connect from now on; drop() ends those that are connected.
   virtual void admit(std::shared_ptr<const admitted>) = 0;
-  /// One more endpoint with another key of the head, for the rotation of that key. The endpoint
+  /// A further endpoint with another key of the head, for the rotation of that key. The endpoint
   /// that is bound.
   virtual result<std::string> add_endpoint(const listen_options&) = 0;
   /// Ends its connections too.
@@ -125,8 +125,8 @@ struct connect_options {
   key_pair keys;        ///< the pod's
 };
 
-/// One try of one connection at a time; the pod's session decides when the next one is made. Each
-/// connect() is followed by exactly one `connection_ended`, unless disconnect() came before.
+/// Makes one try of one connection at a time; the pod's session decides when the next one is made.
+/// Each connect() is followed by exactly one `connection_ended`, unless disconnect() came before.
 /// Thread safe.
 class head_connector {
  public:

@@ -58,7 +58,7 @@ class naive_queue {
     end(id, "CANCELLED");
   }
 
-  /// One attempt for each free place.
+  /// An attempt for each free place.
   std::map<worker_ref, std::vector<attempt_order>> assign(bool batches) {
     std::map<worker_ref, std::uint32_t> held;
     for (const auto& [id, j] : jobs) {
@@ -191,7 +191,7 @@ class naive_queue {
     }
   }
 
-  /// What was not durable has never been.
+  /// Everything that was not durable has never been.
   void restart() {
     jobs = durable;
     commits.clear();
@@ -226,9 +226,9 @@ class naive_queue {
   }
 
  private:
-  using entry = std::map<std::string, naive_job>::iterator;
+  using job_entry = std::map<std::string, naive_job>::iterator;
 
-  head_view view_of(entry e, const attempt_ref& attempt, const std::string& key) const {
+  head_view view_of(job_entry e, const attempt_ref& attempt, const std::string& key) const {
     if (e == jobs.end()) {
       return head_view::unknown;
     }
@@ -245,7 +245,7 @@ class naive_queue {
     return head_view::held_accepted;
   }
 
-  void carry_out(head_step step, entry e, const attempt_ref& attempt, worker_ref worker,
+  void carry_out(head_step step, job_entry e, const attempt_ref& attempt, worker_ref worker,
                  std::vector<std::string>& changed) {
     switch (step) {
     case head_step::nothing:

@@ -43,6 +43,7 @@ void pod_world::restart_head() {
   for (auto& [id, w] : wires_) {
     w->cut = true;
     w->head_knows = true;
+    w->up.clear();
   }
 }
 
@@ -301,62 +302,6 @@ void pod_world::move_pods() {
   }
 }
 
-// ---- head ---------------------------------------------------------------------------------------
-
-void pod_world::carry(effects all) {
-  for (auto& effect : all) {
-    if (auto* ready = std::get_if<worker_ready>(&effect)) {
-      queue.on(*ready);
-    } else if (auto* report = std::get_if<attempt_reported>(&effect)) {
-      queue.on(*report);
-    } else if (auto* left = std::get_if<worker_gone>(&effect)) {
-      queue.on(*left);
-    } else if (auto* ask = std::get_if<reconcile_pod>(&effect)) {
-      queue.on(*ask);
-    } else if (auto* drop = std::get_if<drop_connection>(&effect)) {
-      if (const auto entry = wires_.find(drop->connection); entry != wires_.end()) {
-        entry->second->cut = true;
-        entry->second->head_knows = true;
-        entry->second->pod_knows = entry->second->pod_knows || chance(2);
-      }
-    }
-  }
-  for (const auto& rule : head->audit()) {
-    ADD_FAILURE() << rule;
-  }
-}
-
-void pod_world::assign() {
-  for (auto& [ref, orders] : queue.assign(options_.batches)) {
-    carry(head->assigned(now, ref, orders));
-  }
-}
-
-void pod_world::move_queue() {
-  assign();
-  for (const auto& [ref, attempt] : std::exchange(queue.revokes, {})) {
-    carry(head->revoked(now, ref, attempt));
-  }
-  while (!queue.commits.empty() && (calm_ || chance(2))) {
-    const auto c = std::move(queue.commits.front());
-    queue.commits.pop_front();
-    queue.make_durable(c);
-    for (const auto& [ref, attempt] : c.settles) {
-      carry(head->settled(now, ref, attempt));
-    }
-    for (const auto& [ask, answer] : c.answers) {
-      carry(head->reconciled(now, ask.node, ask.session, answer));
-    }
-  }
-  if (window_ && now >= *window_) {
-    window_.reset();
-    queue.close_window();
-  }
-  if (const auto due = head->next_deadline(); due && *due <= now) {
-    carry(head->expire(now));
-  }
-}
-
 // ---- steps --------------------------------------------------------------------------------------
 
 void pod_world::fault() {
@@ -460,6 +405,11 @@ void pod_world::check() {
     EXPECT_EQ(p->session->count().refused_frames, 0U);
   }
   EXPECT_EQ(head->count().refused_frames, 0U) << "honest pods are never refused";
+  if (::testing::Test::HasFailure()) {
+    for (const auto& each : notes) {
+      std::fprintf(stderr, "%s\n", each.c_str());
+    }
+  }
 }
 
 } // namespace tayfa::pods::testing

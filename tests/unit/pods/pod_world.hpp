@@ -85,6 +85,7 @@ class pod_world {
   std::unique_ptr<pod_registry> head;
   std::vector<std::unique_ptr<pod_sim>> pods;
   moment now{std::chrono::hours{1}};
+  std::vector<std::string> notes;                  ///< of the head
   std::map<attempt_ref, std::uint32_t> executions; ///< that have ended well
   std::uint64_t cuts = 0, head_restarts = 0, pod_restarts = 0, results_reread = 0, reuses = 0;
 

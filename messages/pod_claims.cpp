@@ -1,4 +1,4 @@
-#include "runtime/pods/reconcile.hpp"
+#include "messages/pod_claims.hpp"
 
 #include <array>
 
