@@ -16,7 +16,7 @@ std::string base64url_encode(std::span<const std::byte>);
 /// base64url_encode() gives (a length, or bits behind the last byte, that no bytes have).
 std::optional<std::string> base64url_decode(std::string_view);
 
-/// Where the first character of another alphabet stands; npos = nowhere.
+/// The place of the first character of another alphabet; npos = there is none.
 std::size_t base64url_first_foreign(std::string_view);
 
 } // namespace tayfa

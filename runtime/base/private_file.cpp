@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <fcntl.h>
 #include <filesystem>
 #include <system_error>
@@ -111,6 +112,18 @@ result<void> write_new(const std::string& path, std::string_view text) {
   return {};
 }
 
+std::filesystem::path folder_of(const std::string& path) {
+  auto folder = std::filesystem::path{path}.parent_path();
+  return folder.empty() ? std::filesystem::path{"."} : folder;
+}
+
+result<void> replace(const std::string& from, const std::string& to, const unique_fd& folder) {
+  if (::rename(from.c_str(), to.c_str()) != 0 || ::fsync(folder.get()) != 0) {
+    return failed("replacing", to, errno);
+  }
+  return {};
+}
+
 } // namespace
 
 std::optional<file_stamp> stamp_of(const std::string& path) {
@@ -142,8 +155,7 @@ result<private_file> read_private_file(const std::string& path, std::size_t byte
 result<void> change_private_file(const std::string& path, std::size_t bytes_max,
                                  const std::function<result<std::string>(std::string)>& change) {
   std::error_code wrong;
-  auto folder = std::filesystem::path{path}.parent_path();
-  folder = folder.empty() ? std::filesystem::path{"."} : folder;
+  const auto folder = folder_of(path);
   if (!std::filesystem::exists(folder, wrong)) {
     std::filesystem::create_directories(folder, wrong);
     ::chmod(folder.c_str(), 0700);
@@ -156,19 +168,26 @@ result<void> change_private_file(const std::string& path, std::size_t bytes_max,
   if (!before && before.error().code != errc::not_found) {
     return fail(before.error());
   }
-  const auto text = change(before ? std::move(before->text) : std::string{});
+  auto text = change(before ? std::move(before->text) : std::string{});
   if (!text) {
     return fail(text.error());
   }
   const std::string fresh = path + ".new";
-  if (auto written = write_new(fresh, *text); !written) {
+  const auto written = write_new(fresh, *text);
+  ::explicit_bzero(text->data(), text->size()); // it may be a secret
+  if (!written) {
     ::unlink(fresh.c_str());
     return written;
   }
-  if (::rename(fresh.c_str(), path.c_str()) != 0 || ::fsync(place.get()) != 0) {
-    return failed("replacing", path, errno);
+  return replace(fresh, path, place);
+}
+
+result<void> rename_private_file(const std::string& from, const std::string& to) {
+  const auto place = open_file(folder_of(to).string(), O_RDONLY | O_DIRECTORY);
+  if (!place || ::flock(place.get(), LOCK_EX) != 0) {
+    return failed("opening", folder_of(to).string(), errno);
   }
-  return {};
+  return replace(from, to, place);
 }
 
 } // namespace tayfa

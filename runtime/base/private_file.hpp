@@ -1,5 +1,5 @@
-// Small text files that only their owner may read: checked when read, replaced atomically. API keys,
-// key pairs of the link, the list of pods.
+// Small text files that only their owner may read, for API keys, key pairs of the link and the list
+// of pods: checked when they are read, replaced atomically.
 //
 // Invariant: a file that was replaced is on the disk, whole, or it is the old one; no reader sees a
 // part of it.
@@ -42,5 +42,8 @@ result<private_file> read_private_file(const std::string& path, std::size_t byte
 /// are made.
 result<void> change_private_file(const std::string& path, std::size_t bytes_max,
                                  const std::function<result<std::string>(std::string)>& change);
+
+/// The file takes the place of another one in the same folder, atomically and durably.
+result<void> rename_private_file(const std::string& from, const std::string& to);
 
 } // namespace tayfa

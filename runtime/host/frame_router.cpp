@@ -216,7 +216,7 @@ void frame_router::on(sending& c) {
 void frame_router::flush(const std::string& id, peer& p) {
   const bool was_blocked = std::exchange(p.blocked, false);
   p.link.flush(time_.now(), [&](const link_message& message) {
-    const auto how = write(id, message);
+    const auto how = send_addressed(socket_, id, message);
     p.blocked = how == written::later;
     if (how == written::unreachable) {
       p.link.disconnected();
@@ -225,16 +225,6 @@ void frame_router::flush(const std::string& id, peer& p) {
   });
   waiting_ += (p.blocked ? 1 : 0);
   waiting_ -= (was_blocked ? 1 : 0);
-}
-
-frame_router::written frame_router::write(const std::string& id, const link_message& message) {
-  if (zmq_send(socket_.handle(), id.data(), id.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
-    return zmq_errno() == EAGAIN ? written::later : written::unreachable;
-  }
-  // ZeroMQ accepts the body whenever it accepted the address.
-  auto body = body_of(message);
-  return zmq_msg_send(body.handle(), socket_.handle(), ZMQ_DONTWAIT) < 0 ? written::unreachable
-                                                                         : written::yes;
 }
 
 void frame_router::retry_blocked() {

@@ -102,8 +102,6 @@ class frame_router {
   void on_frame(peer&, std::span<const char> frame);
   void on_violation(peer&, error);
   void deliver(peer&, engine_event);
-  enum class written : std::uint8_t { yes, later, unreachable };
-  written write(const std::string& id, const link_message&);
   void flush(const std::string& id, peer&);
   void retry_blocked();
   void report_exits(bool all);

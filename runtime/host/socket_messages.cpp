@@ -1,5 +1,6 @@
 #include "runtime/host/socket_messages.hpp"
 
+#include <cerrno>
 #include <utility>
 
 namespace tayfa {
@@ -20,17 +21,35 @@ zmq::message_t body_of(const link_message& message) {
           [](void*, void* hint) { delete static_cast<link_message*>(hint); }, held};
 }
 
+written send_addressed(zmq::socket_t& socket, const std::string& address,
+                       const link_message& message) {
+  if (zmq_send(socket.handle(), address.data(), address.size(), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0) {
+    return zmq_errno() == EAGAIN ? written::later : written::unreachable;
+  }
+  // ZeroMQ accepts the body whenever it accepted the address.
+  auto body = body_of(message);
+  return zmq_msg_send(body.handle(), socket.handle(), ZMQ_DONTWAIT) < 0 ? written::unreachable
+                                                                        : written::yes;
+}
+
+bool receive_one_part(zmq::socket_t& socket, zmq::message_t& body) {
+  if (!socket.recv(body, zmq::recv_flags::dontwait)) {
+    return false;
+  }
+  // The parts of a message arrive together, so nothing below waits.
+  for (bool more = body.more(); more;) {
+    zmq::message_t rest;
+    more = socket.recv(rest).has_value() && rest.more();
+    body.rebuild();
+  }
+  return true;
+}
+
 bool receive_addressed(zmq::socket_t& socket, zmq::message_t& address, zmq::message_t& body) {
   if (!socket.recv(address, zmq::recv_flags::dontwait)) {
     return false;
   }
-  bool one_part = address.more() && socket.recv(body).has_value();
-  for (bool more = one_part && body.more(); more;) {
-    zmq::message_t rest;
-    one_part = false;
-    more = socket.recv(rest).has_value() && rest.more();
-  }
-  if (!one_part) {
+  if (!address.more() || !receive_one_part(socket, body)) {
     body.rebuild();
   }
   return true;

@@ -60,7 +60,8 @@ struct refused_peer {
   std::string address;
   std::string why;
 };
-/// Nothing more is received until open() is called anew.
+/// The listener lets nobody new in until it is closed and opened anew. Peers that are connected may
+/// go on meanwhile.
 struct listener_failed {
   error why;
 };
