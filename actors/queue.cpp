@@ -67,6 +67,7 @@ auto queue::common() {
       [this](const inspect_job& m) { return inspect(m); },
       [this](const ask_intake&) { return intake(); },
       [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
+      [this](const await_durable&) { return await_all(); },
       [this](const chunks_received& m) {
         table_.chunks_received(m.id, m.last);
         after();

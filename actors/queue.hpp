@@ -102,6 +102,7 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
+  caf::result<durable_answer> await_all();
   intake_answer intake() const;
   void notify_watchers(const attempt_reported&);
   template <class Answer>

@@ -1,0 +1,30 @@
+// The keys that a head lets in, as the actor pod_gateway reaches them: the list and its changes are
+// on a disk, and operators change it while the head runs.
+//
+// One side watches the list's file (runtime/pods_net), the other is the simulation's. Thread safe.
+// Callbacks come from the implementation's thread.
+#pragma once
+
+#include "runtime/pods/transport.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace tayfa::pods {
+
+class trust_port {
+ public:
+  virtual ~trust_port() = default;
+  /// `changed` gets the keys that are let in: soon, and whenever they are others. An error (the
+  /// file is damaged) leaves the earlier keys in force. Replaces an earlier watcher.
+  virtual void watch(std::function<void(result<std::shared_ptr<const admitted>>)> changed) = 0;
+  /// A peer with the key of this token asks to be let in under its own key; `done` when that is
+  /// durable, or why not.
+  virtual void join(std::string token, std::string key, std::string name,
+                    std::function<void(result<void>)> done) = 0;
+  /// `changed` is not called any more.
+  virtual void stop() = 0;
+};
+
+} // namespace tayfa::pods
