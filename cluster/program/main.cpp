@@ -1,5 +1,6 @@
 // The tayfa program: one command line for the runtime and for its clients. Only this room may
 // include all others.
+#include "cluster/program/fleet/link_command.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
 #include "messages/engine_kind.hpp"
@@ -52,6 +53,7 @@ int run(int argc, char** argv) {
   tayfa::add_workers_commands(app, exit_code);
   tayfa::add_check_command(app, make_probe, checked_by_default(), exit_code);
   tayfa::add_key_command(app, exit_code);
+  tayfa::add_link_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
   tayfa::add_sim_command(app, exit_code);
   try {

@@ -44,6 +44,7 @@ constexpr text_rule text_rules[] = {
     {"engine.pin", text_form::choice, pin_answers},
     {"queue.tenants", text_form::share},
     {"store.kind", text_form::choice, store_kinds},
+    {"link.listen", text_form::optional_address},
     {"log.level", text_form::choice, log_levels},
     {"log.format", text_form::choice, log_formats},
     {"log.file", text_form::path},

@@ -55,6 +55,9 @@ std::span<const relation> relations() {
       "engine.slot_kinds " + kinds_that_run_models() +
       " needs a file in engine.models, unless engine.slots is 0";
   static const std::vector<relation> table = {
+      {"link.beat times link.misses must be below link.lost_after",
+       {"link.beat", "link.misses", "link.lost_after"},
+       [](const config& c) { return c.link_beat * c.link_misses < c.link_lost_after; }},
       {"engine.heartbeat times engine.heartbeat_misses must be below engine.load_timeout",
        {"engine.heartbeat", "engine.heartbeat_misses", "engine.load_timeout"},
        [](const config& c) {
