@@ -101,7 +101,10 @@ void head_link::on(const results_replied::opened& m) {
   if (!m.found) {
     ctx_.outside.log.error("results_unreadable",
                            {{"code", m.found.error().code}, {"text", m.found.error().text}});
-    send(directory_.supervisor, link_failed{m.found.error()});
+    failed_ = m.found.error();
+    rests_ = true; // the session never begins: there is nothing to drain
+    become(linking());
+    report_failure();
     return;
   }
   if (!m.found->empty()) {
@@ -109,6 +112,13 @@ void head_link::on(const results_replied::opened& m) {
   }
   become(linking());
   obey(session_.start(now(), *m.found));
+}
+
+/// The directory may come later than the disk's answer.
+void head_link::report_failure() {
+  if (failed_ && directory_.supervisor) {
+    send(directory_.supervisor, link_failed{*failed_});
+  }
 }
 
 void head_link::on(const results_replied::kept& m) {
@@ -278,6 +288,7 @@ void head_link::on_directory(const actor_directory& m) {
   directory_ = m;
   load_.reset(); // new receivers get both once
   linked_.reset();
+  report_failure();
   after();
 }
 

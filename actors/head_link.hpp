@@ -72,6 +72,7 @@ class head_link : public head_link_actor::base {
   void on(const results_replied::opened&);
   void on(const results_replied::kept&);
   void on(const results_replied::read&);
+  void report_failure();
   void on(const link_reported&);
   void joined(const worker_ready&);
   void reported(const attempt_reported&);
@@ -124,6 +125,7 @@ class head_link : public head_link_actor::base {
   bool is_draining_ = false;
   bool rests_ = false; ///< nothing runs, and the head has heard of every result
   bool drained_sent_ = false;
+  std::optional<error> failed_; ///< results cannot be read: the pod ends
   std::optional<load_changed> load_;
   std::optional<bool> linked_;
   std::optional<moment> armed_for_;
