@@ -56,19 +56,14 @@ auto head_link::common() {
   return std::tuple{[this](const results_replied& m) { on(m); },
                     [this](const actor_directory& m) { on_directory(m); },
                     present(),
-                    ignore<pod_moved>(),
-                    ignore<models_known>(), // the head has the catalogue that decides
-                    [this](const model_refused& m) {
-                      ctx_.outside.log.error(
-                          "model_unavailable",
-                          {{"worker", m.worker}, {"model", m.model}, {"text", m.why.text}});
-                    }};
+                    ignore<pod_moved>()};
 }
 
 head_link::behavior_type head_link::opening() {
   return state_of<behavior_type>(common(),
                                  postponed<worker_ready, worker_gone, drain_worker,
-                                           attempt_reported, drain_queue, hand_back_jobs>(),
+                                           attempt_reported, drain_queue, hand_back_jobs,
+                                           models_known, model_refused>(),
                                  ignored<link_reported, timer>());
 }
 
@@ -77,11 +72,24 @@ head_link::behavior_type head_link::linking() {
       common(), [this](const worker_ready& m) { joined(m); },
       [this](const worker_gone& m) { gone(m); },
       [this](const drain_worker& m) {
-        if (auto* const w = find(m.worker)) {
-          w->draining = true;
-          leave_when_idle(m.worker);
-          after();
+        obey(session_.on(now(), m));
+        after();
+      },
+      [this](const models_known& m) {
+        std::vector<std::string> names;
+        names.reserve(m.models.size());
+        for (const auto& model : m.models) {
+          names.push_back(model.name);
         }
+        obey(session_.models(now(), std::move(names)));
+        after();
+      },
+      [this](const model_refused& m) {
+        ctx_.outside.log.error("model_unavailable", {{"worker", m.worker},
+                                                     {"model", m.model},
+                                                     {"text", m.why.text}});
+        obey(session_.on(now(), m));
+        after();
       },
       [this](const attempt_reported& m) { reported(m); }, [this](const link_reported& m) { on(m); },
       [this](const drain_queue&) { drain(); }, [this](const hand_back_jobs&) { hand_back(); },
@@ -200,31 +208,15 @@ void head_link::obey(pods::make_key&) {
 // ---- workers -----------------------------------------------------------------------------------
 
 void head_link::joined(const worker_ready& m) {
-  auto& w = workers_[m.worker.place()];
-  w.held = w.incarnation == m.worker.incarnation ? w.held : 0;
-  w.incarnation = m.worker.incarnation;
-  w.handle = caf::actor_cast<attempt_executor>(current_sender());
-  w.draining = false;
+  workers_[m.worker.place()] = {m.worker.incarnation,
+                                caf::actor_cast<attempt_executor>(current_sender())};
   obey(session_.on(now(), m));
   after();
 }
 
 void head_link::reported(const attempt_reported& m) {
-  const bool ended = std::holds_alternative<protocol::finished>(m.body);
-  if (auto* const w = find(m.worker); w != nullptr && ended) {
-    w->held -= std::min<std::size_t>(w->held, 1);
-  }
   obey(session_.on(now(), m));
-  leave_when_idle(m.worker);
   after();
-}
-
-/// A worker whose slot is drained leaves the session as soon as it holds nothing.
-void head_link::leave_when_idle(const worker_ref& worker) {
-  const auto* const w = find(worker);
-  if (w != nullptr && w->draining && w->held == 0) {
-    gone(worker_gone{worker, error{errc::unavailable, "its slot is drained"}, true});
-  }
 }
 
 head_link::worker_handle* head_link::find(const worker_ref& worker) {
@@ -250,9 +242,6 @@ void head_link::pass_on(Message& m) {
 }
 
 void head_link::obey(assign_attempts& m) {
-  if (auto* const w = find(m.worker)) {
-    w->held += m.bodies.size();
-  }
   ctx_.outside.meters.add(meter::attempts_started, static_cast<double>(m.bodies.size()));
   pass_on(m);
 }

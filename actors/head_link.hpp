@@ -76,7 +76,6 @@ class head_link : public head_link_actor::base {
   void on(const link_reported&);
   void joined(const worker_ready&);
   void reported(const attempt_reported&);
-  void leave_when_idle(const worker_ref&);
   void gone(const worker_gone&);
   void drain();
   void hand_back();
@@ -109,8 +108,6 @@ class head_link : public head_link_actor::base {
   struct worker_handle {
     std::uint64_t incarnation = 0;
     attempt_executor handle;
-    std::size_t held = 0; ///< attempts
-    bool draining = false;
   };
   worker_handle* find(const worker_ref&);
 

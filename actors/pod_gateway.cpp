@@ -1,5 +1,8 @@
 #include "actors/pod_gateway.hpp"
 
+#include <algorithm>
+#include <limits>
+
 namespace tayfa {
 
 namespace {
@@ -17,6 +20,11 @@ attempt_reported ended(const worker_ref& worker, const attempt_ref& attempt, boo
   last.code = static_cast<std::uint16_t>(began ? errc::cancelled : errc::unavailable);
   last.text = began ? "the pod began another session" : "it did not reach the pod";
   return {worker, std::move(last)};
+}
+
+std::uint32_t whole_ms(milliseconds m) {
+  constexpr milliseconds::rep most = std::numeric_limits<std::uint32_t>::max();
+  return static_cast<std::uint32_t>(std::clamp<milliseconds::rep>(m.count(), 0, most));
 }
 
 } // namespace
@@ -73,8 +81,9 @@ pod_gateway::behavior_type pod_gateway::open() {
       [this](const assign_attempts& m) {
         std::vector<pods::attempt_order> orders;
         orders.reserve(m.bodies.size());
-        for (const auto& body : m.bodies) {
-          orders.push_back({body, 0, {}});
+        for (std::size_t i = 0; i < m.bodies.size(); ++i) {
+          const auto terms = i < m.terms.size() ? m.terms[i] : attempt_terms{};
+          orders.push_back({m.bodies[i], whole_ms(terms.timeout), terms.endpoint});
         }
         obey(registry_->assigned(now(), m.worker, orders));
         after();
@@ -183,6 +192,10 @@ void pod_gateway::obey(worker_ready& m) {
 }
 
 void pod_gateway::obey(worker_gone& m) {
+  send(directory_.queue, std::move(m));
+}
+
+void pod_gateway::obey(model_refused& m) {
   send(directory_.queue, std::move(m));
 }
 

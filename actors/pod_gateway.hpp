@@ -74,6 +74,7 @@ class pod_gateway : public pod_gateway_actor::base {
   void obey(worker_ready&);
   void obey(attempt_reported&);
   void obey(worker_gone&);
+  void obey(model_refused&);
   void obey(pods::reconcile_pod&);
   void obey(pods::drop_connection&);
   void obey(pods::noted&);

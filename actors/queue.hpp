@@ -113,6 +113,9 @@ class queue : public queue_actor::base {
   undo_of put_back(std::vector<job_table::job_image>);
   /// Why nothing may be changed for a client now.
   std::optional<error> refusal_of_changes() const;
+  /// Why no new job is taken now.
+  std::optional<error> refusal_of_jobs() const;
+  std::optional<error> trouble() const; ///< of the store, in words for clients
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
@@ -148,7 +151,7 @@ class queue : public queue_actor::base {
   void on(const store_replied::fetched&);
   void on(const store_replied::space&);
   void on(const store_replied::failed&);
-  void storage_full(const error&);
+  void not_committed(const error&);
   void refuse_changes(const error&);
   void take_back_purges(std::vector<std::variant<effects, deferred_reply>>&, const error&);
   void ask_for_space();
@@ -228,7 +231,7 @@ class queue : public queue_actor::base {
       in_flight_; ///< waits for the one that is under way
   bool committing_ = false;
   bool commit_soon_ = false;    ///< a message to oneself is on its way
-  std::optional<error> full_;   ///< no new job is taken: the disk is, as far as we know
+  std::optional<error> full_;   ///< no new job is taken: the disk is, or the database is away
   bool stuck_ = false;          ///< and the reserve could not hold the last batch either
   bool gave_up_ = false;        ///< the pod stops with a full disk: nothing more is committed
   std::optional<error> broken_; ///< the store is, for good

@@ -46,9 +46,9 @@ queue::undo_of queue::put_back(std::vector<job_table::job_image> images) {
 
 caf::result<job_answer> queue::submit(const submit_job& m) {
   auto& w = ctx_.outside;
-  if (full_ || broken_) {
+  if (auto why = refusal_of_jobs()) {
     w.meters.add(meter::jobs_refused);
-    return job_answer{fail(full_ ? *full_ : error{errc::unavailable, "the store has failed"})};
+    return job_answer{fail(std::move(*why))};
   }
   auto answer = table_.submit(now(), m.id, m.request, m.watch);
   if (!answer) {
@@ -219,10 +219,8 @@ intake_answer queue::intake() const {
   intake_answer answer{{}, table_.local_capacity()};
   if (is_draining_) {
     answer.taken = fail(errc::stopping);
-  } else if (broken_) {
-    answer.taken = fail(errc::unavailable, "the store has failed");
-  } else if (full_) {
-    answer.taken = fail(*full_);
+  } else if (auto why = refusal_of_jobs()) {
+    answer.taken = fail(std::move(*why));
   }
   return answer;
 }

@@ -7,7 +7,18 @@ namespace tayfa {
 
 namespace {
 
-constexpr std::chrono::milliseconds storage_pause{500}; ///< between tries while the disk is full
+constexpr std::chrono::milliseconds storage_pause{500}; ///< between tries while nothing is kept
+
+/// The store changed nothing and goes on: its disk is full, or its database is away.
+bool passes(errc code) {
+  return code == errc::storage_full || code == errc::unavailable;
+}
+/// For clients: what was found names files and hosts.
+error shown(errc code) {
+  return {code, code == errc::storage_full
+                    ? ""
+                    : "the store's database cannot be reached; nothing was changed; ask again"};
+}
 
 const job_id& job_of(const effect& e) {
   return std::visit(
@@ -108,8 +119,8 @@ void queue::on(const store_replied::committed& m) {
     table_.committed();
     stuck_ = false;
     release(std::exchange(in_flight_, {}));
-  } else if (m.how.error().code == errc::storage_full) {
-    storage_full(m.how.error());
+  } else if (passes(m.how.error().code)) {
+    not_committed(m.how.error());
   } else {
     store_broken(m.how.error());
   }
@@ -118,12 +129,13 @@ void queue::on(const store_replied::committed& m) {
 /// Undoes the submissions accepted in this batch. The rest of the batch needs no new space, so it
 /// is retried at once: the store has a reserve for it. When that is used up as well, read-only
 /// calls do not wait any longer: the disk may stay full for hours.
-void queue::storage_full(const error& found) {
+void queue::not_committed(const error& found) {
   if (!full_) {
-    ctx_.outside.log.error("storage_full", {{"text", found.text}});
+    ctx_.outside.log.error(found.code == errc::storage_full ? "storage_full" : "storage_away",
+                           {{"text", found.text}});
     send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   }
-  const error why{errc::storage_full, {}}; // what was found names files
+  const auto why = shown(found.code);
   full_ = why;
   const auto fresh = table_.not_committed();
   stuck_ = fresh.empty();
@@ -237,7 +249,7 @@ void queue::on(const store_replied::space& m) {
   if (m.how) {
     full_.reset();
     ctx_.outside.log.info("storage_again");
-  } else if (m.how.error().code == errc::storage_full) {
+  } else if (passes(m.how.error().code)) {
     send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   } else {
     store_broken(m.how.error());
@@ -255,23 +267,38 @@ std::optional<error> queue::refusal_of_changes() const {
     return error{errc::unavailable, "the store has failed; ask again after the restart"};
   }
   const bool sure = !full_ || (!stuck_ && ctx_.outside.store.has_reserve());
-  return sure ? std::nullopt : full_;
+  return sure ? trouble() : full_;
+}
+
+std::optional<error> queue::refusal_of_jobs() const {
+  if (broken_) {
+    return error{errc::unavailable, "the store has failed"};
+  }
+  return full_ ? full_ : trouble();
+}
+
+/// A commit may wait for a database for as long as that is away: no client waits behind it that
+/// need not.
+std::optional<error> queue::trouble() const {
+  const auto found = ctx_.outside.store.trouble();
+  return found ? std::optional{shown(found->code)} : std::nullopt;
 }
 
 /// The pod stops, and not even the reserve holds what was decided since: the next process begins
 /// with what is durable, so none of it has happened.
 void queue::give_up_on_storage() {
   gave_up_ = true;
+  const auto why = full_.value_or(shown(errc::storage_full));
   for (auto* list : {&in_flight_, &gathering_}) {
     for (auto& item : *list) {
       if (auto* d = std::get_if<deferred_reply>(&item)) {
-        d->refused(error{errc::storage_full, {}});
+        d->refused(why);
       }
     }
     list->clear();
   }
   static_cast<void>(table_.stop_purges());
-  refuse_purges(error{errc::storage_full, {}}, {});
+  refuse_purges(why, {});
 }
 
 void queue::store_broken(const error& why) {

@@ -282,7 +282,7 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   const auto unfit = std::make_shared<unfit_note>();
   process_probe probe{checks_from(plan, time, unfit), lines};
   file_model_source models{plan.engines.kinds()};
-  const auto store = make_store(plan.knobs, time);
+  const auto store = make_store(plan.knobs, time, random, secrets);
   curl_poster post{poster_from(plan.knobs, shares->calls, time)};
   std::optional<curl_poster> platform; // a poster thread of its own, only for a RunPod worker
   if (plan.runpod) {

@@ -3,10 +3,13 @@
 #include "actors/queue_limits.hpp"
 #include "runtime/http_client/url_guard.hpp"
 #include "runtime/machine/memory_limit.hpp"
+#include "runtime/store/files.hpp"
 #include "runtime/store/memory_store.hpp"
+#include "runtime/store/pg/postgres_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -119,9 +122,52 @@ poster_options platform_poster_from(const serve_plan& plan, const time_source& t
   return o;
 }
 
-std::unique_ptr<job_store> make_store(const config& c, const time_source& time) {
+namespace {
+
+/// Names this data folder, which one process locks: the next one of the same folder need not wait
+/// for a lease. Empty when it cannot be kept.
+std::string instance_of(const std::string& folder, secret_source& secrets) {
+  constexpr std::size_t longest = 64;
+  const auto path = folder + "/instance";
+  if (auto known = read_file_if_there(path, longest); known && *known) {
+    return **known;
+  }
+  store::local_files files;
+  auto made = secrets.uuid();
+  const auto kept = files.write_flushed(path + ".new", made);
+  const auto named = kept ? files.rename(path + ".new", path) : kept;
+  return named && files.sync_folder(folder) ? made : std::string{};
+}
+
+std::string name_of_this_machine() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+std::unique_ptr<job_store> make_postgres_store(const config& c, const time_source& time,
+                                               random_source& random, secret_source& secrets) {
+  static const system_time real; // a lease goes on while this process is stopped
+  store::postgres_store_options o;
+  o.url = c.store_url;
+  o.head.name = c.store_head;
+  o.head.lease = c.store_lease;
+  o.head.holder = secrets.uuid();
+  o.head.instance = instance_of(c.pod_data, secrets);
+  o.head.address = name_of_this_machine() + " " + c.http_listen;
+  o.head.boot = store::boot_id_here();
+  o.head.real = &real;
+  return std::make_unique<store::postgres_store>(time, random, std::move(o));
+}
+
+} // namespace
+
+std::unique_ptr<job_store> make_store(const config& c, const time_source& time,
+                                      random_source& random, secret_source& secrets) {
   if (c.store_kind == "memory") {
     return std::make_unique<store::memory_store>();
+  }
+  if (c.store_kind == "postgres") {
+    return make_postgres_store(c, time, random, secrets);
   }
   store::sqlite_store_options o;
   o.folder = c.pod_data + "/store";

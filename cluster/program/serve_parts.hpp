@@ -3,6 +3,8 @@
 
 #include "cluster/program/serve_plan.hpp"
 #include "runtime/base/clock.hpp"
+#include "runtime/base/random.hpp"
+#include "runtime/base/secrets.hpp"
 #include "runtime/http/server.hpp"
 #include "runtime/http_client/curl_poster.hpp"
 #include "runtime/machine/shares.hpp"
@@ -23,7 +25,8 @@ http_options http_from(const config&, const descriptor_shares&, api::gate*, metr
 poster_options poster_from(const config&, std::size_t calls, const time_source&);
 /// For RunPod's platform: mostly one host, with two long polls open.
 poster_options platform_poster_from(const serve_plan&, const time_source&);
-std::unique_ptr<job_store> make_store(const config&, const time_source&);
+std::unique_ptr<job_store> make_store(const config&, const time_source&, random_source&,
+                                      secret_source&);
 
 /// A temporary folder, deleted with its owner. Empty path: it could not be made.
 class scratch_folder {

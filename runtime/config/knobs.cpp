@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::string_view unfit_answers[] = {"stop", "go_on"};
 constexpr std::string_view pin_answers[] = {"auto", "off", "on"};
-constexpr std::string_view store_kinds[] = {"sqlite", "memory"};
+constexpr std::string_view store_kinds[] = {"sqlite", "postgres", "memory"};
 constexpr std::string_view log_levels[] = {"debug", "info", "warn", "error"};
 constexpr std::string_view log_formats[] = {"auto", "text", "json", "runpod"};
 
@@ -44,7 +44,9 @@ constexpr text_rule text_rules[] = {
     {"engine.pin", text_form::choice, pin_answers},
     {"queue.tenants", text_form::share},
     {"store.kind", text_form::choice, store_kinds},
-    {"link.listen", text_form::optional_address},
+    {"link.listen", text_form::link_address},
+    {"store.url", text_form::database},
+    {"store.head", text_form::name},
     {"log.level", text_form::choice, log_levels},
     {"log.format", text_form::choice, log_formats},
     {"log.file", text_form::path},
@@ -75,9 +77,13 @@ constexpr knob_type type_of() {
   }
 }
 
-template <auto Member>
+template <auto Member, text_form Form>
 raw_value read_member(const config& c) {
-  return print_value(c.*Member);
+  if constexpr (Form == text_form::database) {
+    return {hide_password(c.*Member), {}};
+  } else {
+    return print_value(c.*Member);
+  }
 }
 
 template <auto Member>
@@ -112,7 +118,7 @@ constexpr knob table[] = {
    text,                                                                                           \
    form_of(#section "." #name),                                                                    \
    choices_of(#section "." #name),                                                                 \
-   &read_member<&config::section##_##name>,                                                        \
+   &read_member<&config::section##_##name, form_of(#section "." #name)>,                           \
    &assign_member<&config::section##_##name>},
 #include "runtime/config/knobs.inc"
 #undef TAYFA_KNOB
@@ -186,12 +192,17 @@ std::string allowed_values(const knob& row) {
   case text_form::choice: return "one of " + joined(row.choices);
   case text_form::address: return "host:port or [v6]:port, port 0 to 65535";
   case text_form::optional_address: return "host:port or [v6]:port, port 0 to 65535; or empty";
+  case text_form::link_address: return "tcp://ADDRESS:PORT or ADDRESS:PORT; or empty";
   case text_form::url_path:
     return "a path such as /ping: names of A-Z a-z 0-9 . _ -, each after a slash, 256 characters "
            "at most";
   case text_form::path: return row.type == knob_type::list ? "paths" : "a path, or empty";
   case text_form::required_path: return "a path";
-  case text_form::name: return "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more";
+  case text_form::name:
+    return row.type == knob_type::list
+               ? "names of 1 to 64 characters A-Z a-z 0-9 . _ -, one or more"
+               : "a name of 1 to 64 characters A-Z a-z 0-9 . _ -";
+  case text_form::database: return "postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or empty";
   case text_form::variable: return "NAME, PREFIX* or NAME=VALUE";
   case text_form::host: return "names of hosts such as gpu.example, without port";
   case text_form::slot_kind: return "SLOT=KIND or FIRST-LAST=KIND, KIND one of " + engine_names();

@@ -21,6 +21,7 @@ enum class text_form : std::uint8_t {
   choice,           ///< one of `choices`
   address,          ///< host:port or [v6]:port
   optional_address, ///< an address, or empty
+  link_address,     ///< an address with or without tcp://, or empty
   url_path,         ///< /a/b-c: no query, no percent
   path,             ///< may be empty
   required_path,    ///< not empty
@@ -30,6 +31,7 @@ enum class text_form : std::uint8_t {
   host,             ///< a host name without a port, as in the header Host
   network,          ///< an address or a block: 10.0.0.0/8, fd00::1
   slot_kind,        ///< slots with engines of one kind: 3=scripted, 4-7=torch
+  database,         ///< postgresql://…, or empty; its password is not printed
   variable,         ///< of the environment: NAME, PREFIX* or NAME=VALUE
   unused,           ///< of knobs that are not text
 };

@@ -19,6 +19,13 @@ bool listens_on_two(const config& c) {
   return !main || !health || *main != *health || main->port == 0;
 }
 
+bool waits_out_a_lease(const config& c) {
+  return c.store_kind != "postgres" || c.store_lease < c.pod_starting_budget;
+}
+bool has_its_database(const config& c) {
+  return c.store_kind != "postgres" || !c.store_url.empty();
+}
+
 /// "torch", or "a, b or c".
 std::string kinds_that_run_models() {
   std::vector<std::string_view> names;
@@ -109,6 +116,10 @@ std::span<const relation> relations() {
          }
          return true;
        }},
+      {"store.kind postgres needs store.url", {"store.kind", "store.url"}, has_its_database},
+      {"store.lease must be below pod.starting_budget when store.kind is postgres",
+       {"store.lease", "pod.starting_budget", "store.kind"},
+       waits_out_a_lease},
       {"http.health_listen must be another address than http.listen, or empty",
        {"http.health_listen", "http.listen"},
        listens_on_two},

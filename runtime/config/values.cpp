@@ -120,25 +120,43 @@ complaint check_choice(const knob& row, const std::string& s) {
   return text::quoted(s, 100) + " is not " + allowed_values(row) + suggestion(s, row.choices);
 }
 
+/// Its words never quote the value, which has a password.
+complaint check_database(const std::string& s) {
+  if (s.empty() || s.starts_with("postgresql://") || s.starts_with("postgres://")) {
+    return text::is_clean(s) ? std::nullopt : complaint{"holds a control character"};
+  }
+  return "does not begin with postgresql://";
+}
+
+complaint check_address(const std::string& given, std::string_view address) {
+  if (const auto parsed = parse_listen_address(address); !parsed) {
+    return text::quoted(given, 100) + " " + parsed.error().text;
+  }
+  return std::nullopt;
+}
+
+/// Without tcp://.
+std::string_view link_address(std::string_view s) {
+  constexpr std::string_view scheme = "tcp://";
+  return s.starts_with(scheme) ? s.substr(scheme.size()) : s;
+}
+
 complaint check_text(const knob& row, const std::string& s) {
   if (s.size() > text_max) {
     return "is longer than " + std::to_string(text_max) + " bytes";
+  }
+  if (row.form == text_form::database) {
+    return check_database(s);
   }
   if (!text::is_clean(s)) {
     return text::quoted(s, 100) + " holds control characters or bytes that are not UTF-8";
   }
   switch (row.form) {
   case text_form::choice: return check_choice(row, s);
-  case text_form::optional_address:
-    if (s.empty()) {
-      return std::nullopt;
-    }
-    [[fallthrough]];
-  case text_form::address:
-    if (const auto address = parse_listen_address(s); !address) {
-      return text::quoted(s, 100) + " " + address.error().text;
-    }
-    return std::nullopt;
+  case text_form::optional_address: return s.empty() ? std::nullopt : check_address(s, s);
+  case text_form::link_address:
+    return s.empty() ? std::nullopt : check_address(s, link_address(s));
+  case text_form::address: return check_address(s, s);
   case text_form::url_path:
     if (!is_url_path(s)) {
       return text::quoted(s, 100) + " is not " + allowed_values(row);
@@ -182,6 +200,7 @@ complaint check_text(const knob& row, const std::string& s) {
     }
     return std::nullopt;
   case text_form::path:
+  case text_form::database:
   case text_form::unused: return std::nullopt;
   }
   return std::nullopt;
@@ -294,6 +313,28 @@ complaint parse_value(const knob& row, const raw_value& raw, string_list& out) {
   }
   out = std::move(list);
   return std::nullopt;
+}
+
+std::string hide_password(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) {
+    return url.empty() ? "" : "***"; // no address, so nobody knows what it holds
+  }
+  const auto begin = scheme + 3;
+  const auto end = std::min(url.find_first_of("/?", begin), url.size());
+  const auto at = url.substr(0, end).rfind('@');
+  std::string out{url};
+  const auto colon = url.find(':', begin);
+  // Parameters first: they are behind.
+  for (auto name = out.find("password="); name != std::string::npos;
+       name = out.find("password=", name + 9)) {
+    const auto value = name + 9;
+    out.replace(value, std::min(out.find('&', value), out.size()) - value, "***");
+  }
+  if (at != std::string_view::npos && at > begin && colon < at) {
+    out.replace(colon + 1, at - colon - 1, "***");
+  }
+  return out;
 }
 
 raw_value print_value(const std::string& v) {

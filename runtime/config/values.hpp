@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace tayfa {
 
@@ -26,6 +27,9 @@ raw_value print_value(std::uint32_t);
 raw_value print_value(std::uint64_t);
 raw_value print_value(milliseconds); ///< a bare number of milliseconds
 raw_value print_value(const string_list&);
+
+/// The address of a database, with *** for its password.
+std::string hide_password(std::string_view url);
 
 /// 1024 without a fraction, 0.5 with the shortest one.
 std::string number_text(double);

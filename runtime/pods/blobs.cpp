@@ -75,11 +75,15 @@ blob_receiver::arrival blob_receiver::take(const chunk& m) {
     out.failed = true;
     return out;
   }
-  if (m.offset != in.text.size() || m.offset + m.bytes.size() > in.until) {
-    return out; // of an earlier grant
+  // Chunks of an earlier grant may overlap those of the present one: only what is new counts.
+  const std::uint64_t have = in.text.size();
+  const std::uint64_t end_of_chunk = m.offset + m.bytes.size();
+  if (m.offset > have || end_of_chunk <= have || end_of_chunk > in.until) {
+    return out;
   }
-  in.text += m.bytes.view();
-  in.sum.add(m.bytes.view());
+  const auto more = m.bytes.view().substr(have - m.offset);
+  in.text += more;
+  in.sum.add(more);
   if (in.text.size() < m.blob.bytes) {
     return out;
   }

@@ -163,6 +163,8 @@ class pod_registry {
     worker_facts facts;
     /// The worker has ended, and results of it still wait for a blob.
     std::unique_ptr<pod_protocol::slot_gone> end;
+    /// The next worker in its place, which waits for that.
+    std::unique_ptr<protocol::frame<pod_protocol::slot_ready>> next;
   };
   struct parked_message {
     pod_protocol::upstream body;
@@ -282,6 +284,7 @@ class pod_registry {
   void unpark(moment, pod&, const pod_protocol::blob_ref&, const shared_text&, bool failed,
               effects&);
   void end_slot(pod&, slot&, effects&);
+  slot& add_slot(pod&, const worker_ref& from);
 
   // the queue's commands (pod_registry_queue.cpp)
   void send_pending(moment, pod&);

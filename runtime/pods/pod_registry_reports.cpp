@@ -107,28 +107,41 @@ void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::slot_r
     refused_frame(now, p, {errc::bad_frame, "no such worker can be ready"}, out);
     return;
   }
+  if (s != nullptr && s->end) { // results of the one before are on their way
+    s->next = std::make_unique<protocol::frame<wire::slot_ready>>(
+        protocol::frame<wire::slot_ready>{from, std::move(m)});
+    return;
+  }
   if (s != nullptr && from.incarnation > s->pod_incarnation) {
     end_slot(p, *s, out);
     s = nullptr;
   }
   if (s == nullptr) {
-    slot made;
-    made.number = from.slot.value;
-    made.pod_incarnation = from.incarnation;
-    made.life = p.incarnation;
-    made.ref = worker_ref{from.slot, ++incarnations_, p.node};
-    const auto place = std::lower_bound(
-        p.slots.begin(), p.slots.end(), made.number,
-        [](const slot& each, std::uint32_t wanted) { return each.number < wanted; });
-    s = &*p.slots.insert(place, std::move(made));
+    s = &add_slot(p, from);
   }
   s->facts = facts_of(m, p.name, s->number);
   announce(p, *s, out);
 }
 
+pod_registry::slot& pod_registry::add_slot(pod& p, const worker_ref& from) {
+  slot made;
+  made.number = from.slot.value;
+  made.pod_incarnation = from.incarnation;
+  made.life = p.incarnation;
+  made.ref = worker_ref{from.slot, ++incarnations_, p.node};
+  const auto place =
+      std::lower_bound(p.slots.begin(), p.slots.end(), made.number,
+                       [](const slot& each, std::uint32_t wanted) { return each.number < wanted; });
+  return *p.slots.insert(place, std::move(made));
+}
+
 void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::slot_gone& m,
                         effects& out) {
   auto* const s = find_slot(p, from.slot.value);
+  if (s != nullptr && s->next && s->next->worker.incarnation == from.incarnation) {
+    s->next.reset(); // the queue has not heard of it
+    return;
+  }
   if (s == nullptr || s->pod_incarnation != from.incarnation || s->end) {
     refused_frame(now, p, {errc::bad_frame, "no such worker can have ended"}, out);
     return;
@@ -162,8 +175,14 @@ void pod_registry::end_slot(pod& p, slot& s, effects& out) {
       erase(p, here);
     }
   }
+  const auto next = std::move(s.next);
   std::erase_if(p.slots, [&](const slot& each) { return each.ref == ref; });
   out.emplace_back(worker_gone{ref, std::move(why), from_outside});
+  if (next) {
+    auto& after = add_slot(p, next->worker);
+    after.facts = facts_of(next->body, p.name, after.number);
+    announce(p, after, out);
+  }
 }
 
 // ---- the pod ------------------------------------------------------------------------------------
@@ -207,6 +226,9 @@ void pod_registry::said(moment, pod& p, const worker_ref&, wire::models& m, effe
 void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::model_refused& m,
                         effects& out) {
   const auto* const s = find_slot(p, from.slot.value);
+  if (s != nullptr && s->next && s->next->worker.incarnation == from.incarnation) {
+    return; // the queue has not heard of it
+  }
   if (s == nullptr || s->pod_incarnation != from.incarnation) {
     refused_frame(now, p, {errc::bad_frame, "no such worker can refuse a model"}, out);
     return;

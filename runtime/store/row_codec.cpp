@@ -34,13 +34,6 @@ class read_sum {
   bool fits_ = false;
 };
 
-/// Columns that were read together: whether they fit their checksum, and whether each holds what
-/// can have been written.
-struct judged {
-  bool fits = true;
-  bool possible = true;
-};
-
 cell next_cell(statement& from, column_type type) {
   if (type == column_type::text) {
     return from.view();
@@ -235,8 +228,9 @@ void give_up(read_row& read, bool state_known) {
   read.output_file.clear();
 }
 
-/// The members that the tables hold in another form.
-void take_extras(read_row& out, row_extras& from, std::array<judged, read_order.size()>& groups) {
+} // namespace
+
+void take_extras(read_row& out, row_extras& from, judged_groups& groups) {
   auto& [request, state, input, output, chunks] = groups;
   auto& row = out.row;
   state.possible = read_history(from.history, row.history) && state.possible;
@@ -256,14 +250,12 @@ void take_extras(read_row& out, row_extras& from, std::array<judged, read_order.
   chunks.possible = read_chunks(from.chunks, row.chunks) && chunks.possible;
 }
 
-} // namespace
-
 result<read_row> read_next(statement& from, const store_clock& clock, std::uint64_t unsealed,
                            row_sums::totals& seen) {
   read_row out;
   row_extras extras;
   const row_target to{.clock = clock, .job = &out.row, .extras = &extras};
-  std::array<judged, read_order.size()> groups;
+  judged_groups groups;
   for (std::size_t i = 0; i < read_order.size(); ++i) {
     const auto& each = read_order[i];
     if (each.from == &table_set::results && each.which == main_sum && from.next_is_null()) {

@@ -8,6 +8,7 @@
 #include "runtime/store/row_sums.hpp"
 #include "runtime/store/sql.hpp"
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,17 @@ struct read_row {
   job_row row;
   std::string input_file, output_file;
 };
+
+/// Columns that were read together: whether they fit their checksum, and whether each holds what
+/// can have been written.
+struct judged {
+  bool fits = true;
+  bool possible = true;
+};
+using judged_groups = std::array<judged, read_order.size()>;
+/// Gives the row its members that the tables hold in another form, when all columns were read.
+void take_extras(read_row&, row_extras&, judged_groups&);
+
 /// A row of read_rows_sql. A job whose input, state or result does not fit its checksum is FAILED
 /// with errc::store_corrupt and `damaged`; errc::store_corrupt alone when the job's identity is
 /// unreadable. Rows up to `unsealed` may have no checksums. `seen` counts the rows and their sums.

@@ -55,6 +55,13 @@ store_clock::store_clock(const std::optional<saved>& last, const time_source& ti
   offset_ms_ = saturating_subtract(saturating_add(last->clock_ms, gap), mono);
 }
 
+store_clock store_clock::with_offset(std::string boot, std::int64_t offset_ms) {
+  store_clock out;
+  out.boot_ = std::move(boot);
+  out.offset_ms_ = offset_ms;
+  return out;
+}
+
 store_clock::saved store_clock::save(const time_source& time) const {
   return {.boot = boot_,
           .offset_ms = offset_ms_,

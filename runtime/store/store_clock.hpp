@@ -37,6 +37,9 @@ class store_clock {
   store_clock() = default;
   store_clock(const std::optional<saved>& last, const time_source&, std::string boot);
 
+  /// Store milliseconds = monotonic milliseconds + offset: a clock that another machine gives.
+  static store_clock with_offset(std::string boot, std::int64_t offset_ms);
+
   saved save(const time_source&) const;
   /// Rounded down to the millisecond. The ends of moment's range ("never") stay what they are.
   std::int64_t to_store(moment) const;

@@ -17,7 +17,10 @@ constexpr auto join_patience = 60s;
 
 result<void> make_head(link_parts& out, const config& c, const time_source& time, event_log& log,
                        secret_source& secrets) {
-  const std::string endpoint = "tcp://" + c.link_listen;
+  constexpr std::string_view scheme = "tcp://";
+  const std::string endpoint = c.link_listen.starts_with(scheme)
+                                   ? c.link_listen
+                                   : std::string{scheme} + c.link_listen;
   if (const auto possible = pods::may_bind(endpoint); !possible) {
     return fail(errc::bad_config, "link.listen: " + possible.error().text);
   }

@@ -16,6 +16,7 @@ find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)   # prometheus-cpp-
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZMQ REQUIRED IMPORTED_TARGET libzmq)         # libzmq3-dev, cppzmq-dev
 pkg_check_modules(HWLOC REQUIRED IMPORTED_TARGET hwloc)         # libhwloc-dev
+pkg_check_modules(LIBPQ REQUIRED IMPORTED_TARGET libpq)         # libpq-dev
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus) # libtomlplusplus-dev
 
 # The compiler sees them below the build folder, wherever they are: ccache makes such paths the same in each clone.

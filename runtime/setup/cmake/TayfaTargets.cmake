@@ -36,9 +36,10 @@ function(tayfa_library name)
   target_include_directories(${name} PUBLIC ${CMAKE_SOURCE_DIR})
 endfunction()
 
-# tayfa_test(NAME SOURCES … [LINKS …] [LABELS …]): a GoogleTest program; each TEST becomes a ctest test.
+# tayfa_test(NAME SOURCES … [LINKS …] [LABELS …] [WHOLE]): a GoogleTest program; each TEST becomes a ctest test. With WHOLE the
+# program is one ctest test: its TESTs share something that takes long to start. It counts as skipped when all of them were.
 function(tayfa_test name)
-  cmake_parse_arguments(arg "" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "WHOLE" "TIMEOUT" "SOURCES;LINKS;LABELS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   target_link_libraries(${name} PRIVATE ${arg_LINKS} tayfa_places tayfa_flags GTest::gtest GTest::gmock GTest::gtest_main)
@@ -49,6 +50,12 @@ function(tayfa_test name)
   endif()
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 120)
+  endif()
+  if(arg_WHOLE)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS "${arg_LABELS}"
+      SKIP_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests")
+    return()
   endif()
   # A parameter's printed value may hold addresses, and a test's name must be the same in every run.
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 NO_PRETTY_VALUES

@@ -18,6 +18,7 @@ class held_store final : public job_store {
   bool closes = true; ///< false: the close is never answered
   bool opens = true;  ///< likewise
   std::optional<error> open_error;
+  std::optional<error> in_trouble; ///< its database is away
 
   void open(std::function<void(result<recovered>)> done) override {
     if (open_error) {
@@ -42,6 +43,9 @@ class held_store final : public job_store {
       done();
     }
   }
+
+  bool has_reserve() const override { return !in_trouble; }
+  std::optional<error> trouble() const override { return in_trouble; }
 
   std::size_t waiting() const { return waiting_.size(); }
   /// The end of the oldest commit that waits; false when none does.

@@ -96,5 +96,28 @@ TEST(relations, health_checks_have_an_address_of_their_own_or_none) {
               IsEmpty());
 }
 
+TEST(relations, a_database_needs_its_address) {
+  EXPECT_THAT(broken_after([](config& c) { c.store_kind = "postgres"; }),
+              ElementsAre(HasSubstr("store.kind postgres needs store.url")));
+  EXPECT_THAT(broken_after([](config& c) {
+                c.store_kind = "postgres";
+                c.store_url = "postgresql://db/jobs";
+              }),
+              IsEmpty());
+}
+
+TEST(relations, a_lease_of_the_store_can_be_waited_for_while_the_pod_starts) {
+  const auto with_lease = [](milliseconds lease) {
+    return broken_after([lease](config& c) {
+      c.store_kind = "postgres";
+      c.store_url = "postgresql://db/jobs";
+      c.store_lease = lease;
+    });
+  };
+  EXPECT_THAT(with_lease(60s), ElementsAre(HasSubstr("store.lease must be below")));
+  EXPECT_THAT(with_lease(59'999ms), IsEmpty());
+  EXPECT_THAT(broken_after([](config& c) { c.store_lease = 60s; }), IsEmpty()) << "no lease";
+}
+
 } // namespace
 } // namespace tayfa

@@ -224,5 +224,37 @@ TEST(number_text, has_no_fraction_without_need) {
   EXPECT_EQ(number_text(1e300), "1e+300");
 }
 
+TEST(database_values, the_password_is_never_printed) {
+  for (const auto& [url, shown] :
+       {std::pair{"", ""},
+        {"postgresql://me:hidden@db:5432/jobs", "postgresql://me:***@db:5432/jobs"},
+        {"postgres://me:hid@den@db/jobs?sslmode=require",
+         "postgres://me:***@db/jobs?sslmode=require"},
+        {"postgresql://db/jobs?password=hidden&user=me",
+         "postgresql://db/jobs?password=***&user=me"},
+        {"postgresql://me:hidden@db?password=hidden", "postgresql://me:***@db?password=***"},
+        {"postgresql://me@db:5432/jobs", "postgresql://me@db:5432/jobs"},
+        {"postgresql:///jobs?host=/run/a:b@c", "postgresql:///jobs?host=/run/a:b@c"},
+        {"host=db password=hidden", "***"}}) {
+    EXPECT_EQ(hide_password(url), shown);
+  }
+  config c;
+  c.store_url = "postgresql://me:hidden@db/jobs";
+  EXPECT_EQ(find_knob("store.url")->read(c).text, "postgresql://me:***@db/jobs");
+}
+
+TEST(database_values, an_address_that_is_none_is_refused_without_being_quoted) {
+  config c;
+  const auto* const row = find_knob("store.url");
+  for (const auto* url : {"mysql://me:hidden@db/jobs", "host=db password=hidden",
+                          "postgresql://me:hidden@db/jobs\x01"}) {
+    const auto complaint = row->assign(c, *row, {url, {}});
+    ASSERT_TRUE(complaint) << url;
+    EXPECT_EQ(complaint->find("hidden"), std::string::npos) << *complaint;
+  }
+  EXPECT_FALSE(row->assign(c, *row, {"postgres://db/jobs", {}}));
+  EXPECT_FALSE(row->assign(c, *row, {"", {}}));
+}
+
 } // namespace
 } // namespace tayfa

@@ -140,6 +140,25 @@ TEST(blobs, one_that_is_wanted_anew_begins_at_its_beginning) {
   EXPECT_EQ(got.front().text, text);
 }
 
+TEST(blobs, a_request_that_is_repeated_from_the_beginning_does_not_stop_it) {
+  two_ends b;
+  const auto text = text_of(700'000);
+  const auto name = b.from.offer(text);
+  b.to.want(name);
+  ASSERT_EQ(b.to.grants().size(), 1U);
+  // Served in two pieces whose chunks do not end at the same places.
+  auto chunks = b.from.serve({name, 0, 349'525});
+  for (auto& more : b.from.serve({name, 0, name.bytes})) {
+    chunks.push_back(std::move(more));
+  }
+  blob_receiver::arrival last;
+  for (const auto& each : chunks) {
+    last = b.to.take(each);
+  }
+  EXPECT_TRUE(last.whole);
+  EXPECT_EQ(last.text, text);
+}
+
 TEST(blobs, memory_for_what_arrives_is_bounded_over_all_links) {
   receive_budget budget;
   budget.bytes_max = 1'000'000;

@@ -29,6 +29,9 @@ class naive_queue {
  public:
   struct commit {
     std::map<std::string, naive_job> rows;
+    /// Attempts leave when their number is durable: none is ever used twice.
+    std::map<worker_ref, std::vector<attempt_order>> orders;
+    std::vector<std::pair<worker_ref, attempt_ref>> revokes;
     std::vector<std::pair<worker_ref, attempt_ref>> settles; ///< to be said afterwards
     std::vector<std::pair<reconcile_pod, std::vector<claim_decision>>> answers;
   };
@@ -39,7 +42,6 @@ class naive_queue {
   std::map<worker_ref, std::uint32_t> workers;
   std::map<node_id, std::string> keys; ///< of the pods
   std::uint64_t fenced = 0;
-  std::vector<std::pair<worker_ref, attempt_ref>> revokes; ///< to be said to the registry
 
   void add(const std::string& id) {
     jobs[id];
@@ -51,15 +53,16 @@ class naive_queue {
     if (j.at == naive_job::state::ended) {
       return;
     }
-    if (j.at == naive_job::state::held) {
-      revokes.emplace_back(j.holder, attempt_ref{job_id{id}, j.number});
-    }
+    const bool held = j.at == naive_job::state::held;
     j.cancelled = true;
     end(id, "CANCELLED");
+    if (held) {
+      commits.back().revokes.emplace_back(j.holder, attempt_ref{job_id{id}, j.number});
+    }
   }
 
   /// An attempt for each free place.
-  std::map<worker_ref, std::vector<attempt_order>> assign(bool batches) {
+  void assign(bool batches) {
     std::map<worker_ref, std::uint32_t> held;
     for (const auto& [id, j] : jobs) {
       held[j.holder] += j.at == naive_job::state::held ? 1 : 0;
@@ -97,8 +100,10 @@ class naive_queue {
         }
       }
     }
-    decided(changed);
-    return out;
+    if (!changed.empty()) {
+      decided(changed);
+      commits.back().orders = std::move(out);
+    }
   }
 
   void on(const worker_ready& m) { workers[m.worker] = m.facts.capacity; }
@@ -197,7 +202,6 @@ class naive_queue {
     commits.clear();
     workers.clear();
     keys.clear();
-    revokes.clear();
     ending_.clear();
     for (auto& [id, j] : jobs) {
       if (j.at == naive_job::state::held) {

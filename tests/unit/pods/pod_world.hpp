@@ -79,7 +79,6 @@ class pod_world {
   void restart_pod(pod_sim&);
   void cut(pod_sim&);
   void start_worker(pod_sim&, std::uint32_t slot);
-  void assign();
 
   naive_queue queue;
   std::unique_ptr<pod_registry> head;

@@ -29,21 +29,18 @@ void pod_world::carry(effects all) {
   }
 }
 
-void pod_world::assign() {
-  for (auto& [ref, orders] : queue.assign(options_.batches)) {
-    carry(head->assigned(now, ref, orders));
-  }
-}
-
 void pod_world::move_queue() {
-  assign();
-  for (const auto& [ref, attempt] : std::exchange(queue.revokes, {})) {
-    carry(head->revoked(now, ref, attempt));
-  }
+  queue.assign(options_.batches);
   while (!queue.commits.empty() && (calm_ || chance(2))) {
     const auto c = std::move(queue.commits.front());
     queue.commits.pop_front();
     queue.make_durable(c);
+    for (const auto& [ref, orders] : c.orders) {
+      carry(head->assigned(now, ref, orders));
+    }
+    for (const auto& [ref, attempt] : c.revokes) {
+      carry(head->revoked(now, ref, attempt));
+    }
     for (const auto& [ref, attempt] : c.settles) {
       carry(head->settled(now, ref, attempt));
     }

@@ -300,6 +300,17 @@ TEST(pod_blobs, the_end_of_its_worker_does_not_overtake_a_result) {
   EXPECT_EQ(s.serve(), "w2.0#1 completed j/1 \"xxxxxxxxxxxxxxxxxxx; gone w2.0#1 engine_crash");
 }
 
+TEST(pod_blobs, the_next_worker_in_its_place_waits_as_well) {
+  large_result s;
+  s.say('a', s.last);
+  s.slot_says('a', 0, pp::slot_gone{41, "x", false});
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_ready{}, 2), "");
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_gone{41, "x", false}, 2), "");
+  EXPECT_EQ(s.slot_says('a', 0, pp::slot_ready{}, 3), "");
+  EXPECT_EQ(s.serve(), "w2.0#1 completed j/1 \"xxxxxxxxxxxxxxxxxxx; gone w2.0#1 engine_crash; "
+                       "ready w2.0#2x1");
+}
+
 TEST(pod_blobs, parts_of_a_stream_keep_their_order_behind_a_large_one) {
   large_result s;
   s.say('a', pp::partial{attempt("j"), 1, {{}, s.last.output.blob}});

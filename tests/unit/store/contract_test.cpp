@@ -1,82 +1,10 @@
-// The contract of every store, tested on each: in memory, on a real folder with a thread, and on a
-// simulated disk without one.
-#include "runtime/store/memory_store.hpp"
-#include "runtime/store/sim_disk.hpp"
-#include "tests/unit/store/support.hpp"
+// The contract of every store (contract.hpp).
+#include "tests/unit/store/contract.hpp"
 
-#include <memory>
-
-#include <gtest/gtest.h>
+#include <algorithm>
 
 namespace tayfa::store::testing {
 namespace {
-
-enum class kind { memory, posted_memory, folder, simulated };
-
-struct contract : ::testing::TestWithParam<kind> {
-  temp_folder folder;
-  sim_disk disk{{.seed = 7}};
-  manual_time time;
-  std::vector<std::function<void()>> posted;
-  std::unique_ptr<job_store> store;
-
-  contract() { make(); }
-  ~contract() override { store.reset(); }
-
-  void make() {
-    store.reset();
-    switch (GetParam()) {
-    case kind::memory: store = std::make_unique<memory_store>(); break;
-    case kind::posted_memory:
-      store = std::make_unique<memory_store>(
-          [this](std::function<void()> call) { posted.push_back(std::move(call)); });
-      break;
-    case kind::folder:
-      store = std::make_unique<sqlite_store>(
-          time, sqlite_store_options{.folder = folder.path(), .boot = "boot"});
-      break;
-    case kind::simulated:
-      store = std::make_unique<sqlite_store>(time, sqlite_store_options{.folder = "/data",
-                                                                        .boot = "boot",
-                                                                        .vfs = disk.vfs_name(),
-                                                                        .files = &disk.files(),
-                                                                        .inline_mode = true});
-      break;
-    }
-  }
-
-  /// Runs all requested operations; a threaded store does so by itself.
-  void run() {
-    drive(*store, GetParam() == kind::simulated);
-    while (!posted.empty()) {
-      for (auto& call : std::exchange(posted, {})) {
-        call();
-      }
-    }
-  }
-  template <class T, class Ask>
-  T answer_to(Ask ask) {
-    std::promise<T> answer;
-    ask([&](T value) { answer.set_value(std::move(value)); });
-    run();
-    return answer.get_future().get();
-  }
-  result<job_store::recovered> open() {
-    return answer_to<result<job_store::recovered>>([&](auto done) { store->open(done); });
-  }
-  result<void> commit(batch changes) {
-    return answer_to<result<void>>([&](auto done) { store->commit(changes, done); });
-  }
-  result<shared_text> fetch(std::uint64_t order, job_store::column which) {
-    return answer_to<result<shared_text>>([&](auto done) { store->fetch(order, which, done); });
-  }
-  void close() {
-    std::promise<void> closed;
-    store->close([&] { closed.set_value(); });
-    run();
-    closed.get_future().wait();
-  }
-};
 
 TEST_P(contract, a_new_store_is_empty) {
   const auto found = open();
@@ -133,26 +61,6 @@ TEST_P(contract, nothing_is_accepted_before_open_and_after_close) {
   close();
   EXPECT_EQ(commit({accept(new_row(1))}).error().code, errc::store_failed);
 }
-
-INSTANTIATE_TEST_SUITE_P(stores, contract,
-                         ::testing::Values(kind::memory, kind::posted_memory, kind::folder,
-                                           kind::simulated));
-
-/// Those that are there to be found again.
-struct durable : contract {
-  std::string found_again() {
-    make();
-    const auto found = open();
-    if (!found) {
-      return found.error().str();
-    }
-    std::string words;
-    for (const auto& row : found->rows) {
-      words += text_of(row) + "\n";
-    }
-    return words;
-  }
-};
 
 TEST_P(durable, putting_the_same_row_twice_changes_nothing) {
   const auto row = completed(new_row(1), "[1]");
@@ -245,8 +153,6 @@ TEST_P(durable, an_output_that_is_only_in_the_store_is_not_emptied) {
   ASSERT_TRUE(commit({state_of(row, part_output)}));
   EXPECT_EQ(fetch(1, job_store::column::output).value().view(), large);
 }
-
-INSTANTIATE_TEST_SUITE_P(stores, durable, ::testing::Values(kind::folder, kind::simulated));
 
 } // namespace
 } // namespace tayfa::store::testing
