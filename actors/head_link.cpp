@@ -54,17 +54,16 @@ std::function<void(results_replied)> head_link::to_me() {
 
 auto head_link::common() {
   return std::tuple{[this](const results_replied& m) { on(m); },
-                    [this](const actor_directory& m) { on_directory(m); },
-                    present(),
+                    [this](const actor_directory& m) { on_directory(m); }, present(),
                     ignore<pod_moved>()};
 }
 
 head_link::behavior_type head_link::opening() {
-  return state_of<behavior_type>(common(),
-                                 postponed<worker_ready, worker_gone, drain_worker,
-                                           attempt_reported, drain_queue, hand_back_jobs,
-                                           models_known, model_refused>(),
-                                 ignored<link_reported, timer>());
+  return state_of<behavior_type>(
+      common(),
+      postponed<worker_ready, worker_gone, drain_worker, attempt_reported, drain_queue,
+                hand_back_jobs, models_known, model_refused>(),
+      ignored<link_reported, timer>());
 }
 
 head_link::behavior_type head_link::linking() {
@@ -85,9 +84,8 @@ head_link::behavior_type head_link::linking() {
         after();
       },
       [this](const model_refused& m) {
-        ctx_.outside.log.error("model_unavailable", {{"worker", m.worker},
-                                                     {"model", m.model},
-                                                     {"text", m.why.text}});
+        ctx_.outside.log.error("model_unavailable",
+                               {{"worker", m.worker}, {"model", m.model}, {"text", m.why.text}});
         obey(session_.on(now(), m));
         after();
       },
@@ -187,7 +185,7 @@ void head_link::obey(pods::pod_event& e) {
   case refused: log.error("head_refused", {{"head", head_}, {"text", e.text}}); break;
   case unreachable: log.warn("head_unreachable", {{"head", head_}, {"text", e.text}}); break;
   case results_fail: log.error("result_not_kept", {{"text", e.text}}); break;
-  case drained: rests_ = true; break;
+  case drained: rests_ = is_draining_; break; // else the head has drained it, for a while
   case revoked: log.error("pod_revoked", {{"head", head_}, {"text", e.text}}); break;
   }
 }

@@ -2,6 +2,7 @@
 
 #include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
+#include "runtime/api/pod_metrics.hpp"
 #include "runtime/core/job_table.hpp"
 #include "runtime/http/event_stream.hpp"
 
@@ -16,9 +17,10 @@ constexpr const char* the_pod_gateway = "the gateway of pods";
 
 template <class Request>
 constexpr const char* part_of() {
-  return lists<queue_messages, Request>        ? the_queue
-         : lists<supervisor_messages, Request> ? the_supervisor
-                                               : the_remote_workers;
+  return lists<queue_messages, Request>         ? the_queue
+         : lists<supervisor_messages, Request>  ? the_supervisor
+         : lists<pod_gateway_messages, Request> ? the_pod_gateway
+                                                : the_remote_workers;
 }
 
 /// Calls that a pod without a queue answers: about itself.
@@ -95,11 +97,20 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
 
 template <class Request, class Render>
 void runpod_ingress::ask(const Request& what, const reply_ptr& to, Render render) {
+  if constexpr (lists<pod_gateway_messages, Request>) {
+    if (!directory_.pods) {
+      to->send(api::refuse(error{errc::not_found, "no pods may link here: this pod does not run "
+                                                  "with --link"}));
+      return;
+    }
+  }
   const auto& part = [this]() -> const auto& {
     if constexpr (lists<queue_messages, Request>) {
       return directory_.queue;
     } else if constexpr (lists<supervisor_messages, Request>) {
       return directory_.supervisor;
+    } else if constexpr (lists<pod_gateway_messages, Request>) {
+      return directory_.pods;
     } else {
       return directory_.remote;
     }
@@ -120,10 +131,8 @@ void runpod_ingress::on(const Request& what, const reply_ptr& to) {
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
   if (!directory_.queue && !is_about_pod(m.call)) {
-    m.answer->send(api::refuse(
-        error{errc::misdirected_request,
-              "this pod has no queue; ask the API of its head, which listens for pods at " +
-                  head_.head}));
+    m.answer->send(api::misdirected(
+        "this pod has no queue; ask the API of its head, which listens for pods at " + head_.head));
     return;
   }
   std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
@@ -315,7 +324,19 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
 }
 
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
-  send_made(answer, [this] { return api::metrics_text(ctx_.outside.meters.render()); });
+  const auto page = [this, answer](const std::string& of_pods) {
+    send_made(answer, [&] { return api::metrics_text(ctx_.outside.meters.render() + of_pods); });
+  };
+  if (!directory_.pods) {
+    page({});
+    return;
+  }
+  request(directory_.pods, caf::infinite, list_pods{})
+      .then(
+          [page](const pods_answer& a) {
+            page(a.value ? api::pod_metrics(*a.value) : std::string{});
+          },
+          [page](const caf::error&) { page({}); });
 }
 
 // ---- the pod -----------------------------------------------------------------------------------

@@ -51,11 +51,14 @@ void pod_gateway::on_exit() {
   trust().stop();
   listener().close();
   directory_ = actor_directory{};
+  lists_asked_.clear();
+  texts_asked_.clear();
 }
 
 pod_gateway::behavior_type pod_gateway::alone() {
   return state_of<behavior_type>(
-      std::tuple{}, postponed<ask_health>(),
+      std::tuple{},
+      postponed<ask_health, list_pods, drain_pod, list_trust, change_trust, make_join_text>(),
       ignored<listener_reported, trust_reported, assign_attempts, revoke_attempt,
               change_worker_model, pod_moved, timer>(),
       [this](const actor_directory& m) {
@@ -98,7 +101,11 @@ pod_gateway::behavior_type pod_gateway::open() {
       },
       ignored<pod_moved>(), [this](const actor_directory& m) { directory_ = m; },
       when_due(this, ctx_.outside.time, [this](const due_timer& m) { timed(m); }),
-      [this](const ask_health&) { return count(); }, present());
+      [this](const ask_health&) { return count(); },
+      [this](const list_pods&) { return pods_answer{summaries()}; },
+      [this](const drain_pod& m) { return drain(m); }, [this](const list_trust&) { return list(); },
+      [this](const change_trust& m) { return change(m); },
+      [this](const make_join_text& m) { return invite(m); }, present());
 }
 
 // ---- connections -------------------------------------------------------------------------------
@@ -149,6 +156,7 @@ void pod_gateway::open_listener() {
     send(directory_.supervisor, link_failed{bound.error()});
     return;
   }
+  listens_ = *bound;
   ctx_.outside.log.info("listening_for_pods",
                         {{"address", *bound}, {"key", terms_.listen.keys.public_key}});
 }

@@ -13,6 +13,8 @@
 #include "actors/common.hpp"
 #include "runtime/pods/pod_registry.hpp"
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,7 +34,15 @@ struct trust_reported {
     std::string key, name;
     result<void> how;
   };
-  std::variant<list, joined> what;
+  struct listed {
+    std::uint64_t number = 0; ///< of the request
+    result<trust_list> found;
+  };
+  struct invited {
+    std::uint64_t number = 0;
+    result<join_text> made;
+  };
+  std::variant<list, joined, listed, invited> what;
 };
 
 /// Terms of a head.
@@ -61,6 +71,8 @@ class pod_gateway : public pod_gateway_actor::base {
   void open_listener();
   void on(const trust_reported::list&);
   void on(const trust_reported::joined&);
+  void on(const trust_reported::listed&);
+  void on(const trust_reported::invited&);
   void on(const listener_reported&);
   void on(const pods::received&);
   void on(const pods::gone&);
@@ -69,6 +81,11 @@ class pod_gateway : public pod_gateway_actor::base {
   void on(const pods::listener_failed&);
   void timed(const due_timer&);
   health_answer count() const;
+  std::vector<pod_summary> summaries() const;
+  pods_answer drain(const drain_pod&);
+  caf::result<trust_answer> list();
+  caf::result<trust_answer> change(change_trust);
+  caf::result<join_text_answer> invite(make_join_text);
 
   void obey(pods::effects);
   void obey(worker_ready&);
@@ -96,7 +113,11 @@ class pod_gateway : public pod_gateway_actor::base {
   actor_directory directory_;
   std::shared_ptr<const pods::admitted> let_in_; ///< null: not known yet, and nobody is let in
   results reported_;                             ///< to the queue, and not asked about
-  results unsettled_; ///< likewise, when the queue could not say that they are durable
+  results unsettled_;   ///< likewise, when the queue could not say that they are durable
+  std::string listens_; ///< the bound endpoint
+  std::map<std::uint64_t, caf::typed_response_promise<trust_answer>> lists_asked_;
+  std::map<std::uint64_t, caf::typed_response_promise<join_text_answer>> texts_asked_;
+  std::uint64_t requests_ = 0;
   std::uint64_t fenced_counted_ = 0;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;

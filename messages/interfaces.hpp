@@ -101,9 +101,10 @@ using remote_workers_messages =
                  pod_moved, actor_directory, timer, ask_health, list_workers, liveness_probe>;
 
 /// pod_gateway serves the pods that are linked to this head.
-using pod_gateway_messages = message_list<listener_reported, trust_reported, assign_attempts,
-                                          revoke_attempt, change_worker_model, pod_moved,
-                                          actor_directory, timer, ask_health, liveness_probe>;
+using pod_gateway_messages =
+    message_list<listener_reported, trust_reported, assign_attempts, revoke_attempt,
+                 change_worker_model, pod_moved, list_pods, drain_pod, list_trust, change_trust,
+                 make_join_text, actor_directory, timer, ask_health, liveness_probe>;
 
 /// head_link takes the place of the queue in a pod that has a head.
 using head_link_messages =

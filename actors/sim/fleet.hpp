@@ -28,7 +28,10 @@ struct fleet_scenario {
   std::uint32_t pod_kills = 0;
   std::uint32_t cuts = 0;
   std::uint32_t losses = 0; ///< a path passes nothing, one way or both ways
-  std::chrono::milliseconds faults_within{30'000};
+  // Operators' calls of the head's API, likewise; each is undone after a while.
+  std::uint32_t drains = 0;
+  std::uint32_t revokes = 0;
+  std::chrono::milliseconds faults_within{14'000}; ///< the clients have work for longer
   std::chrono::milliseconds loss_max{90'000};
   std::vector<std::string> events; ///< that the log must name
 };

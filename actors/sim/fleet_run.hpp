@@ -61,6 +61,8 @@ class fleet_run {
   void start(node&);
   void kill(node&);
   void draw_faults();
+  void draw_operators();
+  void operate(api::call, std::string about);
   void begin_work();
   void stop(node&);
   void follow();

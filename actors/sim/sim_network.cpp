@@ -318,6 +318,37 @@ void sim_trust::join(std::string, std::string, std::string,
                 [done = std::move(done)] { done(fail(errc::unauthorized)); });
 }
 
+void sim_trust::list(std::function<void(result<trust_list>)> done) {
+  agenda_.later(std::chrono::nanoseconds{1}, [this, done = std::move(done)] { done(shown()); });
+}
+
+/// Names are the keys.
+void sim_trust::change(change_trust wanted, std::function<void(result<trust_list>)> done) {
+  auto list = *list_;
+  if (wanted.trusted) {
+    list.keys.emplace(wanted.pod, "");
+  } else {
+    list.keys.erase(wanted.pod);
+  }
+  set(std::move(list));
+  this->list(std::move(done));
+}
+
+void sim_trust::make_token(make_join_text, std::string,
+                           std::function<void(result<join_text>)> done) {
+  agenda_.later(std::chrono::nanoseconds{1}, [done = std::move(done)] {
+    done(fail(errc::unavailable, "no pod joins in a simulation"));
+  });
+}
+
+trust_list sim_trust::shown() const {
+  trust_list out;
+  for (const auto& [key, token] : list_->keys) {
+    out.pods.push_back({key, key, true, "simulation"});
+  }
+  return out;
+}
+
 // ---- results -----------------------------------------------------------------------------------
 
 std::chrono::nanoseconds sim_results::duration() {

@@ -103,12 +103,17 @@ class sim_trust final : public pods::trust_port {
   void watch(std::function<void(result<std::shared_ptr<const pods::admitted>>)> changed) override;
   void join(std::string token, std::string key, std::string name,
             std::function<void(result<void>)> done) override;
+  void list(std::function<void(result<trust_list>)> done) override;
+  void change(change_trust, std::function<void(result<trust_list>)> done) override;
+  void make_token(make_join_text, std::string listens,
+                  std::function<void(result<join_text>)> done) override;
   void stop() override { changed_ = nullptr; }
 
   void set(pods::admitted);
 
  private:
   void report();
+  trust_list shown() const;
 
   agenda& agenda_;
   std::shared_ptr<const pods::admitted> list_ = std::make_shared<pods::admitted>();

@@ -288,7 +288,11 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   if (plan.runpod) {
     platform.emplace(platform_poster_from(plan, time));
   }
-  const auto links = make_link_parts(plan, time, lines, secrets);
+  const auto links = make_link_parts(plan, time, lines, secrets, button);
+  if (!links && links.error().code == errc::stopping) {
+    lines.info("stopped", {{"text", links.error().text}});
+    return 0;
+  }
   if (!links) {
     return refuse_start(lines, links.error());
   }

@@ -41,18 +41,18 @@ void report_failure(const Scenario& s, std::uint64_t seed, const sim::outcome& o
               static_cast<unsigned long long>(seed));
 }
 
-sim::outcome simulate(const sim::scenario& s, std::uint64_t seed) {
+sim::outcome outcome_of(const sim::scenario& s, std::uint64_t seed) {
   return sim::simulate(s, seed);
 }
-sim::outcome simulate(const sim::fleet_scenario& s, std::uint64_t seed) {
+sim::outcome outcome_of(const sim::fleet_scenario& s, std::uint64_t seed) {
   return sim::simulate_fleet(s, seed);
 }
 
 /// Every hundredth seed runs twice: the same seed must give the same log, byte for byte.
 template <class Scenario>
 void run_one(const Scenario& s, std::uint64_t seed, const sim_options& o, tally& t) {
-  auto result = simulate(s, seed);
-  if (seed % 100 == 1 && simulate(s, seed).log != result.log) {
+  auto result = outcome_of(s, seed);
+  if (seed % 100 == 1 && outcome_of(s, seed).log != result.log) {
     result.violations.emplace_back("the same seed gave another log");
   }
   ++t.runs;

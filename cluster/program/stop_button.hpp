@@ -4,6 +4,7 @@
 #include "messages/interfaces.hpp"
 
 #include <csignal>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <utility>
@@ -21,8 +22,20 @@ class stop_button {
     const std::lock_guard guard{mutex_};
     if (target_) {
       caf::anon_send(target_, stop_pod{reason});
-    } else {
-      early_.emplace_back(reason);
+      return;
+    }
+    early_.emplace_back(reason);
+    if (wake_) {
+      wake_();
+    }
+  }
+  /// Called at once when it has been pressed before there is a supervisor, and when that happens;
+  /// empty = nobody waits. Must only take note.
+  void wake(std::function<void()> wake) {
+    const std::lock_guard guard{mutex_};
+    wake_ = std::move(wake);
+    if (wake_ && !early_.empty()) {
+      wake_();
     }
   }
   void connect(const supervisor_actor& target) {
@@ -42,6 +55,7 @@ class stop_button {
   std::mutex mutex_;
   supervisor_actor target_;
   std::vector<std::string> early_;
+  std::function<void()> wake_;
 };
 
 } // namespace tayfa

@@ -154,8 +154,7 @@ complaint check_text(const knob& row, const std::string& s) {
   switch (row.form) {
   case text_form::choice: return check_choice(row, s);
   case text_form::optional_address: return s.empty() ? std::nullopt : check_address(s, s);
-  case text_form::link_address:
-    return s.empty() ? std::nullopt : check_address(s, link_address(s));
+  case text_form::link_address: return s.empty() ? std::nullopt : check_address(s, link_address(s));
   case text_form::address: return check_address(s, s);
   case text_form::url_path:
     if (!is_url_path(s)) {

@@ -5,6 +5,7 @@
 // Callbacks come from the implementation's thread.
 #pragma once
 
+#include "messages/link.hpp"
 #include "runtime/pods/transport.hpp"
 
 #include <functional>
@@ -23,6 +24,15 @@ class trust_port {
   /// durable, or why not.
   virtual void join(std::string token, std::string key, std::string name,
                     std::function<void(result<void>)> done) = 0;
+
+  // Operators' requests; `done` once it is durable. errc::not_found, bad_request, quota_exceeded;
+  // the disk's errors.
+  virtual void list(std::function<void(result<trust_list>)> done) = 0;
+  /// A change is reported to the watcher before `done` is called.
+  virtual void change(change_trust, std::function<void(result<trust_list>)> done) = 0;
+  /// `listens`: the endpoint of the listener, for addresses that are left out.
+  virtual void make_token(make_join_text, std::string listens,
+                          std::function<void(result<join_text>)> done) = 0;
   /// `changed` is not called any more.
   virtual void stop() = 0;
 };

@@ -1,5 +1,7 @@
 #include "runtime/pods_net/trust_file.hpp"
 
+#include "runtime/pods_net/invite.hpp"
+
 #include <utility>
 
 namespace tayfa::pods {
@@ -14,9 +16,10 @@ wall_seconds wall_of(const time_source& time) {
   return since.count() < 0 ? 0 : static_cast<wall_seconds>(since.count());
 }
 
-trust_file::trust_file(const time_source& time, std::string path,
-                       std::chrono::milliseconds look_pause)
-    : time_(time), path_(std::move(path)), thread_([this] { look(); }, look_pause) {}
+trust_file::trust_file(const time_source& time, secret_source& secrets, std::string head_key,
+                       std::string path, std::chrono::milliseconds look_pause)
+    : time_(time), secrets_(secrets), head_key_(std::move(head_key)), path_(std::move(path)),
+      thread_([this] { look(); }, look_pause) {}
 
 void trust_file::watch(std::function<void(result<std::shared_ptr<const admitted>>)> changed) {
   {
@@ -67,6 +70,79 @@ void trust_file::join(std::string token, std::string key, std::string name,
         path_, [&](allow_list& list) { return list.join(token, key, name, wall_of(time_)); });
     look(); // the pod may come with its own key before its answer is read
     done(changed ? result<void>{} : fail(changed.error()));
+  });
+}
+
+// ---- operators ----------------------------------------------------------------------------------
+
+namespace {
+
+/// A client mends what was wrong with its request.
+error for_client(error e) {
+  if (e.code == errc::bad_usage || e.code == errc::wrong_state) {
+    e.code = errc::bad_request;
+  }
+  return e;
+}
+
+} // namespace
+
+trust_list shown_list(const allow_list& list, wall_seconds now) {
+  trust_list out;
+  for (const auto& pod : list.pods()) {
+    out.pods.push_back({pod.name, pod.key, pod.trusted, pod.by});
+  }
+  for (const auto& token : list.tokens()) {
+    const bool expired = token.expires <= now;
+    const std::chrono::seconds left{expired ? 0 : token.expires - now};
+    out.tokens.push_back({token.id, expired, left, token.used_by, token.by});
+  }
+  return out;
+}
+
+result<allow_list> change_trust_at(const std::string& path, const change_trust& wanted,
+                                   wall_seconds now) {
+  return change_allow_list(path, [&](allow_list& list) -> result<void> {
+    if (wanted.trusted) {
+      return list.trust(wanted.pod, wanted.name, wanted.by, now);
+    }
+    const auto keys = list.revoke(wanted.pod, wanted.by, now);
+    return keys ? result<void>{} : fail(keys.error());
+  });
+}
+
+void trust_file::list(std::function<void(result<trust_list>)> done) {
+  thread_.post([this, done = std::move(done)] {
+    const auto list = read_allow_list(path_);
+    done(list ? result<trust_list>{shown_list(*list, wall_of(time_))} : fail(list.error()));
+  });
+}
+
+void trust_file::change(change_trust wanted, std::function<void(result<trust_list>)> done) {
+  thread_.post([this, wanted = std::move(wanted), done = std::move(done)] {
+    const auto now = wall_of(time_);
+    const auto changed = change_trust_at(path_, wanted, now);
+    look();
+    done(changed ? result<trust_list>{shown_list(*changed, now)}
+                 : fail(for_client(changed.error())));
+  });
+}
+
+void trust_file::make_token(make_join_text wanted, std::string listens,
+                            std::function<void(result<join_text>)> done) {
+  thread_.post([this, wanted = std::move(wanted), listens = std::move(listens),
+                done = std::move(done)]() mutable {
+    auto addresses = addresses_of(wanted.addresses, listens);
+    if (!addresses) {
+      done(fail(for_client(addresses.error())));
+      return;
+    }
+    wanted.addresses = std::move(*addresses);
+    const auto made = invite(path_, head_key_, wanted, wall_of(time_), secrets_);
+    look(); // the token is known before its string is
+    done(made ? result<join_text>{join_text{made->token, std::string{made->text.reveal()},
+                                            std::chrono::minutes{wanted.minutes}}}
+              : fail(for_client(made.error())));
   });
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/base/clock.hpp"
 #include "runtime/base/private_file.hpp"
+#include "runtime/base/secrets.hpp"
 #include "runtime/pods/trust_port.hpp"
 #include "runtime/pods_net/allow_list.hpp"
 #include "runtime/pods_net/task_thread.hpp"
@@ -21,15 +22,25 @@ std::string allow_list_path(const std::string& data_folder);
 /// Seconds since 1970.
 wall_seconds wall_of(const time_source&);
 
+/// The list for people.
+trust_list shown_list(const allow_list&, wall_seconds now);
+/// The list as it is now. Errors of allow_list::trust() and revoke(), and of its file.
+result<allow_list> change_trust_at(const std::string& path, const change_trust&, wall_seconds now);
+
 class trust_file final : public trust_port {
  public:
-  /// `time` outlives it.
-  trust_file(const time_source& time, std::string path,
+  /// `time` and `secrets` outlive it; `head_key` is the head's public key.
+  trust_file(const time_source& time, secret_source& secrets, std::string head_key,
+             std::string path,
              std::chrono::milliseconds look_pause = std::chrono::milliseconds{500});
 
   void watch(std::function<void(result<std::shared_ptr<const admitted>>)> changed) override;
   void join(std::string token, std::string key, std::string name,
             std::function<void(result<void>)> done) override;
+  void list(std::function<void(result<trust_list>)> done) override;
+  void change(change_trust, std::function<void(result<trust_list>)> done) override;
+  void make_token(make_join_text, std::string listens,
+                  std::function<void(result<join_text>)> done) override;
   void stop() override;
 
  private:
@@ -37,6 +48,8 @@ class trust_file final : public trust_port {
   void report(result<std::shared_ptr<const admitted>>);
 
   const time_source& time_;
+  secret_source& secrets_;
+  const std::string head_key_;
   const std::string path_;
   std::mutex mutex_; ///< of `changed_`, also while it is called
   std::function<void(result<std::shared_ptr<const admitted>>)> changed_;

@@ -3,6 +3,8 @@ and what is left of them when a pod, the head or the trust in a pod ends.
 """
 
 
+import time
+
 import case
 import pod as pods
 from case import Case
@@ -19,10 +21,13 @@ class FleetCase(Case):
             "--slots", "0", "--link", self.address, *LINK, *arguments, listen=pods.steady_address()
         )
 
+    def succeeds(self, *words):
+        done = self.tayfa(*words)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
     def token(self, head):
-        made = self.tayfa("link", "token", "--data", head.data, "--address", self.address)
-        self.assertEqual(made.returncode, 0, made.stderr)
-        return made.stdout.strip()
+        return self.succeeds("link", "token", "--url", head.url).strip()
 
     def pod(self, name, join, *arguments):
         return self.start(
@@ -46,9 +51,11 @@ class FleetCase(Case):
         return head, [self.joined(head, f"pod-{i}") for i in range(2)]
 
     def listed(self, head):
-        out = self.tayfa("link", "list", "--data", head.data)
-        self.assertEqual(out.returncode, 0, out.stderr)
-        return out.stdout
+        return self.succeeds("link", "list", "--url", head.url)
+
+    def state_of(self, head, name):
+        found = [pod for pod in head.get("/pods").body["pods"] if pod["name"] == name]
+        return found[0]["state"] if found else None
 
 
 class joining(FleetCase):
@@ -76,10 +83,32 @@ class joining(FleetCase):
         self.assertIn("link token", late.tail())
         self.assertNotIn("beta", self.listed(head))
 
+    def test_a_pod_whose_head_does_not_answer_yet_can_be_stopped(self):
+        head = self.head()
+        join = self.token(head)
+        self.assert_stops(head)
+        pod = self.pod("alpha", join)
+        pod.wait_for("join_failed")
+        began = time.monotonic()
+        self.assertEqual(pod.stop(), 0, pod.tail())
+        self.assertLess(time.monotonic() - began, 10)
+
     def test_a_pod_without_a_head_says_what_it_needs(self):
         pod = self.start(role="pod")
         self.assert_exit(pod, case.BAD_USAGE)
         self.assertIn("--join", pod.tail())
+
+    def test_a_head_whose_port_is_taken_says_so_and_ends(self):
+        self.head()
+        second = self.start("--slots", "0", "--link", f"tcp://{self.address}")
+        self.assertNotEqual(second.wait_exit(), 0)
+        self.assertIn("cannot listen at", second.tail())
+
+    def test_the_system_may_choose_the_port_of_the_link(self):
+        head = self.ready("--slots", "0", "--link", "tcp://127.0.0.1:0")
+        address = head.wait_for("listening_for_pods")["address"]
+        self.assertRegex(address, r"^tcp://127\.0\.0\.1:[1-9]\d*$")
+        self.pod("alpha", self.token(head)).wait_ready()
 
     def test_a_pod_refuses_jobs_and_names_its_head(self):
         head = self.head()
@@ -90,6 +119,81 @@ class joining(FleetCase):
         self.assertEqual(len(pod.get("/slots").body["slots"]), 2)
         self.assertEqual(pod.get("/health").status, 200)
         self.assertIn("tayfa_head_linked 1", pod.get("/metrics").body.decode())
+
+
+class operators(FleetCase):
+    def test_the_list_can_be_changed_without_the_api(self):
+        head = self.head()
+        made = self.succeeds("link", "token", "--data", head.data, "--address", self.address)
+        self.pod("alpha", made.strip()).wait_ready()
+        self.assertIn("alpha", self.succeeds("link", "list", "--data", head.data))
+        self.assertIn("revoked", self.succeeds("link", "revoke", "alpha", "--data", head.data))
+        head.wait_for("pod_revoked", pod="alpha")
+        self.assertIn("revoked", self.listed(head))
+
+    def test_the_link_command_names_what_is_wrong(self):
+        head = self.head()
+        for words, text in (
+            (("revoke", "nobody"), "no pod has the name or key nobody"),
+            (("trust", "nobody"), "no pod has the name or key nobody"),
+            (("token", "--address", "::"), "no valid host"),
+        ):
+            done = self.tayfa("link", *words, "--url", head.url)
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn(text, done.stderr)
+        alone = self.ready()
+        done = self.tayfa("link", "list", "--url", alone.url)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("--link", done.stderr)
+
+    def test_pods_are_shown_wherever_the_head_is_looked_at(self):
+        head, _ = self.fleet()
+        self.assertIn("pod-0", self.succeeds("pods", "--url", head.url))
+        self.assertIn("pod-1", self.succeeds("status", "--url", head.url))
+        self.assertIn("pod-1", self.succeeds("top", "--once", "--url", head.url))
+        page = head.get("/metrics").body.decode()
+        self.assertIn("tayfa_pods 2", page)
+        for i in range(2):
+            self.assertRegex(page, rf'tayfa_pod_slots{{pod="pod-{i}",key="[^"]*"}} 2\n')
+            self.assertRegex(page, rf'tayfa_pod_linked{{pod="pod-{i}",key="[^"]*"}} 1\n')
+        self.assertEqual(head.get("/health").body["workers"]["idle"], 4)
+        for pod in head.get("/pods").body["pods"]:
+            self.assertEqual((pod["state"], pod["slots"], pod["attempts"]), ("linked", 2, 0))
+            self.assertGreater(pod["bytesIn"], 0)
+            self.assertGreater(pod["bytesOut"], 0)
+
+    def test_a_drained_pod_ends_its_jobs_and_gets_no_more_until_it_is_undrained(self):
+        head, _ = self.fleet()
+        first = [head.run({"mock_return": i, "mock_delay": 1}) for i in range(4)]
+        for job in first:
+            head.wait_job(job, "IN_PROGRESS")
+        self.assertIn("drain", self.succeeds("pods", "drain", "pod-0", "--url", head.url))
+        later = [head.run({"mock_return": i, "mock_delay": 0.1}) for i in range(6)]
+        head.wait_for("pod_drained", pod="pod-0")
+        self.assertEqual(self.state_of(head, "pod-0"), "drained")
+        for job in first + later:
+            head.wait_job(job, "COMPLETED")
+        where = {job: head.detail(job)["workerId"].split("/")[0] for job in first + later}
+        self.assertEqual({where[job] for job in first}, {"pod-0", "pod-1"}, "what runs ends there")
+        self.assertEqual({where[job] for job in later}, {"pod-1"})
+        self.succeeds("pods", "undrain", "pod-0", "--url", head.url)
+        last = [head.run({"mock_return": i, "mock_delay": 0.5}) for i in range(4)]
+        for job in last:
+            head.wait_job(job, "COMPLETED")
+        self.assertIn("pod-0", {head.detail(job)["workerId"].split("/")[0] for job in last})
+
+    def test_a_fast_drain_moves_what_runs_at_no_cost(self):
+        head, _ = self.fleet("--queue.retry_base", "1ms")
+        ids = [head.run({"mock_return": i, "mock_delay": 2}) for i in range(4)]
+        for job in ids:
+            head.wait_job(job, "IN_PROGRESS")
+        self.succeeds("pods", "drain", "pod-0", "--fast", "--url", head.url)
+        head.wait_for("pod_drained", pod="pod-0")
+        for i, job in enumerate(ids):
+            head.wait_job(job, "COMPLETED")
+            self.assertEqual(head.status(job)["output"], i)
+            self.assertEqual(head.detail(job)["workerId"].split("/")[0], "pod-1")
+        self.assertEqual(self.tayfa("pods", "drain", "nobody", "--url", head.url).returncode, 1)
 
 
 class jobs(FleetCase):
@@ -152,8 +256,7 @@ class kills(FleetCase):
         ids = [head.run({"mock_return": i, "mock_delay": 1}) for i in range(4)]
         for job in ids:
             head.wait_job(job, "IN_PROGRESS")
-        out = self.tayfa("link", "revoke", "pod-0", "--data", head.data)
-        self.assertEqual(out.returncode, 0, out.stderr)
+        self.succeeds("link", "revoke", "pod-0", "--url", head.url)
         head.wait_for("pod_revoked", pod="pod-0")
         self.completes(head, ids)
         self.assertEqual(

@@ -2,6 +2,7 @@
 // own key from then on.
 #pragma once
 
+#include "cluster/program/stop_button.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/pods/transport.hpp"
 #include "runtime/pods_net/join_string.hpp"
@@ -19,8 +20,9 @@ struct joining_pod {
 };
 
 /// Waits for the head. errc::unauthorized when the token is used, expired or unknown, and the head
-/// does not know the pod either; unavailable when the head did not answer within `patience`.
+/// does not know the pod either; unavailable when the head did not answer within `patience`;
+/// stopping when the button was pressed.
 result<void> join_head(const pods::join_invitation&, const joining_pod&, const time_source&,
-                       event_log&, std::chrono::milliseconds patience);
+                       event_log&, stop_button&, std::chrono::milliseconds patience);
 
 } // namespace tayfa

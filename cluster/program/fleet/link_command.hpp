@@ -1,16 +1,16 @@
-// `tayfa link token|list|trust|revoke`: edits a head's list of pods safely. A running head applies
-// the change within a second; the commands do not contact it, so they also work while none runs.
+// `tayfa link token|list|trust|revoke`: which pods a head lets in. They call the API of a running
+// head; with --data they change the list in the data folder of a head instead, also while none
+// runs (a running one applies the change within a second).
 //
 // A join string is shown once, when it is made; the list has only the public half of its key.
 #pragma once
 
+#include "messages/error.hpp"
+#include "messages/link.hpp"
 #include "runtime/base/clock.hpp"
 #include "runtime/base/secrets.hpp"
 
-#include <cstdint>
-#include <iosfwd>
 #include <string>
-#include <vector>
 
 namespace CLI {
 class App;
@@ -18,22 +18,13 @@ class App;
 
 namespace tayfa {
 
-struct new_token {
-  std::string data{};                   ///< data folder of the head
-  std::vector<std::string> addresses{}; ///< "HOST:PORT" of the head, as pods reach it
-  std::uint64_t minutes = 60;           ///< until it expires
-};
+// ---- without the API: the list in the data folder of a head ------------------------------------
 
-/// Writes the join string alone on a line to `out`, and a report to `err`. These return the
-/// process's exit code.
-int run_link_token(const new_token&, const time_source&, secret_source&, std::ostream& out,
-                   std::ostream& err);
-int run_link_list(const std::string& data, const time_source&, std::ostream& out,
-                  std::ostream& err);
-int run_link_trust(const std::string& data, const std::string& pod, const std::string& name,
-                   const time_source&, std::ostream& err);
-int run_link_revoke(const std::string& data, const std::string& pod, const time_source&,
-                    std::ostream& err);
+/// errc::not_found when no head has run with this folder yet.
+result<join_text> make_join_text_in(const std::string& data, make_join_text, const time_source&,
+                                    secret_source&);
+result<trust_list> read_trust_in(const std::string& data, const time_source&);
+result<trust_list> change_trust_in(const std::string& data, change_trust, const time_source&);
 
 /// The exit code goes to `exit_code`, which outlives the parsing.
 void add_link_command(CLI::App&, int& exit_code);

@@ -18,9 +18,8 @@ constexpr auto join_patience = 60s;
 result<void> make_head(link_parts& out, const config& c, const time_source& time, event_log& log,
                        secret_source& secrets) {
   constexpr std::string_view scheme = "tcp://";
-  const std::string endpoint = c.link_listen.starts_with(scheme)
-                                   ? c.link_listen
-                                   : std::string{scheme} + c.link_listen;
+  const std::string endpoint =
+      c.link_listen.starts_with(scheme) ? c.link_listen : std::string{scheme} + c.link_listen;
   if (const auto possible = pods::may_bind(endpoint); !possible) {
     return fail(errc::bad_config, "link.listen: " + possible.error().text);
   }
@@ -38,7 +37,8 @@ result<void> make_head(link_parts& out, const config& c, const time_source& time
   terms.listen = {endpoint, keys->keys};
   out.head = std::move(terms);
   out.listener = std::make_unique<pods::zmq_listener>(time, log);
-  out.trust = std::make_unique<pods::trust_file>(time, pods::allow_list_path(folder));
+  out.trust = std::make_unique<pods::trust_file>(time, secrets, keys->keys.public_key,
+                                                 pods::allow_list_path(folder));
   return {};
 }
 
@@ -46,7 +46,7 @@ result<void> make_head(link_parts& out, const config& c, const time_source& time
 /// read: it may have expired long ago.
 result<pods::known_head> find_head(const serve_plan& plan, const std::string& folder,
                                    const pods::pod_keys& keys, const time_source& time,
-                                   event_log& log) {
+                                   event_log& log, stop_button& button) {
   auto known = pods::read_known_head(folder);
   if (known || known.error().code != errc::not_found) {
     return known;
@@ -60,7 +60,7 @@ result<pods::known_head> find_head(const serve_plan& plan, const std::string& fo
     return fail(invitation.error());
   }
   const joining_pod pod{keys.keys, keys.incarnation, plan.pod_name, plan.release};
-  if (const auto joined = join_head(*invitation, pod, time, log, join_patience); !joined) {
+  if (const auto joined = join_head(*invitation, pod, time, log, button, join_patience); !joined) {
     return fail(joined.error());
   }
   pods::known_head head{invitation->head_key, pod.name, invitation->addresses};
@@ -72,13 +72,13 @@ result<pods::known_head> find_head(const serve_plan& plan, const std::string& fo
 }
 
 result<void> make_pod(link_parts& out, const serve_plan& plan, const time_source& time,
-                      event_log& log, secret_source& secrets) {
+                      event_log& log, secret_source& secrets, stop_button& button) {
   const auto folder = link_folder(plan.knobs.pod_data);
   const auto keys = pods::start_pod(folder, secrets);
   if (!keys) {
     return fail(keys.error());
   }
-  const auto head = find_head(plan, folder, *keys, time, log);
+  const auto head = find_head(plan, folder, *keys, time, log, button);
   if (!head) {
     return fail(head.error());
   }
@@ -112,11 +112,12 @@ std::string link_folder(const std::string& data_folder) {
 }
 
 result<std::unique_ptr<link_parts>> make_link_parts(const serve_plan& plan, const time_source& time,
-                                                    event_log& log, secret_source& secrets) {
+                                                    event_log& log, secret_source& secrets,
+                                                    stop_button& button) {
   auto out = std::make_unique<link_parts>();
   result<void> made;
   if (plan.as_pod) {
-    made = make_pod(*out, plan, time, log, secrets);
+    made = make_pod(*out, plan, time, log, secrets, button);
   } else if (!plan.knobs.link_listen.empty()) {
     made = make_head(*out, plan.knobs, time, log, secrets);
   }

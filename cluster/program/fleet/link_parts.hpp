@@ -5,6 +5,7 @@
 #include "actors/head_link.hpp"
 #include "actors/pod_gateway.hpp"
 #include "cluster/program/serve_plan.hpp"
+#include "cluster/program/stop_button.hpp"
 #include "runtime/pods_net/result_thread.hpp"
 #include "runtime/pods_net/trust_file.hpp"
 #include "runtime/pods_net/zmq_connector.hpp"
@@ -32,9 +33,10 @@ struct link_parts {
 /// The folder of the link's files.
 std::string link_folder(const std::string& data_folder);
 
-/// As the plan says. A pod that has not joined yet joins here, which may take a while.
-/// errc::bad_config, bad_usage, unauthorized, unavailable, io_error, unfit.
+/// As the plan says. A pod that has not joined yet joins here, which may take a while; the button
+/// ends it (errc::stopping). errc::bad_config, bad_usage, unauthorized, unavailable, io_error,
+/// unfit.
 result<std::unique_ptr<link_parts>> make_link_parts(const serve_plan&, const time_source&,
-                                                    event_log&, secret_source&);
+                                                    event_log&, secret_source&, stop_button&);
 
 } // namespace tayfa

@@ -60,7 +60,13 @@ class instant_results final : public pods::result_port {
   void remove(attempt_ref attempt) override { kept.erase(attempt); }
 };
 
-struct pod_script : supervisor_script {
+/// Outlives the actors.
+struct pod_parts {
+  absent_head connector;
+  instant_results results;
+};
+
+struct pod_script : pod_parts, supervisor_script {
   pod_script() {
     pod_world.connector = &connector;
     pod_world.results = &results;
@@ -69,8 +75,6 @@ struct pod_script : supervisor_script {
     link.heads = {{"tcp://head:7500", std::string(pod_protocol::key_length, 'h')}};
     terms.link = std::move(link);
   }
-  absent_head connector;
-  instant_results results;
 };
 
 TEST(pod_role, a_pod_with_a_head_serves_without_queue_and_store) {
