@@ -1,9 +1,8 @@
 #include "actors/ingress.hpp"
 
-#include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
 #include "runtime/api/pod_metrics.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_ids.hpp"
 #include "runtime/http/event_stream.hpp"
 
 namespace tayfa {
@@ -153,7 +152,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
+  const auto id = make_job_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   const auto waiting =

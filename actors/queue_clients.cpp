@@ -225,7 +225,7 @@ intake_answer queue::intake() const {
   return answer;
 }
 
-/// Pods keep each result until this says that it is durable.
+/// Executors ask whose workers keep a result until it is durable.
 caf::result<durable_answer> queue::await_all() {
   if (broken_) {
     return durable_answer{fail(*broken_)};

@@ -20,7 +20,7 @@
 #include "actors/head_link.hpp"
 #include "actors/ingress.hpp"
 #include "actors/pod_gateway.hpp"
-#include "actors/queue.hpp"
+#include "actors/queue_state.hpp"
 #include "actors/remote_workers.hpp"
 #include "actors/runpod_worker.hpp"
 #include "runtime/core/slot_table.hpp"

@@ -78,7 +78,7 @@ caf::strong_actor_ptr supervisor::start_core(core_part part) {
   auto& d = directory_;
   switch (part) {
   case core_part::queue:
-    d.queue = spawn<queue>(ctx_, terms_.queue);
+    d.queue = spawn_queue(*this, ctx_, terms_.queue);
     d.dispatcher = d.queue;
     return started(d.queue);
   case core_part::head_link:

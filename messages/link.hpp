@@ -1,6 +1,6 @@
-// The link between a head and its pods, inside each of the two processes: its failures, what the
-// queue makes durable for it, and the requests of operators about pods and about whom the head
-// lets in. Plain values that never leave the process.
+// The link between a head and its pods, inside each of the two processes: its failures, and the
+// requests of operators about pods and about whom the head lets in. Plain values that never leave
+// the process.
 #pragma once
 
 #include "messages/error.hpp"
@@ -24,14 +24,6 @@ struct link_failed {
 struct link_moved {
   bool linked = false;
   std::string head; ///< its address
-};
-
-struct durable_answer {
-  result<void> how;
-};
-/// To the queue: answered when all that it has decided by now is durable.
-struct await_durable {
-  using answer = durable_answer;
 };
 
 // ---- operators: ingress -> pod_gateway ---------------------------------------------------------

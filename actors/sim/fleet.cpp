@@ -1,5 +1,7 @@
 #include "actors/sim/fleet_run.hpp"
 
+#include "runtime/core/job_table.hpp"
+
 #include <algorithm>
 #include <array>
 

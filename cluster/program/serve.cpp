@@ -122,7 +122,7 @@ pod_exit live(const serve_plan& plan, const link_parts& links, world& outside,
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engines, std::make_shared<queue_state>(plan.limits),
+        pod_terms{plan.engines, make_queue_state(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
                   plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt,
                   links.head, links.link});
