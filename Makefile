@@ -18,7 +18,7 @@ PYTHON := $(TAYFA_DEPS)/venv/bin/python
 FORMATTED = git ls-files '*.cpp' '*.hpp'
 SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: help setup build product model run test storm sim bench fuzz sanitize format lint clean
+.PHONY: help setup build product model run test storm fleet-storm sim bench fuzz sanitize format lint clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -47,6 +47,9 @@ test: build model ## build everything and run every test
 
 storm: build ## kill runtime and engines at random under 2,000 jobs; STORM_SEED chooses the seed
 	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_kill_storm.py slow_kill_storm
+
+fleet-storm: build ## a head and three pods under faults of every kind with 10,000 jobs; STORM_SEED chooses the seed
+	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_fleet_storm.py slow_fleet_storm
 
 sim: product ## simulate whole pods from SEEDS seeds (default 1000)
 	@$(BUILD_DIR)/tayfa sim --seeds $(SEEDS)
