@@ -229,7 +229,27 @@ def many_pods(run):
 
 def sockets(run):
     """The sockets of the link beside bare ones (bench_pods_net)."""
-    return "```\n" + peers.said_by(run.program("bench_pods_net")) + "\n```\n"
+    found = [json.loads(x) for x in peers.said_by(run.program("bench_pods_net")).splitlines()]
+    rates = [
+        [
+            f"{x['payload'] // 1024} KiB, {'CURVE' if x['curve'] else 'no CURVE'}",
+            *(f"{x[key]:.0f}" for key in ("bare_per_second", "link_per_second")),
+            f"{x['ratio']:.2f}",
+        ]
+        for x in found
+        if "ratio" in x
+    ]
+    memory = [[x["head"], f"{x['peers']:,}", x["kib_per_peer"]] for x in found if "head" in x]
+    return "\n".join(
+        [
+            table(
+                "The link's sockets beside a bare ROUTER and DEALER",
+                ["message", "bare, messages/s", "the link's, messages/s", "ratio"],
+                rates,
+            ),
+            table("An idle peer", ["head", "peers", "KiB per peer"], memory),
+        ]
+    )
 
 
 def fleets(run):

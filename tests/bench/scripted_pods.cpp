@@ -1,8 +1,9 @@
-// Many pods in one process, with scripted slots, for a real head over real sockets: the sessions and
-// the connections are those of `tayfa pod`; there are no engines, and results are kept in memory
-// instead of on a disk.
+// Many pods in one process, with scripted slots, for a real head over real sockets. Sessions and
+// connections are those of `tayfa pod`; there are no engines, and results are kept in memory instead
+// of on a disk.
 //
-//     scripted_pods --data HEAD_DATA --address HOST:PORT --pods N --slots M [--first K] [--delay MS]
+//     scripted_pods --data HEAD_DATA --address HOST:PORT --pods N --slots M
+//                   [--first K] [--delay MS]
 //
 // Each pod's key is entered in the head's list, as `tayfa link trust` does. One line of JSON a
 // second, {"linked":…,"running":…,"finished":…,"sessions":…,"returned":…}, until stdin ends.
@@ -89,7 +90,7 @@ struct totals {
   std::uint64_t running = 0, finished = 0;
 };
 
-/// One pod: its session, its connection and its slots, driven by the main thread.
+/// The main thread drives each pod: its session, its connection and its slots.
 class scripted_pod {
  public:
   scripted_pod(const options& o, std::uint32_t index, key_pair keys, const std::string& head_key,
