@@ -1,6 +1,6 @@
 // Many pods in one process, with scripted slots, for a real head over real sockets. Sessions and
-// connections are those of `tayfa pod`; there are no engines, and results are kept in memory instead
-// of on a disk.
+// connections are those of `tayfa pod`; there are no engines, and the memory keeps results instead
+// of a disk.
 //
 //     scripted_pods --data HEAD_DATA --address HOST:PORT --pods N --slots M
 //                   [--first K] [--delay MS]
