@@ -57,6 +57,7 @@ sim: product ## simulate whole pods from SEEDS seeds (default 1000)
 bench: build model ## measure it on this machine (docs/benchmarks.md says how to read it)
 	@$(SETUP) bench || printf 'bench: going on without the queues that are not installed\n'
 	@$(TEST_ENV) $(BUILD_DIR) || printf 'bench: going on without RunPod'"'"'s worker\n'
+	@$(TEST_ENV) $(BUILD_DIR) bench || printf 'bench: going on without Celery and Ray\n'
 	@python3 -B tests/bench/bench.py --build $(BUILD_DIR) $(BENCH_ARGS)
 
 fuzz: ## clang's libFuzzer with ASan and UBSan, FUZZ_SECONDS each (default 10)
