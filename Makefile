@@ -21,7 +21,7 @@ SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=pr
 .PHONY: help setup build product model run test storm fleet-storm sim bench fuzz sanitize format lint clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 	@printf '\nTAYFA_DEPS=DIR  another place for what Debian does not package (default .deps)\nBUILD_DIR=DIR   another build folder (default build)      JOBS=N  compile jobs\nTAYFA_NO_TEST_VENV=1   no tests against programs from PyPI (RunPod SDK)\n'
 
 setup: ## install the packages that Tayfa builds with (Debian 12), msgpack and libtorch
