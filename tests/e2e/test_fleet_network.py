@@ -89,7 +89,7 @@ class NetworkCase(Case):
         )
 
     def joined(self, head, number):
-        token = self.tayfa("link", "token", "--data", head.data, "--address", f"{HEAD}:{PORT}")
+        token = self.tayfa("link", "token", "--url", head.url, "--address", f"{HEAD}:{PORT}")
         self.assertEqual(token.returncode, 0, token.stderr)
         name = f"pod-{number}"
         pod = self.start(

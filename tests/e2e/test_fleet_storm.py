@@ -61,7 +61,7 @@ class Job:
         self.delay = round(chance.uniform(0.01, longest), 3)
 
     def script(self):
-        wanted = {"mock_return": self.key, "mock_logs": [f"runs {self.key}"]}
+        wanted = {"mock_return": self.key, "mock_logs": [{"level": "info", "message": f"runs {self.key}"}]}
         if self.kind == "slow":
             wanted["mock_delay"] = self.delay
         elif self.kind == "stream":
@@ -92,7 +92,7 @@ class Fleet:
         self.incarnation = 1
         self.link = pods.steady_address()
         self.head = test.start(
-            *["--slots", "0", "--link", self.link, *test.LINK, "--queue.max_attempts", "1000"],
+            *["--slots", "0", "--link", self.link, *test.LINK, "--queue.max_attempts", "100"],
             *["--queue.retry_base", "5ms", "--queue.retry_max", "50ms", "--queue.keep_sync", "2h"],
             *["--http.idle_timeout", "30m"],
             data=test.folder(),
@@ -106,7 +106,7 @@ class Fleet:
 
     def token(self, index):
         made = self.test.tayfa(
-            *["link", "token", "--data", self.head.data, "--address", self.proxies[index].address]
+            *["link", "token", "--url", self.head.url, "--address", self.proxies[index].address]
         )
         self.test.assertEqual(made.returncode, 0, made.stderr)
         return made.stdout.strip()
@@ -341,6 +341,7 @@ class FleetStormCase(Case):
         for identity in identities:
             self.read(identity)
         for pod in fleet.pods:
+            pod.wait_for("head_linked")  # else SIGTERM could come before it is expected
             fleet.note_runs(pod)
             self.assert_stops(pod)
             self.assertEqual(list((pod.data / "link/results").glob("*")), [], "results left over")

@@ -81,6 +81,8 @@ class FaultProxy:
     def close(self):
         self._change(_over=True)
         self._thread.join(10)
+        self._wake_in.close()
+        self._wake_out.close()
 
     def _change(self, **values):
         with self.lock:
