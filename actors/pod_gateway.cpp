@@ -12,16 +12,6 @@ enum topic : std::uint32_t { registry_deadline, listen_again, ask_again };
 constexpr milliseconds listen_pause{1'000};
 constexpr milliseconds ask_pause{1'000}; ///< until the queue is asked again about results
 
-/// The end of an attempt that its pod does not have: it never reached the pod, or was lost there.
-attempt_reported ended(const worker_ref& worker, const attempt_ref& attempt, bool began) {
-  protocol::finished last;
-  last.attempt = attempt;
-  last.how = began ? protocol::outcome::cancelled : protocol::outcome::failed;
-  last.code = static_cast<std::uint16_t>(began ? errc::cancelled : errc::unavailable);
-  last.text = began ? "the pod began another session" : "it did not reach the pod";
-  return {worker, std::move(last)};
-}
-
 std::uint32_t whole_ms(milliseconds m) {
   constexpr milliseconds::rep most = std::numeric_limits<std::uint32_t>::max();
   return static_cast<std::uint32_t>(std::clamp<milliseconds::rep>(m.count(), 0, most));
@@ -214,25 +204,16 @@ void pod_gateway::obey(attempt_reported& m) {
   send(directory_.queue, std::move(m));
 }
 
-/// The queue cannot judge claims: every attempt that the pod names is dropped there and runs again.
-/// The fence decides about each of these reports; one that was settled long ago changes nothing.
+/// The answer comes when what the queue decided is durable. A queue that ends before that is
+/// followed by another one, to which every pod says hello again.
 void pod_gateway::obey(pods::reconcile_pod& m) {
-  for (auto& ready : m.workers) {
-    send(directory_.queue, std::move(ready));
-  }
-  for (const auto& each : m.absent) {
-    send(directory_.queue,
-         ended(each.worker, each.attempt, each.view != pods::head_view::held_sent));
-  }
-  for (const auto& each : m.claims) {
-    send(directory_.queue, ended(each.worker, each.attempt, true));
-  }
-  for (const auto& worker : m.gone) {
-    send(directory_.queue,
-         worker_gone{worker, error{errc::lease_expired, "its pod began another session"}, true});
-  }
-  obey(registry_->reconciled(now(), m.node, m.session,
-                             std::vector<pods::claim_decision>(m.claims.size())));
+  request(directory_.queue, caf::infinite, std::move(m))
+      .then(
+          [this](const pods::pod_reconciled& a) {
+            obey(registry_->reconciled(now(), a.node, a.session, a.decisions));
+            after();
+          },
+          [](const caf::error&) {});
 }
 
 /// Asks the queue once for all results that it has just been given.

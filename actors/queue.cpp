@@ -82,6 +82,7 @@ auto queue::common() {
       [this](const ask_intake&) { return intake(); },
       [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
       [this](const await_durable&) { return await_all(); },
+      [this](const pods::reconcile_pod& m) { return reconcile(m); },
       [this](const ask_unclaimed&) {
         send(caf::actor_cast<remote_workers_actor>(current_sender()),
              unclaimed_attempts{table_.unclaimed()});
@@ -124,7 +125,7 @@ queue::behavior_type queue::waiting() {
         joined(m); // what it has from before goes on
         return caf::unit;
       },
-      ignore<drain_worker>());
+      postpone<pods::reconcile_pod>(), ignore<drain_worker>());
 }
 
 queue::behavior_type queue::serving() {

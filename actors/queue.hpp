@@ -120,6 +120,7 @@ class queue : public queue_actor::base {
 
   // workers and the pod (queue.cpp)
   void joined(const worker_ready&);
+  caf::result<pods::pod_reconciled> reconcile(const pods::reconcile_pod&);
   void refused(const model_refused&);
   void reported(const attempt_reported&);
   void notify_origin(const attempt_reported&);

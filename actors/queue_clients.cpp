@@ -1,4 +1,4 @@
-// Clients' requests to the queue. Every answer shows the table's durable state.
+// Requests to the queue, of clients and of pods. Every answer shows the table's durable state.
 #include "actors/queue.hpp"
 
 #include "runtime/api/call.hpp"
@@ -231,6 +231,26 @@ caf::result<durable_answer> queue::await_all() {
     return durable_answer{fail(*broken_)};
   }
   return after_commit(job_id{}, job_access{}, durable_answer{}, {}, false);
+}
+
+/// The pod learns of the decisions when they are durable.
+caf::result<pods::pod_reconciled> queue::reconcile(const pods::reconcile_pod& m) {
+  const auto pod = caf::actor_cast<attempt_executor>(current_sender());
+  for (const auto& each : m.workers) {
+    workers_[each.worker.place()] = {each.worker.incarnation, pod};
+  }
+  for (const auto& each : m.claims) {
+    if (each.worker.slot == pods::kept_slot) {
+      workers_[each.worker.place()] = {each.worker.incarnation, pod};
+    }
+  }
+  auto settled = table_.reconcile(now(), m);
+  enqueue_effects(std::move(settled.then));
+  auto answer = after_commit(job_id{}, job_access{},
+                             pods::pod_reconciled{m.node, m.session, std::move(settled.decisions)},
+                             {}, false);
+  after();
+  return answer;
 }
 
 caf::result<detail_answer> queue::inspect(const inspect_job& m) {

@@ -23,6 +23,7 @@
 #include "messages/models.hpp"
 #include "messages/origin.hpp"
 #include "messages/pod.hpp"
+#include "messages/pod_claims.hpp"
 #include "messages/slots.hpp"
 #include "messages/timer.hpp"
 #include "messages/workers.hpp"
@@ -69,9 +70,9 @@ using queue_messages =
                  purge_jobs, list_jobs, inspect_job, ask_intake, chunks_received, models_known,
                  model_refused, drain_worker, store_replied, webhook_answered,
                  worker_ready, // one that takes attempts is postponed until the pod is READY
-                 attempts_claimed, ask_unclaimed, attempt_reported, worker_gone, pod_moved,
-                 drain_queue, hand_back_jobs, actor_directory, result_posted, ask_origin_jobs,
-                 await_durable,
+                 attempts_claimed, ask_unclaimed, pods::reconcile_pod, attempt_reported,
+                 worker_gone, pod_moved, drain_queue, hand_back_jobs, actor_directory,
+                 result_posted, ask_origin_jobs, await_durable,
                  timer, // the job table's next deadline
                  liveness_probe>;
 

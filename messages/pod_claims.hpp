@@ -64,8 +64,8 @@ std::string_view to_string(pod_view);
 
 // ---- the question and its answer ----------------------------------------------------------------
 
-/// The worker of results whose own worker has ended: it holds what was claimed for it, and is never
-/// given anything.
+/// The worker of all results of a hello whose own workers have ended: it holds what was claimed for
+/// it, and is never given anything.
 inline constexpr slot_id kept_slot{0xffff'ffff};
 
 /// An attempt of a pod's inventory.
@@ -74,6 +74,7 @@ struct claim {
   pod_view at = pod_view::waiting;
   worker_ref worker; ///< that is to hold it, if the queue's step says so
   std::uint64_t steps = 0;
+  std::uint32_t chunks_from = 1; ///< as in pod_protocol::inventory_entry
 };
 /// An attempt that the pod was given, and does not have.
 struct absent_attempt {
@@ -82,20 +83,6 @@ struct absent_attempt {
   head_view view = head_view::held_sent; ///< as far as the registry knows
 };
 
-/// A pod has said hello. The queue deals with all of it in one step: it takes the workers in,
-/// applies reconcile() to every claim and to every absent attempt (with the registry's view where
-/// the queue only knows that this pod holds it), loses what is left with the workers that are gone,
-/// and answers pod_reconciled. An attempt that it gave to one of the workers and that is in neither
-/// list is still on its way to the registry, and stays as it is.
-struct reconcile_pod {
-  node_id node;
-  std::uint64_t session = 0;
-  std::string key; ///< the pod's
-  std::vector<worker_ready> workers;
-  std::vector<worker_ref> gone;
-  std::vector<claim> claims;
-  std::vector<absent_attempt> absent;
-};
 /// The queue's decision about a claim.
 struct claim_decision {
   pod_protocol::verdict verdict = pod_protocol::verdict::drop;
@@ -108,4 +95,19 @@ struct pod_reconciled {
   std::vector<claim_decision> decisions; ///< of the claims, in their order
 };
 
+/// A pod has said hello. The queue deals with all of it in one step: it takes the workers in,
+/// applies reconcile() to every claim and to every absent attempt (with the registry's view where
+/// the queue only knows that this pod holds it), loses what is left with the workers that are gone,
+/// and answers pod_reconciled. An attempt that it gave to one of the workers and that is in neither
+/// list is still on its way to the registry, and stays as it is.
+struct reconcile_pod {
+  using answer = pod_reconciled;
+  node_id node;
+  std::uint64_t session = 0;
+  std::string key; ///< the pod's
+  std::vector<worker_ready> workers;
+  std::vector<worker_ref> gone;
+  std::vector<claim> claims;
+  std::vector<absent_attempt> absent;
+};
 } // namespace tayfa::pods

@@ -105,13 +105,17 @@ struct inventory_entry {
   std::uint32_t slot = 0;
   std::uint64_t incarnation = 0;
   std::uint64_t steps = 0;
+  /// From this chunk of its stream on the pod says all that were made once more, if the attempt is
+  /// kept. 0 = the pod has been started anew since, and has none of them.
+  std::uint32_t chunks_from = 1;
   static constexpr const char* rule = "an inventory names attempts";
   bool valid() const { return !attempt.job.empty(); }
   static constexpr auto fields() {
     return std::make_tuple(field{"attempt", &inventory_entry::attempt},
                            field{"at", &inventory_entry::at}, field{"slot", &inventory_entry::slot},
                            field{"incarnation", &inventory_entry::incarnation},
-                           field{"steps", &inventory_entry::steps});
+                           field{"steps", &inventory_entry::steps},
+                           field{"chunks_from", &inventory_entry::chunks_from});
   }
 };
 struct inventory {

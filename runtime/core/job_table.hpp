@@ -30,6 +30,7 @@
 #pragma once
 
 #include "messages/job.hpp"
+#include "messages/pod_claims.hpp"
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
@@ -143,6 +144,14 @@ class job_table {
   effects claimed(moment now, worker_ref, const attempts_held&);
   /// The attempts that may still be claimed.
   std::vector<unclaimed_attempt> unclaimed() const;
+  /// A pod has said hello: its workers are taken in, and pods::reconcile() is applied to all that
+  /// it has, and to what it was given and does not have. An attempt is lost at no cost instead when
+  /// the pod has dropped chunks of it that the job has not got.
+  struct pod_settled {
+    effects then;
+    std::vector<pods::claim_decision> decisions; ///< of the claims, in their order
+  };
+  pod_settled reconcile(moment now, const pods::reconcile_pod&);
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
@@ -333,6 +342,16 @@ class job_table {
   void take_up(moment now, record&, pool_worker&, effects&);
   void claim_or_revoke(moment now, pool_worker&, const attempt_held&, effects&);
   void lose_unclaimed(moment now, worker_ref, effects&);
+  void take_in(moment now, worker_ref, worker_facts, const std::optional<attempts_held>& holds,
+               effects&);
+  // what a pod has (job_table_pods.cpp)
+  pods::head_view view_for(const record*, const attempt_ref&, const std::string& key);
+  pods::claim_decision settle_claim(moment now, const pods::claim&, const std::string& key,
+                                    effects&);
+  void settle_absent(moment now, const pods::absent_attempt&, const std::string& key, effects&);
+  static bool has_chunks_before(const record&, const pods::claim&);
+  void put_down(moment now, record&);
+  void lose_settled(moment now, record&, const char* why, bool free_of_charge, effects&);
   void expire_one(moment now, record&, effects&);
 
   // steps (job_table_steps.cpp)

@@ -116,6 +116,7 @@ void job_table::take_up(moment now, record& r, pool_worker& w, effects& out) {
     }
     queue_.started(r.request.policy.tenant, milliseconds{0});
     r.expected_ms = 0;
+    r.chunk_seen = 0; // what it had made is gone, and is said again
   }
   no_longer_unclaimed(r);
   r.holder = w.ref;

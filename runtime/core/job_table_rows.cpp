@@ -119,8 +119,9 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   r.uncharged_attempts = row.attempts_before;
   r.lives = row.lives;
   r.solo_crashes = row.solo_crashes;
-  // Other nodes' numbers held for the life of the process that gave them.
-  r.holder = row.holder.node == this_node ? row.holder : worker_ref{};
+  // Numbers of other nodes' workers held for the life of the process that gave them.
+  r.holder =
+      row.holder.node == this_node ? row.holder : worker_ref{slot_id{}, 0, row.holder.node};
   if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
   }

@@ -21,30 +21,38 @@ bool refused_by_engine(errc code) {
 effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts,
                                  const std::optional<attempts_held>& holds) {
   effects out;
-  switch (pool_.arrives(ref)) {
-  case worker_pool::arrival::stale: ++counts_.stale; return out;
-  case worker_pool::arrival::again: pool_.updated(now, ref, facts); break;
-  case worker_pool::arrival::next:
-    if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
-      if (before->facts.lasting_name.empty()) {
-        lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
-      } else {
-        leave_unclaimed(now, *before);
-      }
-    }
-    if (pool_.joined(now, ref, std::move(facts), queue_)) {
-      steps_at_ = now;
-    }
-    if (holds) {
-      for (const auto& each : *holds) {
-        claim_or_revoke(now, *pool_.find(ref.place()), each, out);
-      }
-      lose_unclaimed(now, ref, out);
-    }
-    break;
+  if (pool_.arrives(ref) == worker_pool::arrival::stale) {
+    ++counts_.stale;
+    return out;
   }
+  take_in(now, ref, std::move(facts), holds, out);
   assign(now, out);
   return out;
+}
+
+void job_table::take_in(moment now, worker_ref ref, worker_facts facts,
+                        const std::optional<attempts_held>& holds, effects& out) {
+  switch (pool_.arrives(ref)) {
+  case worker_pool::arrival::stale: return;
+  case worker_pool::arrival::again: pool_.updated(now, ref, facts); return;
+  case worker_pool::arrival::next: break;
+  }
+  if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
+    if (before->facts.lasting_name.empty()) {
+      lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
+    } else {
+      leave_unclaimed(now, *before);
+    }
+  }
+  if (pool_.joined(now, ref, std::move(facts), queue_)) {
+    steps_at_ = now;
+  }
+  if (holds) {
+    for (const auto& each : *holds) {
+      claim_or_revoke(now, *pool_.find(ref.place()), each, out);
+    }
+    lose_unclaimed(now, ref, out);
+  }
 }
 
 effects job_table::worker_lost(moment now, worker_place at, const error& why, bool from_outside) {

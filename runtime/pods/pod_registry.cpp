@@ -223,10 +223,11 @@ void pod_registry::lose(pod& p, const error& why, effects& out) {
   for (auto& s : p.slots) {
     out.emplace_back(worker_gone{s.ref, why});
   }
-  for (const auto& [attempt, h] : p.attempts) {
-    if (h.ref.slot == kept_slot && h.at != held::state::reported) {
-      out.emplace_back(worker_gone{h.ref, why}); // a claim whose worker had ended
-    }
+  const auto kept = std::find_if(p.attempts.begin(), p.attempts.end(), [](const auto& each) {
+    return each.second.ref.slot == kept_slot && each.second.at != held::state::reported;
+  });
+  if (kept != p.attempts.end()) { // claims whose own workers had ended
+    out.emplace_back(worker_gone{kept->second.ref, why});
   }
   p.slots.clear();
   p.attempts.clear();

@@ -206,11 +206,15 @@ void pod_registry::begin_reconciliation(moment now, pod& p, effects& out) {
     }
     ask.workers.push_back(std::move(ready));
   }
+  worker_ref keeper{kept_slot, 0, p.node}; // a place has one worker, also this one
   for (const auto& each : g.inventory) {
     const auto* const s = find_slot(p, each.slot);
     const bool lives = s != nullptr && s->pod_incarnation == each.incarnation;
-    const auto holder = lives ? s->ref : worker_ref{kept_slot, ++incarnations_, p.node};
-    g.claims.push_back({each.attempt, view_of(each.at), holder, each.steps});
+    if (!lives && keeper.incarnation == 0) {
+      keeper.incarnation = ++incarnations_;
+    }
+    const auto holder = lives ? s->ref : keeper;
+    g.claims.push_back({each.attempt, view_of(each.at), holder, each.steps, each.chunks_from});
     expect(p, each.attempt, holder);
   }
   ask.claims = g.claims;
@@ -254,11 +258,12 @@ void pod_registry::judge(pod& p, const claim& c, const claim_decision& decision)
     h.ref = c.worker;
     h.life = p.incarnation;
     h.order.reset();
-    // The pod says its last word again.
+    // The pod says its chunks and its last word again.
     std::erase_if(h.parked, [&](const parked_message& each) {
-      const bool last = std::holds_alternative<pod_protocol::finished>(each.body);
-      p.parked_bytes -= last ? each.bytes : 0;
-      return last;
+      const bool again = std::holds_alternative<pod_protocol::finished>(each.body) ||
+                         std::holds_alternative<pod_protocol::partial>(each.body);
+      p.parked_bytes -= again ? each.bytes : 0;
+      return again;
     });
     if (h.parked.empty()) {
       p.parked.erase(c.attempt);

@@ -22,6 +22,7 @@ session_effects pod_session::start(moment now, const std::vector<kept_result>& f
     auto& t = tasks_[each.attempt];
     t.at = task::state::kept;
     t.durable = true;
+    t.from_disk = true;
     t.bytes = each.bytes;
     kept_bytes_ += each.bytes;
     ++kept_;
@@ -123,36 +124,36 @@ void pod_session::message(moment now, std::span<const char> bytes, session_effec
   std::visit([&](auto& body) { said(now, read->worker, body, out); }, read->body);
 }
 
-/// Parts of streams that the earlier session did not deliver are sent again; all else is said
-/// by the hello.
+/// Rows of the log that the earlier session did not deliver are sent again; all else is said by the
+/// hello, or after the welcome.
 void pod_session::begin_session(moment, std::vector<link_message> lost, session_effects&) {
   ++counters_.sessions;
   session_ = link_->link().peer();
-  const auto keep_part = [&](std::string_view frame) {
+  auto later = std::exchange(rows_, {});
+  const auto keep_row = [&](std::string_view frame) {
     auto read = pod_protocol::decode_upstream(link_->version(), {frame.data(), frame.size()});
-    if (read && (std::holds_alternative<wire::partial>(read->body) ||
-                 std::holds_alternative<protocol::log>(read->body))) {
-      parts_.push_back(std::move(read->body));
-      part_bytes_ += frame.size();
+    if (auto* const row = read ? std::get_if<protocol::log>(&read->body) : nullptr) {
+      row_bytes_ += sizeof *row + row->text.size();
+      rows_.push_back(std::move(*row));
     }
   };
-  auto earlier = std::exchange(parts_, {});
-  part_bytes_ = 0;
   for (const auto& m : lost) {
-    keep_part(std::string_view{*m}.substr(data_header_bytes));
+    keep_row(std::string_view{*m}.substr(data_header_bytes));
   }
   for (const auto& m : link_->new_session()) {
-    keep_part(std::string_view{m}.substr(data_header_bytes));
+    keep_row(std::string_view{m}.substr(data_header_bytes));
   }
-  std::move(earlier.begin(), earlier.end(), std::back_inserter(parts_));
+  std::move(later.begin(), later.end(), std::back_inserter(rows_));
   for (auto& [attempt, t] : tasks_) {
     t.output = {}; // what was offered is offered again with the result
+    t.chunks_said = 0;
     if (!t.input.empty() && t.at == task::state::gathering) {
       link_->receiver().want(t.input);
     }
   }
   close_runs();
   unreported_.clear();
+  unsaid_.clear();
   say_hello();
 }
 
@@ -194,7 +195,7 @@ void pod_session::say_hello() {
   }
   wire::inventory some;
   for (std::size_t i = 0; i < inventory_.size(); ++i) {
-    const auto& t = tasks_.at(inventory_[i]);
+    auto& t = tasks_.at(inventory_[i]);
     wire::inventory_entry entry;
     entry.attempt = inventory_[i];
     entry.at = t.at == task::state::kept ? wire::stage::finished
@@ -204,6 +205,7 @@ void pod_session::say_hello() {
     entry.slot = t.worker.slot.value;
     entry.incarnation = t.worker.incarnation;
     entry.steps = t.steps;
+    entry.chunks_from = t.chunks_offered = first_chunk(t);
     some.entries.push_back(std::move(entry));
     if (some.entries.size() == wire::list_max || i + 1 == inventory_.size()) {
       link_->send(std::exchange(some, {}));
@@ -225,28 +227,19 @@ void pod_session::send(const worker_ref& worker, wire::upstream m) {
   }
 }
 
-/// A part of a stream, progress, or a row of the log: kept within bounds while there is no session,
-/// and dropped where the head takes too little.
-void pod_session::send_part(wire::upstream m) {
+/// Kept within bounds while there is no session, and dropped where the head takes too little.
+void pod_session::send_row(protocol::log row) {
   if (has_session() && link_->outbox_bytes() < outbox_bytes_max / 2) {
-    link_->send(std::move(m));
+    link_->send(std::move(row));
     return;
   }
-  const auto size = sizeof m + std::visit(
-                                   [](const auto& body) {
-                                     if constexpr (requires { body.content; }) {
-                                       return body.content.text.size();
-                                     } else {
-                                       return std::size_t{0};
-                                     }
-                                   },
-                                   m);
-  if (has_session() || part_bytes_ + size > limits_.stored_parts_max) {
+  const auto size = sizeof row + row.text.size();
+  if (has_session() || row_bytes_ + size > limits_.stored_parts_max) {
     ++counters_.dropped_parts;
     return;
   }
-  part_bytes_ += size;
-  parts_.push_back(std::move(m));
+  row_bytes_ += size;
+  rows_.push_back(std::move(row));
 }
 
 /// Results of this worker are being written, or have not been said in this session.
@@ -307,6 +300,7 @@ void pod_session::settle(moment now, session_effects& out) {
   gather(now, out);
   if (has_session()) {
     say_credit(); // before what frees a place is said
+    say_chunks();
     report_results(out);
     sync_slots();
     say_credit();

@@ -10,6 +10,9 @@
 //   * a result is made durable before it is reported, and kept until the head says `forget`;
 //   * a silent or absent head ends no work: what runs here goes on, and nothing new is taken;
 //   * an attempt is given to a worker at most once, and a batch as a whole;
+//   * the chunks of an attempt go to the head in order, each once in a session, and before its
+//     result. They are kept until the attempt is forgotten, so that a head that was started anew
+//     gets them all; where there are too many, the oldest of the attempt go;
 //   * the credit that the head was given only grows, and what comes beyond it is returned;
 //   * the first try to connect, and each later one, waits for a random time; the time grows until a
 //     welcome has held for a while.
@@ -26,6 +29,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <optional>
@@ -45,7 +49,8 @@ struct session_limits {
   std::uint64_t kept_bytes_max = std::uint64_t{10} << 30;
   std::uint32_t kept_max = 3'072; ///< results; the rest of an inventory is for what runs
   std::uint64_t cache_bytes = std::uint64_t{256} << 20;
-  std::size_t stored_parts_max = std::size_t{8} << 20; ///< bytes of streams without a session
+  /// Bytes of chunks that another session may need, and of log rows while there is none.
+  std::size_t stored_parts_max = std::size_t{8} << 20;
 };
 
 struct pod_identity {
@@ -158,6 +163,11 @@ class pod_session {
     std::optional<protocol::finished> last; ///< until it is sent
     pod_protocol::blob_ref output;          ///< offered
     std::uint64_t bytes = 0;                ///< of the result
+    std::deque<protocol::partial> chunks;   ///< the latest of its stream, up to the last
+    std::uint32_t chunks_made = 0;          ///< number of the last
+    std::uint32_t chunks_said = 0;          ///< in this session
+    std::uint32_t chunks_offered = 0;       ///< the hello named this one as the first
+    bool from_disk = false;                 ///< of an earlier life of this pod
   };
   using task_map = std::map<attempt_ref, task>;
   struct run {
@@ -179,7 +189,7 @@ class pod_session {
   void say_credit();
   void send(const worker_ref&, pod_protocol::upstream);
   void send(pod_protocol::upstream m) { send({}, std::move(m)); }
-  void send_part(pod_protocol::upstream);
+  void send_row(protocol::log);
   bool has_session() const { return phase_ == phase::linked; }
   milliseconds silence() const { return beat_ * limits_.misses; }
 
@@ -214,13 +224,22 @@ class pod_session {
   void stop(task_map::iterator, const std::string& why, session_effects&);
   void stop_all(const std::string& why, session_effects&);
   void begin_drain(moment now, pod_protocol::drain_mode, milliseconds grace, session_effects&);
+  void erase(task_map::iterator);
   void forget(task_map::iterator, session_effects&);
   void free_place(const task&);
+  void say_drained(session_effects&);
+  slot* find_slot(const worker_ref&);
+
+  // reports of workers (pod_session_reports.cpp)
+  static std::size_t bytes_of(const protocol::partial& m) { return sizeof m + m.payload.size(); }
+  void add_chunk(task_map::iterator, const protocol::partial&);
+  void say_chunks();
+  void drop_oldest_chunk(task&);
+  static std::uint32_t first_chunk(const task&);
+  void return_holes(session_effects&);
   void report_results(session_effects&);
   void send_result(task_map::iterator);
   void finished(moment, task_map::iterator, const protocol::finished&, session_effects&);
-  void say_drained(session_effects&);
-  slot* find_slot(const worker_ref&);
 
   session_limits limits_;
   pod_identity self_;
@@ -249,10 +268,12 @@ class pod_session {
   task_map tasks_;
   std::map<run_key, run> runs_;      ///< that are being gathered
   std::set<attempt_ref> unreported_; ///< kept, and not sent in this session
+  std::set<attempt_ref> unsaid_;     ///< have chunks that were not sent in this session
   std::vector<attempt_ref> inventory_;
   std::vector<pod_protocol::verdict> verdicts_; ///< on it, in its order
-  std::vector<pod_protocol::upstream> parts_;   ///< of streams, while there is no session
-  std::size_t part_bytes_ = 0;
+  std::vector<protocol::log> rows_;             ///< of the log, while there is no session
+  std::size_t row_bytes_ = 0;
+  std::size_t chunk_bytes_ = 0;
   std::uint64_t batches_ = 0; ///< numbers for this pod's workers
   std::uint64_t taken_ = 0, take_until_ = 0;
   std::uint64_t kept_bytes_ = 0;

@@ -60,25 +60,22 @@ void pod_session::said(moment now, const worker_ref&, wire::welcome& m, session_
   for (std::size_t i = 0; i < inventory_.size(); ++i) {
     obey(inventory_[i], verdicts_[i], out);
   }
+  return_holes(out);
   for (const auto& [attempt, t] : tasks_) {
     if (t.at == task::state::kept && !t.dropped) {
       unreported_.insert(attempt);
     }
   }
-  part_bytes_ = 0;
-  for (auto& part : std::exchange(parts_, {})) {
-    const bool wanted = std::visit(
-        [&](const auto& body) {
-          if constexpr (requires { body.attempt; }) {
-            const auto entry = tasks_.find(body.attempt);
-            return body.attempt.job.empty() || (entry != tasks_.end() && !entry->second.dropped);
-          } else {
-            return false;
-          }
-        },
-        part);
-    if (wanted) {
-      send_part(std::move(part));
+  for (const auto& [attempt, t] : tasks_) {
+    if (!t.chunks.empty() && !t.dropped) {
+      unsaid_.insert(attempt);
+    }
+  }
+  row_bytes_ = 0;
+  for (auto& row : std::exchange(rows_, {})) {
+    const auto entry = tasks_.find(row.attempt);
+    if (row.attempt.job.empty() || (entry != tasks_.end() && !entry->second.dropped)) {
+      send_row(std::move(row));
     }
   }
 }

@@ -1,5 +1,4 @@
-// Attempts and their results, from the assign to the forget.
-#include "runtime/pods/payloads.hpp"
+// Attempts from the assign to the forget: workers, runs, ends, drains.
 #include "runtime/pods/pod_session.hpp"
 
 #include "runtime/base/text.hpp"
@@ -68,7 +67,7 @@ session_effects pod_session::on(moment now, const worker_gone& m) {
     const bool ended = here->second.at >= task::state::keeping;
     if (here->second.worker == m.worker && !ended) {
       leave_run(here->first);
-      tasks_.erase(here); // slot_gone says that it is lost
+      erase(here); // slot_gone says that it is lost
     }
   }
   settle(now, out);
@@ -153,7 +152,7 @@ void pod_session::give_back(const attempt_ref& attempt, const std::string& why) 
   leave_run(attempt);
   ++counters_.returned;
   send(wire::returned{attempt, why});
-  tasks_.erase(entry);
+  erase(entry);
 }
 
 /// The head wants it to end, and hears of its end.
@@ -202,158 +201,16 @@ void pod_session::forget(task_map::iterator entry, session_effects& out) {
   if (!t.output.empty()) {
     link_->sender().drop(t.output);
   }
+  erase(entry);
+}
+
+void pod_session::erase(task_map::iterator entry) {
+  while (!entry->second.chunks.empty()) {
+    drop_oldest_chunk(entry->second);
+  }
+  unsaid_.erase(entry->first);
   unreported_.erase(entry->first);
   tasks_.erase(entry);
-}
-
-// ---- reports of workers -------------------------------------------------------------------------
-
-session_effects pod_session::on(moment now, const attempt_reported& m) {
-  session_effects out;
-  const auto about = [&](const attempt_ref& attempt) {
-    const auto entry = tasks_.find(attempt);
-    const bool runs =
-        entry != tasks_.end() && entry->second.worker == m.worker &&
-        (entry->second.at == task::state::given || entry->second.at == task::state::running);
-    return runs ? entry : tasks_.end();
-  };
-  if (const auto* log = std::get_if<protocol::log>(&m.body)) {
-    auto row = *log;
-    row.text = text::cut_middle(row.text, wire::text_bytes_max);
-    send_part(std::move(row));
-  } else if (const auto* started = std::get_if<protocol::started>(&m.body)) {
-    if (const auto entry = about(started->attempt); entry != tasks_.end()) {
-      entry->second.at = task::state::running;
-      if (!entry->second.dropped) {
-        send(*started);
-      }
-    }
-  } else if (const auto* stepped = std::get_if<protocol::stepped>(&m.body)) {
-    if (const auto entry = about(stepped->attempt); entry != tasks_.end()) {
-      entry->second.steps = stepped->steps;
-      if (!entry->second.dropped && !link_->stuck()) {
-        send(*stepped);
-      }
-    }
-  } else if (const auto* progress = std::get_if<protocol::progress>(&m.body)) {
-    const auto entry = about(progress->attempt);
-    if (entry != tasks_.end() && !entry->second.dropped && !link_->stuck() && has_session()) {
-      // Only the latest counts: one that is too large for a message is left out.
-      if (progress->payload.size() <= wire::inline_bytes_max) {
-        send_part(wire::progress{progress->attempt, progress->sequence, {progress->payload, {}}});
-      }
-    }
-  } else if (const auto* partial = std::get_if<protocol::partial>(&m.body)) {
-    const auto entry = about(partial->attempt);
-    if (entry != tasks_.end() && !entry->second.dropped) {
-      send_part(wire::partial{partial->attempt, partial->sequence,
-                              payload_of(partial->payload, link_->sender())});
-    }
-  } else if (const auto* last = std::get_if<protocol::finished>(&m.body)) {
-    if (const auto entry = about(last->attempt); entry != tasks_.end()) {
-      finished(now, entry, *last, out);
-    }
-  }
-  settle(now, out);
-  return out;
-}
-
-void pod_session::finished(moment, task_map::iterator entry, const protocol::finished& m,
-                           session_effects& out) {
-  auto& t = entry->second;
-  free_place(t);
-  if (t.dropped) {
-    tasks_.erase(entry);
-    return;
-  }
-  t.at = task::state::keeping;
-  t.give_up_at = moment::max();
-  t.last = m;
-  t.bytes = m.output.size() + m.text.size();
-  out.emplace_back(keep_result{m});
-}
-
-session_effects pod_session::result_kept(moment now, const attempt_ref& attempt,
-                                         const result<void>& done) {
-  session_effects out;
-  const auto entry = tasks_.find(attempt);
-  if (entry == tasks_.end() || entry->second.at != task::state::keeping) {
-    return out;
-  }
-  auto& t = entry->second;
-  t.at = task::state::kept;
-  t.durable = done.has_value();
-  kept_bytes_ += t.bytes;
-  ++kept_;
-  if (!done) {
-    ++undurable_;
-    // The result is reported nevertheless: at worst this pod ends first, and the job runs again.
-    out.emplace_back(pod_event{pod_event::what::results_fail, done.error().str()});
-  }
-  if (t.dropped) {
-    forget(entry, out);
-  } else {
-    unreported_.insert(attempt);
-  }
-  settle(now, out);
-  return out;
-}
-
-/// Kept results go to the head as far as it takes them; those of earlier sessions are read first.
-void pod_session::report_results(session_effects& out) {
-  for (auto next = unreported_.begin(); next != unreported_.end() && !link_->stuck();) {
-    const auto attempt = *next++;
-    const auto entry = tasks_.find(attempt);
-    auto& t = entry->second;
-    if (t.last) {
-      send_result(entry);
-      unreported_.erase(attempt);
-    } else if (!std::exchange(t.reading, true)) {
-      out.emplace_back(read_result{attempt});
-    }
-  }
-}
-
-void pod_session::send_result(task_map::iterator entry) {
-  auto& t = entry->second;
-  const auto& last = *t.last;
-  wire::finished m;
-  m.attempt = entry->first;
-  m.how = last.how;
-  m.code = last.code;
-  m.text = text::cut_middle(last.text, wire::error_bytes_max);
-  m.output = payload_of(last.output, link_->sender());
-  m.refresh_worker = last.refresh_worker;
-  m.run_ms = last.run_ms;
-  t.output = m.output.blob;
-  if (t.durable) {
-    t.last.reset();
-  }
-  send(std::move(m));
-}
-
-session_effects pod_session::result_read(moment now, const attempt_ref& attempt,
-                                         const result<protocol::finished>& read) {
-  session_effects out;
-  const auto entry = tasks_.find(attempt);
-  if (entry == tasks_.end() || !std::exchange(entry->second.reading, false)) {
-    return out;
-  }
-  auto& t = entry->second;
-  if (read) {
-    t.last = *read;
-  } else {
-    // The disk has lost it: to the head it is an attempt that failed.
-    out.emplace_back(pod_event{pod_event::what::results_fail, read.error().str()});
-    protocol::finished lost;
-    lost.attempt = attempt;
-    lost.how = protocol::outcome::failed;
-    lost.code = static_cast<std::uint16_t>(errc::unavailable);
-    lost.text = "the pod's disk has lost the result";
-    t.last = std::move(lost);
-  }
-  settle(now, out);
-  return out;
 }
 
 // ---- drains -------------------------------------------------------------------------------------
@@ -418,6 +275,7 @@ std::vector<std::string> pod_session::audit() const {
     }
   };
   std::map<worker_ref, std::uint32_t> busy;
+  std::size_t chunk_bytes = 0;
   std::uint64_t bytes = 0;
   std::uint32_t kept = 0;
   for (const auto& [attempt, t] : tasks_) {
@@ -428,6 +286,12 @@ std::vector<std::string> pod_session::audit() const {
     check(ended || slots_.contains(t.worker.slot.value), "an attempt has no worker");
     check(!unreported_.contains(attempt) || t.at == task::state::kept,
           "a result is reported that is not kept");
+    for (const auto& each : t.chunks) {
+      chunk_bytes += bytes_of(each);
+    }
+    check(!has_session() || t.dropped || t.chunks.empty() || unsaid_.contains(attempt) ||
+              t.chunks_said == t.chunks_made,
+          "a chunk is not said");
   }
   for (const auto& [number, s] : slots_) {
     check(s.live.incarnation == 0 || s.busy == busy[s.live], "a worker's places are miscounted");
@@ -440,6 +304,8 @@ std::vector<std::string> pod_session::audit() const {
     }
   }
   check(bytes == kept_bytes_ && kept == kept_, "kept results are miscounted");
+  check(chunk_bytes == chunk_bytes_ && chunk_bytes <= limits_.stored_parts_max,
+        "kept chunks are miscounted");
   return out;
 }
 

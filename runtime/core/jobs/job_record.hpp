@@ -84,8 +84,9 @@ struct job_record {
   bool ended() const { return is_final(state.state()); }
   std::uint32_t attempts_of_life() const { return attempts - uncharged_attempts; }
   /// Its latest attempt goes on when this process ends, and the next one can take its result. The
-  /// chunks of a stream end with this process: only another attempt makes them again.
-  bool goes_on() const { return lasting != nullptr && !streamed; }
+  /// chunks of a stream end with this process: a pod may say them again, for another worker only
+  /// another attempt makes them again.
+  bool goes_on() const { return lasting != nullptr && (!streamed || holder.node != pull_node); }
   bool of_platform() const { return !request.origin.empty(); }
   /// The worker that has, or had, its latest attempt, for people.
   std::string worker_name() const {

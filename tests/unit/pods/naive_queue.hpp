@@ -23,6 +23,9 @@ struct naive_job {
   std::string result; ///< "COMPLETED …", "FAILED …", "CANCELLED"
   std::uint32_t ends = 0;
   std::uint32_t charged = 0; ///< attempts that it paid for
+  std::uint32_t chunks = 0;  ///< of its stream that have come; they end with the head
+  bool streamed = false;     ///< the attempt has made some
+  bool chunks_lost = false;  ///< its pod was started anew: the result is all that it has
 };
 
 class naive_queue {
@@ -42,6 +45,7 @@ class naive_queue {
   std::map<worker_ref, std::uint32_t> workers;
   std::map<node_id, std::string> keys; ///< of the pods
   std::uint64_t fenced = 0;
+  std::set<attempt_ref> holes; ///< attempts that were dropped because chunks of them were gone
 
   void add(const std::string& id) {
     jobs[id];
@@ -84,6 +88,8 @@ class naive_queue {
         auto& [id, j] = *next;
         j.at = naive_job::state::held;
         ++j.number;
+        j.chunks = 0;
+        j.streamed = j.chunks_lost = false;
         j.holder = ref;
         j.key = keys.at(ref.node);
         protocol::assign body;
@@ -122,6 +128,9 @@ class naive_queue {
   }
 
   void on(const attempt_reported& m) {
+    if (const auto* chunk = std::get_if<protocol::partial>(&m.body)) {
+      add_chunk(m.worker, *chunk);
+    }
     const auto* last = std::get_if<protocol::finished>(&m.body);
     if (last == nullptr) {
       return;
@@ -157,9 +166,21 @@ class naive_queue {
     std::vector<std::string> changed;
     for (const auto& each : m.claims) {
       const auto entry = jobs.find(each.attempt.job.str());
-      const auto view = view_of(entry, each.attempt, m.key);
+      auto view = view_of(entry, each.attempt, m.key);
+      const bool runs = view == head_view::held_accepted || view == head_view::unclaimed;
+      if ((runs || view == head_view::queued) && !has_chunks_before(entry->second, each)) {
+        if (runs) {
+          requeue(entry->second, true);
+          changed.push_back(entry->first);
+        }
+        holes.insert(each.attempt);
+        view = head_view::elsewhere;
+      }
       const auto step = reconcile(view, each.at);
       carry_out(step.head, entry, each.attempt, each.worker, changed);
+      if (step.head == head_step::hold && each.chunks_from == 0) {
+        entry->second.chunks_lost = true;
+      }
       answer.push_back({step.pod.value(), view == head_view::unknown});
     }
     for (const auto& each : m.absent) {
@@ -204,6 +225,9 @@ class naive_queue {
     keys.clear();
     ending_.clear();
     for (auto& [id, j] : jobs) {
+      if (j.at != naive_job::state::ended) {
+        j.chunks = 0;
+      }
       if (j.at == naive_job::state::held) {
         j.at = naive_job::state::unclaimed;
       }
@@ -271,8 +295,27 @@ class naive_queue {
     changed.push_back(e->first);
   }
 
+  void add_chunk(worker_ref from, const protocol::partial& m) {
+    const auto id = m.attempt.job.str();
+    auto& j = jobs.at(id);
+    const bool current =
+        j.at == naive_job::state::held && j.number == m.attempt.number && j.holder == from;
+    if (!current || m.sequence <= j.chunks) {
+      return;
+    }
+    EXPECT_EQ(m.sequence, j.chunks + 1) << id << ": a chunk is missing";
+    j.chunks = m.sequence;
+    j.streamed = true;
+    decided({id});
+  }
+
+  static bool has_chunks_before(const naive_job& j, const claim& c) {
+    return c.chunks_from == 0 ? !j.streamed : c.chunks_from <= j.chunks + 1;
+  }
+
   static void requeue(naive_job& j, bool free) {
     j.at = naive_job::state::queued;
+    j.chunks = 0;
     j.charged += free ? 0 : 1;
   }
 

@@ -237,7 +237,10 @@ void pod_world::carry(pod_sim& p, session_effects all) {
       const auto row = queue.durable.find(gone_now->attempt.job.str());
       if (row != queue.durable.end()) {
         const auto& j = row->second;
-        const bool of_use = j.at != naive_job::state::ended && j.key == p.key &&
+        // Nor when it had to let chunks of it go.
+        const bool has_hole = queue.holes.contains(gone_now->attempt) ||
+                              (options_.few_chunks && chunks.contains(gone_now->attempt));
+        const bool of_use = !has_hole && j.at != naive_job::state::ended && j.key == p.key &&
                             j.number == gone_now->attempt.number &&
                             p.disk[gone_now->attempt].how == protocol::outcome::completed;
         EXPECT_FALSE(of_use) << to_string(gone_now->attempt) << " was deleted before its commit";
@@ -275,6 +278,15 @@ void pod_world::move_disk(pod_sim& p) {
   }
 }
 
+void pod_world::make_chunk(pod_sim& p, const worker_ref& from, const attempt_ref& attempt) {
+  const auto number = ++chunks[attempt];
+  const bool large = options_.output_bytes > pod_protocol::inline_bytes_max && chance(8);
+  const auto text = to_string(attempt) + " chunk " + std::to_string(number) +
+                    std::string(large ? 70'000 : 0, 'x');
+  carry(p, p.session->on(
+               now, attempt_reported{from, protocol::partial{attempt, number, shared_text{text}}}));
+}
+
 void pod_world::move_pods() {
   for (auto& each : pods) {
     auto& p = *each;
@@ -284,6 +296,10 @@ void pod_world::move_pods() {
     for (auto& [slot, w] : p.workers) {
       for (auto run = w.running.begin(); run != w.running.end();) {
         const auto here = run++;
+        const auto streams = options_.streams && here->first.job.str().back() % 2 == 0;
+        if (streams && chance(3)) {
+          make_chunk(p, {slot_id{slot}, w.incarnation}, here->first);
+        }
         if (here->second > now) {
           continue;
         }
@@ -397,6 +413,9 @@ void pod_world::check() {
     EXPECT_EQ(j.ends, 1U) << id;
     if (j.result.starts_with("COMPLETED")) {
       EXPECT_TRUE(j.result.starts_with("COMPLETED \"" + id + " by ")) << "of another job";
+      const auto made = chunks.find({job_id{id}, j.number});
+      EXPECT_TRUE(j.chunks_lost || j.chunks == (made == chunks.end() ? 0 : made->second))
+          << id << " has " << j.chunks << " chunks";
     }
   }
   for (const auto& p : pods) {

@@ -23,6 +23,8 @@ struct world_options {
   std::uint32_t jobs = 20;
   std::uint32_t output_bytes = 40; ///< of a result, at most
   bool batches = false;
+  bool streams = true;     ///< every other job makes chunks
+  bool few_chunks = false; ///< pods keep hardly any of them
   bool faults = true;
   bool cancels = true;
   bool group_commits = false; ///< each step makes all that was decided durable
@@ -89,6 +91,7 @@ class pod_world {
   moment now{std::chrono::hours{1}};
   std::vector<std::string> notes;                  ///< of the head
   std::map<attempt_ref, std::uint32_t> executions; ///< that have ended well
+  std::map<attempt_ref, std::uint32_t> chunks;     ///< that were made
   std::uint64_t cuts = 0, head_restarts = 0, pod_restarts = 0, results_reread = 0, reuses = 0;
 
  private:
@@ -98,6 +101,7 @@ class pod_world {
   void move_network();
   void move_pods();
   void move_disk(pod_sim&);
+  void make_chunk(pod_sim&, const worker_ref&, const attempt_ref&);
   void move_queue();
   void deliver(wire&);
   void carry(effects);

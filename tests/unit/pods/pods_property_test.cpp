@@ -26,13 +26,15 @@ TEST(pods_property, a_calm_fleet_runs_every_job_once) {
 }
 
 TEST(pods_property, every_job_ends_once_whatever_happens_to_links_and_ends) {
-  std::uint64_t cuts = 0, head_restarts = 0, pod_restarts = 0, reread = 0;
+  std::uint64_t cuts = 0, head_restarts = 0, pod_restarts = 0, reread = 0, chunks = 0, holes = 0;
   for (std::uint64_t seed = 1; seed <= seeds(120) && !HasFailure(); ++seed) {
     SCOPED_TRACE("seed " + std::to_string(seed));
     world_options o;
     o.seed = seed;
     o.batches = seed % 3 == 0;
     o.output_bytes = seed % 4 == 0 ? 700'000 : 40;
+    o.few_chunks = seed % 5 == 0;
+    o.pod.stored_parts_max = o.few_chunks ? 1'000 : o.pod.stored_parts_max;
     pod_world w{o};
     w.run(400);
     w.heal();
@@ -41,11 +43,15 @@ TEST(pods_property, every_job_ends_once_whatever_happens_to_links_and_ends) {
     head_restarts += w.head_restarts;
     pod_restarts += w.pod_restarts;
     reread += w.results_reread;
+    chunks += w.chunks.size();
+    holes += w.queue.holes.size();
   }
   EXPECT_GT(cuts, 0U);
   EXPECT_GT(head_restarts, 0U);
   EXPECT_GT(pod_restarts, 0U);
   EXPECT_GT(reread, 0U) << "results of earlier lives were reported";
+  EXPECT_GT(chunks, 0U);
+  EXPECT_GT(holes, 0U) << "chunks that a pod could not keep";
 }
 
 } // namespace

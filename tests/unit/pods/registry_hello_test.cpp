@@ -136,6 +136,25 @@ TEST(pod_hello, a_result_of_an_earlier_life_is_claimed_without_its_worker) {
   EXPECT_EQ(s.say('a', registry_script::done("j")), "w2.kept#2 completed j/1 42");
 }
 
+TEST(pod_hello, all_results_without_a_worker_have_one_keeper) {
+  registry_script s;
+  s.connect('a');
+  EXPECT_EQ(
+      s.hello('a', 0, {has("j", pp::stage::finished, 0, 0), has("k", pp::stage::finished, 3, 0)}),
+      "reconcile j/1:finished@w2.kept#1 k/1:finished@w2.kept#1; a linked");
+  EXPECT_EQ(s.say('a', registry_script::done("j")), "w2.kept#1 completed j/1 42");
+  EXPECT_EQ(s.say('a', registry_script::done("k")), "w2.kept#1 completed k/1 42");
+}
+
+TEST(pod_hello, the_queue_learns_which_chunks_will_be_said_again) {
+  registry_script s;
+  s.connect('a');
+  auto entry = has("j", pp::stage::running);
+  entry.chunks_from = 7;
+  s.hello('a', 1, {entry});
+  EXPECT_EQ(s.asked.claims.front().chunks_from, 7U);
+}
+
 TEST(pod_hello, what_was_assigned_and_never_arrived_is_named_as_not_begun) {
   registry_script s;
   s.linked('a');

@@ -49,7 +49,8 @@ TEST(pod_silence, after_a_minute_its_attempts_run_elsewhere) {
 TEST(pod_silence, a_lost_claim_without_a_worker_is_lost_too) {
   registry_script s;
   s.connect('a');
-  s.hello('a', 0, {{attempt("j"), pp::stage::finished, 0, 0, 0}});
+  s.hello('a', 0,
+          {{attempt("j"), pp::stage::finished, 0, 0, 0}, {attempt("k"), pp::stage::finished}});
   s.cut('a');
   s.pass(61s);
   EXPECT_EQ(s.expire(), "a lost; gone w2.kept#1 lease_expired");

@@ -320,6 +320,20 @@ TEST(pod_blobs, parts_of_a_stream_keep_their_order_behind_a_large_one) {
                        "w2.0#1 completed j/1 42");
 }
 
+TEST(pod_blobs, what_waited_for_a_large_chunk_is_said_again_in_the_next_session) {
+  large_result s;
+  s.say('a', pp::partial{attempt("j"), 1, {{}, s.last.output.blob}});
+  s.say('a', pp::partial{attempt("j"), 2, {shared_text{"2"}, {}}});
+  s.cut('a');
+  s.restart('a');
+  s.connect('a');
+  s.hello('a', 1, {{attempt("j"), pp::stage::running, 0, 1}});
+  EXPECT_EQ(s.say('a', pp::partial{attempt("j"), 1, {shared_text{"1"}, {}}}),
+            "w2.0#2 partial j/1 1");
+  EXPECT_EQ(s.say('a', pp::partial{attempt("j"), 2, {shared_text{"2"}, {}}}),
+            "w2.0#2 partial j/1 2");
+}
+
 TEST(pod_blobs, a_text_that_is_here_is_not_sent_again) {
   large_result s;
   s.say('a', s.last);

@@ -222,36 +222,6 @@ TEST(session_verdicts, what_is_to_be_cancelled_says_so_in_the_new_session) {
             "linked; revoke j/1; revoke k/1");
 }
 
-TEST(session_streams, parts_that_the_earlier_session_lost_are_sent_again) {
-  session_script s;
-  s.linked();
-  s.assign("j");
-  s.take();
-  s.lost = true;
-  s.report(first(), protocol::partial{s.attempt("j"), 1, shared_text{"1"}});
-  s.cut();
-  s.report(first(), protocol::partial{s.attempt("j"), 2, shared_text{"2"}});
-  s.connect();
-  s.report(first(), protocol::partial{s.attempt("j"), 3, shared_text{"3"}});
-  s.take();
-  s.welcome({pp::verdict::keep});
-  EXPECT_EQ(s.take(), "partial j/1; partial j/1; partial j/1");
-}
-
-TEST(session_streams, without_a_session_they_are_kept_within_bounds) {
-  session_limits limits;
-  limits.stored_parts_max = 10'000;
-  session_script s{limits};
-  s.linked();
-  s.assign("j");
-  s.cut();
-  s.connect(); // greeting: no session yet
-  for (std::uint32_t i = 1; i <= 100; ++i) {
-    s.report(first(), protocol::partial{s.attempt("j"), i, shared_text{std::string(900, 'x')}});
-  }
-  EXPECT_GE(s.session.count().dropped_parts, 90U);
-}
-
 // ---- drains -------------------------------------------------------------------------------------
 
 struct draining : session_script {
