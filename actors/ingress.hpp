@@ -16,6 +16,7 @@
 #include "runtime/core/held_calls.hpp"
 
 #include <concepts>
+#include <functional>
 #include <map>
 
 namespace tayfa {
@@ -64,6 +65,8 @@ class runpod_ingress : public ingress_actor::base {
     for_remote(call, answer);
   }
   void for_remote(api::worker_request, const reply_ptr&);
+  void count_others(const reply_ptr&, std::function<void(const health_answer&)> then);
+  void count_workers(const reply_ptr&, const job_counts&);
   void on(const api::health&, const reply_ptr&);
   void on(const api::ping&, const reply_ptr&);
   void on(const api::ready&, const reply_ptr&);
@@ -119,6 +122,7 @@ class runpod_ingress : public ingress_actor::base {
   actor_directory directory_;
   pod_moved pod_;
   load_changed load_;
+  link_moved head_; ///< of a pod that has one
   held_calls held_;
   openai_calls openai_;
   std::map<held_calls::number, held_call> calls_; ///< those that are held

@@ -40,7 +40,13 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
              around.feed,
              around.platform != nullptr ? static_cast<http_poster&>(*around.platform)
                                         : around.post} {
+  world_.listener = around.listener;
+  world_.connector = around.connector;
+  world_.results = around.results;
+  world_.trust = around.trust;
   pod_terms terms;
+  terms.head = around.head;
+  terms.link = around.link;
   terms.engines = engines_of(knobs);
   terms.queue = queue_;
   if (around.platform != nullptr) {

@@ -41,6 +41,13 @@ struct surroundings {
   event_feed& feed;
   store::sim_disk& disk;
   sim_platform* platform = nullptr; ///< whose worker the pod is
+  // A head's, or those of a pod that has one:
+  std::optional<head_terms> head{};
+  std::optional<link_terms> link{};
+  pods::pod_listener* listener = nullptr;
+  pods::head_connector* connector = nullptr;
+  pods::result_port* results = nullptr;
+  pods::trust_port* trust = nullptr;
 };
 
 class sim_pod {

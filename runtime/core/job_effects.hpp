@@ -24,6 +24,7 @@ struct assign_attempt {
   protocol::assign message;
   std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
   std::uint64_t hand_over = 0;    ///< to one that pulls: the number of the decision that gave it
+  attempt_terms terms{};
 };
 /// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
 /// `watched` says that the submitter waits for the end.

@@ -35,6 +35,9 @@ namespace tayfa {
   X(platform_takes, counter, "Takes that RunPod's platform answered with jobs")                    \
   X(platform_troubles, counter, "Calls to RunPod's platform without a usable answer")              \
   X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
+  X(pods, gauge, "Pods that this head knows")                                                      \
+  X(peers_refused, counter, "Connections of pods refused before they could say anything")          \
+  X(head_linked, gauge, "1 while the head of this pod answers")                                    \
   X(pauses, counter, "Times that the runtime found that it had not run for a while")               \
   X(paused_seconds, counter, "Seconds in which the runtime did not run")                           \
   X(http_requests, counter, "HTTP requests answered")                                              \
