@@ -1,6 +1,7 @@
 #include "runtime/store/pg/postgres_store.hpp"
 
 #include "runtime/base/wakeup.hpp"
+#include "runtime/store/pg/pg_exchange.hpp"
 #include "runtime/store/pg/pg_reader.hpp"
 #include "runtime/store/pg/work_queue.hpp"
 
@@ -30,7 +31,7 @@ struct close_op {
 };
 struct adopt_op {
   std::size_t most;
-  std::function<void(result<pg_head::adopted>)> done;
+  std::function<void(result<adopted_jobs>)> done;
 };
 struct heads_op {
   std::function<void(result<std::vector<pg_head::view>>)> done;
@@ -71,6 +72,10 @@ class postgres_store::worker {
         address_(pg_address::parse(options_.url)), usual_rest_(options_.head.lease / 3),
         rest_after_(usual_rest_) {
     if (address_) {
+      exchange_.emplace(*address_, time_,
+                        pg_exchange::settings{.schema = options_.head.schema,
+                                              .connect = options_.head.connect,
+                                              .patience = options_.patience});
       head_.emplace(*address_, time_, stop_, options_.head,
                     [this](std::chrono::milliseconds span) { return pause(span); });
       reader_.emplace(*address_, time_, stop_, options_.head.schema, options_.head.connect);
@@ -120,6 +125,16 @@ class postgres_store::worker {
     const std::lock_guard guard{mutex_};
     on_failure_ = std::move(call);
   }
+  const std::string& name() const { return options_.head.name; }
+  template <class Use, class Refuse>
+  void exchange(Use use, Refuse refuse) {
+    if (exchange_) {
+      use(*exchange_);
+    } else {
+      refuse(address_.error());
+    }
+  }
+  std::chrono::milliseconds lease() const { return options_.head.lease; }
   bool holds_lease() const { return head_ && head_->holds_lease(); }
   pg_head::counters counts() const {
     const std::lock_guard guard{mutex_};
@@ -185,6 +200,9 @@ class postgres_store::worker {
       report_refusal();
     } else {
       reported_ = true; // what ends now ends because it was asked to
+      if (exchange_) {
+        exchange_->stop();
+      }
       if (is_open_) {
         head_->close();
       }
@@ -203,6 +221,9 @@ class postgres_store::worker {
     }
     auto found = head_->open();
     is_open_ = found.has_value();
+    if (is_open_) {
+      exchange_->begin(head_->who());
+    }
     set_trouble({});
     return found;
   }
@@ -357,6 +378,7 @@ class postgres_store::worker {
   const result<pg_address> address_;
   std::optional<pg_head> head_;     ///< of the writing thread
   std::optional<pg_reader> reader_; ///< of the reading one
+  std::optional<pg_exchange> exchange_;
   std::atomic<bool> is_open_ = false;
   bool is_closed_ = false; ///< of the reading thread
   bool reported_ = false;  ///< that the store has ended; of the writing thread, as the two below
@@ -397,11 +419,39 @@ std::optional<error> postgres_store::trouble() const {
 void postgres_store::on_failure(std::function<void(error)> call) {
   worker_->on_failure(std::move(call));
 }
-void postgres_store::adopt(std::size_t most, std::function<void(result<pg_head::adopted>)> done) {
+void postgres_store::adopt(std::size_t most, std::function<void(result<adopted_jobs>)> done) {
   worker_->add(write_op{adopt_op{most, std::move(done)}});
+}
+/// So often that a dead head is found within a tenth of its lease.
+std::chrono::milliseconds postgres_store::adopt_pause() const {
+  return std::clamp<std::chrono::milliseconds>(worker_->lease() / 10, std::chrono::milliseconds{50},
+                                               std::chrono::milliseconds{1'000});
 }
 void postgres_store::heads(std::function<void(result<std::vector<pg_head::view>>)> done) {
   worker_->add(write_op{heads_op{std::move(done)}});
+}
+std::string postgres_store::name() const {
+  return worker_->name();
+}
+void postgres_store::find(const job_id& id, find_done done) {
+  worker_->exchange([&](pg_exchange& with) { with.find(id, done); },
+                    [&](error why) { done(fail(std::move(why))); });
+}
+void postgres_store::find(const job_key& key, find_done done) {
+  worker_->exchange([&](pg_exchange& with) { with.find(key, done); },
+                    [&](error why) { done(fail(std::move(why))); });
+}
+void postgres_store::others(std::function<void(result<std::vector<head_view>>)> done) {
+  worker_->exchange([&](pg_exchange& with) { with.others(done); },
+                    [&](error why) { done(fail(std::move(why))); });
+}
+void postgres_store::call(std::int64_t head, std::string body, std::chrono::milliseconds longest,
+                          std::function<void(result<std::string>)> done) {
+  worker_->exchange([&](pg_exchange& with) { with.call(head, std::move(body), longest, done); },
+                    [&](error why) { done(fail(std::move(why))); });
+}
+void postgres_store::serve(std::function<void(head_call)> server) {
+  worker_->exchange([&](pg_exchange& with) { with.serve(std::move(server)); }, [](const error&) {});
 }
 bool postgres_store::holds_lease() const {
   return worker_->holds_lease();

@@ -36,10 +36,10 @@ TEST_F(pg_adoption, jobs_of_a_dead_head_are_taken_in_batches_the_unended_first) 
   for (;;) {
     const auto taken = adopt(*heir, 1'000);
     ASSERT_TRUE(taken) << taken.error().str();
-    if (taken->from == 0) {
+    if (taken->from.empty()) {
       break;
     }
-    EXPECT_EQ(taken->from, 1);
+    EXPECT_EQ(taken->from, "dead");
     sizes.push_back(taken->rows.size());
     for (const auto& row : taken->rows) {
       EXPECT_TRUE(orders.insert(row.order).second);
@@ -91,7 +91,7 @@ TEST_F(pg_adoption, a_head_that_lives_keeps_its_jobs) {
   ASSERT_TRUE(calls{*alive}.commit({accept(new_row(1))}));
   auto other = start(process("other"));
   ASSERT_TRUE(calls{*other}.open());
-  EXPECT_EQ(adopt(*other, 10).value().from, 0);
+  EXPECT_EQ(adopt(*other, 10).value().from, "");
   EXPECT_TRUE(calls{*alive}.commit({accept(new_row(2))}));
 }
 
@@ -104,7 +104,7 @@ TEST_F(pg_adoption, a_head_that_comes_back_meanwhile_keeps_its_jobs) {
       server(), "SET search_path = " + schema +
                     "; UPDATE heads SET epoch = epoch + 1, holder = 'back', lease_until = "
                     "clock_timestamp() + interval '1 hour' WHERE name = 'dead'"};
-  std::promise<result<pg_head::adopted>> answer;
+  std::promise<result<adopted_jobs>> answer;
   heir->adopt(10, [&](auto taken) { answer.set_value(std::move(taken)); });
   server().wait_for_lock();
   back.commit();
@@ -112,7 +112,7 @@ TEST_F(pg_adoption, a_head_that_comes_back_meanwhile_keeps_its_jobs) {
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, errc::unavailable) << taken.error().text;
   EXPECT_EQ(query("SELECT count(*) FROM states WHERE owner = 1"), std::to_string(jobs));
-  EXPECT_EQ(adopt(*heir, 10).value().from, 0) << "and nothing has happened to the other head";
+  EXPECT_EQ(adopt(*heir, 10).value().from, "") << "and nothing has happened to the other head";
 }
 
 TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
@@ -123,8 +123,8 @@ TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
   ASSERT_TRUE(calls{*two}.open());
   std::multiset<std::uint64_t> orders;
   for (bool more = true; more;) {
-    std::promise<result<pg_head::adopted>> first;
-    std::promise<result<pg_head::adopted>> second;
+    std::promise<result<adopted_jobs>> first;
+    std::promise<result<adopted_jobs>> second;
     one->adopt(200, [&](auto taken) { first.set_value(std::move(taken)); });
     two->adopt(200, [&](auto taken) { second.set_value(std::move(taken)); });
     more = false;
@@ -135,7 +135,7 @@ TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
         more = true;
         continue;
       }
-      more = more || taken->from != 0;
+      more = more || !taken->from.empty();
       for (const auto& row : taken->rows) {
         orders.insert(row.order);
       }
