@@ -249,7 +249,7 @@ void queue::on(const store_replied::space& m) {
   if (m.how) {
     full_.reset();
     ctx_.outside.log.info("storage_again");
-    commit(true); // what was refused a moment before the space was there
+    commit(true); // the last try may have failed just before there was space
   } else if (passes(m.how.error().code)) {
     send_timer(this, ctx_.outside.time, storage_pause, ++storage_ticket_, storage_again);
   } else {

@@ -203,14 +203,14 @@ void zap_handler::answer_one(state& s) {
     count_failure(s, e.what());
   }
   s.busy_since = 0;
+  if (status == refused_status) { // before libzmq closes the connection, which is reported too
+    s.report([&](events& on) { on.refused(request, verdict); });
+  }
   const std::string answer[] = {parts[0], "",          zap_version,  at(1),
                                 status,   verdict.why, verdict.user, ""};
   for (std::size_t i = 0; i < std::size(answer); ++i) {
     s.socket.send(zmq::buffer(answer[i]),
                   i + 1 < std::size(answer) ? zmq::send_flags::sndmore : zmq::send_flags::none);
-  }
-  if (status == refused_status) {
-    s.report([&](events& on) { on.refused(request, verdict); });
   }
 }
 

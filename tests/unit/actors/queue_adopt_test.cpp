@@ -33,7 +33,7 @@ struct adopt_script : actor_script {
   void end() {
     caf::anon_send_exit(tested, caf::exit_reason::kill);
     settle();
-    tested = {};
+    tested = queue_actor{};
   }
   void serve() { tell(tested, pod_moved{pod_state::READY, true}); }
 

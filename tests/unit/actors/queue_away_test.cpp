@@ -137,28 +137,5 @@ TEST(queue_away, a_lost_head_ends_the_queue_as_a_failed_disk_does) {
   EXPECT_EQ(s.pod_store.waiting(), 0U) << "nothing more is asked of it";
 }
 
-TEST(queue_away, what_was_refused_just_before_the_store_was_there_again_is_kept) {
-  away_script s;
-  submit_job m;
-  m.id = job_id{"a"};
-  m.request.endpoint = "tayfa";
-  m.request.input = shared_text{"1"};
-  m.request.policy.ttl = milliseconds{10'000};
-  s.ask("a", m);
-  ASSERT_TRUE(s.pod_store.answer());
-  s.settle();
-  s.pass(milliseconds{10'001}); // it has timed out, and that is to be kept
-  ASSERT_TRUE(s.pod_store.answer(fail(away_script::away())));
-  s.settle();
-  s.pass(milliseconds{600});
-  ASSERT_EQ(s.pod_store.waiting(), 2U) << "the change again, and whether it takes jobs";
-  ASSERT_TRUE(s.pod_store.answer(fail(away_script::away())));
-  ASSERT_TRUE(s.pod_store.answer());
-  s.settle();
-  ASSERT_TRUE(s.pod_store.answer()) << "the change is tried once more";
-  s.settle();
-  EXPECT_EQ(s.pod_store.waiting(), 0U);
-}
-
 } // namespace
 } // namespace tayfa::testing

@@ -128,6 +128,23 @@ TEST(queue_end, what_is_settled_during_a_commit_is_stored_by_one_more) {
   EXPECT_EQ(s.pod_store.waiting(), 0U);
 }
 
+// What was decided is tried again before the store is asked for space, and the database may come
+// back between both.
+TEST(queue_end, what_was_settled_is_stored_when_the_store_comes_back_between_two_questions) {
+  queue_script s;
+  s.platform_job("a");
+  s.hand_back();
+  s.platform_has("a");
+  s.store_answers(fail(errc::unavailable, "no route"));
+  s.pass(600ms);
+  ASSERT_EQ(s.pod_store.waiting(), 2U) << "what was settled, and whether there is space";
+  s.store_answers(fail(errc::unavailable, "no route"));
+  s.store_answers();
+  EXPECT_TRUE(s.delivery_pends("a"));
+  s.store_answers();
+  EXPECT_FALSE(s.delivery_pends("a"));
+}
+
 TEST(queue_end, a_settlement_that_waits_for_its_commit_to_begin_is_stored) {
   queue_script s;
   s.platform_job("a");

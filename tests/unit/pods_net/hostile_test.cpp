@@ -52,7 +52,12 @@ TEST_F(hostile_test, a_peer_without_keys_never_reaches_the_application) {
   auto plain = bare_dealer(context, endpoint, {}, {});
   plain.send(zmq::str_buffer("plain"));
   const auto report = box.wait<refused_peer>();
-  EXPECT_EQ(report.address, "127.0.0.1");
+  // libzmq may close its socket before the listener looks at it.
+  if (report.address.empty()) {
+    EXPECT_NE(report.why.find("gone before"), std::string::npos) << report.why;
+  } else {
+    EXPECT_EQ(report.address, "127.0.0.1");
+  }
   expect_honest_is_served();
   EXPECT_EQ(box.count<received>(), 0U);
 }
