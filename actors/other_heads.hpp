@@ -3,8 +3,8 @@
 // says which head has it.
 //
 // Owner: the ingress, of which it is a part.
-//   * what only reads is answered from the store: the owner is not asked, nor has it to live. A call
-//     that waits for the job's end looks again and again.
+//   * what only reads is answered from the store: the owner is not asked, nor has it to live. A
+//     call that waits for the job's end looks again and again.
 //   * what changes the job, or takes chunks of its stream, is a call of the owner, for a bounded
 //     time. A head that is dead or silent is errc::unavailable: the client may ask again, and finds
 //     the head that has adopted the job.
@@ -108,7 +108,7 @@ class other_heads {
     std::string silent{}; ///< heads that have not answered
   };
   using entry = std::map<std::uint64_t, open_call>::iterator;
-  /// Of answers to other heads; receipts come and go on any thread.
+  /// The receipts of answers to other heads, which come and go on any thread.
   struct receipt_register {
     std::mutex mutex;
     std::map<std::uint64_t, receipt> open;

@@ -1,6 +1,6 @@
-// What a store that several heads share can do beyond keeping the jobs of one: give the jobs of a
-// head that has died to one that lives, show the jobs of other heads as the database has them, and
-// carry calls from head to head.
+// A store that several heads share does more than keep the jobs of one: it gives the jobs of a head
+// that has died to one that lives, shows the jobs of other heads as the database has them, and
+// carries calls from head to head.
 //
 // A call is a text that this room does not read, and so is its answer. Both go through the
 // database: heads need no way to each other. A call is made once at most; its answer may get lost,

@@ -117,6 +117,94 @@ class heads(DatabaseCase):
             self.assertEqual(pod.stop(), OK)
 
 
+class any_head(DatabaseCase):
+    """Each call about a job of the first head is made at the second."""
+
+    def setUp(self):
+        super().setUp()
+        self.owner = self.head("owner", "--slots", "1").wait_ready()
+        self.asked = self.head("asked", "--slots", "0").wait_ready()
+
+    def head(self, name, *arguments):
+        return self.pod("--store.head", name, "--store.lease", "20s", *arguments)
+
+    def test_state_and_output_are_those_of_the_store(self):
+        job = self.owner.run({"mock_return": "x" * 200_000})
+        self.owner.wait_job(job, "COMPLETED")
+        self.assertEqual(self.asked.status(job)["output"], "x" * 200_000)
+        self.assertEqual(self.asked.detail(job)["attempts"], 1)
+        self.assertEqual(self.asked.get("/v2/tayfa/status/nothing").status, 404)
+
+    def test_a_client_waits_for_the_end_at_any_head(self):
+        job = self.owner.run({"mock_return": "late", "mock_delay": 1.5})
+        ended = self.asked.post(f"/v2/tayfa/status-sync/{job}?wait=20000")
+        self.assertEqual((ended.body["status"], ended.body["output"]), ("COMPLETED", "late"))
+
+    def test_cancel_retry_and_drop_reach_the_owner(self):
+        runs = self.owner.run({"mock_delay": 60})
+        self.owner.wait_job(runs, "IN_PROGRESS")
+        cancelled = self.asked.post(f"/v2/tayfa/cancel/{runs}")
+        self.assertEqual((cancelled.status, cancelled.body["status"]), (200, "CANCELLED"))
+        self.owner.wait_job(runs, "CANCELLED")
+        fails = self.owner.run({"mock_error": "no"})
+        self.owner.wait_job(fails, "FAILED")
+        after = len(self.owner.lines)
+        self.assertEqual(self.asked.post(f"/v2/tayfa/retry/{fails}").status, 200)
+        self.owner.wait_for("job_retried", after=after, job=fails)
+        self.owner.wait_for("state", after=after, machine="job", job=fails, to="FAILED")
+        self.assertEqual(self.asked.post(f"/drop/{fails}").status, 200)
+        self.assertEqual(self.owner.get(f"/v2/tayfa/status/{fails}").status, 404)
+        self.assertEqual(self.asked.get(f"/v2/tayfa/status/{fails}").status, 404)
+        wrong = self.asked.post(f"/v2/tayfa/retry/{runs}")
+        self.assertEqual((wrong.status, wrong.body["error"]["code"]), (409, "wrong_state"))
+
+    def test_a_stream_is_read_once_at_any_head(self):
+        job = self.owner.run({"mock_stream": ["a", "b", "c"]})
+        self.owner.wait_job(job, "COMPLETED")
+        read = self.asked.get(f"/v2/tayfa/stream/{job}")
+        self.assertEqual([each["output"] for each in read.body["stream"]], ["a", "b", "c"])
+        self.eventually(
+            lambda: self.owner.get(f"/v2/tayfa/stream/{job}").body["stream"] == [],
+            "the owner knows that they were received",
+        )
+
+    def test_a_purge_is_of_all_heads(self):
+        runs = self.owner.run({"mock_delay": 60})
+        self.owner.wait_job(runs, "IN_PROGRESS")
+        for pod in (self.owner, self.asked):
+            for _ in range(3):
+                pod.run({})
+        purged = self.asked.post("/v2/tayfa/purge-queue")
+        self.assertEqual((purged.status, purged.body["removed"]), (200, 6))
+        self.assertEqual(self.owner.get("/v2/tayfa/health").body["jobs"]["inQueue"], 0)
+
+    def test_an_idempotency_key_is_one_job_at_all_heads(self):
+        job = self.owner.run({"mock_return": "once"}, key="key")
+        self.owner.wait_job(job, "COMPLETED")
+        self.assertEqual(self.asked.run({"mock_return": "once"}, key="key"), job)
+        other = self.asked.post("/v2/tayfa/run", {"input": {}}, headers={"Idempotency-Key": '"key"'})
+        self.assertEqual(other.body["error"]["code"], "idempotency_mismatch")
+
+    def test_lists_say_which_head_they_cover(self):
+        for path in ("/jobs", "/v2/tayfa/requests", "/v2/tayfa/health"):
+            self.assertEqual(self.asked.get(path).headers["X-Tayfa-Head"], "asked", path)
+
+    def test_an_owner_that_is_silent_is_unavailable_and_what_only_reads_is_answered(self):
+        job = self.owner.run({"mock_return": 1, "mock_delay": 60})
+        self.owner.wait_job(job, "IN_PROGRESS")
+        self.owner.signal(signal.SIGSTOP)
+        try:
+            began = time.monotonic()
+            answer = self.asked.post(f"/v2/tayfa/cancel/{job}")
+            self.assertLess(time.monotonic() - began, 10.0)
+            self.assertEqual((answer.status, answer.body["error"]["code"]), (503, "unavailable"))
+            self.assertIn("head owner", answer.body["error"]["message"])
+            self.assertTrue(answer.headers["Retry-After"])
+            self.assertEqual(self.asked.status(job)["status"], "IN_PROGRESS")
+        finally:
+            self.owner.signal(signal.SIGCONT)
+
+
 class heads_under_load(DatabaseCase):
     """Jobs come to both heads all the time; each in turn is killed or stopped, and started again."""
 

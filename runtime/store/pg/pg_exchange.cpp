@@ -296,7 +296,7 @@ const std::string by_key_sql =
 
 } // namespace
 
-/// Where each of them is; none: nowhere.
+/// The place of each of them; none: it is nowhere.
 std::optional<std::vector<std::optional<pg_exchange::place>>> pg_exchange::places() {
   pg_array ids{column_type::text};
   std::vector<pg_array> keys(3, pg_array{column_type::text});

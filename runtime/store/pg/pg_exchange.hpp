@@ -1,5 +1,5 @@
-// What a head reads of other heads' jobs, and the calls that it makes of them and they of it: rows of
-// the table `calls`, in the database that all of them have.
+// A head reads other heads' jobs here, calls them, and is called by them: calls are rows of the
+// table `calls`, in the database that all of them have.
 //
 // A thread with a connection of its own works in rounds: all that was asked for since the last one
 // goes to the database together. A notification wakes it, and so does what this process asks; the
@@ -86,7 +86,7 @@ class pg_exchange {
     std::int64_t job = 0;
     head_view owner{};
   };
-  /// What other threads reach; who answers a call may outlive the exchange.
+  /// Other threads reach only this; those that answer a call may outlive the exchange.
   struct inbox {
     unique_fd stop = make_wakeup(), wake = make_wakeup();
     std::mutex mutex; ///< guards the rest

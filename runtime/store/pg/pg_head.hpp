@@ -88,7 +88,7 @@ class pg_head {
   /// Gives the lease back, so that the next process need not wait for its end.
   void close();
 
-  /// What other connections of this process have to know, once the store is open.
+  /// Other connections of this process have to know this, once the store is open.
   struct identity {
     std::int64_t head = 0;
     std::string holder, cluster;

@@ -1,10 +1,11 @@
 // The durable job store in a PostgreSQL that several heads share: each head owns its jobs, keeps
 // its decisions in memory as with SQLite, and the database makes them durable and decides who owns.
 //
-// Three threads with a connection each: one commits, in the order of the calls, joining batches that
-// queued up while a transaction ran; one reads texts; one speaks with other heads (pg_exchange). While the database is away nothing is
-// acknowledged: a batch that was not sent is refused (errc::unavailable) after `patience`, one
-// whose end is not known waits until it is, and trouble() says why.
+// Three threads with a connection each: one commits, in the order of the calls, joining batches
+// that queued up while a transaction ran; one reads texts; one speaks with other heads
+// (pg_exchange). While the database is away nothing is acknowledged: a batch that was not sent is
+// refused (errc::unavailable) after `patience`, one whose end is not known waits until it is, and
+// trouble() says why.
 //
 // The process that loses its head to another one ends (errc::store_failed), like one whose disk
 // fails: on_failure() when it is found without a commit.

@@ -128,7 +128,7 @@ TEST(queue_end, what_is_settled_during_a_commit_is_stored_by_one_more) {
   EXPECT_EQ(s.pod_store.waiting(), 0U);
 }
 
-// What was decided is tried again before the store is asked for space, and the database may come
+// The queue tries its commit again before it asks the store for space, and the database may come
 // back between both.
 TEST(queue_end, what_was_settled_is_stored_when_the_store_comes_back_between_two_questions) {
   queue_script s;

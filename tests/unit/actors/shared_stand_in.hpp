@@ -1,4 +1,4 @@
-// What several heads share, by hand: the script answers what was asked.
+// Stands for a store that several heads share: the script answers.
 #pragma once
 
 #include "runtime/store/shared_store.hpp"

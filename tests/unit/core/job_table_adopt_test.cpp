@@ -13,7 +13,7 @@ const auto w0 = job_script::worker(0);
 const auto attempt = &job_script::attempt;
 constexpr std::uint64_t range = std::uint64_t{1} << 40; ///< of the numbers of one head
 
-/// What the head has committed, numbered from its range on.
+/// The rows that the head has committed, numbered from its range on.
 std::vector<store::job_row> rows_of(const durable_script& dead, std::uint64_t from = range) {
   auto rows = dead.disk.rows();
   for (auto& each : rows) {
@@ -43,7 +43,7 @@ TEST(job_table_adopt, adopted_jobs_stand_as_they_did_and_what_ran_is_lost) {
   EXPECT_EQ(s.view("done").output.view(), "42");
   EXPECT_EQ(s.submit("again", job_script::keyed("key")), "again waits");
   EXPECT_EQ(s.detail("runs").history.size(), 1U);
-  // What has changed by it is written under its number.
+  // The change that follows is written under its number.
   ASSERT_EQ(s.commit(), 1U);
   EXPECT_EQ(s.disk.by_order().count(range + 2), 0U) << "a changed row that the store has elsewhere";
 }

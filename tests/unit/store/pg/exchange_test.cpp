@@ -132,7 +132,7 @@ TEST_F(pg_exchange_test, a_silent_head_is_waited_for_no_longer_than_was_said) {
   ASSERT_FALSE(answer);
   EXPECT_EQ(answer.error().code, errc::unavailable);
   EXPECT_GE(time.now() - began, 300ms);
-  // Whoever serves later does not get what its caller has given up.
+  // A later server does not get what its caller has given up.
   std::atomic<int> served = 0;
   one->serve([&](const head_call& each) {
     ++served;
