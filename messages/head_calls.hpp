@@ -1,5 +1,5 @@
-// One head asks another that has the job: a client's call, as far as it needs the job's owner, and
-// the answer as the client gets it.
+// A head asks another one that has the job: a client's call, as far as it needs the job's owner,
+// and the answer as the client gets it.
 //
 // Both go through the database that the heads share (store::shared_store). Encoded as the frames of
 // the worker protocol are. A head of another version is refused in words, which name both versions.
