@@ -110,6 +110,15 @@ TEST_F(store_copy_test, a_file_becomes_a_database_and_a_file_again) {
   EXPECT_EQ(whole(file("two")), before);
 }
 
+TEST_F(store_copy_test, a_copy_that_is_not_read_back_whole_is_no_copy) {
+  fill(*sqlite("one"));
+  int made = 0;
+  const auto forgets = [&] { return sqlite(++made == 1 ? "two" : "three"); };
+  const auto done = copy(file("one"), forgets);
+  ASSERT_FALSE(done);
+  EXPECT_EQ(done.error().code, errc::store_corrupt) << done.error().text;
+}
+
 TEST_F(store_copy_test, numbers_become_those_of_the_heads_own_range) {
   fill(*sqlite("one"));
   ASSERT_TRUE(calls{*start(process("first"))}.open()); // head 1, which has ended
