@@ -53,6 +53,13 @@ bool queue::take_adopted() {
     ctx_.outside.log.warn(
         "jobs_adopted", {{"from", batch.from}, {"jobs", batch.rows.size()}, {"unended", unended}});
     enqueue_effects(table_.adopt(now(), batch.rows));
+    // Workers of the dead head that go on may come to this one with what they have.
+    const bool claimable = std::any_of(batch.rows.begin(), batch.rows.end(), [](const auto& row) {
+      return !row.lasting_name.empty() && !is_final(row.state);
+    });
+    if (claimable && directory_.remote) {
+      send(directory_.remote, unclaimed_attempts{table_.unclaimed()});
+    }
   }
   return !batches.empty();
 }
