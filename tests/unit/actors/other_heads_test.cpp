@@ -279,6 +279,7 @@ TEST(other_heads, a_key_that_another_head_knows_gives_its_job) {
   auto& row = s.shared.jobs["theirs"].row;
   row.fingerprint = fingerprint(keyed().job);
   EXPECT_TRUE(says(s.calls(keyed()), R"("id":"theirs")"));
+  row.fingerprint = fingerprint(keyed(true).job);
   const auto waits = s.calls(keyed(true));
   EXPECT_EQ(waits->text(), "");
   s.has("theirs", job_state::COMPLETED);
@@ -338,7 +339,7 @@ TEST(other_heads, chunks_that_another_heads_reader_has_are_gone) {
   what.job = "mine";
   what.wait_ms = 1'000;
   const auto answer = s.called(what);
-  s.queue_says(ingress_script::unread("mine", job_state::IN_PROGRESS, {"1"}, 4));
+  s.queue_says(ingress_script::unread("mine", job_state::COMPLETED, {"1"}, 4));
   const auto read = head_calls::decode_answer(*answer);
   ASSERT_TRUE(read);
   ASSERT_NE(read->receipt, 0U);
@@ -357,8 +358,9 @@ TEST(other_heads, chunks_whose_reader_is_not_heard_of_stay) {
   what.what = head_calls::asks::stream;
   what.job = "mine";
   what.wait_ms = 1'000;
-  s.called(what);
-  s.queue_says(ingress_script::unread("mine", job_state::IN_PROGRESS, {"1"}, 4));
+  const auto answer = s.called(what);
+  s.queue_says(ingress_script::unread("mine", job_state::COMPLETED, {"1"}, 4));
+  ASSERT_NE(*answer, "");
   s.messages();
   s.pass(20s);
   for (const auto& each : s.messages()) {
