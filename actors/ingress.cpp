@@ -1,8 +1,7 @@
 #include "actors/ingress.hpp"
 
-#include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_ids.hpp"
 #include "runtime/http/event_stream.hpp"
 
 namespace tayfa {
@@ -149,7 +148,7 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
 }
 
 void runpod_ingress::submit(const api::submit& call, const reply_ptr& answer) {
-  const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
+  const auto id = make_job_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   const auto waiting =

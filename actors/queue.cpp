@@ -5,6 +5,20 @@
 
 namespace tayfa {
 
+std::shared_ptr<queue_state> make_queue_state(job_limits limits) {
+  return std::make_shared<queue_state>(std::move(limits));
+}
+
+job_counts restore(queue_state& state, moment now, const job_store::recovered& earlier) {
+  state.left = state.table.restore(now, earlier.rows, earlier.last_order);
+  return state.table.counts();
+}
+
+queue_actor spawn_queue(caf::local_actor& parent, const pod_context& ctx,
+                        std::shared_ptr<queue_state> state) {
+  return parent.spawn<queue>(ctx, std::move(state));
+}
+
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
     : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);

@@ -25,6 +25,7 @@
 #pragma once
 
 #include "actors/common.hpp"
+#include "actors/queue_state.hpp"
 #include "runtime/core/job_table.hpp"
 
 #include <deque>

@@ -138,9 +138,7 @@ void supervisor::opened(const store_opened& m) {
       ctx_.outside.log.error("job_damaged", {{"job", row.id}, {"code", errc::store_corrupt}});
     }
   }
-  terms_.queue->left =
-      terms_.queue->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
-  const auto counts = terms_.queue->table.counts();
+  const auto counts = restore(*terms_.queue, ctx_.outside.time.now(), *m.what);
   ctx_.outside.log.info("store_opened", {{"jobs", jobs},
                                          {"waiting", counts.in_queue},
                                          {"ended", counts.kept},

@@ -15,7 +15,7 @@
 #include "actors/child_keeper.hpp"
 #include "actors/gpu_worker.hpp"
 #include "actors/ingress.hpp"
-#include "actors/queue.hpp"
+#include "actors/queue_state.hpp"
 #include "actors/remote_workers.hpp"
 #include "actors/runpod_worker.hpp"
 #include "runtime/core/slot_table.hpp"

@@ -52,7 +52,7 @@ void supervisor::make_core() {
 
 caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
   switch (static_cast<core_child>(i)) {
-  case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.queue); break;
+  case queue_child: directory_.queue = spawn_queue(*this, ctx_, terms_.queue); break;
   case loader_child: directory_.loader = spawn<model_loader>(ctx_, terms_.engines); break;
   case health_child: directory_.health = spawn<health>(ctx_); break;
   case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_registry_); break;

@@ -19,6 +19,10 @@
 #include <set>
 #include <vector>
 
+namespace tayfa {
+class job_table;
+}
+
 namespace tayfa::sim {
 
 /// Everything outside of the process.
@@ -54,7 +58,7 @@ class sim_pod {
   bool runs(const caf::resumable* one) const { return actors_->contains(one); }
 
   const supervisor_actor& root() const { return supervisor_; }
-  const job_table& jobs() const { return queue_->table; }
+  const job_table& jobs() const;
   store::sqlite_store& disk_store() { return store_; }
 
  private:

@@ -148,7 +148,7 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engines, std::make_shared<queue_state>(plan.limits),
+        pod_terms{plan.engines, make_queue_state(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
                   plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
     caf::anon_send(pod, start_pod{});

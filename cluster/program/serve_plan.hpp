@@ -6,7 +6,7 @@
 #include "cluster/program/runpod/mode.hpp"
 #include "messages/slot_engines.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_limits.hpp"
 #include "runtime/machine/system_fitness.hpp"
 #include "runtime/runpod_worker/contract.hpp"
 #include "runtime/telemetry/log.hpp"

@@ -19,10 +19,6 @@ job_table::job_table(job_limits limits)
   pace_ = step_pace{limits_.step_rows};
 }
 
-job_id job_table::make_id(secret_source& secrets, bool sync) {
-  return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
-}
-
 // ---- submit -------------------------------------------------------------------------------------
 
 result<void> job_table::room_for(const job_request& request, std::size_t input_bytes) const {

@@ -33,7 +33,6 @@
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
-#include "runtime/base/secrets.hpp"
 #include "runtime/core/fairness/fair_queue.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
@@ -61,9 +60,6 @@ class job_table {
   job_table(const job_table&) = delete;
   job_table& operator=(const job_table&) = delete;
 
-  /// A new id in RunPod's form: "<uuid>-t1", or "sync-<uuid>-t1".
-  static job_id make_id(secret_source&, bool sync);
-
   // ---- clients ---------------------------------------------------------------------------------
   struct submitted {
     job_view view;     ///< of the new job, or of the one that the idempotency key names
@@ -74,8 +70,8 @@ class job_table {
   /// quota_exceeded, model_not_found, bad_request for an id that exists, idempotency_mismatch for a
   /// key that belongs to a different request. A key that belongs to the same request gives that job
   /// again; a key counts per endpoint and tenant, and lives as long as the job is kept. An id is
-  /// used once, even after its job has been forgotten (make_id sees to it): attempt numbers fence
-  /// only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// used once, even after its job has been forgotten (make_job_id): attempt numbers fence only
+  /// then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
   /// A job with an origin may be given again under its id. One that is live is left as it is. The
   /// result of one that COMPLETED, or whose result is undelivered, is delivered again (at once, and

@@ -149,7 +149,7 @@ class pod {
  public:
   pod(world& outside, const config& knobs, const actors_plan& plan)
       : context_{outside, knobs}, system_(scheduled(system_config_)) {
-    auto state = std::make_shared<queue_state>(limits_from(knobs));
+    auto state = make_queue_state(limits_from(knobs));
     directory_.queue = system_.spawn<queue>(context_, std::move(state));
     directory_.ingress = system_.spawn<runpod_ingress>(context_);
     directory_.supervisor = system_.spawn<idle_supervisor>();
