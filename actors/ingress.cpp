@@ -45,7 +45,9 @@ auto failed(const reply_ptr& answer, const char* part) {
 } // namespace
 
 runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
-    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()), openai_(this, ctx) {
+    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()), openai_(this, ctx),
+      heads_(this, ctx,
+             [this](const api::call& call, const reply_ptr& answer) { serve(call, answer); }) {
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (state_.state() != ingress_state::SHUTDOWN) {
@@ -64,6 +66,7 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 
 void runpod_ingress::on_exit() {
   openai_.stop(state_.state() == ingress_state::SHUTDOWN ? errc::stopping : errc::unavailable);
+  heads_.stop();
   directory_ = actor_directory{};
   calls_.clear(); // each dropped reply answers 503 by itself
 }
@@ -77,7 +80,7 @@ runpod_ingress::behavior_type runpod_ingress::not_started() {
       common(), postpone<client_call>(), [this](const pod_moved& m) { pod_ = m; },
       [this](const load_changed& m) { load_ = m; }, [this](const link_moved& m) { head_ = m; },
       ignored<job_ended, job_streamed, // of the calls that an earlier ingress held
-              client_left, reader_event, chunks_settled, timer>());
+              client_left, reader_event, heads_event, chunks_settled, timer>());
 }
 
 runpod_ingress::behavior_type runpod_ingress::answering() {
@@ -85,10 +88,13 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
       common(), [this](const client_call& m) { serve(m); },
       [this](const job_ended& m) { ended(m); }, [this](const job_streamed& m) { streamed(m); },
       [this](const client_left& m) { left(m); }, [this](const reader_event& m) { openai_.on(m); },
+      [this](const heads_event& m) { heads_.on(m); },
       [this](const chunks_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
       [this](const load_changed& m) { load(m); }, [this](const link_moved& m) { head_ = m; },
       when_due(this, ctx_.outside.time, [this](const due_timer& m) {
-        m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
+        m.topic == openai_calls::topic  ? openai_.timed(m)
+        : m.topic == other_heads::topic ? heads_.timed(m)
+                                        : held_long_enough(m);
       }));
 }
 
@@ -134,7 +140,23 @@ void runpod_ingress::serve(const client_call& m) {
         "this pod has no queue; ask the API of its head, which listens for pods at " + head_.head));
     return;
   }
-  std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
+  serve(m.call, heads_.around(m.call, m.answer));
+}
+
+/// At this head alone.
+void runpod_ingress::serve(const api::call& what, const reply_ptr& answer) {
+  std::visit([&](const auto& call) { on(call, answer); }, what);
+}
+
+void runpod_ingress::on(const purge_jobs& what, const reply_ptr& answer) {
+  request(directory_.queue, caf::infinite, what)
+      .then(
+          [this, who = what.who, answer](const purge_answer& a) {
+            if (!a.removed || !heads_.purges(who, *a.removed, answer)) {
+              answer->send(api::answer_to(api::about<purge_jobs>{}, a));
+            }
+          },
+          failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::openai& call, const reply_ptr& answer) {
@@ -152,6 +174,12 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
+  if (!heads_.looks_first(call, answer, [this, call, answer] { submit(call, answer); })) {
+    submit(call, answer);
+  }
+}
+
+void runpod_ingress::submit(const api::submit& call, const reply_ptr& answer) {
   const auto id = make_job_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
@@ -344,6 +372,7 @@ void runpod_ingress::on_directory(const actor_directory& m) {
   const bool new_queue = directory_.queue && directory_.queue != m.queue;
   directory_ = m;
   openai_.on_directory(m.queue);
+  heads_.on_directory(m.queue);
   if (state_.state() == ingress_state::NOT_STARTED) {
     move_to(ingress_state::WAITING, cause::start_requested);
     become(answering());

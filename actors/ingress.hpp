@@ -13,6 +13,7 @@
 
 #include "actors/common.hpp"
 #include "actors/openai_calls.hpp"
+#include "actors/other_heads.hpp"
 #include "runtime/core/held_calls.hpp"
 
 #include <concepts>
@@ -49,11 +50,14 @@ class runpod_ingress : public ingress_actor::base {
   behavior_type answering();
 
   void serve(const client_call&);
+  void serve(const api::call&, const reply_ptr&);
   /// A request that another actor answers, and whose answer needs nothing more.
   template <class Request>
     requires requires(typename Request::answer a) { api::answer_to(api::about<Request>{}, a); }
   void on(const Request&, const reply_ptr&);
   void on(const api::submit&, const reply_ptr&);
+  void submit(const api::submit&, const reply_ptr&);
+  void on(const purge_jobs&, const reply_ptr&);
   void on(const api::status&, const reply_ptr&);
   void on(const api::stream&, const reply_ptr&);
   void on(const api::events&, const reply_ptr&);
@@ -125,6 +129,7 @@ class runpod_ingress : public ingress_actor::base {
   link_moved head_; ///< of a pod that has one
   held_calls held_;
   openai_calls openai_;
+  other_heads heads_;
   std::map<held_calls::number, held_call> calls_; ///< those that are held
   std::uint64_t ticket_ = 0;
   std::optional<moment> armed_for_;

@@ -47,6 +47,7 @@ queue::behavior_type queue::make_behavior() {
   enqueue_effects(std::exchange(state_->left, {}));
   enqueue_effects(
       table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
+  take_adopted(); // what an earlier queue did not live to hear of
   after();
   return waiting();
 }
@@ -251,6 +252,7 @@ void queue::pod(const pod_moved& m) {
   const bool may_serve = m.state == pod_state::READY || m.state == pod_state::RUNNING;
   if (may_serve && !std::exchange(serves_, true)) {
     become(serving());
+    look_later();
     load_sent_ = false; // attempts may have been running since before
     send_load();
   }
@@ -293,6 +295,10 @@ void queue::deadline(const due_timer& m) {
     commit_soon_ = false;
     commit();
     after();
+    return;
+  }
+  if (m.topic == adopt_again) {
+    look_for_dead_heads();
     return;
   }
   if (m.topic == room_again) {

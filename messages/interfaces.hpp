@@ -37,6 +37,7 @@ namespace tayfa {
 struct client_call;         ///< actors/ingress.hpp: an HTTP call and its reply
 struct reader_event;        ///< actors/openai_calls.hpp: of the reader of an answer to OpenAI's API
 struct client_left;         ///< actors/ingress.hpp: no client waits for a held call any more
+struct heads_event;         ///< actors/other_heads.hpp: about calls from head to head
 struct chunks_settled;      ///< actors/ingress.hpp: an answer with chunks was received, or was not
 struct engine_reported;     ///< actors/gpu_worker.hpp: what an engine process did
 struct catalogue_inspected; ///< actors/model_loader.hpp: the model files are checked
@@ -78,8 +79,8 @@ using queue_messages =
 
 using ingress_messages =
     message_list<client_call, // postponed until the actor has the directory
-                 job_ended, job_streamed, client_left, chunks_settled, reader_event, pod_moved,
-                 load_changed, link_moved, actor_directory,
+                 job_ended, job_streamed, client_left, chunks_settled, reader_event, heads_event,
+                 pod_moved, load_changed, link_moved, actor_directory,
                  timer, // the next held call is due
                  liveness_probe>;
 

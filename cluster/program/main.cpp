@@ -3,6 +3,7 @@
 #include "cluster/program/fleet/link_command.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
+#include "cluster/program/store_command.hpp"
 #include "messages/engine_kind.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/keys/commands.hpp"
@@ -57,6 +58,7 @@ int run(int argc, char** argv) {
   tayfa::add_key_command(app, exit_code);
   tayfa::add_link_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
+  tayfa::add_store_command(app, exit_code);
   tayfa::add_sim_command(app, exit_code);
   try {
     app.parse(argc, argv);

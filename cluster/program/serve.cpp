@@ -7,6 +7,7 @@
 #include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
 #include "cluster/program/stop_button.hpp"
+#include "cluster/program/store_command.hpp"
 #include "runtime/access/key_gate.hpp"
 #include "runtime/base/watched_time.hpp"
 #include "runtime/config/flags.hpp"
@@ -192,9 +193,15 @@ result<std::unique_ptr<access::key_gate>> checked_gate(const config& c, const ti
 result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
   ::umask(077); // after the log was opened, whose file others may be meant to read
   auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
-  if (lock) {
-    for (const auto& remark : lock->remarks()) {
-      lines.warn("data_folder", {{"text", remark}});
+  if (!lock) {
+    return lock;
+  }
+  for (const auto& remark : lock->remarks()) {
+    lines.warn("data_folder", {{"text", remark}});
+  }
+  if (plan.knobs.store_kind == "sqlite") {
+    if (auto moved = moved_away(plan.knobs.pod_data)) {
+      return fail(std::move(*moved));
     }
   }
   return lock;

@@ -89,6 +89,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   jobs_.account(r);
   jobs_.mark_changed(r, store::part_request);
   pool_.job_arrived(now, r.request.model);
+  exempt_from_purges(r); // its order may be below that of an adopted job
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {

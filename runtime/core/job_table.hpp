@@ -277,6 +277,13 @@ class job_table {
   /// lasting name stays IN_PROGRESS, unclaimed, for limits.claim_window; all else that ran is lost,
   /// waits again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
+  /// Takes over jobs of another head, which has died: as restore() does, but into a table that is
+  /// in use. Their orders are of that head's range and may be above or below those given here; the
+  /// next one given here does not depend on them. Purges that go on do not mean them.
+  effects adopt(moment now, std::vector<store::job_row> rows);
+  /// A job that is in no table here, as its row says. errc::job_not_found as in find().
+  static result<job_detail> shown(moment now, const job_limits&, store::job_row,
+                                  const job_access& who);
 
   /// Breaks of the invariants above, in words; empty when all hold. O(n), for tests and simulation.
   std::vector<std::string> audit() const;
@@ -381,6 +388,7 @@ class job_table {
 
   void withdraw_one(moment now, const job_id&);
   void take_out(moment now, record&, bool unsent);
+  record& restore_record(moment now, store::job_row&&);
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
 

@@ -27,6 +27,7 @@ namespace tayfa {
   X(engine_restarts, counter, "Engine processes started again")                                    \
   X(engine_kills, counter, "Engine processes killed by their keeper")                              \
   X(bad_frames, counter, "Frames from engines that broke the protocol")                            \
+  X(jobs_adopted, counter, "Jobs taken over from heads that have died")                            \
   X(commits, counter, "Batches of changes handed to the store")                                    \
   X(webhooks_delivered, counter, "Webhook calls answered with 2xx")                                \
   X(webhooks_failed, counter, "Webhook calls refused, failed or answered otherwise")               \
