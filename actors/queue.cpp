@@ -39,7 +39,7 @@ queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_stat
 queue::behavior_type queue::make_behavior() {
   set_exit_handler([this](caf::exit_msg& m) { end(std::move(m.reason)); });
   // Changes in flight from an earlier queue may not be durable: they are put again, and putting a
-  // row twice changes nothing. Its assignments are void.
+  // row twice changes nothing. Its assignments to this pod's engines are void.
   ctx_.outside.store.on_failure([me = caf::actor_cast<queue_actor>(this)](error why) {
     caf::anon_send(me, store_replied{store_replied::failed{std::move(why)}});
   });
@@ -81,6 +81,15 @@ auto queue::common() {
       [this](const inspect_job& m) { return inspect(m); },
       [this](const ask_intake&) { return intake(); },
       [this](const ask_origin_jobs&) { return origin_jobs{table_.origins()}; },
+      [this](const await_durable&) { return await_all(); },
+      [this](const ask_unclaimed&) {
+        send(caf::actor_cast<remote_workers_actor>(current_sender()),
+             unclaimed_attempts{table_.unclaimed()});
+      },
+      [this](const attempts_claimed& m) {
+        enqueue_effects(table_.claimed(now(), m.worker, m.attempts));
+        after();
+      },
       [this](const chunks_received& m) {
         table_.chunks_received(m.id, m.last);
         after();
@@ -106,8 +115,16 @@ auto queue::while_open() {
 }
 
 queue::behavior_type queue::waiting() {
-  return state_of<behavior_type>(common(), while_open(), postpone<worker_ready>(),
-                                 ignore<drain_worker>());
+  return state_of<behavior_type>(
+      common(), while_open(),
+      [this](const worker_ready& m) -> caf::result<void> {
+        if (m.facts.capacity > 0) {
+          return caf::skip; // nothing runs before the pod is READY
+        }
+        joined(m); // what it has from before goes on
+        return caf::unit;
+      },
+      ignore<drain_worker>());
 }
 
 queue::behavior_type queue::serving() {
@@ -126,7 +143,8 @@ queue::behavior_type queue::draining() {
         enqueue_effects(table_.hand_back(now()));
         after();
       },
-      ignored<models_known, model_refused, drain_worker, worker_ready, pod_moved, drain_queue>());
+      [this](const worker_ready& m) { joined(m); }, // it gets nothing; results may come
+      ignored<models_known, model_refused, drain_worker, pod_moved, drain_queue>());
 }
 
 /// The queue was asked to end: only the store's answers still matter.
@@ -148,7 +166,7 @@ queue::behavior_type queue::ending() {
 void queue::joined(const worker_ready& m) {
   workers_[m.worker.place()] = {m.worker.incarnation,
                                 caf::actor_cast<attempt_executor>(current_sender())};
-  enqueue_effects(table_.worker_joined(now(), m.worker, m.facts));
+  enqueue_effects(table_.worker_joined(now(), m.worker, m.facts, m.holds));
   after();
 }
 
@@ -232,6 +250,8 @@ void queue::pod(const pod_moved& m) {
   const bool may_serve = m.state == pod_state::READY || m.state == pod_state::RUNNING;
   if (may_serve && !std::exchange(serves_, true)) {
     become(serving());
+    load_sent_ = false; // attempts may have been running since before
+    send_load();
   }
 }
 
@@ -314,7 +334,7 @@ void queue::after() {
   }
   const bool settled = stored && fetches_.empty() && large_results_.empty() && purges_.empty();
   if (is_draining_ && !drained_sent_ && directory_.supervisor &&
-      ((table_.running() == 0 && (settled || stuck_)) || broken_)) {
+      ((table_.awaited() == 0 && (settled || stuck_)) || broken_)) {
     if (!settled && !broken_) {
       give_up_on_storage();
     }
@@ -332,7 +352,7 @@ void queue::send_load() {
     ctx_.outside.meters.add(meter::chunks_dropped,
                             static_cast<double>(counts.chunks_dropped - before));
   }
-  const load_changed next{counts.in_queue > 0, table_.running() > 0, table_.undelivered() > 0};
+  const load_changed next{counts.in_queue > 0, table_.awaited() > 0, table_.undelivered() > 0};
   const bool same = next.waiting == load_.waiting && next.running == load_.running &&
                     next.undelivered == load_.undelivered;
   if (directory_.runpod) { // only the RunPod worker needs this

@@ -2,11 +2,11 @@
 // messages into commands of the table and the table's effects into messages, log lines and metrics;
 // every decision is in runtime/core/job_table.
 //
-// States: WAITING (the pod is not READY: jobs are accepted, workers' announcements are postponed)
+// States: WAITING (the pod is not READY: jobs are accepted, workers that take attempts wait)
 // -> SERVING -> DRAINING (nothing more is taken or given out). From each of them -> ENDING, when it
 // is asked to end (an exit message that is no kill): it ends as soon as all that it decided is
-// durable. The table outlives the actor: a restarted queue treats every attempt as lost, so no
-// accepted job is.
+// durable. The table outlives the actor: a restarted queue treats each attempt as lost
+// that its worker does not claim, so no accepted job is.
 //
 // Durability: no decision of the table becomes visible outside (an answer, an attempt, a log line,
 // an event) before the rows that it changed are committed. One batch of rows is in flight at a
@@ -103,6 +103,7 @@ class queue : public queue_actor::base {
   caf::result<list_answer> list(const list_jobs&);
   caf::result<stream_answer> read(const read_job_stream&);
   caf::result<detail_answer> inspect(const inspect_job&);
+  caf::result<durable_answer> await_all();
   intake_answer intake() const;
   void notify_watchers(const attempt_reported&);
   template <class Answer>

@@ -41,6 +41,7 @@ job_limits limits_from(const config& c) {
   l.execution_timeout = c.queue_execution_timeout;
   l.ttl = c.queue_ttl;
   l.lease = c.queue_lease;
+  l.claim_window = c.workers_claim_window;
   l.retry_base = c.queue_retry_base;
   l.retry_max = c.queue_retry_max;
   l.priority_step = c.queue_priority_step;

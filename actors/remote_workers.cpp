@@ -37,10 +37,24 @@ void remote_workers::on_exit() {
 remote_workers::behavior_type remote_workers::alone() {
   return state_of<behavior_type>(
       std::tuple{}, postponed<worker_call, pod_moved, ask_health, list_workers>(),
-      ignored<assign_attempts, revoke_attempt, change_worker_model, poll_settled, timer>(),
-      [this](const actor_directory& m) {
-        on_directory(m);
-        become(open());
+      ignored<unclaimed_attempts, assign_attempts, revoke_attempt, change_worker_model,
+              poll_settled, timer>(),
+      [this](const actor_directory& m) { on_directory(m); }, present());
+}
+
+/// The queue is asked what the workers may still have: no call is served before that is known.
+remote_workers::behavior_type remote_workers::asking() {
+  return state_of<behavior_type>(
+      std::tuple{},
+      postponed<worker_call, pod_moved, ask_health, list_workers, assign_attempts, revoke_attempt,
+                poll_settled, timer>(),
+      ignored<change_worker_model>(), [this](const actor_directory& m) { on_directory(m); },
+      [this](const unclaimed_attempts& m) {
+        if (current_sender() == caf::actor_cast<caf::strong_actor_ptr>(directory_.queue)) {
+          registry_->unclaimed(m.value);
+          become(open());
+          after();
+        }
       },
       present());
 }
@@ -56,6 +70,7 @@ remote_workers::behavior_type remote_workers::open() {
         obey(registry_->revoked(now(), m.worker, m.attempt));
         after();
       },
+      ignored<unclaimed_attempts>(),  // of an earlier queue
       ignored<change_worker_model>(), // a remote worker chooses its own model
       [this](const poll_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
       [this](const actor_directory& m) { on_directory(m); },
@@ -119,6 +134,23 @@ void remote_workers::on(const api::worker_chunk& call, const reply_ptr& answer) 
 void remote_workers::answer_post(const api::worker_place& from, const std::string& job,
                                  remote::worker_registry::verdict v, const reply_ptr& answer) {
   obey(std::move(v.then));
+  if (v.answer && v.when_durable) {
+    const auto fail = [answer](const error& why) { answer->send(api::refuse(why)); };
+    request(directory_.queue, caf::infinite, await_durable{})
+        .then(
+            [this, from, job, answer, fail](const durable_answer& m) {
+              if (m.how) {
+                registry_->settled(from, job);
+                answer->send(api::noted());
+              } else {
+                fail(m.how.error());
+              }
+            },
+            [fail](const caf::error&) {
+              fail({errc::unavailable, "the result is not stored; send it again"});
+            });
+    return;
+  }
   if (v.answer) {
     answer->send(api::noted());
     return;
@@ -153,11 +185,17 @@ void remote_workers::pod(const pod_moved& m) {
 }
 
 void remote_workers::on_directory(const actor_directory& m) {
-  const bool new_queue = directory_.queue && m.queue != directory_.queue;
+  const bool first = !directory_.queue;
+  const bool new_queue = m.queue != directory_.queue;
   directory_ = m;
-  obey(std::exchange(left_over_, {}));
-  if (new_queue) {
+  if (first) {
+    obey(std::exchange(left_over_, {}));
+  } else if (new_queue) {
     obey(registry_->queue_restarted(now()));
+  }
+  if (new_queue) {
+    become(asking());
+    send(directory_.queue, ask_unclaimed{});
   }
   after();
 }

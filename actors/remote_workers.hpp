@@ -6,9 +6,11 @@
 // To the queue it executes every attempt of a remote worker (node pull_node). It holds no thread
 // and no socket: a poll is a reply object that waits in a map.
 //
-// States: ALONE (calls are postponed until it has the directory) -> OPEN; before the pod is READY
-// takes are held but not offered to the queue, in STOPPING nothing is handed out. The registry
-// outlives the actor: a new one begins with no polls, and what the last one had given out is void.
+// States: ALONE (calls are postponed until it has the directory) -> ASKING (until the queue has
+// said what the workers may have from before) -> OPEN, or ASKING again when there is a new queue.
+// Before the pod is READY takes are held but not offered to the queue, in STOPPING nothing is
+// handed out. The registry outlives the actor: a new one begins with no polls, and announces to the
+// queue what the workers have.
 #pragma once
 
 #include "actors/common.hpp"
@@ -47,6 +49,7 @@ class remote_workers : public remote_workers_actor::base {
 
  private:
   behavior_type alone();
+  behavior_type asking();
   behavior_type open();
 
   void serve(const worker_call&);

@@ -52,9 +52,10 @@ using queue_messages =
     message_list<submit_job, find_job, cancel_job, read_job_stream, count_jobs, retry_job, drop_job,
                  purge_jobs, list_jobs, inspect_job, ask_intake, chunks_received, models_known,
                  model_refused, drain_worker, store_replied, webhook_answered,
-                 worker_ready, // postponed until the pod is READY
-                 attempt_reported, worker_gone, pod_moved, drain_queue, hand_back_jobs,
-                 actor_directory, result_posted, ask_origin_jobs,
+                 worker_ready, // one that takes attempts is postponed until the pod is READY
+                 attempts_claimed, ask_unclaimed, attempt_reported, worker_gone, pod_moved,
+                 drain_queue, hand_back_jobs, actor_directory, result_posted, ask_origin_jobs,
+                 await_durable,
                  timer, // the job table's next deadline
                  liveness_probe>;
 
@@ -80,8 +81,10 @@ using health_messages = message_list<engine_moved, engine_beat, slot_left, pod_m
 
 /// remote_workers serves the workers that pull their jobs by RunPod's worker protocol.
 using remote_workers_messages =
-    message_list<worker_call, assign_attempts, revoke_attempt, change_worker_model, poll_settled,
-                 pod_moved, actor_directory, timer, ask_health, list_workers, liveness_probe>;
+    message_list<worker_call, // postponed until the queue has said what may be claimed
+                 unclaimed_attempts, assign_attempts, revoke_attempt, change_worker_model,
+                 poll_settled, pod_moved, actor_directory, timer, ask_health, list_workers,
+                 liveness_probe>;
 
 /// runpod_worker makes this pod a worker of RunPod's platform.
 using runpod_worker_messages =

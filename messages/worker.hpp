@@ -48,6 +48,9 @@ struct worker_facts {
   bool forgotten_when_gone = false;
   /// An attempt that it answers with errc::unavailable never reached it, and costs the job nothing.
   bool unavailable_is_free = false;
+  /// The worker goes on when this process ends, and the next process recognises it by this text: it
+  /// may claim the attempts that it held. Empty = the worker ends with this process.
+  std::string lasting_name{};
   /// Kinds of the model files that it runs (engine_kind::model_kinds); empty = any, and models of
   /// unknown kind.
   std::vector<std::string> model_kinds{};

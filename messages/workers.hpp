@@ -8,6 +8,7 @@
 #include "messages/worker.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,34 @@ namespace tayfa {
 
 // ---- attempts: queue <-> gpu_worker, remote_workers --------------------------------------------
 
-/// A worker can take attempts, or its facts have changed.
+/// An attempt that a worker with a lasting name has from before.
+struct attempt_held {
+  attempt_ref attempt;
+  std::uint32_t chunks = 0; ///< of its stream, reported so far
+};
+/// A worker can take attempts, or its facts have changed. One with capacity 0 takes none: it may
+/// come before the pod is READY.
 struct worker_ready {
   worker_ref worker;
   worker_facts facts;
+  /// A new incarnation of a worker with a lasting name: all that it has of what the last one held.
+  std::optional<std::vector<attempt_held>> holds{};
+};
+/// A worker with a lasting name has these attempts from before. Those that it may not have are
+/// revoked.
+struct attempts_claimed {
+  worker_ref worker;
+  std::vector<attempt_held> attempts;
+};
+/// An attempt that a worker with this lasting name held when the last process ended, or lost.
+struct unclaimed_attempt {
+  attempt_ref attempt;
+  std::string lasting_name;
+};
+/// To the queue: unclaimed_attempts is to be sent, with the attempts that may still be claimed.
+struct ask_unclaimed {};
+struct unclaimed_attempts {
+  std::vector<unclaimed_attempt> value;
 };
 /// An operator drains its slot: nothing more for this worker.
 struct drain_worker {
@@ -49,6 +74,14 @@ struct revoke_attempt {
 struct change_worker_model {
   worker_ref worker;
   std::string model;
+};
+
+struct durable_answer {
+  result<void> how;
+};
+/// To the queue: answered when all that it has decided by now is durable.
+struct await_durable {
+  using answer = durable_answer;
 };
 
 // ---- numbers and lists -------------------------------------------------------------------------

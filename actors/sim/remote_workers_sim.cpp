@@ -1,46 +1,11 @@
 #include "actors/sim/remote_workers_sim.hpp"
 
+#include "actors/sim/remote_workers_turns.hpp"
 #include "runtime/engine/scripted.hpp"
 
 #include <boost/json.hpp>
 #include <map>
 #include <set>
-
-namespace tayfa::sim {
-
-/// Something that the worker does at its time, unless its process has ended before.
-struct remote_turn {
-  enum class what : std::uint8_t {
-    take,
-    stops,
-    ping,
-    next_step,
-    leave_poll,
-    thaw,
-    be_born,
-    start_queued
-  };
-  std::uint32_t life = 0;
-  what act = what::take;
-  std::string job{};
-  std::uint64_t poll = 0;
-};
-struct remote_answer {
-  enum class about : std::uint8_t { take, stops, post, other };
-  std::uint32_t life = 0;
-  about what = about::other;
-  std::uint64_t poll = 0;
-  std::string job{};
-  bool last = false;            ///< of a post: the job is over then
-  std::string target{}, body{}; ///< of a post, which may be tried again
-  unsigned tries = 0;
-  api::response response{}; ///< status 0: the connection broke
-};
-
-} // namespace tayfa::sim
-
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::remote_turn)
-CAF_ALLOW_UNSAFE_MESSAGE_TYPE(tayfa::sim::remote_answer)
 
 namespace tayfa::sim {
 
@@ -58,9 +23,9 @@ class remote_worker : public caf::event_based_actor {
  public:
   remote_worker(caf::actor_config& cfg, sim_gateway& gateway, random_source& random,
                 const remote_options& options, std::string who,
-                std::shared_ptr<remote_faults> faults)
+                std::shared_ptr<remote_faults> faults, std::shared_ptr<std::set<std::string>> begun)
       : caf::event_based_actor(cfg), gateway_(gateway), random_(random), options_(options),
-        who_(std::move(who)), faults_(std::move(faults)) {}
+        who_(std::move(who)), faults_(std::move(faults)), begun_(std::move(begun)) {}
 
   const char* name() const override { return "sim_remote_worker"; }
 
@@ -142,6 +107,11 @@ class remote_worker : public caf::event_based_actor {
       }
       break;
     case remote_turn::what::start_queued: queued_ = 0; break;
+    case remote_turn::what::post_again:
+      if (auto node = posts_waiting_.extract(m.poll)) {
+        send_post(std::move(node.mapped()));
+      }
+      break;
     case remote_turn::what::thaw: break;
     }
   }
@@ -263,6 +233,10 @@ class remote_worker : public caf::event_based_actor {
       }
       if (options_.calm && id.find("-r") != std::string::npos) {
         fault("an attempt before " + id + " was given out in vain");
+      }
+      const auto name = id.substr(0, id.find("-r"));
+      if (options_.once && !begun_->insert(name).second) {
+        fault(name + " is begun once more, as " + id);
       }
       jobs_[id].plan = std::move(*plan);
       schedule(id);
@@ -407,6 +381,13 @@ class remote_worker : public caf::event_based_actor {
 
   /// 5xx is tried again, everything else is the end of it: a broken connection drops the result.
   void posted(const remote_answer& m) {
+    const bool unanswered = m.response.status == 0 || m.response.status >= 500;
+    if (options_.once && unanswered) {
+      ++posts_again_;
+      posts_waiting_[posts_again_] = m;
+      later(500ms, remote_turn::what::post_again, {}, posts_again_);
+      return;
+    }
     if (m.response.status >= 500 && m.tries < tries_max) {
       send_post(m);
       return;
@@ -430,6 +411,9 @@ class remote_worker : public caf::event_based_actor {
   std::map<std::string, job> jobs_;
   std::set<std::string> given_; ///< ids, ever
   std::uint64_t polls_made_ = 0;
+  std::uint64_t posts_again_ = 0;
+  std::map<std::uint64_t, remote_answer> posts_waiting_; ///< to be sent again
+  std::shared_ptr<std::set<std::string>> begun_;         ///< jobs, by all workers
   std::map<std::uint64_t, std::shared_ptr<presence>> polls_;
 };
 
@@ -439,9 +423,10 @@ std::vector<caf::actor> spawn_remote_workers(caf::actor_system& system, sim_gate
                                              random_source& random, const remote_options& options,
                                              std::shared_ptr<remote_faults> faults) {
   std::vector<caf::actor> all;
+  auto begun = std::make_shared<std::set<std::string>>();
   for (std::uint32_t i = 0; i < options.workers; ++i) {
     all.push_back(system.spawn<remote_worker>(gateway, random, options,
-                                              "remote-" + std::to_string(i), faults));
+                                              "remote-" + std::to_string(i), faults, begun));
   }
   return all;
 }

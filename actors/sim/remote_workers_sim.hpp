@@ -20,6 +20,8 @@ struct remote_options {
   std::uint32_t concurrency_max = 3;
   /// Nothing goes wrong, so no attempt may be given out in vain: every job comes once.
   bool calm = false;
+  /// No job that a worker has begun may be begun again, and a worker posts until it is answered.
+  bool once = false;
   // Shares of what happens, 0 to 1.
   double unsent = 0;     ///< answers to polls that do not leave, and the pod knows
   double lost = 0;       ///< answers that are lost, and the pod does not know

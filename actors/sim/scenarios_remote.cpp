@@ -109,6 +109,35 @@ void add_losses(std::vector<scenario>& list) {
   list.push_back(std::move(mixed));
 }
 
+/// No job that a worker has begun is begun again, whatever part of the pod is started anew.
+void add_restarts(std::vector<scenario>& list) {
+  const auto anew = [](const char* name, const char* text) {
+    auto s = pulling(name, text);
+    s.remote->once = true;
+    s.work->mix.slow = 30;
+    s.work->mix.stream = 0; // chunks end with the process
+    s.work->persistent = true;
+    s.faulty = true; // clients are cut off
+    return s;
+  };
+  auto killed = anew("restart", "the process is killed while workers run jobs, which go on");
+  killed.incidents = {incident{"pod", "RUNNING", 2s, what::kill_runtime, 0},
+                      incident{"pod", "RUNNING", 9s, what::kill_runtime, 0}};
+  killed.restarts = 4;
+  list.push_back(std::move(killed));
+
+  auto asked = anew("restart_by_sigterm", "the pod is asked to stop while workers run long jobs");
+  asked.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
+  asked.knobs = [](config& c) { c.pod_drain_budget = 1s; };
+  asked.restarts = 4;
+  list.push_back(std::move(asked));
+
+  auto actors = anew("restart_of_actors", "the queue and the gateway of workers die in turn");
+  actors.incidents = {incident{"pod", "RUNNING", 2s, what::kill_queue, 0},
+                      incident{"pod", "RUNNING", 7s, what::kill_remote_workers, 0}};
+  list.push_back(std::move(actors));
+}
+
 void add_ends(std::vector<scenario>& list) {
   const std::pair<const char*, what> actors[] = {{"remote_workers_die", what::kill_remote_workers},
                                                  {"queue_dies", what::kill_queue},
@@ -127,6 +156,8 @@ void add_ends(std::vector<scenario>& list) {
   stop.incidents = {incident{"pod", "RUNNING", 2s, what::sigterm, 0}};
   stop.faulty = true;
   list.push_back(std::move(stop));
+
+  add_restarts(list);
 
   auto crash =
       pulling("crashes", "the pod's process is killed and started again under its workers");

@@ -26,6 +26,9 @@ struct job_limits {
   /// From assignment, or from the last step of progress, to the loss of the attempt; for workers
   /// that report steps. The execution timeout bounds the others.
   milliseconds lease{120'000};
+  /// So long a job stays IN_PROGRESS without its worker, when that one goes on while this process
+  /// is started anew: until then the worker may claim the attempt.
+  milliseconds claim_window{60'000};
   milliseconds retry_base{100}; ///< pause before the second attempt; doubles for each further one
   milliseconds retry_max{10'000};
   /// Waiting time equivalent to one step of priority: a job of priority p is served as if it had to

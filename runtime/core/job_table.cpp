@@ -83,7 +83,8 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   r.submitted = now;
   r.life_began = now;
   r.not_before = now + r.request.policy.delay;
-  r.attempts = r.uncharged_attempts = !r.of_platform() ? 0 : pool_.last_held_of(*r.id, running_);
+  r.attempts = r.uncharged_attempts =
+      !r.of_platform() ? 0 : pool_.last_held_of(*r.id, running_ - unclaimed_.size());
   jobs_.enlist(r);
   jobs_.account(r);
   jobs_.mark_changed(r, store::part_request);
@@ -249,13 +250,13 @@ void job_table::stop_taking() {
 }
 
 effects job_table::hand_back(moment now) {
-  stopping_ = true;
+  stopping_ = handed_back_ = true;
   std::map<std::uint64_t, record*> running;
-  for (const auto& [at, w] : pool_.all()) {
-    for (const auto& [attempt, held] : w.holds) {
-      if (record* r = current(w.ref, attempt)) {
-        running.emplace(r->order, r);
-      }
+  const auto& all = jobs_.of_state(job_state::IN_PROGRESS);
+  for (auto next = all.above(0); next; next = all.above(*next)) {
+    record& r = jobs_.at(*next);
+    if (!limits_.durable || !r.goes_on()) {
+      running.emplace(r.order, &r);
     }
   }
   effects out;

@@ -13,7 +13,8 @@
 //     current one, or whose worker is not the one that holds it, changes nothing and is counted
 //     (`stale`);
 //   * a job waits in `queue_` or sleeps exactly while IN_QUEUE, and holds a worker exactly while
-//     IN_PROGRESS;
+//     IN_PROGRESS, unless it is unclaimed: its worker goes on, and has not come back to this
+//     process yet;
 //   * after cancel() answered, no result of that job becomes visible and no attempt starts;
 //   * a worker never holds more attempts than its capacity; a revoked attempt counts until its
 //     finished or worker_lost arrives, because the engine may still be at it;
@@ -130,15 +131,26 @@ class job_table {
   /// A worker that can take attempts. Announcing again with a higher incarnation first loses the
   /// old one; the same incarnation again ends its draining and changes what its capabilities allow
   /// to change (facts.elastic, facts.pulls); an older one is stale. The incarnation of one that is
-  /// forgotten when gone is never used again.
-  effects worker_joined(moment now, worker_ref worker, worker_facts);
+  /// forgotten when gone is never used again. The attempts of an old incarnation with a lasting
+  /// name stay unclaimed; of those, `holds` has all that the new one still has, and the others are
+  /// lost at no cost.
+  using attempts_held = std::vector<attempt_held>;
+  effects worker_joined(moment now, worker_ref worker, worker_facts,
+                        const std::optional<attempts_held>& holds = std::nullopt);
+  /// The worker has these attempts from before. It becomes the holder of each that is its job's
+  /// latest one and that a worker of its lasting name held last, if no other has it: the job is
+  /// unclaimed, or waits. All others are revoked.
+  effects claimed(moment now, worker_ref, const attempts_held&);
+  /// The attempts that may still be claimed.
+  std::vector<unclaimed_attempt> unclaimed() const;
   /// The worker is gone: its attempts are lost (waiting again, or FAILED max_attempts or poison
   /// with `why` in the text). Jobs that were in one engine together when it ended by itself are
   /// suspects and run alone from then on; one that was alone runs in another slot next, when one
   /// has room. `from_outside`: a process outside the pod killed it, which no job can have caused;
   /// its attempts are lost, but no job is suspected.
   effects worker_lost(moment now, worker_place, const error& why, bool from_outside = false);
-  /// The same for every worker there is (a restarted queue knows none of them). The outcome of the
+  /// The same for every worker there is (a restarted queue knows none of them); what workers with a
+  /// lasting name hold stays unclaimed. The outcome of the
   /// deliveries that are under way will not be reported either: their last try is made again. The
   /// deliveries that follow from the losses begin afterwards; their outcome will be.
   effects lose_all_workers(moment now, const error& why);
@@ -195,8 +207,9 @@ class job_table {
   /// From now on submit() refuses with errc::stopping and nothing is given out.
   void stop_taking();
   /// The jobs that run are put back to the queue (the stop deadline has come), at no cost of their
-  /// attempts; their attempts are revoked. Those of platforms FAIL with errc::stopping, waiting
-  /// ones too: this pod will not run them. Implies stop_taking().
+  /// attempts; their attempts are revoked. What goes on without this process is left to its worker,
+  /// for the next process to take its result, if the table is durable. The jobs of platforms FAIL
+  /// with errc::stopping, waiting ones too: this pod will not run them. Implies stop_taking().
   effects hand_back(moment now);
   /// Ends what has timed out, loses what has lost its lease, wakes what slept long enough, forgets
   /// what has been kept long enough, takes the next step of a purge, and looks again at who waits
@@ -210,6 +223,8 @@ class job_table {
   /// all.
   job_counts counts(const job_access& who) const;
   std::size_t running() const { return running_; }
+  /// Running jobs whose end the pod's stop waits for.
+  std::size_t awaited() const { return handed_back_ ? 0 : running_; }
   /// This attempt is the job's current one, on this worker.
   bool runs(worker_ref, const attempt_ref&) const;
   /// Attempts held by this worker, revoked ones included.
@@ -249,8 +264,9 @@ class job_table {
   /// The same for keep().
   moment kept_until(const job_id&) const;
   void keep_as_before(const job_id&, moment);
-  /// Takes over what an earlier process left, into an empty table. What ran then is lost, waits
-  /// again or FAILS.
+  /// Takes over what an earlier process left, into an empty table. What ran then on a worker with a
+  /// lasting name stays IN_PROGRESS, unclaimed, for limits.claim_window; all else that ran is lost,
+  /// waits again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
 
   /// Breaks of the invariants above, in words; empty when all hold. O(n), for tests and simulation.
@@ -308,6 +324,15 @@ class job_table {
   void drop_attempt_traces(record&);
   void lose_worker(moment now, pool_worker&, const error& why, effects&, bool from_outside = false);
   void revoke_current(record&, effects&);
+  // attempts that go on without this process (job_table_claims.cpp)
+  std::map<std::uint64_t, record*> current_ones(const pool_worker&);
+  void leave_unclaimed(moment now, pool_worker&);
+  void leave_unclaimed(moment now, record&);
+  void no_longer_unclaimed(record&);
+  bool may_claim(const record&, const pool_worker&, const attempt_held&, moment now);
+  void take_up(moment now, record&, pool_worker&, effects&);
+  void claim_or_revoke(moment now, pool_worker&, const attempt_held&, effects&);
+  void lose_unclaimed(moment now, worker_ref, effects&);
   void expire_one(moment now, record&, effects&);
 
   // steps (job_table_steps.cpp)
@@ -348,10 +373,13 @@ class job_table {
   deliveries deliveries_;
   job_register jobs_;
   std::size_t running_ = 0;
+  /// IN_PROGRESS and held by no worker: the place of the last holder, and the job's order.
+  std::set<std::pair<worker_place, std::uint64_t>> unclaimed_;
   std::size_t restored_ = 0; ///< jobs of earlier processes that waited when this one began
   std::size_t sleeping_ = 0;
   std::size_t parked_ = 0;
   bool stopping_ = false;
+  bool handed_back_ = false;
   std::uint64_t orders_ = 0;
   std::uint64_t batches_ = 0;
   job_counts counts_; ///< what is computed is 0 in it

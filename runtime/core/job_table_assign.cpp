@@ -161,6 +161,8 @@ void job_table::hand_over(moment now, record& r, pool_worker& w, double expected
   r.holder = w.ref;
   r.assigned = now;
   r.holder_name = w.name;
+  r.lasting = w.lasting;
+  r.streamed = false;
   const auto lease = w.facts.lease.count() > 0 ? w.facts.lease : limits_.lease;
   r.lease_end = w.facts.steps || w.facts.lease.count() > 0 ? now + lease : moment::max();
   r.expected_ms = static_cast<std::uint32_t>(std::clamp(expected_ms, 0.0, 4e9));

@@ -103,7 +103,12 @@ void job_table::audit_job(const job_id& id, const record& r,
          "its webhook has no turn, or too many", broken);
   expect(!r.delivery.undelivered || (r.delivery.open && r.of_platform()), name,
          "has a result to deliver that no receiver waits for", broken);
-  if (state == job_state::IN_PROGRESS) {
+  expect(r.unclaimed == unclaimed_.contains({r.holder.place(), r.order}), name,
+         "is unclaimed, and not among those, or the reverse", broken);
+  expect(!r.unclaimed || (state == job_state::IN_PROGRESS && r.lasting), name,
+         "is unclaimed, and its worker does not go on", broken);
+  expect(!r.ended() || !r.lasting, name, "has ended and may be claimed", broken);
+  if (state == job_state::IN_PROGRESS && !r.unclaimed) {
     const auto* w = pool_.present(r.holder);
     expect(w != nullptr && w->holds.contains(attempt_ref{id, r.attempts}), name,
            "runs but its worker does not hold it", broken);
@@ -121,7 +126,8 @@ void job_table::audit_workers(std::vector<std::string>& broken) const {
                   : 0;
     }
   }
-  expect(held == running_, "table", "a running attempt is held by no worker, or by two", broken);
+  expect(held + unclaimed_.size() == running_, "table",
+         "a running attempt is held by no worker, or by two", broken);
 }
 
 } // namespace tayfa

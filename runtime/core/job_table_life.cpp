@@ -114,6 +114,7 @@ void job_table::move(record& r, job_state to, cause why, effects& out) {
     leave_queue(r);
   } else {
     --running_;
+    no_longer_unclaimed(r);
   }
   if (to == job_state::IN_PROGRESS) {
     ++running_;
@@ -187,6 +188,8 @@ void job_table::end(moment now, record& r, job_state to, cause why, std::optiona
     r.input_bytes = 0;
     parts |= store::part_input_released;
   }
+  r.lasting.reset(); // nothing of it is to be claimed any more
+  r.streamed = false;
   p.failure = std::move(failure);
   p.ended = now;
   jobs_.mark_dead(r, from_here && (why == cause::attempts_exhausted || why == cause::poisoned));

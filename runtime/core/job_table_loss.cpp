@@ -52,12 +52,7 @@ void job_table::drop_attempt_traces(record& r) {
 
 void job_table::lose_worker(moment now, pool_worker& w, const error& why, effects& out,
                             bool from_outside) {
-  std::map<std::uint64_t, record*> mine; // by order, so that what follows is repeatable
-  for (const auto& [attempt, held] : w.holds) {
-    if (record* r = current(w.ref, attempt)) {
-      mine.emplace(r->order, r);
-    }
-  }
+  const auto mine = current_ones(w);
   std::vector<std::string> blamed;
   if (blames_job(why.code) && !from_outside) {
     for (const auto& [attempt, held] : w.holds) { // also one that was revoked and did not end

@@ -124,6 +124,11 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   if (!row.worker.empty() && row.worker != default_name(r.holder.place())) {
     r.holder_name = std::make_shared<const std::string>(row.worker);
   }
+  if (!row.lasting_name.empty()) {
+    r.lasting = std::make_shared<const std::string>(std::move(row.lasting_name));
+  }
+  r.assigned = row.given;
+  r.streamed = row.streamed;
   replay(r.state, row.state);
   restore_past(now, row, r);
   jobs_.enlist(r);
@@ -135,9 +140,14 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::IN_QUEUE: queue_up(now, r); break;
   case job_state::IN_PROGRESS:
     ++running_;
-    r.assigned = now; // when it was given out is not known; its tenant is charged nothing
     queue_.started(r.request.policy.tenant, milliseconds{0});
-    lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out);
+    if (r.goes_on()) {
+      leave_unclaimed(now, r);
+    } else {
+      r.assigned = now; // its tenant is charged nothing
+      lose(now, r, error{errc::unavailable, "the runtime ended while it ran"}, out,
+           r.lasting != nullptr);
+    }
     break;
   case job_state::COMPLETED:
   case job_state::FAILED:

@@ -193,6 +193,9 @@ void job_table::expire_one(moment now, record& r, effects& out) {
           error{errc::execution_timeout, {}}, out);
     } else if (jobs_.ttl_end(r) <= now) {
       end(now, r, job_state::TIMED_OUT, cause::ttl_expired, error{errc::ttl_expired, {}}, out);
+    } else if (r.unclaimed) {
+      lose(now, r, error{errc::unavailable, "its worker did not claim it after a restart"}, out,
+           true);
     } else {
       const attempt_ref attempt{*r.id, r.attempts};
       const worker_ref holder = r.holder;

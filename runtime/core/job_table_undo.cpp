@@ -17,6 +17,7 @@ void job_table::take_out(moment now, record& r, bool unsent) {
     break;
   case job_state::IN_PROGRESS:
     --running_;
+    no_longer_unclaimed(r);
     jobs_.count_live(r, false);
     queue_.ended(r.request.policy.tenant, milliseconds{r.expected_ms}, milliseconds{0});
     break;

@@ -18,17 +18,28 @@ bool refused_by_engine(errc code) {
 
 // ---- workers ------------------------------------------------------------------------------------
 
-effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts) {
+effects job_table::worker_joined(moment now, worker_ref ref, worker_facts facts,
+                                 const std::optional<attempts_held>& holds) {
   effects out;
   switch (pool_.arrives(ref)) {
   case worker_pool::arrival::stale: ++counts_.stale; return out;
   case worker_pool::arrival::again: pool_.updated(now, ref, facts); break;
   case worker_pool::arrival::next:
     if (auto* before = pool_.find(ref.place()); before != nullptr && before->present) {
-      lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
+      if (before->facts.lasting_name.empty()) {
+        lose_worker(now, *before, error{errc::engine_crash, "its slot runs a newer process"}, out);
+      } else {
+        leave_unclaimed(now, *before);
+      }
     }
     if (pool_.joined(now, ref, std::move(facts), queue_)) {
       steps_at_ = now;
+    }
+    if (holds) {
+      for (const auto& each : *holds) {
+        claim_or_revoke(now, *pool_.find(ref.place()), each, out);
+      }
+      lose_unclaimed(now, ref, out);
     }
     break;
   }
@@ -55,7 +66,9 @@ effects job_table::lose_all_workers(moment now, const error& why) {
   std::vector<worker_place> places;
   for (auto& [at, w] : pool_.all()) {
     places.push_back(at);
-    if (w.present) {
+    if (w.present && !w.facts.lasting_name.empty()) {
+      leave_unclaimed(now, w);
+    } else if (w.present) {
       lose_worker(now, w, why, out);
     }
   }
@@ -77,7 +90,7 @@ effects job_table::worker_draining(moment now, worker_ref ref) {
 
 bool job_table::runs(worker_ref ref, const attempt_ref& attempt) const {
   const auto entry = jobs_.find(attempt.job);
-  return entry != nullptr && entry->state.state() == job_state::IN_PROGRESS &&
+  return entry != nullptr && entry->state.state() == job_state::IN_PROGRESS && !entry->unclaimed &&
          entry->holder == ref && entry->attempts == attempt.number;
 }
 
@@ -100,8 +113,8 @@ job_table::record* job_table::current(worker_ref ref, const attempt_ref& attempt
     return nullptr;
   }
   record& r = *entry;
-  const bool holds =
-      r.state.state() == job_state::IN_PROGRESS && r.holder == ref && r.attempts == attempt.number;
+  const bool holds = r.state.state() == job_state::IN_PROGRESS && !r.unclaimed && r.holder == ref &&
+                     r.attempts == attempt.number;
   return holds ? &r : nullptr;
 }
 
@@ -165,6 +178,9 @@ job_table::report_result job_table::streamed(moment now, worker_ref ref,
     return {};
   }
   r->chunk_seen = report.sequence;
+  if (r->lasting && !std::exchange(r->streamed, true)) {
+    jobs_.mark_changed(*r, store::part_state);
+  }
   jobs_.append_chunk(*r, report.payload);
   jobs_.bound_made_bytes();
   renew(now, *r);

@@ -177,7 +177,8 @@ bool pod_registry::is_cloned(moment now, pod& p, std::uint64_t incarnation, bool
                 [&](const replacement& each) { return now - each.at > limits_.clones_within; });
   // A pod that has not said hello may not have heard of its session.
   const bool unheard = incarnation == p.incarnation && p.at == phase::open;
-  if (!living || unheard) {
+  // A refused pod hangs up and asks again; the head may hear of its hang-up later.
+  if (!living || unheard || p.at == phase::refusing) {
     return false;
   }
   p.replaced.push_back({now, p.incarnation, incarnation});

@@ -32,13 +32,15 @@ session_effects pod_session::start(moment now, const std::vector<kept_result>& f
   return out;
 }
 
-/// A pod that is refused or cut off comes back after a random time, longer from try to try.
+/// A pod that is refused or cut off comes back after a random time, longer from try to try. The
+/// first one after a long session is spread like that of a start: a head that ends cuts off all of
+/// its pods at once.
 void pod_session::connect_later(moment now, milliseconds at_least) {
   auto most = limits_.pause_base;
   for (std::uint32_t i = 0; i < tries_ && most < limits_.pause_max; ++i) {
     most *= 2;
   }
-  most = std::min(most, limits_.pause_max);
+  most = std::min(std::exchange(lost_head_, false) ? limits_.first_try : most, limits_.pause_max);
   ++tries_;
   const auto wait =
       std::chrono::duration<double, std::milli>(std::max(most, at_least)) * random_.unit() +
@@ -51,6 +53,7 @@ void pod_session::cut(moment now, session_effects&) {
   const bool held = wire_ == wire_state::up && phase_ == phase::linked;
   if (held && now - linked_since_ >= limits_.welcome_holds) {
     tries_ = 0;
+    lost_head_ = true;
   }
   wire_ = wire_state::idle;
   link_->link().disconnected();

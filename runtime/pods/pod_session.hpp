@@ -36,7 +36,7 @@
 namespace tayfa::pods {
 
 struct session_limits {
-  milliseconds first_try{2'000}; ///< the first try comes within this time
+  milliseconds first_try{2'000}; ///< the first try comes within this time, also after a cut
   milliseconds pause_base{500};  ///< the pause after try n is random in [0, pause_base * 2^n)
   milliseconds pause_max{15'000};
   milliseconds welcome_holds{60'000}; ///< so long a welcome must hold before pauses begin anew
@@ -237,6 +237,7 @@ class pod_session {
   std::uint64_t session_ = 0;
   moment next_try_ = moment::max();
   std::uint32_t tries_ = 0;
+  bool lost_head_ = false;   ///< a session that had held for long has ended
   std::uint32_t target_ = 0; ///< of heads_
   std::uint32_t wrong_keys_ = 0;
   moment heard_{}, linked_since_{}, beat_due_ = moment::max(), beat_at_{};

@@ -83,7 +83,16 @@ worker_ready worker_registry::ready_of(const worker& w) const {
   o.facts.endpoint = w.who.first;
   o.facts.lease = silence();
   o.facts.hand_overs = w.hand_overs;
+  o.facts.lasting_name = lasting_name(w.who, w.api_key);
   return o;
+}
+
+/// The worker becomes one of the queue's, which takes nothing yet.
+void worker_registry::join(worker& w) {
+  w.joined = true;
+  w.offered = 0;
+  w.hand_overs = w.acknowledged = 0;
+  w.ref.incarnation = ++incarnations_;
 }
 
 /// To be called after every change of what the worker holds or wants, and before the end of an
@@ -92,10 +101,7 @@ void worker_registry::adjust(worker& w, effects& out) {
   const bool open = serving_ && !stopping_ && w.fit;
   const std::size_t more = open ? wanted(w) : 0;
   if (more > 0 && !w.joined) {
-    w.joined = true;
-    w.offered = 0;
-    w.hand_overs = w.acknowledged = 0;
-    w.ref.incarnation = ++incarnations_;
+    join(w);
   }
   // 0 and not what it holds: that would be room as soon as an attempt has ended.
   const auto capacity = static_cast<std::uint32_t>(more == 0 ? 0 : w.jobs.size() + more);
@@ -216,12 +222,18 @@ void worker_registry::forget(worker& w, error why, effects& out) {
 // ---- messages of the queue ----------------------------------------------------------------------
 
 /// The job's own id, where no worker can have had it before; see the invariants.
-std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) {
+std::string worker_registry::usual_id(const attempt_ref& attempt) {
   std::string id = attempt.job.str();
   if (attempt.number > 1) {
     id += "-r" + std::to_string(attempt.number);
   }
-  while (w.jobs.contains(id) || w.orphans.contains(id)) {
+  return id;
+}
+
+std::string worker_registry::handed_id(const worker& w, const attempt_ref& attempt) const {
+  auto id = usual_id(attempt);
+  const auto name = lasting_name(w.who, w.api_key);
+  while (w.jobs.contains(id) || w.orphans.contains(id) || claimable_.contains({name, id})) {
     id += "-r"; // a job of another name that reads the same
   }
   return id;
@@ -297,20 +309,17 @@ effects worker_registry::revoked(moment, worker_ref ref, const attempt_ref& atte
   return out;
 }
 
-effects worker_registry::queue_restarted(moment) {
+effects worker_registry::queue_restarted(moment now) {
   effects out;
   for (auto& [who, w] : workers_) {
-    void_jobs(w);
-    w.joined = false;
-    w.offered = 0;
-    adjust(w, out);
+    announce_anew(now, w, out);
     answer_stop_polls(w, out);
     schedule(w);
   }
   return out;
 }
 
-effects worker_registry::owner_restarted(moment) {
+effects worker_registry::owner_restarted(moment now) {
   effects out;
   open_.clear();
   flying_.clear();
@@ -321,7 +330,14 @@ effects worker_registry::owner_restarted(moment) {
     for (auto& [id, poll] : w.orphans) {
       poll = 0;
     }
-    part(w, error{errc::unavailable, "the part that serves remote workers was restarted"}, out);
+    for (auto& [id, j] : w.jobs) {
+      j.stop_sent_with = 0;
+      if (j.at == job::place::leaving) {
+        j.with = 0; // its answer may have left, or not
+        j.since = now;
+      }
+    }
+    announce_anew(now, w, out);
     schedule(w);
   }
   return out;

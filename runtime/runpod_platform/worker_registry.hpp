@@ -21,7 +21,11 @@
 //     an operator's, which speaks for every worker. Without keys no name belongs to a key;
 //   * the id under which an attempt is handed out is the job's own for its first attempt and
 //     "<id>-r<number>" for every later one, whoever had the earlier ones: also a pod that was
-//     started anew, and knows of no earlier hands, cannot mistake a late result for a current one.
+//     started anew, and knows of no earlier hands, cannot mistake a late result for a current one;
+//   * a worker goes on while the pod, its queue or this registry's owner is started anew. A new
+//     registry gets the attempts that the last one had handed out (unclaimed()); a worker claims
+//     one by any call that names its id, under the name and key that it had. A new queue gets the
+//     workers anew, with all that they hold.
 //
 // A worker, as the queue sees it, begins with its first take and ends when it is silent, unfit or
 // the pod forgets it; its name may come back, as another incarnation.
@@ -62,7 +66,7 @@ using poll_id = std::uint64_t;
 
 // Towards the queue the effects are its messages: worker_ready (facts.capacity: how many attempts
 // the worker takes at the same time, those that it holds included; 0 when it asks for nothing now),
-// attempt_reported, and worker_gone, with all that it held.
+// attempts_claimed, attempt_reported, and worker_gone, with all that it held.
 
 // ---- effects: towards the worker ----------------------------------------------------------------
 
@@ -92,8 +96,8 @@ struct log_entry {
   std::string name, endpoint, text;
 };
 
-using effect = std::variant<worker_ready, attempt_reported, worker_gone, hand_out, send_stops,
-                            nothing_yet, turn_away, log_entry>;
+using effect = std::variant<worker_ready, attempts_claimed, attempt_reported, worker_gone, hand_out,
+                            send_stops, nothing_yet, turn_away, log_entry>;
 using effects = std::vector<effect>;
 
 class worker_registry {
@@ -120,6 +124,9 @@ class worker_registry {
     /// does not try again.
     result<void> answer;
     effects then;
+    /// The answer is to be sent when the queue has made durable what follows: the worker forgets
+    /// the result then, or the queue must know that the attempt has made chunks.
+    bool when_durable = false;
   };
   /// Renews exactly the jobs that it names. One that reports trouble loses what it holds.
   verdict ping(moment now, const api::worker_ping&);
@@ -135,12 +142,15 @@ class worker_registry {
   effects assigned(moment now, worker_ref, std::uint64_t number,
                    const std::vector<protocol::assign>&);
   effects revoked(moment now, worker_ref, const attempt_ref&);
-  /// A new queue counts every attempt as lost: the results are dropped, and the workers are offered
-  /// again. They get stops for the jobs that they still run.
+  /// These attempts may be claimed, in place of those that could be before.
+  void unclaimed(const std::vector<unclaimed_attempt>&);
+  /// A new queue gets the workers as new incarnations, with all that they hold.
   effects queue_restarted(moment now);
-  /// A new owner of the registry: the polls that the last one held are lost, and so is what was
-  /// ordered of it.
+  /// A new owner of the registry: the polls that the last one held are lost. The queue may be a new
+  /// one as well.
   effects owner_restarted(moment now);
+  /// The result that posted() took is durable.
+  void settled(const api::worker_place& from, const std::string& id);
 
   // ---- the pod ---------------------------------------------------------------------------------
   /// Offers the workers to the queue from now on. Before that, takes are held but not offered.
@@ -166,6 +176,12 @@ class worker_registry {
 
  private:
   using key = std::pair<std::string, std::string>; ///< endpoint and name
+  /// A worker's lasting name, and the id under which it has the job.
+  using claim_key = std::pair<std::string, std::string>;
+  struct claimable {
+    attempt_ref attempt;                 ///< number 0: two jobs have this id, so neither is claimed
+    std::optional<moment> missing_since; ///< its worker has come back, and did not name it
+  };
   struct take_poll {
     poll_id poll = 0;
     std::uint32_t wanted = 1;
@@ -179,14 +195,15 @@ class worker_registry {
   struct job {
     enum class place : std::uint8_t {
       here,    ///< assigned, not handed out
-      leaving, ///< in an answer of which we do not know yet whether it left
+      leaving, ///< in an answer of which we do not know yet whether it left; or (without an
+               ///< answer) perhaps with the worker, whose next pings show that
       there    ///< the worker has it
     };
     attempt_ref attempt;
     shared_text input; ///< it and the next one: until it has left
     std::string s3_config;
     place at = place::here;
-    poll_id with = 0;           ///< the answer it leaves with
+    poll_id with = 0;           ///< the answer it leaves with; 0 = none
     bool revoked = false;       ///< the queue takes no result of it any more
     poll_id stop_sent_with = 0; ///< the answer that carries its stop to the worker
     moment since;               ///< it is at its place
@@ -210,6 +227,8 @@ class worker_registry {
     std::deque<stop_poll> stops;
     std::map<std::string, job> jobs;   ///< by the id it is handed out under
     std::deque<std::string> unclaimed; ///< of `jobs`, those that are here, in their order
+    /// Jobs whose results the queue has, and may lose when it ends now.
+    std::map<std::string, attempt_ref> unsettled;
     /// Ids of jobs that the worker runs without holding them: it must stop these. The value is the
     /// answer that carries the stop.
     std::map<std::string, poll_id> orphans;
@@ -221,7 +240,9 @@ class worker_registry {
   /// errc::forbidden, or rate_limited when it is new and there is no room for it.
   result<worker*> meet(moment now, const api::worker_place&, effects&);
   static result<void> may_speak(const worker&, const api::worker_place&);
-  static std::string handed_id(const worker&, const attempt_ref&);
+  static std::string lasting_name(const key&, const std::string& api_key);
+  static std::string usual_id(const attempt_ref&);
+  std::string handed_id(const worker&, const attempt_ref&) const;
   static std::size_t wanted(const worker&);
 
   worker_ready ready_of(const worker&) const;
@@ -238,6 +259,10 @@ class worker_registry {
   void arrived(moment now, worker&, job&, effects&);
   void add_orphan(worker&, const std::string& id);
   void void_jobs(worker&);
+  void join(worker&);
+  void announce_anew(moment now, worker&, effects&);
+  job_entry claim(moment now, worker&, const std::string& id, effects&);
+  void give_up_missing(moment now, worker&, const std::set<std::string_view>& named, effects&);
   void answer_stop_polls(worker&, effects&);
   void answer_takes(moment now, worker&, effects&);
   void give_back_unclaimed(worker&, const char* why, effects&);
@@ -245,11 +270,13 @@ class worker_registry {
   void part(worker&, error why, effects&);
   void forget(worker&, error why, effects&);
   void expire_one(moment now, worker&, effects&);
+  worker* poster(moment now, const api::worker_place& from, const std::string& id, verdict&);
   job_entry of_post(moment now, worker*, const api::worker_place& from, const std::string& id,
                     bool last, verdict&);
 
   registry_limits limits_;
   std::map<key, worker> workers_;
+  std::map<claim_key, claimable> claimable_;
   std::map<std::uint32_t, worker*> by_slot_;
   std::map<poll_id, worker*> open_;   ///< polls that wait for an answer
   std::map<poll_id, worker*> flying_; ///< answers of which left() is to be said

@@ -207,6 +207,12 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
   const std::set<std::string_view> named{
       m.jobs.begin(),
       m.jobs.begin() + static_cast<std::ptrdiff_t>(std::min(m.jobs.size(), pinged_max))};
+  for (const auto id : named) {
+    if (is_id(id) && !w->jobs.contains(std::string{id})) {
+      claim(now, *w, std::string{id}, out);
+    }
+  }
+  give_up_missing(now, *w, named, out);
   for (auto entry = w->jobs.begin(); entry != w->jobs.end();) {
     const auto here = entry++;
     job& j = here->second;
@@ -218,6 +224,10 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
       if (!j.revoked) {
         out.emplace_back(attempt_reported{w->ref, protocol::stepped{j.attempt, ++j.steps}});
       }
+    } else if (j.at == job::place::leaving && j.with == 0 &&
+               now - j.since >= limits_.ping_interval) {
+      j.revoked ? end_revoked(*w, here, out)
+                : give_back(*w, here, "it did not reach its worker", out);
     } else if (j.revoked && j.at == job::place::there && now - j.since >= limits_.ping_interval) {
       end_revoked(*w, here, out); // it was not at it any more when this ping was made
     }
@@ -237,6 +247,20 @@ worker_registry::verdict worker_registry::ping(moment now, const api::worker_pin
 
 // ---- results ------------------------------------------------------------------------------------
 
+/// The worker that posts. One that is not known yet may have the job since before this process.
+worker_registry::worker* worker_registry::poster(moment now, const api::worker_place& from,
+                                                 const std::string& id, verdict& v) {
+  const key who{from.endpoint, from.worker};
+  if (worker* const known = find(who)) {
+    return known;
+  }
+  if (!claimable_.contains({lasting_name(who, from.key), id})) {
+    return nullptr;
+  }
+  const auto met = meet(now, from, v.then);
+  return met ? *met : nullptr;
+}
+
 /// The job that a post is about, or the end of w->jobs (or of nothing) with the refusal in `v`.
 worker_registry::job_entry worker_registry::of_post(moment now, worker* w,
                                                     const api::worker_place& from,
@@ -255,7 +279,10 @@ worker_registry::job_entry worker_registry::of_post(moment now, worker* w,
     return w->jobs.end();
   }
   w->heard = now;
-  const auto entry = w->jobs.find(id);
+  auto entry = w->jobs.find(id);
+  if (entry == w->jobs.end()) {
+    entry = claim(now, *w, id, v.then);
+  }
   if (entry == w->jobs.end() || entry->second.at == job::place::here) {
     if (last) {
       w->orphans.erase(id);
@@ -276,7 +303,7 @@ worker_registry::job_entry worker_registry::of_post(moment now, worker* w,
 
 worker_registry::verdict worker_registry::posted(moment now, const api::worker_result& m) {
   verdict v;
-  worker* w = find(key{m.from.endpoint, m.from.worker});
+  worker* w = poster(now, m.from, m.job, v);
   const bool last = m.kind != api::worker_result::what::progress;
   const auto entry = of_post(now, w, m.from, m.job, last, v);
   if (w == nullptr) {
@@ -287,6 +314,10 @@ worker_registry::verdict worker_registry::posted(moment now, const api::worker_r
     protocol::finished end;
     end.run_ms = static_cast<std::uint32_t>(std::clamp<std::int64_t>(
         std::chrono::duration_cast<milliseconds>(now - j.since).count(), 0, UINT32_MAX));
+    v.when_durable = last;
+    if (last) {
+      w->unsettled.emplace(m.job, j.attempt);
+    }
     switch (m.kind) {
     case api::worker_result::what::progress:
       v.then.emplace_back(
@@ -311,13 +342,14 @@ worker_registry::verdict worker_registry::posted(moment now, const api::worker_r
 
 worker_registry::verdict worker_registry::streamed(moment now, const api::worker_chunk& m) {
   verdict v;
-  worker* w = find(key{m.from.endpoint, m.from.worker});
+  worker* w = poster(now, m.from, m.job, v);
   const auto entry = of_post(now, w, m.from, m.job, false, v);
   if (w == nullptr) {
     return v;
   }
   if (v.answer) {
     job& j = entry->second;
+    v.when_durable = j.chunks == 0;
     v.then.emplace_back(
         attempt_reported{w->ref, protocol::partial{j.attempt, ++j.chunks, m.output}});
   }

@@ -53,7 +53,7 @@ std::vector<std::string> worker_registry::audit() const {
     for (const auto& [id, j] : w.jobs) {
       check(attempts.insert(j.attempt).second, w, "an attempt is in two places");
       unclaimed += j.at == job::place::here ? 1 : 0;
-      check(j.at != job::place::leaving || flying_.contains(j.with), w,
+      check(j.at != job::place::leaving || j.with == 0 || flying_.contains(j.with), w,
             "a job leaves with nothing");
       check(j.stop_sent_with == 0 || (j.revoked && flying_.contains(j.stop_sent_with)), w,
             "a stop left with no answer");

@@ -35,8 +35,11 @@ struct job_row {
   moment not_before;                 ///< delayed start, or backoff
   std::optional<moment> retried;     ///< the latest retry by a client: this life began then
   std::optional<moment> ended;
-  std::string worker; ///< of the latest attempt, for people
-  worker_ref holder;  ///< the same worker; none in a row of a release that did not store it
+  std::string worker;       ///< of the latest attempt, for people
+  worker_ref holder;        ///< the same worker; none in a row of a release that did not store it
+  std::string lasting_name; ///< worker_facts::lasting_name of that worker, until the job ends
+  moment given;             ///< its latest attempt was; none in a row of an older release
+  bool streamed = false;    ///< that attempt has made stream chunks, which are not durable yet
   std::optional<error> failure;
   std::optional<milliseconds> delay;
   std::optional<milliseconds> execution;

@@ -83,6 +83,9 @@ inline constexpr std::array state_columns = {
     stored<&job_row::holder, &worker_ref::node, &node_id::value>("worker_node").from(4),
     stored<&job_row::holder, &worker_ref::slot, &slot_id::value>("worker_slot").from(4),
     stored<&job_row::holder, &worker_ref::incarnation>("worker_incarnation").from(4),
+    coded<or_null, &job_row::lasting_name>("worker_lasting").from(5),
+    coded<or_null, &job_row::given>("given").from(5),
+    stored<&job_row::streamed>("streamed").from(5),
 };
 
 inline constexpr std::array result_columns = {

@@ -48,6 +48,9 @@ class job_model {
     bool sleeping = false, suspect = false, in_batch = false, dead = false;
     std::uint32_t attempts = 0, uncharged_attempts = 0, lives = 1, solo_crashes = 0;
     worker_ref holder;
+    std::string lasting;    ///< name of the holder, when it goes on without this process
+    bool unclaimed = false; ///< it runs, and its holder has not come back yet
+    bool streamed = false;  ///< a lasting holder has made chunks of it
     std::uint32_t progress_seen = 0, chunk_seen = 0;
     std::string output;
     std::vector<std::string> chunks;                ///< not received by a reader
@@ -87,7 +90,8 @@ class job_model {
   void posted(const std::string& id, bool settled, milliseconds pause);
   void posts_lost();
 
-  void joined(worker_ref, worker_facts);
+  void joined(worker_ref, worker_facts, const std::optional<std::vector<attempt_held>>& holds);
+  void claimed(worker_ref, const std::vector<attempt_held>&);
   void lost(worker_place, errc why, bool from_outside);
   void lost_all(errc why);
   void draining(worker_ref);
@@ -127,6 +131,8 @@ class job_model {
   /// Attempts that workers are at, revoked ones included.
   std::vector<std::pair<worker_ref, attempt_ref>> at_work() const;
   bool stopping() const { return stopping_; }
+  /// Jobs that run and must end here before the process may.
+  std::size_t awaited() const { return handed_back_ ? 0 : counts().in_progress; }
   /// The change of a step is not durable yet: the next step waits.
   bool paced() const { return step_waits_ || step_in_flight_; }
 
@@ -185,6 +191,9 @@ class job_model {
   void revive(job&);
   void lose(job&, errc why, bool free_of_charge);
   void lose_all_of(worker&, errc why, bool from_outside);
+  void leave(worker&);
+  void leave(job&);
+  void claim_one(worker&, const attempt_held&);
   void end(job&, job_state, cause, std::optional<errc>,
            std::optional<errc> of_attempt = std::nullopt);
   void remember_attempt(job&, std::optional<errc>);
@@ -225,6 +234,7 @@ class job_model {
   bool alike_;
   moment now_;
   bool stopping_ = false;
+  bool handed_back_ = false;
   bool step_waits_ = false; ///< rows of a step are not on their way to the store yet
   bool step_in_flight_ = false;
   bool out_of_memory_ = false; ///< sizes of batches are learned from now on

@@ -213,6 +213,8 @@ bool job_model::assign_one(job& j, worker& w, std::uint32_t size) {
   ++j.attempts;
   counts_.retried += j.attempts > 1;
   j.holder = w.ref;
+  j.lasting = w.facts.lasting_name;
+  j.streamed = false;
   j.assigned = now_;
   j.lease_end = w.facts.steps || w.facts.lease.count() > 0 ? now_ + lease_of(w) : moment::max();
   j.began.reset();

@@ -107,6 +107,8 @@ void job_model::end(job& j, job_state to, cause why, std::optional<errc> failure
                     std::optional<errc> of_attempt) {
   const bool ran = j.state == job_state::IN_PROGRESS;
   j.state = to;
+  j.unclaimed = j.streamed = false;
+  j.lasting.clear();
   j.sleeping = false;
   j.ended = now_;
   j.failure = failure;
@@ -140,6 +142,7 @@ void job_model::end(job& j, job_state to, cause why, std::optional<errc> failure
 
 /// `free_of_charge`: it was not the job's fault, so the attempt does not count.
 void job_model::lose(job& j, errc why, bool free_of_charge) {
+  j.unclaimed = false;
   j.output.clear();
   discard_chunks(j);
   j.refresh = false;

@@ -8,10 +8,11 @@ namespace tayfa::testing {
 // ---- the pod ------------------------------------------------------------------------------------
 
 void job_model::hand_back() {
-  stopping_ = true;
+  stopping_ = handed_back_ = true;
   std::vector<job*> given_up;
   for (auto& j : jobs_) {
-    if (j.state == job_state::IN_PROGRESS ||
+    const bool goes_on = limits_.durable && !j.lasting.empty() && !j.streamed;
+    if ((j.state == job_state::IN_PROGRESS && (!goes_on || j.from_platform())) ||
         (j.from_platform() && j.state == job_state::IN_QUEUE)) {
       given_up.push_back(&j);
     }
@@ -59,6 +60,8 @@ void job_model::expire_jobs(bool slow, const std::function<bool(const job&)>& is
       end(j, job_state::TIMED_OUT, cause::execution_timeout, errc::execution_timeout);
     } else if (live && ttl_end(j) <= now_) {
       end(j, job_state::TIMED_OUT, cause::ttl_expired, errc::ttl_expired);
+    } else if (j.unclaimed) {
+      lose(j, errc::unavailable, true);
     } else if (j.state == job_state::IN_PROGRESS) {
       lose(j, errc::lease_expired, false);
       if (!is_final(j.state)) {
@@ -117,7 +120,7 @@ void job_model::restart(std::uint64_t last_order) {
   workers_.clear();
   calls_.clear();
   counts_ = {};
-  stopping_ = out_of_memory_ = step_waits_ = step_in_flight_ = false;
+  stopping_ = handed_back_ = out_of_memory_ = step_waits_ = step_in_flight_ = false;
   batch_due_.reset();
   filling_.clear();
   ticks_ = 0;
@@ -129,6 +132,9 @@ void job_model::restart(std::uint64_t last_order) {
     if (!is_final(j.state)) { // what it has made so far is not durable
       j.chunks.clear();
       j.chunks_lost = 0;
+      j.progress_seen = j.chunk_seen = 0;
+      j.delay_unsure = j.delay_unsure || (j.state == job_state::IN_PROGRESS && j.began.has_value());
+      j.began.reset();
       j.output.clear();
     }
     // The outcome of the last try is not known: it may be made once more.
@@ -140,10 +146,12 @@ void job_model::restart(std::uint64_t last_order) {
     if (j.state == job_state::IN_QUEUE) {
       wait(j);
     } else if (j.state == job_state::IN_PROGRESS) {
-      j.assigned = now_;
-      j.delay_unsure = j.delay_unsure || j.began.has_value();
-      j.began.reset();
-      lose(j, errc::unavailable, false);
+      if (!j.lasting.empty() && !j.streamed) {
+        leave(j);
+      } else {
+        j.assigned = now_;
+        lose(j, errc::unavailable, !j.lasting.empty());
+      }
     }
   }
   const job* newest = nullptr;

@@ -18,7 +18,8 @@ job_model::worker* job_model::worker_of(worker_ref ref) {
   return nullptr;
 }
 
-void job_model::joined(worker_ref ref, worker_facts facts) {
+void job_model::joined(worker_ref ref, worker_facts facts,
+                       const std::optional<std::vector<attempt_held>>& holds) {
   worker* w = nullptr;
   for (auto& known : workers_) {
     w = known.ref.place() == ref.place() ? &known : w;
@@ -35,8 +36,10 @@ void job_model::joined(worker_ref ref, worker_facts facts) {
     assign();
     return;
   }
-  if (w->present) {
+  if (w->present && w->facts.lasting_name.empty()) {
     lose_all_of(*w, errc::engine_crash, false);
+  } else if (w->present) {
+    leave(*w);
   }
   facts.capacity = facts.elastic ? facts.capacity : std::max(facts.capacity, 1u);
   facts.batch_max = facts.elastic ? 1 : std::clamp(facts.batch_max, 1u, facts.capacity);
@@ -45,7 +48,82 @@ void job_model::joined(worker_ref ref, worker_facts facts) {
   w->facts = facts;
   w->present = true;
   w->since = ++ticks_;
+  if (holds) {
+    for (const auto& each : *holds) {
+      claim_one(*w, each);
+    }
+    for (auto& j : jobs_) { // the others that the last incarnation held
+      if (j.unclaimed && j.holder.place() == ref.place() && j.lasting == w->facts.lasting_name) {
+        lose(j, errc::unavailable, true);
+      }
+    }
+  }
   assign();
+}
+
+// ---- workers that go on without this process ----------------------------------------------------
+
+void job_model::leave(job& j) {
+  j.unclaimed = true;
+  j.lease_end = now_ + limits_.claim_window;
+}
+
+void job_model::leave(worker& w) {
+  for (auto& j : jobs_) {
+    if (j.state == job_state::IN_PROGRESS && !j.unclaimed && j.holder == w.ref) {
+      leave(j);
+    }
+  }
+  w.present = w.alone = false;
+  w.holds.clear();
+}
+
+void job_model::claimed(worker_ref ref, const std::vector<attempt_held>& held) {
+  auto* w = worker_of(ref);
+  if (w == nullptr) {
+    ++counts_.stale;
+    return;
+  }
+  for (const auto& each : held) {
+    claim_one(*w, each);
+  }
+  assign();
+}
+
+/// The worker goes on with the latest attempt of the job, if it had that last and no other has it.
+void job_model::claim_one(worker& w, const attempt_held& held) {
+  const auto& a = held.attempt;
+  if (current(w.ref, a) != nullptr) {
+    return;
+  }
+  job* j = find_any(a.job.str());
+  const bool was_its = j != nullptr && j->attempts == a.number && !j->lasting.empty() &&
+                       j->lasting == w.facts.lasting_name &&
+                       std::count(w.holds.begin(), w.holds.end(), a) == 0 && // revoked
+                       (w.facts.elastic || w.holds.size() < w.facts.capacity);
+  const bool runs =
+      was_its && j->state == job_state::IN_PROGRESS && j->unclaimed && j->chunk_seen == held.chunks;
+  const bool waits = was_its && j->state == job_state::IN_QUEUE && !stopping_ && !j->streamed &&
+                     held.chunks == 0 && now_ < ttl_end(*j);
+  if (!runs && !waits) {
+    expect("revoke " + to_string(a) + " from " + to_string(w.ref));
+    return;
+  }
+  if (waits) { // as if the attempt had not been lost
+    j->state = job_state::IN_PROGRESS;
+    j->sleeping = false;
+    j->uncharged_attempts = std::min(j->uncharged_attempts, j->attempts - 1);
+    if (!j->history.empty() && j->history.back().number == j->attempts) {
+      j->history.pop_back();
+    }
+    expect_moved(*j, cause::assigned);
+  }
+  j->unclaimed = false;
+  j->holder = w.ref;
+  j->lease_end = w.facts.steps || w.facts.lease.count() > 0 ? now_ + lease_of(w) : moment::max();
+  w.holds.push_back(a);
+  w.since = ++ticks_;
+  w.alone = j->suspect && w.holds.size() == 1;
 }
 
 void job_model::lost(worker_place at, errc why, bool from_outside) {
@@ -73,7 +151,9 @@ void job_model::lost_all(errc why) {
   std::sort(workers_.begin(), workers_.end(),
             [](const worker& a, const worker& b) { return a.ref < b.ref; });
   for (auto& w : workers_) {
-    if (w.present) {
+    if (w.present && !w.facts.lasting_name.empty()) {
+      leave(w);
+    } else if (w.present) {
       lose_all_of(w, why, false);
     }
   }
@@ -88,7 +168,7 @@ void job_model::lose_all_of(worker& w, errc why, bool from_outside) {
                                            why == errc::engine_protocol);
   std::vector<job*> mine;
   for (auto& j : jobs_) {
-    if (j.state == job_state::IN_PROGRESS && j.holder == w.ref) {
+    if (j.state == job_state::IN_PROGRESS && !j.unclaimed && j.holder == w.ref) {
       mine.push_back(&j);
       j.suspect = j.suspect || by_itself;
       j.solo_crashes += by_itself && w.holds.size() == 1;
@@ -153,8 +233,8 @@ std::uint32_t job_model::last_held_of(const std::string& id) const {
 /// The fence: only the worker that has the job's latest attempt is heard, about that attempt.
 job_model::job* job_model::current(worker_ref ref, const attempt_ref& a) {
   job* j = find_any(a.job.str());
-  const bool is_current = j != nullptr && j->state == job_state::IN_PROGRESS && j->holder == ref &&
-                          j->attempts == a.number && worker_of(ref) != nullptr;
+  const bool is_current = j != nullptr && j->state == job_state::IN_PROGRESS && !j->unclaimed &&
+                          j->holder == ref && j->attempts == a.number && worker_of(ref) != nullptr;
   return is_current ? j : nullptr;
 }
 
@@ -205,6 +285,7 @@ std::string job_model::streamed(worker_ref ref, const protocol::partial& p) {
   }
   j->chunk_seen = p.sequence;
   j->chunks.emplace_back(p.payload.view());
+  j->streamed = !j->lasting.empty();
   if (j->chunks.size() > limits_.chunks_max) {
     j->chunks.erase(j->chunks.begin());
     ++j->chunks_gone;

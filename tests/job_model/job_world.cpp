@@ -15,7 +15,8 @@ const std::vector<std::string> world_events = {
     "lives again", "retried", "given anew", "stopped by its platform",
     // workers
     "of 2", "of 3", "pulled", "asks for more", "change ", "by lease_expired", "by gpu_oom",
-    "by unavailable", "late",
+    "by unavailable", "late", "claimed", "claimed while it waited", "claimed in vain",
+    "came with what it holds", "left with its worker", "not claimed in time",
     // reasons to wait
     "as backoff", "as delayed", "as quota", "as isolation", "as no_worker", "as workers_busy",
     "as stopping", "as worker_reserved",
@@ -57,7 +58,7 @@ void job_world::step() {
     finish(w, a, false);
     break;
   }
-  case 15: chance(8) ? drain() : start(); break;
+  case 15: chance(8) ? drain() : chance(3) ? claim() : start(); break;
   case 16: // a model that is being changed must not come too late
     pass(milliseconds{below(chance(60) && wished_.empty() ? 900'000 : (chance(4) ? 8'000 : 300))});
     break;
@@ -235,6 +236,9 @@ void job_world::join(worker_ref w) {
   const bool fresh = chance(3) || latest == 0;
   w.incarnation = fresh ? ++incarnations_ : w.incarnation;
   auto f = any_facts(w);
+  const auto holds =
+      f.lasting_name.empty() || chance(2) ? std::nullopt : std::optional{any_claims(f)};
+  see(holds && !holds->empty() ? "came with what it holds" : "");
   see(!fresh && f.capacity > table_->held(w.place()) && table_->held(w.place()) > 0
           ? "asks for more"
           : "");
@@ -244,7 +248,42 @@ void job_world::join(worker_ref w) {
     latest = w.incarnation;
     wished_.erase(w.place());
   }
-  same("worker_joined", table_->worker_joined(now(), w, f), [&] { model_.joined(w, f); });
+  same("worker_joined", table_->worker_joined(now(), w, f, holds),
+       [&] { model_.joined(w, f, holds); });
+  if (holds) {
+    claimed_by(w, *holds);
+  }
+}
+
+/// The worker reports about what it was found to have.
+void job_world::claimed_by(worker_ref w, const std::vector<attempt_held>& held) {
+  for (const auto& each : held) {
+    if (table_->runs(w, each.attempt)) {
+      at_work_.emplace(w, each.attempt);
+    }
+  }
+}
+
+/// A worker that goes on without this process names what it has from before.
+void job_world::claim() {
+  const worker_ref w = any_lasting_worker();
+  worker_facts f;
+  f.lasting_name = lasting_name_of(w.place());
+  const auto held = any_claims(f);
+  std::set<std::string> waited;
+  for (const auto& each : held) {
+    const auto* j = model_.find(each.attempt.job.str());
+    if (j != nullptr && j->state == job_state::IN_QUEUE) {
+      waited.insert(j->id);
+    }
+  }
+  same("claimed", table_->claimed(now(), w, held), [&] { model_.claimed(w, held); });
+  for (const auto& each : held) {
+    const bool has_it = table_->runs(w, each.attempt);
+    see(has_it ? "claimed" : "claimed in vain");
+    see(has_it && waited.contains(each.attempt.job.str()) ? "claimed while it waited" : "");
+  }
+  claimed_by(w, held);
 }
 
 void job_world::lose() {
@@ -328,7 +367,17 @@ void job_world::expire() {
     const auto image = table_->image(job_id{j.id});
     return image && image->row.state == j.state;
   };
+  std::set<std::string> unclaimed;
+  for (const auto& j : model_.jobs()) {
+    if (j.unclaimed) {
+      unclaimed.insert(j.id);
+    }
+  }
   same("expire", table_->expire(now()), [&] { model_.expire(is_left); });
+  for (const auto& id : unclaimed) {
+    const auto* j = model_.find(id);
+    see(j != nullptr && j->state == job_state::IN_QUEUE ? "not claimed in time" : "");
+  }
 }
 
 void job_world::rarely() {
@@ -338,6 +387,7 @@ void job_world::rarely() {
   } else if (chance(60)) {
     see(table_->running() > 0 ? "handed back" : "");
     same("hand_back", table_->hand_back(now()), [&] { model_.hand_back(); });
+    see(table_->running() > table_->awaited() ? "left with its worker" : "");
   } else if (chance(20) && !model_.paced() &&
              model_.counts().in_queue <= step_pace::least_rows) { // as one step
     same("purge", table_->purge(now()).second, [&] { model_.purge(); });

@@ -62,6 +62,9 @@ class job_world : chooser {
   job_limits any_limits();
   job_request any_request();
   worker_facts any_facts(worker_ref);
+  static std::string lasting_name_of(worker_place);
+  worker_ref any_lasting_worker();
+  std::vector<attempt_held> any_claims(const worker_facts&);
   std::string any_id();
   std::string known_id();
   worker_ref any_worker();
@@ -77,6 +80,8 @@ class job_world : chooser {
   void read();
   void keep();
   void join(worker_ref);
+  void claim();
+  void claimed_by(worker_ref, const std::vector<attempt_held>&);
   void lose();
   void drain();
   void start();

@@ -64,7 +64,7 @@ void job_world::compare() {
                     c.stale, c.in_queue, c.in_progress, c.chunks_dropped);
   };
   if (all(a) != all(b) || table_->running() != b.in_progress ||
-      table_->undelivered() != model_.undelivered() ||
+      table_->awaited() != model_.awaited() || table_->undelivered() != model_.undelivered() ||
       table_->origins().size() != model_.live_of_platforms() ||
       table_->local_capacity() != model_.local_capacity()) {
     fault("a count differs");

@@ -20,6 +20,7 @@ job_limits job_world::any_limits() {
   l.execution_timeout = seconds{5 + below(30)};
   l.ttl = seconds{10 + below(60)};
   l.lease = milliseconds{500 + below(8'000)};
+  l.claim_window = milliseconds{below(3) * 3'000};
   l.retry_base = milliseconds{below(3) * 100};
   l.retry_max = milliseconds{300};
   l.priority_step = milliseconds{below(4) * 1'000};
@@ -89,6 +90,7 @@ worker_facts job_world::any_facts(worker_ref w) {
     f.batch_max = 1 + f.capacity;
     f.endpoint = w.slot.value == 0 ? "e1" : "e2";
     f.name = "theirs";
+    f.lasting_name = lasting_name_of(w.place());
     f.lease = milliseconds{chance(2) ? 0 : 700 + below(5'000)};
     return f;
   }
@@ -107,6 +109,33 @@ worker_facts job_world::any_facts(worker_ref w) {
     f.model = f.memory_bytes == 50 ? models_.front().name : models_[below(2)].name;
   }
   return f;
+}
+
+std::string job_world::lasting_name_of(worker_place at) {
+  return at.node == pull_node ? "theirs-" + std::to_string(at.slot.value) : "";
+}
+
+worker_ref job_world::any_lasting_worker() {
+  const worker_place place{pull_node, slot_id{small(2)}};
+  return {place.slot, latest_[place] + (chance(12) ? 1 : 0), place.node};
+}
+
+/// Mostly what a worker of this name may have; also wrong numbers, chunks and others' attempts.
+std::vector<attempt_held> job_world::any_claims(const worker_facts& f) {
+  std::vector<attempt_held> held;
+  for (const auto& j : model_.jobs()) {
+    const bool may_be = !j.lasting.empty() && j.attempts > 0 &&
+                        (j.unclaimed || j.state == job_state::IN_QUEUE || chance(6));
+    if ((may_be && (j.lasting == f.lasting_name || chance(8)) && !chance(4)) || chance(60)) {
+      held.push_back({{job_id{j.id}, j.attempts}, j.chunk_seen});
+      held.back().attempt.number += chance(16) ? 1 : 0;
+      held.back().chunks += chance(16) ? 1 : 0;
+    }
+  }
+  if (chance(20)) {
+    held.push_back({{job_id{"unknown"}, 1}, 0});
+  }
+  return held;
 }
 
 /// A recent id, which may have been forgotten, or one not used yet.

@@ -262,7 +262,8 @@ void job_world::heal_and_drain() {
         const worker_ref w{slot_id{slot}, ++incarnations_};
         latest_[w.place()] = w.incarnation;
         wished_.erase(w.place());
-        same("worker_joined", table_->worker_joined(now(), w, f), [&] { model_.joined(w, f); });
+        same("worker_joined", table_->worker_joined(now(), w, f),
+             [&] { model_.joined(w, f, std::nullopt); });
       }
     }
     store_all();

@@ -187,6 +187,56 @@ class sdk_workers(RemoteCase):
             self.eventually(lambda j=job: pod.status(j).get("status") == "COMPLETED", job)
         self.assert_numbers(pod, jobs)
 
+    def run_over_an_end(self, end):
+        """Jobs that run while the pod ends and comes back; each runs once."""
+        pod = self.queue("--pod.drain_budget", "500ms", listen=pods.steady_address())
+        workers = [self.worker(pod, f"w{i}", concurrency=3) for i in range(2)]
+        jobs = self.run_numbers(pod, 6, 8)
+        for job in jobs:
+            pod.wait_job(job, "IN_PROGRESS")
+        self.eventually(
+            lambda: sum(w.log.count("Started.") for w in workers) == len(jobs), "all of them run"
+        )
+        end(pod)
+        pod = self.again(pod)
+        pod.wait_listening()
+        for job in jobs:
+            self.assertEqual(pod.status(job)["status"], "IN_PROGRESS")
+        for job in jobs:
+            self.eventually(lambda j=job: pod.status(j).get("status") == "COMPLETED", job)
+        self.assert_numbers(pod, jobs)
+        self.assertEqual(sum(w.log.count("Started.") for w in workers), len(jobs))
+        self.assertEqual(pod.get("/v2/tayfa/health").body["jobs"]["retried"], 0)
+
+    def test_what_runs_goes_on_while_the_pod_is_killed_and_comes_back(self):
+        self.run_over_an_end(lambda pod: pod.kill())
+
+    def test_what_runs_goes_on_while_the_pod_is_stopped_and_comes_back(self):
+        def stop(pod):
+            pod.signal(signal.SIGTERM)
+            self.assertEqual(pod.wait_exit(), 0)
+
+        self.run_over_an_end(stop)
+
+    def test_what_ends_while_the_pod_is_away_counts_when_it_is_back(self):
+        pod = self.queue(listen=pods.steady_address())
+        worker = self.worker(pod, "ours", kind=TayfaWorker.kind, concurrency=3)
+
+        def seen(state):
+            lines = [x for x in worker.log.splitlines() if "machine=job" in x]
+            return sum(f" to={state} " in x for x in lines)
+
+        jobs = self.run_numbers(pod, 3, 2)
+        self.eventually(lambda: seen("IN_PROGRESS") == len(jobs), "all of them run")
+        pod.kill()
+        self.eventually(lambda: seen("COMPLETED") == len(jobs), "all of them end")
+        pod = self.again(pod)
+        pod.wait_listening()
+        self.assert_ended_once(pod, jobs)
+        self.assert_numbers(pod, jobs)
+        self.assertEqual(seen("IN_PROGRESS"), len(jobs))
+        self.assertEqual(pod.get("/v2/tayfa/health").body["jobs"]["retried"], 0)
+
     def test_with_a_key_for_workers(self):
         folder = self.folder()
         keys = {

@@ -46,13 +46,15 @@ struct job_record {
   machine<job_state> state;
 
   bool watch = false;
-  bool kept = false;     ///< counted as kept, not as live
-  bool listed = false;   ///< and in what is kept for its tenant
-  bool sleeping = false; ///< IN_QUEUE but not in the fair queue: not_before is to come
-  bool parked = false;   ///< likewise: the catalogue has no such model, or it is to be purged
-  bool slow = false;     ///< its deadline is among the slow ones
-  bool suspect = false;  ///< to run alone
-  bool in_batch = false; ///< the latest attempt ran with others
+  bool kept = false;      ///< counted as kept, not as live
+  bool listed = false;    ///< and in what is kept for its tenant
+  bool sleeping = false;  ///< IN_QUEUE but not in the fair queue: not_before is to come
+  bool parked = false;    ///< likewise: the catalogue has no such model, or it is to be purged
+  bool slow = false;      ///< its deadline is among the slow ones
+  bool suspect = false;   ///< to run alone
+  bool in_batch = false;  ///< the latest attempt ran with others
+  bool unclaimed = false; ///< IN_PROGRESS, and its holder has not come back yet
+  bool streamed = false;  ///< the latest attempt has made chunks, and its holder is a lasting one
   bool dead = false;
   bool stored = false;              ///< its row is durable
   bool refresh = false;             ///< it asked for a fresh worker
@@ -68,6 +70,7 @@ struct job_record {
   std::uint32_t chunk_seen = 0;
   worker_ref holder;                              ///< of the latest attempt
   std::shared_ptr<const std::string> holder_name; ///< unless it is its place's default
+  std::shared_ptr<const std::string> lasting;     ///< the holder's lasting name; null = it has none
   moment keep_until;                              ///< a client asked for its result to stay
   moment assigned;
   moment lease_end;
@@ -80,6 +83,9 @@ struct job_record {
 
   bool ended() const { return is_final(state.state()); }
   std::uint32_t attempts_of_life() const { return attempts - uncharged_attempts; }
+  /// Its latest attempt goes on when this process ends, and the next one can take its result. The
+  /// chunks of a stream end with this process: only another attempt makes them again.
+  bool goes_on() const { return lasting != nullptr && !streamed; }
   bool of_platform() const { return !request.origin.empty(); }
   /// The worker that has, or had, its latest attempt, for people.
   std::string worker_name() const {

@@ -55,7 +55,10 @@ store::job_row job_register::row_of(const job_record& r, unsigned parts) const {
   if (r.attempts > 0) {
     row.worker = r.worker_name();
     row.holder = r.holder;
+    row.given = r.assigned;
   }
+  row.lasting_name = r.lasting ? *r.lasting : "";
+  row.streamed = r.streamed;
   if (r.past_) {
     row.failure = r.past_->failure;
     row.delay = r.past_->delay;

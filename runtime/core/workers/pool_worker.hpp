@@ -21,6 +21,7 @@ struct held_attempt {
   moment began; ///< it was given
   run_estimate expected;
   double occupied_ms = 0; ///< pool_worker::occupied_ms then
+  bool claimed = false;   ///< it began before this process: nothing is learned of it
 };
 
 /// A place's latest worker. It stays in the pool when gone, so that an older incarnation is
@@ -28,7 +29,8 @@ struct held_attempt {
 struct pool_worker {
   worker_ref ref;
   worker_facts facts;
-  std::shared_ptr<const std::string> name; ///< unless it is its place's default
+  std::shared_ptr<const std::string> name;    ///< unless it is its place's default
+  std::shared_ptr<const std::string> lasting; ///< its lasting name; null = it has none
   bool present = false;
   bool draining = false;
   bool alone = false;                        ///< runs an attempt that must not share it

@@ -65,6 +65,9 @@ bool worker_pool::joined(moment now, worker_ref ref, worker_facts facts, fair_qu
   if (!w.facts.name.empty()) {
     w.name = std::make_shared<const std::string>(w.facts.name);
   }
+  if (!w.facts.lasting_name.empty()) {
+    w.lasting = std::make_shared<const std::string>(w.facts.lasting_name);
+  }
   w.present = true;
   w.since = ++ticks_;
   w.occupied_at = now;
@@ -227,6 +230,25 @@ std::uint64_t worker_pool::hold(moment now, pool_worker& w, const attempt_ref& a
   return w.hand_overs + 1;
 }
 
+void worker_pool::claim(moment now, pool_worker& w, const needs& job, const attempt_ref& attempt) {
+  occupy(now, w);
+  work_kind kind{job.model, job.shape, w.facts.device};
+  const auto held = static_cast<std::uint32_t>(w.holds.size());
+  held_attempt begun{now, times_.expect(kind, w.shares_engine() ? held + 1 : 1), w.occupied_ms};
+  begun.claimed = true;
+  if (held == 0 || !w.one_run()) {
+    w.run = std::move(kind);
+    w.run_began = now;
+  }
+  w.run_clean = false; // its length is not known
+  w.holds.emplace(attempt, std::move(begun));
+  ++held_;
+  w.since = ++ticks_;
+  w.alone = job.alone && held == 0;
+  w.members = w.one_run() ? held + 1 : 0;
+  index_.update_load(now, w);
+}
+
 void worker_pool::begun(moment now, pool_worker& w, std::uint32_t members) {
   w.members = w.one_run() ? members : 0;
   index_.update_load(now, w);
@@ -257,7 +279,7 @@ void worker_pool::learn(moment now, pool_worker& w, const held_attempt& held, co
     sizes_.out_of_memory(w.run, w.members);
   }
   if (w.members == 0) { // several independent attempts
-    if (how.completed && how.kind) {
+    if (how.completed && how.kind && !held.claimed) {
       const double lasted = ms_between(held.began, now);
       const double mean = lasted > 0 ? (w.occupied_ms - held.occupied_ms) / lasted : 1;
       const auto members = w.shares_engine()

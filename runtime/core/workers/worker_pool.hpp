@@ -109,6 +109,8 @@ class worker_pool {
   /// The number of the hand-over that it leaves with; 0 when the worker does not pull.
   std::uint64_t hold(moment now, pool_worker&, const attempt_ref&, std::size_t input_bytes);
   void begun(moment now, pool_worker&, std::uint32_t members);
+  /// The worker has had this attempt since before it joined.
+  void claim(moment now, pool_worker&, const needs&, const attempt_ref&);
 
   struct ending {
     std::optional<work_kind> kind{}; ///< of the job, when the attempt was current

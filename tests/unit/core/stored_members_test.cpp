@@ -97,6 +97,25 @@ store::job_row platform_job() {
   return row;
 }
 
+/// A job that its worker, which outlives the process, may still claim.
+store::job_row waiting_job() {
+  auto row = platform_job();
+  row.id = job_id{"waiting"};
+  row.order = 9;
+  row.state = job_state::IN_QUEUE;
+  row.ended.reset();
+  row.failure.reset();
+  row.execution.reset();
+  row.hook_open = false;
+  row.hook_tries = 0;
+  row.dropped_chunks = 0;
+  row.chunks.clear();
+  row.lasting_name = "pictures/box-9/";
+  row.given = now - 3s;
+  row.streamed = true;
+  return row;
+}
+
 store::job_row completed_job() {
   auto row = ended_job();
   row.state = job_state::COMPLETED;
@@ -108,11 +127,11 @@ store::job_row completed_job() {
 }
 
 TEST(stored_members, a_restored_job_has_the_row_that_it_had) {
-  const std::vector rows{ended_job(), platform_job()};
+  const std::vector rows{ended_job(), platform_job(), waiting_job()};
   job_limits limits;
   limits.durable = true;
   job_table table{limits};
-  table.restore(now, rows, 8);
+  table.restore(now, rows, 9);
   EXPECT_THAT(table.audit(), ::testing::IsEmpty());
   for (const auto& of : {store::stored_tables.requests, store::stored_tables.states}) {
     for (const auto& each : of.columns) {

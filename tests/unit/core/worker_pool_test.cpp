@@ -223,6 +223,36 @@ TEST(worker_pool, a_job_waits_for_the_worker_that_is_free_first_although_others_
   EXPECT_NEAR(ms_to(s.now, *s.pool.look_again()), ms_to(s.now, first), 1);
 }
 
+// ---- what began before ------------------------------------------------------------------------
+
+TEST(worker_pool, nothing_is_learned_of_a_run_whose_begin_was_not_seen) {
+  for (const std::uint32_t capacity : {1U, 3U}) {
+    pool_script s;
+    s.join(0, pool_script::facts(capacity));
+    auto& w = *s.pool.find(worker_place{slot_id{0}});
+    s.pool.claim(s.now, w, pool_job{}.needs(), {job_id{"j"}, ++s.attempts});
+    s.audited();
+    s.pass(500);
+    s.complete(0);
+    EXPECT_EQ(s.pool.times().expect({"", "", "d"}).seen, 0U);
+    s.learn(0, 100);
+    EXPECT_EQ(s.pool.times().expect({"", "", "d"}).seen, 1U) << "the next one is seen whole";
+  }
+}
+
+TEST(worker_pool, a_claimed_attempt_has_its_place) {
+  pool_script s;
+  s.join(0, pool_script::facts(2));
+  auto& w = *s.pool.find(worker_place{slot_id{0}});
+  s.pool.claim(s.now, w, pool_job{}.needs(), {job_id{"j"}, ++s.attempts});
+  EXPECT_EQ(s.decide_all({{}, {}}), (std::vector<std::string>{"0", "worker_reserved"}));
+  pool_script t;
+  t.join(0, pool_script::facts(2));
+  auto& alone = *t.pool.find(worker_place{slot_id{0}});
+  t.pool.claim(t.now, alone, pool_job{.alone = true}.needs(), {job_id{"j"}, ++t.attempts});
+  EXPECT_EQ(t.decide(), "worker_reserved") << "a suspect shares its worker with no other";
+}
+
 // ---- what is held -------------------------------------------------------------------------------
 
 TEST(worker_pool, the_number_of_an_attempt_that_is_still_held_is_found) {

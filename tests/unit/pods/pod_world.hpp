@@ -25,6 +25,7 @@ struct world_options {
   bool batches = false;
   bool faults = true;
   bool cancels = true;
+  bool group_commits = false; ///< each step makes all that was decided durable
   milliseconds longest_run{8'000};
   registry_limits head{};
   session_limits pod{};
@@ -79,6 +80,8 @@ class pod_world {
   void restart_pod(pod_sim&);
   void cut(pod_sim&);
   void start_worker(pod_sim&, std::uint32_t slot);
+  /// The number of connections that pods have begun.
+  std::uint64_t connections() const { return connections_; }
 
   naive_queue queue;
   std::unique_ptr<pod_registry> head;

@@ -31,7 +31,7 @@ void pod_world::carry(effects all) {
 
 void pod_world::move_queue() {
   queue.assign(options_.batches);
-  while (!queue.commits.empty() && (calm_ || chance(2))) {
+  while (!queue.commits.empty() && (calm_ || options_.group_commits || chance(2))) {
     const auto c = std::move(queue.commits.front());
     queue.commits.pop_front();
     queue.make_durable(c);

@@ -258,6 +258,18 @@ TEST(pod_hello, a_fleet_that_comes_at_once_is_admitted_over_some_seconds) {
   EXPECT_EQ(s.take('c'), "refused busy; welcome");
 }
 
+TEST(pod_hello, a_pod_that_is_refused_and_asks_again_is_no_clone) {
+  registry_limits limits;
+  limits.hellos_per_second = 1;
+  registry_script s{limits};
+  s.linked('b');
+  for (int i = 0; i < 6; ++i) {
+    EXPECT_EQ(s.connect('a').find("cloned"), std::string::npos) << "the end of " << i;
+    EXPECT_EQ(s.hello('a', 0), "a refused");
+    s.pass(50ms); // its next connection comes before the end of this one is known
+  }
+}
+
 TEST(pod_hello, no_more_pods_than_the_head_takes) {
   registry_limits limits;
   limits.pods_max = 1;

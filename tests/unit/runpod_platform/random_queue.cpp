@@ -57,7 +57,7 @@ void random_workers::registry_receives() {
   const auto o = to_registry_.front();
   to_registry_.pop_front();
   if (o.revoke) {
-    obey(registry_.revoked(now_, o.worker, o.attempts.front()));
+    obey(registry_->revoked(now_, o.worker, o.attempts.front()));
     return;
   }
   std::vector<protocol::assign> all;
@@ -67,7 +67,7 @@ void random_workers::registry_receives() {
     m.input = shared_text{"{}"};
     all.push_back(std::move(m));
   }
-  obey(registry_.assigned(now_, o.worker, o.hand_over, all));
+  obey(registry_->assigned(now_, o.worker, o.hand_over, all));
 }
 
 void random_workers::queue_hears() {
@@ -77,11 +77,18 @@ void random_workers::queue_hears() {
   const auto e = to_queue_.front();
   to_queue_.pop_front();
   hear(e);
+  if (to_queue_.empty()) {
+    for (const auto& [worker, job] : std::exchange(settles_, {})) {
+      registry_->settled(place(worker), job);
+    }
+  }
 }
 
 void random_workers::hear(const effect& e) {
   if (const auto* o = std::get_if<worker_ready>(&e)) {
     hear(*o);
+  } else if (const auto* c = std::get_if<attempts_claimed>(&e)) {
+    hear(*c);
   } else if (const auto* s = std::get_if<attempt_reported>(&e)) {
     hear(*s);
   } else if (const auto* l = std::get_if<worker_gone>(&e)) {
@@ -90,17 +97,84 @@ void random_workers::hear(const effect& e) {
 }
 
 void random_workers::hear(const worker_ready& o) {
-  const auto entry = handles_.find(o.worker.slot.value);
-  if (entry == handles_.end()) {
+  const auto slot = o.worker.slot.value;
+  const auto entry = handles_.find(slot);
+  if (o.holds || entry == handles_.end()) {
     demand(o.worker.incarnation > newest_, "an incarnation that does not grow");
     newest_ = o.worker.incarnation;
-    handles_[o.worker.slot.value].ref = o.worker;
+    if (entry != handles_.end()) { // what the last incarnation held waits to be claimed
+      demand(o.holds.has_value(), "a slot of two workers");
+      leave(entry->second);
+    }
+    handles_[slot] = {};
+    handles_[slot].ref = o.worker;
+    handles_[slot].name = o.facts.name;
   } else {
     demand(entry->second.ref == o.worker, "a slot of two workers");
   }
-  auto& s = handles_[o.worker.slot.value];
+  auto& s = handles_[slot];
+  if (o.holds) {
+    for (const auto& each : *o.holds) {
+      claim(s, each);
+    }
+    for (const auto& a : std::exchange(left_in_[slot], {})) { // it came back without these
+      if (const auto left = unclaimed_.find(a);
+          left != unclaimed_.end() && left->second == s.name) {
+        lose_unclaimed(a);
+      }
+    }
+    seen["announced anew"]++;
+  }
   s.capacity = o.facts.capacity;
   s.acknowledged = o.facts.hand_overs;
+}
+
+/// Its worker goes on, and may come back.
+void random_workers::leave(const worker_handle& s) {
+  for (const auto& a : s.holds) {
+    if (!attempts_[a].revoked) {
+      unclaimed_[a] = s.name;
+      left_in_[s.ref.slot.value].insert(a);
+    }
+  }
+}
+
+void random_workers::lose_unclaimed(const attempt_ref& a) {
+  if (unclaimed_.erase(a) > 0) {
+    waiting_.push_back({a.job, a.number + 1});
+    seen["not claimed"]++;
+  }
+}
+
+void random_workers::claim(worker_handle& s, const attempt_held& held) {
+  const auto entry = unclaimed_.find(held.attempt);
+  if (entry == unclaimed_.end()) {
+    refused_.insert(held.attempt);
+    to_registry_.push_back({s.ref, {held.attempt}, 0, true});
+    seen["claimed in vain"]++;
+    return;
+  }
+  demand(entry->second == s.name, "a claim of somebody else's attempt");
+  left_in_[s.ref.slot.value].erase(held.attempt);
+  unclaimed_.erase(entry);
+  s.holds.insert(held.attempt);
+  demand(attempts_[held.attempt].holder.empty() || attempts_[held.attempt].holder == s.name,
+         "an attempt changes its holder");
+  attempts_[held.attempt].holder = s.name;
+  attempts_[held.attempt].steps = attempts_[held.attempt].progress = 0;
+  attempts_[held.attempt].chunks = held.chunks;
+  seen["claimed"]++;
+}
+
+void random_workers::hear(const attempts_claimed& c) {
+  const auto entry = handles_.find(c.worker.slot.value);
+  demand(entry != handles_.end() && entry->second.ref == c.worker, "a stranger claims");
+  if (entry == handles_.end()) {
+    return;
+  }
+  for (const auto& each : c.attempts) {
+    claim(entry->second, each);
+  }
 }
 
 void random_workers::hear(const worker_gone& l) {
@@ -122,6 +196,9 @@ template <class Numbered>
 void random_workers::hear_numbered(worker_ref who, const Numbered& m, std::uint64_t number,
                                    std::uint64_t& last) {
   const auto entry = handles_.find(who.slot.value);
+  if (refused_.contains(m.attempt)) {
+    return; // the revocation is on its way
+  }
   demand(entry != handles_.end() && entry->second.ref == who &&
              entry->second.holds.contains(m.attempt),
          "a word about an attempt that its worker does not hold");
@@ -156,6 +233,9 @@ void random_workers::end(worker_ref who, const protocol::finished& f) {
   if (entry == handles_.end()) {
     return;
   }
+  if (refused_.contains(f.attempt)) {
+    return;
+  }
   const auto& facts = attempts_[f.attempt];
   const bool held = entry->second.holds.erase(f.attempt) == 1;
   demand(held || f.how == protocol::outcome::cancelled, "an attempt ends twice");
@@ -179,27 +259,70 @@ void random_workers::end(worker_ref who, const protocol::finished& f) {
 }
 
 void random_workers::do_restart() {
-  if (chance(2)) {
-    to_queue_.clear(); // they were for the old queue
+  settles_.clear();
+  switch (below(3)) {
+  case 0: // of the queue
+    to_queue_.clear();
     for (const auto& [slot, s] : handles_) {
-      for (const auto& a : s.holds) {
-        waiting_.insert(waiting_.end(), attempts_[a].revoked ? 0 : 1,
-                        attempt_ref{a.job, a.number + 1});
-      }
+      leave(s);
     }
     handles_.clear();
-    obey(registry_.queue_restarted(now_));
+    obey(registry_->queue_restarted(now_));
+    list_unclaimed();
     seen["queue restarted"]++;
     return;
+  case 1: // of the owner
+    open_.clear();
+    flying_.clear();
+    to_registry_.clear();
+    obey(registry_->owner_restarted(now_));
+    list_unclaimed();
+    seen["owner restarted"]++;
+    break;
+  default: restart_process(); break;
   }
+  if (serving_) {
+    obey(registry_->serve(now_));
+  }
+}
+
+/// Only the queue's table is left.
+void random_workers::restart_process() {
   open_.clear();
   flying_.clear();
   to_registry_.clear();
-  obey(registry_.owner_restarted(now_));
-  if (serving_) {
-    obey(registry_.serve(now_));
+  to_queue_.clear();
+  for (const auto& [slot, s] : handles_) {
+    leave(s);
   }
-  seen["owner restarted"]++;
+  handles_.clear();
+  left_in_.clear(); // numbers of slots mean nothing any more
+  registry_ = std::make_unique<worker_registry>(limits_);
+  newest_ = 0;
+  list_unclaimed();
+  seen["process restarted"]++;
+}
+
+/// No call is served before the queue has said this.
+void random_workers::list_unclaimed() {
+  while (!to_queue_.empty()) {
+    queue_hears();
+  }
+  std::vector<unclaimed_attempt> all;
+  for (const auto& [a, name] : unclaimed_) {
+    all.push_back({a, "tayfa/" + name + "/"});
+    const auto suffix = a.number > 1 ? "-r" + std::to_string(a.number) : "";
+    given_before_.insert(name + " " + a.job.str() + suffix);
+  }
+  registry_->unclaimed(all);
+}
+
+/// The claim window is over.
+void random_workers::close_window() {
+  for (const auto& [a, name] : std::map{unclaimed_}) {
+    lose_unclaimed(a);
+  }
+  left_in_.clear();
 }
 
 } // namespace tayfa::remote::testing

@@ -32,7 +32,8 @@ attempt_ref attempt_of(std::string id) {
 } // namespace
 
 random_workers::random_workers(std::uint64_t seed)
-    : random_(seed), limits_(limits_for(seed)), registry_(limits_) {}
+    : random_(seed), limits_(limits_for(seed)),
+      registry_(std::make_unique<worker_registry>(limits_)) {}
 
 void random_workers::demand(bool holds, const std::string& promise) {
   if (!holds) {
@@ -44,7 +45,7 @@ void random_workers::step() {
   now_ += milliseconds{below(chance(20) ? 8'000 : 400)};
   if (!serving_ && chance(10)) {
     serving_ = true;
-    obey(registry_.serve(now_));
+    obey(registry_->serve(now_));
   }
   switch (below(16)) {
   case 0:
@@ -62,14 +63,14 @@ void random_workers::step() {
   case 12:
   case 13: registry_receives(); break;
   case 14: give_or_revoke(); break;
-  default: chance(60) ? do_restart() : give_or_revoke(); break;
+  default: chance(60) ? do_restart() : chance(40) ? close_window() : give_or_revoke(); break;
   }
   if (chance(2)) {
-    obey(registry_.expire(now_));
-    const auto next = registry_.next_deadline();
+    obey(registry_->expire(now_));
+    const auto next = registry_->next_deadline();
     demand(!next || *next > now_, "a deadline that has passed is still open");
   }
-  for (const auto& words : registry_.audit()) {
+  for (const auto& words : registry_->audit()) {
     broken.insert(words);
   }
 }
@@ -90,13 +91,13 @@ void random_workers::do_take() {
   open_poll p{worker, false, chance(2), 1};
   p.wanted = static_cast<std::uint32_t>(p.batch ? 1 + below(4) : 1);
   open_[++polls_] = p;
-  obey(registry_.take(now_, polls_, {place(worker), p.wanted, p.batch, false}));
+  obey(registry_->take(now_, polls_, {place(worker), p.wanted, p.batch, false}));
 }
 
 void random_workers::do_stops() {
   const auto worker = any_worker();
   open_[++polls_] = {worker, true, false, 1};
-  obey(registry_.poll_stops(now_, polls_, {place(worker)}));
+  obey(registry_->poll_stops(now_, polls_, {place(worker)}));
 }
 
 void random_workers::do_ping() {
@@ -115,7 +116,7 @@ void random_workers::do_ping() {
       m.jobs.pop_back();
     }
   }
-  obey(registry_.ping(now_, m).then);
+  obey(registry_->ping(now_, m).then);
 }
 
 void random_workers::do_post() {
@@ -125,11 +126,16 @@ void random_workers::do_post() {
   m.job = any_job(worker);
   m.kind = static_cast<api::worker_result::what>(below(3));
   m.output = shared_text{"1"};
-  const auto v = registry_.posted(now_, m);
-  demand(!v.answer || ids_.contains(worker + " " + m.job), "a result of somebody else is taken");
+  const auto v = registry_->posted(now_, m);
+  demand(!v.answer || may_have(worker, m.job), "a result of somebody else is taken");
   seen[v.answer ? "result taken" : "result refused"]++;
   if (m.kind != api::worker_result::what::progress) {
     at_[worker].erase(m.job);
+  }
+  demand(v.when_durable == (v.answer && m.kind != api::worker_result::what::progress),
+         "a result is acknowledged before it is durable");
+  if (v.when_durable) {
+    settles_.emplace_back(worker, m.job);
   }
   obey(v.then);
 }
@@ -137,8 +143,8 @@ void random_workers::do_post() {
 void random_workers::do_chunk() {
   const auto worker = any_worker();
   const auto id = any_job(worker);
-  const auto v = registry_.streamed(now_, {place(worker), id, shared_text{"1"}});
-  demand(!v.answer || ids_.contains(worker + " " + id), "a chunk of somebody else is taken");
+  const auto v = registry_->streamed(now_, {place(worker), id, shared_text{"1"}});
+  demand(!v.answer || may_have(worker, id), "a chunk of somebody else is taken");
   obey(v.then);
 }
 
@@ -150,7 +156,7 @@ void random_workers::do_kill() {
     if (noticed && p->second.worker == worker) {
       const auto poll = p->first;
       p = open_.erase(p);
-      obey(registry_.gone(now_, poll));
+      obey(registry_->gone(now_, poll));
     } else {
       ++p;
     }
@@ -161,24 +167,24 @@ void random_workers::do_gone() {
   if (open_.empty() || chance(10)) {
     const auto any = below(polls_ + 2);
     open_.erase(any);
-    obey(registry_.gone(now_, any));
+    obey(registry_->gone(now_, any));
     return;
   }
   const auto p = std::next(open_.begin(), static_cast<std::ptrdiff_t>(below(open_.size())));
   const auto poll = p->first;
   open_.erase(p);
-  obey(registry_.gone(now_, poll));
+  obey(registry_->gone(now_, poll));
 }
 
 void random_workers::do_left() {
   if (flying_.empty()) {
-    obey(registry_.left(now_, below(polls_ + 2), chance(2)));
+    obey(registry_->left(now_, below(polls_ + 2), chance(2)));
     return;
   }
   const auto at = flying_.begin() + static_cast<std::ptrdiff_t>(below(flying_.size()));
   const auto f = *at;
   flying_.erase(at);
-  obey(registry_.left(now_, f.poll, f.whole));
+  obey(registry_->left(now_, f.poll, f.whole));
 }
 
 void random_workers::answered(poll_id poll, bool stops) {
@@ -259,9 +265,10 @@ void random_workers::finish() {
     }
   };
   if (!serving_) {
-    obey(registry_.serve(now_));
+    obey(registry_->serve(now_));
   }
   talk();
+  close_window();
   for (auto& [slot, s] : handles_) { // every lease ends
     for (const auto& a : s.holds) {
       if (!std::exchange(attempts_[a].revoked, true)) {
@@ -272,18 +279,18 @@ void random_workers::finish() {
   }
   for (int round = 0; round < 400 && !(round > 20 && waiting_.empty()); ++round) {
     now_ += limits_.ping_interval;
-    obey(registry_.expire(now_));
+    obey(registry_->expire(now_));
     for (const auto* worker : {"a", "b", "c", "d"}) {
       const auto mine = at_[worker];
-      obey(registry_.ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}).then);
+      obey(registry_->ping(now_, {place(worker), {mine.begin(), mine.end()}, "1.12.0", {}}).then);
       for (const auto& id : mine) {
         const auto v =
-            registry_.posted(now_, {place(worker), id, {}, shared_text{"1"}, {}, {}, {}});
+            registry_->posted(now_, {place(worker), id, {}, shared_text{"1"}, {}, {}, {}});
         obey(v.then);
         at_[worker].erase(id);
       }
       open_[++polls_] = {worker, false, false, 1};
-      obey(registry_.take(now_, polls_, {place(worker), 1, false, false}));
+      obey(registry_->take(now_, polls_, {place(worker), 1, false, false}));
     }
     talk();
     for (int i = 0; i < 8 && !waiting_.empty(); ++i) {
@@ -303,12 +310,12 @@ void random_workers::finish() {
   }
   demand(waiting_.empty(), "a job waits for ever");
   now_ += limits_.ping_interval * limits_.missed;
-  obey(registry_.expire(now_));
+  obey(registry_->expire(now_));
   talk();
   for (const auto& [slot, s] : handles_) {
     demand(s.holds.empty(), "an attempt never ends");
   }
-  demand(registry_.size() == 0 && !registry_.next_deadline(), "a worker is never forgotten");
+  demand(registry_->size() == 0 && !registry_->next_deadline(), "a worker is never forgotten");
   for (const auto& [poll, p] : open_) {
     demand(false, "poll " + std::to_string(poll) + " of " + p.worker + " is never answered");
   }

@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <variant>
@@ -33,6 +34,7 @@ class random_workers {
   // the queue's side
   struct worker_handle {
     worker_ref ref;
+    std::string name;
     std::uint32_t capacity = 0;
     std::uint64_t hand_overs = 0, acknowledged = 0;
     std::set<attempt_ref> holds;
@@ -69,6 +71,9 @@ class random_workers {
   std::string any_worker() { return std::string(1, static_cast<char>('a' + below(5))); }
   api::worker_place place(const std::string& worker) { return {"tayfa", worker, "L4"}; }
   std::string any_job(const std::string& worker);
+  bool may_have(const std::string& worker, const std::string& id) const {
+    return ids_.contains(worker + " " + id) || given_before_.contains(worker + " " + id);
+  }
 
   void do_take();
   void do_stops();
@@ -79,6 +84,12 @@ class random_workers {
   void do_left();
   void do_gone();
   void do_restart();
+  void restart_process();
+  void list_unclaimed();
+  void close_window();
+  void leave(const worker_handle&);
+  void claim(worker_handle&, const attempt_held&);
+  void lose_unclaimed(const attempt_ref&);
   void queue_hears();
   void registry_receives();
   void give_or_revoke();
@@ -89,6 +100,7 @@ class random_workers {
   void answered(poll_id, bool stops);
   void hear(const effect&);
   void hear(const worker_ready&);
+  void hear(const attempts_claimed&);
   void hear(const attempt_reported&);
   void hear(const worker_gone&);
   template <class Numbered>
@@ -97,18 +109,25 @@ class random_workers {
 
   seeded_random random_;
   registry_limits limits_;
-  worker_registry registry_;
+  std::unique_ptr<worker_registry> registry_;
   moment now_{std::chrono::hours{1}};
   poll_id polls_ = 0;
   std::map<poll_id, open_poll> open_;
   std::deque<flight> flying_;
   std::map<std::string, std::set<std::string>> at_; ///< ids that a worker is at
   std::map<std::string, attempt_ref> ids_;          ///< "worker id" -> attempt, ever handed out
+  /// "worker id" of attempts that were given to the worker before the process ended. They may not
+  /// have reached it; but they are its own, if it says so.
+  std::set<std::string> given_before_;
   std::deque<effect> to_queue_;
+  std::deque<std::pair<std::string, std::string>> settles_; ///< worker and job, once all is heard
   std::deque<order> to_registry_;
   std::map<std::uint32_t, worker_handle> handles_;
   std::map<attempt_ref, attempt_facts> attempts_;
-  std::uint64_t newest_ = 0; ///< incarnation
+  std::map<attempt_ref, std::string> unclaimed_; ///< and the name of the worker that held it
+  std::map<std::uint32_t, std::set<attempt_ref>> left_in_; ///< of those, by slot
+  std::set<attempt_ref> refused_;                          ///< claimed in vain
+  std::uint64_t newest_ = 0;                               ///< incarnation
   std::uint32_t jobs_ = 0;
   std::vector<attempt_ref> waiting_; ///< to be given
   bool serving_ = false;

@@ -48,10 +48,23 @@ inline std::string text_of(const protocol::upstream& m) {
   return "cancelled " + text_of(f.attempt);
 }
 
+inline std::string text_of(const std::vector<attempt_held>& held) {
+  std::string out;
+  for (const auto& each : held) {
+    out += " " + text_of(each.attempt) +
+           (each.chunks > 0 ? " #" + std::to_string(each.chunks) : std::string{});
+  }
+  return out.empty() ? " nothing" : out;
+}
+
 inline std::string text_of(const effect& e) {
   if (const auto* o = std::get_if<worker_ready>(&e)) {
+    const auto held = o->holds ? " with" + text_of(*o->holds) : std::string{};
     return (o->facts.capacity == 0 ? "pause " : "offer ") + name_of(o->worker) +
-           (o->facts.capacity == 0 ? "" : " x" + std::to_string(o->facts.capacity));
+           (o->facts.capacity == 0 ? "" : " x" + std::to_string(o->facts.capacity)) + held;
+  }
+  if (const auto* c = std::get_if<attempts_claimed>(&e)) {
+    return name_of(c->worker) + " claims" + text_of(c->attempts);
   }
   if (const auto* s = std::get_if<attempt_reported>(&e)) {
     return name_of(s->worker) + " " + text_of(s->body);
@@ -178,6 +191,15 @@ struct registry_script {
   }
   std::string chunk(const std::string& worker, const std::string& job, const std::string& text) {
     return answered(registry.streamed(now, {place(worker), job, shared_text{text}}));
+  }
+
+  /// Worker `worker` may claim these, under the key that its calls come with.
+  void unclaimed(const std::string& worker, const std::vector<attempt_ref>& all) {
+    std::vector<unclaimed_attempt> list;
+    for (const auto& each : all) {
+      list.push_back({each, "tayfa/" + worker + "/" + key});
+    }
+    registry.unclaimed(list);
   }
 
   /// A worker of one job at a time that has it: poll 1 of `worker`, its first incarnation.

@@ -26,11 +26,27 @@ TEST(worker_registry, keeps_its_promises_in_random_workers) {
       seen[what] += times;
     }
   }
-  for (const auto* what :
-       {"given", "revoked", "one handed out", "several handed out", "stops sent", "nothing",
-        "turned away", "completed", "given back", "cancelled", "result taken", "result refused",
-        "left by lease_expired", "left by unfit", "left by unavailable", "queue restarted",
-        "owner restarted"}) {
+  for (const auto* what : {"given",
+                           "revoked",
+                           "one handed out",
+                           "several handed out",
+                           "stops sent",
+                           "nothing",
+                           "turned away",
+                           "completed",
+                           "given back",
+                           "cancelled",
+                           "result taken",
+                           "result refused",
+                           "left by lease_expired",
+                           "left by unfit",
+                           "queue restarted",
+                           "owner restarted",
+                           "process restarted",
+                           "announced anew",
+                           "claimed",
+                           "claimed in vain",
+                           "not claimed"}) {
     EXPECT_GT(seen[what], 0U) << what;
   }
 }

@@ -158,28 +158,6 @@ TEST(worker_registry, an_attempt_is_not_taken_twice) {
   EXPECT_EQ(s.assign_all(s.ref(0, 1), {"j", "j"}), "poll 1 batch j={}; pause w0.1");
 }
 
-TEST(worker_registry, a_new_queue_is_offered_the_workers_and_their_results_are_dropped) {
-  registry_script s;
-  s.running("a", "j");
-  s.take(2, "a");
-  s.stops(3, "a");
-  EXPECT_EQ(s.words(s.registry.queue_restarted(s.now)), "offer w0.2 x1; poll 3 stop j");
-  EXPECT_EQ(s.post("a", "j"), "job_not_found");
-  EXPECT_EQ(s.assign(s.ref(0, 1), "k"), "") << "of the old queue";
-  EXPECT_EQ(s.assign(s.ref(0, 2), "j", 2), "poll 2 j-r2={}; pause w0.2");
-}
-
-TEST(worker_registry, a_new_owner_knows_no_polls) {
-  registry_script s;
-  s.running("a", "j");
-  s.take(2, "a");
-  EXPECT_EQ(s.words(s.registry.owner_restarted(s.now)), "leave w0.1 unavailable");
-  EXPECT_EQ(s.gone(2), "");
-  s.registry.serve(s.now);
-  EXPECT_EQ(s.take(3, "a"), "offer w0.2 x1");
-  EXPECT_EQ(s.post("a", "j"), "job_not_found");
-}
-
 TEST(worker_registry, a_stopping_pod_hands_out_nothing_and_takes_results) {
   registry_script s;
   s.running("a", "j");

@@ -66,6 +66,9 @@ job_row newer_row() {
   row.request.s3_config = R"({"bucketName":"b"})";
   row.refresh = true;
   row.holder = {slot_id{2}, 9, node_id{1}};
+  row.lasting_name = "tayfa/w/";
+  row.given = row.submitted + std::chrono::milliseconds{3};
+  row.streamed = true;
   row.keep_until = row.submitted + std::chrono::milliseconds{77};
   return row;
 }

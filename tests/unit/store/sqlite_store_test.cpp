@@ -53,6 +53,9 @@ job_row row_with_everything() {
   row.ended = row.submitted + milliseconds{99};
   row.worker = "slot-3";
   row.holder = {slot_id{3}, std::uint64_t{1} << 40, node_id{2}};
+  row.lasting_name = "tayfa/box-3/team";
+  row.given = row.submitted + milliseconds{15};
+  row.streamed = true;
   row.failure = error{errc::max_attempts, "three crashes \xff"};
   row.delay = milliseconds{12};
   row.execution = milliseconds{13};

@@ -39,6 +39,9 @@ change workload::change_one(const perfect_store& now) {
   row.holder = {slot_id{static_cast<std::uint32_t>(draw(8))}, draw(8),
                 node_id{static_cast<std::uint32_t>(draw(3))}};
   row.worker = "slot-" + std::to_string(row.holder.slot.value);
+  row.lasting_name = draw(2) == 0 ? "pictures/box-" + std::to_string(draw(9)) + "/" : "";
+  row.given = row.submitted + std::chrono::milliseconds{draw(99)};
+  row.streamed = draw(2) == 0;
   row.state = job_state::IN_PROGRESS;
   std::uint8_t more = 0;
   if (kind >= 3) {
