@@ -62,6 +62,8 @@ enum class hook_answer : std::uint8_t {
 using effect = std::variant<assign_attempt, revoke_attempt, change_worker_model, moved, notify,
                             deliver_result, purged>;
 using effects = std::vector<effect>;
+/// The job that it is about; the empty id for effects of no job.
+const job_id& job_of(const effect&);
 
 /// The result of taking back the steps of purges that could not be made durable.
 struct purge_undone {

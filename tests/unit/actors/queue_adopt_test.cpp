@@ -64,7 +64,7 @@ struct adopt_script : actor_script {
                   probe, models, pod_store, post, feed,   platform};
   stand_in_actor::seen others;
   actor_directory directory;
-  std::shared_ptr<queue_state> state = std::make_shared<queue_state>(limits_from(knobs));
+  std::shared_ptr<queue_state> state = make_queue_state(limits_from(knobs));
   queue_actor tested;
 };
 
