@@ -18,10 +18,10 @@ PYTHON := $(TAYFA_DEPS)/venv/bin/python
 FORMATTED = git ls-files '*.cpp' '*.hpp'
 SANITIZED := ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-.PHONY: help setup build product model run test storm sim bench fuzz sanitize format lint clean
+.PHONY: help setup build product model run test storm fleet-storm sim bench fuzz sanitize format lint clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 18
 	@printf '\nTAYFA_DEPS=DIR  another place for what Debian does not package (default .deps)\nBUILD_DIR=DIR   another build folder (default build)      JOBS=N  compile jobs\nTAYFA_NO_TEST_VENV=1   no tests against programs from PyPI (RunPod SDK)\n'
 
 setup: ## install the packages that Tayfa builds with (Debian 12), msgpack and libtorch
@@ -48,12 +48,16 @@ test: build model ## build everything and run every test
 storm: build ## kill runtime and engines at random under 2,000 jobs; STORM_SEED chooses the seed
 	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_kill_storm.py slow_kill_storm
 
+fleet-storm: build ## a head and three pods under faults of every kind with 10,000 jobs; STORM_SEED chooses the seed
+	@TAYFA_E2E_SLOW=1 TAYFA_E2E_BUILD="$$(realpath $(BUILD_DIR))" python3 -B tests/e2e/test_fleet_storm.py slow_fleet_storm
+
 sim: product ## simulate whole pods from SEEDS seeds (default 1000)
 	@$(BUILD_DIR)/tayfa sim --seeds $(SEEDS)
 
 bench: build model ## measure it on this machine (docs/benchmarks.md says how to read it)
 	@$(SETUP) bench || printf 'bench: going on without the queues that are not installed\n'
 	@$(TEST_ENV) $(BUILD_DIR) || printf 'bench: going on without RunPod'"'"'s worker\n'
+	@$(TEST_ENV) $(BUILD_DIR) bench || printf 'bench: going on without Celery and Ray\n'
 	@python3 -B tests/bench/bench.py --build $(BUILD_DIR) $(BENCH_ARGS)
 
 fuzz: ## clang's libFuzzer with ASan and UBSan, FUZZ_SECONDS each (default 10)

@@ -18,6 +18,9 @@
 #include "runtime/http_client/poster.hpp"
 #include "runtime/machine/probe.hpp"
 #include "runtime/model/source.hpp"
+#include "runtime/pods/result_port.hpp"
+#include "runtime/pods/transport.hpp"
+#include "runtime/pods/trust_port.hpp"
 #include "runtime/store/store.hpp"
 #include "runtime/telemetry/feed.hpp"
 #include "runtime/telemetry/log.hpp"
@@ -41,6 +44,10 @@ struct world {
   http_poster& platform; ///< calls to RunPod's platform; apart from webhooks, so that neither waits
   /// Budget of answers and webhook bodies being sent, shared with the HTTP server.
   byte_budget answers{std::size_t{256} << 20};
+  pods::pod_listener* listener = nullptr; ///< of a head, and so is `trust`; null elsewhere
+  pods::trust_port* trust = nullptr;
+  pods::head_connector* connector = nullptr; ///< of a pod that has a head, and so is `results`
+  pods::result_port* results = nullptr;
 };
 
 } // namespace tayfa

@@ -120,7 +120,7 @@ void gpu_worker::offer() {
     return;
   }
   offered_ = true;
-  send(terms_.directory.queue, worker_ready{terms_.worker, session_.facts()});
+  send(terms_.directory.dispatcher, worker_ready{terms_.worker, session_.facts()});
 }
 
 void gpu_worker::assigned(const assign_attempts& m) {
@@ -169,7 +169,7 @@ void gpu_worker::drain(const drain_engine& m) {
   }
   offered_ = false;
   given_lately_ = false;
-  send(terms_.directory.queue, drain_worker{terms_.worker});
+  send(terms_.directory.dispatcher, drain_worker{terms_.worker});
   drain_ticket_ = arm(ctx_.knobs.engine_heartbeat, drain_check);
 }
 
@@ -187,7 +187,7 @@ void gpu_worker::check_drain() {
 }
 
 void gpu_worker::on_directory(const actor_directory& m) {
-  const bool new_queue = m.queue != terms_.directory.queue;
+  const bool new_queue = m.dispatcher != terms_.directory.dispatcher;
   const bool new_loader = m.loader != terms_.directory.loader;
   terms_.directory = m;
   if (new_loader && session_.wants_model()) {

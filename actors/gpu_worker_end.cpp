@@ -76,7 +76,7 @@ void gpu_worker::leave(cause why, error reason) {
   move_to(engine_state::SHUTDOWN, why);
   session_.end();
   report_status();
-  send(terms_.directory.queue, worker_gone{terms_.worker, reason_, from_outside_});
+  send(terms_.directory.dispatcher, worker_gone{terms_.worker, reason_, from_outside_});
   become(ending());
 }
 

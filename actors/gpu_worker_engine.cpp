@@ -139,7 +139,7 @@ void gpu_worker::report_attempt(const About& m) {
     ctx_.outside.meters.add(meter::reports_fenced);
     return;
   }
-  send(terms_.directory.queue, attempt_reported{terms_.worker, m});
+  send(terms_.directory.dispatcher, attempt_reported{terms_.worker, m});
   if constexpr (std::is_same_v<About, protocol::finished>) {
     session_.finished(m.attempt);
     status_.completed += m.how == protocol::outcome::completed ? 1 : 0;

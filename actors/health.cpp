@@ -73,13 +73,12 @@ void health::tick() {
                           static_cast<double>(ctx_.outside.probe.resident_bytes()));
   ++round_;
   unanswered_.clear();
-  ask(directory_.queue, "queue");
+  ask(directory_.dispatcher, directory_.queue ? "queue" : "head_link");
+  ask(directory_.pods, "pod_gateway");
   ask(directory_.ingress, "ingress");
   ask(directory_.loader, "model_loader");
   ask(directory_.remote, "remote_workers");
-  if (directory_.runpod) {
-    ask(directory_.runpod, "runpod_worker");
-  }
+  ask(directory_.runpod, "runpod_worker");
   send_timer(this, ctx_.outside.time, patience, round_, patience_over);
   send_timer(this, ctx_.outside.time, round, round_, next_round);
 }
@@ -88,6 +87,9 @@ void health::tick() {
 /// the pod would use up.
 template <class Actor>
 void health::ask(const Actor& whom, std::string name) {
+  if (!whom) {
+    return; // this pod has no such part
+  }
   unanswered_.insert(name);
   const auto answered = [this, name = std::move(name), number = round_] {
     if (number == round_) {

@@ -1,8 +1,8 @@
 #include "actors/ingress.hpp"
 
-#include "actors/queue.hpp"
 #include "actors/worker_call.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/api/pod_metrics.hpp"
+#include "runtime/core/job_ids.hpp"
 #include "runtime/http/event_stream.hpp"
 
 namespace tayfa {
@@ -12,12 +12,29 @@ namespace {
 constexpr const char* the_queue = "the queue";
 constexpr const char* the_supervisor = "the supervisor";
 constexpr const char* the_remote_workers = "the gateway of remote workers";
+constexpr const char* the_pod_gateway = "the gateway of pods";
 
 template <class Request>
 constexpr const char* part_of() {
-  return lists<queue_messages, Request>        ? the_queue
-         : lists<supervisor_messages, Request> ? the_supervisor
-                                               : the_remote_workers;
+  return lists<queue_messages, Request>         ? the_queue
+         : lists<supervisor_messages, Request>  ? the_supervisor
+         : lists<pod_gateway_messages, Request> ? the_pod_gateway
+                                                : the_remote_workers;
+}
+
+/// Calls that a pod without a queue answers: about itself.
+bool is_about_pod(const api::call& call) {
+  return std::visit(
+      []<class Call>(const Call& one) {
+        if constexpr (std::is_same_v<Call, api::events>) {
+          return one.job.empty();
+        } else {
+          return lists<message_list<list_slots, drain_slot, resize_slots, api::describe,
+                                    api::health, api::ping, api::ready, api::scrape>,
+                       Call>;
+        }
+      },
+      call);
 }
 
 /// For requests to another actor: the part ended before it answered.
@@ -28,7 +45,9 @@ auto failed(const reply_ptr& answer, const char* part) {
 } // namespace
 
 runpod_ingress::runpod_ingress(caf::actor_config& cfg, pod_context ctx)
-    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()), openai_(this, ctx) {
+    : ingress_actor::base(cfg), ctx_(ctx), since_(ctx_.outside.time.now()), openai_(this, ctx),
+      heads_(this, ctx,
+             [this](const api::call& call, const reply_ptr& answer) { serve(call, answer); }) {
   guard(this, ctx_.outside.log);
   set_exit_handler([this](caf::exit_msg& m) {
     if (state_.state() != ingress_state::SHUTDOWN) {
@@ -47,6 +66,7 @@ runpod_ingress::behavior_type runpod_ingress::make_behavior() {
 
 void runpod_ingress::on_exit() {
   openai_.stop(state_.state() == ingress_state::SHUTDOWN ? errc::stopping : errc::unavailable);
+  heads_.stop();
   directory_ = actor_directory{};
   calls_.clear(); // each dropped reply answers 503 by itself
 }
@@ -58,9 +78,9 @@ auto runpod_ingress::common() {
 runpod_ingress::behavior_type runpod_ingress::not_started() {
   return state_of<behavior_type>(
       common(), postpone<client_call>(), [this](const pod_moved& m) { pod_ = m; },
-      [this](const load_changed& m) { load_ = m; },
+      [this](const load_changed& m) { load_ = m; }, [this](const link_moved& m) { head_ = m; },
       ignored<job_ended, job_streamed, // of the calls that an earlier ingress held
-              client_left, reader_event, chunks_settled, timer>());
+              client_left, reader_event, heads_event, chunks_settled, timer>());
 }
 
 runpod_ingress::behavior_type runpod_ingress::answering() {
@@ -68,10 +88,13 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
       common(), [this](const client_call& m) { serve(m); },
       [this](const job_ended& m) { ended(m); }, [this](const job_streamed& m) { streamed(m); },
       [this](const client_left& m) { left(m); }, [this](const reader_event& m) { openai_.on(m); },
+      [this](const heads_event& m) { heads_.on(m); },
       [this](const chunks_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
-      [this](const load_changed& m) { load(m); },
+      [this](const load_changed& m) { load(m); }, [this](const link_moved& m) { head_ = m; },
       when_due(this, ctx_.outside.time, [this](const due_timer& m) {
-        m.topic == openai_calls::topic ? openai_.timed(m) : held_long_enough(m);
+        m.topic == openai_calls::topic  ? openai_.timed(m)
+        : m.topic == other_heads::topic ? heads_.timed(m)
+                                        : held_long_enough(m);
       }));
 }
 
@@ -79,11 +102,20 @@ runpod_ingress::behavior_type runpod_ingress::answering() {
 
 template <class Request, class Render>
 void runpod_ingress::ask(const Request& what, const reply_ptr& to, Render render) {
+  if constexpr (lists<pod_gateway_messages, Request>) {
+    if (!directory_.pods) {
+      to->send(api::refuse(error{errc::not_found, "no pods may link here: this pod does not run "
+                                                  "with --link"}));
+      return;
+    }
+  }
   const auto& part = [this]() -> const auto& {
     if constexpr (lists<queue_messages, Request>) {
       return directory_.queue;
     } else if constexpr (lists<supervisor_messages, Request>) {
       return directory_.supervisor;
+    } else if constexpr (lists<pod_gateway_messages, Request>) {
+      return directory_.pods;
     } else {
       return directory_.remote;
     }
@@ -103,7 +135,28 @@ void runpod_ingress::on(const Request& what, const reply_ptr& to) {
 
 void runpod_ingress::serve(const client_call& m) {
   ctx_.outside.meters.add(meter::http_requests);
-  std::visit([&](const auto& call) { on(call, m.answer); }, m.call);
+  if (!directory_.queue && !is_about_pod(m.call)) {
+    m.answer->send(api::misdirected(
+        "this pod has no queue; ask the API of its head, which listens for pods at " + head_.head));
+    return;
+  }
+  serve(m.call, heads_.around(m.call, m.answer));
+}
+
+/// At this head alone.
+void runpod_ingress::serve(const api::call& what, const reply_ptr& answer) {
+  std::visit([&](const auto& call) { on(call, answer); }, what);
+}
+
+void runpod_ingress::on(const purge_jobs& what, const reply_ptr& answer) {
+  request(directory_.queue, caf::infinite, what)
+      .then(
+          [this, who = what.who, answer](const purge_answer& a) {
+            if (!a.removed || !heads_.purges(who, *a.removed, answer)) {
+              answer->send(api::answer_to(api::about<purge_jobs>{}, a));
+            }
+          },
+          failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::openai& call, const reply_ptr& answer) {
@@ -121,7 +174,13 @@ void runpod_ingress::on(const api::submit& call, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  const auto id = job_table::make_id(ctx_.outside.secrets, call.job.sync);
+  if (!heads_.looks_first(call, answer, [this, call, answer] { submit(call, answer); })) {
+    submit(call, answer);
+  }
+}
+
+void runpod_ingress::submit(const api::submit& call, const reply_ptr& answer) {
+  const auto id = make_job_id(ctx_.outside.secrets, call.job.sync);
   // The wait begins before the job does: it may end before the queue's answer is read here.
   const bool sync = call.job.sync;
   const auto waiting =
@@ -191,34 +250,58 @@ void runpod_ingress::for_remote(api::worker_request call, const reply_ptr& answe
   send(directory_.remote, worker_call{std::move(call), answer});
 }
 
-/// The engines of this pod and the remote workers, together.
-void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
-  const auto add = [](api::worker_counts& all, const health_answer& h) {
-    all.initializing += h.initializing;
-    all.idle += h.idle;
-    all.ready += h.idle;
-    all.running += h.running;
-    all.unhealthy += h.unhealthy;
-  };
-  request(directory_.queue, caf::infinite, count_jobs{call.who})
+/// Those of workers that pull their jobs, and of linked pods, together.
+void runpod_ingress::count_others(const reply_ptr& answer,
+                                  std::function<void(const health_answer&)> then) {
+  if (!directory_.remote) {
+    then({});
+    return;
+  }
+  request(directory_.remote, caf::infinite, ask_health{})
       .then(
-          [this, answer, add](const counts_answer& jobs) {
-            request(directory_.health, caf::infinite, ask_health{})
+          [this, answer, then](const health_answer& remote) {
+            if (!directory_.pods) {
+              then(remote);
+              return;
+            }
+            request(directory_.pods, caf::infinite, ask_health{})
                 .then(
-                    [this, answer, add, jobs](const health_answer& own) {
-                      request(directory_.remote, caf::infinite, ask_health{})
-                          .then(
-                              [answer, add, jobs, own](const health_answer& remote) {
-                                api::worker_counts workers;
-                                add(workers, own);
-                                add(workers, remote);
-                                answer->send(api::counts(jobs.value, workers));
-                              },
-                              failed(answer, the_remote_workers));
+                    [then, remote](const health_answer& of_pods) {
+                      then({remote.initializing + of_pods.initializing, remote.idle + of_pods.idle,
+                            remote.running + of_pods.running,
+                            remote.unhealthy + of_pods.unhealthy});
                     },
-                    failed(answer, "health"));
+                    failed(answer, the_pod_gateway));
           },
-          failed(answer, the_queue));
+          failed(answer, the_remote_workers));
+}
+
+/// The engines of this pod and all other workers of its queue, together.
+void runpod_ingress::count_workers(const reply_ptr& answer, const job_counts& jobs) {
+  request(directory_.health, caf::infinite, ask_health{})
+      .then(
+          [this, answer, jobs](const health_answer& own) {
+            count_others(answer, [answer, jobs, own](const health_answer& others) {
+              api::worker_counts workers;
+              workers.initializing = own.initializing + others.initializing;
+              workers.idle = own.idle + others.idle;
+              workers.ready = workers.idle;
+              workers.running = own.running + others.running;
+              workers.unhealthy = own.unhealthy + others.unhealthy;
+              answer->send(api::counts(jobs, workers));
+            });
+          },
+          failed(answer, "health"));
+}
+
+void runpod_ingress::on(const api::health& call, const reply_ptr& answer) {
+  if (!directory_.queue) {
+    count_workers(answer, {});
+    return;
+  }
+  request(directory_.queue, caf::infinite, count_jobs{call.who})
+      .then([this, answer](const counts_answer& jobs) { count_workers(answer, jobs.value); },
+            failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
@@ -226,11 +309,12 @@ void runpod_ingress::on(const api::ping&, const reply_ptr& answer) {
     answer->send(api::refuse(error{errc::stopping, ""}));
     return;
   }
-  answer->send(api::pinged(pod_.ready));
+  answer->send(api::pinged(pod_.ready && (directory_.queue || head_.linked)));
 }
 
-/// Ready is a pod that would serve a job now: it takes new ones, and an engine of its own or a
-/// remote worker is there for them, busy or not.
+/// Ready is a pod that would serve a job now: it takes new ones, and an engine of its own or
+/// another worker is there for them, busy or not. A pod that has a head is ready when the head
+/// answers.
 void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
   if (state_.state() == ingress_state::SHUTDOWN) {
     answer->send(api::refuse(error{errc::stopping, ""}));
@@ -238,6 +322,12 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
   }
   if (pod_.state != pod_state::READY && pod_.state != pod_state::RUNNING) {
     answer->send(api::refuse(error{errc::not_ready, "it is starting"}));
+    return;
+  }
+  if (!directory_.queue) {
+    answer->send(head_.linked ? api::pinged(pod_.ready)
+                              : api::refuse(error{errc::not_ready, "the head at " + head_.head +
+                                                                       " does not answer"}));
     return;
   }
   request(directory_.queue, caf::infinite, ask_intake{})
@@ -248,23 +338,32 @@ void runpod_ingress::on(const api::ready&, const reply_ptr& answer) {
             } else if (intake.capacity > 0) {
               answer->send(api::pinged(true));
             } else {
-              request(directory_.remote, caf::infinite, ask_health{})
-                  .then(
-                      [answer](const health_answer& workers) {
-                        answer->send(workers.idle + workers.running > 0
-                                         ? api::pinged(true)
-                                         : api::refuse(error{errc::not_ready,
-                                                             "no engine serves, and no remote "
+              count_others(answer, [answer](const health_answer& workers) {
+                answer->send(
+                    workers.idle + workers.running > 0
+                        ? api::pinged(true)
+                        : api::refuse(error{errc::not_ready, "no engine serves, and no other "
                                                              "worker is there"}));
-                      },
-                      failed(answer, the_remote_workers));
+              });
             }
           },
           failed(answer, the_queue));
 }
 
 void runpod_ingress::on(const api::scrape&, const reply_ptr& answer) {
-  send_made(answer, [this] { return api::metrics_text(ctx_.outside.meters.render()); });
+  const auto page = [this, answer](const std::string& of_pods) {
+    send_made(answer, [&] { return api::metrics_text(ctx_.outside.meters.render() + of_pods); });
+  };
+  if (!directory_.pods) {
+    page({});
+    return;
+  }
+  request(directory_.pods, caf::infinite, list_pods{})
+      .then(
+          [page](const pods_answer& a) {
+            page(a.value ? api::pod_metrics(*a.value) : std::string{});
+          },
+          [page](const caf::error&) { page({}); });
 }
 
 // ---- the pod -----------------------------------------------------------------------------------
@@ -273,6 +372,7 @@ void runpod_ingress::on_directory(const actor_directory& m) {
   const bool new_queue = directory_.queue && directory_.queue != m.queue;
   directory_ = m;
   openai_.on_directory(m.queue);
+  heads_.on_directory(m.queue);
   if (state_.state() == ingress_state::NOT_STARTED) {
     move_to(ingress_state::WAITING, cause::start_requested);
     become(answering());

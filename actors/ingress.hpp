@@ -13,9 +13,11 @@
 
 #include "actors/common.hpp"
 #include "actors/openai_calls.hpp"
+#include "actors/other_heads.hpp"
 #include "runtime/core/held_calls.hpp"
 
 #include <concepts>
+#include <functional>
 #include <map>
 
 namespace tayfa {
@@ -48,11 +50,14 @@ class runpod_ingress : public ingress_actor::base {
   behavior_type answering();
 
   void serve(const client_call&);
+  void serve(const api::call&, const reply_ptr&);
   /// A request that another actor answers, and whose answer needs nothing more.
   template <class Request>
     requires requires(typename Request::answer a) { api::answer_to(api::about<Request>{}, a); }
   void on(const Request&, const reply_ptr&);
   void on(const api::submit&, const reply_ptr&);
+  void submit(const api::submit&, const reply_ptr&);
+  void on(const purge_jobs&, const reply_ptr&);
   void on(const api::status&, const reply_ptr&);
   void on(const api::stream&, const reply_ptr&);
   void on(const api::events&, const reply_ptr&);
@@ -64,6 +69,8 @@ class runpod_ingress : public ingress_actor::base {
     for_remote(call, answer);
   }
   void for_remote(api::worker_request, const reply_ptr&);
+  void count_others(const reply_ptr&, std::function<void(const health_answer&)> then);
+  void count_workers(const reply_ptr&, const job_counts&);
   void on(const api::health&, const reply_ptr&);
   void on(const api::ping&, const reply_ptr&);
   void on(const api::ready&, const reply_ptr&);
@@ -119,8 +126,10 @@ class runpod_ingress : public ingress_actor::base {
   actor_directory directory_;
   pod_moved pod_;
   load_changed load_;
+  link_moved head_; ///< of a pod that has one
   held_calls held_;
   openai_calls openai_;
+  other_heads heads_;
   std::map<held_calls::number, held_call> calls_; ///< those that are held
   std::uint64_t ticket_ = 0;
   std::optional<moment> armed_for_;

@@ -3,8 +3,6 @@
 // client's leaving lead to a look at the job, and the look to the answer.
 #include "actors/ingress.hpp"
 
-#include "actors/queue.hpp"
-
 namespace tayfa {
 
 namespace {

@@ -106,7 +106,7 @@ result<void> model_loader::complete(std::vector<model_entry>& models) const {
 }
 
 void model_loader::notify_queue() {
-  if (!directory_.queue) {
+  if (!directory_.dispatcher) {
     return;
   }
   models_known known;
@@ -115,7 +115,7 @@ void model_loader::notify_queue() {
     known.models.push_back(model_facts{
         entry.name, entry.bytes, 0, version == versions_.end() ? 0 : version->second, entry.kind});
   }
-  send(directory_.queue, std::move(known));
+  send(directory_.dispatcher, std::move(known));
 }
 
 /// The requested model, or the first one that engines can load, as far as is known. Null: there is
@@ -161,7 +161,7 @@ void model_loader::refused(const model_refused& m) {
   }
   // The file is probably not at fault, or there is no file.
   if (m.why.code != errc::model_invalid || entry->path.empty()) {
-    send(directory_.queue, m);
+    send(directory_.dispatcher, m);
     return;
   }
   if (looked_at_.insert(m.model).second) {
@@ -188,7 +188,7 @@ void model_loader::looked_again(const model_refused& about,
     notify_queue();
   } else {
     refused_.insert(about.model);
-    send(directory_.queue,
+    send(directory_.dispatcher,
          model_refused{about.worker, about.model, found ? about.why : found.error()});
   }
   for (auto& w : std::exchange(wishes_, {})) {

@@ -1,7 +1,6 @@
 #include "actors/openai_calls.hpp"
 
-#include "actors/queue.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_ids.hpp"
 
 #include <utility>
 
@@ -46,7 +45,7 @@ api::openai_fault dropped() {
 // ---- coming and going --------------------------------------------------------------------------
 
 void openai_calls::begin(const api::openai& asked, const reply_ptr& answer) {
-  const auto id = job_table::make_id(ctx_.outside.secrets, asked.job.sync);
+  const auto id = make_job_id(ctx_.outside.secrets, asked.job.sync);
   call fresh;
   fresh.who = asked.who;
   fresh.streams = asked.streams;

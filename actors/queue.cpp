@@ -5,6 +5,20 @@
 
 namespace tayfa {
 
+std::shared_ptr<queue_state> make_queue_state(job_limits limits) {
+  return std::make_shared<queue_state>(std::move(limits));
+}
+
+job_counts restore(queue_state& state, moment now, const job_store::recovered& earlier) {
+  state.left = state.table.restore(now, earlier.rows, earlier.last_order);
+  return state.table.counts();
+}
+
+queue_actor spawn_queue(caf::local_actor& parent, const pod_context& ctx,
+                        std::shared_ptr<queue_state> state) {
+  return parent.spawn<queue>(ctx, std::move(state));
+}
+
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
     : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);
@@ -33,6 +47,7 @@ queue::behavior_type queue::make_behavior() {
   enqueue_effects(std::exchange(state_->left, {}));
   enqueue_effects(
       table_.lose_all_workers(now(), error{errc::unavailable, "the queue was restarted"}));
+  take_adopted(); // what an earlier queue did not live to hear of
   after();
   return waiting();
 }
@@ -237,6 +252,7 @@ void queue::pod(const pod_moved& m) {
   const bool may_serve = m.state == pod_state::READY || m.state == pod_state::RUNNING;
   if (may_serve && !std::exchange(serves_, true)) {
     become(serving());
+    look_later();
     load_sent_ = false; // attempts may have been running since before
     send_load();
   }
@@ -279,6 +295,10 @@ void queue::deadline(const due_timer& m) {
     commit_soon_ = false;
     commit();
     after();
+    return;
+  }
+  if (m.topic == adopt_again) {
+    look_for_dead_heads();
     return;
   }
   if (m.topic == room_again) {

@@ -19,25 +19,52 @@
 //     out, and undone in the table when it is refused after that: no refusal is of something that
 //     happens all the same;
 //   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
+//
+// Where several heads share the store, a queue that serves looks again and again for a head that
+// has died, and takes its jobs into the table.
 #pragma once
 
 #include "actors/common.hpp"
+#include "actors/queue_state.hpp"
 #include "runtime/core/job_table.hpp"
 
 #include <deque>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <set>
+#include <utility>
 #include <variant>
+#include <vector>
 
 namespace tayfa {
+
+/// Jobs that the store has made this head's own and that no table has yet. Thread safe: the store
+/// adds, the queue takes.
+class adopted_inbox {
+ public:
+  void add(store::adopted_jobs jobs) {
+    const std::lock_guard guard{mutex_};
+    jobs_.push_back(std::move(jobs));
+  }
+  std::vector<store::adopted_jobs> take() {
+    const std::lock_guard guard{mutex_};
+    return std::exchange(jobs_, {});
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<store::adopted_jobs> jobs_;
+};
 
 /// State that outlives the actor: the table, and decided effects that were not carried out yet.
 struct queue_state {
   explicit queue_state(job_limits limits) : table(std::move(limits)) {}
   job_table table;
   effects left; ///< of the recovery
+  /// Outlives even this: a late answer of the store may come after the pod's end.
+  std::shared_ptr<adopted_inbox> adopted = std::make_shared<adopted_inbox>();
 };
 
 /// The end of something that the queue asked of the store.
@@ -56,7 +83,11 @@ struct store_replied {
   struct failed {
     error why;
   };
-  std::variant<committed, fetched, space, failed> what;
+  /// The end of a look for a dead head; what it had is in the inbox.
+  struct adopted {
+    result<void> how;
+  };
+  std::variant<committed, fetched, space, failed, adopted> what;
 };
 /// The end of a call of a webhook.
 struct webhook_answered {
@@ -77,7 +108,7 @@ class queue : public queue_actor::base {
  private:
   template <class T>
   using promise = caf::typed_response_promise<T>;
-  enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again };
+  enum topic : std::uint32_t { table_deadline, storage_again, commit_now, room_again, adopt_again };
 
   /// Served alike in all states.
   auto common();
@@ -130,6 +161,11 @@ class queue : public queue_actor::base {
   void on_directory(const actor_directory&);
   void deadline(const due_timer&);
 
+  // jobs of heads that have died (queue_adopt.cpp)
+  void look_for_dead_heads();
+  void look_later();
+  bool take_adopted();
+
   // what leaves after the commit (queue_commit.cpp)
   /// Something to be done once everything decided so far is durable.
   struct deferred_reply {
@@ -152,6 +188,7 @@ class queue : public queue_actor::base {
   void on(const store_replied::fetched&);
   void on(const store_replied::space&);
   void on(const store_replied::failed&);
+  void on(const store_replied::adopted&);
   void not_committed(const error&);
   void refuse_changes(const error&);
   void take_back_purges(std::vector<std::variant<effects, deferred_reply>>&, const error&);
@@ -226,6 +263,7 @@ class queue : public queue_actor::base {
   bool load_sent_ = false;
   std::optional<moment> armed_for_;
   std::uint64_t ticket_ = 0;
+  bool looking_ = false; ///< for a dead head, or about to
 
   std::vector<std::variant<effects, deferred_reply>> gathering_; ///< waits for the next commit
   std::vector<std::variant<effects, deferred_reply>>

@@ -20,23 +20,6 @@ error shown(errc code) {
                     : "the store's database cannot be reached; nothing was changed; ask again"};
 }
 
-const job_id& job_of(const effect& e) {
-  return std::visit(
-      []<class E>(const E& one) -> const job_id& {
-        static const job_id none;
-        if constexpr (requires { one.message.attempt.job; }) {
-          return one.message.attempt.job;
-        } else if constexpr (requires { one.attempt.job; }) {
-          return one.attempt.job;
-        } else if constexpr (requires { one.view.id; }) {
-          return one.view.id;
-        } else {
-          return none;
-        }
-      },
-      e);
-}
-
 /// A place for one text; in an empty budget even a text larger than the limit gets one.
 byte_budget::place place_for_text(byte_budget& budget, std::size_t bytes, std::size_t headroom) {
   if (bytes > budget.most()) {

@@ -129,6 +129,7 @@ void queue::send_run(run& r) {
   }
   assign_attempts all{r.worker, {}, r.hand_over};
   all.bodies.reserve(r.members.size());
+  all.terms.reserve(r.members.size());
   for (auto& g : r.members) {
     if (!remote) {
       g.message.batch_size = static_cast<std::uint32_t>(r.members.size());
@@ -136,6 +137,7 @@ void queue::send_run(run& r) {
     }
     ctx_.outside.meters.add(meter::attempts_started);
     all.bodies.push_back(std::move(g.message));
+    all.terms.push_back(std::move(g.terms));
   }
   send(it->second.handle, std::move(all));
 }

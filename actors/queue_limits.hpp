@@ -2,7 +2,7 @@
 #pragma once
 
 #include "runtime/config/config.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_limits.hpp"
 
 namespace tayfa {
 

@@ -70,7 +70,13 @@ remote_workers::behavior_type remote_workers::open() {
         obey(registry_->revoked(now(), m.worker, m.attempt));
         after();
       },
-      ignored<unclaimed_attempts>(),  // of an earlier queue
+      [this](const unclaimed_attempts& m) {
+        // Another head's jobs were adopted. An earlier queue's message means nothing.
+        if (current_sender() == caf::actor_cast<caf::strong_actor_ptr>(directory_.queue)) {
+          registry_->unclaimed(m.value);
+          after();
+        }
+      },
       ignored<change_worker_model>(), // a remote worker chooses its own model
       [this](const poll_settled& m) { settled(m); }, [this](const pod_moved& m) { pod(m); },
       [this](const actor_directory& m) { on_directory(m); },

@@ -36,6 +36,7 @@ supervisor::behavior_type supervisor::make_behavior() {
 
 void supervisor::on_exit() {
   directory_ = actor_directory{};
+  head_link_ = nullptr;
   core_.reset();
   slot_actors_.clear();
   if (stop_.state() != stop_state::DONE) {
@@ -60,6 +61,7 @@ auto supervisor::common() {
                     ignore<store_opened>(),
                     ignore<store_closed>(),
                     [this](const store_failed& m) { fail(cause::part_failed, m.why); },
+                    [this](const link_failed& m) { fail(cause::part_failed, m.why); },
                     [this](const slot_status& m) { slots_.status(m); },
                     ignore<worker_drained>(),
                     [this](const list_slots&) { return slots_answer{slots_.summaries()}; },
@@ -73,7 +75,7 @@ supervisor::behavior_type supervisor::created() {
       common(), [this](const start_pod&) { begin_starting(); },
       postponed<http_bound, machine_checked, catalogue_checked, engine_moved, load_changed,
                 store_opened>(),
-      ignored<part_stuck, store_failed, slot_status>());
+      ignored<part_stuck, store_failed, link_failed, slot_status>());
 }
 
 supervisor::behavior_type supervisor::starting() {
@@ -111,7 +113,7 @@ supervisor::behavior_type supervisor::stopping() {
           core_->replace(m.name);
         }
       },
-      [this](const store_closed&) { finish(); }, ignored<store_failed>());
+      [this](const store_closed&) { finish(); }, ignored<store_failed, link_failed>());
 }
 
 // ---- STARTING ----------------------------------------------------------------------------------
@@ -119,6 +121,10 @@ supervisor::behavior_type supervisor::stopping() {
 void supervisor::begin_starting() {
   move_to(pod_state::STARTING, cause::start_requested, ctx_.knobs.pod_starting_budget);
   become(starting());
+  if (terms_.link) {
+    begin_core(); // its jobs are in the head's store
+    return;
+  }
   ctx_.outside.store.open(
       [me = caf::actor_cast<supervisor_actor>(this)](result<job_store::recovered> what) {
         caf::anon_send(me, store_opened{std::move(what)});
@@ -138,13 +144,15 @@ void supervisor::opened(const store_opened& m) {
       ctx_.outside.log.error("job_damaged", {{"job", row.id}, {"code", errc::store_corrupt}});
     }
   }
-  terms_.queue->left =
-      terms_.queue->table.restore(ctx_.outside.time.now(), m.what->rows, m.what->last_order);
-  const auto counts = terms_.queue->table.counts();
+  const auto counts = restore(*terms_.queue, ctx_.outside.time.now(), *m.what);
   ctx_.outside.log.info("store_opened", {{"jobs", jobs},
                                          {"waiting", counts.in_queue},
                                          {"ended", counts.kept},
                                          {"dead", counts.dead}});
+  begin_core();
+}
+
+void supervisor::begin_core() {
   make_core();
   core_->start();
   ctx_.outside.http.open(sink(), [me = directory_.supervisor](result<std::string> address) {

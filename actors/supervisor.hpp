@@ -1,10 +1,13 @@
 // The supervisor: owns the pod's lifecycle and every other actor.
 //
-// It is the root of the tree: the core group (queue, model_loader, health, remote_workers, ingress
-// and, on RunPod, runpod_worker; rest_for_one, because each relies on those before it) and one
-// group per slot (one gpu_worker each, so that one slot's failures are counted and quarantined
-// alone, and all slots stop at the same time). Slots can be drained one by one, added and removed
-// while the pod is READY or RUNNING.
+// It is the root of the tree: the core group (rest_for_one, because each relies on those before it)
+// and one group per slot (one gpu_worker each, so that one slot's failures are counted and
+// quarantined alone, and all slots stop at the same time). Slots can be drained one by one, added
+// and removed while the pod is READY or RUNNING.
+//
+// The core group depends on the pod's role: queue, model_loader, health, remote_workers, ingress
+// and, on RunPod, runpod_worker; a head has pod_gateway behind its queue; a pod that has a head has
+// head_link in place of the queue, and neither a store nor workers of others.
 //
 // It only carries out: restarts are decided by runtime/core/supervision, slots by
 // runtime/core/slot_table. Pod states are its behaviours; every state but READY and RUNNING has a
@@ -14,8 +17,10 @@
 
 #include "actors/child_keeper.hpp"
 #include "actors/gpu_worker.hpp"
+#include "actors/head_link.hpp"
 #include "actors/ingress.hpp"
-#include "actors/queue.hpp"
+#include "actors/pod_gateway.hpp"
+#include "actors/queue_state.hpp"
 #include "actors/remote_workers.hpp"
 #include "actors/runpod_worker.hpp"
 #include "runtime/core/slot_table.hpp"
@@ -51,6 +56,8 @@ struct pod_terms {
   std::shared_ptr<queue_state> queue;
   std::function<void(pod_exit)> stopped; ///< called once, from an actor's thread
   std::optional<runpod_terms> runpod{};  ///< set: the pod is a worker of RunPod's platform
+  std::optional<head_terms> head{};      ///< set: other pods may link to this one
+  std::optional<link_terms> link{};      ///< set: the pod has a head, and no queue of its own
   /// Called for every child that is started; the simulation needs to know which ones a kill -9
   /// ends.
   std::function<void(const caf::strong_actor_ptr&)> born{};
@@ -84,6 +91,7 @@ class supervisor : public supervisor_actor::base {
 
   void begin_starting();
   void opened(const store_opened&);
+  void begin_core();
   void bound(const http_bound&);
   void begin_configuring();
   void checked(const machine_checked&);
@@ -117,8 +125,24 @@ class supervisor : public supervisor_actor::base {
   bool core_serves() const { return stop_.state() < stop_state::STOPPING_CORE; }
   bool undelivered() const { return undelivered_ && directory_.runpod; }
 
+  /// The actors of the core group, in the order in which they start.
+  enum class core_part : std::uint8_t {
+    queue,
+    head_link,
+    pod_gateway,
+    model_loader,
+    health,
+    remote_workers,
+    ingress,
+    runpod_worker,
+  };
+  static std::string name_of(core_part);
+  std::vector<core_part> parts_of_role() const;
   void make_core();
-  caf::strong_actor_ptr start_core(std::size_t);
+  caf::strong_actor_ptr start_core(core_part);
+  /// Calls `act` with the handle of each that there is.
+  template <class Act>
+  void for_each_core(Act act) const;
   void announce(const caf::strong_actor_ptr&) const;
 
   // slots (supervisor_slots.cpp)
@@ -168,6 +192,9 @@ class supervisor : public supervisor_actor::base {
   moment since_;
   moment stop_since_;
   actor_directory directory_;
+  head_link_actor head_link_; ///< null where the pod has no head
+  std::uint64_t head_links_ = 0;
+  std::vector<core_part> core_parts_;
   std::unique_ptr<child_keeper> core_;
   slot_table slots_;
   std::vector<slot_actors> slot_actors_; ///< by slot
@@ -178,6 +205,7 @@ class supervisor : public supervisor_actor::base {
   std::optional<std::size_t> models_;
   pod_exit exit_;
   std::shared_ptr<remote::worker_registry> remote_registry_; ///< outlives the actor that uses it
+  std::shared_ptr<pods::pod_registry> pod_registry_;         ///< likewise
   std::uint64_t budget_ticket_ = 0;
   bool ready_ = false; ///< as the others know it
   bool http_open_ = false;

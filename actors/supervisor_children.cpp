@@ -7,15 +7,6 @@ namespace tayfa {
 
 namespace {
 
-enum core_child : std::size_t {
-  queue_child,
-  loader_child,
-  health_child,
-  remote_child,
-  ingress_child,
-  runpod_child ///< only where the pod is a worker of RunPod's platform
-};
-
 child_keeper::end judge_core(const caf::error& reason) {
   return !reason || reason == caf::exit_reason::user_shutdown ? child_keeper::end::normal
                                                               : child_keeper::end::failed;
@@ -23,24 +14,52 @@ child_keeper::end judge_core(const caf::error& reason) {
 
 } // namespace
 
+std::string supervisor::name_of(core_part part) {
+  switch (part) {
+  case core_part::queue: return "queue";
+  case core_part::head_link: return "head_link";
+  case core_part::pod_gateway: return "pod_gateway";
+  case core_part::model_loader: return "model_loader";
+  case core_part::health: return "health";
+  case core_part::remote_workers: return "remote_workers";
+  case core_part::ingress: return "ingress";
+  case core_part::runpod_worker: return "runpod_worker";
+  }
+  return {};
+}
+
+std::vector<supervisor::core_part> supervisor::parts_of_role() const {
+  if (terms_.link) {
+    return {core_part::head_link, core_part::model_loader, core_part::health, core_part::ingress};
+  }
+  std::vector<core_part> parts{core_part::queue};
+  if (terms_.head) {
+    parts.push_back(core_part::pod_gateway);
+  }
+  parts.insert(parts.end(), {core_part::model_loader, core_part::health, core_part::remote_workers,
+                             core_part::ingress});
+  if (terms_.runpod) {
+    parts.push_back(core_part::runpod_worker);
+  }
+  return parts;
+}
+
 void supervisor::make_core() {
   directory_.supervisor = caf::actor_cast<supervisor_actor>(this);
   remote_registry_ = make_worker_registry(ctx_.knobs);
-  using supervision::child_spec;
-  using supervision::restart;
+  if (terms_.head) {
+    pod_registry_ = make_pod_registry(*terms_.head, *ctx_.outside.listener);
+  }
   supervision::policy policy;
   policy.how = supervision::strategy::rest_for_one;
-  std::vector<child_spec> children{{"queue", restart::permanent},
-                                   {"model_loader", restart::permanent},
-                                   {"health", restart::permanent},
-                                   {"remote_workers", restart::permanent},
-                                   {"ingress", restart::permanent}};
-  if (terms_.runpod) {
-    children.push_back({"runpod_worker", restart::permanent});
+  core_parts_ = parts_of_role();
+  std::vector<supervision::child_spec> children;
+  for (const auto part : core_parts_) {
+    children.push_back({name_of(part), supervision::restart::permanent});
   }
   core_ = std::make_unique<child_keeper>(
       this, ctx_, policy, std::move(children),
-      child_keeper::hooks{[this](std::size_t i) { return start_core(i); },
+      child_keeper::hooks{[this](std::size_t i) { return start_core(core_parts_[i]); },
                           [this](std::chrono::milliseconds after, std::uint64_t ticket) {
                             send_timer(this, ctx_.outside.time, after, ticket, core_alarm);
                           },
@@ -50,24 +69,38 @@ void supervisor::make_core() {
       judge_core);
 }
 
-caf::strong_actor_ptr supervisor::start_core(std::size_t i) {
-  switch (static_cast<core_child>(i)) {
-  case queue_child: directory_.queue = spawn<queue>(ctx_, terms_.queue); break;
-  case loader_child: directory_.loader = spawn<model_loader>(ctx_, terms_.engines); break;
-  case health_child: directory_.health = spawn<health>(ctx_); break;
-  case remote_child: directory_.remote = spawn<remote_workers>(ctx_, remote_registry_); break;
-  case ingress_child: directory_.ingress = spawn<runpod_ingress>(ctx_); break;
-  case runpod_child: directory_.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod); break;
+caf::strong_actor_ptr supervisor::start_core(core_part part) {
+  const auto started = [this](const auto& handle) {
+    auto child = caf::actor_cast<caf::strong_actor_ptr>(handle);
+    announce(child);
+    return child;
+  };
+  auto& d = directory_;
+  switch (part) {
+  case core_part::queue:
+    d.queue = spawn_queue(*this, ctx_, terms_.queue);
+    d.dispatcher = d.queue;
+    return started(d.queue);
+  case core_part::head_link:
+    head_link_ = spawn<head_link>(ctx_, *terms_.link, ++head_links_);
+    d.dispatcher = head_link_;
+    return started(head_link_);
+  case core_part::pod_gateway:
+    d.pods = spawn<pod_gateway>(ctx_, *terms_.head, pod_registry_);
+    return started(d.pods);
+  case core_part::model_loader:
+    d.loader = spawn<model_loader>(ctx_, terms_.engines);
+    return started(d.loader);
+  case core_part::health: d.health = spawn<health>(ctx_); return started(d.health);
+  case core_part::remote_workers:
+    d.remote = spawn<remote_workers>(ctx_, remote_registry_);
+    return started(d.remote);
+  case core_part::ingress: d.ingress = spawn<runpod_ingress>(ctx_); return started(d.ingress);
+  case core_part::runpod_worker:
+    d.runpod = spawn<runpod_worker>(ctx_, *terms_.runpod);
+    return started(d.runpod);
   }
-  const caf::strong_actor_ptr children[] = {
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.queue),
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.loader),
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.health),
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.remote),
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.ingress),
-      caf::actor_cast<caf::strong_actor_ptr>(directory_.runpod)};
-  announce(children[i]);
-  return children[i];
+  return nullptr;
 }
 
 void supervisor::announce(const caf::strong_actor_ptr& child) const {
@@ -78,15 +111,24 @@ void supervisor::announce(const caf::strong_actor_ptr& child) const {
 
 // ---- who is who --------------------------------------------------------------------------------
 
+template <class Act>
+void supervisor::for_each_core(Act act) const {
+  const auto with = [&act](const auto& handle) {
+    if (handle) {
+      act(handle);
+    }
+  };
+  with(directory_.dispatcher);
+  with(directory_.pods);
+  with(directory_.loader);
+  with(directory_.health);
+  with(directory_.remote);
+  with(directory_.ingress);
+  with(directory_.runpod);
+}
+
 void supervisor::introduce() {
-  send(directory_.queue, directory_);
-  send(directory_.loader, directory_);
-  send(directory_.health, directory_);
-  send(directory_.remote, directory_);
-  send(directory_.ingress, directory_);
-  if (directory_.runpod) {
-    send(directory_.runpod, directory_);
-  }
+  for_each_core([this](const auto& handle) { send(handle, directory_); });
   for (const auto& each : slot_actors_) {
     if (each.worker) {
       send(each.worker, directory_);
@@ -105,22 +147,22 @@ void supervisor::introduce() {
       send(directory_.runpod, drain_origin{});
     }
     if (stop_.state() >= stop_state::DRAINING_QUEUE) {
-      send(directory_.queue, drain_queue{});
+      send(directory_.dispatcher, drain_queue{});
     }
   }
 }
 
 void supervisor::broadcast() {
   const pod_moved fact{state_.state(), ready_};
-  if (directory_.queue && core_serves()) {
-    send(directory_.queue, fact);
-    send(directory_.health, fact);
-    send(directory_.remote, fact);
-    send(directory_.ingress, fact);
-    if (directory_.runpod) {
-      send(directory_.runpod, fact);
-    }
+  if (!directory_.dispatcher || !core_serves()) {
+    return;
   }
+  for_each_core([this, &fact](const auto& handle) {
+    // The model_loader has no use for it.
+    if constexpr (!std::is_same_v<std::decay_t<decltype(handle)>, model_loader_actor>) {
+      send(handle, fact);
+    }
+  });
 }
 
 void supervisor::move_to(pod_state to, cause why, std::chrono::milliseconds budget) {

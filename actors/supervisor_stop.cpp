@@ -60,7 +60,7 @@ void supervisor::end_with(const error& e, stop_state first, cause why) {
 }
 
 stop_state supervisor::first_phase() const {
-  if (!directory_.queue) {
+  if (!directory_.dispatcher) {
     return stop_state::CLOSING_STORE; // no actor was started yet
   }
   return directory_.runpod ? stop_state::DRAINING_ORIGIN : stop_state::DRAINING_QUEUE;
@@ -86,10 +86,11 @@ void supervisor::enter(stop_state to, cause why) {
   case stop_state::FINISHING_ORIGIN:
   case stop_state::DONE: break;
   case stop_state::DRAINING_ORIGIN: send(directory_.runpod, drain_origin{}); break;
-  case stop_state::DRAINING_QUEUE: send(directory_.queue, drain_queue{}); break;
+  case stop_state::DRAINING_QUEUE: send(directory_.dispatcher, drain_queue{}); break;
   case stop_state::HANDING_BACK:
-    send(directory_.queue, drain_queue{});
-    send(directory_.queue, hand_back_jobs{}); // queue_drained follows, unless the queue is dying
+    send(directory_.dispatcher, drain_queue{});
+    send(directory_.dispatcher,
+         hand_back_jobs{}); // queue_drained follows, unless the queue is dying
     send_timer(this, ctx_.outside.time, undelivered() ? delivery_patience : drain_patience, 0,
                drain_end);
     break;

@@ -1,9 +1,9 @@
 // Frames as msgpack arrays, written and read by the field lists of their messages: what the codecs
 // of the worker protocol (codec.cpp) and of the pod protocol (pod_codec.cpp) share.
 //
-// Only those two include it. Reading is pure and bounded: a frame_limits says what a frame may hold
-// before msgpack looks inside; a message may be stricter by `text_most`, `payload_most`, the bound
-// of its lists, and `valid()`.
+// Only those and the calls between heads (head_calls.cpp) include it. Reading is pure and bounded:
+// a frame_limits says what a frame may hold before msgpack looks inside; a message may be stricter
+// by `text_most`, `payload_most`, the bound of its lists, and `valid()`.
 #pragma once
 
 #include "messages/codec.hpp"

@@ -59,12 +59,18 @@ struct worker_gone {
   error why;
   bool from_outside = false; ///< killed by a process outside the pod: no job is the cause
 };
+/// An attempt's terms that engines do not need.
+struct attempt_terms {
+  milliseconds timeout{0}; ///< its execution timeout
+  std::string endpoint{};
+};
 /// All that one decision gives one worker: the members of a run, or to one that pulls the
 /// answer to its request.
 struct assign_attempts {
   worker_ref worker;
   std::vector<protocol::assign> bodies;
-  std::uint64_t hand_over = 0; ///< to one that pulls: its number, see worker_facts
+  std::uint64_t hand_over = 0;        ///< to one that pulls: its number, see worker_facts
+  std::vector<attempt_terms> terms{}; ///< of each body, from the queue
 };
 struct revoke_attempt {
   worker_ref worker;

@@ -1,6 +1,7 @@
 // The oracle: a run's history against the promises (invariants of docs/architecture.md).
 #include "actors/sim/run.hpp"
 #include "runtime/config/engine_settings.hpp"
+#include "runtime/core/job_table.hpp"
 
 #include <algorithm>
 

@@ -1,5 +1,6 @@
 #include "actors/sim/sim_pod.hpp"
 
+#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
 #include "runtime/config/engine_settings.hpp"
 
@@ -24,7 +25,7 @@ store::sqlite_store_options on(store::sim_disk& disk) {
 
 sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(pod_exit)> stopped)
     : around_(around), store_(around.time, on(around.disk)),
-      queue_(std::make_shared<queue_state>(limits_from(knobs))),
+      queue_(make_queue_state(limits_from(knobs))),
       world_{around.time,
              around.random,
              around.secrets,
@@ -39,7 +40,13 @@ sim_pod::sim_pod(surroundings around, const config& knobs, std::function<void(po
              around.feed,
              around.platform != nullptr ? static_cast<http_poster&>(*around.platform)
                                         : around.post} {
+  world_.listener = around.listener;
+  world_.connector = around.connector;
+  world_.results = around.results;
+  world_.trust = around.trust;
   pod_terms terms;
+  terms.head = around.head;
+  terms.link = around.link;
   terms.engines = engines_of(knobs);
   terms.queue = queue_;
   if (around.platform != nullptr) {
@@ -68,6 +75,10 @@ void sim_pod::watch(const caf::strong_actor_ptr& child) {
     --*alive;
     actors->erase(one);
   });
+}
+
+const job_table& sim_pod::jobs() const {
+  return queue_->table;
 }
 
 void sim_pod::start() {

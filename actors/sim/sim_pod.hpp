@@ -19,6 +19,10 @@
 #include <set>
 #include <vector>
 
+namespace tayfa {
+class job_table;
+}
+
 namespace tayfa::sim {
 
 /// Everything outside of the process.
@@ -37,6 +41,13 @@ struct surroundings {
   event_feed& feed;
   store::sim_disk& disk;
   sim_platform* platform = nullptr; ///< whose worker the pod is
+  // A head's, or those of a pod that has one:
+  std::optional<head_terms> head{};
+  std::optional<link_terms> link{};
+  pods::pod_listener* listener = nullptr;
+  pods::head_connector* connector = nullptr;
+  pods::result_port* results = nullptr;
+  pods::trust_port* trust = nullptr;
 };
 
 class sim_pod {
@@ -54,7 +65,7 @@ class sim_pod {
   bool runs(const caf::resumable* one) const { return actors_->contains(one); }
 
   const supervisor_actor& root() const { return supervisor_; }
-  const job_table& jobs() const { return queue_->table; }
+  const job_table& jobs() const;
   store::sqlite_store& disk_store() { return store_; }
 
  private:

@@ -1,4 +1,5 @@
 #include "actors/sim/run.hpp"
+#include "runtime/core/job_table.hpp"
 
 #include <algorithm>
 #include <csignal>

@@ -1,11 +1,14 @@
 // The tayfa program: one command line for the runtime and for its clients. Only this room may
 // include all others.
+#include "cluster/program/fleet/link_command.hpp"
 #include "cluster/program/serve.hpp"
 #include "cluster/program/sim_command.hpp"
+#include "cluster/program/store_command.hpp"
 #include "messages/engine_kind.hpp"
 #include "runtime/cli/commands.hpp"
 #include "runtime/cli/keys/commands.hpp"
 #include "runtime/cli/machine/commands.hpp"
+#include "runtime/cli/pods/commands.hpp"
 #include "runtime/cli/workers/commands.hpp"
 #include "runtime/host/last_words.hpp"
 #include "runtime/host/process_probe.hpp"
@@ -50,9 +53,12 @@ int run(int argc, char** argv) {
   tayfa::add_serve_command(app, environment, exit_code);
   tayfa::add_client_commands(app, exit_code);
   tayfa::add_workers_commands(app, exit_code);
+  tayfa::add_pods_commands(app, exit_code);
   tayfa::add_check_command(app, make_probe, checked_by_default(), exit_code);
   tayfa::add_key_command(app, exit_code);
+  tayfa::add_link_command(app, exit_code);
   tayfa::add_config_command(app, environment, exit_code);
+  tayfa::add_store_command(app, exit_code);
   tayfa::add_sim_command(app, exit_code);
   try {
     app.parse(argc, argv);

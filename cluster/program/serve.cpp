@@ -1,10 +1,13 @@
 #include "cluster/program/serve.hpp"
 
 #include "actors/supervisor.hpp"
+#include "cluster/program/fleet/link_parts.hpp"
 #include "cluster/program/runpod/one_shot.hpp"
 #include "cluster/program/runpod/sdk_options.hpp"
 #include "cluster/program/runpod/unhealthy_report.hpp"
 #include "cluster/program/serve_parts.hpp"
+#include "cluster/program/stop_button.hpp"
+#include "cluster/program/store_command.hpp"
 #include "runtime/access/key_gate.hpp"
 #include "runtime/base/watched_time.hpp"
 #include "runtime/config/flags.hpp"
@@ -34,39 +37,6 @@ namespace {
 
 constexpr std::uint64_t files_unknown = 1'024;               // when the limit cannot be read
 constexpr std::size_t test_file_max = std::size_t{64} << 20; // the API applies its own limit later
-
-/// Carries signals to the supervisor, also those that arrive before it exists.
-class stop_button {
- public:
-  void press(int signal) {
-    press(signal == SIGTERM ? "SIGTERM" : signal == SIGINT ? "SIGINT" : "SIGHUP");
-  }
-  void press(const char* reason) {
-    const std::lock_guard guard{mutex_};
-    if (target_) {
-      caf::anon_send(target_, stop_pod{reason});
-    } else {
-      early_.emplace_back(reason);
-    }
-  }
-  void connect(const supervisor_actor& target) {
-    const std::lock_guard guard{mutex_};
-    target_ = target;
-    for (auto& reason : early_) {
-      caf::anon_send(target_, stop_pod{std::move(reason)});
-    }
-    early_.clear();
-  }
-  void disconnect() {
-    const std::lock_guard guard{mutex_};
-    target_ = nullptr;
-  }
-
- private:
-  std::mutex mutex_;
-  supervisor_actor target_;
-  std::vector<std::string> early_;
-};
 
 constexpr int try_later = 75;
 constexpr std::size_t memory_least = std::size_t{192} << 20; ///< address space besides the threads'
@@ -134,12 +104,18 @@ void say(const std::vector<sdk_line>& lines, const serve_plan& plan) {
   }
 }
 
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "";
+}
+
 int refuse_start(event_log& log, const error& e) {
   log.error("cannot_start", {{"code", e.code}, {"text", e.text}});
   return exit_code_for(e.code);
 }
 
-pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
+pod_exit live(const serve_plan& plan, const link_parts& links, world& outside,
+              stop_button& button) {
   caf::actor_system_config system_config;
   caf::actor_system system{pool(system_config, plan.knobs)};
   auto stopped = std::make_shared<std::promise<pod_exit>>();
@@ -147,9 +123,10 @@ pod_exit live(const serve_plan& plan, world& outside, stop_button& button) {
   {
     auto pod = system.spawn<supervisor>(
         pod_context{outside, plan.knobs},
-        pod_terms{plan.engines, std::make_shared<queue_state>(plan.limits),
+        pod_terms{plan.engines, make_queue_state(plan.limits),
                   [stopped](pod_exit e) { stopped->set_value(std::move(e)); },
-                  plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt});
+                  plan.runpod ? std::optional{runpod_terms{*plan.runpod}} : std::nullopt,
+                  links.head, links.link});
     caf::anon_send(pod, start_pod{});
     button.connect(pod);
   }
@@ -216,9 +193,15 @@ result<std::unique_ptr<access::key_gate>> checked_gate(const config& c, const ti
 result<data_folder_lock> lock_data_folder(const serve_plan& plan, event_log& lines) {
   ::umask(077); // after the log was opened, whose file others may be meant to read
   auto lock = data_folder_lock::acquire(plan.knobs.pod_data, plan.knobs.pod_allow_shared_data);
-  if (lock) {
-    for (const auto& remark : lock->remarks()) {
-      lines.warn("data_folder", {{"text", remark}});
+  if (!lock) {
+    return lock;
+  }
+  for (const auto& remark : lock->remarks()) {
+    lines.warn("data_folder", {{"text", remark}});
+  }
+  if (plan.knobs.store_kind == "sqlite") {
+    if (auto moved = moved_away(plan.knobs.pod_data)) {
+      return fail(std::move(*moved));
     }
   }
   return lock;
@@ -312,21 +295,19 @@ int run_pod(const serve_plan& plan, stop_button& button, http_gateway* only) {
   if (plan.runpod) {
     platform.emplace(platform_poster_from(plan, time));
   }
-  world outside{time,
-                random,
-                secrets,
-                lines,
-                meters,
-                **engines,
-                http,
-                probe,
-                models,
-                *store,
-                post,
-                feed,
-                platform ? *platform : post,
-                answers};
-  const int code = live(plan, outside, button).code;
+  const auto links = make_link_parts(plan, time, lines, secrets, button);
+  if (!links && links.error().code == errc::stopping) {
+    lines.info("stopped", {{"text", links.error().text}});
+    return 0;
+  }
+  if (!links) {
+    return refuse_start(lines, links.error());
+  }
+  http_poster& calls = platform ? *platform : post;
+  world outside{time,  random, secrets, lines, meters, **engines, http,
+                probe, models, *store,  post,  feed,   calls,     answers};
+  (*links)->add_to(outside);
+  const int code = live(plan, **links, outside, button).code;
   if (const auto why = unfit->read(); why && plan.runpod && code != 0) {
     report_unhealthy(*plan.runpod, *why, *platform, lines);
   }
@@ -421,20 +402,31 @@ void add_serve_command(CLI::App& app, std::vector<std::string> environment, int&
   };
   constexpr command commands[] = {
       {"serve", "run a pod until it is stopped"},
+      {"pod", "run jobs of a head (tayfa serve --link) in the slots of this machine"},
       {"worker", "do what runpod.serverless.start() does: serve RunPod's platform where its "
                  "variables are set, else run the job in ./test_input.json"}};
   for (const auto& [name, text] : commands) {
     auto request = std::make_shared<serve_request>();
     request->as_worker = std::string_view{name} == "worker";
+    request->as_pod = std::string_view{name} == "pod";
     request->sources.environment = environment;
     auto* cmd = app.add_subcommand(name, text);
     add_config_flags(*cmd, request->sources.flags, request->sources.file);
-    add_sdk_flags(*cmd, request->sdk);
+    if (request->as_pod) {
+      cmd->add_option(
+          "--join", request->join,
+          "join string of the head (tayfa link token), until the pod has joined; better "
+          "in TAYFA_JOIN, which other users cannot read");
+      cmd->add_option("--name", request->pod_name,
+                      "name under which the pod joins; the machine's when it is left out");
+    } else {
+      add_sdk_flags(*cmd, request->sdk);
+    }
     cmd->callback([request, &exit_code, name = name] {
       const auto plan =
-          plan_serve(*request, {program_folder(), system_secrets{}.uuid(), [] {
-                                  return read_file_if_there("test_input.json", test_file_max);
-                                }});
+          plan_serve(*request, {program_folder(), system_secrets{}.uuid(),
+                                [] { return read_file_if_there("test_input.json", test_file_max); },
+                                TAYFA_VERSION, host_name()});
       exit_code = plan ? run_serve(*plan) : refuse_serve(plan.error(), name);
     });
   }

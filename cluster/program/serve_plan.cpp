@@ -13,6 +13,7 @@ namespace {
 constexpr int failed_test = 1; ///< also the SDK's code for unusable input
 constexpr int unfit_for_runpod = 1;
 constexpr int unfit = 69;
+constexpr std::size_t name_most = 64;
 
 log_options log_from(const config& c, bool on_endpoint) {
   log_options o;
@@ -67,6 +68,44 @@ result<std::pair<mode_choice, config>> configure(const serve_request& asked) {
   return std::pair{std::move(*choice), std::move(loaded->values)};
 }
 
+/// The name under which a pod joins: characters that names may not have become dashes.
+std::string name_from(const std::string& host_name) {
+  std::string name = host_name.substr(0, name_most);
+  for (auto& c : name) {
+    const bool fits = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-';
+    c = fits ? c : '-';
+  }
+  return name.empty() ? "pod" : name;
+}
+
+result<void> plan_link(serve_plan& plan, const serve_request& asked,
+                       const serve_surroundings& here) {
+  plan.release = here.release;
+  plan.as_pod = asked.as_pod;
+  if (!asked.as_pod) {
+    return {};
+  }
+  if (plan.mode != serve_mode::pod) {
+    return fail(errc::bad_usage, "tayfa pod gets its jobs from its head: it is no worker of "
+                                 "RunPod's platform, and runs no test input");
+  }
+  if (!plan.knobs.link_listen.empty()) {
+    return fail(errc::bad_config, "link.listen: a pod that has a head is no head itself");
+  }
+  if (plan.knobs.engine_slots == 0) {
+    return fail(errc::bad_config, "engine.slots: a pod that has a head needs at least one slot");
+  }
+  const auto given = variable(asked.sources.environment, "TAYFA_JOIN");
+  plan.join = secret_text{asked.join.empty() ? given.value_or("") : asked.join};
+  plan.pod_name = asked.pod_name.empty() ? name_from(here.host_name) : asked.pod_name;
+  if (name_from(plan.pod_name) != plan.pod_name) {
+    return fail(errc::bad_usage,
+                "--name takes 1 to 64 characters A-Z a-z 0-9 . _ -, not " + plan.pod_name);
+  }
+  return {};
+}
+
 result<serve_plan> plan_pod(const serve_request& asked, const serve_surroundings& here) {
   auto configured = configure(asked);
   if (!configured) {
@@ -83,6 +122,9 @@ result<serve_plan> plan_pod(const serve_request& asked, const serve_surroundings
   plan.on_endpoint = variable(asked.sources.environment, "RUNPOD_ENDPOINT_ID").has_value();
   plan.log = log_from(plan.knobs, plan.on_endpoint);
   plan.limits = limits_from(plan.knobs);
+  if (auto linked = plan_link(plan, asked, here); !linked) {
+    return fail(linked.error());
+  }
   if (auto chosen = choose_engine(plan, here.program_folder); !chosen) {
     return fail(chosen.error());
   }

@@ -5,8 +5,9 @@
 #include "cluster/program/runpod/local_test.hpp"
 #include "cluster/program/runpod/mode.hpp"
 #include "messages/slot_engines.hpp"
+#include "runtime/base/secret.hpp"
 #include "runtime/config/config.hpp"
-#include "runtime/core/job_table.hpp"
+#include "runtime/core/job_limits.hpp"
 #include "runtime/machine/system_fitness.hpp"
 #include "runtime/runpod_worker/contract.hpp"
 #include "runtime/telemetry/log.hpp"
@@ -32,11 +33,18 @@ struct serve_plan {
   std::optional<test_job> test;           ///< in modes test_input and test_file
   std::vector<sdk_line> test_lines;       ///< for stdout, before the test
   bool on_endpoint = false;               ///< RUNPOD_ENDPOINT_ID is set
+  std::string release;                    ///< of this program
+  bool as_pod = false;                    ///< it runs the jobs of a head
+  secret_text join;                       ///< join string of such a pod; needed until it has joined
+  std::string pod_name;                   ///< likewise: the name that it joins under
 };
 
 /// The request, as given on the command line, in the environment and in files.
 struct serve_request {
   bool as_worker = false; ///< tayfa worker
+  bool as_pod = false;    ///< tayfa pod
+  std::string join{};     ///< --join; empty = TAYFA_JOIN
+  std::string pod_name{}; ///< --name; empty = that of the machine
   sdk_flags sdk;
   config_sources sources;
 };
@@ -47,6 +55,8 @@ struct serve_surroundings {
   std::string made_up_id;     ///< ID of a RunPod worker whose pod has no name
   /// ./test_input.json; empty when it does not exist. Read only when needed.
   std::function<result<std::optional<std::string>>()> test_file;
+  std::string release{};   ///< of this program
+  std::string host_name{}; ///< of this machine
 };
 
 struct serve_refusal {

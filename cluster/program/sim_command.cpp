@@ -1,5 +1,6 @@
 #include "cluster/program/sim_command.hpp"
 
+#include "actors/sim/fleet.hpp"
 #include "actors/sim/simulation.hpp"
 
 #include <CLI/CLI.hpp>
@@ -29,7 +30,8 @@ struct tally {
   std::map<std::string, std::uint64_t> ends;
 };
 
-void report_failure(const sim::scenario& s, std::uint64_t seed, const sim::outcome& o) {
+template <class Scenario>
+void report_failure(const Scenario& s, std::uint64_t seed, const sim::outcome& o) {
   std::printf("BROKEN scenario=%s seed=%llu\n", s.name.c_str(),
               static_cast<unsigned long long>(seed));
   for (const auto& v : o.violations) {
@@ -39,10 +41,18 @@ void report_failure(const sim::scenario& s, std::uint64_t seed, const sim::outco
               static_cast<unsigned long long>(seed));
 }
 
+sim::outcome outcome_of(const sim::scenario& s, std::uint64_t seed) {
+  return sim::simulate(s, seed);
+}
+sim::outcome outcome_of(const sim::fleet_scenario& s, std::uint64_t seed) {
+  return sim::simulate_fleet(s, seed);
+}
+
 /// Every hundredth seed runs twice: the same seed must give the same log, byte for byte.
-void run_one(const sim::scenario& s, std::uint64_t seed, const sim_options& o, tally& t) {
-  auto result = sim::simulate(s, seed);
-  if (seed % 100 == 1 && sim::simulate(s, seed).log != result.log) {
+template <class Scenario>
+void run_one(const Scenario& s, std::uint64_t seed, const sim_options& o, tally& t) {
+  auto result = outcome_of(s, seed);
+  if (seed % 100 == 1 && outcome_of(s, seed).log != result.log) {
     result.violations.emplace_back("the same seed gave another log");
   }
   ++t.runs;
@@ -60,16 +70,17 @@ void run_one(const sim::scenario& s, std::uint64_t seed, const sim_options& o, t
   }
 }
 
-int run_sim(const sim_options& o) {
-  if (o.list) {
-    for (const auto& s : sim::scenarios()) {
-      std::printf("%-32s %s\n", s.name.c_str(), s.text.c_str());
-    }
-    return 0;
+template <class Scenario>
+void print(const std::vector<Scenario>& all) {
+  for (const auto& s : all) {
+    std::printf("%-32s %s\n", s.name.c_str(), s.text.c_str());
   }
-  tally t;
-  bool found = false;
-  for (const auto& s : sim::scenarios()) {
+}
+
+/// False: a run broke, and no more are to follow.
+template <class Scenario>
+bool run_all(const std::vector<Scenario>& all, const sim_options& o, tally& t, bool& found) {
+  for (const auto& s : all) {
     if (!o.only.empty() && s.name != o.only) {
       continue;
     }
@@ -77,9 +88,23 @@ int run_sim(const sim_options& o) {
     for (std::uint64_t seed = o.first; seed < o.first + o.seeds; ++seed) {
       run_one(s, seed, o, t);
       if (t.broken > 0 && !o.keep_going) {
-        return 1;
+        return false;
       }
     }
+  }
+  return true;
+}
+
+int run_sim(const sim_options& o) {
+  if (o.list) {
+    print(sim::scenarios());
+    print(sim::fleet_scenarios());
+    return 0;
+  }
+  tally t;
+  bool found = false;
+  if (!run_all(sim::scenarios(), o, t, found) || !run_all(sim::fleet_scenarios(), o, t, found)) {
+    return 1;
   }
   if (!found) {
     std::fprintf(stderr, "no scenario is named %s; see: tayfa sim --list\n", o.only.c_str());

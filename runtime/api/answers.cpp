@@ -41,5 +41,20 @@ response answer_to(about<resize_slots>, const slots_answer& a) {
 response answer_to(about<list_workers>, const workers_answer& a) {
   return workers(a.value);
 }
+response answer_to(about<list_pods>, const pods_answer& a) {
+  return made(a.value, pods);
+}
+response answer_to(about<drain_pod>, const pods_answer& a) {
+  return made(a.value, pods);
+}
+response answer_to(about<list_trust>, const trust_answer& a) {
+  return made(a.value, trust);
+}
+response answer_to(about<change_trust>, const trust_answer& a) {
+  return made(a.value, trust);
+}
+response answer_to(about<make_join_text>, const join_text_answer& a) {
+  return made(a.value, join_string);
+}
 
 } // namespace tayfa::api

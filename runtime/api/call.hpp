@@ -7,6 +7,7 @@
 #pragma once
 
 #include "messages/job_requests.hpp"
+#include "messages/link.hpp"
 #include "messages/slots.hpp"
 #include "messages/workers.hpp"
 #include "runtime/api/gate.hpp"
@@ -91,7 +92,8 @@ struct limits {
 };
 
 // Most routes ask another actor for what they name: such a call is that actor's request
-// (messages/job_requests.hpp, slots.hpp, workers.hpp), and answer_to() below renders its answer.
+// (messages/job_requests.hpp, link.hpp, slots.hpp, workers.hpp), and answer_to() below renders its
+// answer.
 // The others:
 
 struct submit {
@@ -183,10 +185,12 @@ struct ping {};
 struct ready {};  ///< /ready
 struct scrape {}; ///< /metrics
 
-using call = std::variant<submit, status, stream, cancel_job, retry_job, drop_job, purge_jobs,
-                          list_jobs, inspect_job, events, list_slots, drain_slot, resize_slots,
-                          list_requests, list_workers, describe, take_jobs, poll_stops, worker_ping,
-                          worker_result, worker_chunk, health, ping, ready, scrape, openai>;
+using call =
+    std::variant<submit, status, stream, cancel_job, retry_job, drop_job, purge_jobs, list_jobs,
+                 inspect_job, events, list_slots, drain_slot, resize_slots, list_requests,
+                 list_workers, list_pods, drain_pod, list_trust, change_trust, make_join_text,
+                 describe, take_jobs, poll_stops, worker_ping, worker_result, worker_chunk, health,
+                 ping, ready, scrape, openai>;
 /// Those of remote workers.
 using worker_request =
     std::variant<take_jobs, poll_stops, worker_ping, worker_result, worker_chunk>;
@@ -224,6 +228,8 @@ std::optional<call> result_lost(route&&, const principal&, const limits&);
 /// {"error": {"code": "...", "message": "..."}} with the status of the code. 429 and 503 carry
 /// Retry-After: a disk takes longer to be emptied (5 s) than a queue (1 s).
 response refuse(const error&);
+/// 421: another server answers this, as the text says.
+response misdirected(std::string text);
 /// Likewise; 401 carries WWW-Authenticate, and Retry-After is the gate's own.
 response rejected(const gate::refusal&);
 response accepted(const job_id&); ///< {"id","status":"IN_QUEUE"}
@@ -245,6 +251,9 @@ response slots(const std::vector<slot_summary>&); ///< {"slots":[…]}
 
 response requests(const job_list&);                   ///< {"requests":[…],"next":…}
 response workers(const std::vector<remote_summary>&); ///< {"workers":[…]}
+response pods(const std::vector<pod_summary>&);       ///< {"pods":[…]}
+response trust(const trust_list&);                    ///< {"listens","pods":[…],"tokens":[…]}
+response join_string(const join_text&);               ///< a secret: never to be stored on the way
 response described();                                 ///< GET /openapi.json
 
 // To remote workers, as RunPod's platform answers its own.
@@ -283,5 +292,10 @@ response answer_to(about<list_slots>, const slots_answer&);
 response answer_to(about<drain_slot>, const slots_answer&);
 response answer_to(about<resize_slots>, const slots_answer&);
 response answer_to(about<list_workers>, const workers_answer&);
+response answer_to(about<list_pods>, const pods_answer&);
+response answer_to(about<drain_pod>, const pods_answer&);
+response answer_to(about<list_trust>, const trust_answer&);
+response answer_to(about<change_trust>, const trust_answer&);
+response answer_to(about<make_join_text>, const join_text_answer&);
 
 } // namespace tayfa::api

@@ -52,6 +52,7 @@ const auto& table() {
       number("count", "path", "", 0, slots_max),
       formed("worker", "path", "The name that the worker chose.", "^[A-Za-z0-9._-]{1,128}$"),
       component("job", "path", "", "WorkerJob"),
+      formed("pod", "path", "Its name or its public key.", "^[!-~]{1,64}$"),
       formed("openai", "path", "The rest of the path, slashes as they are or escaped.", openai_form,
              openai_path_bytes),
 
@@ -75,6 +76,16 @@ const auto& table() {
       component("events.job", "query", "Only events of this job.", "JobId"),
       number("events.after", "query",
              "The number of the last event seen; 0: all events that the pod still has.", 0, 0),
+
+      formed("mode", "query",
+             "graceful: what is there ends. quick: what waits runs elsewhere, and after half a "
+             "minute what runs. fast: all of it runs elsewhere, at once.",
+             "^(graceful|quick|fast)$"),
+      formed("name", "query", "Name of a pod that is not listed yet.", "^[A-Za-z0-9._-]{1,64}$"),
+      text("address", "HOST:PORT of this head as pods reach it, up to four between commas. The "
+                      "port is the link's where it is left out; without any it is the address that "
+                      "the head listens at."),
+      number("minutes", "query", "Until the join string expires.", 1, token_minutes_max, 60),
 
       text("gpu", "The worker's device, for display."),
       text("job_in_progress", "1: the worker is running a job."),

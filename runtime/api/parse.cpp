@@ -99,6 +99,7 @@ tl::expected<call, response> parse(request asked, route&& at, const limits& boun
     asked.body.erase(0, text::byte_order_mark.size());
   }
   if (at.shape->make != nullptr) {
+    at.caller = asked.who.name;
     return at.shape->make(at, std::move(*who));
   }
   switch (at.kind) {
@@ -124,6 +125,7 @@ tl::expected<call, response> parse(request asked, route&& at, const limits& boun
   case route_kind::dead:
   case route_kind::requests:
   case route_kind::health:
+  case route_kind::pods:
   case route_kind::ping: break; // by their rows
   }
   return tl::unexpected(refuse({errc::internal, {}}));

@@ -269,6 +269,42 @@ inline constexpr auto remote_fields = record_of<remote_summary>(
 inline constexpr auto remotes_fields = record_of<std::vector<remote_summary>>(
     "Workers", always_by<nested<remote_fields, whole>>("workers"));
 
+inline constexpr auto pod_fields = record_of<pod_summary>(
+    "", always<&pod_summary::name>("name"), always<&pod_summary::key>("key", "Its public key."),
+    always<&pod_summary::state>(
+        "state", "linked, suspect, draining, drained, closed, cut or away; none but the first "
+                 "gets new work."),
+    if_set<&pod_summary::why>("why", "Why it takes nothing, as it says."),
+    if_set<&pod_summary::release>("release", "Of its program."),
+    always<&pod_summary::slots>("slots"),
+    always<&pod_summary::attempts>("attempts", "That the head counts there."),
+    always<&pod_summary::running>("running", "As the pod says."),
+    always<&pod_summary::models>("models", "Those on its disk."),
+    always<&pod_summary::silent>("silentMs", "Since its last message."),
+    if_set<&pod_summary::round_trip_us>("roundTripUs", "As the pod measures it."),
+    always<&pod_summary::bytes_in>("bytesIn", "Of its messages, since the head started."),
+    always<&pod_summary::bytes_out>("bytesOut", "Of messages to it, likewise."));
+inline constexpr auto pods_fields =
+    record_of<std::vector<pod_summary>>("Pods", always_by<nested<pod_fields, whole>>("pods"));
+
+inline constexpr auto trusted_fields =
+    record_of<trusted_pod>("", always<&trusted_pod::name>("name"), always<&trusted_pod::key>("key"),
+                           always<&trusted_pod::trusted>("trusted", "false: revoked."),
+                           if_set<&trusted_pod::by>("by", "Who decided that."));
+inline constexpr auto token_fields = record_of<join_token_summary>(
+    "", always<&join_token_summary::id>("id"), always<&join_token_summary::expired>("expired"),
+    always<&join_token_summary::expires_in>("expiresInMs"),
+    if_set<&join_token_summary::used_by>("usedBy", "Key of the pod that joined with it."),
+    if_set<&join_token_summary::by>("by", "Who made it."));
+inline constexpr auto trust_fields = record_of<trust_list>(
+    "Trust", always<&trust_list::listens>("listens", "Where pods connect to, as it was bound."),
+    always_by<nested<trusted_fields, at<&trust_list::pods>>>("pods"),
+    always_by<nested<token_fields, at<&trust_list::tokens>>>("tokens"));
+inline constexpr auto join_text_fields = record_of<join_text>(
+    "", always<&join_text::token>("token"),
+    always<&join_text::text>("join", "The join string: a secret, shown only here."),
+    always<&join_text::expires_in>("expiresInMs"));
+
 inline constexpr std::string_view ready_text = "ready";
 inline constexpr auto ready_fields = record_of<bool>("", always_by<constant<ready_text>>("status"));
 

@@ -57,6 +57,12 @@ response refuse(const error& e) {
   return answer;
 }
 
+response misdirected(std::string text) {
+  response answer = shown(error_fields, {errc::misdirected_request, std::move(text)});
+  answer.status = http_status(errc::misdirected_request);
+  return answer;
+}
+
 response rejected(const gate::refusal& refused) {
   response answer = refuse(refused.why);
   if (answer.status == 401) {
@@ -135,6 +141,20 @@ response slots(const std::vector<slot_summary>& all) {
 
 response workers(const std::vector<remote_summary>& all) {
   return shown(remotes_fields, all, all.size() * entry_bytes + 64);
+}
+
+response pods(const std::vector<pod_summary>& all) {
+  return shown(pods_fields, all, all.size() * entry_bytes + 64);
+}
+
+response trust(const trust_list& list) {
+  return shown(trust_fields, list, (list.pods.size() + list.tokens.size()) * entry_bytes + 64);
+}
+
+response join_string(const join_text& made) {
+  response answer = shown(join_text_fields, made);
+  answer.headers.emplace_back("Cache-Control", "no-store");
+  return answer;
 }
 
 response counts(const job_counts& jobs, const worker_counts& workers) {

@@ -87,6 +87,11 @@ bool matches(std::string_view path, std::span<const std::string> names) {
   return path.empty();
 }
 
+bool is_visible(std::string_view text) {
+  return !text.empty() &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
 result<void> take_parameters(std::string_view path, std::span<const std::string> names,
                              std::span<const std::string_view> raw, route& found) {
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -127,6 +132,11 @@ result<void> take_parameters(std::string_view path, std::span<const std::string>
         return fail(errc::job_not_found);
       }
       found.job = name;
+    } else if (part == "{pod}") {
+      if (name.size() > pod_text_max || !is_visible(name)) {
+        return fail(errc::not_found, "no such pod");
+      }
+      found.pod = name;
     }
   }
   return {};
@@ -145,6 +155,58 @@ result<void> take_event_items(const std::vector<query_item>& items, route& found
       if (!found.after) {
         return fail(errc::bad_request, "after must be the number of an event");
       }
+    }
+  }
+  return {};
+}
+
+constexpr std::size_t address_most = 260;
+
+std::optional<pod_drain> drain_of(std::string_view mode) {
+  return mode == "graceful" ? std::optional{pod_drain::graceful}
+         : mode == "quick"  ? std::optional{pod_drain::quick}
+         : mode == "fast"   ? std::optional{pod_drain::fast}
+                            : std::nullopt;
+}
+
+result<void> take_address_list(std::string_view list, route& found) {
+  while (!list.empty()) {
+    const auto one = list.substr(0, list.find(','));
+    if (one.size() > address_most || !is_visible(one)) {
+      return fail(errc::bad_request, "address must be HOST:PORT, or some of them between commas");
+    }
+    found.addresses.emplace_back(one);
+    list.remove_prefix(std::min(one.size() + 1, list.size()));
+  }
+  return {};
+}
+
+/// ?mode= of a drain, ?name= of a pod that is trusted, ?address= and ?minutes= of a join string.
+result<void> take_pod_items(const std::vector<query_item>& items, route& found) {
+  for (const auto& item : items) {
+    if (item.name == "mode") {
+      const auto mode = drain_of(item.value);
+      if (!mode) {
+        return fail(errc::bad_request, "mode must be graceful, quick or fast");
+      }
+      found.drain = *mode;
+    } else if (item.name == "name") {
+      if (!is_name(item.value) || item.value.size() > pod_text_max) {
+        return fail(errc::bad_request,
+                    "name must be 1 to 64 characters of letters, digits, '.', '_' and '-'");
+      }
+      found.name = item.value;
+    } else if (item.name == "address") {
+      if (auto taken = take_address_list(item.value, found); !taken) {
+        return taken;
+      }
+    } else if (item.name == "minutes") {
+      const auto minutes = whole_number(item.value, token_minutes_max);
+      if (!minutes || *minutes == 0) {
+        return fail(errc::bad_request,
+                    "minutes must be from 1 to " + std::to_string(token_minutes_max));
+      }
+      found.minutes = static_cast<std::uint32_t>(*minutes);
     }
   }
   return {};
@@ -197,6 +259,9 @@ result<void> take_query(const route_spec& shape, std::string_view query, const l
   if (shape.kind == route_kind::runsync) {
     const auto wait = wait_of(*items, bounds.runsync_wait);
     return wait ? (found.wait = *wait, result<void>{}) : fail(wait.error());
+  }
+  if (shape.kind == route_kind::pods) {
+    return take_pod_items(*items, found);
   }
   if (shape.kind == route_kind::events) {
     return take_event_items(*items, found);

@@ -26,6 +26,7 @@ enum class route_kind : std::uint8_t {
   events,
   health,
   ping,
+  pods, ///< and /link: by their rows
   take,
   take_batch,
   poll_stops,
@@ -124,6 +125,12 @@ struct route {
   std::string job;                    ///< {job}
   worker_words words;                 ///< of a worker's route
   std::string openai_route;           ///< {openai}: "/v1/chat/completions"
+  std::string pod;                    ///< {pod}
+  pod_drain drain = pod_drain::graceful;
+  std::string name;                   ///< /link/{pod}/trust
+  std::vector<std::string> addresses; ///< /link/tokens
+  std::uint32_t minutes = 60;         ///< likewise
+  std::string caller;                 ///< name of the caller's key
 };
 
 /// Which jobs this caller sees by this route: those of the key's tenant and endpoints, and under

@@ -18,6 +18,8 @@ using rule = body_rule;
 constexpr std::string_view now = "The job, as it is now.";
 constexpr std::string_view job_now = "The state of the job.";
 constexpr std::string_view slots_now = "The slots, as they are now.";
+constexpr std::string_view pods_now = "The pods, as they are now.";
+constexpr std::string_view trust_now = "The list, as it is now.";
 constexpr std::string_view none_came = "None came while the call was held.";
 constexpr std::string_view accepted_text = "Accepted.";
 constexpr std::string_view events_content = "text/event-stream";
@@ -130,6 +132,49 @@ constexpr std::array shapes{
     route_spec{"workers", kind::passed, scope::operator_, false, "GET", rule::none, ""}
         .says({"workers", "The remote workers.", "The workers.", shows<remotes_fields>})
         .by(passes<list_workers>),
+    route_spec{"pods", kind::passed, scope::operator_, false, "GET", rule::none, ""}
+        .says({"pods", "The pods that have linked to this head since it started.", pods_now,
+               shows<pods_fields>})
+        .by(passes<list_pods>),
+    route_spec{"pods/{pod}/drain", kind::pods, scope::operator_, false, "POST", rule::ignored,
+               "mode"}
+        .says({"drainPod",
+               "Give this pod no more jobs, until it is undrained or the head restarts.", pods_now,
+               shows<pods_fields>})
+        .by([](route& at, job_access&&) -> call {
+          return drain_pod{std::move(at.pod), at.drain};
+        }),
+    route_spec{"pods/{pod}/undrain", kind::pods, scope::operator_, false, "POST", rule::ignored, ""}
+        .says({"undrainPod", "Give this pod jobs again.", pods_now, shows<pods_fields>})
+        .by([](route& at, job_access&&) -> call {
+          return drain_pod{std::move(at.pod), pod_drain::off};
+        }),
+    route_spec{"link", kind::passed, scope::operator_, false, "GET", rule::none, ""}
+        .says({"link",
+               "The pods that may link to this head, and the tokens with which others may "
+               "join.",
+               trust_now, shows<trust_fields>})
+        .by(passes<list_trust>),
+    route_spec{"link/tokens", kind::pods, scope::operator_, false, "POST", rule::ignored,
+               "address minutes"}
+        .says({"joinString", "Make a join string, with which one new pod may join.",
+               "The join string, which is shown only here.", shows<join_text_fields>})
+        .by([](route& at, job_access&&) -> call {
+          return make_join_text{std::move(at.addresses), at.minutes, std::move(at.caller)};
+        }),
+    route_spec{"link/{pod}/trust", kind::pods, scope::operator_, false, "POST", rule::ignored,
+               "name"}
+        .says({"trustPod", "Let this pod in. One that is not listed yet is named by its key.",
+               trust_now, shows<trust_fields>})
+        .by([](route& at, job_access&&) -> call {
+          return change_trust{std::move(at.pod), true, std::move(at.name), std::move(at.caller)};
+        }),
+    route_spec{"link/{pod}/revoke", kind::pods, scope::operator_, false, "POST", rule::ignored, ""}
+        .says({"revokePod", "Let this pod in no more; it is cut off, and its jobs run elsewhere.",
+               trust_now, shows<trust_fields>})
+        .by([](route& at, job_access&&) -> call {
+          return change_trust{std::move(at.pod), false, {}, std::move(at.caller)};
+        }),
     route_spec{"metrics", kind::passed, scope::operator_, false, "GET", rule::none, "*"}
         .says({"metrics",
                "Metrics as Prometheus text.",

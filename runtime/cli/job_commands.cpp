@@ -4,6 +4,7 @@
 #include "runtime/cli/each_job.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
+#include "runtime/cli/pods/pod_tables.hpp"
 
 #include <boost/json/serialize.hpp>
 #include <CLI/CLI.hpp>
@@ -18,7 +19,21 @@ int show_pod(const target_options& at) {
   if (!health) {
     return complain(health.error());
   }
-  at.json ? print_json(health->text) : print(health_text(health->body));
+  // A pod that is no head answers 404, and a client's key must not ask.
+  const auto answer = at.client().pods();
+  const auto pods = read_answer(api::pods_fields, answer);
+  if (at.json) {
+    auto both = health->body;
+    if (answer) {
+      both["pods"] = as_sent(answer->body, "pods");
+    }
+    print_json(answer ? boost::json::serialize(both) : health->text);
+    return exit_ok;
+  }
+  print(health_text(health->body));
+  if (pods && !pods->empty()) {
+    print("\n" + pods_text(*pods, output_width()));
+  }
   return exit_ok;
 }
 

@@ -37,6 +37,21 @@ command_error refusal(const std::string& url, const client_response& answer) {
           answer.status};
 }
 
+/// As a segment of a path, or a value of a query.
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '.' || c == '_' || c == '-';
+    std::array<char, 4> escape{c};
+    if (!plain) {
+      std::snprintf(escape.data(), escape.size(), "%%%02X", static_cast<unsigned char>(c));
+    }
+    out += escape.data();
+  }
+  return out;
+}
+
 } // namespace
 
 std::string query_text(std::initializer_list<std::pair<std::string_view, std::string>> items) {
@@ -45,16 +60,7 @@ std::string query_text(std::initializer_list<std::pair<std::string_view, std::st
     if (value.empty()) {
       continue;
     }
-    out += (out.empty() ? "" : "&") + std::string{name} + '=';
-    for (const char c : value) {
-      const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                         (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
-      std::array<char, 4> escape{c};
-      if (!plain) {
-        std::snprintf(escape.data(), escape.size(), "%%%02X", static_cast<unsigned char>(c));
-      }
-      out += escape.data();
-    }
+    out += (out.empty() ? "" : "&") + std::string{name} + '=' + escaped(value);
   }
   return out;
 }
@@ -112,6 +118,33 @@ pod_client::answer pod_client::drain(std::uint32_t slot, bool on) const {
 }
 pod_client::answer pod_client::resize(std::uint32_t count) const {
   return call("POST", root_ + "/slots/count/" + std::to_string(count));
+}
+
+pod_client::answer pod_client::pods() const {
+  return call("GET", root_ + "/pods");
+}
+pod_client::answer pod_client::drain_pod(const std::string& pod, const std::string& mode) const {
+  return call("POST", root_ + "/pods/" + escaped(pod) + "/drain?" + query_text({{"mode", mode}}));
+}
+pod_client::answer pod_client::undrain_pod(const std::string& pod) const {
+  return call("POST", root_ + "/pods/" + escaped(pod) + "/undrain");
+}
+pod_client::answer pod_client::trust_list() const {
+  return call("GET", root_ + "/link");
+}
+pod_client::answer pod_client::trust_pod(const std::string& pod, const std::string& name) const {
+  const auto query = query_text({{"name", name}});
+  return call("POST",
+              root_ + "/link/" + escaped(pod) + "/trust" + (query.empty() ? "" : "?" + query));
+}
+pod_client::answer pod_client::revoke_pod(const std::string& pod) const {
+  return call("POST", root_ + "/link/" + escaped(pod) + "/revoke");
+}
+pod_client::answer pod_client::join_string(const std::string& addresses,
+                                           std::uint32_t minutes) const {
+  return call("POST",
+              root_ + "/link/tokens?" +
+                  query_text({{"address", addresses}, {"minutes", std::to_string(minutes)}}));
 }
 
 command_result<std::string> pod_client::ping() const {

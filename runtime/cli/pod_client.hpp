@@ -65,6 +65,14 @@ class pod_client {
   answer workers() const; ///< the remote ones
   answer drain(std::uint32_t slot, bool on) const;
   answer resize(std::uint32_t count) const;
+  answer pods() const; ///< of a head
+  answer drain_pod(const std::string& pod, const std::string& mode) const;
+  answer undrain_pod(const std::string& pod) const;
+  answer trust_list() const;
+  answer trust_pod(const std::string& pod, const std::string& name) const;
+  answer revoke_pod(const std::string& pod) const;
+  /// `addresses`: between commas.
+  answer join_string(const std::string& addresses, std::uint32_t minutes) const;
 
   /// GET /ping: "ready" (200), "not ready" (204), "stopping" (503).
   command_result<std::string> ping() const;

@@ -3,6 +3,7 @@
 #include "runtime/cli/answer.hpp"
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
+#include "runtime/cli/pods/pod_tables.hpp"
 
 #include <boost/json/parse.hpp>
 #include <set>
@@ -52,6 +53,16 @@ command_result<void> top_gatherer::ask_lists() {
   const auto newest_read = read_answer(api::job_list_fields, newest);
   if (!newest_read) {
     return tl::unexpected(newest_read.error());
+  }
+  facts_.pods = {};
+  if (const auto known = facts_.meters.find("tayfa_pods");
+      known != facts_.meters.end() && known->second > 0) {
+    const auto pods = pod_.pods();
+    const auto pods_read = read_answer(api::pods_fields, pods);
+    if (!pods_read) {
+      return tl::unexpected(pods_read.error());
+    }
+    facts_.pods = {pod_rows(*pods_read), as_sent(pods->body, "pods")};
   }
   facts_.slots = {slot_rows(*slots_read), as_sent(slots->body, "slots")};
   facts_.waiting = {job_rows(waiting_read->jobs), as_sent(waiting->body, "jobs")};

@@ -152,6 +152,15 @@ std::string jobs_line(const top_facts& facts) {
   return out;
 }
 
+/// "pods   2  gpu-1 linked 7/8  gpu-2 draining 2/8": what runs, of how many slots.
+std::string pods_line(const shown_list& pods) {
+  std::string out = "pods   " + std::to_string(pods.rows.size());
+  for (const auto& row : pods.rows) {
+    out += "  " + row[0] + ' ' + row[1] + ' ' + row[3] + '/' + row[2];
+  }
+  return out;
+}
+
 std::string rate_line(const top_facts& facts) {
   if (!facts.rates) {
     return "rate   (measured from the second frame on)";
@@ -190,12 +199,16 @@ std::vector<std::string> top_lines(const top_facts& facts, const top_shape& shap
   out.add_state("tayfa top  " + clean_line(facts.url) + "  ", clean_line(facts.state));
   out.add(jobs_line(facts));
   out.add(rate_line(facts));
+  if (!facts.pods.rows.empty()) {
+    out.add(pods_line(facts.pods));
+  }
   if (!facts.trouble.empty()) {
     out.add("not up to date: " + clean_line(facts.trouble), red);
   }
   // Lines besides the rows: the head, the keys, and an empty line, a title and a header per table.
   // A terminal with too few lines shows fewer tables.
-  const std::size_t head = (facts.trouble.empty() ? 3U : 4U) + (shape.keys ? 1U : 0U);
+  const std::size_t head = (facts.trouble.empty() ? 3U : 4U) + (facts.pods.rows.empty() ? 0U : 1U) +
+                           (shape.keys ? 1U : 0U);
   std::size_t tables = shape.height == 0 ? 3 : 1;
   while (tables < 3 && head + 4 * (tables + 1) <= shape.height) {
     ++tables;
@@ -242,6 +255,9 @@ json::object top_json(const top_facts& facts) {
                                 {"ended", facts.rates->ended}};
   }
   out["slots"] = facts.slots.sent;
+  if (!facts.pods.sent.empty()) {
+    out["pods"] = facts.pods.sent;
+  }
   out["waiting"] = facts.waiting.sent;
   out["ended"] = facts.ended.sent;
   return out;

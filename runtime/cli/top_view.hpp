@@ -33,6 +33,7 @@ struct top_facts {
   meter_values meters;
   std::optional<top_rates> rates; ///< empty in the first frame
   shown_list slots;               ///< GET /slots
+  shown_list pods;                ///< GET /pods, of a head
   shown_list waiting;             ///< GET /jobs, newest first
   shown_list ended;               ///< the same, the latest end first
   std::string trouble;            ///< the reason why this is not up to date

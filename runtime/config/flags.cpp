@@ -13,8 +13,10 @@ namespace {
 std::string type_hint(const knob& row) {
   switch (row.type) {
   case knob_type::text:
-    return row.form == text_form::address || row.form == text_form::optional_address ? "ADDRESS"
-                                                                                     : "TEXT";
+    return row.form == text_form::address || row.form == text_form::optional_address ||
+                   row.form == text_form::link_address
+               ? "ADDRESS"
+               : "TEXT";
   case knob_type::boolean: return "";
   case knob_type::whole: return "COUNT";
   case knob_type::duration: return "TIME";

@@ -44,6 +44,7 @@ constexpr text_rule text_rules[] = {
     {"engine.pin", text_form::choice, pin_answers},
     {"queue.tenants", text_form::share},
     {"store.kind", text_form::choice, store_kinds},
+    {"link.listen", text_form::link_address},
     {"store.url", text_form::database},
     {"store.head", text_form::name},
     {"log.level", text_form::choice, log_levels},
@@ -191,6 +192,7 @@ std::string allowed_values(const knob& row) {
   case text_form::choice: return "one of " + joined(row.choices);
   case text_form::address: return "host:port or [v6]:port, port 0 to 65535";
   case text_form::optional_address: return "host:port or [v6]:port, port 0 to 65535; or empty";
+  case text_form::link_address: return "tcp://ADDRESS:PORT or ADDRESS:PORT; or empty";
   case text_form::url_path:
     return "a path such as /ping: names of A-Z a-z 0-9 . _ -, each after a slash, 256 characters "
            "at most";

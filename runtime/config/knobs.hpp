@@ -21,6 +21,7 @@ enum class text_form : std::uint8_t {
   choice,           ///< one of `choices`
   address,          ///< host:port or [v6]:port
   optional_address, ///< an address, or empty
+  link_address,     ///< an address with or without tcp://, or empty
   url_path,         ///< /a/b-c: no query, no percent
   path,             ///< may be empty
   required_path,    ///< not empty

@@ -52,16 +52,21 @@ std::vector<slot_kind> slot_kinds_of(const config& c) {
   return out;
 }
 
+bool finds_silence_in_time(const config& c) {
+  return c.link_beat * c.link_misses < c.link_lost_after;
+}
+
 } // namespace
 
 std::span<const relation> relations() {
-  static const std::string needs_a_model =
-      "engine.kind " + kinds_that_run_models() +
-      " needs a file in engine.models, unless engine.slots is 0";
-  static const std::string slot_kind_needs_a_model =
-      "engine.slot_kinds " + kinds_that_run_models() +
-      " needs a file in engine.models, unless engine.slots is 0";
+  const auto that_needs_a_model =
+      kinds_that_run_models() + " needs a file in engine.models, unless engine.slots is 0";
+  static const std::string needs_a_model = "engine.kind " + that_needs_a_model;
+  static const std::string slot_kind_needs_a_model = "engine.slot_kinds " + that_needs_a_model;
   static const std::vector<relation> table = {
+      {"link.beat times link.misses must be below link.lost_after",
+       {"link.beat", "link.misses", "link.lost_after"},
+       finds_silence_in_time},
       {"engine.heartbeat times engine.heartbeat_misses must be below engine.load_timeout",
        {"engine.heartbeat", "engine.heartbeat_misses", "engine.load_timeout"},
        [](const config& c) {

@@ -128,6 +128,19 @@ complaint check_database(const std::string& s) {
   return "does not begin with postgresql://";
 }
 
+complaint check_address(const std::string& given, std::string_view address) {
+  if (const auto parsed = parse_listen_address(address); !parsed) {
+    return text::quoted(given, 100) + " " + parsed.error().text;
+  }
+  return std::nullopt;
+}
+
+/// Without tcp://.
+std::string_view link_address(std::string_view s) {
+  constexpr std::string_view scheme = "tcp://";
+  return s.starts_with(scheme) ? s.substr(scheme.size()) : s;
+}
+
 complaint check_text(const knob& row, const std::string& s) {
   if (s.size() > text_max) {
     return "is longer than " + std::to_string(text_max) + " bytes";
@@ -140,16 +153,9 @@ complaint check_text(const knob& row, const std::string& s) {
   }
   switch (row.form) {
   case text_form::choice: return check_choice(row, s);
-  case text_form::optional_address:
-    if (s.empty()) {
-      return std::nullopt;
-    }
-    [[fallthrough]];
-  case text_form::address:
-    if (const auto address = parse_listen_address(s); !address) {
-      return text::quoted(s, 100) + " " + address.error().text;
-    }
-    return std::nullopt;
+  case text_form::optional_address: return s.empty() ? std::nullopt : check_address(s, s);
+  case text_form::link_address: return s.empty() ? std::nullopt : check_address(s, link_address(s));
+  case text_form::address: return check_address(s, s);
   case text_form::url_path:
     if (!is_url_path(s)) {
       return text::quoted(s, 100) + " is not " + allowed_values(row);

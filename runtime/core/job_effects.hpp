@@ -24,6 +24,7 @@ struct assign_attempt {
   protocol::assign message;
   std::uint64_t stored_input = 0; ///< the input is in the store under this order; 0 = it is here
   std::uint64_t hand_over = 0;    ///< to one that pulls: the number of the decision that gave it
+  attempt_terms terms{};
 };
 /// The job's state changed (log, metrics, waiters). For a final state `view` is the answer, and
 /// `watched` says that the submitter waits for the end.
@@ -61,6 +62,8 @@ enum class hook_answer : std::uint8_t {
 using effect = std::variant<assign_attempt, revoke_attempt, change_worker_model, moved, notify,
                             deliver_result, purged>;
 using effects = std::vector<effect>;
+/// The job that it is about; the empty id for effects of no job.
+const job_id& job_of(const effect&);
 
 /// The result of taking back the steps of purges that could not be made durable.
 struct purge_undone {

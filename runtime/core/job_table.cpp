@@ -19,10 +19,6 @@ job_table::job_table(job_limits limits)
   pace_ = step_pace{limits_.step_rows};
 }
 
-job_id job_table::make_id(secret_source& secrets, bool sync) {
-  return job_id{(sync ? "sync-" : "") + secrets.uuid() + "-t1"};
-}
-
 // ---- submit -------------------------------------------------------------------------------------
 
 result<void> job_table::room_for(const job_request& request, std::size_t input_bytes) const {
@@ -93,6 +89,7 @@ result<job_table::submitted> job_table::submit(moment now, job_id id, job_reques
   jobs_.account(r);
   jobs_.mark_changed(r, store::part_request);
   pool_.job_arrived(now, r.request.model);
+  exempt_from_purges(r); // its order may be below that of an adopted job
   queue_up(now, r);
   submitted answer{{}, true, {}};
   if (!r.sleeping) {

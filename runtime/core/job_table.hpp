@@ -34,7 +34,6 @@
 #include "messages/protocol.hpp"
 #include "messages/worker.hpp"
 #include "runtime/base/clock.hpp"
-#include "runtime/base/secrets.hpp"
 #include "runtime/core/fairness/fair_queue.hpp"
 #include "runtime/core/job_effects.hpp"
 #include "runtime/core/job_limits.hpp"
@@ -62,9 +61,6 @@ class job_table {
   job_table(const job_table&) = delete;
   job_table& operator=(const job_table&) = delete;
 
-  /// A new id in RunPod's form: "<uuid>-t1", or "sync-<uuid>-t1".
-  static job_id make_id(secret_source&, bool sync);
-
   // ---- clients ---------------------------------------------------------------------------------
   struct submitted {
     job_view view;     ///< of the new job, or of the one that the idempotency key names
@@ -75,8 +71,8 @@ class job_table {
   /// quota_exceeded, model_not_found, bad_request for an id that exists, idempotency_mismatch for a
   /// key that belongs to a different request. A key that belongs to the same request gives that job
   /// again; a key counts per endpoint and tenant, and lives as long as the job is kept. An id is
-  /// used once, even after its job has been forgotten (make_id sees to it): attempt numbers fence
-  /// only then. `watch`: the caller wants a `moved` with watched = true when it ends.
+  /// used once, even after its job has been forgotten (make_job_id): attempt numbers fence only
+  /// then. `watch`: the caller wants a `moved` with watched = true when it ends.
   ///
   /// A job with an origin may be given again under its id. One that is live is left as it is. The
   /// result of one that COMPLETED, or whose result is undelivered, is delivered again (at once, and
@@ -281,6 +277,13 @@ class job_table {
   /// lasting name stays IN_PROGRESS, unclaimed, for limits.claim_window; all else that ran is lost,
   /// waits again or FAILS.
   effects restore(moment now, std::vector<store::job_row> rows, std::uint64_t last_order);
+  /// Takes over jobs of another head, which has died: as restore() does, but into a table that is
+  /// in use. Their orders are of that head's range and may be above or below those given here; the
+  /// next one given here does not depend on them. Purges that go on do not mean them.
+  effects adopt(moment now, std::vector<store::job_row> rows);
+  /// A job that is in no table here, as its row says. errc::job_not_found as in find().
+  static result<job_detail> shown(moment now, const job_limits&, store::job_row,
+                                  const job_access& who);
 
   /// Breaks of the invariants above, in words; empty when all hold. O(n), for tests and simulation.
   std::vector<std::string> audit() const;
@@ -385,6 +388,7 @@ class job_table {
 
   void withdraw_one(moment now, const job_id&);
   void take_out(moment now, record&, bool unsent);
+  record& restore_record(moment now, store::job_row&&);
   void restore_one(moment now, store::job_row&&, effects&);
   void restore_past(moment now, store::job_row&, record&);
 

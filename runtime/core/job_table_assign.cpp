@@ -180,6 +180,8 @@ void job_table::hand_over(moment now, record& r, pool_worker& w, double expected
   g.message.input = r.request.input;
   g.message.batch = batch;
   g.message.s3_config = r.request.s3_config;
+  g.terms.timeout = std::chrono::duration_cast<milliseconds>(jobs_.run_end(r) - r.assigned);
+  g.terms.endpoint = r.request.endpoint;
   if (r.request.input.empty() && r.input_bytes > 0) {
     g.stored_input = r.order;
   }

@@ -98,10 +98,10 @@ void job_table::restore_past(moment now, store::job_row& row, record& r) {
   r.output_bytes = row.output_bytes;
 }
 
-void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
+/// All of it but its place among those that wait, run or are due.
+job_table::record& job_table::restore_record(moment now, store::job_row&& row) {
   record& r = jobs_.add(std::move(row.id));
   r.order = row.order;
-  orders_ = std::max(orders_, r.order);
   r.request = std::move(row.request);
   r.fingerprint = row.fingerprint;
   r.input_bytes = row.input_bytes;
@@ -137,7 +137,13 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   if (r.ended()) {
     jobs_.put_among_ended(r);
   }
-  switch (row.state) {
+  return r;
+}
+
+void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
+  const bool damaged = row.damaged;
+  record& r = restore_record(now, std::move(row));
+  switch (r.state.state()) {
   case job_state::IN_QUEUE: queue_up(now, r); break;
   case job_state::IN_PROGRESS:
     ++running_;
@@ -155,7 +161,7 @@ void job_table::restore_one(moment now, store::job_row&& row, effects& out) {
   case job_state::CANCELLED:
   case job_state::TIMED_OUT: jobs_.schedule(r); break;
   }
-  if (row.damaged) { // what is left of it takes the place of what is damaged
+  if (damaged) { // what is left of it takes the place of what is damaged
     jobs_.mark_changed(r, store::part_output | store::part_chunks | store::part_input_released);
   }
 }

@@ -29,7 +29,7 @@ std::pair<std::uint64_t, effects> job_table::purge(moment now, job_access covere
   purge_order p;
   p.number = ++purge_numbers_;
   p.covered = std::move(covered);
-  p.upto = orders_;
+  p.upto = std::max(orders_, jobs_.highest_order());
   purges_.push_back(std::move(p));
   effects out;
   if (purges_.size() == 1 && !paced()) {

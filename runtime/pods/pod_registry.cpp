@@ -55,6 +55,7 @@ effects pod_registry::on(moment now, const received& m) {
     return out;
   }
   if (p != nullptr) {
+    p->bytes_in += m.bytes.size();
     take(now, *p, m.bytes, out);
     settle(now, *p, out);
   }
@@ -301,7 +302,9 @@ void pod_registry::settle(moment now, pod& p, effects& out) {
       end_session(p, out);
     } else if (p.connection != 0) {
       p.link->flush(now, [&](const link_message& message) {
-        return send_(p.connection, message) == sent::yes;
+        const bool taken = send_(p.connection, message) == sent::yes;
+        p.bytes_out += taken ? message->size() : 0;
+        return taken;
       });
     }
   }

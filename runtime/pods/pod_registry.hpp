@@ -86,10 +86,12 @@ struct pod_line {
   std::string key, name, release, closed;
   node_id node;
   bool linked = false, suspect = false, draining = false;
+  bool drained = false; ///< as the pod says
   std::uint64_t incarnation = 0, session = 0;
   std::uint32_t slots = 0, attempts = 0, running = 0;
   milliseconds silent{0};
-  std::chrono::microseconds round_trip{0}; ///< as the pod measures it; 0 = unknown
+  std::chrono::microseconds round_trip{0};   ///< as the pod measures it; 0 = unknown
+  std::uint64_t bytes_in = 0, bytes_out = 0; ///< of link messages
   std::vector<std::string> models;
 };
 
@@ -205,6 +207,7 @@ class pod_registry {
     node_id node;
     phase at = phase::away;
     bool suspect = false, draining = false;
+    bool drained = false; ///< in this session
     connection_id connection = 0;
     std::uint64_t session = 0, incarnation = 0;
     std::unique_ptr<head_end> link;
@@ -214,6 +217,7 @@ class pod_registry {
     std::string shut_why; ///< refused until shut_until
     pod_protocol::refusal shut_as = pod_protocol::refusal::misbehaved;
     std::uint64_t take_until = 0, assigns = 0;
+    std::uint64_t bytes_in = 0, bytes_out = 0;
     std::vector<slot> slots; ///< by number
     held_map attempts;
     std::list<attempt_ref> pending;

@@ -298,6 +298,7 @@ void pod_registry::welcome(moment, pod& p, const std::vector<claim_decision>& de
       p.link->send(protocol::cancel{each.attempt});
     }
   }
+  p.drained = false;
   if (p.drain) {
     p.link->send(*p.drain);
   }

@@ -253,6 +253,7 @@ effects pod_registry::drain(moment now, const std::string& key, pod_protocol::dr
   effects out;
   if (pod* const p = find(key)) {
     p->draining = true;
+    p->drained = false;
     p->drain = pod_protocol::drain{mode, static_cast<std::uint32_t>(grace.count())};
     announce_all(*p, out);
     if (p->at == phase::linked) {

@@ -216,6 +216,7 @@ void pod_registry::said(moment now, pod& p, const worker_ref&, protocol::log& m,
 }
 
 void pod_registry::said(moment, pod& p, const worker_ref&, wire::drained&, effects& out) {
+  p.drained = true;
   note(noted::what::drained, p, {}, out);
 }
 

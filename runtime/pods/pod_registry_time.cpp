@@ -119,6 +119,7 @@ std::vector<pod_line> pod_registry::lines(moment now) const {
     line.linked = p->at == phase::linked && p->connection != 0;
     line.suspect = p->suspect;
     line.draining = p->draining;
+    line.drained = p->draining && p->drained;
     line.incarnation = p->incarnation;
     line.session = p->session;
     line.slots = static_cast<std::uint32_t>(p->slots.size());
@@ -126,6 +127,8 @@ std::vector<pod_line> pod_registry::lines(moment now) const {
     line.running = p->running;
     line.silent = std::chrono::duration_cast<milliseconds>(now - p->heard);
     line.round_trip = p->round_trip;
+    line.bytes_in = p->bytes_in;
+    line.bytes_out = p->bytes_out;
     line.models = p->models;
     out.push_back(std::move(line));
   }

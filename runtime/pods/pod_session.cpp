@@ -317,8 +317,9 @@ void pod_session::settle(moment now, session_effects& out) {
 std::optional<moment> pod_session::next_deadline() const {
   moment due = wire_ == wire_state::idle ? next_try_ : moment::max();
   if (wire_ == wire_state::up) {
+    const auto beat = has_session() ? beat_due_ : moment::max(); // none is said before the welcome
     due = std::min(
-        {due, heard_ + silence(), beat_due_, link_->link().asks_again().value_or(moment::max())});
+        {due, heard_ + silence(), beat, link_->link().asks_again().value_or(moment::max())});
   }
   due = std::min(due, drain_until_);
   if (!has_session() || wire_ != wire_state::up) {

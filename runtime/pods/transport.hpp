@@ -46,6 +46,9 @@ struct received {
   /// has only the key of a join token.
   std::string key;
   std::string bytes; ///< one link message
+  /// While it lives, the message counts among those that the listener has delivered: it reads on
+  /// when enough of them are dealt with. May be null.
+  std::shared_ptr<const void> permit{};
 };
 /// Nothing more comes from it.
 struct gone {

@@ -50,7 +50,8 @@ void zmq_listener::running::run() {
 
 void zmq_listener::running::loop() {
   for (;;) {
-    zmq::pollitem_t items[] = {{router_.handle(), 0, ZMQ_POLLIN, 0},
+    const short wanted = delivered_->full() ? 0 : ZMQ_POLLIN;
+    zmq::pollitem_t items[] = {{router_.handle(), 0, wanted, 0},
                                {nullptr, inbox_.descriptor(), ZMQ_POLLIN, 0}};
     if (zmq_poll(items, 2, timeout_ms()) < 0 && zmq_errno() != EINTR) {
       throw zmq::error_t{};
@@ -220,7 +221,7 @@ void zmq_listener::running::write_queue(connection& c) {
 bool zmq_listener::running::read_messages() {
   zmq::message_t address;
   zmq::message_t body;
-  for (int i = 0; i < messages_per_round; ++i) {
+  for (int i = 0; i < messages_per_round && !delivered_->full(); ++i) {
     if (!receive_addressed(router_, address, body)) {
       return false;
     }
@@ -257,7 +258,7 @@ void zmq_listener::running::on_message(std::string_view route, zmq::message_t& b
     return;
   }
   ++from->messages;
-  deliver(*from, received{from->id, from->key, body.to_string()});
+  deliver(*from, received{from->id, from->key, body.to_string(), delivered_->take(body.size())});
 }
 
 /// A connection's first message. Empty when the connection has ended already, or its key has been

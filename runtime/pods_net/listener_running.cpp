@@ -54,6 +54,8 @@ connection_id new_connection_id() {
 zmq_listener::running::running(const time_source& time, event_log& log,
                                const listener_limits& limits, sink on_event)
     : time_(time), log_(log), limits_(limits), sink_(std::move(on_event)),
+      delivered_(std::make_shared<delivery_budget>(limits.delivered,
+                                                   [this] { inbox_.post(reading_on{}); })),
       accepted_(limits.accepted) {}
 
 zmq_listener::running::~running() {
@@ -114,6 +116,7 @@ zmq_listener::running::open(const listen_options& options, std::shared_ptr<const
 }
 
 void zmq_listener::running::close() {
+  delivered_->close();
   if (!context_) {
     return;
   }

@@ -89,7 +89,8 @@ class zmq_listener::running {
   struct reporting {
     listener_event event;
   };
-  using command = std::variant<writing, dropping, ended, adding, removing, reporting>;
+  struct reading_on {};
+  using command = std::variant<writing, dropping, ended, adding, removing, reporting, reading_on>;
 
   // Other threads.
   void on_socket_event(const socket_event&);
@@ -108,6 +109,7 @@ class zmq_listener::running {
   void on(adding&);
   void on(removing&);
   void on(reporting&);
+  void on(reading_on&) {}
   bool read_messages();
   void on_message(std::string_view route, zmq::message_t& body);
   connection_ptr begin(std::string_view route, const char* key, int fd);
@@ -134,6 +136,7 @@ class zmq_listener::running {
   zmq::socket_t router_;
   std::unique_ptr<socket_monitor> monitor_;
   inbox<command> inbox_;
+  std::shared_ptr<delivery_budget> delivered_;
   std::thread thread_;
   std::atomic<std::thread::id> own_thread_{};
 

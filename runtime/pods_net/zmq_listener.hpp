@@ -18,6 +18,7 @@
 #include "runtime/base/clock.hpp"
 #include "runtime/pods/transport.hpp"
 #include "runtime/pods_net/accepted_sockets.hpp"
+#include "runtime/pods_net/delivery_budget.hpp"
 #include "runtime/pods_net/send_queue.hpp"
 #include "runtime/pods_net/socket_limits.hpp"
 #include "runtime/pods_net/zap_handler.hpp"
@@ -34,6 +35,7 @@ struct listener_limits {
   socket_limits sockets{};
   accept_limits accepted{};
   send_limits sends{};
+  delivery_limits delivered{};
   /// Bytes that may arrive on a connection without one whole message: libzmq bounds neither the
   /// number of parts nor the size of a message of many parts.
   std::uint64_t unfinished_message_bytes = std::uint64_t{32} << 20;

@@ -11,11 +11,14 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 . "$here/python.sh"
-build=${1:?usage: test_env.sh BUILD_DIR}
+build=${1:?usage: test_env.sh BUILD_DIR [bench]}
 [[ $build == /* ]] || build=$root/$build
-requirements=$root/tests/platform/requirements.txt
-modules=$root/tests/platform/npm
-venv=$build/test-venv
+case ${2:-test} in
+  test) requirements=$root/tests/platform/requirements.txt modules=$root/tests/platform/npm ;;
+  bench) requirements=$root/tests/bench/frameworks/requirements.txt modules= ;;
+  *) printf 'usage: test_env.sh BUILD_DIR [bench]\n' >&2; exit 1 ;;
+esac
+venv=$build/${2:-test}-venv
 stamp=$venv/.made-from
 
 say() { printf 'test environment: %s\n' "$*"; }
@@ -28,7 +31,7 @@ fi
 
 python=$(find_python) || die "no python3 >= $python_least with venv and ensurepip (Debian: python3-venv)." \
   "Without RunPod's programs to test against: make test TAYFA_NO_TEST_VENV=1"
-key=$(cat "$requirements" "$modules"/*.json "$here/test_env.sh" <("$python" -VV) | sha256sum | cut -c1-32)
+key=$(cat "$requirements" ${modules:+"$modules"/*.json} "$here/test_env.sh" <("$python" -VV) | sha256sum | cut -c1-32)
 
 current() { [[ -f $stamp && $(<"$stamp") == "$key" && -x $venv/bin/python ]]; }
 
@@ -40,18 +43,19 @@ flock 9
 
 # npm looks beside itself for node, keeps its cache to itself, and runs nothing of what it installs.
 install_modules() {
+  [[ -n $modules ]] || return 0
   mkdir "$venv/npm" && cp "$modules"/*.json "$venv/npm" &&
     (cd "$venv/npm" && PATH=$venv/bin:$PATH npm ci --ignore-scripts --no-audit --no-fund --no-update-notifier \
       --cache "$venv/npm/.cache") && rm -rf "$venv/npm/.cache"
 }
 
 say "installing $(grep -cvE '^(#|$)' "$requirements") packages and what they need into $venv"
-log=$build/test-venv.log
+log=$venv.log
 if ! { "$python" -m venv --clear "$venv" &&
   "$venv/bin/python" -m pip install --disable-pip-version-check --no-input --retries 3 -r "$requirements" &&
   install_modules; } >"$log" 2>&1; then
   tail -n 20 "$log" >&2
-  die "$requirements or $modules could not be installed (the whole log is $log)." \
+  die "$requirements${modules:+ or $modules} could not be installed (the whole log is $log)." \
     "To test without RunPod's programs: make test TAYFA_NO_TEST_VENV=1"
 fi
 printf '%s' "$key" >"$stamp"

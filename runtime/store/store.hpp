@@ -20,6 +20,7 @@
 #pragma once
 
 #include "runtime/store/row.hpp"
+#include "runtime/store/shared_store.hpp"
 
 #include <functional>
 #include <memory>
@@ -60,6 +61,8 @@ class job_store {
   /// Called when the store finds by itself, with no commit under way, that it cannot go on
   /// (store_failed). Null: no caller needs the answer any more.
   virtual void on_failure(std::function<void(error)>) {}
+  /// Null: no other process ever has jobs in this store.
+  virtual store::shared_store* shared() { return nullptr; }
 };
 
 } // namespace tayfa

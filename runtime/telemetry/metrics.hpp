@@ -27,6 +27,7 @@ namespace tayfa {
   X(engine_restarts, counter, "Engine processes started again")                                    \
   X(engine_kills, counter, "Engine processes killed by their keeper")                              \
   X(bad_frames, counter, "Frames from engines that broke the protocol")                            \
+  X(jobs_adopted, counter, "Jobs taken over from heads that have died")                            \
   X(commits, counter, "Batches of changes handed to the store")                                    \
   X(webhooks_delivered, counter, "Webhook calls answered with 2xx")                                \
   X(webhooks_failed, counter, "Webhook calls refused, failed or answered otherwise")               \
@@ -35,6 +36,9 @@ namespace tayfa {
   X(platform_takes, counter, "Takes that RunPod's platform answered with jobs")                    \
   X(platform_troubles, counter, "Calls to RunPod's platform without a usable answer")              \
   X(remote_workers, gauge, "Remote workers that pull jobs from this queue")                        \
+  X(pods, gauge, "Pods that this head knows")                                                      \
+  X(peers_refused, counter, "Connections of pods refused before they could say anything")          \
+  X(head_linked, gauge, "1 while the head of this pod answers")                                    \
   X(pauses, counter, "Times that the runtime found that it had not run for a while")               \
   X(paused_seconds, counter, "Seconds in which the runtime did not run")                           \
   X(http_requests, counter, "HTTP requests answered")                                              \

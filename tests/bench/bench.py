@@ -22,6 +22,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE / "peers"), str(HERE.parent / "support")]
 import compare_bench  # noqa: E402
 import exchanges  # noqa: E402
+import fleet_bench  # noqa: E402
+import frameworks_bench  # noqa: E402
 import neighbour_bench  # noqa: E402
 import peers  # noqa: E402
 import pod as pods  # noqa: E402
@@ -360,6 +362,8 @@ PARTS = {
     "durability": ("A whole pod", durability),
     "processes": ("Processes", processes),
     "link": ("The link to an engine", link),
+    "fleet": ("A fleet", fleet_bench.fleets),
+    "frameworks": ("A fleet beside Ray and Celery", frameworks_bench.beside_frameworks),
     "runpod": ("Beside RunPod's worker", runpod_bench.beside_the_sdk),
     "neighbours": ("Beside a hostile tenant", neighbour_bench.neighbours),
     "threads": ("Several slots on few CPUs", thread_bench.mixed_threads),

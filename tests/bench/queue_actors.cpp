@@ -103,7 +103,7 @@ class idle_supervisor final : public supervisor_actor::base {
         std::tuple{},
         ignored<start_pod, stop_pod, http_bound, http_closed, machine_checked, catalogue_checked,
                 engine_moved, load_changed, queue_drained, origin_drained, part_stuck, store_opened,
-                store_closed, slot_status, worker_drained, timer>(),
+                store_closed, slot_status, worker_drained, link_failed, timer>(),
         [](const store_failed& m) { give_up("the store failed: " + m.why.str()); },
         [](const list_slots&) { return slots_answer{}; },
         [](const drain_slot&) { return slots_answer{}; },
@@ -149,8 +149,9 @@ class pod {
  public:
   pod(world& outside, const config& knobs, const actors_plan& plan)
       : context_{outside, knobs}, system_(scheduled(system_config_)) {
-    auto state = std::make_shared<queue_state>(limits_from(knobs));
+    auto state = make_queue_state(limits_from(knobs));
     directory_.queue = system_.spawn<queue>(context_, std::move(state));
+    directory_.dispatcher = directory_.queue;
     directory_.ingress = system_.spawn<runpod_ingress>(context_);
     directory_.supervisor = system_.spawn<idle_supervisor>();
     caf::anon_send(directory_.queue, directory_);

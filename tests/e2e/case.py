@@ -101,6 +101,7 @@ class Case(unittest.TestCase):
             engine=pod.engine,
             environment=pod.environment,
             listen=pod.listen,
+            role=pod.role,
         )
         self.addCleanup(fresh.close)
         return fresh

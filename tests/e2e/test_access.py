@@ -197,7 +197,10 @@ class revocation(AccessCase):
         self.data = self.folder()
         self.root = self.make(self.data, "--name", "root", "--scope", "operator")
         self.leaver = self.make(self.data, "--name", "leaver", "--scope", "operator")
-        self.pod = self.ready("--endpoint", "tayfa", "--endpoint", "free", data=self.data)
+        # A job of 60 s still runs when the pod is stopped.
+        self.pod = self.ready(
+            *("--endpoint", "tayfa", "--endpoint", "free", "--pod.drain_budget", "1s"), data=self.data
+        )
 
     def opened(self, key):
         found = self.open_ones(self.pod, key)

@@ -40,8 +40,8 @@ class pause(QueueCase):
     def test_a_job_that_runs_meanwhile_completes_in_its_first_attempt(self):
         pod = self.ready("--slots", "1", *BEATS)
         engines = pod.engines()
-        for seconds in (4, 0.7):  # the engine is done while the runtime is away; it is not
-            job = pod.run({"mock_return": "whole", "mock_delay": 2})
+        for seconds in (2.5, 0.7):  # the engine is done while the runtime is away; it is not
+            job = pod.run({"mock_return": "whole", "mock_delay": 1.5})
             pod.wait_job(job, "IN_PROGRESS")
             self.pause(pod, seconds)
             pod.wait_job(job, "COMPLETED")
@@ -65,7 +65,7 @@ class pause(QueueCase):
         engines = pod.engines()
         job = pod.run({"mock_return": "whole", "mock_delay": 1})
         pod.wait_job(job, "IN_PROGRESS")
-        self.pause(pod, 3, *engines)
+        self.pause(pod, 1.5, *engines)
         pod.wait_job(job, "COMPLETED")
         self.assert_unharmed(pod, job, engines)
 
@@ -73,9 +73,9 @@ class pause(QueueCase):
         """A result that lies in the socket is taken before its job is judged."""
         pod = self.ready("--slots", "1", "--queue.lease", "1s", *BEATS)
         engines = pod.engines()
-        job = pod.run({"mock_return": "whole", "mock_delay": 4}, policy={"executionTimeout": 5000})
+        job = pod.run({"mock_return": "whole", "mock_delay": 3.5}, policy={"executionTimeout": 5000})
         pod.wait_job(job, "IN_PROGRESS")
-        self.pause(pod, 7)
+        self.pause(pod, 5.5)
         pod.wait_job(job, "COMPLETED")
         self.assert_unharmed(pod, job, engines)
 
@@ -85,7 +85,7 @@ class pause(QueueCase):
         pod.wait_job(job, "IN_PROGRESS")
         (engine,) = pod.engines()
         os.kill(engine, signal.SIGSTOP)
-        self.pause(pod, 2)
+        self.pause(pod, 1)
         pod.wait_for("state", machine="engine", to="SHUTDOWN", cause="hung")
         pod.wait_job(job, "COMPLETED")
         self.assertEqual(pod.detail(job)["attempts"], 2)
@@ -100,7 +100,7 @@ class pause(QueueCase):
                 + body[:5]
             )
             time.sleep(0.2)
-            self.pause(pod, 3)
+            self.pause(pod, 2)
             client.sendall(body[5:])
             answer = b"".join(iter(lambda: client.recv(65536), b""))
         self.assertIn(b"200 OK", answer.splitlines()[0])
@@ -138,7 +138,7 @@ class pause(QueueCase):
         )
         asker.start()
         pod.wait_until(lambda _: pod.moves("job"), "the job is there")
-        self.pause(pod, 3)
+        self.pause(pod, 1.5)
         asker.join(30)
         self.assertEqual(answers[0]["status"], "COMPLETED")
 

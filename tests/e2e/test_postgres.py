@@ -3,74 +3,13 @@ accepted is lost; the password is shown nowhere.
 """
 
 import pathlib
-import signal
-import sys
-import unittest
 
 import case
-from case import BAD_CONFIG, BUSY, OK, Case
-
-sys.path.insert(0, str(case.ROOT / "tests/bench/peers"))
-import peers  # noqa: E402
-
-SECRET = "open-sesame"
+from case import BAD_CONFIG, BUSY, OK
+from database_case import SECRET, DatabaseCase
 
 
-def missing():
-    try:
-        peers.program("initdb", "postgresql-15", *peers.postgresql_programs())
-        return ""
-    except peers.PeerError as why:
-        return f"PostgreSQL's server is {why}"
-
-
-@unittest.skipIf(missing(), missing())
-class database(Case):
-    def setUp(self):
-        self.home = self.folder()
-        self.home.chmod(0o755)
-        self.port = peers.free_port()
-        homes = peers.postgresql_programs()
-        data = self.home / "data"
-        data.mkdir(mode=0o700)
-        peers.give(data)
-        initdb = peers.program("initdb", "postgresql-15", *homes)
-        make = [initdb, "-D", data, "-U", "tayfa", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        peers.said_by(*make, cwd=self.home, **peers.unprivileged())
-        postgres = peers.program("postgres", "postgresql-15", *homes)
-        self.command = [postgres, "-D", data, "-c", f"port={self.port}", "-c"]
-        self.command += ["unix_socket_directories=", "-c", "listen_addresses=127.0.0.1"]
-        self.server = None
-        self.start_database()
-        self.addCleanup(self.stop_database)
-
-    def start_database(self):
-        self.server = peers.Instance(
-            self.command, self.home, self.port, signal.SIGQUIT, peers.READY
-        )
-        self.server.__enter__()
-
-    def stop_database(self):
-        """SIGQUIT: it ends at once, as after a crash, and recovers when it starts."""
-        if self.server:
-            self.server.__exit__()
-            self.server = None
-
-    def url(self):
-        return f"postgresql://tayfa:{SECRET}@127.0.0.1:{self.port}/postgres"
-
-    def surroundings(self):
-        return {"TAYFA_STORE_URL": self.url()}
-
-    def pod(self, *arguments, **options):
-        return self.start(
-            "--store", "postgres", *arguments, environment=self.surroundings(), **options
-        )
-
-    def output(self, pod, job):
-        pod.wait_job(job, "COMPLETED")
-        return pod.status(job)["output"]
-
+class database(DatabaseCase):
     def assert_silent(self, pod):
         self.assertNotIn(SECRET, "\n".join(line.text for line in pod.lines))
         for path in pathlib.Path(pod.data).rglob("*"):

@@ -132,6 +132,13 @@ void check(const api::call& call) {
   if (const auto* drain = std::get_if<drain_slot>(&call)) {
     fuzz::require(drain->slot.value < slots_max, "a slot has a small number");
   }
+  if (const auto* drain = std::get_if<drain_pod>(&call)) {
+    fuzz::require(!drain->pod.empty() && drain->pod.size() <= pod_text_max, "a pod has a name");
+  }
+  if (const auto* text = std::get_if<make_join_text>(&call)) {
+    fuzz::require(text->minutes >= 1 && text->minutes <= token_minutes_max,
+                  "a join string expires");
+  }
   if (const auto* resize = std::get_if<resize_slots>(&call)) {
     fuzz::require(resize->count <= slots_max, "there are not too many slots");
   }

@@ -1,8 +1,11 @@
 // Feeds the corpus of one fuzz target to it: what was found once must not come back, with any
-// compiler.
+// compiler. Compiled once for all targets; each program defines its target's name and corpus.
+#include "tests/fuzz/replay.hpp"
+
 #include "tests/fuzz/fuzz.hpp"
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
@@ -14,7 +17,7 @@ namespace {
 
 std::vector<std::filesystem::path> corpus() {
   std::vector<std::filesystem::path> out;
-  for (const auto& entry : std::filesystem::directory_iterator{TAYFA_FUZZ_CORPUS}) {
+  for (const auto& entry : std::filesystem::directory_iterator{tayfa::fuzz::corpus_folder}) {
     out.push_back(entry.path());
   }
   std::sort(out.begin(), out.end());
@@ -25,7 +28,7 @@ int feed(const std::string& bytes) {
   return LLVMFuzzerTestOneInput(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
 }
 
-TEST(corpus, TAYFA_FUZZ_TARGET) {
+void replay_all() {
   const auto files = corpus();
   EXPECT_FALSE(files.empty());
   for (const auto& path : files) {
@@ -39,5 +42,13 @@ TEST(corpus, TAYFA_FUZZ_TARGET) {
     }
   }
 }
+
+class replay : public testing::Test {
+  void TestBody() override { replay_all(); }
+};
+
+const auto* const registered =
+    testing::RegisterTest("corpus", tayfa::fuzz::target_name, nullptr, nullptr, __FILE__, __LINE__,
+                          []() -> testing::Test* { return new replay; });
 
 } // namespace

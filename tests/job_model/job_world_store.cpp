@@ -10,23 +10,6 @@ namespace tayfa::testing {
 
 // ---- what leaves, and when ----------------------------------------------------------------------
 
-static const job_id& job_of(const effect& e) {
-  return std::visit(
-      []<class E>(const E& one) -> const job_id& {
-        static const job_id none;
-        if constexpr (requires { one.message.attempt.job; }) {
-          return one.message.attempt.job;
-        } else if constexpr (requires { one.attempt.job; }) {
-          return one.attempt.job;
-        } else if constexpr (requires { one.view.id; }) {
-          return one.view.id;
-        } else {
-          return none;
-        }
-      },
-      e);
-}
-
 void job_world::hold_back(const effects& all) {
   for (const auto& e : all) {
     const auto* j = model_.find(job_of(e).str());

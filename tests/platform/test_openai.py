@@ -3,6 +3,7 @@ handler that answers as worker-vllm does.
 """
 
 import asyncio
+import concurrent.futures
 import http.client
 import json
 import signal
@@ -266,12 +267,18 @@ class openai_trouble(OpenaiCase):
 
     def test_no_worker(self):
         pod = self.queue("--http.openai_wait", "14s")
-        error = self.assert_raised(
-            "InternalServerError", lambda: self.chat(self.client(pod)), 504, code="ttl_expired"
-        )
-        self.assertEqual(error.type, "timeout_error")
-        stream = self.chat(self.client(pod), stream=True)  # its head does not wait so long
-        self.assert_raised("APIError", lambda: self.words(stream), code="ttl_expired")
+
+        def read_stream():
+            stream = self.chat(self.client(pod), stream=True)  # its head does not wait so long
+            self.assert_raised("APIError", lambda: self.words(stream), code="ttl_expired")
+
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
+            streamed = beside.submit(read_stream)
+            error = self.assert_raised(
+                "InternalServerError", lambda: self.chat(self.client(pod)), 504, code="ttl_expired"
+            )
+            self.assertEqual(error.type, "timeout_error")
+            streamed.result()
         self.assertEqual(pod.get("/v2/tayfa/health").body["jobs"]["inQueue"], 0)
         self.assertEqual(len(pod.get("/jobs").body["jobs"]), 2, "nothing was tried again")
 

@@ -150,8 +150,9 @@ def how_it_ended(code):
 
 
 class Pod:
-    """`tayfa serve` on a free port of the loopback with a data folder of its own (or the given one);
-    a wrapper is the words of a program that replaces itself by it.
+    """`tayfa serve` (or another command that runs a pod) on a free port of the loopback with a data
+    folder of its own (or the given one); a wrapper is the words of a program that replaces itself by
+    it.
     """
 
     def __init__(
@@ -163,12 +164,14 @@ class Pod:
         environment=None,
         listen="127.0.0.1:0",
         wrapper=(),
+        role="serve",
     ):
         self._own_data = data is None
         self.data = pathlib.Path(tempfile.mkdtemp(prefix="tayfa-") if data is None else data)
         self.arguments, self.engine = arguments, engine
         self.environment, self.listen = environment, listen
-        self.command = [*wrapper, program(build), "serve"]
+        self.role = role
+        self.command = [*wrapper, program(build), role]
         if listen:  # else as its surroundings say
             self.command += ["--listen", listen]
         self.command += ["--data", str(self.data)]

@@ -22,6 +22,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <set>
@@ -69,6 +70,10 @@ class job_register {
   void uncount(job_record&);
 
   const order_set& orders() const { return orders_; }
+  /// 0 when there is no job.
+  std::uint64_t highest_order() const {
+    return orders_.below(std::numeric_limits<std::uint64_t>::max()).value_or(0);
+  }
   const order_set& of_state(job_state s) const { return of_state_.at(static_cast<std::size_t>(s)); }
   const order_set& dead() const { return dead_; }
   const order_set& origins_live() const { return origins_live_; }

@@ -285,7 +285,9 @@ pg_group make_group(std::span<const batch* const> batches, const store_clock& cl
       if (const auto* const what = std::get_if<put>(&each)) {
         add_put(changes[what->row.order], *what);
         const bool fresh = (what->which & part_request) != 0;
-        last_order = std::max(last_order, fresh ? what->row.order : 0);
+        // An adopted job that is put back whole has the number of another head's range.
+        const bool own = pg_range_of(what->row.order) == head;
+        last_order = std::max(last_order, fresh && own ? what->row.order : 0);
       } else {
         changes[std::get<erase>(each).order] = {.erase = true};
       }

@@ -22,6 +22,13 @@ struct pg_group {
   std::size_t bytes = 0;                  ///< of all parameters
 };
 
+/// Jobs are numbered in a range for each head: heads never wait for each other, and no two give the
+/// same number. Head 1 begins at 0.
+inline constexpr int pg_order_bits = 40;
+constexpr std::int64_t pg_range_of(std::uint64_t order) {
+  return static_cast<std::int64_t>(order >> pg_order_bits) + 1;
+}
+
 /// A group of these changes alone.
 pg_group whole_transaction(std::vector<pg_call> changes);
 /// The batches must live until the group is made, and no longer.

@@ -131,6 +131,8 @@ result<void> pg_head::reconnect() {
     return fail(made.error());
   }
   session_.emplace(std::move(*made));
+  session_since_ = real_.now();
+  silent_.clear();
   const auto give_up = [this](const error& why) {
     session_.reset();
     return fail(why);
@@ -153,7 +155,7 @@ result<void> pg_head::reconnect() {
 }
 
 error pg_head::taken_over() {
-  std::string who = "another process";
+  std::string who = "another head or process";
   const auto how = session_->run(pg_call{.sql = "SELECT address FROM heads WHERE head = $1::bigint",
                                          .values = {pg_number(head_)}},
                                  time_.now() + pg_step_patience);

@@ -21,6 +21,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -39,6 +40,11 @@ struct pg_head_options {
   std::chrono::milliseconds open{20'000};   ///< for a database that is not there yet
   std::chrono::milliseconds lease{10'000};  ///< after which another head may take the jobs
   std::chrono::milliseconds margin{1'000};  ///< by which this process trusts it less
+  /// A head is dead when its lease is over on a connection that is as old as this (none: a lease),
+  /// and still the same after the pause: heads that a database's absence has kept from renewing
+  /// have had the time to do so.
+  std::optional<std::chrono::milliseconds> adopt_after{};
+  std::chrono::milliseconds adopt_recheck{1'000};
   /// A clock that goes on while this process is stopped: a lease does not wait. Null: the same.
   const time_source* real = nullptr;
 };
@@ -69,10 +75,6 @@ class pg_head {
     bool lives = false; ///< its lease is not over
     std::int64_t jobs = 0;
   };
-  struct adopted {
-    std::int64_t from = 0; ///< 0: no head is dead and has jobs
-    std::vector<job_row> rows;
-  };
 
   /// `pause` waits that long, and is false when the store is to end.
   pg_head(const pg_address&, const time_source&, const unique_fd& stop, pg_head_options,
@@ -86,9 +88,20 @@ class pg_head {
   /// Gives the lease back, so that the next process need not wait for its end.
   void close();
 
-  /// Takes jobs of a head whose lease is over: the unended first, then by order. errc::unavailable
-  /// changes nothing; another error as in try_commit().
-  result<adopted> adopt(std::size_t most);
+  /// Other connections of this process have to know this, once the store is open.
+  struct identity {
+    std::int64_t head = 0;
+    std::string holder, cluster;
+    store_clock clock;
+  };
+  identity who() const {
+    return {.head = head_, .holder = options_.holder, .cluster = cluster_, .clock = clock_};
+  }
+
+  /// Takes jobs of a head that is dead (adopt_after, adopt_recheck): the unended first, then by
+  /// order. errc::unavailable: nothing was taken, or the next call gives what was; another error as
+  /// in try_commit().
+  result<adopted_jobs> adopt(std::size_t most);
   result<std::vector<view>> heads();
 
   const std::optional<error>& refusal() const { return refusal_; }
@@ -98,6 +111,16 @@ class pg_head {
   const counters& counts() const { return counts_; }
 
  private:
+  /// A head whose lease was seen to be over.
+  struct silent_head {
+    std::string lease;
+    moment since;
+  };
+  struct taking {
+    std::int64_t from = 0;
+    std::string name;
+    std::vector<std::int64_t> jobs;
+  };
   struct registration {
     std::int64_t head = 0, batch = 0, last_order = 0, clock_offset = 0, clock = 0, now = 0;
     std::string boot, lease, address;
@@ -119,6 +142,10 @@ class pg_head {
   pg_call fence(std::uint64_t last_order) const;
   attempt judge_check(std::string_view statement);
   void committed(std::uint64_t last_order);
+  result<taking> find_dead();
+  result<void> take(taking, std::size_t most);
+  result<std::vector<job_row>> rows_of(const std::vector<std::int64_t>& jobs);
+  result<pg_outcome> run_or_unavailable(const pg_call&);
   void trust(moment sent); ///< by real_: before a statement that renewed the lease was sent
   error taken_over();
   error refuse(std::string why);
@@ -140,7 +167,10 @@ class pg_head {
   bool kept_ = false;                    ///< it was found to be committed
   counters counts_;
   std::atomic<std::int64_t> trusted_ns_ = 0; ///< the lease holds until then
-  std::optional<error> refusal_;             ///< set: nothing more is done
+  moment session_since_;                     ///< by real_
+  std::map<std::int64_t, silent_head> silent_;
+  taking taking_;                ///< jobs that this head owns, or may, and has not given out yet
+  std::optional<error> refusal_; ///< set: nothing more is done
 };
 
 } // namespace tayfa::store

@@ -11,9 +11,6 @@ namespace tayfa::store {
 
 namespace {
 
-/// Jobs of one head are numbered from here: heads never wait for each other, and no two give the
-/// same number. Head 1 begins at 0.
-constexpr int order_bits = 40;
 constexpr std::int64_t page_rows = 256;
 constexpr std::chrono::milliseconds look_again{200};
 /// Within one boot of a machine the translation of the last process is taken over, and moments mean
@@ -83,6 +80,7 @@ result<job_store::recovered> pg_head::open() {
       return fail(made.error());
     }
     session_.emplace(std::move(*made));
+    session_since_ = real_.now();
     if (auto direct = check_direct(*session_, channel_of(options_.holder), time_); !direct) {
       return direct;
     }

@@ -21,6 +21,10 @@ constexpr const char* heads_sql =
     "CREATE TABLE ids (id bytea PRIMARY KEY, job bigint NOT NULL);"
     "CREATE TABLE idempotency (endpoint bytea NOT NULL, tenant bytea NOT NULL, "
     "key bytea NOT NULL, job bigint NOT NULL, PRIMARY KEY (endpoint, tenant, key));"
+    "CREATE UNLOGGED TABLE calls (call bigint PRIMARY KEY, to_head bigint NOT NULL, "
+    "from_head bigint NOT NULL, until timestamptz NOT NULL, body bytea NOT NULL, "
+    "taken boolean NOT NULL, answer bytea);"
+    "CREATE INDEX calls_to_head ON calls(to_head);"
     "CREATE TABLE meta (one bigint PRIMARY KEY CHECK (one = 1), version bigint NOT NULL, "
     "cluster bytea NOT NULL);";
 

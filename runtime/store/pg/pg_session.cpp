@@ -289,6 +289,10 @@ pg_outcome pg_session::finish(std::size_t calls, moment deadline) {
   return out;
 }
 
+int pg_session::socket() const {
+  return PQsocket(state_->handle);
+}
+
 bool pg_session::is_notified(moment deadline) {
   auto* const conn = state_->handle;
   for (;;) {

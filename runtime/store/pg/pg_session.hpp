@@ -73,6 +73,8 @@ class pg_session {
   /// A pipeline that gives the statements names.
   pg_outcome prepare(std::span<const std::pair<std::string, std::string>> names_and_sql,
                      moment deadline);
+  /// Readable when something has come; for poll() only.
+  int socket() const;
   /// Takes a notification; false: none came before the moment.
   bool is_notified(moment deadline);
 

@@ -1,10 +1,11 @@
 // The durable job store in a PostgreSQL that several heads share: each head owns its jobs, keeps
 // its decisions in memory as with SQLite, and the database makes them durable and decides who owns.
 //
-// Two threads with a connection each: one commits, in the order of the calls, joining batches that
-// queued up while a transaction ran; the other reads texts. While the database is away nothing is
-// acknowledged: a batch that was not sent is refused (errc::unavailable) after `patience`, one
-// whose end is not known waits until it is, and trouble() says why.
+// Three threads with a connection each: one commits, in the order of the calls, joining batches
+// that queued up while a transaction ran; one reads texts; one speaks with other heads
+// (pg_exchange). While the database is away nothing is acknowledged: a batch that was not sent is
+// refused (errc::unavailable) after `patience`, one whose end is not known waits until it is, and
+// trouble() says why.
 //
 // The process that loses its head to another one ends (errc::store_failed), like one whose disk
 // fails: on_failure() when it is found without a commit.
@@ -36,7 +37,7 @@ struct postgres_store_options {
   std::chrono::milliseconds pause_max{5'000};
 };
 
-class postgres_store final : public job_store {
+class postgres_store final : public job_store, public shared_store {
  public:
   postgres_store(const time_source&, random_source&, postgres_store_options);
   ~postgres_store() override;
@@ -51,8 +52,16 @@ class postgres_store final : public job_store {
   std::optional<error> trouble() const override;
   void on_failure(std::function<void(error)>) override;
 
-  /// Takes at most so many jobs of a head whose lease is over.
-  void adopt(std::size_t most, std::function<void(result<pg_head::adopted>)> done);
+  shared_store* shared() override { return this; }
+  void adopt(std::size_t most, std::function<void(result<adopted_jobs>)> done) override;
+  std::chrono::milliseconds adopt_pause() const override;
+  std::string name() const override;
+  void find(const job_id&, find_done) override;
+  void find(const job_key&, find_done) override;
+  void others(std::function<void(result<std::vector<head_view>>)> done) override;
+  void call(std::int64_t head, std::string body, std::chrono::milliseconds longest,
+            std::function<void(result<std::string>)> done) override;
+  void serve(std::function<void(head_call)>) override;
   void heads(std::function<void(result<std::vector<pg_head::view>>)> done);
   /// True while no other head can have taken this one's jobs, by this process's own clock.
   bool holds_lease() const;

@@ -127,7 +127,7 @@ inline attempt_ref attempt(const std::string& job, std::uint32_t number = 1) {
 /// The worker 0#1 of a scripted engine, from its start.
 struct gpu_script : actor_script {
   explicit gpu_script(const std::string& model = {}) {
-    directory.queue = peer<queue_actor>("queue");
+    directory.dispatcher = peer<dispatcher_actor>("queue");
     directory.loader = peer<model_loader_actor>("loader");
     directory.health = peer<health_actor>("health");
     const auto watcher = peer<caf::actor>("supervisor");

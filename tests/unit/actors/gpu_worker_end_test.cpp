@@ -226,12 +226,12 @@ TEST(gpu_worker, for_a_new_queue_its_attempts_are_void) {
   s.until_ready();
   s.assign(attempt("a"));
   s.so_far();
-  s.directory.queue = s.peer<queue_actor>("next queue");
+  s.directory.dispatcher = s.peer<dispatcher_actor>("next queue");
   s.tell(s.tested, s.directory);
   EXPECT_EQ(s.so_far(), texts{"engine: cancel a#1"});
   s.finishes(attempt("a"));
   EXPECT_THAT(s.so_far(), Contains("next queue: worker_ready"));
-  s.directory.queue = s.peer<queue_actor>("last queue");
+  s.directory.dispatcher = s.peer<dispatcher_actor>("last queue");
   s.tell(s.tested, s.directory);
   EXPECT_EQ(s.so_far(), texts{"last queue: worker_ready"}) << "nothing runs";
   s.tell(s.tested, s.directory);

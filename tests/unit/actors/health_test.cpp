@@ -14,6 +14,7 @@ using namespace std::chrono_literals;
 struct health_script : actor_script {
   explicit health_script(bool with_runpod = true) {
     directory.queue = stand_in<queue_actor>(queue);
+    directory.dispatcher = directory.queue;
     directory.ingress = stand_in<ingress_actor>(ingress);
     directory.loader = stand_in<model_loader_actor>(loader);
     directory.remote = stand_in<remote_workers_actor>(remote);

@@ -12,13 +12,14 @@
 
 namespace tayfa::testing {
 
-class held_store final : public job_store {
+class held_store : public job_store {
  public:
   bool holds = true;  ///< false: commits are answered at once
   bool closes = true; ///< false: the close is never answered
   bool opens = true;  ///< likewise
   std::optional<error> open_error;
   std::optional<error> in_trouble; ///< its database is away
+  store::shared_store* with_others = nullptr;
 
   void open(std::function<void(result<recovered>)> done) override {
     if (open_error) {
@@ -46,6 +47,7 @@ class held_store final : public job_store {
 
   bool has_reserve() const override { return !in_trouble; }
   std::optional<error> trouble() const override { return in_trouble; }
+  store::shared_store* shared() override { return with_others; }
 
   std::size_t waiting() const { return waiting_.size(); }
   /// The end of the oldest commit that waits; false when none does.

@@ -47,7 +47,7 @@ struct loader_script : actor_script {
     const auto other = system.spawn<listener>(seen);
     others.push_back(other);
     actor_directory directory;
-    directory.queue = caf::actor_cast<queue_actor>(other);
+    directory.dispatcher = caf::actor_cast<dispatcher_actor>(other);
     directory.supervisor = caf::actor_cast<supervisor_actor>(other);
     tell(tested, directory);
     tell(tested, check_catalogue{});

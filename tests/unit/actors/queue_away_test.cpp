@@ -18,8 +18,8 @@ struct away_script : actor_script {
   away_script() {
     directory.supervisor = stand_in<supervisor_actor>(others);
     directory.ingress = stand_in<ingress_actor>(others);
-    tested = system.spawn<queue>(pod_context{pod_world, knobs},
-                                 std::make_shared<queue_state>(limits_from(knobs)));
+    tested =
+        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
     tell(tested, directory);
   }
   ~away_script() {

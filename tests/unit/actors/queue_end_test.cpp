@@ -30,8 +30,8 @@ struct queue_script : actor_script {
   ~queue_script() { directory = {}; }
 
   queue_actor spawn_queue() {
-    const auto one = system.spawn<queue>(pod_context{pod_world, knobs},
-                                         std::make_shared<queue_state>(limits_from(knobs)));
+    const auto one =
+        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
     caf::actor_cast<caf::strong_actor_ptr>(one)->get()->attach_functor([this] { ended = true; });
     return one;
   }
@@ -128,8 +128,8 @@ TEST(queue_end, what_is_settled_during_a_commit_is_stored_by_one_more) {
   EXPECT_EQ(s.pod_store.waiting(), 0U);
 }
 
-// The queue tries its commit again before it asks the store for space, and the database may come
-// back between both.
+// The queue tries again what it decided before it asks the store for space, and the database may
+// come back between both.
 TEST(queue_end, what_was_settled_is_stored_when_the_store_comes_back_between_two_questions) {
   queue_script s;
   s.platform_job("a");

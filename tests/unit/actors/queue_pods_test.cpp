@@ -59,8 +59,8 @@ struct pods_script : actor_script {
   pods_script() {
     directory.supervisor = stand_in<supervisor_actor>(supervisor);
     directory.ingress = stand_in<ingress_actor>(others);
-    tested = system.spawn<queue>(pod_context{pod_world, knobs},
-                                 std::make_shared<queue_state>(limits_from(knobs)));
+    tested =
+        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
     pods.queue = tested;
     pod = stand_in<caf::actor, stand_in_pods>(pods);
     tell(tested, directory);

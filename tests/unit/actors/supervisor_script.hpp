@@ -59,7 +59,7 @@ struct supervisor_script : actor_script {
   /// After this the knobs have their effect.
   void create() {
     terms.engines.usual = engine_rows::scripted.name;
-    terms.queue = std::make_shared<queue_state>(limits_from(knobs));
+    terms.queue = make_queue_state(limits_from(knobs));
     terms.stopped = [this](pod_exit e) {
       ++ends;
       exit = std::move(e);

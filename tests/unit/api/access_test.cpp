@@ -27,8 +27,10 @@ TEST(access, of_each_route) {
        "status/{id} stream/{id}"},
       {scope::worker, "job-done/{worker}/{job} job-stop/{worker} job-stream/{worker}/{job} "
                       "job-take-batch/{worker} job-take/{worker} ping/{worker}"},
-      {scope::operator_, "dead drop/{id} events jobs jobs/{id} metrics purge-queue slots "
-                         "slots/count/{count} slots/{slot}/drain slots/{slot}/undrain workers"}};
+      {scope::operator_, "dead drop/{id} events jobs jobs/{id} link link/tokens link/{pod}/revoke "
+                         "link/{pod}/trust metrics pods pods/{pod}/drain pods/{pod}/undrain "
+                         "purge-queue slots slots/count/{count} slots/{slot}/drain "
+                         "slots/{slot}/undrain workers"}};
   std::map<scope, std::vector<std::string>> found;
   for (const auto& row : routes()) {
     found[row.needs].emplace_back(row.path);

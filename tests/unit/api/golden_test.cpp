@@ -181,6 +181,41 @@ void add_pod(pages& to) {
                 {.idle = 1, .initializing = 2, .ready = 3, .running = 4, .unhealthy = 5}));
 }
 
+void add_fleet(pages& to) {
+  grown(
+      pod_summary{},
+      [&to](const pod_summary& p) {
+        to.add("pods", pods({p, p}));
+      },
+      [](pod_summary& p) { p.name = "gpu-1"; }, [](pod_summary& p) { p.key = strange; },
+      [](pod_summary& p) { p.state = "linked"; }, [](pod_summary& p) { p.why = strange; },
+      [](pod_summary& p) { p.release = "0.1"; }, [](pod_summary& p) { p.slots = 8; },
+      [](pod_summary& p) { p.attempts = 3; }, [](pod_summary& p) { p.running = 2; },
+      [](pod_summary& p) {
+        p.models = {"a", "b/c"};
+      },
+      [](pod_summary& p) { p.silent = milliseconds{2}; },
+      [](pod_summary& p) { p.round_trip_us = 250; }, [](pod_summary& p) { p.bytes_in = 5; },
+      [](pod_summary& p) { p.bytes_out = 6; });
+  to.add("pods", pods({}));
+  grown(
+      trust_list{}, [&to](const trust_list& t) { to.add("trust", trust(t)); },
+      [](trust_list& t) { t.listens = "tcp://127.0.0.1:7500"; },
+      [](trust_list& t) {
+        t.pods.push_back({"gpu-1", strange, true, "token:1"});
+      },
+      [](trust_list& t) {
+        t.pods.push_back({"gpu-2", "k", false, {}});
+      },
+      [](trust_list& t) {
+        t.tokens.push_back({"0f", false, milliseconds{9}, {}, {}});
+      },
+      [](trust_list& t) {
+        t.tokens.push_back({"0e", true, milliseconds{0}, strange, "api"});
+      });
+  to.add("join string", join_string({"0f", "tayfa1:x", milliseconds{9}}));
+}
+
 void add_rest(pages& to) {
   to.add("accepted", accepted(job_id{"job-1"}));
   to.add("purged", purged(0));
@@ -215,6 +250,7 @@ TEST(golden, answers_are_byte_for_byte_as_before) {
   add_lists(all);
   add_details(all);
   add_pod(all);
+  add_fleet(all);
   add_rest(all);
   if (std::getenv("TAYFA_UPDATE_DOCS") != nullptr) {
     std::ofstream{golden_file, std::ios::binary} << all.done();

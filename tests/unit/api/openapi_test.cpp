@@ -139,7 +139,8 @@ TEST(openapi, bodies_are_as_large_as_they_may_be) {
       return;
     }
     std::string target = "/" + std::string{row.path};
-    for (const std::string part : {"{id}", "{worker}", "{job}", "{slot}", "{count}", "{openai}"}) {
+    for (const std::string part :
+         {"{id}", "{worker}", "{job}", "{slot}", "{count}", "{openai}", "{pod}"}) {
       if (const auto at = target.find(part); at != std::string::npos) {
         target.replace(at, part.size(), "1");
       }

@@ -86,6 +86,21 @@ TEST(record_reader, what_was_written_is_read_back) {
   remote.jobs = {job_id{"a"}, job_id{"b"}};
   remote.silent = milliseconds{5};
   expect_same(remotes_fields, {remote});
+  pod_summary pod;
+  pod.name = "gpu-1";
+  pod.state = "closed";
+  pod.why = "draining";
+  pod.slots = 4;
+  pod.models = {"a"};
+  pod.round_trip_us = 250;
+  pod.bytes_in = std::uint64_t{1} << 40;
+  expect_same(pods_fields, {pod, pod_summary{}});
+  trust_list list;
+  list.listens = "tcp://127.0.0.1:1";
+  list.pods = {{"gpu-1", "k", true, "api"}};
+  list.tokens = {{"0f", true, milliseconds{0}, "k", "uid:0"}};
+  expect_same(trust_fields, list);
+  expect_same(join_text_fields, {"0f", "tayfa1:x", milliseconds{60'000}});
   expect_same(job_move_fields, {job_state::IN_QUEUE, cause::assigned});
   expect_same(lifecycle_fields,
               {"engine", "slot-1", "READY", "LOADING_MODEL", cause::warmed_up, milliseconds{5}});

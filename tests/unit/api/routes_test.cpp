@@ -48,6 +48,52 @@ TEST(routes, of_tayfa) {
   EXPECT_EQ(taken<resize_slots>("POST", "/slots/count/1024").count, 1024U);
 }
 
+TEST(routes, of_a_head) {
+  taken<list_pods>("GET", "/pods");
+  const auto drain = taken<drain_pod>("POST", "/pods/gpu-1/drain");
+  EXPECT_EQ(drain.pod, "gpu-1");
+  EXPECT_EQ(drain.how, pod_drain::graceful);
+  EXPECT_EQ(taken<drain_pod>("POST", "/pods/a/drain?mode=graceful").how, pod_drain::graceful);
+  EXPECT_EQ(taken<drain_pod>("POST", "/pods/a/drain?mode=quick").how, pod_drain::quick);
+  EXPECT_EQ(taken<drain_pod>("POST", "/pods/a/drain?mode=fast").how, pod_drain::fast);
+  EXPECT_EQ(taken<drain_pod>("POST", "/pods/a/undrain").how, pod_drain::off);
+  // A key may have any of Z85's characters.
+  EXPECT_EQ(taken<drain_pod>("POST", "/pods/%25%2Fa%3F%23:+=/drain").pod, "%/a?#:+=");
+  EXPECT_EQ(refused("POST", "/pods/a/drain?mode=slow"), 400U);
+  EXPECT_EQ(refused("POST", "/pods/a/undrain?mode=fast"), 400U);
+  EXPECT_EQ(refused("POST", "/pods/" + std::string(65, 'a') + "/drain"), 404U);
+  EXPECT_EQ(refused("POST", "/pods/a%20b/drain"), 404U);
+  EXPECT_EQ(refused("GET", "/pods/a/drain"), 405U);
+  EXPECT_EQ(refused("GET", "/v2/tayfa/pods"), 404U);
+
+  taken<list_trust>("GET", "/link");
+  const auto plain = taken<make_join_text>("POST", "/link/tokens");
+  EXPECT_EQ(plain.minutes, 60U);
+  EXPECT_TRUE(plain.addresses.empty());
+  const auto text = taken<make_join_text>("POST", "/link/tokens?minutes=5&address=a:1,b");
+  EXPECT_EQ(text.minutes, 5U);
+  EXPECT_EQ(text.addresses, (std::vector<std::string>{"a:1", "b"}));
+  EXPECT_EQ(refused("POST", "/link/tokens?minutes=0"), 400U);
+  EXPECT_EQ(refused("POST", "/link/tokens?minutes=43201"), 400U);
+  EXPECT_EQ(refused("POST", "/link/tokens?address=a%20b"), 400U);
+  EXPECT_EQ(refused("POST", "/link/tokens?address=a,,b"), 400U);
+  const auto trusted = taken<change_trust>("POST", "/link/a/trust?name=gpu-1");
+  EXPECT_TRUE(trusted.trusted);
+  EXPECT_EQ(trusted.name, "gpu-1");
+  EXPECT_FALSE(taken<change_trust>("POST", "/link/a/revoke").trusted);
+  EXPECT_EQ(refused("POST", "/link/a/trust?name=a%2Fb"), 400U);
+}
+
+TEST(routes, who_asked_for_a_change_of_trust_is_passed_on) {
+  request asked;
+  asked.method = "POST";
+  asked.target = "/link/a/revoke";
+  asked.who.name = "alice";
+  EXPECT_EQ(std::get<change_trust>(*parse(asked, bounds)).by, "alice");
+  asked.target = "/link/tokens";
+  EXPECT_EQ(std::get<make_join_text>(*parse(asked, bounds)).by, "alice");
+}
+
 TEST(routes, refusals) {
   const std::vector<std::tuple<std::string, std::string, unsigned>> rows{
       {"GET", "/retry/a", 405},
@@ -267,6 +313,7 @@ std::string target_of(const route_spec& shape) {
                                                         {"{count}", "4"},
                                                         {"{worker}", "w-1"},
                                                         {"{job}", "a-1"},
+                                                        {"{pod}", "p-1"},
                                                         {"{openai}", "chat/completions"}}) {
     if (const auto at = path.find(part); at != std::string::npos) {
       path.replace(at, part.size(), value);

@@ -2,6 +2,7 @@
 
 #include "runtime/cli/job_views.hpp"
 #include "runtime/cli/pod_views.hpp"
+#include "runtime/cli/pods/pod_tables.hpp"
 #include "runtime/cli/terminal_text.hpp"
 
 #include <gtest/gtest.h>
@@ -50,12 +51,35 @@ top_facts facts() {
   return f;
 }
 
+pod_summary pod_named(const char* name, const char* state, std::uint32_t running) {
+  pod_summary pod;
+  pod.name = name;
+  pod.state = state;
+  pod.slots = 8;
+  pod.running = running;
+  return pod;
+}
+
 std::string text(const std::vector<std::string>& lines) {
   std::string out;
   for (const auto& line : lines) {
     out += line + '\n';
   }
   return out;
+}
+
+TEST(top_view, a_head_shows_its_pods_in_a_line) {
+  auto f = facts();
+  f.pods.rows =
+      pod_rows(std::vector{pod_named("gpu-1", "linked", 7), pod_named("gpu-2", "cut", 0)});
+  f.pods.sent.push_back(json::object{{"name", "gpu-1"}});
+  const auto lines = top_lines(f, {.width = 80, .height = 24, .keys = true});
+  EXPECT_EQ(lines[3], "pods   2  gpu-1 linked 7/8  gpu-2 cut 0/8");
+  EXPECT_EQ(lines[4], "");
+  EXPECT_EQ(lines.size(), 24U);
+  EXPECT_EQ(lines.back(), "q quit  p pause");
+  EXPECT_EQ(top_json(f).at("pods").as_array().size(), 1U);
+  EXPECT_FALSE(top_json(facts()).contains("pods")) << "a pod of its own has none";
 }
 
 TEST(top_view, a_frame_of_24_lines) {

@@ -1,4 +1,5 @@
 // Memory per waiting job, and a check that no command looks at all of them.
+#include "runtime/core/job_ids.hpp"
 #include "runtime/core/job_table.hpp"
 
 #include <algorithm>
@@ -34,7 +35,7 @@ TEST(job_table_size, a_waiting_job_costs_at_most_a_kibibyte_beside_its_input) {
   const auto before = mallinfo2().uordblks;
   job_table table{limits};
   for (std::size_t i = 0; i < jobs; ++i) {
-    ASSERT_TRUE(table.submit(now, job_table::make_id(secrets, true), request(input), false));
+    ASSERT_TRUE(table.submit(now, make_job_id(secrets, true), request(input), false));
   }
   const auto each = (mallinfo2().uordblks - before) / jobs;
   RecordProperty("bytes_per_waiting_job", static_cast<int>(each));

@@ -1,4 +1,5 @@
 #include "runtime/base/random.hpp"
+#include "runtime/core/job_ids.hpp"
 #include "tests/unit/core/job_script.hpp"
 
 #include <gmock/gmock.h>
@@ -122,13 +123,13 @@ TEST(job_table, a_deadline_nearer_than_the_priority_comes_first_and_ends_nothing
 }
 
 // An id is a capability: a generator that can be foretold makes none.
-static_assert(std::is_invocable_v<decltype(&job_table::make_id), system_secrets&, bool>);
-static_assert(!std::is_invocable_v<decltype(&job_table::make_id), seeded_random&, bool>);
+static_assert(std::is_invocable_v<decltype(&make_job_id), system_secrets&, bool>);
+static_assert(!std::is_invocable_v<decltype(&make_job_id), seeded_random&, bool>);
 
 TEST(job_table, ids_have_runpods_form) {
   system_secrets secrets;
-  const auto plain = job_table::make_id(secrets, false);
-  const auto sync = job_table::make_id(secrets, true);
+  const auto plain = make_job_id(secrets, false);
+  const auto sync = make_job_id(secrets, true);
   EXPECT_EQ(plain.str().size(), 36u + 3u);
   EXPECT_TRUE(plain.str().ends_with("-t1"));
   EXPECT_TRUE(sync.str().starts_with("sync-"));

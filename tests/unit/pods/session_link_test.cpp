@@ -197,6 +197,20 @@ TEST(session_rotation, keys_of_both_ends_can_change) {
   EXPECT_EQ(s.expire(), "connect tcp://other:2");
 }
 
+// Its owner would call expire() without a pause.
+TEST(session_connection, no_beat_is_due_before_the_welcome) {
+  session_script s;
+  s.linked();
+  s.say(pp::revoked{"stolen"});
+  s.pass(milliseconds{60'000});
+  s.expire();
+  s.connect();
+  s.act(s.session.drain(s.now, pp::drain_mode::graceful, milliseconds{0}));
+  s.expire();
+  ASSERT_TRUE(s.session.next_deadline());
+  EXPECT_GT(*s.session.next_deadline(), s.now);
+}
+
 TEST(session_rotation, a_revoked_pod_comes_back_late) {
   session_script s;
   s.linked();

@@ -53,6 +53,36 @@ TEST_F(listener_test, messages_of_one_connection_arrive_in_order_and_gone_is_the
   EXPECT_EQ(box.count<received>(), 0U);
 }
 
+TEST_F(listener_test, a_head_that_deals_with_nothing_reads_no_more_and_then_all_of_it) {
+  auto few = small_limits();
+  few.delivered = {.messages = 8, .bytes = std::uint64_t{1} << 20};
+  start(few);
+  pod one;
+  admit({one.keys.public_key});
+  ASSERT_TRUE(one.is_let_in(endpoint, head.public_key));
+  // Together larger than all buffers on the way.
+  const std::string large(400'000, 'x');
+  constexpr int count = 250;
+  int said = 0;
+  const auto say_all = [&] {
+    while (said < count && one.say(large) == sent::yes) {
+      ++said;
+    }
+  };
+  do {
+    say_all();
+  } while (said < count && one.box.take<connection_writable>(500ms));
+  ASSERT_LT(said, count) << "the pod is held back";
+  // The box holds what was delivered, with its permits.
+  EXPECT_EQ(box.count<received>(), 3U);
+  for (int i = 0; i < count; ++i) {
+    box.wait<received>();
+    say_all();
+  }
+  EXPECT_EQ(said, count);
+  EXPECT_EQ(listener->counters().connections, 1U) << "no connection was cut for it";
+}
+
 TEST_F(listener_test, a_pod_that_comes_back_is_another_connection_with_the_same_key) {
   start();
   pod one;

@@ -232,6 +232,36 @@ TEST(serve_plan, a_test_input_that_cannot_be_used_ends_with_1) {
   EXPECT_EQ(refused(request).why.code, errc::bad_config);
 }
 
+TEST(serve_plan, a_pod_with_a_head_takes_its_join_string_from_the_flag_or_the_environment) {
+  auto request = asking({}, {"TAYFA_JOIN=tayfa1:from-the-environment"});
+  request.as_pod = true;
+  auto here = surroundings();
+  here.host_name = "gpu box.example";
+  const auto plan = planned(request, here);
+  EXPECT_TRUE(plan.as_pod);
+  EXPECT_EQ(plan.join.reveal(), "tayfa1:from-the-environment");
+  EXPECT_EQ(plan.pod_name, "gpu-box.example");
+  request.join = "tayfa1:from-the-flag";
+  request.pod_name = "alpha";
+  const auto flagged = planned(request, here);
+  EXPECT_EQ(flagged.join.reveal(), "tayfa1:from-the-flag");
+  EXPECT_EQ(flagged.pod_name, "alpha");
+  EXPECT_FALSE(planned(asking({}, {"TAYFA_JOIN=tayfa1:x"})).as_pod) << "serve has no head";
+}
+
+TEST(serve_plan, what_a_pod_with_a_head_cannot_be_is_refused) {
+  const auto refusal = [](flag_list flags, entries environment, const char* name = "") {
+    auto request = asking(std::move(flags), std::move(environment));
+    request.as_pod = true;
+    request.pod_name = name;
+    return refused(request).why;
+  };
+  EXPECT_THAT(refusal({{"link.listen", "127.0.0.1:7500"}}, {}).text, HasSubstr("no head itself"));
+  EXPECT_THAT(refusal({{"engine.slots", "0"}}, {}).text, HasSubstr("at least one slot"));
+  EXPECT_THAT(refusal({}, worker_environment()).text, HasSubstr("RunPod"));
+  EXPECT_THAT(refusal({}, {}, "a b").text, HasSubstr("--name"));
+}
+
 TEST(serve_plan, exit_codes_are_the_platforms_for_a_worker_and_the_tests_for_a_test) {
   const auto worker = planned(asking({}, worker_environment()));
   EXPECT_EQ(exit_code_of(worker, 69, {}), 1);

@@ -1,4 +1,5 @@
 // Jobs of a head whose lease is over go to the heads that live, each job to one of them.
+#include "tests/unit/store/pg/cut_proxy.hpp"
 #include "tests/unit/store/pg/support.hpp"
 
 #include <set>
@@ -36,10 +37,10 @@ TEST_F(pg_adoption, jobs_of_a_dead_head_are_taken_in_batches_the_unended_first) 
   for (;;) {
     const auto taken = adopt(*heir, 1'000);
     ASSERT_TRUE(taken) << taken.error().str();
-    if (taken->from == 0) {
+    if (taken->from.empty()) {
       break;
     }
-    EXPECT_EQ(taken->from, 1);
+    EXPECT_EQ(taken->from, "dead");
     sizes.push_back(taken->rows.size());
     for (const auto& row : taken->rows) {
       EXPECT_TRUE(orders.insert(row.order).second);
@@ -91,7 +92,7 @@ TEST_F(pg_adoption, a_head_that_lives_keeps_its_jobs) {
   ASSERT_TRUE(calls{*alive}.commit({accept(new_row(1))}));
   auto other = start(process("other"));
   ASSERT_TRUE(calls{*other}.open());
-  EXPECT_EQ(adopt(*other, 10).value().from, 0);
+  EXPECT_EQ(adopt(*other, 10).value().from, "");
   EXPECT_TRUE(calls{*alive}.commit({accept(new_row(2))}));
 }
 
@@ -104,7 +105,7 @@ TEST_F(pg_adoption, a_head_that_comes_back_meanwhile_keeps_its_jobs) {
       server(), "SET search_path = " + schema +
                     "; UPDATE heads SET epoch = epoch + 1, holder = 'back', lease_until = "
                     "clock_timestamp() + interval '1 hour' WHERE name = 'dead'"};
-  std::promise<result<pg_head::adopted>> answer;
+  std::promise<result<adopted_jobs>> answer;
   heir->adopt(10, [&](auto taken) { answer.set_value(std::move(taken)); });
   server().wait_for_lock();
   back.commit();
@@ -112,7 +113,7 @@ TEST_F(pg_adoption, a_head_that_comes_back_meanwhile_keeps_its_jobs) {
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, errc::unavailable) << taken.error().text;
   EXPECT_EQ(query("SELECT count(*) FROM states WHERE owner = 1"), std::to_string(jobs));
-  EXPECT_EQ(adopt(*heir, 10).value().from, 0) << "and nothing has happened to the other head";
+  EXPECT_EQ(adopt(*heir, 10).value().from, "") << "and nothing has happened to the other head";
 }
 
 TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
@@ -123,8 +124,8 @@ TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
   ASSERT_TRUE(calls{*two}.open());
   std::multiset<std::uint64_t> orders;
   for (bool more = true; more;) {
-    std::promise<result<pg_head::adopted>> first;
-    std::promise<result<pg_head::adopted>> second;
+    std::promise<result<adopted_jobs>> first;
+    std::promise<result<adopted_jobs>> second;
     one->adopt(200, [&](auto taken) { first.set_value(std::move(taken)); });
     two->adopt(200, [&](auto taken) { second.set_value(std::move(taken)); });
     more = false;
@@ -135,7 +136,7 @@ TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
         more = true;
         continue;
       }
-      more = more || taken->from != 0;
+      more = more || !taken->from.empty();
       for (const auto& row : taken->rows) {
         orders.insert(row.order);
       }
@@ -144,6 +145,76 @@ TEST_F(pg_adoption, two_heads_that_take_at_once_take_each_job_once) {
   EXPECT_EQ(orders.size(), jobs);
   EXPECT_EQ(std::set<std::uint64_t>(orders.begin(), orders.end()).size(), jobs);
   EXPECT_EQ(query("SELECT count(*) FROM states WHERE owner = 1"), "0");
+}
+
+/// A database that was away has kept every head from renewing: the first one that is back must not
+/// take the others for dead.
+TEST_F(pg_adoption, a_head_is_dead_only_on_a_connection_that_is_old_enough) {
+  leave_jobs("dead");
+  manual_time clock;
+  auto options = process("heir");
+  options.head.real = &clock;
+  options.head.lease = std::chrono::seconds{60};
+  options.head.adopt_after = {}; // a lease
+  auto heir = start(options);
+  ASSERT_TRUE(calls{*heir}.open());
+  EXPECT_EQ(adopt(*heir, 10).value().from, "");
+  clock.pass(std::chrono::seconds{59});
+  EXPECT_EQ(adopt(*heir, 10).value().from, "");
+  clock.pass(std::chrono::seconds{1});
+  EXPECT_EQ(adopt(*heir, 10).value().from, "dead");
+}
+
+TEST_F(pg_adoption, a_head_is_dead_only_when_its_lease_is_the_same_at_a_second_look) {
+  leave_jobs("dead");
+  manual_time clock;
+  auto options = process("heir");
+  options.head.real = &clock;
+  options.head.adopt_recheck = std::chrono::seconds{1};
+  auto heir = start(options);
+  ASSERT_TRUE(calls{*heir}.open());
+  EXPECT_EQ(adopt(*heir, 10).value().from, "") << "the first look";
+  clock.pass(std::chrono::seconds{1});
+  query("UPDATE heads SET lease_until = now() - interval '1 millisecond' WHERE name = 'dead'");
+  EXPECT_EQ(adopt(*heir, 10).value().from, "") << "it has renewed since, and is late again";
+  clock.pass(std::chrono::milliseconds{999});
+  EXPECT_EQ(adopt(*heir, 10).value().from, "");
+  clock.pass(std::chrono::milliseconds{1});
+  EXPECT_EQ(adopt(*heir, 10).value().from, "dead");
+}
+
+/// The connection is cut at every message of an adoption: each job comes once, and none is owned
+/// without having been given out.
+TEST_F(pg_adoption, a_cut_connection_loses_no_job_and_gives_none_twice) {
+  leave_jobs("dead");
+  cut_proxy proxy{server().socket_folder() + tayfa::testing::postgres_server::socket_name};
+  auto options = process("heir");
+  options.url = server().url(proxy.folder());
+  auto heir = start(options);
+  ASSERT_TRUE(calls{*heir}.open());
+  std::multiset<std::uint64_t> orders;
+  const auto take = [&] {
+    const auto taken = adopt(*heir, 100);
+    if (!taken) {
+      EXPECT_EQ(taken.error().code, errc::unavailable) << taken.error().str();
+      return;
+    }
+    for (const auto& row : taken->rows) {
+      orders.insert(row.order);
+    }
+  };
+  for (const auto way : {cut_proxy::way::to_server, cut_proxy::way::to_client}) {
+    for (std::uint64_t nth = 1; nth <= 16; ++nth) {
+      proxy.cut_before(way, nth);
+      take();
+    }
+  }
+  proxy.cut_before(cut_proxy::way::to_server, 0);
+  for (int i = 0; i < 40; ++i) {
+    take();
+  }
+  EXPECT_EQ(orders.size(), jobs);
+  EXPECT_EQ(std::set<std::uint64_t>(orders.begin(), orders.end()).size(), jobs);
 }
 
 TEST_F(pg_adoption, heads_are_listed_with_their_jobs) {

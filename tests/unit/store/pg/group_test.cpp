@@ -47,6 +47,14 @@ TEST(pg_group, the_number_of_an_erased_job_stays_given) {
   EXPECT_EQ(make_group({&one, 1}, {}, 1).last_order, 9U);
 }
 
+TEST(pg_group, a_number_of_another_heads_range_does_not_count_as_given) {
+  const auto theirs = (std::uint64_t{1} << pg_order_bits) + 7;
+  const batch changes = {accept(new_row(4)), accept(new_row(theirs))};
+  const auto* const one = &changes;
+  EXPECT_EQ(make_group({&one, 1}, {}, 1).last_order, 4U);
+  EXPECT_EQ(make_group({&one, 1}, {}, 2).last_order, theirs);
+}
+
 TEST(pg_group, one_statement_serves_all_jobs) {
   auto ended = completed(new_row(3), "[1]");
   EXPECT_EQ(rows_of({state_of(ended, part_output | part_input_released), state_of(new_row(1)),

@@ -14,8 +14,8 @@ std::string fresh_name(const std::string& prefix) {
   return prefix + std::to_string(++last);
 }
 
-result<pg_head::adopted> adopt(postgres_store& by, std::size_t most) {
-  std::promise<result<pg_head::adopted>> answer;
+result<adopted_jobs> adopt(postgres_store& by, std::size_t most) {
+  std::promise<result<adopted_jobs>> answer;
   by.adopt(most, [&](auto taken) { answer.set_value(std::move(taken)); });
   return answer.get_future().get();
 }

@@ -40,6 +40,8 @@ struct with_server : ::testing::Test {
     out.head.instance = fresh_name("i");
     out.head.address = "address of " + out.head.holder;
     out.head.lease = std::chrono::seconds{60};
+    out.head.adopt_after = std::chrono::milliseconds{0}; // tests say themselves who is dead
+    out.head.adopt_recheck = std::chrono::milliseconds{0};
     out.patience = std::chrono::seconds{30};
     return out;
   }
@@ -51,6 +53,6 @@ struct with_server : ::testing::Test {
   }
 };
 
-result<pg_head::adopted> adopt(postgres_store&, std::size_t most);
+result<adopted_jobs> adopt(postgres_store&, std::size_t most);
 
 } // namespace tayfa::store::testing
