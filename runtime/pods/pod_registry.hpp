@@ -79,7 +79,7 @@ inline constexpr std::uint32_t first_node = 2;
 
 /// A pod's worker as the queue sees it.
 worker_facts facts_of(const pod_protocol::slot_ready&, const std::string& pod,
-                      std::uint32_t number);
+                      const std::string& key, std::uint32_t number);
 
 /// A pod, for people.
 struct pod_line {

@@ -9,8 +9,9 @@ namespace tayfa::pods {
 using pod_protocol::refusal;
 
 worker_facts facts_of(const pod_protocol::slot_ready& m, const std::string& pod,
-                      std::uint32_t number) {
+                      const std::string& key, std::uint32_t number) {
   worker_facts f;
+  f.lasting_name = key;
   f.capacity = m.capacity;
   f.batch_max = m.batch_max;
   f.continuous = m.continuous;
@@ -114,7 +115,7 @@ void pod_registry::adopt_slots(pod& p, reconcile_pod& ask) {
     s.number = from.slot.value;
     s.pod_incarnation = from.incarnation;
     s.life = p.incarnation;
-    s.facts = facts_of(ready, p.name, s.number);
+    s.facts = facts_of(ready, p.name, p.key, s.number);
     const auto same = std::find_if(before.begin(), before.end(), [&](const slot& old) {
       return old.number == s.number && old.pod_incarnation == s.pod_incarnation &&
              old.life == s.life;

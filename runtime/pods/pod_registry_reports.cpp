@@ -119,7 +119,7 @@ void pod_registry::said(moment now, pod& p, const worker_ref& from, wire::slot_r
   if (s == nullptr) {
     s = &add_slot(p, from);
   }
-  s->facts = facts_of(m, p.name, s->number);
+  s->facts = facts_of(m, p.name, p.key, s->number);
   announce(p, *s, out);
 }
 
@@ -180,7 +180,7 @@ void pod_registry::end_slot(pod& p, slot& s, effects& out) {
   out.emplace_back(worker_gone{ref, std::move(why), from_outside});
   if (next) {
     auto& after = add_slot(p, next->worker);
-    after.facts = facts_of(next->body, p.name, after.number);
+    after.facts = facts_of(next->body, p.name, p.key, after.number);
     announce(p, after, out);
   }
 }

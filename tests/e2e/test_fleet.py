@@ -238,9 +238,18 @@ class kills(FleetCase):
         self.again(fleet[0])
         self.completes(head, ids)
 
-    def test_a_killed_head_loses_no_job(self):
-        head, _ = self.fleet("--queue.retry_base", "1ms")
-        ids = [head.run({"mock_return": i, "mock_delay": 0.5}) for i in range(20)]
+    def test_a_killed_head_loses_no_job_and_repeats_nothing(self):
+        head, fleet = self.fleet("--queue.retry_base", "1ms")
+        ids = [
+            head.run(
+                {
+                    "mock_return": i,
+                    "mock_delay": 0.5,
+                    "mock_logs": [{"level": "info", "message": f"runs job {i}"}],
+                }
+            )
+            for i in range(20)
+        ]
         head.wait_job(ids[4], "COMPLETED")
         ended = {x["job"] for x in head.moves("job") if x["to"] == "COMPLETED"}
         head.kill()
@@ -248,8 +257,10 @@ class kills(FleetCase):
         for job in ids:
             if job not in ended:
                 head.wait_job(job, "COMPLETED", 90)
+        runs = [x["text"] for pod in fleet for x in pod.lines if x["text"].startswith("runs job")]
         for i, job in enumerate(ids):
             self.assertEqual(head.status(job)["output"], i)
+            self.assertEqual(runs.count(f"runs job {i}"), 1, "it ran once")
 
     def test_a_revoked_pod_is_cut_off_and_its_jobs_run_elsewhere(self):
         head, fleet = self.fleet("--queue.retry_base", "1ms")

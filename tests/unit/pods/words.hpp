@@ -83,7 +83,8 @@ inline std::string text_of(const reconcile_pod& m) {
 
 inline std::string text_of(const effect& e) {
   if (const auto* o = std::get_if<worker_ready>(&e)) {
-    return "ready " + text_of(o->worker) + "x" + std::to_string(o->facts.capacity);
+    return "ready " + text_of(o->worker) + "x" + std::to_string(o->facts.capacity) +
+           (o->facts.lasting_name.empty() ? " without a lasting name" : "");
   }
   if (const auto* s = std::get_if<attempt_reported>(&e)) {
     return text_of(s->worker) + " " + text_of(s->body);
