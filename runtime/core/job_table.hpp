@@ -357,6 +357,7 @@ class job_table {
                                     effects&);
   void settle_absent(moment now, const pods::absent_attempt&, const std::string& key, effects&);
   static bool has_chunks_before(const record&, const pods::claim&);
+  void lose_gone(moment now, worker_ref, effects&);
   void put_down(moment now, record&);
   void lose_settled(moment now, record&, const char* why, bool free_of_charge, effects&);
   void expire_one(moment now, record&, effects&);

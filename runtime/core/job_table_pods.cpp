@@ -32,11 +32,7 @@ job_table::pod_settled job_table::reconcile(moment now, const pods::reconcile_po
     settle_absent(now, each, m.key, out.then);
   }
   for (const auto& ref : m.gone) {
-    if (auto* w = pool_.present(ref)) {
-      lose_worker(now, *w, error{errc::lease_expired, "its pod came back without this worker"},
-                  out.then, true);
-      pool_.forget(ref.place());
-    }
+    lose_gone(now, ref, out.then);
   }
   assign(now, out.then);
   return out;
@@ -116,6 +112,27 @@ void job_table::settle_absent(moment now, const pods::absent_attempt& a, const s
   }
   if (auto* w = pool_.present(a.worker); w != nullptr && w->holds.contains(a.attempt)) {
     pool_.ended(now, *w, a.attempt, {}); // its end will not be reported
+  }
+}
+
+/// The pod has this worker no more. Attempts that are left to it never came to the registry, which
+/// names all others: they cost nothing.
+void job_table::lose_gone(moment now, worker_ref ref, effects& out) {
+  const error why{errc::unavailable, "its pod came back without this worker"};
+  if (auto* w = pool_.present(ref)) {
+    lose_worker(now, *w, why, out, true);
+    pool_.forget(ref.place());
+    return;
+  }
+  std::vector<record*> left; // another worker has taken its place
+  for (auto each = unclaimed_.lower_bound({ref.place(), 0});
+       each != unclaimed_.end() && each->first == ref.place(); ++each) {
+    if (record& r = jobs_.at(each->second); r.holder == ref) {
+      left.push_back(&r);
+    }
+  }
+  for (record* r : left) {
+    lose(now, *r, why, out, true);
   }
 }
 

@@ -161,6 +161,21 @@ TEST(job_table_pods, a_worker_that_is_gone_loses_what_was_not_claimed) {
   EXPECT_EQ(s.without(slot(0)).says_hello(), "a IN_QUEUE (attempt_lost)");
 }
 
+TEST(job_table_pods,
+     what_never_came_to_a_worker_that_is_gone_runs_again_at_once_and_costs_nothing) {
+  job_limits l;
+  l.max_attempts = 1;
+  for (const bool replaced : {false, true}) {
+    pod_script s{l};
+    s.running();
+    if (replaced) {
+      s.with(slot(0, 2));
+    }
+    EXPECT_THAT(s.without(slot(0)).says_hello(), HasSubstr("a IN_QUEUE (attempt_lost)"));
+    EXPECT_EQ(s.state("a"), replaced ? "IN_PROGRESS" : "IN_QUEUE");
+  }
+}
+
 TEST(job_table_pods, what_the_head_cancelled_is_dropped_and_makes_room) {
   pod_script s;
   s.running();
