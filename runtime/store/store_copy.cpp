@@ -143,7 +143,7 @@ result<row_sum> sums_of(const job_row& row) {
 /// As it is on a clock of any boot: an earlier copy may be of a time before a restart, and moments
 /// are then the same to within milliseconds only.
 job_row without_moments(job_row row) {
-  row.submitted = row.not_before = moment{};
+  row.submitted = row.not_before = row.given = moment{};
   for (auto* const each : {&row.retried, &row.ended, &row.keep_until}) {
     if (*each) {
       *each = moment{};

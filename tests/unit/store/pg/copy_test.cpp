@@ -15,14 +15,17 @@ namespace {
 
 struct store_copy_test : with_server {
   temp_folder folder;
+  std::string boot = "boot"; ///< of the machine
   std::unique_ptr<job_store> sqlite(const std::string& name) {
     sqlite_store_options o;
     o.folder = folder.path() + "/" + name;
-    o.boot = "boot";
+    o.boot = boot;
     return std::make_unique<sqlite_store>(time, std::move(o));
   }
   std::unique_ptr<job_store> database(const std::string& head = "main") {
-    return start(process(head));
+    auto options = process(head);
+    options.head.boot = boot;
+    return start(std::move(options));
   }
   store_maker file(const std::string& name) {
     return [this, name] { return sqlite(name); };
@@ -60,6 +63,7 @@ struct store_copy_test : with_server {
       } else if (i % 3 == 0) {
         row.state = job_state::IN_PROGRESS;
         row.attempts = 1;
+        row.given = row.submitted + std::chrono::seconds{1};
         jobs.emplace_back(state_of(row));
       }
     }
@@ -143,6 +147,16 @@ TEST_F(store_copy_test, an_interrupted_copy_goes_on) {
   ASSERT_TRUE(again) << again.error().str();
   EXPECT_EQ(again->found, 20U);
   EXPECT_EQ(again->from, again->to);
+}
+
+/// Each store knows the time by another clock then, and they differ by a little.
+TEST_F(store_copy_test, an_interrupted_copy_goes_on_after_a_restart_of_the_machine) {
+  fill(*sqlite("one"));
+  ASSERT_TRUE(copy(file("one"), head()));
+  boot = "another";
+  const auto again = copy(file("one"), head());
+  ASSERT_TRUE(again) << again.error().str();
+  EXPECT_EQ(again->found, 40U);
 }
 
 TEST_F(store_copy_test, a_target_that_was_served_since_is_refused) {
