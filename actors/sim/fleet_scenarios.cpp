@@ -24,12 +24,16 @@ const std::vector<fleet_scenario>& fleet_scenarios() {
     list.push_back(std::move(mixed));
     auto heads = fleet("fleet_kill_head", "the head is killed and started again");
     heads.head_kills = 2;
+    heads.work.mix.cancelled = 0;
+    heads.runs_once = true;
     list.push_back(std::move(heads));
     auto pods = fleet("fleet_kill_pods", "pods are killed and started again");
     pods.pod_kills = 4;
     list.push_back(std::move(pods));
     auto cuts = fleet("fleet_cut_links", "connections end again and again");
     cuts.cuts = 12;
+    cuts.work.mix.cancelled = 0;
+    cuts.runs_once = true;
     cuts.events = {"pod_cut", "head_cut"};
     list.push_back(std::move(cuts));
     auto losses =
