@@ -82,9 +82,10 @@ class NetworkCase(Case):
             subprocess.run([*within, "ip", *words], check=True, timeout=20)
         return within
 
-    def head(self):
+    def head(self, *arguments):
         return self.ready(
             *["--slots", "0", "--link", f"tcp://{HEAD}:{PORT}", *LINK, "--queue.retry_base", "1ms"],
+            *arguments,
             listen=pods.steady_address(),
         )
 
@@ -139,7 +140,7 @@ class black_hole(NetworkCase):
     def test_a_cable_that_is_out_for_a_moment_costs_nothing(self):
         if not self.inside():
             return
-        head = self.head()
+        head = self.head("--link.lost_after", "60s")  # TCP's own pauses after a loss grow to seconds
         self.joined(head, 0)
         ids = [head.run({"mock_return": i, "mock_delay": 1.0}) for i in range(2)]
         for job in ids:
