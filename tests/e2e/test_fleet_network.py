@@ -141,10 +141,13 @@ class black_hole(NetworkCase):
         if not self.inside():
             return
         head = self.head("--link.lost_after", "60s")  # TCP's own pauses after a loss grow to seconds
-        self.joined(head, 0)
-        ids = [head.run({"mock_return": i, "mock_delay": 1.0}) for i in range(2)]
-        for job in ids:
-            head.wait_job(job, "IN_PROGRESS")
+        pod = self.joined(head, 0)
+        logs = [[{"level": "info", "message": f"runs job {i}"}] for i in range(2)]
+        ids = [
+            head.run({"mock_return": i, "mock_delay": 1.0, "mock_logs": logs[i]}) for i in range(2)
+        ]
+        for i in range(2):
+            pod.wait_for("engine_says", text=f"runs job {i}")  # the pod has accepted it before
         ip("link", "set", "cable0", "down")
         head.wait_for("pod_suspect", pod="pod-0")
         ip("link", "set", "cable0", "up")
