@@ -32,8 +32,6 @@ const std::vector<fleet_scenario>& fleet_scenarios() {
     list.push_back(std::move(pods));
     auto cuts = fleet("fleet_cut_links", "connections end again and again");
     cuts.cuts = 12;
-    cuts.work.mix.cancelled = 0;
-    cuts.runs_once = true;
     cuts.events = {"pod_cut", "head_cut"};
     list.push_back(std::move(cuts));
     auto losses =

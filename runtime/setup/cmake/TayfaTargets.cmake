@@ -30,11 +30,12 @@ endfunction()
 
 # tayfa_headers(NAME HEADERS … [LINKS …] [PROGRAMS]): headers that are precompiled once, for the libraries that name them, or
 # with PROGRAMS for programs (-fPIE is not -fPIC). NAME defines no macro that its users lack: a user may define more, not less.
-file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/headers.cpp CONTENT "int main() {}\n")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/headers.cpp CONTENT "\n")
+file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/headers_program.cpp CONTENT "int main() {}\n")
 function(tayfa_headers name)
   cmake_parse_arguments(arg "PROGRAMS" "" "HEADERS;LINKS" ${ARGN})
   if(arg_PROGRAMS)
-    add_executable(${name} EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/headers.cpp)
+    add_executable(${name} EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/headers_program.cpp)
   else()
     add_library(${name} STATIC EXCLUDE_FROM_ALL ${CMAKE_BINARY_DIR}/headers.cpp)
   endif()
