@@ -68,6 +68,7 @@ void job_world::carry_out(const effect& e) {
     const auto& a = g->message.attempt;
     assigned_.emplace_back(g->worker, a);
     at_work_.emplace(g->worker, a);
+    left_.insert(a);
     see(g->hand_over > 0 ? "pulled" : "");
     // The input of an attempt that was revoked meanwhile may be gone.
     const auto* j = model_.find(a.job.str());
