@@ -252,7 +252,10 @@ void fleet_run::follow() {
   const auto of_pods = [this](auto&& holds) {
     return std::all_of(nodes_.begin() + 1, nodes_.end(), [&](const auto& n) { return holds(*n); });
   };
-  const bool settled = of_pods([](const node& n) { return n.results.size() == 0; });
+  // Until each path is mended, and pods that were cut off have said what they still had.
+  const auto calm = plan_.losses > 0 ? plan_.loss_max + 30s : 0ms;
+  const bool settled = time_.now() - *work_done_ >= calm &&
+                       of_pods([](const node& n) { return n.results.size() == 0; });
   if (!pods_stop_ && (settled || time_.now() - *work_done_ > results_patience)) {
     pods_stop_ = true;
     for (auto& each : nodes_) {
@@ -356,8 +359,8 @@ void fleet_run::check() {
       violated(std::string{"the log says "} + event);
     }
   }
-  // A pod whose path brings nothing seems to take no attempts.
-  if (plan_.losses == 0 && lines_.count("pod_unfit") > 0) {
+  // A pod that is cut off again and again, or whose path brings nothing, seems to take no attempts.
+  if (plan_.losses + plan_.cuts == 0 && lines_.count("pod_unfit") > 0) {
     violated("the log says pod_unfit");
   }
   for (const auto& event : plan_.events) {
