@@ -1,7 +1,5 @@
 #include "actors/sim/fleet_run.hpp"
 
-#include "runtime/core/job_table.hpp"
-
 #include <algorithm>
 #include <array>
 
@@ -365,7 +363,7 @@ void fleet_run::check() {
       violated("the log never said " + event);
     }
   }
-  for (auto& broken : head().process->jobs().audit()) {
+  for (auto& broken : head().process->audit()) {
     violated("job table at the end: " + broken);
   }
   if (!work_done_) {
