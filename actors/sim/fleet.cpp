@@ -363,6 +363,14 @@ void fleet_run::check() {
       violated("the log never said " + event);
     }
   }
+  double given = 0; // to workers of pods
+  for (const auto& each : nodes_) {
+    given += each->pod ? each->meters.value(meter::attempts_started) : 0;
+  }
+  if (plan_.runs_once && given != static_cast<double>(seen_->size())) {
+    violated(std::to_string(seen_->size()) + " jobs were given " +
+             std::to_string(static_cast<std::uint64_t>(given)) + " times");
+  }
   for (auto& broken : head().process->audit()) {
     violated("job table at the end: " + broken);
   }

@@ -34,6 +34,7 @@ struct fleet_scenario {
   std::chrono::milliseconds faults_within{14'000}; ///< the clients have work for longer
   std::chrono::milliseconds loss_max{90'000};
   std::vector<std::string> events; ///< that the log must name
+  bool runs_once = false;          ///< the faults repeat no attempt: each job is given once
 };
 
 outcome simulate_fleet(const fleet_scenario&, std::uint64_t seed);

@@ -24,6 +24,8 @@ const std::vector<fleet_scenario>& fleet_scenarios() {
     list.push_back(std::move(mixed));
     auto heads = fleet("fleet_kill_head", "the head is killed and started again");
     heads.head_kills = 2;
+    heads.work.mix.cancelled = 0;
+    heads.runs_once = true;
     list.push_back(std::move(heads));
     auto pods = fleet("fleet_kill_pods", "pods are killed and started again");
     pods.pod_kills = 4;

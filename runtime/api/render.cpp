@@ -210,7 +210,7 @@ response noted() {
   return shown(noted_fields, true);
 }
 
-// ---- the answers of requests that are passed on as they are --------------------------------------
+// ---- the answers of requests that are passed on as they are -------------------------------------
 
 response answer_to(about<cancel_job>, const job_answer& a) {
   return made(a.value, state_of);

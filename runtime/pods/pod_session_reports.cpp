@@ -181,16 +181,13 @@ session_effects pod_session::result_kept(moment now, const attempt_ref& attempt,
   return out;
 }
 
-/// Kept results go to the head as far as it takes them, each after its chunks; those of earlier
-/// sessions are read first.
+/// Kept results go to the head as far as it takes them, after all chunks: those wait only while the
+/// link is stuck. Results of earlier sessions are read first.
 void pod_session::report_results(session_effects& out) {
   for (auto next = unreported_.begin(); next != unreported_.end() && !link_->stuck();) {
     const auto attempt = *next++;
     const auto entry = tasks_.find(attempt);
     auto& t = entry->second;
-    if (unsaid_.contains(attempt)) {
-      continue;
-    }
     if (t.last) {
       send_result(entry);
       unreported_.erase(attempt);

@@ -255,14 +255,13 @@ class copying {
     if (!sums) {
       return fail(sums.error().code, "job " + id + " of the source: " + sums.error().text);
     }
-    totals_.add(*whole, *sums);
     report_.bytes += whole->request.input.size() + whole->output.size();
     whole->order = numbers.of(whole->order);
+    highest_ = std::max(highest_, whole->order);
     if (const auto known = there.find(id); known != there.end()) {
       const auto order = known->second->order;
-      auto copied = to_.whole(*known->second);
-      const auto theirs =
-          copied ? sums_of(without_moments(std::move(*copied))) : fail(copied.error());
+      const auto copied = to_.whole(*known->second);
+      const auto theirs = copied ? sums_of(without_moments(*copied)) : fail(copied.error());
       const auto ours = sums_of(without_moments(*whole));
       if (!theirs || !ours || *theirs != *ours || order != whole->order) {
         return fail(errc::wrong_state,
@@ -271,28 +270,36 @@ class copying {
                         "served since an earlier copy, or has jobs of its own; "
                         "copy into a store that is empty");
       }
+      const auto as_kept = sums_of(*copied); // its moments are those of the earlier copy
+      if (!as_kept) {
+        return fail(as_kept.error());
+      }
+      totals_.add(*copied, *as_kept);
       there.erase(known);
       ++report_.found;
       return say(1);
     }
     const auto bytes = whole->request.input.size() + whole->output.size();
     if (!batch_.empty() &&
-        (batch_.size() >= limits_.jobs_at_once || bytes_ + bytes > limits_.bytes_at_once)) {
+        (jobs_ >= limits_.jobs_at_once || bytes_ + bytes > limits_.bytes_at_once)) {
       if (auto done = flush(); !done) {
         return done;
       }
     }
     bytes_ += bytes;
-    const bool released = whole->request.input.empty();
-    const auto parts = part_request | part_state |
-                       (has_results(*whole) ? part_output | part_chunks : 0) |
-                       (released ? part_input_released : 0);
-    batch_.emplace_back(put{std::move(*whole), static_cast<std::uint8_t>(parts)});
+    totals_.add(*whole, *sums);
+    const auto parts =
+        part_request | part_state | (has_results(*whole) ? part_output | part_chunks : 0);
+    batch_.emplace_back(put{*whole, static_cast<std::uint8_t>(parts)});
+    if (whole->request.input.empty()) { // no job has an empty input: it was released
+      batch_.emplace_back(put{*whole, part_state | part_input_released});
+    }
+    ++jobs_;
     return {};
   }
 
   result<void> flush() {
-    const auto jobs = batch_.size();
+    const auto jobs = std::exchange(jobs_, 0);
     if (jobs == 0) {
       return {};
     }
@@ -308,7 +315,7 @@ class copying {
 
   /// Numbers of jobs that are gone are not given again either.
   result<void> keep_last(std::uint64_t last, std::uint64_t known) {
-    if (last <= known) {
+    if (last <= std::max(known, highest_)) {
       return {};
     }
     job_row row;
@@ -325,7 +332,8 @@ class copying {
   copy_report report_;
   totals totals_;
   batch batch_;
-  std::size_t bytes_ = 0, done_ = 0;
+  std::size_t jobs_ = 0, bytes_ = 0, done_ = 0;
+  std::uint64_t highest_ = 0; ///< number of a copy
 };
 
 } // namespace

@@ -17,7 +17,7 @@ INSIDE = "TAYFA_E2E_IN_NAMESPACE"
 HEAD = "10.209.0.1"
 PORT = 7500
 BEAT_MS, MISSES, LOST_MS = 200, 3, 3000
-LINK = ["--link.beat", f"{BEAT_MS}ms", "--link.misses", MISSES, "--link.lost_after", f"{LOST_MS}ms"]
+LINK = ["--link.beat", f"{BEAT_MS}ms", "--link.misses", MISSES]
 
 
 def ip(*words):
@@ -82,9 +82,10 @@ class NetworkCase(Case):
             subprocess.run([*within, "ip", *words], check=True, timeout=20)
         return within
 
-    def head(self):
+    def head(self, lost_ms=LOST_MS):
         return self.ready(
             *["--slots", "0", "--link", f"tcp://{HEAD}:{PORT}", *LINK, "--queue.retry_base", "1ms"],
+            *["--link.lost_after", f"{lost_ms}ms"],
             listen=pods.steady_address(),
         )
 
@@ -139,11 +140,14 @@ class black_hole(NetworkCase):
     def test_a_cable_that_is_out_for_a_moment_costs_nothing(self):
         if not self.inside():
             return
-        head = self.head()
-        self.joined(head, 0)
-        ids = [head.run({"mock_return": i, "mock_delay": 1.0}) for i in range(2)]
-        for job in ids:
-            head.wait_job(job, "IN_PROGRESS")
+        head = self.head(60_000)  # TCP's own pauses after a loss grow to seconds
+        pod = self.joined(head, 0)
+        logs = [[{"level": "info", "message": f"runs job {i}"}] for i in range(2)]
+        ids = [
+            head.run({"mock_return": i, "mock_delay": 1.0, "mock_logs": logs[i]}) for i in range(2)
+        ]
+        for i in range(2):
+            pod.wait_for("engine_says", text=f"runs job {i}")  # the pod has accepted it before
         ip("link", "set", "cable0", "down")
         head.wait_for("pod_suspect", pod="pod-0")
         ip("link", "set", "cable0", "up")

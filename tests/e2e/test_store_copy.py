@@ -11,7 +11,7 @@ class store_copy(DatabaseCase):
 
     def fill(self):
         """A data folder with jobs in every state, and how each stands."""
-        first = self.ready("--slots", "1", data=self.folder() / "data")
+        first = self.ready("--slots", "1", data=self.folder())
         jobs = {}
         jobs["COMPLETED"] = first.run({"mock_return": "x" * 200_000})
         first.wait_job(jobs["COMPLETED"], "COMPLETED")

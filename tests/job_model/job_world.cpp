@@ -255,10 +255,10 @@ void job_world::join(worker_ref w) {
   }
 }
 
-/// The worker reports about what it was found to have.
+/// The worker reports about what it was found to have. None reports about what has not left.
 void job_world::claimed_by(worker_ref w, const std::vector<attempt_held>& held) {
   for (const auto& each : held) {
-    if (table_->runs(w, each.attempt)) {
+    if (table_->runs(w, each.attempt) && left_.contains(each.attempt)) {
       at_work_.emplace(w, each.attempt);
     }
   }

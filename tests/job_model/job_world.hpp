@@ -161,6 +161,7 @@ class job_world : chooser {
   std::vector<job_request> keyed_;               ///< submitted, with idempotency keys
   std::deque<std::pair<worker_ref, attempt_ref>> assigned_; ///< the latest ones, also of the dead
   std::set<std::pair<worker_ref, attempt_ref>> at_work_;    ///< have left, and have not ended
+  std::set<attempt_ref> left_;                              ///< ever
   std::set<std::string> posted_; ///< jobs whose results have left for their platforms
   std::vector<std::pair<std::string, std::uint64_t>> calls_;   ///< webhooks being called
   std::vector<std::pair<std::string, std::uint64_t>> answers_; ///< chunks on their way to readers

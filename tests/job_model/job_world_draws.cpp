@@ -156,7 +156,9 @@ worker_ref job_world::any_worker() {
   const auto place =
       which < 4 ? worker_place{slot_id{which}} : worker_place{pull_node, slot_id{which - 4}};
   const auto latest = latest_[place];
-  return {place.slot, chance(10) ? below(latest + 2) : latest, place.node};
+  const auto drawn = chance(10) ? below(latest + 2) : latest;
+  // Incarnations begin at 1: the holder of a job that was restored has none.
+  return {place.slot, std::max<std::uint64_t>(drawn, latest > 0 ? 1 : 0), place.node};
 }
 
 /// Mostly an attempt that a worker is at; sometimes a late one, a near miss, or nonsense. None that

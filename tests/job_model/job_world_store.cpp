@@ -68,6 +68,7 @@ void job_world::carry_out(const effect& e) {
     const auto& a = g->message.attempt;
     assigned_.emplace_back(g->worker, a);
     at_work_.emplace(g->worker, a);
+    left_.insert(a);
     see(g->hand_over > 0 ? "pulled" : "");
     // The input of an attempt that was revoked meanwhile may be gone.
     const auto* j = model_.find(a.job.str());
@@ -107,8 +108,9 @@ void job_world::same_row(store::job_row row, store::job_row job) {
   const auto most = row.request.origin.empty() ? std::max(limits_.hook_tries, 1u) - 1 : 1;
   row.hook_tries = std::min(row.hook_tries, most);
   job.hook_tries = std::min(job.hook_tries, most);
-  if (job.holder.incarnation == 0 && row.holder.node != this_node) {
-    row.holder = worker_ref{slot_id{}, 0, row.holder.node};
+  const worker_ref restored{slot_id{}, 0, row.holder.node};
+  if (job.holder == restored && row.holder.node != this_node) {
+    row.holder = restored;
   }
   if (row.state == job_state::IN_PROGRESS) {
     job.delay = row.delay;

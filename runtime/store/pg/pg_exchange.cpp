@@ -143,7 +143,7 @@ void pg_exchange::refuse_late() {
 }
 
 moment pg_exchange::next_due() const {
-  auto out = !me_ ? moment::max() : session_ ? next_poll_ : next_try_;
+  auto out = !me_ || !wanted_ ? moment::max() : session_ ? next_poll_ : next_try_;
   const auto sooner = [&out](const auto& list) {
     for (const auto& each : list) {
       out = std::min(out, each.deadline);
@@ -191,9 +191,10 @@ void pg_exchange::run() {
       move_all(fresh.others, work_.others);
       move_all(fresh.calls, work_.calls);
       work_.answers.merge(fresh.answers);
+      wanted_ = inbox_->server != nullptr || inbox_->open > 0;
     }
     refuse_late();
-    if (!me_ || (!session_ && !connect())) {
+    if (!me_ || (!session_ && (!wanted_ || !connect()))) {
       continue;
     }
     if (round()) {

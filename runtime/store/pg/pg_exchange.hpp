@@ -141,6 +141,7 @@ class pg_exchange {
   work work_;
   std::map<std::int64_t, call_op> calls_; ///< sent, without an answer
   std::optional<pg_session> session_;
+  bool wanted_ = false; ///< a call is served or asked for: a connection is needed
   moment next_try_, next_tidy_, next_poll_;
   std::chrono::milliseconds try_pause_{0};
   std::uint64_t numbers_ = 0;

@@ -218,7 +218,7 @@ TEST(load_config, unknown_names_in_the_file) {
               ElementsAre("htpp: no such section; did you mean http? (from file F:1)"));
   EXPECT_THAT(file_errors("[database]\n"),
               ElementsAre("database: no such section; there are pod, http, queue, store, webhook, "
-                          "runpod, engine, workers, log (from file F:1)"));
+                          "runpod, engine, workers, link, log (from file F:1)"));
   EXPECT_THAT(
       file_errors("\n[http]\nlistne = \"127.0.0.1:1\"\n"),
       ElementsAre("http.listne: no such setting; did you mean http.listen? (from file F:3)"));

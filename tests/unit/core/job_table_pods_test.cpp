@@ -256,16 +256,28 @@ TEST(job_table_pods, a_result_whose_chunks_ended_with_its_pod_is_of_use_without_
   EXPECT_EQ(s.decisions.at(0).verdict, drop);
 }
 
+/// "a" had made two chunks when its pod was lost.
+struct lost_under_a_stream : pod_script {
+  lost_under_a_stream() {
+    running();
+    partial(slot(0), a1, 1, "x");
+    partial(slot(0), a1, 2, "y");
+    lose(slot(0).place(), {errc::lease_expired, "silent"});
+    EXPECT_EQ(state("a"), "IN_QUEUE");
+  }
+};
+
 TEST(job_table_pods, a_stream_that_was_lost_with_its_pod_begins_anew) {
-  pod_script s;
-  s.running();
-  s.partial(slot(0), a1, 1, "x");
-  s.partial(slot(0), a1, 2, "y");
-  s.lose(slot(0).place(), {errc::lease_expired, "silent"});
-  EXPECT_EQ(s.state("a"), "IN_QUEUE");
+  lost_under_a_stream s;
   s.with(slot(0, 2)).has(a1, pod_view::running, slot(0, 2));
   EXPECT_EQ(s.says_hello(), "a IN_PROGRESS (assigned)");
   EXPECT_EQ(s.partial(slot(0, 2), a1, 1, "x"), "");
+}
+
+TEST(job_table_pods, a_stream_that_was_lost_with_its_pod_does_not_go_on_in_the_middle) {
+  lost_under_a_stream s;
+  s.with(slot(0, 2)).has(a1, pod_view::running, slot(0, 2)).from_chunk(3).says_hello();
+  EXPECT_EQ(s.decisions.at(0).verdict, drop);
 }
 
 TEST(job_table_pods, a_job_that_waits_takes_its_stream_from_the_first_chunk_on) {
