@@ -19,6 +19,11 @@ queue_actor spawn_queue(caf::local_actor& parent, const pod_context& ctx,
   return parent.spawn<queue>(ctx, std::move(state));
 }
 
+queue_actor spawn_queue(caf::actor_system& system, const pod_context& ctx,
+                        std::shared_ptr<queue_state> state) {
+  return system.spawn<queue>(ctx, std::move(state));
+}
+
 queue::queue(caf::actor_config& cfg, pod_context ctx, std::shared_ptr<queue_state> state)
     : queue_actor::base(cfg), ctx_(ctx), state_(std::move(state)), table_(state_->table) {
   guard(this, ctx_.outside.log);

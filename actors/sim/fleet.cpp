@@ -1,7 +1,5 @@
 #include "actors/sim/fleet_run.hpp"
 
-#include "runtime/core/job_table.hpp"
-
 #include <algorithm>
 #include <array>
 
@@ -376,7 +374,7 @@ void fleet_run::check() {
     violated(std::to_string(seen_->size()) + " jobs were given " +
              std::to_string(static_cast<std::uint64_t>(given)) + " times");
   }
-  for (auto& broken : head().process->jobs().audit()) {
+  for (auto& broken : head().process->audit()) {
     violated("job table at the end: " + broken);
   }
   if (!work_done_) {

@@ -1,7 +1,6 @@
 // The oracle: a run's history against the promises (invariants of docs/architecture.md).
 #include "actors/sim/run.hpp"
 #include "runtime/config/engine_settings.hpp"
-#include "runtime/core/job_table.hpp"
 
 #include <algorithm>
 
@@ -26,7 +25,7 @@ void run::check() {
   if (lines_.count("actor_failed") > 0 || lines_.count("unexpected_message") > 0) {
     violated("an actor failed or got a message that it does not know");
   }
-  for (auto& broken : pod_->jobs().audit()) {
+  for (auto& broken : pod_->audit()) {
     violated("job table at the end: " + broken);
   }
   for (const auto& event : plan_.events) {
@@ -223,8 +222,7 @@ void run::check_webhook(const std::string& who, const job_history& job) {
   }
   const auto bodies = post_.got.find(job.webhook);
   const bool answers = !job.webhook.ends_with("/fail");
-  if (answers && bodies == post_.got.end() &&
-      !pod_->jobs().webhook_is_pending(job_id{job.accepted_id})) {
+  if (answers && bodies == post_.got.end() && !pod_->webhook_is_pending(job_id{job.accepted_id})) {
     violated(who + " ended and its webhook is neither delivered nor to be delivered");
   }
   if (bodies == post_.got.end()) {

@@ -77,8 +77,12 @@ void sim_pod::watch(const caf::strong_actor_ptr& child) {
   });
 }
 
-const job_table& sim_pod::jobs() const {
-  return queue_->table;
+std::vector<std::string> sim_pod::audit() const {
+  return queue_->table.audit();
+}
+
+bool sim_pod::webhook_is_pending(const job_id& id) const {
+  return queue_->table.webhook_is_pending(id);
 }
 
 void sim_pod::start() {

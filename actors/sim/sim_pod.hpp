@@ -17,11 +17,8 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <string>
 #include <vector>
-
-namespace tayfa {
-class job_table;
-}
 
 namespace tayfa::sim {
 
@@ -65,7 +62,9 @@ class sim_pod {
   bool runs(const caf::resumable* one) const { return actors_->contains(one); }
 
   const supervisor_actor& root() const { return supervisor_; }
-  const job_table& jobs() const;
+  /// Breaks of the job table's invariants, in words.
+  std::vector<std::string> audit() const;
+  bool webhook_is_pending(const job_id&) const;
   store::sqlite_store& disk_store() { return store_; }
 
  private:

@@ -1,5 +1,4 @@
 #include "actors/sim/run.hpp"
-#include "runtime/core/job_table.hpp"
 
 #include <algorithm>
 #include <csignal>
@@ -397,7 +396,7 @@ void run::steps() {
     }
     if (++since_audit >= 50 && !born_again_) {
       since_audit = 0;
-      for (auto& broken : pod_->jobs().audit()) {
+      for (auto& broken : pod_->audit()) {
         violated("job table: " + broken);
       }
     }

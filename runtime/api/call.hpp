@@ -277,7 +277,7 @@ response counts(const job_counts&, const worker_counts&); ///< /health
 response pinged(bool ready);                              ///< 200 or 204
 response metrics_text(std::string);
 
-// ---- the answers of requests that are passed on as they are (answers.cpp) ----------------------
+// ---- the answers of requests that are passed on as they are (render.cpp) -----------------------
 
 template <class Request>
 struct about {}; ///< names the request whose answer is rendered

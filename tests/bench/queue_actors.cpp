@@ -3,8 +3,8 @@
 #include "actors/gpu_worker.hpp"
 #include "actors/ingress.hpp"
 #include "actors/model_loader.hpp"
-#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
+#include "actors/queue_state.hpp"
 #include "actors/supervisor.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -150,7 +150,7 @@ class pod {
   pod(world& outside, const config& knobs, const actors_plan& plan)
       : context_{outside, knobs}, system_(scheduled(system_config_)) {
     auto state = make_queue_state(limits_from(knobs));
-    directory_.queue = system_.spawn<queue>(context_, std::move(state));
+    directory_.queue = spawn_queue(system_, context_, std::move(state));
     directory_.dispatcher = directory_.queue;
     directory_.ingress = system_.spawn<runpod_ingress>(context_);
     directory_.supervisor = system_.spawn<idle_supervisor>();

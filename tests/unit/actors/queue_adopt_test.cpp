@@ -1,6 +1,6 @@
 // The queue looks for heads that have died, and has what they had.
-#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
+#include "actors/queue_state.hpp"
 #include "tests/unit/actors/actor_script.hpp"
 #include "tests/unit/actors/held_store.hpp"
 #include "tests/unit/actors/shared_stand_in.hpp"
@@ -27,7 +27,7 @@ struct adopt_script : actor_script {
     directory = {};
   }
   void begin() {
-    tested = system.spawn<queue>(pod_context{pod_world, knobs}, state);
+    tested = spawn_queue(system, pod_context{pod_world, knobs}, state);
     tell(tested, directory);
   }
   void end() {

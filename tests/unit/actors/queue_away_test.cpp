@@ -1,7 +1,7 @@
 // The queue while the store's database is away: what was not kept is refused and can be asked for
 // again, and no client waits for what may last.
-#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
+#include "actors/queue_state.hpp"
 #include "tests/unit/actors/actor_script.hpp"
 #include "tests/unit/actors/held_store.hpp"
 
@@ -19,7 +19,7 @@ struct away_script : actor_script {
     directory.supervisor = stand_in<supervisor_actor>(others);
     directory.ingress = stand_in<ingress_actor>(others);
     tested =
-        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
+        spawn_queue(system, pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
     tell(tested, directory);
   }
   ~away_script() {

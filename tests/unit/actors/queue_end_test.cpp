@@ -1,8 +1,8 @@
 // The queue's end: asked to end, it ends when all that it decided is durable. So nothing that was
 // settled before a stop (a result that the platform has, a job that it stopped) is done again by
 // the next process.
-#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
+#include "actors/queue_state.hpp"
 #include "tests/unit/actors/actor_script.hpp"
 #include "tests/unit/actors/held_store.hpp"
 
@@ -30,8 +30,8 @@ struct queue_script : actor_script {
   ~queue_script() { directory = {}; }
 
   queue_actor spawn_queue() {
-    const auto one =
-        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
+    const auto one = tayfa::spawn_queue(system, pod_context{pod_world, knobs},
+                                        make_queue_state(limits_from(knobs)));
     caf::actor_cast<caf::strong_actor_ptr>(one)->get()->attach_functor([this] { ended = true; });
     return one;
   }

@@ -1,7 +1,7 @@
 // Hellos of pods at the queue: answered when the decisions are durable, and not before the queue
 // serves.
-#include "actors/queue.hpp"
 #include "actors/queue_limits.hpp"
+#include "actors/queue_state.hpp"
 #include "tests/unit/actors/actor_script.hpp"
 #include "tests/unit/actors/held_store.hpp"
 
@@ -60,7 +60,7 @@ struct pods_script : actor_script {
     directory.supervisor = stand_in<supervisor_actor>(supervisor);
     directory.ingress = stand_in<ingress_actor>(others);
     tested =
-        system.spawn<queue>(pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
+        spawn_queue(system, pod_context{pod_world, knobs}, make_queue_state(limits_from(knobs)));
     pods.queue = tested;
     pod = stand_in<caf::actor, stand_in_pods>(pods);
     tell(tested, directory);
