@@ -40,6 +40,11 @@ for argument; do
   previous=$argument
 done
 
+# A precompiled header knows the files that it was made of by their bytes, comments too: one that ccache found by the
+# preprocessed text could not stand for them, and `#pragma once` would fail. So ccache compares the files here.
+export CCACHE_DEPEND=1
+export CCACHE_NAMESPACE="${CCACHE_NAMESPACE:-whole-files}"
+
 # The compiler reads a precompiled header in place of the header's text: the old one goes, and the sum is made first.
 rm -f "$header" "$header.sum"
 text=${header%.*}.text
