@@ -23,6 +23,9 @@ struct pg_adoption : with_server {
     }
     ASSERT_TRUE(calls{*dead}.commit(std::move(all)));
     dead.reset();
+    // The server may still be at its last renewal of the lease.
+    while (query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'tayfa'") != "0") {
+    }
     query("UPDATE heads SET lease_until = now() - interval '1 second' WHERE name = '" + name + "'");
   }
 };
