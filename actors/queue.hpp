@@ -20,7 +20,7 @@
 //     happens all the same;
 //   * any other failure: nothing more is acknowledged, the pod ends (exit 70) and recovers.
 //
-// Where several heads share the store, a queue that serves looks again and again for a head that
+// A queue that serves looks again and again, where several heads share the store, for a head that
 // has died, and takes its jobs into the table.
 #pragma once
 

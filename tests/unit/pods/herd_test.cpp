@@ -1,5 +1,5 @@
-// A thousand pods at one head: they come back to a restarted head without a peak of connections,
-// and what a decision costs does not depend on how many there are (bench_queue workers).
+// A thousand pods at one head: they come, and come back to a restarted head, without a peak of
+// connections.
 #include "tests/unit/pods/pod_world.hpp"
 
 #include <algorithm>
